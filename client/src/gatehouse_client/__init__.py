@@ -1,0 +1,1 @@
+"""The agent that signs in to a protected MCP server."""

@@ -1,0 +1,1 @@
+"""An MCP server that only lets the right people in."""
