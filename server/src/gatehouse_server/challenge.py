@@ -1,0 +1,63 @@
+"""Refusals a client can act on: 401, 403, 400 and 503 with their headers.
+
+Sources: RFC 6750 section 3 (Bearer challenges), RFC 9728 section 5.1 (`resource_metadata`), MCP authorization,
+"Scope challenge handling" (all scopes of the operation in one challenge).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from starlette.responses import JSONResponse
+
+# RFC 6750 section 3: what may stand in error_description.
+_NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
+
+
+class Challenges:
+    """Builds the refusals of one protected resource.
+
+    Args:
+        resource_metadata_url: where the RFC 9728 document is.
+    """
+
+    def __init__(self, resource_metadata_url: str) -> None:
+        self._metadata_url = resource_metadata_url
+
+    def credentials_missing(self, scopes: Iterable[str]) -> JSONResponse:
+        """401 without an error code: the request carried no credentials at all (RFC 6750 section 3.1)."""
+        description = "This server needs an access token: Authorization: Bearer <token>."
+        return self._refuse(401, {"error_description": description}, {"scope": _joined(scopes)})
+
+    def invalid_token(self, description: str, scopes: Iterable[str]) -> JSONResponse:
+        """401 `invalid_token`."""
+        error = {"error": "invalid_token", "error_description": description}
+        return self._refuse(401, error, {**error, "scope": _joined(scopes)})
+
+    def insufficient_scope(self, missing: Iterable[str], scopes: Iterable[str]) -> JSONResponse:
+        """403 `insufficient_scope`, naming every scope that the operation needs."""
+        description = f"The token lacks the permission {_joined(missing)}."
+        error = {"error": "insufficient_scope", "error_description": description}
+        return self._refuse(403, error, {**error, "scope": _joined(scopes)})
+
+    def invalid_request(self, description: str) -> JSONResponse:
+        """400 `invalid_request`: the credentials are not presented in one clear way."""
+        error = {"error": "invalid_request", "error_description": description}
+        return self._refuse(400, error, error)
+
+    def unavailable(self, retry_after: int) -> JSONResponse:
+        """503: whether the token is good cannot be said now. Not a 401, which would make a client drop it."""
+        description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
+        body = {"error": "temporarily_unavailable", "error_description": description}
+        return JSONResponse(body, 503, headers={"Retry-After": str(retry_after), "Cache-Control": "no-store"})
+
+    def _refuse(self, status: int, body: Mapping[str, str], parameters: Mapping[str, str]) -> JSONResponse:
+        named = {**parameters, "resource_metadata": self._metadata_url}
+        challenge = ", ".join(f'{name}="{_NOT_QUOTABLE.sub("?", value)}"' for name, value in named.items())
+        headers = {"WWW-Authenticate": f"Bearer {challenge}", "Cache-Control": "no-store"}
+        return JSONResponse(dict(body), status, headers=headers)
+
+
+def _joined(scopes: Iterable[str]) -> str:
+    return " ".join(sorted(scopes))

@@ -1,0 +1,215 @@
+"""The tenant's signing keys: fetched once, kept, renewed, and used a while longer when the tenant is down.
+
+Source: RFC 7517 (JSON Web Key Set); Auth0 docs, "JSON Web Key Sets" and "Rotate signing keys" (a document always
+holds the current and the next key; clients should keep it and fetch it again when a token names an unknown key).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import jwt
+
+logger = logging.getLogger(__name__)
+
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
+
+
+class KeysUnavailable(Exception):
+    """The keys cannot be had now. Nothing is known about the token: the caller should try again later.
+
+    Attributes:
+        retry_after: seconds until the next attempt makes sense.
+    """
+
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How keys are fetched and kept. All times are seconds."""
+
+    timeout: float = 5.0
+    """A fetch takes no longer."""
+    patience: float = 2.0
+    """A request with usable stale keys waits no longer than this for fresh ones."""
+    max_bytes: int = 256 * 1024
+    default_age: float = 600.0
+    """How long keys are fresh when the answer does not say."""
+    min_age: float = 15.0
+    max_age: float = 3600.0
+    refresh_ahead: float = 0.8
+    """After this part of their age keys are renewed in the background."""
+    max_stale: float = 3600.0
+    """How long after their age keys are still used while the tenant cannot be reached."""
+    unknown_key_cooldown: float = 10.0
+    """An unknown key id leads to at most one fetch in this time."""
+    failure_cooldown: float = 2.0
+    """After a failed fetch the next one waits this long."""
+
+
+@dataclass(frozen=True)
+class _KeySet:
+    keys: Mapping[str, jwt.PyJWK]
+    fetched_at: float
+    fresh_for: float
+
+
+class SigningKeys:
+    """Keys by key id, from the tenant's JWKS document. One fetch at a time, never one per request."""
+
+    def __init__(
+        self,
+        url: str,
+        algorithm: str,
+        *,
+        http: httpx2.AsyncClient | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        limits: Limits | None = None,
+    ) -> None:
+        self.url = url
+        self._algorithm = algorithm
+        self._limits = limits or Limits()
+        self._http = http or httpx2.AsyncClient(follow_redirects=False, trust_env=False)
+        self._clock = clock
+        self._current: _KeySet | None = None
+        self._fetching: asyncio.Task[None] | None = None
+        self._failed_at = float("-inf")
+        self._failure = "they were not fetched yet"
+        self._unknown_key_at = float("-inf")
+
+    async def get(self, kid: str) -> jwt.PyJWK | None:
+        """The key of that id, or None when the tenant has no such key.
+
+        Raises:
+            KeysUnavailable: the tenant does not answer (or not with keys) and no usable keys are kept.
+        """
+        keys = await self._fresh_enough()
+        if kid in keys:
+            return keys[kid]
+        if self._clock() - self._unknown_key_at < self._limits.unknown_key_cooldown:
+            return None
+        self._unknown_key_at = self._clock()
+        await self._fetch(self._limits.timeout)
+        if self._failed_at >= self._unknown_key_at:
+            raise self._unavailable()
+        return self._keys().get(kid)
+
+    async def warm(self) -> None:
+        """Fetch the keys when none are kept.
+
+        Raises:
+            KeysUnavailable: they cannot be had.
+        """
+        await self._fresh_enough()
+
+    def holds(self, kid: str) -> bool:
+        """Whether the key of that id is among the keys kept now: a withdrawn key's tokens end with it."""
+        return kid in self._keys()
+
+    async def aclose(self) -> None:
+        """End a fetch under way and close the connections."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._http.aclose()
+
+    def _keys(self) -> Mapping[str, jwt.PyJWK]:
+        return self._current.keys if self._current else {}
+
+    async def _fresh_enough(self) -> Mapping[str, jwt.PyJWK]:
+        current, limits = self._current, self._limits
+        if current is None:
+            await self._fetch(limits.timeout)
+        else:
+            age = self._clock() - current.fetched_at
+            if age > current.fresh_for:
+                await self._fetch(limits.patience)
+            elif age > current.fresh_for * limits.refresh_ahead:
+                await self._fetch(0)
+        current = self._current
+        if current is None or self._clock() - current.fetched_at > current.fresh_for + limits.max_stale:
+            raise self._unavailable()
+        return current.keys
+
+    def _unavailable(self) -> KeysUnavailable:
+        wait = self._failed_at + self._limits.failure_cooldown - self._clock()
+        return KeysUnavailable(
+            f"The tenant's signing keys cannot be had from {self.url}: {self._failure}", max(1, round(wait))
+        )
+
+    async def _fetch(self, patience: float) -> None:
+        """Start a fetch unless one is under way or one has just failed; wait for it at most `patience` seconds."""
+        if self._fetching is None or self._fetching.done():
+            if self._clock() - self._failed_at < self._limits.failure_cooldown:
+                return
+            self._fetching = asyncio.create_task(self._renew())
+        if patience > 0:
+            await asyncio.wait({self._fetching}, timeout=patience)
+
+    async def _renew(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                document, fresh_for = await self._download()
+            self._current = _KeySet(_usable_keys(document, self._algorithm), self._clock(), fresh_for)
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
+            self._failed_at = self._clock()
+            self._failure = str(error) or type(error).__name__
+            logger.warning("signing keys: %s: %s", self.url, self._failure)
+
+    async def _download(self) -> tuple[object, float]:
+        async with self._http.stream("GET", self.url, headers={"Accept": "application/json"}) as response:
+            if response.status_code != 200:
+                raise ValueError(f"the answer was HTTP {response.status_code}")
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self._limits.max_bytes:
+                    raise ValueError(f"the answer is larger than {self._limits.max_bytes} bytes")
+        return json.loads(body), self._fresh_for(response.headers.get("cache-control", ""))
+
+    def _fresh_for(self, cache_control: str) -> float:
+        stated = _MAX_AGE.search(cache_control.lower())
+        age = float(stated[1]) if stated else self._limits.default_age
+        return min(max(age, self._limits.min_age), self._limits.max_age)
+
+
+def _usable_keys(document: object, algorithm: str) -> dict[str, jwt.PyJWK]:
+    """Public signature keys for `algorithm`, by key id.
+
+    Raises:
+        ValueError: there is none: such a document must not replace keys that work.
+    """
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("the answer is not a JSON Web Key Set")
+    keys: dict[str, jwt.PyJWK] = {}
+    for entry in entries:
+        key = _usable_key(entry, algorithm)
+        if key is not None:
+            keys.setdefault(entry["kid"], key)
+    if not keys:
+        raise ValueError(f"the answer holds no key for {algorithm}")
+    return keys
+
+
+def _usable_key(entry: Any, algorithm: str) -> jwt.PyJWK | None:  # noqa: ANN401 - JSON from the network
+    if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not entry["kid"]:
+        return None
+    if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm or entry.get("kty") == "oct":
+        return None
+    try:
+        return jwt.PyJWK(entry, algorithm)
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        logger.warning("signing keys: key %r is unusable: %s", entry["kid"][:64], error)
+        return None

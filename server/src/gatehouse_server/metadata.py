@@ -1,0 +1,44 @@
+"""The protected resource metadata document (RFC 9728): where a client learns which tenant to sign in at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+
+def metadata_url(resource: str) -> str:
+    """The document's URL: the well-known path goes between the host and the resource's path (section 3.1)."""
+    parts = urlsplit(resource)
+    return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path.rstrip('/')}"
+
+
+def metadata_routes(resource: str, issuer: str, scopes: Iterable[str]) -> list[Route]:
+    """Routes for the path form and the root form (which many clients try).
+
+    Args:
+        resource: the server's public URL; the document repeats it byte for byte (section 3.3).
+        issuer: the authorization server, byte for byte as its own metadata names it.
+        scopes: what a client needs to ask for to begin with.
+    """
+    document = {
+        "resource": resource,
+        "authorization_servers": [issuer],
+        "scopes_supported": sorted(scopes),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Gatehouse MCP server",
+    }
+
+    async def metadata(_: Request) -> JSONResponse:
+        return JSONResponse(document, headers={"Cache-Control": "public, max-age=3600"})
+
+    anyone = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]
+    paths = dict.fromkeys([urlsplit(metadata_url(resource)).path, WELL_KNOWN])
+    return [Route(path, metadata, methods=["GET", "OPTIONS"], middleware=anyone) for path in paths]

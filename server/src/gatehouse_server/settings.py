@@ -1,0 +1,179 @@
+"""The server's configuration, read once from the environment and `.env`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+_MISSING = {
+    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com (offline: localhost:9000)",
+}
+# RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_DOMAIN = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(ValueError):
+    """The configuration is wrong. The message names every wrong variable, what was seen and what is valid."""
+
+
+class Settings(BaseSettings):
+    """What the protected MCP server needs to know. Field aliases are the variables' names."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, validate_default=False
+    )
+
+    domain: str = Field(validation_alias="AUTH0_DOMAIN")
+    issuer: str = Field(default="", validation_alias="AUTH0_ISSUER")
+    jwks_url: str = Field(default="", validation_alias="AUTH0_JWKS_URL")
+    audience: str = Field(default="", validation_alias="AUTH0_AUDIENCE")
+    algorithm: str = Field(default="RS256", validation_alias="JWT_ALGORITHM")
+    host: str = Field(default="localhost", validation_alias="MCP_HOST")
+    port: int = Field(default=5555, ge=0, le=65535, validation_alias="MCP_PORT")
+    public_url: str = Field(default="", validation_alias="MCP_PUBLIC_URL")
+    allowed_hosts: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_HOSTS")
+    allowed_origins: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_ORIGINS")
+    required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever was given
+        """Fill what follows from other variables, so that every field holds its final value."""
+        if not isinstance(values, dict):
+            return values
+        filled = {name: value for name, value in values.items() if value != ""}
+        domain, port = str(filled.get("AUTH0_DOMAIN", "")), str(filled.get("MCP_PORT", 5555))
+        # Nothing is derived from a wrong value: each mistake is reported once, where it is.
+        if _DOMAIN.fullmatch(domain):
+            filled.setdefault("AUTH0_ISSUER", f"https://{domain}/")
+        if "AUTH0_ISSUER" in filled:
+            filled.setdefault("AUTH0_JWKS_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/.well-known/jwks.json")
+        if port.isdecimal():
+            filled.setdefault("MCP_PUBLIC_URL", f"http://localhost:{port}/mcp")
+        if "MCP_PUBLIC_URL" in filled:
+            filled.setdefault("AUTH0_AUDIENCE", filled["MCP_PUBLIC_URL"])
+        return filled
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("domain")
+    @classmethod
+    def _bare_domain(cls, value: str) -> str:
+        if not _DOMAIN.fullmatch(value):
+            raise ValueError("a host name without https:// and without a path is valid, such as dev-xxxx.us.auth0.com")
+        return value
+
+    @field_validator("algorithm")
+    @classmethod
+    def _asymmetric(cls, value: str) -> str:
+        if value not in ASYMMETRIC_ALGORITHMS:
+            raise ValueError(f"valid are {', '.join(ASYMMETRIC_ALGORITHMS)}")
+        return value
+
+    @field_validator("required_permission")
+    @classmethod
+    def _scope_token(cls, value: str) -> str:
+        if not _SCOPE_TOKEN.fullmatch(value):
+            raise ValueError("one permission without spaces, quotes and backslashes is valid, such as access:mcp")
+        return value
+
+    @field_validator("issuer", "public_url")
+    @classmethod
+    def _secure_url(cls, value: str) -> str:
+        """https, or http on this machine only (OAuth 2.1 section 1.5)."""
+        parts = _split_url(value)
+        if parts.scheme != "https" and not is_loopback(value):
+            raise ValueError("https:// is needed off this machine: tokens would cross the network in the clear")
+        if parts.query or parts.fragment:
+            raise ValueError("a URL without query and fragment is valid")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _no_wildcard_origin(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value:
+            raise ValueError("name the origins: with * any web page could call the server in its visitor's name")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_from_a_safe_place(self) -> Settings:
+        parts = _split_url(self.jwks_url)
+        if parts.scheme != "https" and not is_loopback(self.issuer):
+            raise ValueError(
+                f"AUTH0_JWKS_URL is {self.jwks_url!r}: https:// is needed, whoever can change the keys can sign tokens"
+            )
+        return self
+
+    @property
+    def mcp_path(self) -> str:
+        """The path of the MCP endpoint, such as `/mcp`."""
+        return urlsplit(self.public_url).path or "/"
+
+    def hosts(self) -> list[str]:
+        """Host header values that are served: the configured ones, else the public URL's own."""
+        return list(self.allowed_hosts) or _own_forms(self.public_url, "")
+
+    def origins(self) -> list[str]:
+        """Origin header values that are served: the configured ones, else the public URL's own."""
+        return list(self.allowed_origins) or _own_forms(self.public_url, f"{urlsplit(self.public_url).scheme}://")
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; the message names all of them.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine."""
+    return urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+def _split_url(value: str) -> Any:  # noqa: ANN401 - SplitResult is generic over str and bytes
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"a URL is valid ({error})") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a URL with https:// (or http:// on this machine) is valid")
+    return parts
+
+
+def _own_forms(public_url: str, prefix: str) -> list[str]:
+    if is_loopback(public_url):
+        return [f"{prefix}{host}:*" for host in ("localhost", "127.0.0.1", "[::1]")]
+    return [f"{prefix}{urlsplit(public_url).netloc}"]
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        reason = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "missing":
+            lines.append(f"{name} is missing: {_MISSING.get(name, 'it is needed')}")
+        elif name:
+            lines.append(f"{name} is {problem['input']!r}: {reason}")
+        else:
+            lines.append(reason)
+    return "\n".join(["The configuration is wrong (environment or .env):", *(f"  - {line}" for line in lines)])

@@ -1,0 +1,253 @@
+"""Access tokens: from the text in the Authorization header to the verified claims, or a refusal with a reason.
+
+Sources: RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (JWT profile for access tokens),
+Auth0 docs, "Access token profiles".
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from .keys import SigningKeys
+
+MAX_TOKEN_LENGTH = 16 * 1024
+"""Characters. Longer tokens are refused before anything of them is read."""
+
+_ACCESS_TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
+# Keys that a token brings along, and rules that it sets for its own reading, are an attacker's tools (RFC 8725).
+_UNTRUSTED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty")
+_REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
+
+
+class TokenRefused(Exception):
+    """The token does not let anyone in.
+
+    Attributes:
+        code: short, stable, for logs and metrics.
+        description: one sentence for the client's developer; holds nothing of the token but short claims.
+    """
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+
+
+@dataclass(frozen=True)
+class VerifiedToken:
+    """What is known about the caller after verification."""
+
+    token: str
+    key_id: str
+    client_id: str
+    subject: str
+    expires_at: int
+    claims: Mapping[str, Any]
+
+
+class TokenVerifier:
+    """Verifies access tokens of one issuer for one audience.
+
+    Args:
+        issuer: the `iss` claim, byte for byte (Auth0's ends in a slash).
+        audience: the API's identifier that `aud` must hold, byte for byte.
+        algorithm: the one signature algorithm that is accepted.
+        leeway: seconds that clocks may differ.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        keys: SigningKeys,
+        *,
+        issuer: str,
+        audience: str,
+        algorithm: str = "RS256",
+        leeway: int = 30,
+        clock: Callable[[], float] = time.time,
+        cache_size: int = 4096,
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._algorithm = algorithm
+        self._leeway = leeway
+        self._clock = clock
+        self._jws = jwt.PyJWS(algorithms=[algorithm])
+        self._verified: OrderedDict[bytes, VerifiedToken] = OrderedDict()
+        self._cache_size = cache_size
+
+    async def verify(self, token: str) -> VerifiedToken:
+        """The verified token.
+
+        Raises:
+            TokenRefused: the token is not good; its `code` says why.
+            KeysUnavailable: whether it is good cannot be said now.
+        """
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise TokenRefused("token_too_large", f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._verified.get(digest)
+        if known is not None and self._still_good(known):
+            self._verified.move_to_end(digest)
+            return known
+        self._verified.pop(digest, None)
+        verified = await self._verify(token)
+        self._remember(digest, verified)
+        return verified
+
+    def _still_good(self, known: VerifiedToken) -> bool:
+        return self._keys.holds(known.key_id) and self._clock() < known.expires_at
+
+    def _remember(self, digest: bytes, verified: VerifiedToken) -> None:
+        self._verified[digest] = verified
+        if len(self._verified) > self._cache_size:
+            self._verified.popitem(last=False)
+
+    async def _verify(self, token: str) -> VerifiedToken:
+        header = _read_header(token)
+        key_id = self._check_header(header)
+        key = await self._keys.get(key_id)
+        if key is None:
+            raise TokenRefused("unknown_key", "The token is signed with a key that the issuer does not publish.")
+        try:
+            payload = self._jws.decode(token, key, algorithms=[self._algorithm])
+        except jwt.InvalidTokenError as error:
+            raise TokenRefused("bad_signature", "The token's signature does not match.") from error
+        claims = _read_object(payload, "claims")
+        self._check_claims(claims)
+        return VerifiedToken(
+            token=token,
+            key_id=key_id,
+            client_id=claims.get("client_id") or claims["azp"],
+            subject=claims["sub"],
+            expires_at=int(claims["exp"]),
+            claims=claims,
+        )
+
+    def _check_header(self, header: dict[str, Any]) -> str:
+        if header.get("alg") != self._algorithm:
+            raise TokenRefused("algorithm_not_allowed", f"Only {self._algorithm} signatures are accepted.")
+        for name in _UNTRUSTED_HEADERS:
+            if name in header:
+                raise TokenRefused("header_not_allowed", f"The token's header holds {name}, which is not accepted.")
+        token_type = header.get("typ")
+        if not isinstance(token_type, str) or token_type.lower() not in _ACCESS_TOKEN_TYPES:
+            raise TokenRefused("wrong_type", "The token's typ is not that of an access token (JWT or at+jwt).")
+        key_id = header.get("kid")
+        if not isinstance(key_id, str) or not 0 < len(key_id) <= 256:
+            raise TokenRefused("no_key_id", "The token's header does not name its key (kid).")
+        return key_id
+
+    def _check_claims(self, claims: dict[str, Any]) -> None:
+        missing = [name for name in _REQUIRED_CLAIMS if claims.get(name) is None]
+        if missing:
+            raise TokenRefused("missing_claim", f"The token lacks the claims: {', '.join(missing)}.")
+        self._check_issuer(claims["iss"])
+        self._check_audience(claims)
+        self._check_times(claims)
+        _check_text(claims, "sub")
+        _check_client(claims)
+        _check_grants(claims)
+
+    def _check_issuer(self, issuer: object) -> None:
+        if issuer != self._issuer or not isinstance(issuer, str):
+            raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}.")
+
+    def _check_audience(self, claims: dict[str, Any]) -> None:
+        audience = claims["aud"]
+        audiences = [audience] if isinstance(audience, str) else audience
+        if not isinstance(audiences, list) or not all(isinstance(entry, str) for entry in audiences):
+            raise TokenRefused("invalid_claim", "The token's aud is neither a string nor a list of strings.")
+        if self._audience in audiences:
+            return
+        if "nonce" in claims or "at_hash" in claims:
+            raise TokenRefused("wrong_audience", "This is an ID token: send the access token.")
+        raise TokenRefused("wrong_audience", f"The token is not for {self._audience}.")
+
+    def _check_times(self, claims: dict[str, Any]) -> None:
+        now = self._clock()
+        for name in ("exp", "iat", "nbf"):
+            if name in claims and not _is_time(claims[name]):
+                raise TokenRefused("invalid_claim", f"The token's {name} is not a time.")
+        if claims["exp"] <= now - self._leeway:
+            raise TokenRefused("token_expired", "The token has expired.")
+        if claims["iat"] > now + self._leeway:
+            raise TokenRefused("issued_in_the_future", "The token was issued in the future: compare the clocks.")
+        if claims.get("nbf", now) > now + self._leeway:
+            raise TokenRefused("not_yet_valid", "The token is not valid yet.")
+
+
+def _read_header(token: str) -> dict[str, Any]:
+    parts = token.split(".")
+    if len(parts) == 5:
+        # What Auth0 issues when the client names no API: only the tenant's own /userinfo can read it.
+        raise TokenRefused(
+            "opaque_token",
+            "The token is encrypted and meant for the tenant's /userinfo: the client asked for no audience.",
+        )
+    if len(parts) != 3 or not all(parts):
+        raise TokenRefused("malformed_token", "The token is not a signed JWT (three parts).")
+    try:
+        raw = base64.b64decode(parts[0] + "=" * (-len(parts[0]) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise TokenRefused("malformed_token", "The token's header is not base64url.") from error
+    return _read_object(raw, "header")
+
+
+def _read_object(raw: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise TokenRefused("malformed_token", f"The token's {what} is not plain JSON.") from error
+    if not isinstance(value, dict):
+        raise TokenRefused("malformed_token", f"The token's {what} is not a JSON object.")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Two readers of one document must not see different values (RFC 8725 section 2.4).
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name appears twice")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_time(value: object) -> bool:
+    # A bool is an int in Python; infinity and numbers that no clock reaches must not get into arithmetic.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+
+
+def _check_text(claims: dict[str, Any], name: str) -> None:
+    if not isinstance(claims[name], str) or not claims[name]:
+        raise TokenRefused("invalid_claim", f"The token's {name} is not a text.")
+
+
+def _check_client(claims: dict[str, Any]) -> None:
+    # Auth0's own profile says azp, RFC 9068 says client_id.
+    names = [name for name in ("client_id", "azp") if claims.get(name) is not None]
+    if not names:
+        raise TokenRefused("missing_claim", "The token does not name its client (client_id or azp).")
+    for name in names:
+        _check_text(claims, name)
+
+
+def _check_grants(claims: dict[str, Any]) -> None:
+    if not isinstance(claims.get("scope", ""), str):
+        raise TokenRefused("invalid_claim", "The token's scope is not a text.")
+    permissions = claims.get("permissions", [])
+    if not isinstance(permissions, list) or not all(isinstance(entry, str) for entry in permissions):
+        raise TokenRefused("invalid_claim", "The token's permissions are not a list of texts.")

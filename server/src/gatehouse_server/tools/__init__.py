@@ -1,0 +1,1 @@
+"""The example tools. Each is a plain async function; `example.py` registers them."""

@@ -1,0 +1,91 @@
+"""Configuration: what follows from what, and one message for everything that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gatehouse_server.settings import SettingsError, load_settings
+from issuer import settings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_AUDIENCE", "MCP_PORT", "MCP_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_domain_alone_is_enough() -> None:
+    known = settings(AUTH0_DOMAIN="dev-1.us.auth0.com")
+    assert known.issuer == "https://dev-1.us.auth0.com/"
+    assert known.jwks_url == "https://dev-1.us.auth0.com/.well-known/jwks.json"
+    assert known.public_url == known.audience == "http://localhost:5555/mcp"
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    known = settings(AUTH0_ISSUER="", AUTH0_AUDIENCE="", MCP_PUBLIC_URL="", MCP_ALLOWED_HOSTS="")
+    assert known.issuer == "https://tenant.example.com/"
+    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+
+
+def test_the_public_url_gives_hosts_and_origins() -> None:
+    known = settings(MCP_PUBLIC_URL="https://mcp.example.com/mcp")
+    assert known.hosts() == ["mcp.example.com"]
+    assert known.origins() == ["https://mcp.example.com"]
+
+
+def test_lists_are_separated_by_commas() -> None:
+    known = settings(MCP_ALLOWED_HOSTS=" a.example.com, b.example.com:8443 ,")
+    assert known.hosts() == ["a.example.com", "b.example.com:8443"]
+
+
+def test_every_wrong_variable_is_named_with_what_was_seen_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "https://dev-1.us.auth0.com/")
+    monkeypatch.setenv("JWT_ALGORITHM", "HS256")
+    monkeypatch.setenv("MCP_PORT", "high")
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 4, lines
+    assert "AUTH0_DOMAIN is 'https://dev-1.us.auth0.com/'" in lines[1]
+    assert "RS256" in lines[2]
+    assert "MCP_PORT is 'high'" in lines[3]
+
+
+def test_a_missing_domain_is_named_with_an_example() -> None:
+    with pytest.raises(SettingsError, match=r"AUTH0_DOMAIN is missing: .*dev-xxxx\.us\.auth0\.com"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        {"AUTH0_ISSUER": "http://tenant.example.com/"},
+        {"MCP_PUBLIC_URL": "http://mcp.example.com/mcp"},
+        {"MCP_ALLOWED_ORIGINS": "*"},
+        {"AUTH0_JWKS_URL": "http://tenant.example.com/keys"},
+        {"JWT_ALGORITHM": "none"},
+        {"REQUIRED_PERMISSION": "two words"},
+        {"REQUIRED_PERMISSION": 'quo"te'},
+        {"AUTH0_ISSUER": "https://tenant.example.com/?x=1"},
+    ],
+    ids=str,
+)
+def test_an_unsafe_combination_does_not_start(monkeypatch: pytest.MonkeyPatch, unsafe: dict[str, str]) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    for name, value in unsafe.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=next(iter(unsafe))):
+        load_settings()
+
+
+def test_the_offline_tenant_may_serve_its_keys_inside_the_container_network() -> None:
+    known = settings(AUTH0_ISSUER="http://localhost:9000/", AUTH0_JWKS_URL="http://mock-idp:9000/.well-known/jwks.json")
+    assert known.jwks_url == "http://mock-idp:9000/.well-known/jwks.json"
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=from-file.example.com\nUNKNOWN=1\n", encoding="utf-8")
+    assert load_settings().issuer == "https://from-file.example.com/"
