@@ -1,0 +1,187 @@
+"""What `make` runs: starts, stops and tries the stack, in the runtime that this machine has.
+
+python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|check|lock|clean
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this line is what an older Python gets to read
+    sys.exit(f"Gatehouse needs Python 3.11 or newer, and this is {sys.version.split()[0]}: make PYTHON=python3.11 ...")
+
+import docker
+import endtoend
+import environment
+import local
+import packages
+from report import Problem, bold, dim, say
+from runtime import Runtime
+
+
+def main() -> int:
+    """Run one command; a Problem is a message and exit code 1."""
+    arguments = _arguments()
+    try:
+        return _COMMANDS[arguments.command](arguments)
+    except Problem as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Start the stack and say what to do with it."""
+    settings = environment.load()
+    runtime = _runtime(arguments)
+    runtime.up(settings)
+    _welcome(settings)
+    return 0
+
+
+def down(_: argparse.Namespace) -> int:
+    """Stop the stack, in whichever runtime it runs."""
+    stopped = [name for name, runtime in _running().items() if runtime.down()]
+    say(f"Stopped ({', '.join(stopped)})." if stopped else "Nothing was running.")
+    return 0
+
+
+def logs(arguments: argparse.Namespace) -> int:
+    """Show the log of the running stack."""
+    runtime = next(iter(_running().values()), None)
+    if runtime is None:
+        raise Problem("The stack is not running: `make up` starts it.")
+    runtime.logs(follow=not arguments.no_follow)
+    return 0
+
+
+def client(arguments: argparse.Namespace) -> int:
+    """Run the agent's command line against the running stack."""
+    running = _running()
+    if not running:
+        raise Problem("The stack is not running: `make up` starts it.")
+    name, runtime = next(iter(running.items()))
+    sys.stderr.write(dim(f"[{name} runtime]") + "\n")
+    return runtime.client(arguments.rest)
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Tell the story from the refusal to the answer; the stack is left as it was found."""
+    settings = environment.load()
+    if not settings.offline:
+        raise Problem(
+            f"The demo signs in the offline tenant's users, but .env names {settings['AUTH0_DOMAIN']}."
+            " Set COMPOSE_PROFILES=mock and the AUTH0_ values of .env.example, or try `make ask`."
+        )
+    running = _running()
+    runtime = next(iter(running.values())) if running else _runtime(arguments)
+    if not running:
+        runtime.up(settings)
+    try:
+        return runtime.demo()
+    finally:
+        if not running:
+            runtime.down()
+
+
+def e2e(arguments: argparse.Namespace) -> int:
+    """Run the end-to-end suite against a stack of its own."""
+    runtime = _runtime(arguments)
+    return endtoend.in_docker() if runtime is docker else endtoend.in_local_processes()
+
+
+def test(arguments: argparse.Namespace) -> int:
+    """Run every test, the end-to-end suite in the local runtime among them."""
+    packages.ensure()
+    return local.run([str(packages.PYTHON), "-m", "pytest", *arguments.rest])
+
+
+def check(_: argparse.Namespace) -> int:
+    """Linter, formatter, type checker. Changes nothing."""
+    packages.ensure()
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    return max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+
+
+def lock(_: argparse.Namespace) -> int:
+    """Resolve the dependencies anew and write the hashed locks."""
+    packages.ensure()
+    return packages.lock()
+
+
+def clean(_: argparse.Namespace) -> int:
+    """Stop everything and remove what the stack keeps: containers' volumes, logs, .venv."""
+    local.down()
+    if docker.available() is None:
+        docker.down(volumes=True)
+    packages.remove()
+    say("Removed containers, volumes, .run and .venv. Your .env stays.")
+    return 0
+
+
+_COMMANDS = {
+    "up": up,
+    "down": down,
+    "logs": logs,
+    "client": client,
+    "demo": demo,
+    "e2e": e2e,
+    "test": test,
+    "check": check,
+    "lock": lock,
+    "clean": clean,
+}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="stack", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--runtime", choices=("auto", "docker", "local"), default=os.environ.get("RUNTIME") or "auto")
+    parser.add_argument("--no-follow", action="store_true", help="logs: print and end")
+    parser.add_argument("command", choices=sorted(_COMMANDS))
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    return parser.parse_args()
+
+
+def _runtime(arguments: argparse.Namespace) -> Runtime:
+    """The runtime to start in; its name and the reason are the first line that is printed."""
+    if arguments.runtime == "local":
+        say(bold("Runtime: local") + " (RUNTIME=local)")
+        return local
+    obstacle = docker.available()
+    if obstacle is None:
+        say(bold("Runtime: docker"))
+        return docker
+    if arguments.runtime == "docker":
+        raise Problem(f"RUNTIME=docker, but {obstacle}. Start or install Docker, or use RUNTIME=local.")
+    say(bold("Runtime: local") + f" ({obstacle})")
+    return local
+
+
+def _running() -> dict[str, Runtime]:
+    running: dict[str, Runtime] = {}
+    if local.is_up():
+        running["local"] = local
+    if docker.available() is None and docker.is_up():
+        running["docker"] = docker
+    return running
+
+
+def _welcome(settings: environment.Environment) -> None:
+    say()
+    say(f"  MCP server   {bold(settings.public_url)}")
+    say(f"  Tenant       {bold(settings.issuer)}" + ("  (offline, for development only)" if settings.offline else ""))
+    if settings.offline:
+        say("  Users        alice@example.com / Wonderland-1   has the permission")
+        say("               bob@example.com   / Builder-2      has not")
+    say()
+    say("  Try next     make demo                              the whole story, with no hands")
+    say('               make ask Q="What time is it now?"      signs in, asks the agent')
+    say("               make logs                              what the server decides")
+    say("               make down                              stops everything")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

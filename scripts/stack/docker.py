@@ -1,0 +1,99 @@
+"""The docker runtime: the stack as containers, run by Compose."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from environment import ROOT, Environment, answers, refusal, require_free_ports
+from report import Problem, coloured
+
+PROJECT = "gatehouse"
+READY_SECONDS = 60
+
+
+def available() -> str | None:
+    """Why Docker cannot be used here, None when it can."""
+    if shutil.which("docker") is None:
+        return "the docker command is not installed"
+    if _quiet(["docker", "compose", "version"]).returncode != 0:
+        return "the Compose plugin (docker compose) is not installed"
+    try:
+        engine = _quiet(["docker", "info", "--format", "{{.ServerVersion}}"], timeout=10)
+    except subprocess.TimeoutExpired:
+        return "the Docker engine does not answer"
+    return None if engine.returncode == 0 else "no Docker engine is running (or you may not use it)"
+
+
+def is_up() -> bool:
+    """Whether containers of the stack run."""
+    return bool(_quiet(compose("ps", "--quiet")).stdout.strip())
+
+
+def up(environment: Environment) -> None:
+    """Build, start and wait until the stack answers.
+
+    Raises:
+        Problem: a port is taken, or a container did not become healthy.
+    """
+    if not is_up():
+        require_free_ports(environment.ports() | environment.callback_port())
+    if run(compose("up", "--detach", "--build", "--wait", "--remove-orphans")) != 0:
+        run(compose("ps", "--all"))
+        run(compose("logs", "--tail", "20"))
+        raise Problem("The containers did not start: the lines above say which and why.")
+    wait_until(f"{environment.server_url}/readyz")
+
+
+def wait_until(url: str) -> None:
+    """Wait until the URL answers with 200."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not answers(url):
+        if time.monotonic() > deadline:
+            raise Problem(f"{url} is not ready after {READY_SECONDS} s: {refusal(url)}\n`make logs` shows more.")
+        time.sleep(0.2)
+
+
+def down(*, volumes: bool = False) -> bool:
+    """Stop and remove containers and networks. Returns whether there were any."""
+    was_up = bool(_quiet(compose("ps", "--all", "--quiet")).stdout.strip())
+    extra = ["--volumes"] if volumes else []
+    if was_up or volumes:
+        run(compose("--profile", "*", "down", "--remove-orphans", "--timeout", "15", *extra))
+    return was_up
+
+
+def logs(*, follow: bool) -> None:
+    """Print the containers' logs, and what is added to them until interrupted."""
+    command = compose("logs", "--tail", "200", *(["--follow"] if follow else []))
+    os.chdir(ROOT)
+    os.execvp(command[0], command)
+
+
+def client(arguments: list[str]) -> int:
+    """Run the `gatehouse` command in the agent's container."""
+    terminal = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--no-TTY"]
+    return run(compose("run", "--rm", "--build", *terminal, "client", *arguments))
+
+
+def demo() -> int:
+    """Tell the story against the running stack."""
+    colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
+    return run(compose("run", "--rm", "--no-TTY", "--build", *colour, "e2e", "python", "tests/e2e/demo.py"))
+
+
+def compose(*arguments: str, project: str = PROJECT) -> list[str]:
+    """A Compose command line of the project."""
+    return ["docker", "compose", "--project-name", project, *arguments]
+
+
+def run(command: list[str], **variables: str) -> int:
+    """Run a command from the project's folder."""
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
+
+
+def _quiet(command: list[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)

@@ -1,0 +1,113 @@
+"""Where things are, and what .env says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from report import Problem, say
+
+ROOT = Path(__file__).resolve().parents[2]
+DOTENV = ROOT / ".env"
+EXAMPLE = ROOT / ".env.example"
+RUN = Path(os.environ.get("STACK_RUN_DIR") or ROOT / ".run")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The variables of .env, overlaid by the shell's own."""
+
+    values: dict[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return os.environ.get(name, self.values.get(name, ""))
+
+    @property
+    def offline(self) -> bool:
+        """Whether the offline tenant is part of the stack."""
+        return "mock" in self["COMPOSE_PROFILES"].split(",")
+
+    @property
+    def issuer(self) -> str:
+        return self["AUTH0_ISSUER"] or f"https://{self['AUTH0_DOMAIN']}/"
+
+    @property
+    def public_url(self) -> str:
+        return self["MCP_PUBLIC_URL"] or f"http://localhost:{self['MCP_PORT'] or 5555}/mcp"
+
+    @property
+    def server_url(self) -> str:
+        """The server as this machine reaches it, whatever its public URL is."""
+        return f"http://127.0.0.1:{self['MCP_PORT'] or 5555}"
+
+    def ports(self) -> dict[int, str]:
+        """Ports that the stack listens on, and what moves each."""
+        ports = {int(self["MCP_PORT"] or 5555): "MCP_PORT and MCP_PUBLIC_URL"}
+        if self.offline:
+            ports[int(self["MOCK_IDP_PORT"] or 9000)] = "MOCK_IDP_PORT, AUTH0_DOMAIN and AUTH0_ISSUER"
+        return ports
+
+    def callback_port(self) -> dict[int, str]:
+        """The port of the agent's sign-in callback, and what moves it."""
+        moved_by = "OAUTH_CALLBACK_PORT and OAUTH_CALLBACK_URI (and the application's callback URL in the tenant)"
+        return {int(self["OAUTH_CALLBACK_PORT"] or 5000): moved_by}
+
+
+def load(path: Path = DOTENV) -> Environment:
+    """Read .env; a fresh clone gets the example's."""
+    if path == DOTENV and not DOTENV.exists():
+        shutil.copyfile(EXAMPLE, DOTENV)
+        say("Created .env from .env.example: the offline tenant, demo users.")
+    values: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.lstrip().startswith("#"):
+            values[name.strip()] = value.strip().strip("'\"")
+    return Environment(values)
+
+
+def require_free_ports(ports: dict[int, str]) -> None:
+    """Raise a Problem that names the first taken port."""
+    for port, moved_by in ports.items():
+        if port_is_taken(port):
+            raise Problem(
+                f"Port {port} is taken by another program. Stop that program"
+                f" (`ss -ltnp | grep :{port}` shows which), or use another port: set {moved_by} in .env."
+            )
+
+
+def port_is_taken(port: int) -> bool:
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            try:
+                if probe.connect_ex((host, port)) == 0:
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def answers(url: str) -> bool:
+    """Whether the URL answers with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def refusal(url: str) -> str:
+    """What the URL answers, for a message."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return f"HTTP {response.status}"
+    except urllib.error.HTTPError as error:
+        return f"HTTP {error.code}: {error.read(500).decode(errors='replace')}"
+    except OSError as error:
+        return str(error)

@@ -1,0 +1,146 @@
+"""The local runtime: the stack as processes of this machine, run by honcho from the Procfile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import packages
+from environment import ROOT, RUN, Environment, answers, refusal, require_free_ports
+from report import Problem
+
+PID_FILE = RUN / "stack.pid"
+LOG_FILE = RUN / "stack.log"
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+def is_up() -> bool:
+    """Whether the processes that `up` started still run."""
+    pid = _pid()
+    return pid is not None and _alive(pid)
+
+
+def up(environment: Environment) -> None:
+    """Start what is not running and wait until it answers.
+
+    Raises:
+        Problem: a port is taken or a process did not start; the message holds its last lines.
+    """
+    packages.ensure()
+    if not is_up():
+        require_free_ports(environment.ports())
+        _start(environment)
+    _wait_until_ready(environment)
+
+
+def down() -> bool:
+    """Stop the processes. Returns whether there were any."""
+    pid = _pid()
+    if pid is None:
+        return False
+    was_up = _alive(pid)
+    if was_up:
+        os.killpg(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _group_alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if _group_alive(pid):
+            os.killpg(pid, signal.SIGKILL)
+    PID_FILE.unlink(missing_ok=True)
+    return was_up
+
+
+def logs(*, follow: bool) -> None:
+    """Print the log, and what is added to it until interrupted."""
+    if not LOG_FILE.exists():
+        raise Problem("There is no log yet: `make up` starts the stack.")
+    os.execvp("tail", ["tail", "-n", "200", *(["-f"] if follow else []), str(LOG_FILE)])
+
+
+def client(arguments: list[str]) -> int:
+    """Run the `gatehouse` command."""
+    packages.ensure()
+    return run([str(packages.BIN / "gatehouse"), *arguments])
+
+
+def demo() -> int:
+    """Tell the story against the running stack."""
+    packages.ensure()
+    return run([str(packages.PYTHON), "tests/e2e/demo.py"])
+
+
+def run(command: list[str], **variables: str) -> int:
+    """Run a command of the virtual environment from the project's folder."""
+    path = f"{packages.BIN}{os.pathsep}{os.environ.get('PATH', '')}"
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path, **variables}, check=False).returncode
+
+
+def _start(environment: Environment) -> None:
+    RUN.mkdir(exist_ok=True)
+    processes = ["server", "mock-idp"] if environment.offline else ["server"]
+    # An exported variable wins over .env, as it does in Compose; honcho would have it the other way round.
+    variables = {**environment.values, **os.environ, "PYTHONUNBUFFERED": "1"}
+    with LOG_FILE.open("w", encoding="utf-8") as log:
+        honcho = subprocess.Popen(
+            [str(packages.BIN / "honcho"), "-e", os.devnull, "-f", "Procfile", "start", *processes],
+            cwd=ROOT,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    PID_FILE.write_text(str(honcho.pid), encoding="utf-8")
+
+
+def _wait_until_ready(environment: Environment) -> None:
+    wanted = [f"{environment.server_url}/readyz"]
+    if environment.offline:
+        wanted.insert(0, f"{environment.issuer}.well-known/openid-configuration")
+    deadline = time.monotonic() + START_SECONDS
+    for url in wanted:
+        while not answers(url):
+            if not is_up():
+                PID_FILE.unlink(missing_ok=True)
+                raise Problem(f"The stack did not start. Its last lines:\n{_last_lines()}")
+            if time.monotonic() > deadline:
+                raise Problem(f"{url} is not ready after {START_SECONDS} s: {refusal(url)}\n`make logs` shows more.")
+            time.sleep(0.1)
+
+
+def _pid() -> int | None:
+    try:
+        return int(PID_FILE.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _alive(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # our own child, when `up` waits for it
+    # After a restart of the machine the number may be another program's.
+    command = Path(f"/proc/{pid}/cmdline")
+    if command.parent.parent.exists() and Path("/proc/self").exists():
+        try:
+            return b"honcho" in command.read_bytes()
+        except OSError:
+            return False
+    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "honcho" in shown.stdout
+
+
+def _group_alive(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _last_lines(count: int = 15) -> str:
+    return "\n".join(LOG_FILE.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])

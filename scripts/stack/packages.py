@@ -1,0 +1,86 @@
+"""The one virtual environment of the local runtime and the checks, filled from the hashed lock."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from environment import ROOT
+from report import Problem, say
+
+UV = "uv==0.13.9"
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+PYTHON = BIN / "python"
+LOCK = ROOT / "tests" / "requirements.lock"
+PACKAGES = ("server", "client", "mock-idp")
+STAMP = VENV / "gatehouse.stamp"
+
+
+def ensure() -> None:
+    """Make `.venv` match the lock. Takes seconds the first time, nothing afterwards."""
+    wanted = _fingerprint()
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
+        return
+    say("Preparing .venv (Python packages, from the hashed lock) ...")
+    if not PYTHON.exists() or not (BIN / "pip").exists():
+        _create()
+    _run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV])
+    _run([BIN / "uv", "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", LOCK])
+    editable = [part for package in PACKAGES for part in ("-e", ROOT / package)]
+    _run([BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation", *editable])
+    STAMP.write_text(wanted, encoding="utf-8")
+
+
+def lock() -> int:
+    """Write the hashed locks: one for everything, and one for each image that agrees with it."""
+    everything = [ROOT / package / "pyproject.toml" for package in PACKAGES]
+    _compile(LOCK, [*everything, ROOT / "tests" / "requirements.in"])
+    for package in PACKAGES:
+        _compile(ROOT / package / "requirements.lock", [ROOT / package / "pyproject.toml"], constraints=[LOCK])
+    return 0
+
+
+def remove() -> None:
+    """Delete `.venv`."""
+    shutil.rmtree(VENV, ignore_errors=True)
+
+
+def _compile(output: Path, sources: list[Path], constraints: list[Path] | None = None) -> None:
+    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--all-extras"]
+    quiet = ["--quiet", "--no-header", "--no-annotate", "--upgrade"]
+    limits = [part for constraint in constraints or [] for part in ("--constraints", constraint)]
+    _run([BIN / "uv", "pip", "compile", *options, *quiet, *limits, *sources, "--output-file", output])
+
+
+def _create() -> None:
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        shutil.rmtree(VENV, ignore_errors=True)
+        text = made.stdout + made.stderr
+        if "ensurepip" in text or "No module named venv" in text:
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            raise Problem(
+                f"Python's venv module is missing: install it (Debian and Ubuntu: apt install python{version}-venv)"
+                " and run the command again."
+            )
+        raise Problem(f"Python could not make .venv: {text.strip()[-400:]}")
+
+
+def _fingerprint() -> str:
+    inputs = [LOCK, *(ROOT / package / "pyproject.toml" for package in PACKAGES)]
+    digest = hashlib.sha256(f"{UV} {sys.version} {ROOT}".encode())
+    for path in inputs:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _run(command: list[str | Path]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        name = " ".join(str(part) for part in command[1:6])
+        raise Problem(f"Preparing .venv failed at `{name} ...`:\n{(done.stdout + done.stderr).strip()[-1200:]}")

@@ -1,0 +1,41 @@
+"""With E2E_ISSUER set (the docker runtime) the stack is there already; without, the suite starts its own processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from processes import offline_stack
+from stack import Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The running stack."""
+    if issuer := os.environ.get("E2E_ISSUER"):
+        yield Stack(
+            os.environ["MCP_PUBLIC_URL"], issuer, os.environ["E2E_CONTROL_TOKEN"], os.environ["AUTH0_AUDIENCE"], {}
+        )
+        return
+    with offline_stack(tmp_path_factory.mktemp("stack")) as running:
+        yield Stack(running.mcp_url, running.issuer, running.control_token, running.mcp_url, running.client_variables)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An agent's home in which nobody has signed in yet."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def alice_home(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An agent's home in which alice has signed in."""
+    folder = tmp_path_factory.mktemp("alice")
+    done = stack.gatehouse("login", home=folder)
+    assert done.returncode == 0, done.stderr
+    return folder

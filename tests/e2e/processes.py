@@ -1,0 +1,150 @@
+"""The stack as processes on free ports, for the end-to-end suite in the local runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 30
+CONTROL_TOKEN = "end-to-end-control"
+DEMO_CLIENT = {
+    "AUTH0_CLIENT_ID": "GatehouseAgentDemoClient00000000",
+    "AUTH0_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1",
+}
+
+
+@dataclass(frozen=True)
+class OfflineStack:
+    """Where the pieces are, and what each is started with."""
+
+    folder: Path
+    mcp_port: int
+    tenant_port: int
+    callback_port: int
+
+    @property
+    def mcp_url(self) -> str:
+        return f"http://localhost:{self.mcp_port}/mcp"
+
+    @property
+    def issuer(self) -> str:
+        return f"http://localhost:{self.tenant_port}/"
+
+    @property
+    def control_token(self) -> str:
+        return CONTROL_TOKEN
+
+    @property
+    def client_variables(self) -> dict[str, str]:
+        return {
+            **DEMO_CLIENT,
+            "AUTH0_AUDIENCE": self.mcp_url,
+            "MCP_PUBLIC_URL": self.mcp_url,
+            "OAUTH_CALLBACK_URI": f"http://localhost:{self.callback_port}/callback",
+            "OAUTH_CALLBACK_PORT": str(self.callback_port),
+            "MODEL": "offline",
+        }
+
+    @contextlib.contextmanager
+    def tenant(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The offline tenant, running."""
+        seed = self._seed()
+        variables = {
+            "AUTH0_ISSUER": self.issuer,
+            "MOCK_IDP_PORT": str(self.tenant_port),
+            "MOCK_IDP_TENANT": str(seed),
+            "MOCK_IDP_OFFLINE": str(ROOT / "auth0" / "offline.yaml"),
+            "MOCK_IDP_STATE_DIR": str(self.folder / "keys"),
+            "MOCK_IDP_CONTROL": "true",
+            "MOCK_IDP_CONTROL_TOKEN": CONTROL_TOKEN,
+        }
+        with self._process("mock_idp", variables) as process:
+            wait_for(f"{self.issuer}.well-known/openid-configuration", 200, process)
+            yield process
+
+    @contextlib.contextmanager
+    def server(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The MCP server, alive (and ready once its tenant is)."""
+        variables = {
+            "AUTH0_DOMAIN": f"localhost:{self.tenant_port}",
+            "AUTH0_ISSUER": self.issuer,
+            "AUTH0_AUDIENCE": self.mcp_url,
+            "MCP_PORT": str(self.mcp_port),
+        }
+        with self._process("gatehouse_server", variables) as process:
+            wait_for(f"http://localhost:{self.mcp_port}/livez", 200, process)
+            yield process
+
+    def _seed(self) -> Path:
+        text = (ROOT / "auth0" / "tenant.yaml").read_text(encoding="utf-8")
+        text = text.replace("http://localhost:5555/mcp", self.mcp_url)
+        text = text.replace("http://localhost:5000/callback", f"http://localhost:{self.callback_port}/callback")
+        seed = self.folder / "tenant.yaml"
+        seed.write_text(text, encoding="utf-8")
+        return seed
+
+    @contextlib.contextmanager
+    def _process(self, module: str, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(("AUTH0_", "MCP_", "MOCK_"))}
+        with (self.folder / f"{module}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module], env={**plain, **variables}, cwd=self.folder, stdout=log, stderr=log
+            )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=15)
+
+
+def prepare(folder: Path) -> OfflineStack:
+    """A stack that is not started yet, on ports that are free now."""
+    return OfflineStack(folder, *_free_ports(3))
+
+
+@contextlib.contextmanager
+def offline_stack(folder: Path) -> Iterator[OfflineStack]:
+    """A running stack: the tenant first, then the server."""
+    stack = prepare(folder)
+    with stack.tenant(), stack.server():
+        wait_for(f"http://localhost:{stack.mcp_port}/readyz", 200)
+        yield stack
+
+
+def wait_for(url: str, status: int, process: subprocess.Popen[bytes] | None = None) -> httpx2.Response:
+    """Wait until the URL answers with the status.
+
+    Raises:
+        AssertionError: it did not in time, or the process ended.
+    """
+    deadline = time.monotonic() + SECONDS
+    seen: object = None
+    while time.monotonic() < deadline:
+        assert process is None or process.poll() is None, f"the process ended with exit code {process.poll()}"
+        try:
+            answer = httpx2.get(url)
+            if answer.status_code == status:
+                return answer
+            seen = answer.status_code
+        except httpx2.TransportError as error:
+            seen = error
+        time.sleep(0.05)
+    raise AssertionError(f"{url} did not answer {status} in {SECONDS} s, but {seen}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -1,0 +1,151 @@
+"""The local runtime: what `make up` and `make down` do on a machine without Docker."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from processes import ROOT, OfflineStack, prepare, wait_for
+
+
+class Runtime:
+    """`scripts/stack` on ports and in a folder of its own."""
+
+    def __init__(self, stack: OfflineStack) -> None:
+        self.stack = stack
+        self.variables = {
+            "STACK_RUN_DIR": str(stack.folder),
+            "COMPOSE_PROFILES": "mock",
+            "AUTH0_DOMAIN": f"localhost:{stack.tenant_port}",
+            "AUTH0_ISSUER": stack.issuer,
+            "AUTH0_AUDIENCE": stack.mcp_url,
+            "MOCK_IDP_PORT": str(stack.tenant_port),
+            "MCP_PORT": str(stack.mcp_port),
+            "MCP_PUBLIC_URL": stack.mcp_url,
+        }
+
+    def make(self, command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "scripts/stack", "--runtime", "local", command],
+            cwd=ROOT,
+            env={**os.environ, **self.variables, **more},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def processes(self) -> list[str]:
+        """Command lines of what runs in the stack's process group."""
+        pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
+        shown = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
+        return shown.stdout.splitlines()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    runtime = Runtime(prepare(tmp_path))
+    yield runtime
+    runtime.make("down")
+
+
+def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> None:
+    first = runtime.make("up")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("Runtime: local")
+    for shown in (runtime.stack.mcp_url, runtime.stack.issuer, "alice@example.com", "make demo", "make ask"):
+        assert shown in first.stdout
+    running = runtime.processes()
+    again = runtime.make("up")
+    assert again.returncode == 0, again.stderr
+    assert runtime.processes() == running
+    group = int((runtime.stack.folder / "stack.pid").read_text(encoding="utf-8"))
+    assert runtime.make("down").returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
+    for port in (runtime.stack.mcp_port, runtime.stack.tenant_port):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+    assert "Nothing was running" in runtime.make("down").stdout
+
+
+def test_without_the_mock_profile_nothing_of_the_tenant_is_started(runtime: Runtime) -> None:
+    with runtime.stack.tenant():
+        # The tenant of somebody else: only its address is known.
+        up = runtime.make("up", COMPOSE_PROFILES="")
+        assert up.returncode == 0, up.stderr
+        assert not [line for line in runtime.processes() if "mock" in line]
+        assert "alice@example.com" not in up.stdout
+
+
+def test_a_taken_port_is_one_line_with_the_way_out(runtime: Runtime) -> None:
+    with socket.create_server(("127.0.0.1", runtime.stack.mcp_port)):
+        refused = runtime.make("up")
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert f"Port {runtime.stack.mcp_port} is taken" in refused.stderr
+    assert "MCP_PORT" in refused.stderr
+
+
+def test_a_wrong_variable_is_shown_as_the_server_says_it(runtime: Runtime) -> None:
+    refused = runtime.make("up", JWT_ALGORITHM="HS256")
+    assert refused.returncode == 1
+    assert "JWT_ALGORITHM is 'HS256'" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_server_may_be_up_before_its_tenant(tmp_path: Path) -> None:
+    stack = prepare(tmp_path)
+    origin = stack.mcp_url.removesuffix("/mcp")
+    with stack.server():
+        wait_for(f"{origin}/readyz", 503)
+        assert httpx2.get(f"{origin}/livez").status_code == 200
+        assert httpx2.post(stack.mcp_url, json={}).status_code == 401
+        with stack.tenant():
+            wait_for(f"{origin}/readyz", 200)
+
+
+def test_the_server_goes_on_while_its_tenant_is_away(tmp_path: Path) -> None:
+    stack = prepare(tmp_path)
+    origin = stack.mcp_url.removesuffix("/mcp")
+    with stack.server():
+        with stack.tenant():
+            wait_for(f"{origin}/readyz", 200)
+            control = {"Authorization": f"Bearer {stack.control_token}"}
+            token = httpx2.post(f"{stack.issuer}__mock__/tokens", headers=control, json={}).json()["token"]
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+        answer = httpx2.post(stack.mcp_url, headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+        assert answer.status_code == 200, answer.text
+
+
+def test_a_taken_port_ends_the_server_with_one_line(tmp_path: Path) -> None:
+    stack = prepare(tmp_path)
+    with socket.create_server(("127.0.0.1", stack.mcp_port)):
+        ended = subprocess.run(
+            [sys.executable, "-m", "gatehouse_server"],
+            env={**os.environ, "AUTH0_DOMAIN": "tenant.example.com", "MCP_PORT": str(stack.mcp_port)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert "MCP_PORT" in ended.stderr
+
+
+def test_every_make_target_has_a_line_of_help() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE)
+    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert len(targets) <= 15
+    assert [target for target in targets if f"make {target} " not in helped] == []
