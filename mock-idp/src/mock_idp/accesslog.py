@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+QUIET_PATHS = frozenset({"/livez"})
+
+
+class AccessLog:
+    """One line per request, with the path only: queries carry codes and tokens."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in QUIET_PATHS:
+            await self.app(scope, receive, send)
+            return
+        status, began = 500, perf_counter()
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            milliseconds = (perf_counter() - began) * 1000
+            # %r keeps a path with line breaks in it from forging a line.
+            logger.info("%s %r %d %.0fms", scope["method"], scope["path"], status, milliseconds)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from .accesslog import AccessLog
+from .authorize import authorize, resume
+from .consent import show_consent, submit_consent
+from .control import control_routes
+from .cors import Cors
+from .discovery import jwks, metadata
+from .home import home
+from .idp import Idp
+from .login import show_login, submit_login
+from .logout import logout
+from .pages import static_files
+from .settings import Settings
+from .token import token
+from .userinfo import userinfo
+from .web import MAX_BODY, Issuer
+
+
+def create_app(idp: Idp, settings: Settings, issuer: str) -> ASGIApp:
+    """The tenant as an ASGI application that answers under `issuer`."""
+    return Issuer(_application(idp, settings), issuer)
+
+
+def _application(idp: Idp, settings: Settings) -> Starlette:
+    routes = [
+        Route("/", home, methods=["GET"]),
+        Route("/livez", livez, methods=["GET"]),
+        Route("/.well-known/openid-configuration", metadata, methods=["GET"]),
+        Route("/.well-known/oauth-authorization-server", metadata, methods=["GET"]),
+        Route("/.well-known/jwks.json", jwks, methods=["GET"]),
+        Route("/authorize", authorize, methods=["GET", "POST"]),
+        Route("/authorize/resume", resume, methods=["GET"]),
+        Route("/u/login", show_login, methods=["GET"]),
+        Route("/u/login", submit_login, methods=["POST"]),
+        Route("/u/consent", show_consent, methods=["GET"]),
+        Route("/u/consent", submit_consent, methods=["POST"]),
+        Mount("/u/static", static_files()),
+        Route("/oauth/token", token, methods=["POST"]),
+        Route("/userinfo", userinfo, methods=["GET", "POST"]),
+        Route("/v2/logout", logout, methods=["GET"]),
+        *control_routes(settings),
+    ]
+    app = Starlette(routes=routes, middleware=[Middleware(AccessLog), Middleware(Cors)], max_body_size=MAX_BODY)
+    app.state.idp = idp
+    return app
+
+
+async def livez(request: Request) -> Response:
+    return PlainTextResponse("ok")

@@ -1,0 +1,121 @@
+"""The way through a sign-in: /authorize, the pages it needs, /authorize/resume, the callback."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from .audience import user_grant
+from .authorization_request import read_addressee, read_request
+from .authorization_response import error_page, refuse, send_to_callback
+from .consent import needs_consent
+from .errors import AuthorizationError, InvalidRequest, PageError
+from .idp import Idp
+from .sessions import browser_mark, current_session, new_browser_mark, set_browser_mark
+from .store import AuthorizationCode, Session, Transaction
+from .transactions import TRANSACTION_LIFETIME, find_transaction
+from .web import form_pairs, idp_of, issuer_of, single_values
+
+CODE_LIFETIME = 60
+REPEATABLE = frozenset({"resource"})
+
+
+async def authorize(request: Request) -> Response:
+    """Begin a sign-in (RFC 6749 section 4.1.1); GET and POST as OpenID Connect Core section 3.1.2.1 asks."""
+    idp = idp_of(request)
+    try:
+        pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
+        parameters = single_values(pairs, repeatable=REPEATABLE)
+        addressee = read_addressee(idp, parameters, issuer_of(request))
+    except InvalidRequest as error:
+        return error_page(PageError(error.error, error.description))
+    except PageError as error:
+        return error_page(error)
+    resources = [value for name, value in pairs if name == "resource" and value]
+    try:
+        asked = read_request(idp, addressee, parameters, resources)
+    except AuthorizationError as error:
+        protected = addressee.client.redirection_policy == "open_redirect_protection"
+        return refuse(idp, addressee, error, to_page=protected)
+    mark = browser_mark(request) or new_browser_mark()
+    now = idp.clock.now()
+    transaction = Transaction(asked, mark, now + TRANSACTION_LIFETIME, now)
+    response = _proceed(request, idp.store.transactions.add(transaction, prefix="hKFo2S"), transaction)
+    set_browser_mark(request, response, mark)
+    return response
+
+
+async def resume(request: Request) -> Response:
+    """Go on with a sign-in after one of its pages."""
+    try:
+        state, transaction = find_transaction(request, request.query_params.get("state"))
+    except PageError as error:
+        return error_page(error)
+    return _proceed(request, state, transaction)
+
+
+def _proceed(request: Request, state: str, transaction: Transaction) -> Response:
+    """Send the browser to the next page that is needed, or to the callback with the outcome."""
+    idp, asked = idp_of(request), transaction.request
+    try:
+        session = _session_for(request, transaction)
+        if session is None:
+            return _to_page("/u/login", state)
+        if _consent_pending(idp, transaction, session):
+            return _to_page("/u/consent", state)
+        code = _issue_code(idp, transaction, session)
+    except AuthorizationError as error:
+        idp.store.transactions.drop(state)
+        return refuse(idp, asked, error, to_page=_shows_errors(idp, asked.client_id))
+    idp.store.transactions.drop(state)
+    return send_to_callback(idp, asked, {"code": code})
+
+
+def _session_for(request: Request, transaction: Transaction) -> Session | None:
+    """The session to answer with; None when the person must log in; AuthorizationError when they may not be asked."""
+    session, asked = current_session(request), transaction.request
+    if session is not None and not _must_log_in_again(transaction, session, idp_of(request).clock.now()):
+        return session
+    if "none" in asked.prompt:
+        raise AuthorizationError("login_required", "Login required", why="prompt=none, and nobody is signed in.")
+    return None
+
+
+def _must_log_in_again(transaction: Transaction, session: Session, now: float) -> bool:
+    asked = transaction.request
+    if session.auth_time >= transaction.started_at and transaction.asked_in_person:
+        return False
+    if asked.prompt & {"login", "select_account", "create"}:
+        return True
+    return asked.max_age is not None and now - session.auth_time > asked.max_age
+
+
+def _consent_pending(idp: Idp, transaction: Transaction, session: Session) -> bool:
+    if not needs_consent(idp, transaction, session):
+        return False
+    if "none" in transaction.request.prompt:
+        raise AuthorizationError("consent_required", "Consent required", why="prompt=none, and consent is needed.")
+    return True
+
+
+def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
+    asked = transaction.request
+    client = idp.tenant.clients.get(asked.client_id)
+    api = idp.tenant.apis.get(asked.audience or "")
+    if client is None or (asked.audience is not None and api is None):
+        raise PageError("invalid_request", "The client or the API was removed during the sign-in.")
+    if api is not None:
+        user_grant(idp.tenant, client, api)
+    code = AuthorizationCode(
+        asked, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
+    )
+    return idp.store.codes.add(code)
+
+
+def _shows_errors(idp: Idp, client_id: str) -> bool:
+    client = idp.tenant.clients.get(client_id)
+    return client is None or client.redirection_policy == "open_redirect_protection"
+
+
+def _to_page(path: str, state: str) -> Response:
+    return RedirectResponse(f"{path}?state={state}", status_code=302, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Behaviours(BaseModel):
+    """Answers of Auth0 that are not documented, as switches: `behaviours:` in offline.yaml.
+
+    The defaults are the most likely answer; each says how sure it is (O observed, S secondary, ? unknown).
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    jwks_cache_control: str = "public, max-age=15, stale-while-revalidate=15, stale-if-error=86400"
+    """(?) Cache-Control of the JWKS. Staff say: cache it; the exact value is not established."""
+
+    invalid_grant_status: Literal[403, 400] = 403
+    """(S) HTTP status of `invalid_grant`. Reports say 403, the API reference 400."""
+
+    callback_mismatch_status: Literal[403, 400] = 403
+    """(?) HTTP status of the page `Callback URL mismatch.`"""
+
+    client_authentication_error: Literal["access_denied", "invalid_client"] = "access_denied"
+    """(S) Error of a wrong client secret: `access_denied`/`Unauthorized` in the field, `invalid_client` in the docs."""
+
+    any_client_secret_method: bool = False
+    """(?) Whether a client registered for client_secret_post may use client_secret_basic, and the reverse."""

@@ -1,0 +1,49 @@
+"""Redirect URIs: which are registered, and which a tenant can trust (auth0.md A3)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from .errors import PageError
+from .settings import is_loopback_name
+from .tenant import Client
+
+
+def checked_callback(client: Client, redirect_uri: str | None, *, mismatch_status: int) -> str:
+    """The redirect URI if it is registered, character for character (OAuth 2.1 section 2.3.1); PageError otherwise.
+
+    A request without one gets the registered one if there is exactly one (RFC 6749 section 3.1.2.3).
+    """
+    if redirect_uri is None:
+        return _only_callback(client)
+    if redirect_uri not in client.callbacks:
+        raise PageError(
+            "unauthorized_client",
+            "Callback URL mismatch.",
+            status=mismatch_status,
+            why=f"The provided redirect_uri is not in the list of allowed callback URLs. Sent: {redirect_uri!r}. "
+            f"Allowed for {client.name!r}: {_listed(client)}.",
+            fix="Add it to the client's `callbacks` (Allowed Callback URLs), or send one that is there.",
+        )
+    return redirect_uri
+
+
+def is_verifiable(redirect_uri: str) -> bool:
+    """Whether a name's owner stands behind the callback: not so for localhost and for custom schemes."""
+    parts = urlsplit(redirect_uri)
+    return parts.scheme == "https" and not is_loopback_name(parts.hostname or "")
+
+
+def _only_callback(client: Client) -> str:
+    if len(client.callbacks) == 1:
+        return client.callbacks[0]
+    raise PageError(
+        "invalid_request",
+        "Missing required parameter: redirect_uri",
+        why=f"The client has {len(client.callbacks)} callback URLs, so the request must say which.",
+        fix="Send redirect_uri.",
+    )
+
+
+def _listed(client: Client) -> str:
+    return ", ".join(repr(callback) for callback in client.callbacks) or "none"

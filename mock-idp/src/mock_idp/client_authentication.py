@@ -1,0 +1,71 @@
+"""How a client proves who it is at the token endpoint (RFC 6749 section 2.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+from .errors import ClientAuthenticationFailed, InvalidRequest, MissingParameter
+from .idp import Idp
+from .tenant import Client
+
+
+class Presented(NamedTuple):
+    """Credentials as sent."""
+
+    method: str
+    client_id: str
+    secret: str
+
+
+def authenticate(idp: Idp, authorization: str | None, parameters: Mapping[str, str]) -> Client:
+    """The client that sent the request; ClientAuthenticationFailed when it did not prove to be one."""
+    presented = _presented(authorization, parameters)
+    client = idp.tenant.clients.get(presented.client_id)
+    if client is None:
+        raise ClientAuthenticationFailed(why=f"There is no client with the id {presented.client_id!r}.")
+    _check_method(idp, client, presented.method)
+    if presented.method != "none" and not client.secret_matches(presented.secret):
+        raise ClientAuthenticationFailed(why=f"The secret is not that of the client {client.name!r}.")
+    return client
+
+
+def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Presented:
+    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    if authorization is not None and authorization[:6].lower() == "basic ":
+        basic = _from_basic(authorization[6:])
+        if secret is not None:
+            raise InvalidRequest("Client credentials were sent in the header and in the body")
+        if client_id not in (None, basic.client_id):
+            raise InvalidRequest("client_id differs between the header and the body")
+        return basic
+    if client_id is None:
+        raise MissingParameter("client_id")
+    return Presented("none", client_id, "") if secret is None else Presented("client_secret_post", client_id, secret)
+
+
+def _from_basic(encoded: str) -> Presented:
+    """RFC 6749 section 2.3.1: both parts are form-encoded before they are joined."""
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ClientAuthenticationFailed(why="The Authorization header is not HTTP Basic.") from error
+    client_id, colon, secret = text.partition(":")
+    if not colon:
+        raise ClientAuthenticationFailed(why="The Authorization header is not HTTP Basic.")
+    return Presented("client_secret_basic", unquote_plus(client_id), unquote_plus(secret))
+
+
+def _check_method(idp: Idp, client: Client, method: str) -> None:
+    if method == client.auth_method:
+        return
+    lenient = idp.behaviours.any_client_secret_method
+    if lenient and method.startswith("client_secret_") and client.auth_method.startswith("client_secret_"):
+        return
+    raise ClientAuthenticationFailed(
+        why=f"The client {client.name!r} is registered for token_endpoint_auth_method {client.auth_method}; "
+        f"it used {method}."
+    )

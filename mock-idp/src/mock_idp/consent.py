@@ -1,0 +1,146 @@
+"""The consent page, and when it is needed (auth0.md A3, A4)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from .audience import user_grant
+from .authorization_response import error_page, refuse
+from .callback import is_verifiable
+from .errors import AuthorizationError, InvalidRequest, PageError
+from .idp import Idp
+from .pages import ConsentPage, ScopeLine, render
+from .scopes import user_scopes
+from .sessions import current_session
+from .store import AuthorizationRequest, Session, Transaction
+from .tenant import Api, Client
+from .transactions import find_transaction
+from .web import form_pairs, idp_of, single_values
+
+PROFILE_TEXTS = {
+    "profile": "Profile: access to your profile",
+    "email": "Email: access to your email address",
+    "phone": "Phone: access to your phone number",
+    "address": "Address: access to your postal address",
+    "offline_access": "Allow offline access",
+}
+DECLINED = "User did not authorize the request"
+
+
+def needs_consent(idp: Idp, transaction: Transaction, session: Session) -> bool:
+    """Whether the person must be asked before this client gets what it asked for."""
+    if transaction.consented_by == session.user_id:
+        return False
+    asked = transaction.request
+    if "consent" in asked.prompt:
+        return True
+    if _is_skippable(idp, asked):
+        return False
+    given = idp.store.consent(session.user_id, asked.client_id, asked.audience)
+    if given is None or not given.issuperset(granted_scopes(idp, asked, session.user_id)):
+        return True
+    return _needs_confirmation(idp, transaction)
+
+
+def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple[str, ...]:
+    """What the client gets if the user agrees. AuthorizationError when it may not ask."""
+    client, api = _parties(idp, asked)
+    user = idp.tenant.users.get(user_id)
+    if user is None:
+        raise AuthorizationError("login_required", "Login required", why="The user was removed.")
+    grant = user_grant(idp.tenant, client, api) if api is not None else None
+    return user_scopes(idp.tenant, client, user, api, grant, asked.scopes)
+
+
+async def show_consent(request: Request) -> Response:
+    try:
+        state, transaction = find_transaction(request, request.query_params.get("state"))
+        return render(_page(request, state, transaction))
+    except AuthorizationError as error:
+        return error_page(error)
+
+
+async def submit_consent(request: Request) -> Response:
+    try:
+        form = single_values(await form_pairs(request))
+        state, transaction = find_transaction(request, form.get("state"))
+        return _decide(request, state, transaction, form.get("action"))
+    except InvalidRequest as error:
+        return error_page(PageError(error.error, error.description))
+    except AuthorizationError as error:
+        return error_page(error)
+
+
+def _decide(request: Request, state: str, transaction: Transaction, action: str | None) -> Response:
+    idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
+    if action == "accept":
+        scopes = frozenset(granted_scopes(idp, asked, session.user_id))
+        idp.store.remember_consent(session.user_id, asked.client_id, asked.audience, scopes)
+        transaction.consented_by = session.user_id
+        return RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
+    if action != "deny":
+        raise PageError("invalid_request", "action must be accept or deny")
+    idp.store.transactions.drop(state)
+    client, _ = _parties(idp, asked)
+    protected = client.redirection_policy == "open_redirect_protection"
+    return refuse(idp, asked, AuthorizationError("access_denied", DECLINED), to_page=protected)
+
+
+def _is_skippable(idp: Idp, asked: AuthorizationRequest) -> bool:
+    client, api = _parties(idp, asked)
+    return client.first_party and is_verifiable(asked.redirect_uri) and (api is None or api.skip_consent)
+
+
+def _needs_confirmation(idp: Idp, transaction: Transaction) -> bool:
+    """A callback that anybody's program could own is never answered in silence, unless a setting says so."""
+    asked = transaction.request
+    if transaction.asked_in_person or "none" in asked.prompt or is_verifiable(asked.redirect_uri):
+        return False
+    return not idp.tenant.settings.skip_non_verifiable_callback_uri_confirmation_prompt
+
+
+def _parties(idp: Idp, asked: AuthorizationRequest) -> tuple[Client, Api | None]:
+    client = idp.tenant.clients.get(asked.client_id)
+    api = idp.tenant.apis.get(asked.audience or "")
+    if client is None or (asked.audience is not None and api is None):
+        raise PageError("invalid_request", "The client or the API was removed during the sign-in.")
+    return client, api
+
+
+def _signed_in(request: Request) -> Session:
+    session = current_session(request)
+    if session is None:
+        raise PageError("login_required", "Login required", fix="Begin again from the application.")
+    return session
+
+
+def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage:
+    idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
+    client, api = _parties(idp, asked)
+    scopes = granted_scopes(idp, asked, session.user_id)
+    described = idp.tenant.settings.use_scope_descriptions_for_consent
+    return ConsentPage(
+        state=state,
+        tenant_name=idp.tenant.settings.friendly_name,
+        client_name=client.name,
+        third_party=not client.first_party,
+        email=idp.tenant.users[session.user_id].email,
+        callback_host=urlsplit(asked.redirect_uri).netloc or asked.redirect_uri,
+        api_name=api.name if api else None,
+        scopes=[ScopeLine(scope, _words(scope, api, described=described)) for scope in scopes if scope != "openid"],
+    )
+
+
+def _words(scope: str, api: Api | None, *, described: bool) -> str:
+    """A scope in words: Auth0 turns `read:posts` into `Posts: read your posts`; descriptions need a flag."""
+    if scope in PROFILE_TEXTS:
+        return PROFILE_TEXTS[scope]
+    if described and api is not None and api.scopes.get(scope):
+        return api.scopes[scope]
+    action, separator, resource = scope.partition(":")
+    if not separator:
+        return scope
+    return f"{resource.capitalize()}: {action} your {resource}"

@@ -1,0 +1,83 @@
+"""RFC 6749 section 4.1.3, with PKCE (RFC 7636)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+from ..audience import user_grant
+from ..errors import AccessDenied, AuthorizationError, InvalidGrant
+from ..minting import Authorization
+from ..scopes import user_scopes
+from ..store import AuthorizationCode, AuthorizationRequest
+from . import Granted, TokenRequest
+from .refreshing import issue_refresh_token
+
+GRANT_TYPE = "authorization_code"
+INVALID_CODE = "Invalid authorization code"
+INVALID_VERIFIER = "Failed to verify code verifier"
+
+
+def redeem(request: TokenRequest) -> Granted:
+    """Exchange a code for tokens; it can be had once, within 60 seconds, by the client that asked for it."""
+    idp, sent = request.idp, request.required("code")
+    code = idp.store.codes.take(sent, idp.clock.now())
+    if code is None:
+        raise InvalidGrant(INVALID_CODE, why="The code is unknown, was used before, or is older than 60 seconds.")
+    _check_binding(request, code.request)
+    _check_verifier(request, code.request)
+    authorization = _authorization(request, code)
+    return Granted(authorization, issue_refresh_token(idp, authorization, secrets.token_urlsafe(16)))
+
+
+def _check_binding(request: TokenRequest, asked: AuthorizationRequest) -> None:
+    if asked.client_id != request.client.client_id:
+        raise InvalidGrant(INVALID_CODE, why="The code was issued to another client.")
+    if asked.issuer != request.issuer:
+        raise InvalidGrant(INVALID_CODE, why=f"The code was issued under the issuer {asked.issuer}.")
+    redirect_uri = request.parameters.get("redirect_uri")
+    if redirect_uri is None and not asked.redirect_uri_sent:
+        return
+    if redirect_uri != asked.redirect_uri:
+        raise InvalidGrant(INVALID_CODE, why="redirect_uri is not the one that /authorize was asked with.")
+
+
+def _check_verifier(request: TokenRequest, asked: AuthorizationRequest) -> None:
+    verifier = request.parameters.get("code_verifier")
+    if asked.code_challenge is None:
+        if verifier is not None or request.client.auth_method == "none":
+            # A public client without PKCE has nothing that binds the code to it (OAuth 2.1; Auth0's text is a guess).
+            raise InvalidGrant(INVALID_VERIFIER, why="/authorize was asked without code_challenge.")
+        return
+    if verifier is None or not hmac.compare_digest(_transformed(verifier, asked), asked.code_challenge):
+        raise InvalidGrant(INVALID_VERIFIER, why="code_verifier is missing or does not match code_challenge.")
+
+
+def _transformed(verifier: str, asked: AuthorizationRequest) -> str:
+    if asked.code_challenge_method == "plain":
+        return verifier if verifier.isascii() else ""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def _authorization(request: TokenRequest, code: AuthorizationCode) -> Authorization:
+    tenant, asked = request.idp.tenant, code.request
+    user, api = tenant.users.get(code.user_id), tenant.apis.get(asked.audience or "")
+    if user is None or (asked.audience is not None and api is None):
+        raise InvalidGrant(INVALID_CODE, why="The user or the API was removed since.")
+    try:
+        grant = user_grant(tenant, request.client, api) if api is not None else None
+    except AuthorizationError as error:
+        raise AccessDenied(error.description, why=error.why) from error
+    return Authorization(
+        issuer=request.issuer,
+        client=request.client,
+        user=user,
+        api=api,
+        scopes=user_scopes(tenant, request.client, user, api, grant, asked.scopes),
+        nonce=asked.nonce,
+        auth_time=code.auth_time,
+        session_id=code.session_id,
+    )

@@ -1,0 +1,22 @@
+"""`python -m mock_idp.healthcheck`: exit code 0 when the tenant in this container is alive."""
+
+from __future__ import annotations
+
+import os
+import sys
+from urllib.request import urlopen
+
+
+def main() -> None:
+    """Ask `/livez` on the loopback address."""
+    port = int(os.environ.get("MOCK_IDP_PORT") or 9000)
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/livez", timeout=2) as response:
+            alive = response.status == 200
+    except OSError:
+        alive = False
+    sys.exit(0 if alive else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey, RSAKey
+
+KID_ALPHABET = string.ascii_letters + string.digits + "_-"
+KID_LENGTH = 21
+CERTIFICATE_LIFETIME = timedelta(days=5000)
+KEY_FILE = "keys.json"
+
+
+class KeyFileError(Exception):
+    """The key file in MOCK_IDP_STATE_DIR cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """An RSA key and its self-signed certificate (DER), as Auth0 publishes both in its JWKS."""
+
+    kid: str
+    private: RSAKey
+    certificate: bytes
+
+    def public_jwk(self) -> dict[str, Any]:
+        """The JWK with Auth0's members in Auth0's order (auth0.md A2; RFC 7517 section 4)."""
+        numbers = self.private.as_dict(private=False)
+        return {
+            "kty": "RSA",
+            "use": "sig",
+            "n": numbers["n"],
+            "e": numbers["e"],
+            "kid": self.kid,
+            "x5t": _base64url(hashlib.sha1(self.certificate, usedforsecurity=False).digest()),
+            "x5c": [base64.b64encode(self.certificate).decode("ascii")],
+            "alg": "RS256",
+        }
+
+
+@dataclass
+class KeyRing:
+    """The tenant's keys: one signs, the next one is already published, and one encrypts opaque access tokens."""
+
+    current: SigningKey
+    next: SigningKey
+    opaque: OctKey
+
+    def published(self) -> list[SigningKey]:
+        return [self.current, self.next]
+
+
+def new_key_ring(host: str, now: float) -> KeyRing:
+    """`host` becomes the certificates' common name; `now` is Unix time in seconds."""
+    return KeyRing(new_signing_key(host, now), new_signing_key(host, now), OctKey.generate_key(256))
+
+
+def new_signing_key(host: str, now: float) -> SigningKey:
+    key = RSAKey.generate_key(2048)
+    kid = "".join(secrets.choice(KID_ALPHABET) for _ in range(KID_LENGTH))
+    return SigningKey(kid, key, _self_signed(cast(RSAPrivateKey, key.private_key), host, now))
+
+
+def load_key_ring(state_dir: Path | None, host: str, now: float) -> KeyRing:
+    """The keys kept in `state_dir`, made there on the first run; new ones at each run without a directory.
+
+    KeyFileError when the file is there and cannot be used.
+    """
+    if state_dir is None:
+        return new_key_ring(host, now)
+    path = state_dir / KEY_FILE
+    if path.exists():
+        return _read_key_ring(path)
+    ring = new_key_ring(host, now)
+    write_key_ring(path, ring)
+    return ring
+
+
+def write_key_ring(path: Path, ring: KeyRing) -> None:
+    """Keep the keys in a file that only its owner can read. KeyFileError when it cannot be written."""
+    document = {
+        "current": _to_document(ring.current),
+        "next": _to_document(ring.next),
+        "opaque": ring.opaque.as_dict(private=True),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.{os.getpid()}")
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        partial.replace(path)
+    except OSError as error:
+        raise KeyFileError(f"MOCK_IDP_STATE_DIR: cannot write {path}: {error.strerror}") from error
+
+
+def _read_key_ring(path: Path) -> KeyRing:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return KeyRing(
+            _from_document(document["current"]),
+            _from_document(document["next"]),
+            OctKey.import_key(document["opaque"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, JoseError) as error:
+        raise KeyFileError(f"MOCK_IDP_STATE_DIR: {path} is not a key file of this tenant; delete it") from error
+
+
+def _to_document(key: SigningKey) -> dict[str, Any]:
+    certificate = base64.b64encode(key.certificate).decode("ascii")
+    return {"kid": key.kid, "certificate": certificate, "jwk": key.private.as_dict(private=True)}
+
+
+def _from_document(document: Mapping[str, Any]) -> SigningKey:
+    certificate = base64.b64decode(document["certificate"], validate=True)
+    return SigningKey(str(document["kid"]), RSAKey.import_key(document["jwk"]), certificate)
+
+
+def _self_signed(key: RSAPrivateKey, host: str, now: float) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
+    start = datetime.fromtimestamp(now, UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + CERTIFICATE_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -1,0 +1,57 @@
+"""The login page (auth0.md A4)."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from .authorization_response import error_page
+from .errors import InvalidRequest, PageError
+from .pages import LoginPage, SeededUser, render
+from .sessions import begin_session
+from .store import Transaction
+from .transactions import find_transaction
+from .web import form_pairs, idp_of, single_values
+
+logger = logging.getLogger(__name__)
+
+
+async def show_login(request: Request) -> Response:
+    try:
+        state, transaction = find_transaction(request, request.query_params.get("state"))
+    except PageError as error:
+        return error_page(error)
+    return render(_page(request, state, transaction, transaction.request.login_hint or ""))
+
+
+async def submit_login(request: Request) -> Response:
+    try:
+        form = single_values(await form_pairs(request))
+        state, transaction = find_transaction(request, form.get("state"))
+    except InvalidRequest as error:
+        return error_page(PageError(error.error, error.description))
+    except PageError as error:
+        return error_page(error)
+    user = idp_of(request).tenant.user_by_email(form.get("username", ""))
+    if user is None or not user.password_matches(form.get("password", "")):
+        logger.info("login refused: wrong email or password")
+        return render(_page(request, state, transaction, form.get("username", ""), failed=True), status=400)
+    transaction.asked_in_person = True
+    response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
+    begin_session(request, response, user.user_id)
+    return response
+
+
+def _page(request: Request, state: str, transaction: Transaction, username: str, *, failed: bool = False) -> LoginPage:
+    tenant = idp_of(request).tenant
+    client = tenant.clients.get(transaction.request.client_id)
+    return LoginPage(
+        state=state,
+        tenant_name=tenant.settings.friendly_name,
+        client_name=client.name if client else transaction.request.client_id,
+        username=username,
+        failed=failed,
+        users=[SeededUser(user.email, user.password, ", ".join(user.roles)) for user in tenant.users.values()],
+    )

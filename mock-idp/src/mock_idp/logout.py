@@ -1,0 +1,48 @@
+"""Auth0's own logout (auth0.md A7)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from .authorization_response import error_page
+from .errors import InvalidRequest, PageError
+from .idp import Idp
+from .pages import MessagePage, render
+from .sessions import end_session
+from .web import idp_of, single_values
+
+
+async def logout(request: Request) -> Response:
+    """GET /v2/logout: end the session, then go to `returnTo` if it is allowed for the client or the tenant."""
+    try:
+        parameters = single_values(request.query_params.multi_items())
+        target = _target(idp_of(request), parameters)
+    except InvalidRequest as error:
+        return error_page(PageError(error.error, error.description))
+    except PageError as error:
+        return error_page(error)
+    response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
+    if target is not None:
+        response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
+    end_session(request, response)
+    return response
+
+
+def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
+    """The URL to go to: one of the client's with client_id, one of the tenant's without. PageError for any other."""
+    wanted, client_id = parameters.get("returnTo"), parameters.get("client_id")
+    client = idp.tenant.clients.get(client_id or "")
+    if client_id is not None and client is None:
+        raise PageError("invalid_request", f"Unknown client: {client_id}", fix="Use the id of a client of the tenant.")
+    allowed = client.logout_urls if client is not None else idp.tenant.settings.allowed_logout_urls
+    if wanted is None:
+        return allowed[0] if allowed else None
+    if wanted not in allowed:
+        raise PageError(
+            "invalid_request",
+            f'The "returnTo" querystring parameter "{wanted}" is not defined as a valid URL',
+            why=f"Allowed: {', '.join(allowed) or 'none'}.",
+            fix="Add it to allowed_logout_urls of the client (with client_id) or of the tenant (without).",
+        )
+    return wanted

@@ -1,0 +1,37 @@
+"""The shape of offline.yaml: what a real tenant issues by itself, and how the offline one is to behave."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .behaviours import Behaviours
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class IssuedClient(Entry):
+    client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
+    client_secret: str = ""
+
+
+class SeededUser(Entry):
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
+    password: str = Field(min_length=1)
+    email_verified: bool = True
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    nickname: str | None = None
+    picture: str | None = None
+    roles: list[str] = []
+
+
+class OfflineFile(Entry):
+    """An offline.yaml."""
+
+    clients: dict[str, IssuedClient] = {}
+    users: list[SeededUser] = []
+    behaviours: Behaviours = Behaviours()

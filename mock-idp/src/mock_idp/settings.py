@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
+ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https elsewhere"
+ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SettingsError(Exception):
+    """One or more environment variables are wrong. `lines` has one sentence for each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class Settings(BaseSettings):
+    """The offline tenant's configuration, from the environment and `.env` in the working directory."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = Field(default="localhost", validation_alias=AliasChoices("MOCK_IDP_HOST", "host"))
+    port: Port = Field(default=9000, validation_alias=AliasChoices("MOCK_IDP_PORT", "port"))
+    issuer: str | None = Field(default=None, validation_alias=AliasChoices("AUTH0_ISSUER", "issuer"))
+    tenant_file: Path = Field(
+        default=Path("auth0/tenant.yaml"), validation_alias=AliasChoices("MOCK_IDP_TENANT", "tenant_file")
+    )
+    offline_file: Path = Field(
+        default=Path("auth0/offline.yaml"), validation_alias=AliasChoices("MOCK_IDP_OFFLINE", "offline_file")
+    )
+    state_dir: Path | None = Field(default=None, validation_alias=AliasChoices("MOCK_IDP_STATE_DIR", "state_dir"))
+    control: bool = Field(default=False, validation_alias=AliasChoices("MOCK_IDP_CONTROL", "control"))
+    control_token: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("MOCK_IDP_CONTROL_TOKEN", "control_token")
+    )
+    control_token_file: Path | None = Field(
+        default=None, validation_alias=AliasChoices("MOCK_IDP_CONTROL_TOKEN_FILE", "control_token_file")
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer_is_usable(cls, value: str | None) -> str | None:
+        return None if value is None else checked_issuer(value)
+
+    @model_validator(mode="after")
+    def _read_control_token(self) -> Settings:
+        if self.control_token is None and self.control_token_file is not None:
+            self.control_token = SecretStr(_read_secret(self.control_token_file))
+        return self
+
+    def issuer_at(self, port: int) -> str:
+        """The issuer, given the port the tenant listens on."""
+        return self.issuer or f"http://localhost:{port}/"
+
+
+def checked_issuer(value: str) -> str:
+    """`value` if it can be an issuer in Auth0's form; ValueError with the reason otherwise."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(ISSUER_SHAPE) from error
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        raise ValueError(ISSUER_SHAPE)
+    if not value.endswith("/"):
+        raise ValueError(ISSUER_SLASH)
+    if parts.path != "/" or parts.query or parts.fragment:
+        raise ValueError(ISSUER_SHAPE)
+    if parts.scheme == "http" and not is_loopback_name(host):
+        raise ValueError(ISSUER_HTTP)
+    return value
+
+
+def is_loopback_name(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the values are validated by the model
+    """Read the settings; SettingsError names every wrong variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError([_line(item["loc"], item["msg"]) for item in error.errors()]) from error
+
+
+def _line(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0]) if location else "settings"
+    field = Settings.model_fields.get(name)
+    if field is not None and isinstance(field.validation_alias, AliasChoices):
+        name = str(field.validation_alias.choices[0])
+    return f"{name}: {message.removeprefix('Value error, ')}"
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"MOCK_IDP_CONTROL_TOKEN_FILE cannot be read: {path}: {error.strerror}") from error
+    if not secret:
+        raise ValueError(f"MOCK_IDP_CONTROL_TOKEN_FILE is empty: {path}")
+    return secret

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+MAX_ENTRIES = 10_000
+
+
+class Expiring(Protocol):
+    @property
+    def expires_at(self) -> float: ...
+
+
+T = TypeVar("T", bound=Expiring)
+
+
+class Shelf(Generic[T]):
+    """Records by an unguessable key. The oldest give way when it is full; the expired are never returned."""
+
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        self._records: OrderedDict[str, T] = OrderedDict()
+        self._max_entries = max_entries
+
+    def add(self, record: T, *, prefix: str = "") -> str:
+        """Keep a record; returns its new key (256 random bits)."""
+        key = prefix + secrets.token_urlsafe(32)
+        self.put(key, record)
+        return key
+
+    def put(self, key: str, record: T) -> None:
+        self._records[key] = record
+        while len(self._records) > self._max_entries:
+            self._records.popitem(last=False)
+
+    def get(self, key: str | None, now: float) -> T | None:
+        record = self._records.get(key) if key else None
+        if record is None or record.expires_at <= now:
+            return None
+        return record
+
+    def take(self, key: str | None, now: float) -> T | None:
+        """Get a record that can be had only once."""
+        record = self.get(key, now)
+        if key:
+            self._records.pop(key, None)
+        return record
+
+    def drop(self, key: str | None) -> None:
+        if key:
+            self._records.pop(key, None)
+
+    def values(self) -> list[T]:
+        return list(self._records.values())
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
+@dataclass(frozen=True)
+class AuthorizationRequest:
+    """A request to /authorize that passed validation. `scopes` as requested, `audience` resolved to an API."""
+
+    client_id: str
+    redirect_uri: str
+    redirect_uri_sent: bool
+    response_mode: str
+    state: str | None
+    nonce: str | None
+    scopes: tuple[str, ...]
+    audience: str | None
+    code_challenge: str | None
+    code_challenge_method: str
+    prompt: frozenset[str]
+    max_age: int | None
+    login_hint: str | None
+    ui_locales: str | None
+    issuer: str
+
+
+@dataclass
+class Transaction:
+    """A sign-in on its way through the pages, bound to the browser that began it."""
+
+    request: AuthorizationRequest
+    browser: str
+    expires_at: float
+    started_at: float
+    asked_in_person: bool = False
+    consented_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A signed-in browser (Auth0's SSO session)."""
+
+    session_id: str
+    user_id: str
+    auth_time: float
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class AuthorizationCode:
+    request: AuthorizationRequest
+    user_id: str
+    auth_time: float
+    session_id: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """A refresh token. All that descend from one sign-in share `family`."""
+
+    family: str
+    client_id: str
+    user_id: str
+    scopes: tuple[str, ...]
+    audience: str | None
+    auth_time: float
+    session_id: str
+    issuer: str
+    expires_at: float
+
+
+@dataclass
+class Store:
+    """Everything the tenant remembers between requests."""
+
+    transactions: Shelf[Transaction] = field(default_factory=Shelf)
+    sessions: Shelf[Session] = field(default_factory=Shelf)
+    codes: Shelf[AuthorizationCode] = field(default_factory=Shelf)
+    refresh_tokens: Shelf[RefreshToken] = field(default_factory=Shelf)
+    consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
+
+    def consent(self, user_id: str, client_id: str, audience: str | None) -> frozenset[str] | None:
+        return self.consents.get((user_id, client_id, audience))
+
+    def remember_consent(self, user_id: str, client_id: str, audience: str | None, scopes: frozenset[str]) -> None:
+        before = self.consents.pop((user_id, client_id, audience), frozenset())
+        self.consents[user_id, client_id, audience] = before | scopes
+        while len(self.consents) > MAX_ENTRIES:
+            del self.consents[next(iter(self.consents))]

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
+UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
+ClientPolicy = Literal["deny_all", "require_client_grant"]
+SubjectType = Literal["user", "client"]
+
+# The OpenID Connect scopes of Auth0's discovery document, less `openid` and `offline_access`.
+PROFILE_SCOPES = (
+    "profile",
+    "name",
+    "given_name",
+    "family_name",
+    "nickname",
+    "email",
+    "email_verified",
+    "picture",
+    "created_at",
+    "identities",
+    "phone",
+    "address",
+)
+OIDC_SCOPES = frozenset({"openid", *PROFILE_SCOPES})
+
+
+@dataclass(frozen=True)
+class Api:
+    """A resource server. `scopes` maps a permission to its description; `token_lifetime` is in seconds."""
+
+    identifier: str
+    name: str
+    signing_alg: Literal["RS256", "HS256", "PS256"]
+    signing_secret: str
+    token_dialect: Dialect
+    token_lifetime: int
+    enforce_policies: bool
+    allow_offline_access: bool
+    skip_consent: bool
+    user_policy: UserPolicy
+    client_policy: ClientPolicy
+    scopes: Mapping[str, str]
+
+    @property
+    def adds_permissions(self) -> bool:
+        """Whether access tokens carry `permissions`: an _authz dialect with RBAC on (auth0.md A5)."""
+        return self.enforce_policies and self.token_dialect.endswith("_authz")
+
+
+@dataclass(frozen=True)
+class Client:
+    """An application."""
+
+    client_id: str
+    name: str
+    secret: str
+    app_type: str
+    first_party: bool
+    strict: bool
+    callbacks: tuple[str, ...]
+    logout_urls: tuple[str, ...]
+    grant_types: frozenset[str]
+    auth_method: str
+    redirection_policy: Literal["allow_always", "open_redirect_protection"]
+    id_token_alg: str
+    id_token_lifetime: int
+
+    def secret_matches(self, secret: str) -> bool:
+        return hmac.compare_digest(self.secret.encode(), secret.encode())
+
+
+@dataclass(frozen=True)
+class ClientGrant:
+    """What a client may ask an API for. `client_id` is None for the grant of all third-party clients."""
+
+    client_id: str | None
+    audience: str
+    subject_type: SubjectType
+    scopes: tuple[str, ...]
+    all_scopes: bool = False
+
+
+@dataclass(frozen=True)
+class Role:
+    """A named set of permissions, by API identifier."""
+
+    name: str
+    permissions: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A user database."""
+
+    name: str
+    domain_level: bool
+    enabled_clients: frozenset[str]
+
+
+@dataclass(frozen=True)
+class User:
+    """A person who can sign in. `profile` holds further OpenID Connect claims by name."""
+
+    user_id: str
+    email: str
+    password: str
+    email_verified: bool
+    roles: tuple[str, ...]
+    profile: Mapping[str, str]
+
+    def password_matches(self, password: str) -> bool:
+        return hmac.compare_digest(self.password.encode(), password.encode())
+
+
+@dataclass(frozen=True)
+class TenantSettings:
+    """The tenant settings that change what the tenant answers; the names are Auth0's."""
+
+    friendly_name: str = "Offline tenant"
+    resource_parameter_profile: Literal["audience", "compatibility"] = "audience"
+    default_audience: str | None = None
+    authorization_response_iss_parameter_supported: bool = False
+    skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
+    use_scope_descriptions_for_consent: bool = False
+    rp_logout_end_session_endpoint_discovery: bool = False
+    allowed_logout_urls: tuple[str, ...] = ()
+    session_lifetime: float = 168.0
+
+
+@dataclass
+class Tenant:
+    """The whole configuration of the tenant, by the identifiers that requests use."""
+
+    settings: TenantSettings
+    apis: dict[str, Api] = field(default_factory=dict)
+    clients: dict[str, Client] = field(default_factory=dict)
+    client_grants: list[ClientGrant] = field(default_factory=list)
+    roles: dict[str, Role] = field(default_factory=dict)
+    connections: dict[str, Connection] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+
+    def user_by_email(self, email: str) -> User | None:
+        wanted = email.strip().casefold()
+        return next((user for user in self.users.values() if user.email.casefold() == wanted), None)
+
+    def permissions(self, user: User, api: Api) -> tuple[str, ...]:
+        """The user's permissions for an API through their roles, in the order in which the API lists them."""
+        held = {
+            permission
+            for name in user.roles
+            if name in self.roles
+            for permission in self.roles[name].permissions.get(api.identifier, ())
+        }
+        return tuple(scope for scope in api.scopes if scope in held)
+
+    def client_grant(self, client: Client, api: Api, subject_type: SubjectType) -> ClientGrant | None:
+        """The grant that applies: the client's own, else the default of third-party clients (auth0.md A5)."""
+        grants = [g for g in self.client_grants if g.audience == api.identifier and g.subject_type == subject_type]
+        own = next((g for g in grants if g.client_id == client.client_id), None)
+        if own is not None or client.first_party:
+            return own
+        return next((g for g in grants if g.client_id is None), None)
+
+    def usable_connections(self, client: Client) -> list[Connection]:
+        """First-party: the connections enabled for it. Third-party: domain-level ones only (auth0.md A8)."""
+        if client.first_party:
+            return [c for c in self.connections.values() if client.name in c.enabled_clients]
+        return [c for c in self.connections.values() if c.domain_level or client.name in c.enabled_clients]

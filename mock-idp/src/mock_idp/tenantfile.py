@@ -1,0 +1,171 @@
+"""The shape of tenant.yaml, in the words of Auth0's Deploy CLI."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from . import exported_keys
+from .tenant import ClientPolicy, Dialect, SubjectType, UserPolicy
+
+APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
+    "regular_web": ("authorization_code", "implicit", "refresh_token", "client_credentials"),
+    "spa": ("authorization_code", "implicit", "refresh_token"),
+    "native": ("authorization_code", "implicit", "refresh_token"),
+    "non_interactive": ("client_credentials",),
+}
+PUBLIC_APP_TYPES = ("spa", "native")
+# Deploy CLI 8.44.0 writes this into the export of a grant that has `default_for`.
+UNDEFINED_CLIENT = "undefined_clientId"
+
+
+class Section(BaseModel):
+    """Refuses unknown keys; drops those which an export contains and nothing here acts on, and nulls."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    exported: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_exported(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML contains
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None and key not in cls.exported}
+
+
+class FlagsSection(Section):
+    exported = exported_keys.FLAGS
+
+    use_scope_descriptions_for_consent: bool = False
+
+
+class OidcLogoutSection(Section):
+    rp_logout_end_session_endpoint_discovery: bool = False
+
+
+class TenantSection(Section):
+    exported = exported_keys.TENANT
+
+    friendly_name: str = "Offline tenant"
+    resource_parameter_profile: Literal["audience", "compatibility"] = "audience"
+    default_audience: str = ""
+    authorization_response_iss_parameter_supported: bool = False
+    skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
+    allowed_logout_urls: list[str] = []
+    session_lifetime: float = Field(default=168, gt=0)
+    oidc_logout: OidcLogoutSection = OidcLogoutSection()
+    flags: FlagsSection = FlagsSection()
+
+
+class ScopeEntry(Section):
+    value: str = Field(min_length=1, pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$")
+    description: str = ""
+
+
+class UserPolicySection(Section):
+    policy: UserPolicy = "allow_all"
+
+
+class ClientPolicySection(Section):
+    policy: ClientPolicy = "require_client_grant"
+
+
+class SubjectTypeSection(Section):
+    exported = frozenset({"anonymous_user"})
+
+    user: UserPolicySection = UserPolicySection()
+    client: ClientPolicySection = ClientPolicySection()
+
+
+class ResourceServerSection(Section):
+    exported = exported_keys.RESOURCE_SERVER
+
+    name: str
+    identifier: str = Field(min_length=1)
+    scopes: list[ScopeEntry] = []
+    signing_alg: Literal["RS256", "HS256", "PS256"] = "RS256"
+    signing_secret: str | None = Field(default=None, min_length=16)
+    token_dialect: Dialect = "access_token"  # noqa: S105 - a dialect
+    token_lifetime: int = Field(default=86400, gt=0, le=2592000)
+    enforce_policies: bool = False
+    allow_offline_access: bool = False
+    skip_consent_for_verifiable_first_party_clients: bool = True
+    subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
+
+
+class JwtConfigurationSection(Section):
+    exported = frozenset({"secret_encoded", "scopes"})
+
+    alg: Literal["RS256", "HS256", "PS256"] = "RS256"
+    lifetime_in_seconds: int = Field(default=36000, gt=0)
+
+
+class ClientSection(Section):
+    exported = exported_keys.CLIENT
+
+    name: str = Field(min_length=1, pattern=r"^[^<>]+$")
+    app_type: str = "regular_web"
+    is_first_party: bool = True
+    third_party_security_mode: Literal["strict", "permissive"] = "strict"
+    redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
+    callbacks: list[str] = []
+    allowed_logout_urls: list[str] = []
+    grant_types: list[str] | None = None
+    token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic", "none"] | None = None
+    jwt_configuration: JwtConfigurationSection = JwtConfigurationSection()
+
+
+class DatabaseSection(Section):
+    exported = exported_keys.DATABASE
+
+    name: str
+    strategy: Literal["auth0"] = "auth0"
+    is_domain_connection: bool = False
+    enabled_clients: list[str] = []
+
+
+class ClientGrantSection(Section):
+    exported = exported_keys.CLIENT_GRANT
+
+    client_id: str | None = None
+    default_for: Literal["third_party_clients"] | None = None
+    audience: str
+    subject_type: SubjectType = "client"
+    scope: list[str] = []
+    allow_all_scopes: bool = False
+
+    @model_validator(mode="after")
+    def _one_holder(self) -> ClientGrantSection:
+        if self.default_for and self.client_id == UNDEFINED_CLIENT:
+            self.client_id = None
+        if (self.client_id is None) == (self.default_for is None):
+            raise ValueError("needs exactly one of client_id and default_for")
+        if self.allow_all_scopes and self.scope:
+            raise ValueError("allow_all_scopes excludes scope")
+        return self
+
+
+class RolePermissionSection(Section):
+    permission_name: str
+    resource_server_identifier: str
+
+
+class RoleSection(Section):
+    exported = exported_keys.ROLE
+
+    name: str
+    permissions: list[RolePermissionSection] = []
+
+
+class TenantFile(Section):
+    """A tenant.yaml that the Deploy CLI could import."""
+
+    exported = exported_keys.SECTIONS
+
+    tenant: TenantSection = TenantSection()
+    resourceServers: list[ResourceServerSection] = []  # noqa: N815 - the Deploy CLI's word
+    clients: list[ClientSection] = []
+    databases: list[DatabaseSection] = []
+    clientGrants: list[ClientGrantSection] = []  # noqa: N815 - the Deploy CLI's word
+    roles: list[RoleSection] = []

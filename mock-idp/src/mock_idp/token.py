@@ -1,0 +1,77 @@
+"""The token endpoint (RFC 6749 section 3.2; answers as in auth0.md A6)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from .client_authentication import authenticate
+from .errors import (
+    ClientAuthenticationFailed,
+    InvalidGrant,
+    MissingParameter,
+    OAuthError,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
+from .grants import Granted, TokenRequest, authorization_code, client_credentials, refresh_token
+from .idp import Idp
+from .minting import access_token, id_token, token_lifetime
+from .web import NO_STORE, body_values, idp_of, issuer_of, refused
+
+logger = logging.getLogger(__name__)
+
+GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
+    module.GRANT_TYPE: module.redeem for module in (authorization_code, refresh_token, client_credentials)
+}
+
+
+async def token(request: Request) -> Response:
+    """Tokens, or a refusal as JSON. Takes form and JSON bodies."""
+    idp = idp_of(request)
+    try:
+        parameters = await body_values(request)
+        grant_type = parameters.get("grant_type")
+        if grant_type is None:
+            raise MissingParameter("grant_type")
+        client = authenticate(idp, request.headers.get("authorization"), parameters)
+        redeem = _grant(grant_type, client.grant_types)
+        granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
+    except OAuthError as error:
+        logger.info("token refused: %s: %s (%s)", error.error, error.description, error.why)
+        return _refused(idp, error)
+    return JSONResponse(_answer(idp, granted), headers=NO_STORE)
+
+
+def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Granted]:
+    redeem = GRANTS.get(grant_type)
+    if redeem is None:
+        raise UnsupportedGrantType(f"Unsupported grant type: {grant_type}")
+    if grant_type not in allowed:
+        raise UnauthorizedClient(f"Grant type '{grant_type}' not allowed for the client.")
+    return redeem
+
+
+def _answer(idp: Idp, granted: Granted) -> dict[str, Any]:
+    authorization = granted.authorization
+    answer: dict[str, Any] = {"access_token": access_token(idp, authorization)}
+    if granted.refresh_token is not None:
+        answer["refresh_token"] = granted.refresh_token
+    if "openid" in authorization.scopes and authorization.user is not None:
+        answer["id_token"] = id_token(idp, authorization)
+    answer["scope"] = " ".join(authorization.scopes)
+    return {**answer, "expires_in": token_lifetime(authorization), "token_type": "Bearer"}
+
+
+def _refused(idp: Idp, error: OAuthError) -> Response:
+    if isinstance(error, InvalidGrant):
+        error.status = idp.behaviours.invalid_grant_status
+    if isinstance(error, ClientAuthenticationFailed):
+        if idp.behaviours.client_authentication_error == "invalid_client":
+            error.error, error.description = "invalid_client", "Client authentication failed"
+        return refused(error, headers={"WWW-Authenticate": 'Basic realm="Users"'})
+    return refused(error)

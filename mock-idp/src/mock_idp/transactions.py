@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import hmac
+
+from starlette.requests import Request
+
+from .errors import PageError
+from .sessions import browser_mark
+from .store import Transaction
+from .web import idp_of
+
+TRANSACTION_LIFETIME = 3600
+
+
+def find_transaction(request: Request, state: str | None) -> tuple[str, Transaction]:
+    """The sign-in that `state` names, if this browser began it; PageError otherwise.
+
+    The check of the browser's mark is what keeps other sites from posting the forms (CSRF) and other people from
+    finishing a sign-in.
+    """
+    idp = idp_of(request)
+    transaction = idp.store.transactions.get(state, idp.clock.now())
+    mark = browser_mark(request)
+    if state is None or transaction is None:
+        raise _lost("The sign-in is over, has expired, or never began here.")
+    if mark is None or not hmac.compare_digest(mark, transaction.browser):
+        raise _lost("Another browser began this sign-in, or this one refused the cookie.")
+    return state, transaction
+
+
+def _lost(why: str) -> PageError:
+    # The wording is Auth0's as commonly quoted (secondary).
+    description = (
+        "You may have pressed the back button, refreshed during login, opened too many login dialogs, "
+        "or there is some issue with cookies, since we couldn't find your session."
+    )
+    return PageError("invalid_request", description, why=why, fix="Begin again from the application.")

@@ -1,0 +1,57 @@
+"""OpenID Connect Core section 5.3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from .idp import Idp
+from .minting import opaque_claims
+from .profile import profile_claims
+from .web import NO_STORE, idp_of, issuer_of
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Users", error="invalid_token"'}
+
+
+async def userinfo(request: Request) -> Response:
+    """The claims that the access token's scopes allow; 401 for a token that is not for this endpoint."""
+    idp, issuer = idp_of(request), issuer_of(request)
+    claims = _claims(idp, issuer, _bearer(request))
+    user = idp.tenant.users.get(str(claims.get("sub"))) if claims else None
+    if claims is None or user is None:
+        # Some report a bare text `Unauthorized` instead (secondary).
+        body = {"error": "invalid_token", "error_description": "The access token is invalid or expired"}
+        return JSONResponse(body, status_code=401, headers={**NO_STORE, **CHALLENGE})
+    scopes = str(claims.get("scope", "")).split()
+    return JSONResponse({"sub": user.user_id, **profile_claims(user, scopes, idp.clock.now())}, headers=NO_STORE)
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _claims(idp: Idp, issuer: str, token: str | None) -> dict[str, Any] | None:
+    if not token:
+        return None
+    claims = opaque_claims(idp, token) or _signed_claims(idp, token)
+    if claims is None or claims.get("iss") != issuer:
+        return None
+    audience = claims.get("aud")
+    if not isinstance(audience, list) or f"{issuer}userinfo" not in audience:
+        return None
+    expires = claims.get("exp")
+    return claims if isinstance(expires, int) and expires > idp.clock.now() else None
+
+
+def _signed_claims(idp: Idp, token: str) -> dict[str, Any] | None:
+    keys = KeySet.import_key_set({"keys": [key.public_jwk() for key in idp.keys.published()]})
+    try:
+        return dict(jwt.decode(token, keys, algorithms=["RS256", "PS256"]).claims)
+    except (JoseError, ValueError):
+        return None

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+import yaml
+from starlette.testclient import TestClient
+
+from mock_idp.app import create_app
+from mock_idp.clock import Clock
+from mock_idp.idp import Idp
+from mock_idp.keys import KeyRing, new_key_ring
+from mock_idp.loading import load_seed
+from mock_idp.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+ISSUER = "http://localhost:9000/"
+API = "http://localhost:5555/mcp"
+CALLBACK = "http://localhost:5000/callback"
+AGENT = ("GatehouseAgentDemoClient00000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1")
+MACHINE = ("GatehouseMachineDemoClient000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2")
+PASSWORDS = {"alice@example.com": "Wonderland-1", "bob@example.com": "Builder-2"}
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+
+
+def decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims, unverified."""
+    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
+    return header, claims
+
+
+@dataclass
+class Harness:
+    """A tenant and one browser in front of it."""
+
+    http: TestClient
+    idp: Idp
+    settings: Settings
+    answers: list[Any] = field(default_factory=list)
+
+    def browser(self, client: tuple[str, int] = ("127.0.0.1", 4711)) -> Harness:
+        """A second browser: nothing of the first one's cookies."""
+        app = self.http.app
+        other = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=client)
+        return Harness(other, self.idp, self.settings)
+
+    def authorize(self, **changes: Any) -> Any:
+        parameters: dict[str, Any] = {
+            "client_id": AGENT[0],
+            "response_type": "code",
+            "redirect_uri": CALLBACK,
+            "scope": "openid profile email access:mcp",
+            "audience": API,
+            "state": "s-1",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        return self.http.get("/authorize", params={k: v for k, v in parameters.items() if v is not None})
+
+    def log_in(self, response: Any, email: str = "alice@example.com", password: str | None = None) -> Any:
+        """Submit the login page that `response` redirects to, then go on."""
+        assert response.status_code == 302, response.text
+        page = urlsplit(response.headers["location"])
+        assert page.path == "/u/login", response.headers["location"]
+        form = {
+            "state": parse_qs(page.query)["state"][0],
+            "username": email,
+            "password": password or PASSWORDS[email],
+            "action": "default",
+        }
+        return self.http.post(response.headers["location"], data=form)
+
+    def decide(self, response: Any, action: str = "accept") -> Any:
+        page = urlsplit(response.headers["location"])
+        assert page.path == "/u/consent", response.headers["location"]
+        form = {"state": parse_qs(page.query)["state"][0], "action": action}
+        return self.http.post(response.headers["location"], data=form)
+
+    def follow(self, response: Any) -> Any:
+        """Follow redirects inside the tenant, up to a page that asks or an answer that leaves it."""
+        while response.status_code == 302 and response.headers["location"].startswith("/authorize/resume"):
+            response = self.http.get(response.headers["location"])
+        return response
+
+    def sign_in(self, email: str = "alice@example.com", **changes: Any) -> dict[str, str]:
+        """All pages filled in; the parameters that the callback gets."""
+        response = self.follow(self.log_in(self.authorize(**changes), email))
+        if response.headers["location"].startswith("/u/consent"):
+            response = self.follow(self.decide(response))
+        return self.callback_parameters(response)
+
+    @staticmethod
+    def callback_parameters(response: Any) -> dict[str, str]:
+        assert response.status_code == 302, response.text
+        location = urlsplit(response.headers["location"])
+        return dict(parse_qsl(location.query or location.fragment))
+
+    def token(self, client: tuple[str, str] = AGENT, **parameters: Any) -> Any:
+        body = {"client_id": client[0], "client_secret": client[1], **parameters}
+        return self.http.post("/oauth/token", data={k: v for k, v in body.items() if v is not None})
+
+    def redeem(self, code: str, **changes: Any) -> Any:
+        parameters = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, **changes}
+        return self.token(**{"code_verifier": VERIFIER, **parameters})
+
+    def tokens(self, email: str = "alice@example.com", **changes: Any) -> dict[str, Any]:
+        response = self.redeem(self.sign_in(email, **changes)["code"])
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+@pytest.fixture(scope="session")
+def keys() -> KeyRing:
+    return new_key_ring("localhost", Clock().now())
+
+
+Start = Callable[..., Harness]
+
+
+@pytest.fixture
+def start(keys: KeyRing, tmp_path: Path) -> Start:
+    """Start a tenant. `change` edits the tenant file's document, `offline` that of the other, before they are read."""
+
+    def start(
+        change: Callable[[dict[str, Any]], None] | None = None,
+        offline: Callable[[dict[str, Any]], None] | None = None,
+        peer: tuple[str, int] = ("127.0.0.1", 4711),
+        **settings: Any,
+    ) -> Harness:
+        paths = []
+        for name, edit in (("tenant.yaml", change), ("offline.yaml", offline)):
+            document = yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
+            if edit is not None:
+                edit(document)
+            (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
+            paths.append(tmp_path / name)
+        configuration = Settings(_env_file=None, **{"control": True, **settings})  # type: ignore[call-arg]
+        idp = Idp.start(load_seed(*paths), keys, Clock())
+        app = create_app(idp, configuration, ISSUER)
+        http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
+        return Harness(http, idp, configuration)
+
+    return start
+
+
+@pytest.fixture
+def tenant(start: Start) -> Harness:
+    return start()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from cryptography import x509
+
+
+def test_both_well_known_paths_answer_the_same_document(tenant: Any) -> None:
+    openid = tenant.http.get("/.well-known/openid-configuration")
+    oauth = tenant.http.get("/.well-known/oauth-authorization-server")
+    assert openid.status_code == oauth.status_code == 200
+    assert openid.content == oauth.content
+
+
+def test_the_issuer_ends_in_a_slash_and_endpoints_follow_it(tenant: Any) -> None:
+    document = tenant.http.get("/.well-known/openid-configuration").json()
+    assert document["issuer"] == "http://localhost:9000/"
+    assert document["authorization_endpoint"] == "http://localhost:9000/authorize"
+    assert document["token_endpoint"] == "http://localhost:9000/oauth/token"
+    assert document["jwks_uri"] == "http://localhost:9000/.well-known/jwks.json"
+    assert document["code_challenge_methods_supported"] == ["S256", "plain"]
+
+
+def test_iss_in_the_response_is_advertised_only_under_its_setting(start: Any) -> None:
+    name = "authorization_response_iss_parameter_supported"
+    assert start().http.get("/.well-known/openid-configuration").json()[name] is True
+    off = start(lambda file: file["tenant"].update({name: False}))
+    assert name not in off.http.get("/.well-known/openid-configuration").json()
+
+
+def test_api_scopes_are_never_listed(tenant: Any) -> None:
+    assert "access:mcp" not in tenant.http.get("/.well-known/openid-configuration").json()["scopes_supported"]
+
+
+def test_the_jwks_has_two_keys_in_auth0s_form(tenant: Any) -> None:
+    response = tenant.http.get("/.well-known/jwks.json")
+    keys = response.json()["keys"]
+    assert [list(key) for key in keys] == [["kty", "use", "n", "e", "kid", "x5t", "x5c", "alg"]] * 2
+    assert response.headers["cache-control"].startswith("public, max-age=15")
+    for key in keys:
+        der = base64.b64decode(key["x5c"][0])
+        certificate = x509.load_der_x509_certificate(der)
+        assert certificate.subject.rfc4514_string() == "CN=localhost"
+        assert key["x5t"] == base64.urlsafe_b64encode(hashlib.sha1(der).digest()).rstrip(b"=").decode()
+        assert len(key["kid"]) == 21
+
+
+def test_a_browser_on_another_origin_may_read_discovery_but_not_the_pages(tenant: Any) -> None:
+    headers = {"Origin": "http://app.example"}
+    for path in ("/.well-known/openid-configuration", "/.well-known/jwks.json"):
+        assert tenant.http.get(path, headers=headers).headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in tenant.http.get("/", headers=headers).headers
+
+
+def test_a_browser_on_another_origin_may_ask_for_tokens(tenant: Any) -> None:
+    headers = {
+        "Origin": "http://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,authorization",
+    }
+    response = tenant.http.options("/oauth/token", headers=headers)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+def test_livez_and_the_home_page_answer_without_anything(tenant: Any) -> None:
+    assert tenant.http.get("/livez").text == "ok"
+    home = tenant.http.get("/")
+    assert "alice@example.com" in home.text
+    assert "http://localhost:9000/.well-known/openid-configuration" in home.text
+    assert "default-src 'none'" in home.headers["content-security-policy"]

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mock_idp.loading import TenantFileError
+
+MISTAKES = [
+    (lambda f: f["tenant"].update(freindly_name="x"), "tenant.yaml: tenant.freindly_name: unknown key"),
+    (lambda f: f.update(user=[]), "tenant.yaml: user: unknown key"),
+    (lambda f: f["clients"][0].update(callback=[]), "tenant.yaml: clients[0].callback: unknown key"),
+    (
+        lambda f: f["resourceServers"][0].update(token_dialect="jwt"),
+        "tenant.yaml: resourceServers[0].token_dialect: Input should be 'access_token', 'access_token_authz', "
+        "'rfc9068_profile' or 'rfc9068_profile_authz' (seen: 'jwt')",
+    ),
+    (
+        lambda f: f["clientGrants"][0].update(client_id="Gone"),
+        "tenant.yaml: clientGrants[0].client_id: there is no client 'Gone'; "
+        "there are: 'Gatehouse agent', 'Gatehouse machine'",
+    ),
+    (
+        lambda f: f["clientGrants"][0].update(audience="http://localhost:5555/mcp/"),
+        "tenant.yaml: clientGrants[0].audience: there is no resource server 'http://localhost:5555/mcp/'; "
+        "there are: 'http://localhost:5555/mcp'",
+    ),
+    (
+        lambda f: f["roles"][0]["permissions"][0].update(permission_name="read"),
+        "tenant.yaml: roles[0].permissions[0].permission_name: the API 'http://localhost:5555/mcp' has no scope 'read'",
+    ),
+    (
+        lambda f: f["databases"][0].update(enabled_clients=["Gone"]),
+        "tenant.yaml: databases[0].enabled_clients: there is no client 'Gone'; "
+        "there are: 'Gatehouse agent', 'Gatehouse machine'",
+    ),
+    (
+        lambda f: f["clientGrants"][0].update(default_for="third_party_clients"),
+        "tenant.yaml: clientGrants[0]: needs exactly one of client_id and default_for",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "line"), MISTAKES)
+def test_a_mistake_in_the_tenant_file_is_one_line_with_file_and_path(start: Any, change: Any, line: str) -> None:
+    with pytest.raises(TenantFileError) as raised:
+        start(change)
+    assert [seen[seen.index("tenant.yaml") :] for seen in raised.value.lines] == [line]
+
+
+def test_a_mistake_in_the_offline_file_is_one_line_that_shows_no_password(start: Any) -> None:
+    def change(file: dict[str, Any]) -> None:
+        file["users"][0]["password"] = 12345678
+        file["users"][1]["role"] = []
+
+    with pytest.raises(TenantFileError) as raised:
+        start(offline=change)
+    assert len(raised.value.lines) == 2
+    assert "12345678" not in str(raised.value)
+    assert "users[1].role: unknown key" in str(raised.value)
+
+
+def test_an_unknown_role_of_a_user_is_named(start: Any) -> None:
+    with pytest.raises(TenantFileError, match=r"users\[1\].roles: there is no role 'admin'; there are: 'mcp-user'"):
+        start(offline=lambda file: file["users"][1].update(roles=["admin"]))
+
+
+def test_what_an_export_contains_and_nothing_here_uses_loads(start: Any) -> None:
+    def exported(file: dict[str, Any]) -> None:
+        file.update(rules=None, actions=[], prompts={}, branding={}, guardianFactors=[], attackProtection={})
+        file["tenant"].update(session_lifetime=168, sandbox_version="22", enabled_locales=["en"], default_audience="")
+        file["tenant"]["flags"] = {"enable_sso": True, "universal_login": True, "disable_impersonation": True}
+        file["resourceServers"][0].update(is_system=False, consent_policy=None)
+        file["databases"][0].update(realms=["Username-Password-Authentication"], options={"mfa": {"active": True}})
+        file["clients"][0].update(
+            cross_origin_auth=False, sso_disabled=False, custom_login_page_on=True, refresh_token={"leeway": 0}
+        )
+        grant = {"default_for": "third_party_clients", "client_id": "undefined_clientId", "subject_type": "user"}
+        file["clientGrants"].append({**grant, "audience": "http://localhost:5555/mcp", "scope": ["access:mcp"]})
+        system = {"client_id": "Gatehouse machine", "audience": "https://t.eu.auth0.com/api/v2/", "scope": ["read:x"]}
+        file["clientGrants"].append(system)
+
+    assert start(exported).tokens()["access_token"]
+
+
+def test_a_client_that_the_offline_file_does_not_name_gets_the_same_id_every_time(start: Any) -> None:
+    def add(file: dict[str, Any]) -> None:
+        file["clients"].append({"name": "Another", "callbacks": ["http://localhost:1/cb"]})
+
+    first, second = start(add), start(add)
+    assert first.idp.tenant.clients.keys() == second.idp.tenant.clients.keys()
+    assert len(first.idp.tenant.clients) == 3
