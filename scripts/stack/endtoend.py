@@ -31,7 +31,7 @@ def in_docker() -> int:
     """
     try:
         _compose("--profile", "*", "build", "--quiet")
-        _compose("up", "--detach", "--wait", "--no-deps", "gateway", "server")
+        _compose("up", "--detach", "--wait", "--no-deps", "--scale", "server=3", "gateway", "server")
         say("server up before the tenant: alive, and not ready")
         _probe("alive-not-ready")
         _compose("up", "--detach", "--wait", "mock-idp")
