@@ -13,6 +13,7 @@ from report import Problem, say
 
 PROJECT = "gatehouse-e2e"
 SUITE = "tests/e2e"
+REPLICAS = ("--scale", "server=3")
 _KEPT = ("PATH", "HOME", "LANG", "TERM", "NO_COLOR")
 FILES = ("--env-file", ".env.example", "-f", "docker-compose.yml", "-f", "tests/e2e/compose.yml")
 
@@ -31,10 +32,10 @@ def in_docker() -> int:
     """
     try:
         _compose("--profile", "*", "build", "--quiet")
-        _compose("up", "--detach", "--wait", "--no-deps", "--scale", "server=3", "gateway", "server")
+        _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server up before the tenant: alive, and not ready")
         _probe("alive-not-ready")
-        _compose("up", "--detach", "--wait", "mock-idp")
+        _compose("up", "--detach", "--wait", *REPLICAS, "mock-idp")
         say("tenant up: ready")
         _probe("ready")
         return _suite()
@@ -43,7 +44,7 @@ def in_docker() -> int:
 
 
 def _suite() -> int:
-    return _run("run", "--rm", "--no-TTY", "e2e", "python", "-m", "pytest", "-p", "no:cacheprovider", SUITE)
+    return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", "-m", "pytest", "-p", "no:cacheprovider", SUITE)
 
 
 def _probe(state: str) -> None:

@@ -58,6 +58,7 @@ def _run(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         lifespan="off",
+        timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
         timeout_graceful_shutdown=1,
     )
     uvicorn.Server(config).run(sockets=sockets)

@@ -27,6 +27,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
         timeout_graceful_shutdown=10,
         log_config=_logging(),
     )
