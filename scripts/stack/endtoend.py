@@ -44,7 +44,8 @@ def in_docker() -> int:
 
 
 def _suite() -> int:
-    return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", "-m", "pytest", "-p", "no:cacheprovider", SUITE)
+    pytest = ("python", "-m", "pytest", "-p", "no:cacheprovider", SUITE)
+    return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", *pytest)
 
 
 def _probe(state: str) -> None:
