@@ -9,9 +9,12 @@ import uvicorn
 from .app import protect
 from .example import example_server
 from .listen import CannotListen, listening_sockets
-from .settings import SettingsError, load_settings
+from .metrics import Metrics
+from .settings import Settings, SettingsError, load_settings
+from .telemetry import TelemetryMissing, export_traces
 
 CONFIGURATION_ERROR = 2
+SHUTDOWN_SECONDS = 10
 
 
 def main() -> None:
@@ -19,29 +22,54 @@ def main() -> None:
     try:
         settings = load_settings()
         sockets = listening_sockets(settings.host, settings.port)
-    except (SettingsError, CannotListen) as error:
+        metrics = _metrics(settings)
+        export_traces()
+    except (SettingsError, CannotListen, TelemetryMissing) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     config = uvicorn.Config(
-        protect(example_server(), settings),
+        protect(example_server(settings), settings, metrics=metrics),
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         log_config=_logging(),
     )
     uvicorn.Server(config).run(sockets=sockets)
+
+
+def _metrics(settings: Settings) -> Metrics:
+    metrics = Metrics()
+    if settings.metrics_port is not None:
+        try:
+            metrics.serve(settings.metrics_host, settings.metrics_port)
+        except OSError as error:
+            raise CannotListen(
+                f"METRICS_PORT is {settings.metrics_port}: cannot listen on {settings.metrics_host} ({error.strerror})."
+                " Set METRICS_PORT to a free port, or leave it empty for no metrics."
+            ) from error
+    return metrics
 
 
 def _logging() -> dict[str, object]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "formatters": {
+            "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+            "json": {"format": "%(message)s"},
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "audit": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"},
+        },
         "root": {"handlers": ["stderr"], "level": "INFO"},
-        "loggers": {name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp")},
+        "loggers": {
+            "gatehouse.audit": {"handlers": ["audit"], "propagate": False},
+            **{name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp", "opentelemetry")},
+        },
     }
 
 

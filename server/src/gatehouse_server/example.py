@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.request_state import RequestStateSecurity
 
+from .settings import Settings
 from .tools import clock, identity
 
+IMPLIED = {"time:admin": ["time:convert", "time:zones"]}
+"""Which permission implies which others."""
 
-def example_server() -> MCPServer:
+
+def example_server(settings: Settings) -> MCPServer:
     """An MCP server with the example tools, not yet protected."""
-    mcp = MCPServer("gatehouse", instructions="Tells the time, and who is asking.")
-    mcp.tool()(clock.get_time)
-    mcp.tool()(identity.whoami)
+    mcp = MCPServer(
+        "gatehouse",
+        instructions="Tells the time, converts it, and says who is asking.",
+        request_state_security=_request_state(settings),
+    )
+    for module in (clock, identity):
+        module.register(mcp)
     return mcp
+
+
+def _request_state(settings: Settings) -> RequestStateSecurity:
+    # Without a secret of its own each process seals with a key of its own: fine for one, wrong for replicas.
+    if settings.request_state_secret is None:
+        return RequestStateSecurity.ephemeral()
+    return RequestStateSecurity(keys=[settings.request_state_secret.get_secret_value()])
