@@ -35,7 +35,7 @@ def in_docker() -> int:
         _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server up before the tenant: alive, and not ready")
         _probe("alive-not-ready")
-        _compose("up", "--detach", "--wait", *REPLICAS, "mock-idp")
+        _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
         say("tenant up: ready")
         _probe("ready")
         return _suite()
@@ -63,5 +63,5 @@ def _compose(*arguments: str) -> None:
 def _run(*arguments: str) -> int:
     # The suite's stack is the offline one, whatever the shell's variables name.
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("DOCKER_")}
-    command = docker.compose(*FILES, *arguments, project=PROJECT)
+    command = docker.compose("--progress", "quiet", *FILES, *arguments, project=PROJECT)
     return subprocess.run(command, cwd=ROOT, env=kept, check=False).returncode
