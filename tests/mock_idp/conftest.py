@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -17,7 +17,7 @@ from mock_idp.app import create_app
 from mock_idp.clock import Clock
 from mock_idp.idp import Idp
 from mock_idp.keys import KeyRing, new_key_ring
-from mock_idp.loading import load_seed
+from mock_idp.loading import load_configuration
 from mock_idp.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,8 @@ class Harness:
     http: TestClient
     idp: Idp
     settings: Settings
-    answers: list[Any] = field(default_factory=list)
+    agent: tuple[str, str] = AGENT
+    machine: tuple[str, str] = MACHINE
 
     def browser(self, client: tuple[str, int] = ("127.0.0.1", 4711)) -> Harness:
         """A second browser: nothing of the first one's cookies."""
@@ -145,7 +146,7 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
             (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
             paths.append(tmp_path / name)
         configuration = Settings(_env_file=None, **{"control": True, **settings})  # type: ignore[call-arg]
-        idp = Idp.start(load_seed(*paths), keys, Clock())
+        idp = Idp.start(load_configuration(*paths), keys, Clock())
         app = create_app(idp, configuration, ISSUER)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
         return Harness(http, idp, configuration)

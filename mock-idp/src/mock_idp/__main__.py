@@ -11,7 +11,7 @@ from .clock import Clock
 from .idp import Idp
 from .keys import KeyFileError, load_key_ring
 from .listening import ListenError, listen
-from .loading import TenantFileError, load_seed
+from .loading import ConfigurationError, load_configuration
 from .settings import Settings, SettingsError, load_settings
 
 BANNER = """\
@@ -35,7 +35,7 @@ def main() -> None:
     """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: it cannot listen."""
     try:
         _run(load_settings())
-    except (SettingsError, TenantFileError) as error:
+    except (SettingsError, ConfigurationError) as error:
         _stop(error.lines, WRONG_CONFIGURATION)
     except KeyFileError as error:
         _stop([str(error)], WRONG_CONFIGURATION)
@@ -44,12 +44,14 @@ def main() -> None:
 
 
 def _run(settings: Settings) -> None:
-    seed = load_seed(settings.tenant_file, settings.offline_file)
+    configuration = load_configuration(settings.tenant_file, settings.offline_file)
     sockets = listen(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
     issuer = settings.issuer_at(port)
     clock = Clock()
-    idp = Idp.start(seed, load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now()), clock)
+    idp = Idp.start(
+        configuration, load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now()), clock
+    )
     _log_to_stderr()
     sys.stderr.write(_banner(idp, settings, issuer, port))
     config = uvicorn.Config(

@@ -12,12 +12,15 @@ from .authorize import authorize, resume
 from .consent import show_consent, submit_consent
 from .control import control_routes
 from .cors import Cors
+from .device import device_code, show_activation, submit_activation
 from .discovery import jwks, metadata
 from .home import home
 from .idp import Idp
 from .login import show_login, submit_login
 from .logout import logout
+from .oidc_logout import confirm_logout, oidc_logout
 from .pages import static_files
+from .revoke import revoke
 from .settings import Settings
 from .token import token
 from .userinfo import userinfo
@@ -44,8 +47,14 @@ def _application(idp: Idp, settings: Settings) -> Starlette:
         Route("/u/consent", submit_consent, methods=["POST"]),
         Mount("/u/static", static_files()),
         Route("/oauth/token", token, methods=["POST"]),
+        Route("/oauth/revoke", revoke, methods=["POST"]),
+        Route("/oauth/device/code", device_code, methods=["POST"]),
+        Route("/activate", show_activation, methods=["GET"]),
+        Route("/activate", submit_activation, methods=["POST"]),
         Route("/userinfo", userinfo, methods=["GET", "POST"]),
         Route("/v2/logout", logout, methods=["GET"]),
+        Route("/oidc/logout", oidc_logout, methods=["GET", "POST"]),
+        Route("/u/logout", confirm_logout, methods=["POST"]),
         *control_routes(settings),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(AccessLog), Middleware(Cors)], max_body_size=MAX_BODY)

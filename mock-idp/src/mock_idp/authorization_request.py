@@ -23,7 +23,7 @@ STRICT_PARAMETERS = frozenset(
     {
         *("acr_values", "audience", "authorization_details", "client_id", "code_challenge", "code_challenge_method"),
         *("connection", "correlation_id", "display", "dpop_jkt", "login_hint", "max_age", "nonce", "prompt"),
-        *("redirect_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales"),
+        *("redirect_uri", "resource", "response_type", "scope", "state", "ui_locales"),
     }
 )
 

@@ -29,9 +29,12 @@ def checked_callback(client: Client, redirect_uri: str | None, *, mismatch_statu
 
 
 def is_verifiable(redirect_uri: str) -> bool:
-    """Whether a name's owner stands behind the callback: not so for localhost and for custom schemes."""
+    """Whether a name's owner stands behind the callback: not so for loopback addresses and custom schemes.
+
+    Source: Auth0, Measures Against Application Impersonation.
+    """
     parts = urlsplit(redirect_uri)
-    return parts.scheme == "https" and not is_loopback_name(parts.hostname or "")
+    return parts.scheme in ("http", "https") and not is_loopback_name(parts.hostname or "")
 
 
 def _only_callback(client: Client) -> str:

@@ -44,6 +44,21 @@ class AccessDenied(OAuthError):
     error = "access_denied"
 
 
+class AuthorizationPending(OAuthError):
+    status = 403
+    error = "authorization_pending"
+
+
+class SlowDown(OAuthError):
+    status = 429
+    error = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    status = 403
+    error = "expired_token"
+
+
 class ClientAuthenticationFailed(OAuthError):
     # Widely seen in the field; the API reference has `invalid_client` / `Client authentication failed` (secondary).
     status = 401

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from joserfc.errors import JoseError
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import KeySet, OctKey, RSAKey
 
 KID_ALPHABET = string.ascii_letters + string.digits + "_-"
 KID_LENGTH = 21
@@ -63,6 +63,10 @@ class KeyRing:
 
     def published(self) -> list[SigningKey]:
         return [self.current, self.next]
+
+    def verification_keys(self) -> KeySet:
+        """What the tenant verifies its own tokens with."""
+        return KeySet.import_key_set({"keys": [key.public_jwk() for key in self.published()]})
 
 
 def new_key_ring(host: str, now: float) -> KeyRing:

@@ -10,6 +10,7 @@ from .errors import InvalidRequest, PageError
 from .idp import Idp
 from .pages import MessagePage, render
 from .sessions import end_session
+from .tenant import Client
 from .web import idp_of, single_values
 
 
@@ -34,7 +35,9 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
     wanted, client_id = parameters.get("returnTo"), parameters.get("client_id")
     client = idp.tenant.clients.get(client_id or "")
     if client_id is not None and client is None:
-        raise PageError("invalid_request", f"Unknown client: {client_id}", fix="Use the id of a client of the tenant.")
+        raise unknown_client(client_id)
+    if client is not None:
+        check_logout_client(client)
     allowed = client.logout_urls if client is not None else idp.tenant.settings.allowed_logout_urls
     if wanted is None:
         return allowed[0] if allowed else None
@@ -46,3 +49,18 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
             fix="Add it to allowed_logout_urls of the client (with client_id) or of the tenant (without).",
         )
     return wanted
+
+
+def unknown_client(client_id: str) -> PageError:
+    return PageError("invalid_request", f"Unknown client: {client_id}", fix="Use the id of a client of the tenant.")
+
+
+def check_logout_client(client: Client) -> None:
+    """PageError for a strict third-party client: it has no logout endpoints. The text is a guess (?)."""
+    if client.strict:
+        raise PageError(
+            "invalid_request",
+            "Logout is not supported for third-party clients",
+            why="Auth0 offers no logout endpoint to third-party clients with enhanced security controls.",
+            fix="Revoke the refresh token with POST /oauth/revoke.",
+        )

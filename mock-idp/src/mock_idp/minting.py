@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ class Authorization:
     nonce: str | None = None
     auth_time: float | None = None
     session_id: str | None = None
+    act: Mapping[str, Any] | None = None
 
     @property
     def subject(self) -> str:
@@ -83,6 +85,8 @@ def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     if authorization.scopes:
         claims["scope"] = " ".join(authorization.scopes)
     claims |= _dialect_claims(authorization, api)
+    if authorization.act is not None:
+        claims["act"] = authorization.act
     if api.adds_permissions:
         claims["permissions"] = _permissions(idp, authorization, api)
     return claims

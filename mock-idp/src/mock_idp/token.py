@@ -18,7 +18,15 @@ from .errors import (
     UnauthorizedClient,
     UnsupportedGrantType,
 )
-from .grants import Granted, TokenRequest, authorization_code, client_credentials, refresh_token
+from .grants import (
+    Granted,
+    TokenRequest,
+    authorization_code,
+    client_credentials,
+    device_code,
+    refresh_token,
+    token_exchange,
+)
 from .idp import Idp
 from .minting import access_token, id_token, token_lifetime
 from .web import NO_STORE, body_values, idp_of, issuer_of, refused
@@ -26,7 +34,8 @@ from .web import NO_STORE, body_values, idp_of, issuer_of, refused
 logger = logging.getLogger(__name__)
 
 GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
-    module.GRANT_TYPE: module.redeem for module in (authorization_code, refresh_token, client_credentials)
+    module.GRANT_TYPE: module.redeem
+    for module in (authorization_code, refresh_token, client_credentials, device_code, token_exchange)
 }
 
 
@@ -38,12 +47,12 @@ async def token(request: Request) -> Response:
         grant_type = parameters.get("grant_type")
         if grant_type is None:
             raise MissingParameter("grant_type")
-        client = authenticate(idp, request.headers.get("authorization"), parameters)
+        client = authenticate(idp, request, parameters)
         redeem = _grant(grant_type, client.grant_types)
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
     except OAuthError as error:
         logger.info("token refused: %s: %s (%s)", error.error, error.description, error.why)
-        return _refused(idp, error)
+        return refused_answer(idp, error)
     return JSONResponse(_answer(idp, granted), headers=NO_STORE)
 
 
@@ -51,7 +60,7 @@ def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest],
     redeem = GRANTS.get(grant_type)
     if redeem is None:
         raise UnsupportedGrantType(f"Unsupported grant type: {grant_type}")
-    if grant_type not in allowed:
+    if grant_type not in allowed and grant_type != token_exchange.GRANT_TYPE:
         raise UnauthorizedClient(f"Grant type '{grant_type}' not allowed for the client.")
     return redeem
 
@@ -64,10 +73,13 @@ def _answer(idp: Idp, granted: Granted) -> dict[str, Any]:
     if "openid" in authorization.scopes and authorization.user is not None:
         answer["id_token"] = id_token(idp, authorization)
     answer["scope"] = " ".join(authorization.scopes)
+    if granted.issued_token_type is not None:
+        answer["issued_token_type"] = granted.issued_token_type
     return {**answer, "expires_in": token_lifetime(authorization), "token_type": "Bearer"}
 
 
-def _refused(idp: Idp, error: OAuthError) -> Response:
+def refused_answer(idp: Idp, error: OAuthError) -> Response:
+    """The error as JSON, with the status and text that the tenant's behaviours choose where Auth0's are not known."""
     if isinstance(error, InvalidGrant):
         error.status = idp.behaviours.invalid_grant_status
     if isinstance(error, ClientAuthenticationFailed):

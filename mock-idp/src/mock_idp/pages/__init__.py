@@ -60,9 +60,18 @@ class ConsentPage:
     third_party: bool
     email: str
     callback_host: str
+    user_code: str | None
     api_name: str | None
     scopes: Sequence[ScopeLine]
     template: str = "consent.html"
+
+
+@dataclass(frozen=True)
+class ActivatePage:
+    tenant_name: str
+    user_code: str
+    failed: bool = False
+    template: str = "activate.html"
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,13 @@ class MessagePage:
 
 
 @dataclass(frozen=True)
+class LogoutPage:
+    state: str
+    tenant_name: str
+    template: str = "logout.html"
+
+
+@dataclass(frozen=True)
 class HomePage:
     tenant_name: str
     issuer: str
@@ -104,7 +120,7 @@ class HomePage:
     template: str = "home.html"
 
 
-Page = LoginPage | ConsentPage | ErrorPage | FormPostPage | MessagePage | HomePage
+Page = LoginPage | ConsentPage | ActivatePage | ErrorPage | FormPostPage | MessagePage | LogoutPage | HomePage
 
 _environment = Environment(
     loader=PackageLoader("mock_idp.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
