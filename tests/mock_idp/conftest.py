@@ -145,7 +145,8 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
                 edit(document)
             (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
             paths.append(tmp_path / name)
-        configuration = Settings(_env_file=None, **{"control": True, **settings})  # type: ignore[call-arg]
+        variables = {f"MOCK_IDP_{name.upper()}": value for name, value in {"control": True, **settings}.items()}
+        configuration = Settings(_env_file=None, **variables)
         idp = Idp.start(load_configuration(*paths), keys, Clock())
         app = create_app(idp, configuration, ISSUER)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)

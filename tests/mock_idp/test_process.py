@@ -14,6 +14,8 @@ from time import monotonic
 import httpx2
 import pytest
 
+from mock_idp.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -109,3 +111,10 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         f"mock-idp: Port {port} on 127.0.0.1 is taken. "
         "Stop the program that has it, or set MOCK_IDP_PORT to another port."
     )
+
+
+def test_variables_that_shells_and_process_managers_set_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOST": "my-laptop", "PORT": "5100", "CONTROL": "1"}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(_env_file=None)
+    assert (settings.host, settings.port, settings.control) == ("localhost", 9000, False)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
@@ -31,27 +31,18 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
-        populate_by_name=True,
         hide_input_in_errors=True,
     )
 
-    host: str = Field(default="localhost", validation_alias=AliasChoices("MOCK_IDP_HOST", "host"))
-    port: Port = Field(default=9000, validation_alias=AliasChoices("MOCK_IDP_PORT", "port"))
-    issuer: str | None = Field(default=None, validation_alias=AliasChoices("AUTH0_ISSUER", "issuer"))
-    tenant_file: Path = Field(
-        default=Path("auth0/tenant.yaml"), validation_alias=AliasChoices("MOCK_IDP_TENANT", "tenant_file")
-    )
-    offline_file: Path = Field(
-        default=Path("auth0/offline.yaml"), validation_alias=AliasChoices("MOCK_IDP_OFFLINE", "offline_file")
-    )
-    state_dir: Path | None = Field(default=None, validation_alias=AliasChoices("MOCK_IDP_STATE_DIR", "state_dir"))
-    control: bool = Field(default=False, validation_alias=AliasChoices("MOCK_IDP_CONTROL", "control"))
-    control_token: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("MOCK_IDP_CONTROL_TOKEN", "control_token")
-    )
-    control_token_file: Path | None = Field(
-        default=None, validation_alias=AliasChoices("MOCK_IDP_CONTROL_TOKEN_FILE", "control_token_file")
-    )
+    host: str = Field(default="localhost", validation_alias="MOCK_IDP_HOST")
+    port: Port = Field(default=9000, validation_alias="MOCK_IDP_PORT")
+    issuer: str | None = Field(default=None, validation_alias="AUTH0_ISSUER")
+    tenant_file: Path = Field(default=Path("auth0/tenant.yaml"), validation_alias="MOCK_IDP_TENANT")
+    offline_file: Path = Field(default=Path("auth0/offline.yaml"), validation_alias="MOCK_IDP_OFFLINE")
+    state_dir: Path | None = Field(default=None, validation_alias="MOCK_IDP_STATE_DIR")
+    control: bool = Field(default=False, validation_alias="MOCK_IDP_CONTROL")
+    control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
+    control_token_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN_FILE")
 
     @field_validator("issuer")
     @classmethod
@@ -96,20 +87,16 @@ def is_loopback_name(host: str) -> bool:
         return False
 
 
-def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the values are validated by the model
+def load_settings() -> Settings:
     """Read the settings; SettingsError names every wrong variable."""
     try:
-        return Settings(**overrides)
+        return Settings()
     except ValidationError as error:
         raise SettingsError([_line(item["loc"], item["msg"]) for item in error.errors()]) from error
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:
-    name = str(location[0]) if location else "settings"
-    field = Settings.model_fields.get(name)
-    if field is not None and isinstance(field.validation_alias, AliasChoices):
-        name = str(field.validation_alias.choices[0])
-    return f"{name}: {message.removeprefix('Value error, ')}"
+    return f"{location[0] if location else 'settings'}: {message.removeprefix('Value error, ')}"
 
 
 def _read_secret(path: Path) -> str:
