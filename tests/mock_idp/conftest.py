@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from mock_idp.app import create_app
 from mock_idp.clock import Clock
+from mock_idp.fetching import Fetcher
 from mock_idp.idp import Idp
 from mock_idp.keys import KeyRing, new_key_ring
 from mock_idp.loading import load_configuration
@@ -113,6 +114,11 @@ class Harness:
         parameters = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, **changes}
         return self.token(**{"code_verifier": VERIFIER, **parameters})
 
+    @staticmethod
+    def claims(token: str) -> dict[str, Any]:
+        """The claims of a JWT, unverified."""
+        return decoded(token)[1]
+
     def tokens(self, email: str = "alice@example.com", **changes: Any) -> dict[str, Any]:
         response = self.redeem(self.sign_in(email, **changes)["code"])
         assert response.status_code == 200, response.text
@@ -136,6 +142,7 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
         change: Callable[[dict[str, Any]], None] | None = None,
         offline: Callable[[dict[str, Any]], None] | None = None,
         peer: tuple[str, int] = ("127.0.0.1", 4711),
+        fetcher: Fetcher | None = None,
         **settings: Any,
     ) -> Harness:
         paths = []
@@ -147,7 +154,7 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
             paths.append(tmp_path / name)
         variables = {f"MOCK_IDP_{name.upper()}": value for name, value in {"control": True, **settings}.items()}
         configuration = Settings(_env_file=None, **variables)
-        idp = Idp.start(load_configuration(*paths), keys, Clock())
+        idp = Idp.start(load_configuration(*paths), keys, Clock(), fetcher)
         app = create_app(idp, configuration, ISSUER)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
         return Harness(http, idp, configuration)

@@ -8,6 +8,7 @@ import uvicorn
 
 from .app import create_app
 from .clock import Clock
+from .fetching import Fetcher
 from .idp import Idp
 from .keys import KeyFileError, load_key_ring
 from .listening import ListenError, listen
@@ -49,9 +50,9 @@ def _run(settings: Settings) -> None:
     port = sockets[0].getsockname()[1]
     issuer = settings.issuer_at(port)
     clock = Clock()
-    idp = Idp.start(
-        configuration, load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now()), clock
-    )
+    keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
+    fetcher = Fetcher(settings.cimd_allow_private, settings.cimd_ca_file)
+    idp = Idp.start(configuration, keys, clock, fetcher)
     _log_to_stderr()
     sys.stderr.write(_banner(idp, settings, issuer, port))
     config = uvicorn.Config(

@@ -20,6 +20,7 @@ from .login import show_login, submit_login
 from .logout import logout
 from .oidc_logout import confirm_logout, oidc_logout
 from .pages import static_files
+from .register import register
 from .revoke import revoke
 from .settings import Settings
 from .token import token
@@ -51,6 +52,7 @@ def _application(idp: Idp, settings: Settings) -> Starlette:
         Route("/oauth/device/code", device_code, methods=["POST"]),
         Route("/activate", show_activation, methods=["GET"]),
         Route("/activate", submit_activation, methods=["POST"]),
+        Route("/oidc/register", register, methods=["POST"]),
         Route("/userinfo", userinfo, methods=["GET", "POST"]),
         Route("/v2/logout", logout, methods=["GET"]),
         Route("/oidc/logout", oidc_logout, methods=["GET", "POST"]),

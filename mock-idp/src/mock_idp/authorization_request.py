@@ -57,7 +57,7 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
     mode = parameters.get("response_mode", "query")
     return Addressee(
         client,
-        checked_callback(client, redirect_uri, mismatch_status=idp.behaviours.callback_mismatch_status),
+        checked_callback(client, redirect_uri, idp.behaviours),
         redirect_uri is not None,
         mode if mode in RESPONSE_MODES else "query",
         parameters.get("state"),

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from .audience import user_grant
 from .authorization_request import read_addressee, read_request
 from .authorization_response import error_page, refuse, send_to_callback
+from .client_documents import register_on_first_use
 from .consent import question
 from .device_decision import approve_device
 from .errors import AuthorizationError, InvalidRequest, PageError
@@ -27,6 +28,7 @@ async def authorize(request: Request) -> Response:
     try:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
         parameters = single_values(pairs, repeatable=REPEATABLE)
+        await register_on_first_use(idp, parameters.get("client_id"))
         addressee = read_addressee(idp, parameters, issuer_of(request))
     except InvalidRequest as error:
         return error_page(PageError(error.error, error.description))

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from .audience import user_grant
 from .authorization_response import error_page, refuse
 from .callback import is_verifiable
+from .cimd import is_metadata_url
 from .device_decision import deny_device
 from .errors import AuthorizationError, InvalidRequest, PageError
 from .idp import Idp
@@ -141,6 +142,8 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         client_name=client.name,
         third_party=not client.first_party,
         email=idp.tenant.users[session.user_id].email,
+        client_url=client.client_id if is_metadata_url(client.client_id) else None,
+        callback_is_local=not is_verifiable(asked.redirect_uri),
         callback_host=urlsplit(asked.redirect_uri).netloc or asked.redirect_uri,
         user_code=_user_code(idp, transaction),
         api_name=api.name if api else None,

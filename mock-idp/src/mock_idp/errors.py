@@ -59,6 +59,18 @@ class ExpiredToken(OAuthError):
     error = "expired_token"
 
 
+class InvalidRedirectUri(OAuthError):
+    """RFC 7591 section 3.2.2; Auth0's own answer is not documented (?)."""
+
+    error = "invalid_redirect_uri"
+
+
+class InvalidClientMetadata(OAuthError):
+    """RFC 7591 section 3.2.2."""
+
+    error = "invalid_client_metadata"
+
+
 class ClientAuthenticationFailed(OAuthError):
     # Widely seen in the field; the API reference has `invalid_client` / `Client authentication failed` (secondary).
     status = 401

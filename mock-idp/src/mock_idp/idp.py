@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .behaviours import Behaviours
 from .clock import Clock
+from .fetching import Fetcher
 from .keys import KeyRing
 from .loading import Configuration
 from .store import Store
@@ -23,10 +24,11 @@ class Idp:
     keys: KeyRing
     clock: Clock
     store: Store
+    fetcher: Fetcher
 
     @classmethod
-    def start(cls, seed: Configuration, keys: KeyRing, clock: Clock) -> Idp:
-        return cls(seed, seed, seed.tenant(), keys, clock, Store())
+    def start(cls, seed: Configuration, keys: KeyRing, clock: Clock, fetcher: Fetcher | None = None) -> Idp:
+        return cls(seed, seed, seed.tenant(), keys, clock, Store(), fetcher or Fetcher())
 
     @property
     def behaviours(self) -> Behaviours:

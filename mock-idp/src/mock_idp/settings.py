@@ -44,10 +44,20 @@ class Settings(BaseSettings):
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
     control_token_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN_FILE")
 
+    cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")
+    cimd_ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CIMD_CA_FILE")
+
     @field_validator("issuer")
     @classmethod
     def _issuer_is_usable(cls, value: str | None) -> str | None:
         return None if value is None else checked_issuer(value)
+
+    @field_validator("cimd_ca_file")
+    @classmethod
+    def _ca_file_is_there(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
 
     @model_validator(mode="after")
     def _read_control_token(self) -> Settings:

@@ -6,6 +6,7 @@ from starlette.routing import Mount, Route
 
 from ..settings import Settings
 from .access import ControlGate
+from .clients import import_metadata_document
 from .mint import mint
 from .reset import reset
 from .time import move_clock, reset_clock
@@ -19,6 +20,7 @@ def control_routes(settings: Settings) -> list[Mount]:
         return []
     routes = [
         Route("/tokens", mint, methods=["POST"]),
+        Route("/clients/cimd", import_metadata_document, methods=["POST"]),
         Route("/clock", move_clock, methods=["POST"]),
         Route("/clock", reset_clock, methods=["DELETE"]),
         Route("/reset", reset, methods=["POST"]),

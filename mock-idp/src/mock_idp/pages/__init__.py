@@ -59,7 +59,9 @@ class ConsentPage:
     client_name: str
     third_party: bool
     email: str
+    client_url: str | None
     callback_host: str
+    callback_is_local: bool
     user_code: str | None
     api_name: str | None
     scopes: Sequence[ScopeLine]
