@@ -13,6 +13,7 @@ from .idp import Idp
 from .keys import KeyFileError, load_key_ring
 from .listening import ListenError, listen
 from .loading import ConfigurationError, load_configuration
+from .presets import with_presets
 from .settings import Settings, SettingsError, load_settings
 
 BANNER = """\
@@ -26,6 +27,7 @@ BANNER = """\
    discovery   {issuer}.well-known/openid-configuration
    users       {users}
    control     {control}
+   presets     {presets}
 ======================================================================
 """
 WRONG_CONFIGURATION = 2
@@ -46,6 +48,7 @@ def main() -> None:
 
 def _run(settings: Settings) -> None:
     configuration = load_configuration(settings.tenant_file, settings.offline_file)
+    configuration = with_presets(configuration, settings.presets)
     sockets = listen(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
     issuer = settings.issuer_at(port)
@@ -68,8 +71,9 @@ def _run(settings: Settings) -> None:
 
 def _banner(idp: Idp, settings: Settings, issuer: str, port: int) -> str:
     users = ", ".join(user.email for user in idp.tenant.users.values()) or "none"
+    presets = ", ".join(settings.presets) or "none"
     control = f"{issuer}__mock__/" if settings.control else "off"
-    return BANNER.format(host=settings.host, port=port, issuer=issuer, users=users, control=control)
+    return BANNER.format(host=settings.host, port=port, issuer=issuer, users=users, control=control, presets=presets)
 
 
 def _log_to_stderr() -> None:

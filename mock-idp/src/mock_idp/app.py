@@ -14,8 +14,10 @@ from .control import control_routes
 from .cors import Cors
 from .device import device_code, show_activation, submit_activation
 from .discovery import jwks, metadata
+from .faults import FaultInjector
 from .home import home
 from .idp import Idp
+from .journal import Recorder
 from .login import show_login, submit_login
 from .logout import logout
 from .oidc_logout import confirm_logout, oidc_logout
@@ -59,7 +61,13 @@ def _application(idp: Idp, settings: Settings) -> Starlette:
         Route("/u/logout", confirm_logout, methods=["POST"]),
         *control_routes(settings),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(AccessLog), Middleware(Cors)], max_body_size=MAX_BODY)
+    middleware = [
+        Middleware(AccessLog),
+        Middleware(Recorder, journal=idp.journal, clock=idp.clock),
+        Middleware(FaultInjector, faults=idp.faults),
+        Middleware(Cors),
+    ]
+    app = Starlette(routes=routes, middleware=middleware, max_body_size=MAX_BODY)
     app.state.idp = idp
     return app
 

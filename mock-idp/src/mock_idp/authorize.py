@@ -31,13 +31,14 @@ async def authorize(request: Request) -> Response:
         await register_on_first_use(idp, parameters.get("client_id"))
         addressee = read_addressee(idp, parameters, issuer_of(request))
     except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
+        return _refuse_on_page(idp, PageError(error.error, error.description))
     except PageError as error:
-        return error_page(error)
+        return _refuse_on_page(idp, error)
     resources = [value for name, value in pairs if name == "resource" and value]
     try:
         asked = read_request(idp, addressee, parameters, resources)
     except AuthorizationError as error:
+        _log(idp, addressee.client.client_id, error, parameters.get("audience"))
         return refuse(idp, addressee, error, to_page=addressee.client.shows_errors)
     mark = browser_mark(request) or new_browser_mark()
     now = idp.clock.now()
@@ -67,6 +68,7 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
             return _to_page("/u/consent", state)
         response = _finish(idp, transaction, session)
     except AuthorizationError as error:
+        _log(idp, asked.client_id, error, asked.audience, silent="none" in asked.prompt)
         response = refuse(idp, asked, error, to_page=shows_errors(idp, transaction))
     idp.store.transactions.drop(state)
     return response
@@ -76,6 +78,19 @@ def _finish(idp: Idp, transaction: Transaction, session: Session) -> Response:
     if transaction.device is not None:
         return approve_device(idp, transaction.device, session)
     return send_to_callback(idp, transaction.request, {"code": _issue_code(idp, transaction, session)})
+
+
+def _refuse_on_page(idp: Idp, error: PageError) -> Response:
+    _log(idp, None, error, None)
+    return error_page(error)
+
+
+def _log(
+    idp: Idp, client_id: str | None, error: AuthorizationError, audience: str | None, *, silent: bool = False
+) -> None:
+    client = idp.tenant.clients.get(client_id or "")
+    description = f"{error.error} : {error.description}"
+    idp.log.add("fsa" if silent else "f", description, client=client, audience=audience, details=error.why)
 
 
 def _session_for(request: Request, transaction: Transaction) -> Session | None:
@@ -120,6 +135,9 @@ def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
         raise PageError("invalid_request", "The client or the API was removed during the sign-in.")
     if api is not None:
         user_grant(idp.tenant, client, api)
+    if "none" in asked.prompt:
+        user = idp.tenant.users.get(session.user_id)
+        idp.log.add("ssa", "", client=client, user=user, audience=asked.audience)
     code = AuthorizationCode(
         asked, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
     )

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from .behaviours import Behaviours
 from .errors import PageError
-from .settings import is_loopback_name
+from .loopback import is_loopback_name
 from .tenant import Client
 
 

@@ -17,8 +17,8 @@ from joserfc.jwk import RSAKey
 
 from .errors import InvalidClientMetadata, OAuthError
 from .fetching import Fetcher, FetchError
+from .loopback import is_loopback_name
 from .register import checked_redirect_uri
-from .settings import is_loopback_name
 from .tenant import Client, PublicKey, RefreshPolicy
 
 MAX_URL = 120

@@ -81,6 +81,9 @@ def _decide(request: Request, state: str, transaction: Transaction, action: str 
     if action != "deny":
         raise PageError("invalid_request", "action must be accept or deny")
     idp.store.transactions.drop(state)
+    client, _ = _parties(idp, asked)
+    code = "fdecc" if transaction.device is not None else "f"
+    idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
     if transaction.device is not None:
         return deny_device(idp, transaction.device)
     return refuse(idp, asked, AuthorizationError("access_denied", DECLINED), to_page=shows_errors(idp, transaction))

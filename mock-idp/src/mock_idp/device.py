@@ -46,6 +46,7 @@ async def device_code(request: Request) -> Response:
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:
         logger.info("device authorization refused: %s: %s (%s)", error.error, error.description, error.why)
+        idp.log.add("fdeaz", error.description, details=error.why)
         return refused_answer(idp, error)
     now = idp.clock.now()
     scopes = split_scope(parameters.get("scope"))
@@ -71,6 +72,7 @@ async def submit_activation(request: Request) -> Response:
     typed = form.get("user_code", "")
     found = _find(idp, typed)
     if found is None:
+        idp.log.add("fdeac", "Failed to activate device.", details="The user code is unknown, expired or was used.")
         page = ActivatePage(idp.tenant.settings.friendly_name, typed[:32], failed=True)
         return render(page, status=400)
     mark = browser_mark(request) or new_browser_mark()

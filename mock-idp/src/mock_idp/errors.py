@@ -8,6 +8,8 @@ class OAuthError(Exception):
 
     status = 400
     error = "invalid_request"
+    # The tenant log's code, where it is not that of the grant.
+    log_code: str | None = None
 
     def __init__(self, description: str, *, why: str = "") -> None:
         super().__init__(description)
@@ -32,6 +34,15 @@ class InvalidGrant(OAuthError):
     # The API reference says 400; every report from the field says 403 (secondary).
     status = 403
     error = "invalid_grant"
+
+
+class InvalidRefreshToken(InvalidGrant):
+    def __init__(self, *, why: str) -> None:
+        super().__init__("Unknown or invalid refresh token.", why=why)
+
+
+class ReusedRefreshToken(InvalidRefreshToken):
+    log_code = "ferrt"
 
 
 class UnauthorizedClient(OAuthError):

@@ -9,7 +9,7 @@ from .authorization_response import error_page
 from .errors import InvalidRequest, PageError
 from .idp import Idp
 from .pages import MessagePage, render
-from .sessions import end_session
+from .sessions import current_session, end_session
 from .tenant import Client
 from .web import idp_of, single_values
 
@@ -26,6 +26,7 @@ async def logout(request: Request) -> Response:
     response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
+    log_logout(request)
     end_session(request, response)
     return response
 
@@ -49,6 +50,12 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
             fix="Add it to allowed_logout_urls of the client (with client_id) or of the tenant (without).",
         )
     return wanted
+
+
+def log_logout(request: Request) -> None:
+    idp, session = idp_of(request), current_session(request)
+    if session is not None:
+        idp.log.add("slo", "User successfully logged out", user=idp.tenant.users.get(session.user_id))
 
 
 def unknown_client(client_id: str) -> PageError:

@@ -14,7 +14,7 @@ from .authorization_response import error_page
 from .errors import InvalidRequest, PageError
 from .idp import Idp
 from .jwts import verified_claims
-from .logout import check_logout_client, unknown_client
+from .logout import check_logout_client, log_logout, unknown_client
 from .pages import LogoutPage, MessagePage, render
 from .sessions import browser_mark, current_session, end_session, new_browser_mark, set_browser_mark
 from .store import LogoutRequest
@@ -131,5 +131,6 @@ def _log_out(request: Request, target: str | None) -> Response:
     response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
+    log_logout(request)
     end_session(request, response)
     return response

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from .errors import AccessDenied, InvalidClientMetadata, InvalidRedirectUri, OAuthError
 from .idp import Idp
-from .settings import is_loopback_name
+from .loopback import is_loopback_name
 from .tenant import Client, RefreshPolicy
 from .web import NO_STORE, idp_of, json_object, refused
 
@@ -41,8 +41,10 @@ async def register(request: Request) -> Response:
         client = _client(idp, metadata)
     except OAuthError as error:
         logger.info("registration refused: %s: %s (%s)", error.error, error.description, error.why)
+        idp.log.add("fapi", f"Dynamic client registration: {error.description}", details=error.why)
         return refused(error)
     add_registered(idp, client)
+    idp.log.add("sapi", "Dynamic client registration", client=client)
     status = idp.behaviours.registration_status
     return JSONResponse(_answer(client), status_code=status, headers=NO_STORE)
 

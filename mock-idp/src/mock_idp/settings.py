@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .loopback import is_loopback_name
+from .presets import PRESETS
 
 ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
 ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https elsewhere"
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
     control_token_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN_FILE")
 
+    preset: str = Field(default="", validation_alias="MOCK_IDP_PRESET")
     cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")
     cimd_ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CIMD_CA_FILE")
 
@@ -51,6 +54,14 @@ class Settings(BaseSettings):
     @classmethod
     def _issuer_is_usable(cls, value: str | None) -> str | None:
         return None if value is None else checked_issuer(value)
+
+    @field_validator("preset")
+    @classmethod
+    def _presets_exist(cls, value: str) -> str:
+        unknown = [name for name in _listed(value) if name not in PRESETS]
+        if unknown:
+            raise ValueError(f"there is no preset {unknown[0]!r}; there are: {', '.join(PRESETS)}")
+        return value
 
     @field_validator("cimd_ca_file")
     @classmethod
@@ -65,9 +76,18 @@ class Settings(BaseSettings):
             self.control_token = SecretStr(_read_secret(self.control_token_file))
         return self
 
+    @property
+    def presets(self) -> list[str]:
+        """The misconfigurations to start with, by name."""
+        return _listed(self.preset)
+
     def issuer_at(self, port: int) -> str:
         """The issuer, given the port the tenant listens on."""
         return self.issuer or f"http://localhost:{port}/"
+
+
+def _listed(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",") if name.strip()]
 
 
 def checked_issuer(value: str) -> str:
@@ -86,15 +106,6 @@ def checked_issuer(value: str) -> str:
     if parts.scheme == "http" and not is_loopback_name(host):
         raise ValueError(ISSUER_HTTP)
     return value
-
-
-def is_loopback_name(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def load_settings() -> Settings:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..settings import is_loopback_name
+from ..loopback import is_loopback_name
 
 WRONG_TOKEN = "The control API needs Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105
 NOT_LOOPBACK = (
