@@ -11,6 +11,11 @@ from .loopback import is_loopback_name
 from .presets import PRESETS
 
 ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
+CA_FILE_NEEDED = (
+    "MOCK_IDP_TLS_PORT needs MOCK_IDP_CA_FILE: the file to write the authority's certificate to "
+    "(or MOCK_IDP_STATE_DIR, where it is then kept as ca.pem)"
+)
+CA_FILE = "ca.pem"
 ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https elsewhere"
 ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
 
@@ -46,11 +51,14 @@ class Settings(BaseSettings):
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
     control_token_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN_FILE")
 
+    tls_port: Port | None = Field(default=None, validation_alias="MOCK_IDP_TLS_PORT")
+    tls_issuer: str | None = Field(default=None, validation_alias="MOCK_IDP_TLS_ISSUER")
+    ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CA_FILE")
     preset: str = Field(default="", validation_alias="MOCK_IDP_PRESET")
     cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")
     cimd_ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CIMD_CA_FILE")
 
-    @field_validator("issuer")
+    @field_validator("issuer", "tls_issuer")
     @classmethod
     def _issuer_is_usable(cls, value: str | None) -> str | None:
         return None if value is None else checked_issuer(value)
@@ -75,6 +83,23 @@ class Settings(BaseSettings):
         if self.control_token is None and self.control_token_file is not None:
             self.control_token = SecretStr(_read_secret(self.control_token_file))
         return self
+
+    @model_validator(mode="after")
+    def _tls_is_complete(self) -> Settings:
+        if self.tls_port is not None and self.ca_file is None and self.state_dir is None:
+            raise ValueError(CA_FILE_NEEDED)
+        if self.tls_issuer is not None and not self.tls_issuer.startswith("https:"):
+            raise ValueError("MOCK_IDP_TLS_ISSUER must be an https URL")
+        return self
+
+    @property
+    def ca_path(self) -> Path:
+        """Where the certificate of the tenant's authority is written."""
+        return self.ca_file or (self.state_dir or Path()) / CA_FILE
+
+    def tls_issuer_at(self, port: int) -> str:
+        """The issuer under TLS, given the port that it listens on."""
+        return self.tls_issuer or f"https://localhost:{port}/"
 
     @property
     def presets(self) -> list[str]:

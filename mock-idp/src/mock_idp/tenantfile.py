@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from . import exported_keys
 from .tenant import ClientPolicy, Dialect, SubjectType, UserPolicy
@@ -29,6 +31,17 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     exported: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Exported keys are allowed with any value, and so is null, which counts as absent."""
+        described = handler(core_schema)
+        target = handler.resolve_ref_schema(described)
+        properties = target.setdefault("properties", {})
+        for name, value in properties.items():
+            properties[name] = {"anyOf": [value, {"type": "null"}]}
+        properties.update(dict.fromkeys(sorted(cls.exported), True))
+        return described
 
     @model_validator(mode="before")
     @classmethod

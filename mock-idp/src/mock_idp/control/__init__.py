@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Mount, Route
 
-from ..settings import Settings
 from . import configuration, faults, keys, log, snapshots, time
-from .access import ControlGate
+from .access import ControlAccess, ControlGate
 from .clients import import_metadata_document
 from .mint import mint
+
+__all__ = ["PREFIX", "ControlAccess", "control_routes"]
 
 PREFIX = "/__mock__"
 
 
-def control_routes(settings: Settings) -> list[Mount]:
+def control_routes(access: ControlAccess | None) -> list[Mount]:
     """The routes of the control API; none when it is off, so that it cannot be told from a path that never existed."""
-    if not settings.control:
+    if access is None:
         return []
-    token = settings.control_token.get_secret_value() if settings.control_token else None
-    return [Mount(PREFIX, app=ControlGate(Mount("", routes=_routes()), token))]
+    return [Mount(PREFIX, app=ControlGate(Mount("", routes=_routes()), access))]
 
 
 def _routes() -> list[BaseRoute]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -16,6 +17,13 @@ NOT_LOOPBACK = (
 )
 
 
+@dataclass(frozen=True)
+class ControlAccess:
+    """Who may use the control API: whoever has the token or, without one, programs on this machine."""
+
+    token: str | None = None
+
+
 class ControlGate:
     """Lets a request pass that has the control token or, where no token is set, comes from this machine itself.
 
@@ -23,9 +31,9 @@ class ControlGate:
     (Origin, Sec-Fetch-Site, a Host that is no loopback name) are refused, and so are those a proxy passed on.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, access: ControlAccess) -> None:
         self.app = app
-        self.token = token
+        self.token = access.token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
