@@ -8,6 +8,10 @@ import pytest
 UNKNOWN = "nobody"
 
 
+def skip_confirmation(file: dict[str, Any]) -> None:
+    file["clients"][0]["skip_non_verifiable_callback_uri_confirmation_prompt"] = True
+
+
 def test_an_unknown_client_gets_a_page_and_no_redirect(tenant: Any) -> None:
     response = tenant.authorize(client_id=UNKNOWN)
     assert response.status_code == 400
@@ -137,7 +141,13 @@ def test_the_confirmation_can_be_switched_off(start: Any) -> None:
     assert "code" in tenant.callback_parameters(tenant.authorize())
 
 
-def test_prompt_none_works_with_a_session_and_a_remembered_consent(tenant: Any) -> None:
+def test_prompt_none_is_refused_where_a_confirmation_would_be_needed(tenant: Any) -> None:
+    tenant.sign_in()
+    assert tenant.callback_parameters(tenant.authorize(prompt="none"))["error"] == "interaction_required"
+
+
+def test_prompt_none_works_with_a_session_and_a_remembered_consent(start: Any) -> None:
+    tenant = start(skip_confirmation)
     tenant.sign_in()
     assert "code" in tenant.callback_parameters(tenant.authorize(prompt="none"))
 
@@ -174,7 +184,8 @@ def test_a_transaction_is_over_once_it_has_answered(tenant: Any) -> None:
     assert tenant.http.get(redirect.headers["location"]).status_code == 400
 
 
-def test_fragment_and_form_post_response_modes(tenant: Any) -> None:
+def test_fragment_and_form_post_response_modes(start: Any) -> None:
+    tenant = start(skip_confirmation)
     tenant.sign_in()
     fragment = tenant.authorize(prompt="none", response_mode="fragment")
     assert "code=" in urlsplit(fragment.headers["location"]).fragment

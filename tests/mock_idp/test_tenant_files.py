@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mock_idp.loading import TenantFileError
+from mock_idp.loading import ConfigurationError
 
 MISTAKES = [
     (lambda f: f["tenant"].update(freindly_name="x"), "tenant.yaml: tenant.freindly_name: unknown key"),
@@ -43,7 +43,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("change", "line"), MISTAKES)
 def test_a_mistake_in_the_tenant_file_is_one_line_with_file_and_path(start: Any, change: Any, line: str) -> None:
-    with pytest.raises(TenantFileError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         start(change)
     assert [seen[seen.index("tenant.yaml") :] for seen in raised.value.lines] == [line]
 
@@ -53,7 +53,7 @@ def test_a_mistake_in_the_offline_file_is_one_line_that_shows_no_password(start:
         file["users"][0]["password"] = 12345678
         file["users"][1]["role"] = []
 
-    with pytest.raises(TenantFileError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         start(offline=change)
     assert len(raised.value.lines) == 2
     assert "12345678" not in str(raised.value)
@@ -61,7 +61,7 @@ def test_a_mistake_in_the_offline_file_is_one_line_that_shows_no_password(start:
 
 
 def test_an_unknown_role_of_a_user_is_named(start: Any) -> None:
-    with pytest.raises(TenantFileError, match=r"users\[1\].roles: there is no role 'admin'; there are: 'mcp-user'"):
+    with pytest.raises(ConfigurationError, match=r"users\[1\].roles: there is no role 'admin'; there are: 'mcp-user'"):
         start(offline=lambda file: file["users"][1].update(roles=["admin"]))
 
 

@@ -40,12 +40,12 @@ def user_grant(tenant: Tenant, client: Client, api: Api) -> ClientGrant | None:
 
     AuthorizationError when the API's policy asks for a grant and the client has none (auth0.md A5).
     """
-    if client.first_party and api.user_policy == "allow_all":
+    if not client.strict and api.user_policy == "allow_all":
         return None
     grant = tenant.client_grant(client, api, "user")
     if api.user_policy == "deny_all" or grant is None:
         raise AuthorizationError(
-            "invalid_request" if client.first_party else "unauthorized_client",
+            "unauthorized_client" if client.strict else "invalid_request",
             f'Client is not authorized to access resource server "{api.identifier}"',
             why=_why_no_grant(client, api),
             fix="Create a client grant for users (subject_type: user) between this client and the API; for all "
@@ -64,7 +64,7 @@ def _only(resources: Sequence[str]) -> str:
 def _why_no_grant(client: Client, api: Api) -> str:
     if api.user_policy == "deny_all":
         return "The API's policy for users is deny_all."
-    if not client.first_party:
+    if client.strict:
         return "A third-party client always needs a client grant, whatever the API's policy."
     return "The API's policy for users is require_client_grant, and this client has no such grant."
 

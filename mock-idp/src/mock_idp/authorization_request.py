@@ -23,7 +23,7 @@ STRICT_PARAMETERS = frozenset(
     {
         *("acr_values", "audience", "authorization_details", "client_id", "code_challenge", "code_challenge_method"),
         *("connection", "correlation_id", "display", "dpop_jkt", "login_hint", "max_age", "nonce", "prompt"),
-        *("redirect_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales"),
+        *("redirect_uri", "resource", "response_type", "scope", "state", "ui_locales"),
     }
 )
 
@@ -57,7 +57,7 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
     mode = parameters.get("response_mode", "query")
     return Addressee(
         client,
-        checked_callback(client, redirect_uri, mismatch_status=idp.behaviours.callback_mismatch_status),
+        checked_callback(client, redirect_uri, idp.behaviours),
         redirect_uri is not None,
         mode if mode in RESPONSE_MODES else "query",
         parameters.get("state"),

@@ -8,12 +8,14 @@ from starlette.responses import RedirectResponse, Response
 from .audience import user_grant
 from .authorization_request import read_addressee, read_request
 from .authorization_response import error_page, refuse, send_to_callback
-from .consent import needs_consent
+from .client_documents import register_on_first_use
+from .consent import question
+from .device_decision import approve_device
 from .errors import AuthorizationError, InvalidRequest, PageError
 from .idp import Idp
 from .sessions import browser_mark, current_session, new_browser_mark, set_browser_mark
 from .store import AuthorizationCode, Session, Transaction
-from .transactions import TRANSACTION_LIFETIME, find_transaction
+from .transactions import TRANSACTION_LIFETIME, find_transaction, shows_errors
 from .web import form_pairs, idp_of, issuer_of, single_values
 
 CODE_LIFETIME = 60
@@ -26,17 +28,18 @@ async def authorize(request: Request) -> Response:
     try:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
         parameters = single_values(pairs, repeatable=REPEATABLE)
+        await register_on_first_use(idp, parameters.get("client_id"))
         addressee = read_addressee(idp, parameters, issuer_of(request))
     except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
+        return _refuse_on_page(idp, PageError(error.error, error.description))
     except PageError as error:
-        return error_page(error)
+        return _refuse_on_page(idp, error)
     resources = [value for name, value in pairs if name == "resource" and value]
     try:
         asked = read_request(idp, addressee, parameters, resources)
     except AuthorizationError as error:
-        protected = addressee.client.redirection_policy == "open_redirect_protection"
-        return refuse(idp, addressee, error, to_page=protected)
+        _log(idp, addressee.client.client_id, error, parameters.get("audience"))
+        return refuse(idp, addressee, error, to_page=addressee.client.shows_errors)
     mark = browser_mark(request) or new_browser_mark()
     now = idp.clock.now()
     transaction = Transaction(asked, mark, now + TRANSACTION_LIFETIME, now)
@@ -61,14 +64,33 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
         session = _session_for(request, transaction)
         if session is None:
             return _to_page("/u/login", state)
-        if _consent_pending(idp, transaction, session):
+        if _must_ask(idp, transaction, session):
             return _to_page("/u/consent", state)
-        code = _issue_code(idp, transaction, session)
+        response = _finish(idp, transaction, session)
     except AuthorizationError as error:
-        idp.store.transactions.drop(state)
-        return refuse(idp, asked, error, to_page=_shows_errors(idp, asked.client_id))
+        _log(idp, asked.client_id, error, asked.audience, silent="none" in asked.prompt)
+        response = refuse(idp, asked, error, to_page=shows_errors(idp, transaction))
     idp.store.transactions.drop(state)
-    return send_to_callback(idp, asked, {"code": code})
+    return response
+
+
+def _finish(idp: Idp, transaction: Transaction, session: Session) -> Response:
+    if transaction.device is not None:
+        return approve_device(idp, transaction.device, session)
+    return send_to_callback(idp, transaction.request, {"code": _issue_code(idp, transaction, session)})
+
+
+def _refuse_on_page(idp: Idp, error: PageError) -> Response:
+    _log(idp, None, error, None)
+    return error_page(error)
+
+
+def _log(
+    idp: Idp, client_id: str | None, error: AuthorizationError, audience: str | None, *, silent: bool = False
+) -> None:
+    client = idp.tenant.clients.get(client_id or "")
+    description = f"{error.error} : {error.description}"
+    idp.log.add("fsa" if silent else "f", description, client=client, audience=audience, details=error.why)
 
 
 def _session_for(request: Request, transaction: Transaction) -> Session | None:
@@ -90,12 +112,19 @@ def _must_log_in_again(transaction: Transaction, session: Session, now: float) -
     return asked.max_age is not None and now - session.auth_time > asked.max_age
 
 
-def _consent_pending(idp: Idp, transaction: Transaction, session: Session) -> bool:
-    if not needs_consent(idp, transaction, session):
-        return False
-    if "none" in transaction.request.prompt:
+def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
+    asked = question(idp, transaction, session)
+    if asked is None or "none" not in transaction.request.prompt:
+        return asked is not None
+    if asked == "consent":
         raise AuthorizationError("consent_required", "Consent required", why="prompt=none, and consent is needed.")
-    return True
+    # Documented is that such a request is rejected; the code and the text are guesses (?).
+    raise AuthorizationError(
+        "interaction_required",
+        "Interaction required",
+        why="prompt=none, and a loopback or custom scheme callback needs the user's confirmation.",
+        fix="Set skip_non_verifiable_callback_uri_confirmation_prompt on the client or the tenant.",
+    )
 
 
 def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
@@ -106,15 +135,13 @@ def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
         raise PageError("invalid_request", "The client or the API was removed during the sign-in.")
     if api is not None:
         user_grant(idp.tenant, client, api)
+    if "none" in asked.prompt:
+        user = idp.tenant.users.get(session.user_id)
+        idp.log.add("ssa", "", client=client, user=user, audience=asked.audience)
     code = AuthorizationCode(
         asked, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
     )
     return idp.store.codes.add(code)
-
-
-def _shows_errors(idp: Idp, client_id: str) -> bool:
-    client = idp.tenant.clients.get(client_id)
-    return client is None or client.redirection_policy == "open_redirect_protection"
 
 
 def _to_page(path: str, state: str) -> Response:

@@ -8,33 +8,42 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
+from starlette.requests import Request
+
+from .client_assertion import Assertion, check_assertion, read_assertion
 from .errors import ClientAuthenticationFailed, InvalidRequest, MissingParameter
 from .idp import Idp
 from .tenant import Client
+from .web import issuer_of
 
 
 class Presented(NamedTuple):
-    """Credentials as sent."""
+    """Credentials as sent: a secret, an assertion, or neither."""
 
     method: str
     client_id: str
-    secret: str
+    secret: str = ""
+    assertion: Assertion | None = None
 
 
-def authenticate(idp: Idp, authorization: str | None, parameters: Mapping[str, str]) -> Client:
+def authenticate(idp: Idp, request: Request, parameters: Mapping[str, str]) -> Client:
     """The client that sent the request; ClientAuthenticationFailed when it did not prove to be one."""
-    presented = _presented(authorization, parameters)
+    presented = _presented(request.headers.get("authorization"), parameters)
     client = idp.tenant.clients.get(presented.client_id)
     if client is None:
         raise ClientAuthenticationFailed(why=f"There is no client with the id {presented.client_id!r}.")
     _check_method(idp, client, presented.method)
-    if presented.method != "none" and not client.secret_matches(presented.secret):
+    if presented.assertion is not None:
+        check_assertion(idp, client, presented.assertion, issuer_of(request))
+    elif presented.method != "none" and not client.secret_matches(presented.secret):
         raise ClientAuthenticationFailed(why=f"The secret is not that of the client {client.name!r}.")
     return client
 
 
 def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Presented:
     client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    if "client_assertion" in parameters:
+        return _from_assertion(parameters, alone=authorization is None and secret is None)
     if authorization is not None and authorization[:6].lower() == "basic ":
         basic = _from_basic(authorization[6:])
         if secret is not None:
@@ -44,7 +53,16 @@ def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Pres
         return basic
     if client_id is None:
         raise MissingParameter("client_id")
-    return Presented("none", client_id, "") if secret is None else Presented("client_secret_post", client_id, secret)
+    return Presented("none", client_id) if secret is None else Presented("client_secret_post", client_id, secret)
+
+
+def _from_assertion(parameters: Mapping[str, str], *, alone: bool) -> Presented:
+    if not alone:
+        raise InvalidRequest("More than one way of client authentication was used")
+    assertion = read_assertion(parameters["client_assertion"], parameters.get("client_assertion_type"))
+    if parameters.get("client_id") not in (None, assertion.client_id):
+        raise InvalidRequest("client_id differs from that of the client assertion")
+    return Presented("private_key_jwt", assertion.client_id, assertion=assertion)
 
 
 def _from_basic(encoded: str) -> Presented:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -10,6 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from .audience import user_grant
 from .authorization_response import error_page, refuse
 from .callback import is_verifiable
+from .cimd import is_metadata_url
+from .device_decision import deny_device
 from .errors import AuthorizationError, InvalidRequest, PageError
 from .idp import Idp
 from .pages import ConsentPage, ScopeLine, render
@@ -17,7 +20,7 @@ from .scopes import user_scopes
 from .sessions import current_session
 from .store import AuthorizationRequest, Session, Transaction
 from .tenant import Api, Client
-from .transactions import find_transaction
+from .transactions import find_transaction, shows_errors
 from .web import form_pairs, idp_of, single_values
 
 PROFILE_TEXTS = {
@@ -30,19 +33,13 @@ PROFILE_TEXTS = {
 DECLINED = "User did not authorize the request"
 
 
-def needs_consent(idp: Idp, transaction: Transaction, session: Session) -> bool:
-    """Whether the person must be asked before this client gets what it asked for."""
+def question(idp: Idp, transaction: Transaction, session: Session) -> Literal["consent", "confirmation"] | None:
+    """What the person must be asked before this client gets what it wants: consent, a confirmation, or nothing."""
     if transaction.consented_by == session.user_id:
-        return False
-    asked = transaction.request
-    if "consent" in asked.prompt:
-        return True
-    if _is_skippable(idp, asked):
-        return False
-    given = idp.store.consent(session.user_id, asked.client_id, asked.audience)
-    if given is None or not given.issuperset(granted_scopes(idp, asked, session.user_id)):
-        return True
-    return _needs_confirmation(idp, transaction)
+        return None
+    if _needs_consent(idp, transaction.request, session):
+        return "consent"
+    return "confirmation" if _needs_confirmation(idp, transaction) else None
 
 
 def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple[str, ...]:
@@ -85,20 +82,40 @@ def _decide(request: Request, state: str, transaction: Transaction, action: str 
         raise PageError("invalid_request", "action must be accept or deny")
     idp.store.transactions.drop(state)
     client, _ = _parties(idp, asked)
-    protected = client.redirection_policy == "open_redirect_protection"
-    return refuse(idp, asked, AuthorizationError("access_denied", DECLINED), to_page=protected)
+    code = "fdecc" if transaction.device is not None else "f"
+    idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
+    if transaction.device is not None:
+        return deny_device(idp, transaction.device)
+    return refuse(idp, asked, AuthorizationError("access_denied", DECLINED), to_page=shows_errors(idp, transaction))
+
+
+def _needs_consent(idp: Idp, asked: AuthorizationRequest, session: Session) -> bool:
+    if "consent" in asked.prompt:
+        return True
+    if _is_skippable(idp, asked):
+        return False
+    given = idp.store.consent(session.user_id, asked.client_id, asked.audience)
+    return given is None or not given.issuperset(granted_scopes(idp, asked, session.user_id))
 
 
 def _is_skippable(idp: Idp, asked: AuthorizationRequest) -> bool:
     client, api = _parties(idp, asked)
-    return client.first_party and is_verifiable(asked.redirect_uri) and (api is None or api.skip_consent)
+    if not client.first_party or (api is not None and not api.skip_consent):
+        return False
+    return is_verifiable(asked.redirect_uri) or not idp.behaviours.consent_on_localhost
 
 
 def _needs_confirmation(idp: Idp, transaction: Transaction) -> bool:
-    """A callback that anybody's program could own is never answered in silence, unless a setting says so."""
+    """A callback that anybody's program could own is never answered in silence, unless a setting says so.
+
+    The application's setting wins over the tenant's (Auth0, Measures Against Application Impersonation).
+    """
     asked = transaction.request
-    if transaction.asked_in_person or "none" in asked.prompt or is_verifiable(asked.redirect_uri):
+    if transaction.asked_in_person or is_verifiable(asked.redirect_uri):
         return False
+    client, _ = _parties(idp, asked)
+    if client.skip_confirmation is not None:
+        return not client.skip_confirmation
     return not idp.tenant.settings.skip_non_verifiable_callback_uri_confirmation_prompt
 
 
@@ -128,10 +145,18 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         client_name=client.name,
         third_party=not client.first_party,
         email=idp.tenant.users[session.user_id].email,
+        client_url=client.client_id if is_metadata_url(client.client_id) else None,
+        callback_is_local=not is_verifiable(asked.redirect_uri),
         callback_host=urlsplit(asked.redirect_uri).netloc or asked.redirect_uri,
+        user_code=_user_code(idp, transaction),
         api_name=api.name if api else None,
         scopes=[ScopeLine(scope, _words(scope, api, described=described)) for scope in scopes if scope != "openid"],
     )
+
+
+def _user_code(idp: Idp, transaction: Transaction) -> str | None:
+    device = idp.store.devices.get(transaction.device, idp.clock.now())
+    return device.user_code if device else None
 
 
 def _words(scope: str, api: Api | None, *, described: bool) -> str:

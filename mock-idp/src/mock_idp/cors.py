@@ -10,6 +10,9 @@ OPEN_PATHS = frozenset(
         "/.well-known/oauth-authorization-server",
         "/.well-known/jwks.json",
         "/oauth/token",
+        "/oauth/revoke",
+        "/oauth/device/code",
+        "/oidc/register",
         "/userinfo",
     }
 )

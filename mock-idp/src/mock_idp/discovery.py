@@ -57,20 +57,35 @@ def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}authorize",
         "token_endpoint": f"{issuer}oauth/token",
+        "device_authorization_endpoint": f"{issuer}oauth/device/code",
         "userinfo_endpoint": f"{issuer}userinfo",
         "jwks_uri": f"{issuer}.well-known/jwks.json",
+        # Listed whether or not the tenant lets anybody register, as in every public example of Auth0's document.
+        "registration_endpoint": f"{issuer}oidc/register",
+        "revocation_endpoint": f"{issuer}oauth/revoke",
         "scopes_supported": list(SCOPES),
         "response_types_supported": list(RESPONSE_TYPES),
         "code_challenge_methods_supported": ["S256", "plain"],
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["public"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "none",
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "PS256"],
         "claims_supported": list(CLAIMS),
         "grant_types_supported": list(GRANT_TYPES),
         "request_uri_parameter_supported": False,
         "request_parameter_supported": False,
         "id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"],
     }
+    if settings.rp_logout_end_session_endpoint_discovery:
+        document["end_session_endpoint"] = f"{issuer}oidc/logout"
     if settings.authorization_response_iss_parameter_supported:
         document["authorization_response_iss_parameter_supported"] = True
+    if settings.client_id_metadata_document_supported:
+        # The member of the draft; no public example of Auth0's document with it is known (?).
+        document["client_id_metadata_document_supported"] = True
     return document

@@ -9,7 +9,8 @@ from .authorization_response import error_page
 from .errors import InvalidRequest, PageError
 from .idp import Idp
 from .pages import MessagePage, render
-from .sessions import end_session
+from .sessions import current_session, end_session
+from .tenant import Client
 from .web import idp_of, single_values
 
 
@@ -25,6 +26,7 @@ async def logout(request: Request) -> Response:
     response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
+    log_logout(request)
     end_session(request, response)
     return response
 
@@ -34,7 +36,9 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
     wanted, client_id = parameters.get("returnTo"), parameters.get("client_id")
     client = idp.tenant.clients.get(client_id or "")
     if client_id is not None and client is None:
-        raise PageError("invalid_request", f"Unknown client: {client_id}", fix="Use the id of a client of the tenant.")
+        raise unknown_client(client_id)
+    if client is not None:
+        check_logout_client(client)
     allowed = client.logout_urls if client is not None else idp.tenant.settings.allowed_logout_urls
     if wanted is None:
         return allowed[0] if allowed else None
@@ -46,3 +50,24 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
             fix="Add it to allowed_logout_urls of the client (with client_id) or of the tenant (without).",
         )
     return wanted
+
+
+def log_logout(request: Request) -> None:
+    idp, session = idp_of(request), current_session(request)
+    if session is not None:
+        idp.log.add("slo", "User successfully logged out", user=idp.tenant.users.get(session.user_id))
+
+
+def unknown_client(client_id: str) -> PageError:
+    return PageError("invalid_request", f"Unknown client: {client_id}", fix="Use the id of a client of the tenant.")
+
+
+def check_logout_client(client: Client) -> None:
+    """PageError for a strict third-party client: it has no logout endpoints. The text is a guess (?)."""
+    if client.strict:
+        raise PageError(
+            "invalid_request",
+            "Logout is not supported for third-party clients",
+            why="Auth0 offers no logout endpoint to third-party clients with enhanced security controls.",
+            fix="Revoke the refresh token with POST /oauth/revoke.",
+        )

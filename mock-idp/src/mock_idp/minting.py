@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ class Authorization:
     nonce: str | None = None
     auth_time: float | None = None
     session_id: str | None = None
+    act: Mapping[str, Any] | None = None
 
     @property
     def subject(self) -> str:
@@ -71,7 +73,7 @@ def access_token_header(idp: Idp, api: Api) -> dict[str, Any]:
 
 def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     """The claims of a JWT access token in the API's dialect."""
-    api, now = authorization.api, int(idp.clock.now())
+    api, now = authorization.api, idp.clock.token_time()
     assert api is not None
     claims: dict[str, Any] = {
         "iss": authorization.issuer,
@@ -83,6 +85,8 @@ def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     if authorization.scopes:
         claims["scope"] = " ".join(authorization.scopes)
     claims |= _dialect_claims(authorization, api)
+    if authorization.act is not None:
+        claims["act"] = authorization.act
     if api.adds_permissions:
         claims["permissions"] = _permissions(idp, authorization, api)
     return claims
@@ -98,7 +102,7 @@ def sign(idp: Idp, api: Api, header: dict[str, Any], claims: dict[str, Any]) -> 
 def id_token(idp: Idp, authorization: Authorization) -> str:
     """An ID token (OpenID Connect Core section 2) for the client."""
     assert authorization.user is not None
-    client, now = authorization.client, int(idp.clock.now())
+    client, now = authorization.client, idp.clock.token_time()
     claims: dict[str, Any] = {
         **profile_claims(authorization.user, authorization.scopes, now),
         "iss": authorization.issuer,
@@ -130,7 +134,7 @@ def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
 
 
 def _opaque_token(idp: Idp, authorization: Authorization) -> str:
-    now = int(idp.clock.now())
+    now = idp.clock.token_time()
     claims = {
         "iss": authorization.issuer,
         "sub": authorization.subject,

@@ -14,6 +14,7 @@ class Entry(BaseModel):
 class IssuedClient(Entry):
     client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     client_secret: str = ""
+    public_key: str | None = Field(default=None, description="PEM; what private_key_jwt is checked with")
 
 
 class SeededUser(Entry):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 MAX_ENTRIES = 10_000
 
@@ -51,8 +51,12 @@ class Shelf(Generic[T]):
         if key:
             self._records.pop(key, None)
 
-    def values(self) -> list[T]:
-        return list(self._records.values())
+    def items(self) -> list[tuple[str, T]]:
+        return list(self._records.items())
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a record was kept under the key, expired or not."""
+        return key in self._records
 
     def __len__(self) -> int:
         return len(self._records)
@@ -81,7 +85,10 @@ class AuthorizationRequest:
 
 @dataclass
 class Transaction:
-    """A sign-in on its way through the pages, bound to the browser that began it."""
+    """A sign-in on its way through the pages, bound to the browser that began it.
+
+    `device` is the key of the device authorization that it decides, where it was not begun at /authorize.
+    """
 
     request: AuthorizationRequest
     browser: str
@@ -89,6 +96,7 @@ class Transaction:
     started_at: float
     asked_in_person: bool = False
     consented_by: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +118,13 @@ class AuthorizationCode:
     expires_at: float
 
 
-@dataclass(frozen=True)
-class RefreshToken:
-    """A refresh token. All that descend from one sign-in share `family`."""
+@dataclass
+class RefreshFamily:
+    """All refresh tokens that descend from one sign-in (Auth0: Refresh Token Rotation).
 
-    family: str
+    `generation` is that of the newest token. `expires_at` is fixed at the sign-in; rotation does not extend it.
+    """
+
     client_id: str
     user_id: str
     scopes: tuple[str, ...]
@@ -122,6 +132,59 @@ class RefreshToken:
     auth_time: float
     session_id: str
     issuer: str
+    expires_at: float
+    generation: int = 0
+
+
+@dataclass
+class RefreshToken:
+    """One refresh token of a family. `rotated_at` is set when it was exchanged for the next one."""
+
+    family: str
+    generation: int
+    expires_at: float
+    used_at: float
+    rotated_at: float | None = None
+
+
+@dataclass
+class DeviceAuthorization:
+    """A device that waits for a person (RFC 8628). `decision` changes once; `polled_at` is Unix time."""
+
+    user_code: str
+    client_id: str
+    scopes: tuple[str, ...]
+    audience: str | None
+    issuer: str
+    code_expires_at: float
+    expires_at: float
+    polled_at: float | None = None
+    decision: Literal["pending", "approved", "denied"] = "pending"
+    user_id: str = ""
+    auth_time: float = 0.0
+    session_id: str = ""
+
+
+@dataclass(frozen=True)
+class LogoutRequest:
+    """A logout that waits for the person's confirmation, bound to their browser."""
+
+    browser: str
+    target: str | None
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class FetchedDocument:
+    """The mark that a client's metadata document was fetched and need not be fetched again until it expires."""
+
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class UsedAssertion:
+    """The mark that a client assertion was seen, so that it cannot be used twice."""
+
     expires_at: float
 
 
@@ -132,7 +195,12 @@ class Store:
     transactions: Shelf[Transaction] = field(default_factory=Shelf)
     sessions: Shelf[Session] = field(default_factory=Shelf)
     codes: Shelf[AuthorizationCode] = field(default_factory=Shelf)
+    refresh_families: Shelf[RefreshFamily] = field(default_factory=Shelf)
     refresh_tokens: Shelf[RefreshToken] = field(default_factory=Shelf)
+    logouts: Shelf[LogoutRequest] = field(default_factory=Shelf)
+    devices: Shelf[DeviceAuthorization] = field(default_factory=Shelf)
+    documents: Shelf[FetchedDocument] = field(default_factory=Shelf)
+    assertions: Shelf[UsedAssertion] = field(default_factory=Shelf)
     consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
 
     def consent(self, user_id: str, client_id: str, audience: str | None) -> frozenset[str] | None:

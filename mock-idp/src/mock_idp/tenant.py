@@ -52,8 +52,33 @@ class Api:
 
 
 @dataclass(frozen=True)
+class RefreshPolicy:
+    """How a client's refresh tokens live; all times in seconds, None for no limit (Auth0: Refresh Token Expiration).
+
+    `leeway` is how long a rotated token may be used once more, `idle` how long one may lie unused.
+    """
+
+    rotates: bool = False
+    leeway: int = 0
+    lifetime: int | None = None
+    idle: int | None = None
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A key that a client signs its assertions with, as PEM."""
+
+    pem: str
+    alg: Literal["RS256", "RS384", "PS256"] = "RS256"
+    kid: str | None = None
+
+
+@dataclass(frozen=True)
 class Client:
-    """An application."""
+    """An application. `strict` is a third-party one under the security controls of April 2026.
+
+    `registration` says where it comes from: the tenant file, Dynamic Client Registration or a metadata document.
+    """
 
     client_id: str
     name: str
@@ -68,6 +93,17 @@ class Client:
     redirection_policy: Literal["allow_always", "open_redirect_protection"]
     id_token_alg: str
     id_token_lifetime: int
+    refresh: RefreshPolicy = RefreshPolicy()
+    public_keys: tuple[PublicKey, ...] = ()
+    exchanges_on_behalf: bool = False
+    resource_server_identifier: str | None = None
+    skip_confirmation: bool | None = None
+    registration: Literal["file", "dcr", "cimd"] = "file"
+
+    @property
+    def shows_errors(self) -> bool:
+        """Whether errors stay on a page of the tenant instead of going to the callback."""
+        return self.redirection_policy == "open_redirect_protection"
 
     def secret_matches(self, secret: str) -> bool:
         return hmac.compare_digest(self.secret.encode(), secret.encode())
@@ -126,9 +162,14 @@ class TenantSettings:
     authorization_response_iss_parameter_supported: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
     use_scope_descriptions_for_consent: bool = False
-    rp_logout_end_session_endpoint_discovery: bool = False
+    rp_logout_end_session_endpoint_discovery: bool = True
     allowed_logout_urls: tuple[str, ...] = ()
     session_lifetime: float = 168.0
+    revoke_refresh_token_grant: bool = False
+    enable_dynamic_client_registration: bool = False
+    dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
+    client_id_metadata_document_supported: bool = False
+    client_id_metadata_document_dynamic_registration_supported: bool = False
 
 
 @dataclass
@@ -166,7 +207,10 @@ class Tenant:
         return next((g for g in grants if g.client_id is None), None)
 
     def usable_connections(self, client: Client) -> list[Connection]:
-        """First-party: the connections enabled for it. Third-party: domain-level ones only (auth0.md A8)."""
+        """First-party: the connections enabled for it. Third-party: the domain-level ones.
+
+        Source: Auth0, Promote Connections to Domain Level.
+        """
         if client.first_party:
             return [c for c in self.connections.values() if client.name in c.enabled_clients]
-        return [c for c in self.connections.values() if c.domain_level or client.name in c.enabled_clients]
+        return [c for c in self.connections.values() if c.domain_level]

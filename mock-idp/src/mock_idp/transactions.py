@@ -5,6 +5,7 @@ import hmac
 from starlette.requests import Request
 
 from .errors import PageError
+from .idp import Idp
 from .sessions import browser_mark
 from .store import Transaction
 from .web import idp_of
@@ -26,6 +27,12 @@ def find_transaction(request: Request, state: str | None) -> tuple[str, Transact
     if mark is None or not hmac.compare_digest(mark, transaction.browser):
         raise _lost("Another browser began this sign-in, or this one refused the cookie.")
     return state, transaction
+
+
+def shows_errors(idp: Idp, transaction: Transaction) -> bool:
+    """Whether an error of this sign-in stays on a page: there is no callback, or the client's policy keeps it here."""
+    client = idp.tenant.clients.get(transaction.request.client_id)
+    return client is None or client.shows_errors or transaction.device is not None
 
 
 def _lost(why: str) -> PageError:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import OctKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .idp import Idp
+from .jwts import verified_claims
 from .minting import opaque_claims
 from .profile import profile_claims
 from .web import NO_STORE, idp_of, issuer_of
@@ -50,8 +49,9 @@ def _claims(idp: Idp, issuer: str, token: str | None) -> dict[str, Any] | None:
 
 
 def _signed_claims(idp: Idp, token: str) -> dict[str, Any] | None:
-    keys = KeySet.import_key_set({"keys": [key.public_jwk() for key in idp.keys.published()]})
-    try:
-        return dict(jwt.decode(token, keys, algorithms=["RS256", "PS256"]).claims)
-    except (JoseError, ValueError):
-        return None
+    claims = verified_claims(token, idp.keys.verification_keys(), ["RS256", "PS256"])
+    if claims is not None:
+        return claims
+    symmetric = [api for api in idp.tenant.apis.values() if api.signing_alg == "HS256"]
+    found = (verified_claims(token, OctKey.import_key(api.signing_secret), ["HS256"]) for api in symmetric)
+    return next((claims for claims in found if claims is not None), None)

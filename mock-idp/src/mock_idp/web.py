@@ -62,11 +62,16 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
         raise InvalidRequest(f"The body is not {FORM}") from error
 
 
-async def body_values(request: Request) -> dict[str, str]:
-    """The parameters of a form or JSON body; Auth0 takes both. InvalidRequest when it is neither."""
+async def body_pairs(request: Request) -> list[tuple[str, str]]:
+    """The parameters of a form or JSON body, in order; Auth0 takes both. InvalidRequest when it is neither."""
     if media_type(request) == "application/json":
-        return _text_values(await json_object(request))
-    return single_values(await form_pairs(request))
+        return _text_pairs(await json_object(request))
+    return await form_pairs(request)
+
+
+async def body_values(request: Request) -> dict[str, str]:
+    """The parameters of a form or JSON body by name; InvalidRequest when one is sent twice."""
+    return single_values(await body_pairs(request))
 
 
 async def json_object(request: Request) -> dict[str, Any]:
@@ -89,12 +94,12 @@ def refused(error: OAuthError, *, headers: Mapping[str, str] | None = None) -> R
     return JSONResponse(body, status_code=error.status, headers={**NO_STORE, **(headers or {})})
 
 
-def _text_values(document: Mapping[str, Any]) -> dict[str, str]:
-    values: dict[str, str] = {}
+def _text_pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
     for name, value in document.items():
-        if value is None or value == "":
+        if value is None:
             continue
         if not isinstance(value, str):
             raise InvalidRequest(f"Parameter must be a string: {name}")
-        values[name] = value
-    return values
+        pairs.append((name, value))
+    return pairs

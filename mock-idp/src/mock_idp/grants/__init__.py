@@ -34,3 +34,4 @@ class Granted:
 
     authorization: Authorization
     refresh_token: str | None = None
+    issued_token_type: str | None = None

@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import secrets
 
-from ..audience import user_grant
-from ..errors import AccessDenied, AuthorizationError, InvalidGrant
-from ..minting import Authorization
-from ..scopes import user_scopes
-from ..store import AuthorizationCode, AuthorizationRequest
+from ..errors import InvalidGrant
+from ..store import AuthorizationRequest
 from . import Granted, TokenRequest
+from .delegation import Delegation, authorize
 from .refreshing import issue_refresh_token
 
 GRANT_TYPE = "authorization_code"
@@ -28,8 +25,18 @@ def redeem(request: TokenRequest) -> Granted:
         raise InvalidGrant(INVALID_CODE, why="The code is unknown, was used before, or is older than 60 seconds.")
     _check_binding(request, code.request)
     _check_verifier(request, code.request)
-    authorization = _authorization(request, code)
-    return Granted(authorization, issue_refresh_token(idp, authorization, secrets.token_urlsafe(16)))
+    asked = code.request
+    delegation = Delegation(
+        user_id=code.user_id,
+        audience=asked.audience,
+        scopes=asked.scopes,
+        auth_time=code.auth_time,
+        session_id=code.session_id,
+        nonce=asked.nonce,
+    )
+    gone = InvalidGrant(INVALID_CODE, why="The user or the API was removed since.")
+    authorization = authorize(request, delegation, gone)
+    return Granted(authorization, issue_refresh_token(idp, authorization))
 
 
 def _check_binding(request: TokenRequest, asked: AuthorizationRequest) -> None:
@@ -60,24 +67,3 @@ def _transformed(verifier: str, asked: AuthorizationRequest) -> str:
         return verifier if verifier.isascii() else ""
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-
-
-def _authorization(request: TokenRequest, code: AuthorizationCode) -> Authorization:
-    tenant, asked = request.idp.tenant, code.request
-    user, api = tenant.users.get(code.user_id), tenant.apis.get(asked.audience or "")
-    if user is None or (asked.audience is not None and api is None):
-        raise InvalidGrant(INVALID_CODE, why="The user or the API was removed since.")
-    try:
-        grant = user_grant(tenant, request.client, api) if api is not None else None
-    except AuthorizationError as error:
-        raise AccessDenied(error.description, why=error.why) from error
-    return Authorization(
-        issuer=request.issuer,
-        client=request.client,
-        user=user,
-        api=api,
-        scopes=user_scopes(tenant, request.client, user, api, grant, asked.scopes),
-        nonce=asked.nonce,
-        auth_time=code.auth_time,
-        session_id=code.session_id,
-    )

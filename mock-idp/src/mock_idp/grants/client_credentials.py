@@ -39,11 +39,11 @@ def _api(request: TokenRequest) -> Api:
 
 def _grant(request: TokenRequest, api: Api) -> ClientGrant:
     grant = request.idp.tenant.client_grant(request.client, api, "client")
-    if grant is None or api.client_policy == "deny_all" or not request.client.first_party:
+    if grant is None or api.client_policy == "deny_all":
         raise AccessDenied(
             f'Client is not authorized to access "{api.identifier}". '
             'You need to create a "client-grant" associated to this API.',
-            why="client_credentials needs a client grant with subject_type: client, and a first-party client.",
+            why="client_credentials needs a client grant with subject_type: client.",
         )
     return grant
 

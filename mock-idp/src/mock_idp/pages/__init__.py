@@ -59,10 +59,21 @@ class ConsentPage:
     client_name: str
     third_party: bool
     email: str
+    client_url: str | None
     callback_host: str
+    callback_is_local: bool
+    user_code: str | None
     api_name: str | None
     scopes: Sequence[ScopeLine]
     template: str = "consent.html"
+
+
+@dataclass(frozen=True)
+class ActivatePage:
+    tenant_name: str
+    user_code: str
+    failed: bool = False
+    template: str = "activate.html"
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,13 @@ class MessagePage:
 
 
 @dataclass(frozen=True)
+class LogoutPage:
+    state: str
+    tenant_name: str
+    template: str = "logout.html"
+
+
+@dataclass(frozen=True)
 class HomePage:
     tenant_name: str
     issuer: str
@@ -104,7 +122,7 @@ class HomePage:
     template: str = "home.html"
 
 
-Page = LoginPage | ConsentPage | ErrorPage | FormPostPage | MessagePage | HomePage
+Page = LoginPage | ConsentPage | ActivatePage | ErrorPage | FormPostPage | MessagePage | LogoutPage | HomePage
 
 _environment = Environment(
     loader=PackageLoader("mock_idp.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True

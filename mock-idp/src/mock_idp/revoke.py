@@ -1,0 +1,35 @@
+"""POST /oauth/revoke (RFC 7009; Auth0: Revoke a Refresh Token)."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .client_authentication import authenticate
+from .errors import InvalidRequest, MissingParameter, OAuthError
+from .grants.refreshing import revoke as revoke_refresh_token
+from .token import refused_answer
+from .web import NO_STORE, body_values, idp_of
+
+logger = logging.getLogger(__name__)
+
+
+async def revoke(request: Request) -> Response:
+    """End a refresh token. 200 without a body also for one that is unknown; access tokens cannot be revoked."""
+    idp = idp_of(request)
+    try:
+        parameters = await body_values(request)
+        client = authenticate(idp, request, parameters)
+        if "token" not in parameters:
+            raise MissingParameter("token")
+        whole_grant = idp.tenant.settings.revoke_refresh_token_grant
+        if not revoke_refresh_token(idp, parameters["token"], client, whole_grant=whole_grant):
+            # Documented: such a request is refused and the application informed. The text is a guess (?).
+            raise InvalidRequest("The token was not issued to this client")
+    except OAuthError as error:
+        logger.info("revocation refused: %s: %s (%s)", error.error, error.description, error.why)
+        return refused_answer(idp, error)
+    idp.log.add("srrt", "Successfully revoked a refresh token", client=client)
+    return Response(status_code=200, headers=NO_STORE)

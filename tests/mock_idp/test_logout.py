@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+BACK = "http://localhost:5000/bye"
+
+
+def allowed(file: dict[str, Any]) -> None:
+    file["clients"][0]["allowed_logout_urls"] = [BACK]
+    file["tenant"]["allowed_logout_urls"] = ["http://localhost:5000/tenant"]
+
+
+@pytest.fixture
+def tenant(start: Any) -> Any:
+    return start(allowed)
+
+
+def is_signed_in(tenant: Any) -> bool:
+    return not tenant.authorize().headers["location"].startswith("/u/login")
+
+
+def test_v2_logout_ends_the_session_and_goes_only_to_allowed_urls(tenant: Any) -> None:
+    tenant.sign_in()
+    evil = tenant.http.get("/v2/logout", params={"client_id": tenant.agent[0], "returnTo": "http://evil.example/"})
+    assert evil.status_code == 400
+    assert "location" not in evil.headers
+    assert is_signed_in(tenant)
+    out = tenant.http.get("/v2/logout", params={"client_id": tenant.agent[0], "returnTo": BACK})
+    assert out.headers["location"] == BACK
+    assert not is_signed_in(tenant)
+
+
+def test_v2_logout_without_a_client_looks_at_the_tenants_list(tenant: Any) -> None:
+    assert tenant.http.get("/v2/logout", params={"returnTo": BACK}).status_code == 400
+    response = tenant.http.get("/v2/logout", params={"returnTo": "http://localhost:5000/tenant"})
+    assert response.headers["location"] == "http://localhost:5000/tenant"
+
+
+def test_oidc_logout_is_advertised_under_its_setting(start: Any) -> None:
+    document = start().http.get("/.well-known/openid-configuration").json()
+    assert document["end_session_endpoint"] == "http://localhost:9000/oidc/logout"
+    setting = {"oidc_logout": {"rp_logout_end_session_endpoint_discovery": False}}
+    off = start(lambda file: file["tenant"].update(setting)).http.get("/.well-known/openid-configuration")
+    assert "end_session_endpoint" not in off.json()
+
+
+def test_an_id_token_hint_of_this_session_logs_out_at_once(tenant: Any) -> None:
+    hint = tenant.tokens()["id_token"]
+    parameters = {"id_token_hint": hint, "post_logout_redirect_uri": BACK, "state": "a b"}
+    response = tenant.http.get("/oidc/logout", params=parameters)
+    assert response.headers["location"] == f"{BACK}?state=a+b"
+    assert not is_signed_in(tenant)
+
+
+def test_without_a_hint_the_person_is_asked(tenant: Any) -> None:
+    tenant.sign_in()
+    page = tenant.http.get("/oidc/logout", params={"client_id": tenant.agent[0], "post_logout_redirect_uri": BACK})
+    assert page.status_code == 200
+    found = re.search(r'name="state" value="([^"]+)"', page.text)
+    assert found is not None
+    assert is_signed_in(tenant)
+    form = {"state": found[1], "action": "accept"}
+    assert tenant.browser().http.post("/u/logout", data=form).status_code == 400
+    response = tenant.http.post("/u/logout", data=form)
+    assert response.headers["location"] == BACK
+    assert not is_signed_in(tenant)
+
+
+def test_a_hint_of_another_session_asks_too(tenant: Any) -> None:
+    hint = tenant.browser().tokens()["id_token"]
+    tenant.sign_in()
+    assert "Do you want to log out" in tenant.http.get("/oidc/logout", params={"id_token_hint": hint}).text
+
+
+def test_a_hint_that_contradicts_itself_or_is_foreign_is_refused(tenant: Any) -> None:
+    hint = tenant.tokens()["id_token"]
+    wrong = [
+        {"id_token_hint": "nonsense"},
+        {"id_token_hint": hint, "client_id": tenant.machine[0]},
+        {"id_token_hint": hint, "logout_hint": "other"},
+        {"client_id": "nobody"},
+        {"id_token_hint": hint, "post_logout_redirect_uri": "http://evil.example/"},
+    ]
+    for parameters in wrong:
+        response = tenant.http.get("/oidc/logout", params=parameters)
+        assert response.status_code == 400
+        assert "location" not in response.headers
+    assert is_signed_in(tenant)
