@@ -6,8 +6,7 @@ import sys
 
 import uvicorn
 
-from .app import protect
-from .example import example_server
+from .example import example_app
 from .listen import CannotListen, listening_sockets
 from .metrics import Metrics
 from .settings import Settings, SettingsError, load_settings
@@ -28,7 +27,7 @@ def main() -> None:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     config = uvicorn.Config(
-        protect(example_server(settings), settings, metrics=metrics),
+        example_app(settings, metrics),
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),

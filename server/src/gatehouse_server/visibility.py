@@ -25,11 +25,12 @@ logger = logging.getLogger(__name__)
 META_KEY = "gatehouse/permissions"
 """In `_meta` of each listed tool, resource and prompt: the permissions that its use needs beyond the base."""
 
+# Method: the result's member, what its entries are, and the member that names them.
 _LISTS: dict[str, tuple[str, Kind, str]] = {
     "tools/list": ("tools", "tool", "name"),
     "prompts/list": ("prompts", "prompt", "name"),
     "resources/list": ("resources", "resource", "uri"),
-    "resources/templates/list": ("resource_templates", "resource", "uri_template"),
+    "resources/templates/list": ("resourceTemplates", "resource", "uriTemplate"),
 }
 
 
@@ -48,19 +49,19 @@ class Visibility:
             logger.error("the gate let %s %r pass without its permission", operation.method, operation.name)
             raise MCPError(INVALID_REQUEST, "The token lacks a permission for this.")
         result = await call_next(ctx)
-        if ctx.method in _LISTS and isinstance(result, BaseModel):
-            return self._shown(result, token, *_LISTS[ctx.method])
+        if ctx.method in _LISTS:
+            return self._shown(_on_the_wire(result), token, *_LISTS[ctx.method])
         return result
 
-    def _shown(self, result: BaseModel, token: AccessToken, member: str, kind: Kind, name: str) -> BaseModel:
+    def _shown(self, result: dict[str, Any], token: AccessToken, member: str, kind: Kind, name: str) -> dict[str, Any]:
         """The list without what this caller can never use; each entry says what it needs."""
         reachable = self._reachable(token)
         shown = []
-        for entry in getattr(result, member):
-            needed = self._catalogue.of((kind, str(getattr(entry, name))))
+        for entry in result[member]:
+            needed = self._catalogue.of((kind, entry[name]))
             if reachable is None or needed <= reachable:
                 shown.append(_labelled(entry, needed) if needed else entry)
-        return result.model_copy(update={member: shown})
+        return {**result, member: shown}
 
     def _reachable(self, token: AccessToken) -> frozenset[str] | None:
         """What the caller has or could acquire; None when the token does not tell what could be acquired."""
@@ -68,6 +69,11 @@ class Visibility:
         return None if possible is None else possible | frozenset(token.scopes)
 
 
-def _labelled(entry: BaseModel, needed: frozenset[str]) -> BaseModel:
-    meta = {**(getattr(entry, "meta", None) or {}), META_KEY: sorted(needed)}
-    return entry.model_copy(update={"meta": meta})
+def _on_the_wire(result: HandlerResult) -> dict[str, Any]:
+    if isinstance(result, BaseModel):
+        return result.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return result or {}
+
+
+def _labelled(entry: dict[str, Any], needed: frozenset[str]) -> dict[str, Any]:
+    return {**entry, "_meta": {**entry.get("_meta", {}), META_KEY: sorted(needed)}}
