@@ -17,16 +17,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import uvicorn
 import yaml
 
-from mock_idp.app import create_app
 from mock_idp.clock import Clock
 from mock_idp.idp import Idp
 from mock_idp.keys import KeyRing, new_key_ring
-from mock_idp.listening import listen
-from mock_idp.loading import load_configuration
-from mock_idp.settings import Settings
+from mock_idp.testing import offline_tenant
 
 ROOT = Path(__file__).parents[2]
 API = "http://localhost:5555/mcp"
@@ -113,16 +109,19 @@ Start = Callable[..., Site]
 
 
 @pytest.fixture
-def start(keys: KeyRing, tmp_path: Path) -> Iterator[Start]:
+def start(keys: KeyRing) -> Iterator[Start]:
     """Start a tenant on a free port. `change` edits the tenant file's document, `offline` that of the other."""
     with ExitStack() as stack:
 
-        def start(change: Edit | None = None, offline: Edit | None = None, **settings: Any) -> Site:
+        def start(change: Edit | None = None, offline: Edit | None = None) -> Site:
             app = stack.enter_context(_application())
-            paths = _files(tmp_path, app, change, offline)
-            configuration = Settings(_env_file=None, **{f"MOCK_IDP_{name.upper()}": v for name, v in settings.items()})
-            idp = Idp.start(load_configuration(*paths), keys, Clock())
-            return Site(stack.enter_context(_running(idp, configuration)), idp, app)
+            files = _document("tenant.yaml"), _document("offline.yaml")
+            files[0]["clients"][0]["callbacks"] = [app.callback]
+            for document, edit in zip(files, (change, offline), strict=True):
+                if edit is not None:
+                    edit(document)
+            running = stack.enter_context(offline_tenant(*files, keys=keys))
+            return Site(running.issuer, running.idp, app)
 
         yield start
 
@@ -150,34 +149,9 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         context.close()
 
 
-def _files(folder: Path, app: App, change: Edit | None, offline: Edit | None) -> list[Path]:
-    paths = []
-    for name, edit in (("tenant.yaml", change), ("offline.yaml", offline)):
-        document = yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
-        if name == "tenant.yaml":
-            document["clients"][0]["callbacks"] = [app.callback]
-        if edit is not None:
-            edit(document)
-        (folder / name).write_text(yaml.safe_dump(document), encoding="utf-8")
-        paths.append(folder / name)
-    return paths
-
-
-@contextmanager
-def _running(idp: Idp, settings: Settings) -> Iterator[str]:
-    sockets = listen("localhost", 0)
-    issuer = f"http://localhost:{sockets[0].getsockname()[1]}/"
-    config = uvicorn.Config(create_app(idp, settings, issuer), log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
-    thread.start()
-    try:
-        yield issuer
-    finally:
-        server.should_exit = True
-        thread.join()
-        for one in sockets:
-            one.close()
+def _document(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
+    return document
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from starlette.testclient import TestClient
 
 from mock_idp.app import create_app
 from mock_idp.clock import Clock
+from mock_idp.control import ControlAccess
+from mock_idp.fetching import Fetcher
 from mock_idp.idp import Idp
 from mock_idp.keys import KeyRing, new_key_ring
 from mock_idp.loading import load_configuration
-from mock_idp.settings import Settings
+from mock_idp.pytest_plugin import start_offline_tenant  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "http://localhost:9000/"
@@ -43,7 +45,6 @@ class Harness:
 
     http: TestClient
     idp: Idp
-    settings: Settings
     agent: tuple[str, str] = AGENT
     machine: tuple[str, str] = MACHINE
 
@@ -51,7 +52,7 @@ class Harness:
         """A second browser: nothing of the first one's cookies."""
         app = self.http.app
         other = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=client)
-        return Harness(other, self.idp, self.settings)
+        return Harness(other, self.idp)
 
     def authorize(self, **changes: Any) -> Any:
         parameters: dict[str, Any] = {
@@ -113,6 +114,11 @@ class Harness:
         parameters = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, **changes}
         return self.token(**{"code_verifier": VERIFIER, **parameters})
 
+    @staticmethod
+    def claims(token: str) -> dict[str, Any]:
+        """The claims of a JWT, unverified."""
+        return decoded(token)[1]
+
     def tokens(self, email: str = "alice@example.com", **changes: Any) -> dict[str, Any]:
         response = self.redeem(self.sign_in(email, **changes)["code"])
         assert response.status_code == 200, response.text
@@ -123,6 +129,11 @@ class Harness:
 @pytest.fixture(scope="session")
 def keys() -> KeyRing:
     return new_key_ring("localhost", Clock().now())
+
+
+@pytest.fixture(scope="session")
+def offline_tenant_keys(keys: KeyRing) -> KeyRing:
+    return keys
 
 
 Start = Callable[..., Harness]
@@ -136,7 +147,9 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
         change: Callable[[dict[str, Any]], None] | None = None,
         offline: Callable[[dict[str, Any]], None] | None = None,
         peer: tuple[str, int] = ("127.0.0.1", 4711),
-        **settings: Any,
+        fetcher: Fetcher | None = None,
+        control: bool = True,
+        control_token: str | None = None,
     ) -> Harness:
         paths = []
         for name, edit in (("tenant.yaml", change), ("offline.yaml", offline)):
@@ -145,12 +158,10 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
                 edit(document)
             (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
             paths.append(tmp_path / name)
-        variables = {f"MOCK_IDP_{name.upper()}": value for name, value in {"control": True, **settings}.items()}
-        configuration = Settings(_env_file=None, **variables)
-        idp = Idp.start(load_configuration(*paths), keys, Clock())
-        app = create_app(idp, configuration, ISSUER)
+        idp = Idp.start(load_configuration(*paths), keys, Clock(), fetcher)
+        app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
-        return Harness(http, idp, configuration)
+        return Harness(http, idp)
 
     return start
 

@@ -139,4 +139,4 @@ def test_reset_forgets_sessions_and_the_clock(tenant: Any) -> None:
     tenant.http.post("/__mock__/clock", json={"offset_seconds": 99999})
     assert tenant.http.post("/__mock__/reset").status_code == 204
     assert tenant.authorize().headers["location"].startswith("/u/login")
-    assert tenant.idp.clock.setting == (0.0, None)
+    assert tenant.idp.clock.setting == (0.0, None, 0.0)

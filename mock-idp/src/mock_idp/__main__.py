@@ -1,81 +1,42 @@
 from __future__ import annotations
 
-import logging
+import argparse
 import sys
-from urllib.parse import urlsplit
 
-import uvicorn
+from .keys import KeyFileError
+from .listening import ListenError
+from .loading import ConfigurationError
+from .running import run
+from .schema import schema_text
+from .settings import SettingsError, load_settings
+from .tls import TlsError
 
-from .app import create_app
-from .clock import Clock
-from .idp import Idp
-from .keys import KeyFileError, load_key_ring
-from .listening import ListenError, listen
-from .loading import ConfigurationError, load_configuration
-from .settings import Settings, SettingsError, load_settings
-
-BANNER = """\
-======================================================================
- OFFLINE TENANT (mock-idp)      FOR DEVELOPMENT AND TESTS ONLY
- Its keys, secrets and passwords are public. Never point anything at
- it that must be safe.
-
-   listens on  {host} port {port}
-   issuer      {issuer}
-   discovery   {issuer}.well-known/openid-configuration
-   users       {users}
-   control     {control}
-======================================================================
-"""
 WRONG_CONFIGURATION = 2
 CANNOT_RUN = 1
 
 
 def main() -> None:
     """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: it cannot listen."""
+    command = _parser().parse_args().command
     try:
-        _run(load_settings())
+        if command == "schema":
+            sys.stdout.write(schema_text())
+        else:
+            run(load_settings())
     except (SettingsError, ConfigurationError) as error:
         _stop(error.lines, WRONG_CONFIGURATION)
-    except KeyFileError as error:
+    except (KeyFileError, TlsError) as error:
         _stop([str(error)], WRONG_CONFIGURATION)
     except ListenError as error:
         _stop([str(error)], CANNOT_RUN)
 
 
-def _run(settings: Settings) -> None:
-    configuration = load_configuration(settings.tenant_file, settings.offline_file)
-    sockets = listen(settings.host, settings.port)
-    port = sockets[0].getsockname()[1]
-    issuer = settings.issuer_at(port)
-    clock = Clock()
-    idp = Idp.start(
-        configuration, load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now()), clock
-    )
-    _log_to_stderr()
-    sys.stderr.write(_banner(idp, settings, issuer, port))
-    config = uvicorn.Config(
-        create_app(idp, settings, issuer),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
-    uvicorn.Server(config).run(sockets=sockets)
-
-
-def _banner(idp: Idp, settings: Settings, issuer: str, port: int) -> str:
-    users = ", ".join(user.email for user in idp.tenant.users.values()) or "none"
-    control = f"{issuer}__mock__/" if settings.control else "off"
-    return BANNER.format(host=settings.host, port=port, issuer=issuer, users=users, control=control)
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s mock-idp %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("mock_idp").setLevel(logging.INFO)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mock-idp", description="An Auth0 tenant that runs offline, for tests only.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("run", help="serve the tenant (the default)")
+    commands.add_parser("schema", help="print the JSON Schema of tenant.yaml")
+    return parser
 
 
 def _stop(lines: list[str], code: int) -> None:

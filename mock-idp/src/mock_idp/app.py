@@ -10,29 +10,31 @@ from starlette.types import ASGIApp
 from .accesslog import AccessLog
 from .authorize import authorize, resume
 from .consent import show_consent, submit_consent
-from .control import control_routes
+from .control import ControlAccess, control_routes
 from .cors import Cors
 from .device import device_code, show_activation, submit_activation
 from .discovery import jwks, metadata
+from .faults import FaultInjector
 from .home import home
 from .idp import Idp
+from .journal import Recorder
 from .login import show_login, submit_login
 from .logout import logout
 from .oidc_logout import confirm_logout, oidc_logout
 from .pages import static_files
+from .register import register
 from .revoke import revoke
-from .settings import Settings
 from .token import token
 from .userinfo import userinfo
 from .web import MAX_BODY, Issuer
 
 
-def create_app(idp: Idp, settings: Settings, issuer: str) -> ASGIApp:
-    """The tenant as an ASGI application that answers under `issuer`."""
-    return Issuer(_application(idp, settings), issuer)
+def create_app(idp: Idp, issuer: str, control: ControlAccess | None = None) -> ASGIApp:
+    """The tenant as an ASGI application that answers under `issuer`. The control API is off without `control`."""
+    return Issuer(_application(idp, control), issuer)
 
 
-def _application(idp: Idp, settings: Settings) -> Starlette:
+def _application(idp: Idp, control: ControlAccess | None) -> Starlette:
     routes = [
         Route("/", home, methods=["GET"]),
         Route("/livez", livez, methods=["GET"]),
@@ -51,13 +53,20 @@ def _application(idp: Idp, settings: Settings) -> Starlette:
         Route("/oauth/device/code", device_code, methods=["POST"]),
         Route("/activate", show_activation, methods=["GET"]),
         Route("/activate", submit_activation, methods=["POST"]),
+        Route("/oidc/register", register, methods=["POST"]),
         Route("/userinfo", userinfo, methods=["GET", "POST"]),
         Route("/v2/logout", logout, methods=["GET"]),
         Route("/oidc/logout", oidc_logout, methods=["GET", "POST"]),
         Route("/u/logout", confirm_logout, methods=["POST"]),
-        *control_routes(settings),
+        *control_routes(control),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(AccessLog), Middleware(Cors)], max_body_size=MAX_BODY)
+    middleware = [
+        Middleware(AccessLog),
+        Middleware(Recorder, journal=idp.journal, clock=idp.clock),
+        Middleware(FaultInjector, faults=idp.faults),
+        Middleware(Cors),
+    ]
+    app = Starlette(routes=routes, middleware=middleware, max_body_size=MAX_BODY)
     app.state.idp = idp
     return app
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .audience import find_api, requested_audience, user_grant
 from .callback import checked_callback
+from .cimd import is_metadata_url
 from .errors import AuthorizationError, PageError
 from .explanations import Case
 from .idp import Idp
@@ -53,7 +54,7 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
     mode = parameters.get("response_mode", "query")
     return Addressee(
         client,
-        checked_callback(client, redirect_uri, mismatch_status=idp.behaviours.callback_mismatch_status),
+        checked_callback(client, redirect_uri, idp.behaviours),
         redirect_uri is not None,
         mode if mode in RESPONSE_MODES else "query",
         parameters.get("state"),
@@ -63,6 +64,8 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
 
 def unknown_client(idp: Idp, client_id: str) -> PageError:
     code = "unknown_registered_client" if client_id.startswith("tpc_") else "unknown_client"
+    if is_metadata_url(client_id):
+        code = "unknown_metadata_client"
     known = tuple(f"{client.client_id} ({client.name})" for client in idp.tenant.clients.values())
     return PageError("invalid_request", f"Unknown client: {client_id}", Case(code, sent=client_id, clients=known))
 

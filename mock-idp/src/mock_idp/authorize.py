@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from .audience import user_grant
 from .authorization_request import read_addressee, read_request
 from .authorization_response import error_page, refuse, send_to_callback
+from .client_documents import register_on_first_use
 from .consent import REMOVED, question
 from .device_decision import approve_device
 from .errors import AuthorizationError, InvalidRequest, PageError
@@ -30,13 +31,16 @@ async def authorize(request: Request) -> Response:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
         parameters = single_values(pairs, repeatable=REPEATABLE)
         ask_for(request, parameters.get("ui_locales"))
+        await register_on_first_use(idp, parameters.get("client_id"))
         addressee = read_addressee(idp, parameters, issuer_of(request))
     except (InvalidRequest, PageError) as error:
+        _log(idp, None, error, None)
         return error_page(request, error)
     resources = [value for name, value in pairs if name == "resource" and value]
     try:
         asked = read_request(idp, addressee, parameters, resources)
     except AuthorizationError as error:
+        _log(idp, addressee.client.client_id, error, parameters.get("audience"))
         return refuse(request, addressee, error, to_page=addressee.client.shows_errors)
     mark = browser_mark(request) or new_browser_mark()
     now = idp.clock.now()
@@ -66,6 +70,7 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
             return _to_page("/u/consent", state)
         response = _finish(request, transaction, session)
     except AuthorizationError as error:
+        _log(idp, asked.client_id, error, asked.audience, silent="none" in asked.prompt)
         response = refuse(request, asked, error, to_page=shows_errors(idp, transaction))
     idp.store.transactions.drop(state)
     return response
@@ -76,6 +81,19 @@ def _finish(request: Request, transaction: Transaction, session: Session) -> Res
         return approve_device(request, transaction.device, session)
     code = _issue_code(idp_of(request), transaction, session)
     return send_to_callback(request, transaction.request, {"code": code})
+
+
+def _log(
+    idp: Idp,
+    client_id: str | None,
+    error: AuthorizationError | InvalidRequest,
+    audience: str | None,
+    *,
+    silent: bool = False,
+) -> None:
+    client = idp.tenant.clients.get(client_id or "")
+    description = f"{error.error} : {error.description}"
+    idp.log.add("fsa" if silent else "f", description, client=client, audience=audience, details=error.why)
 
 
 def _session_for(request: Request, transaction: Transaction) -> Session | None:
@@ -117,6 +135,9 @@ def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
         raise PageError("invalid_request", REMOVED, Case("removed_meanwhile"))
     if api is not None:
         user_grant(idp.tenant, client, api)
+    if "none" in asked.prompt:
+        user = idp.tenant.users.get(session.user_id)
+        idp.log.add("ssa", "", client=client, user=user, audience=asked.audience)
     code = AuthorizationCode(
         asked, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
     )

@@ -19,6 +19,15 @@ class Behaviours(BaseModel):
     invalid_grant_status: Literal[403, 400] = 403
     """(S) HTTP status of `invalid_grant`. Reports say 403, the API reference 400."""
 
+    registration_status: Literal[201, 200] = 201
+    """(S) HTTP status of a dynamic registration. RFC 7591 says 201, the API reference 200."""
+
+    registration_off_status: Literal[403, 404] = 403
+    """(?) HTTP status of a dynamic registration where the tenant does not allow it."""
+
+    loopback_redirect: Literal["exact", "any_port"] = "exact"
+    """(?) Whether a registered loopback callback matches on any port, as RFC 8252 section 7.3 asks."""
+
     consent_on_localhost: bool = True
     """(S) Whether a first-party client with a loopback callback needs consent though its API may skip it.
     The API's setting is for *verifiable* clients; the newer documentation speaks of a confirmation only."""

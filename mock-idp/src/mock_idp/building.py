@@ -53,6 +53,12 @@ def _settings(section: tenantfile.TenantSection) -> TenantSettings:
         allowed_logout_urls=tuple(section.allowed_logout_urls),
         session_lifetime=section.session_lifetime,
         revoke_refresh_token_grant=section.flags.revoke_refresh_token_grant,
+        enable_dynamic_client_registration=section.flags.enable_dynamic_client_registration,
+        dynamic_client_registration_security_mode=section.dynamic_client_registration_security_mode,
+        client_id_metadata_document_supported=section.client_id_metadata_document_supported,
+        client_id_metadata_document_dynamic_registration_supported=(
+            section.client_id_metadata_document_dynamic_registration_supported
+        ),
     )
 
 
@@ -79,8 +85,9 @@ def _client(section: tenantfile.ClientSection, issued: IssuedClient | None) -> C
         grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
     protected = "allow_always" if section.is_first_party else "open_redirect_protection"
     prefix = "tpc_" if section.is_strict else ""
+    issued_id = issued.client_id if issued else prefix + _derived("client id", section.name, 32)
     return Client(
-        client_id=issued.client_id if issued else prefix + _derived("client id", section.name, 32),
+        client_id=section.external_client_id or issued_id,
         name=section.name,
         secret=issued.client_secret if issued else _derived("client secret", section.name, 64),
         app_type=section.app_type,

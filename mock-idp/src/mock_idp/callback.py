@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from .behaviours import Behaviours
 from .differences import compare
 from .errors import PageError
 from .explanations import Case
-from .settings import is_loopback_name
+from .loopback import is_loopback_name
 from .tenant import Client
 
 
-def checked_callback(client: Client, redirect_uri: str | None, *, mismatch_status: int) -> str:
+def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behaviours) -> str:
     """The redirect URI if it is registered, character for character (OAuth 2.1 section 2.3.1); PageError otherwise.
 
-    A request without one gets the registered one if there is exactly one (RFC 6749 section 3.1.2.3).
+    A request without one gets the registered one if there is exactly one (RFC 6749 section 3.1.2.3). Where the tenant
+    is set to it, the port of a loopback callback does not matter (RFC 8252 section 7.3).
     """
     if redirect_uri is None:
         return _only_callback(client)
-    if redirect_uri not in client.callbacks:
+    any_port = behaviours.loopback_redirect == "any_port"
+    registered = redirect_uri in client.callbacks or (any_port and _matches_on_loopback(client, redirect_uri))
+    if not registered:
         raise PageError(
             "unauthorized_client",
             "Callback URL mismatch.",
             _mismatch(client, redirect_uri),
-            status=mismatch_status,
+            status=behaviours.callback_mismatch_status,
         )
     return redirect_uri
 
@@ -35,6 +39,23 @@ def is_verifiable(redirect_uri: str) -> bool:
     """
     parts = urlsplit(redirect_uri)
     return parts.scheme in ("http", "https") and not is_loopback_name(parts.hostname or "")
+
+
+def _matches_on_loopback(client: Client, redirect_uri: str) -> bool:
+    wanted = _without_loopback_port(redirect_uri)
+    return wanted is not None and any(_without_loopback_port(known) == wanted for known in client.callbacks)
+
+
+def _without_loopback_port(uri: str) -> tuple[str, str, str] | None:
+    """Host, path and query of an http URI on a loopback name; None for any other."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    if parts.scheme != "http" or not is_loopback_name(host) or "@" in parts.netloc or "#" in uri or "\\" in uri:
+        return None
+    return host, parts.path, parts.query
 
 
 def _only_callback(client: Client) -> str:

@@ -6,10 +6,15 @@ from typing import NamedTuple
 
 
 class ClockSetting(NamedTuple):
-    """How the tenant's clock differs from the machine's: seconds added to it, or the Unix time it stands at."""
+    """How the tenant's clock differs from the machine's, in seconds.
+
+    `frozen_at` is the Unix time it stands at; `skew` shifts only the times inside the tokens it issues, as with a
+    tenant whose clock is wrong while the sender's is right.
+    """
 
     offset: float = 0.0
     frozen_at: float | None = None
+    skew: float = 0.0
 
 
 class Clock:
@@ -28,11 +33,27 @@ class Clock:
             return self.setting.frozen_at
         return self._source() + self.setting.offset
 
+    def token_time(self) -> int:
+        """The time that goes into tokens as `iat`: whole seconds, with the skew."""
+        return int(self.now() + self.setting.skew)
+
     def shift(self, seconds: float) -> None:
-        self.setting = ClockSetting(offset=seconds)
+        """Let it go, this far from the machine's."""
+        self.setting = self.setting._replace(offset=seconds, frozen_at=None)
 
     def freeze(self, at: float) -> None:
-        self.setting = ClockSetting(frozen_at=at)
+        self.setting = self.setting._replace(offset=0.0, frozen_at=at)
+
+    def advance(self, seconds: float) -> None:
+        """Move it from where it is; a frozen one stays frozen."""
+        frozen_at, offset = self.setting.frozen_at, self.setting.offset
+        if frozen_at is not None:
+            self.setting = self.setting._replace(frozen_at=frozen_at + seconds)
+        else:
+            self.setting = self.setting._replace(offset=offset + seconds)
+
+    def skew(self, seconds: float) -> None:
+        self.setting = self.setting._replace(skew=seconds)
 
     def reset(self) -> None:
         self.setting = ClockSetting()

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from .audience import user_grant
 from .authorization_response import error_page, refuse
 from .callback import is_verifiable
+from .cimd import is_metadata_url
 from .device_decision import deny_device
 from .errors import AuthorizationError, InvalidRequest, PageError
 from .explanations import Case
@@ -74,6 +75,9 @@ def _decide(request: Request, state: str, transaction: Transaction, action: str 
     if action != "deny":
         raise PageError("invalid_request", "action must be accept or deny", Case("action_unknown", sent=action or ""))
     idp.store.transactions.drop(state)
+    client, _ = _parties(idp, asked)
+    code = "fdecc" if transaction.device is not None else "f"
+    idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
     if transaction.device is not None:
         return deny_device(request, transaction.device)
     declined = AuthorizationError("access_denied", DECLINED, Case("consent_declined"))
@@ -136,6 +140,7 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         client_name=client.name,
         third_party=not client.first_party,
         email=idp.tenant.users[session.user_id].email,
+        client_url=client.client_id if is_metadata_url(client.client_id) else None,
         leads_to=asked.redirect_uri,
         callback_host=_callback_host(asked.redirect_uri),
         callback_is_local=not is_verifiable(asked.redirect_uri),

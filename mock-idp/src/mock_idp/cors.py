@@ -12,6 +12,7 @@ OPEN_PATHS = frozenset(
         "/oauth/token",
         "/oauth/revoke",
         "/oauth/device/code",
+        "/oidc/register",
         "/userinfo",
     }
 )

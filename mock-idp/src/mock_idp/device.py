@@ -47,6 +47,7 @@ async def device_code(request: Request) -> Response:
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:
         logger.info("device authorization refused: %s: %s (%s)", error.error, error.description, error.why)
+        idp.log.add("fdeaz", error.description, details=error.why)
         return refused_answer(idp, error)
     now = idp.clock.now()
     scopes = split_scope(parameters.get("scope"))
@@ -74,6 +75,7 @@ async def submit_activation(request: Request) -> Response:
     ask_for(request, locales)
     found = _find(idp, typed)
     if found is None:
+        idp.log.add("fdeac", "Failed to activate device.", details="The user code is unknown, expired or was used.")
         page = ActivatePage(typed[:32], locales or "", failed=True)
         return render(request, page, status=400)
     mark = browser_mark(request) or new_browser_mark()

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from .settings import is_loopback_name
+from .loopback import is_loopback_name
 
 # What people mistype or normalise; anything else is another URL and not a slip.
 SLIPS = frozenset({"trailing_slash", "scheme", "case", "loopback_name", "port", "whitespace", "encoding"})

@@ -60,6 +60,8 @@ def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
         "device_authorization_endpoint": f"{issuer}oauth/device/code",
         "userinfo_endpoint": f"{issuer}userinfo",
         "jwks_uri": f"{issuer}.well-known/jwks.json",
+        # Listed whether or not the tenant lets anybody register, as in every public example of Auth0's document.
+        "registration_endpoint": f"{issuer}oidc/register",
         "revocation_endpoint": f"{issuer}oauth/revoke",
         "scopes_supported": list(SCOPES),
         "response_types_supported": list(RESPONSE_TYPES),
@@ -83,4 +85,7 @@ def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
         document["end_session_endpoint"] = f"{issuer}oidc/logout"
     if settings.authorization_response_iss_parameter_supported:
         document["authorization_response_iss_parameter_supported"] = True
+    if settings.client_id_metadata_document_supported:
+        # The member of the draft; no public example of Auth0's document with it is known (?).
+        document["client_id_metadata_document_supported"] = True
     return document

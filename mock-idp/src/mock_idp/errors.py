@@ -13,6 +13,8 @@ class OAuthError(Exception):
 
     status = 400
     error = "invalid_request"
+    # The tenant log's code, where it is not that of the grant.
+    log_code: str | None = None
 
     def __init__(self, description: str, *, why: str = "", case: Case | None = None) -> None:
         super().__init__(description)
@@ -45,6 +47,15 @@ class InvalidGrant(OAuthError):
     error = "invalid_grant"
 
 
+class InvalidRefreshToken(InvalidGrant):
+    def __init__(self, *, why: str) -> None:
+        super().__init__("Unknown or invalid refresh token.", why=why)
+
+
+class ReusedRefreshToken(InvalidRefreshToken):
+    log_code = "ferrt"
+
+
 class UnauthorizedClient(OAuthError):
     status = 403
     error = "unauthorized_client"
@@ -68,6 +79,18 @@ class SlowDown(OAuthError):
 class ExpiredToken(OAuthError):
     status = 403
     error = "expired_token"
+
+
+class InvalidRedirectUri(OAuthError):
+    """RFC 7591 section 3.2.2; Auth0's own answer is not documented (?)."""
+
+    error = "invalid_redirect_uri"
+
+
+class InvalidClientMetadata(OAuthError):
+    """RFC 7591 section 3.2.2."""
+
+    error = "invalid_client_metadata"
 
 
 class ClientAuthenticationFailed(OAuthError):

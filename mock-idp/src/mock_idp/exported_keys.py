@@ -27,16 +27,14 @@ TENANT = _names(
     idle_ephemeral_session_lifetime_in_minutes idle_session_lifetime idle_session_lifetime_in_minutes
     include_session_metadata_in_tenant_logs legacy_sandbox_version mtls phone_consolidated_experience picture_url
     pushed_authorization_requests_supported sandbox_version sandbox_versions_available security_headers
-    session_cookie session_lifetime_in_minutes sessions support_email support_url
-    client_id_metadata_document_supported client_id_metadata_document_dynamic_registration_supported
-    dynamic_client_registration_security_mode"""
+    session_cookie session_lifetime_in_minutes sessions support_email support_url"""
 )
 FLAGS = _names(
     """allow_changing_enable_sso allow_legacy_delegation_grant_types allow_legacy_ro_grant_types
     allow_legacy_tokeninfo_endpoint change_pwd_flow_v1 change_pwd_flow_v_1 custom_domains_provisioning
     dashboard_insights_view dashboard_log_streams_next disable_clickjack_protection_headers disable_fields_map_fix
     disable_impersonation disable_management_api_sms_obfuscation enable_adfs_waad_email_verification
-    enable_apis_section enable_client_connections enable_custom_domain_in_emails enable_dynamic_client_registration
+    enable_apis_section enable_client_connections enable_custom_domain_in_emails
     enable_idtoken_api2 enable_idtoken_api_2 enable_legacy_logs_search_v2 enable_legacy_profile enable_pipeline2
     enable_pipeline_2 enable_public_signup_user_exists_error enable_sso
     enforce_client_authentication_on_passwordless_start genai_trial improved_signup_bot_detection_in_classic
@@ -54,7 +52,7 @@ CLIENT = _names(
     b2b_integration_configuration b_2_b_integration_configuration client_aliases
     client_metadata compliance_level created_at cross_origin_auth cross_origin_authentication cross_origin_loc
     custom_login_page custom_login_page_on custom_login_page_preview default_organization description encryption_key
-    enforce_anon_session_transfer_network_binding express_configuration external_client_id
+    enforce_anon_session_transfer_network_binding express_configuration
     external_metadata_created_by external_metadata_status external_metadata_type fedcm_login form_template global
     identity_assertion_authorization_grant initiate_login_uri is_token_endpoint_ip_header_trusted jwks_uri logo_uri
     mobile my_organization_configuration native_social_login oidc_backchannel_logout oidc_logout oidc_support

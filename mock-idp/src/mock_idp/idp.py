@@ -1,32 +1,59 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from .behaviours import Behaviours
-from .clock import Clock
+from .clock import Clock, ClockSetting
+from .faults import Fault, Faults
+from .fetching import Fetcher
+from .journal import Journal
 from .keys import KeyRing
 from .loading import Configuration
 from .store import Store
-from .tenant import Tenant
+from .tenant import Client, Tenant
+from .tenantlog import TenantLog
+
+MAX_SNAPSHOTS = 20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All of a tenant that can change."""
+
+    configuration: Configuration
+    registered: dict[str, Client]
+    keys: KeyRing
+    clock: ClockSetting
+    store: Store
+    faults: dict[str, Fault]
 
 
 @dataclass
 class Idp:
     """One running tenant: its configuration, keys, clock and memory. Several can live in one process.
 
-    `seed` is the configuration it started with and goes back to, `configuration` the one it has now.
+    `seed` is what it started with and goes back to, `configuration` what it has now.
     """
 
-    seed: Configuration
+    seed: Snapshot
     configuration: Configuration
     tenant: Tenant
     keys: KeyRing
     clock: Clock
     store: Store
+    fetcher: Fetcher
+    log: TenantLog
+    journal: Journal = field(default_factory=Journal)
+    faults: Faults = field(default_factory=Faults)
+    snapshots: OrderedDict[str, Snapshot] = field(default_factory=OrderedDict)
 
     @classmethod
-    def start(cls, seed: Configuration, keys: KeyRing, clock: Clock) -> Idp:
-        return cls(seed, seed, seed.tenant(), keys, clock, Store())
+    def start(cls, configuration: Configuration, keys: KeyRing, clock: Clock, fetcher: Fetcher | None = None) -> Idp:
+        seed = Snapshot(configuration, {}, keys.copy(), ClockSetting(), Store(), {})
+        tenant, log = configuration.tenant(), TenantLog(clock)
+        return cls(seed, configuration, tenant, keys.copy(), clock, Store(), fetcher or Fetcher(), log)
 
     @property
     def behaviours(self) -> Behaviours:
@@ -34,14 +61,48 @@ class Idp:
 
     def configure(self, configuration: Configuration) -> None:
         """Take on a configuration. Clients that registered themselves stay."""
-        registered = {key: client for key, client in self.tenant.clients.items() if client.registration != "file"}
+        registered = self._registered()
         self.configuration = configuration
         self.tenant = configuration.tenant()
         self.tenant.clients.update(registered)
 
     def reset(self) -> None:
-        """Back to what the files say: no sessions, codes or tokens are remembered, and the clock is the machine's."""
-        self.configuration = self.seed
-        self.tenant = self.seed.tenant()
-        self.store = Store()
-        self.clock.reset()
+        """Back to the start; what was written down about the past is forgotten, too."""
+        self._restore(self.seed)
+        self.snapshots.clear()
+        self.log.clear()
+        self.journal.clear()
+
+    def take_snapshot(self) -> str:
+        """Remember the present; returns the name under which it can be restored."""
+        name = f"snapshot-{len(self.snapshots) + 1}"
+        self.snapshots[name] = Snapshot(
+            self.configuration,
+            self._registered(),
+            self.keys.copy(),
+            self.clock.setting,
+            copy.deepcopy(self.store),
+            copy.deepcopy(self.faults.orders),
+        )
+        while len(self.snapshots) > MAX_SNAPSHOTS:
+            self.snapshots.popitem(last=False)
+        return name
+
+    def restore_snapshot(self, name: str) -> bool:
+        """Go back to a snapshot; False when there is none of this name."""
+        if name not in self.snapshots:
+            return False
+        self._restore(self.snapshots[name])
+        return True
+
+    def _registered(self) -> dict[str, Client]:
+        return {key: client for key, client in self.tenant.clients.items() if client.registration != "file"}
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        self.configuration = snapshot.configuration
+        self.tenant = snapshot.configuration.tenant()
+        self.tenant.clients.update(snapshot.registered)
+        self.keys = snapshot.keys.copy()
+        self.clock.setting = snapshot.clock
+        self.store = copy.deepcopy(snapshot.store)
+        self.faults.orders = copy.deepcopy(snapshot.faults)

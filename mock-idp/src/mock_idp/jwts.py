@@ -22,6 +22,14 @@ def verified_claims(token: str, key: RSAKey | OctKey | KeySet, algorithms: Seque
         return None
 
 
+def unverified_header(token: str) -> dict[str, Any] | None:
+    """The header of a JWT, whoever made it."""
+    try:
+        return dict(jws.extract_compact(token.encode()).headers())
+    except UNREADABLE:
+        return None
+
+
 def unverified_claims(token: str) -> dict[str, Any] | None:
     """The claims of a JWT, whoever made it: only to find out which key to verify it with."""
     try:

@@ -7,10 +7,11 @@ import os
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -24,6 +25,7 @@ KID_ALPHABET = string.ascii_letters + string.digits + "_-"
 KID_LENGTH = 21
 CERTIFICATE_LIFETIME = timedelta(days=5000)
 KEY_FILE = "keys.json"
+MAX_PREVIOUS = 10
 
 
 class KeyFileError(Exception):
@@ -55,18 +57,43 @@ class SigningKey:
 
 @dataclass
 class KeyRing:
-    """The tenant's keys: one signs, the next one is already published, and one encrypts opaque access tokens."""
+    """The tenant's keys: one signs, the next one is already published, and one encrypts opaque access tokens.
+
+    Previous ones stay published until they are revoked. `withheld` are the ids of keys that are kept out of the JWKS.
+    """
 
     current: SigningKey
     next: SigningKey
     opaque: OctKey
+    previous: list[SigningKey] = field(default_factory=list)
+    withheld: set[str] = field(default_factory=set)
+
+    def copy(self) -> KeyRing:
+        return KeyRing(self.current, self.next, self.opaque, list(self.previous), set(self.withheld))
+
+    def all(self) -> list[SigningKey]:
+        return [self.current, self.next, *self.previous]
 
     def published(self) -> list[SigningKey]:
-        return [self.current, self.next]
+        return [key for key in self.all() if key.kid not in self.withheld]
 
     def verification_keys(self) -> KeySet:
         """What the tenant verifies its own tokens with."""
-        return KeySet.import_key_set({"keys": [key.public_jwk() for key in self.published()]})
+        return KeySet.import_key_set({"keys": [key.public_jwk() for key in self.all()]})
+
+    def rotate(self, issuer: str, now: float) -> None:
+        """Sign with the next key from now on, and make a new next one (Auth0: Rotate Signing Keys)."""
+        self.previous.insert(0, self.current)
+        del self.previous[MAX_PREVIOUS:]
+        self.current = self.next
+        self.next = new_signing_key(urlsplit(issuer).hostname or "", now)
+
+    def revoke(self, kid: str) -> bool:
+        """Forget a previous key; False when there is none of this id."""
+        kept = [key for key in self.previous if key.kid != kid]
+        revoked = len(kept) < len(self.previous)
+        self.previous = kept
+        return revoked
 
 
 def new_key_ring(host: str, now: float) -> KeyRing:

@@ -10,8 +10,11 @@ class ListenError(Exception):
     """The address cannot be used; the message says why and what to do."""
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets for every address of `host`, all on one port (0: any free one). ListenError otherwise."""
+def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
+    """Listening sockets for every address of `host`, all on one port (0: any free one). ListenError otherwise.
+
+    `setting` is the name of the variable that the port comes from, for the message.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
@@ -20,7 +23,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     # IPv4 first: a free port is chosen for it, and IPv6 follows.
     for family, address in sorted({(entry[0], str(entry[4][0])) for entry in found}):
         chosen = sockets[0].getsockname()[1] if sockets else port
-        bound = _bind(family, address, chosen)
+        bound = _bind(family, address, chosen, setting)
         if bound is not None:
             sockets.append(bound)
     if not sockets:
@@ -28,7 +31,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _bind(family: socket.AddressFamily, address: str, port: int) -> socket.socket | None:
+def _bind(family: socket.AddressFamily, address: str, port: int, setting: str) -> socket.socket | None:
     """A listening socket; None where the machine lacks the address, as containers lack IPv6."""
     try:
         bound = socket.socket(family, socket.SOCK_STREAM)
@@ -45,11 +48,11 @@ def _bind(family: socket.AddressFamily, address: str, port: int) -> socket.socke
         bound.close()
         if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             return None
-        raise ListenError(_sentence(error, address, port)) from error
+        raise ListenError(_sentence(error, address, port, setting)) from error
     return bound
 
 
-def _sentence(error: OSError, address: str, port: int) -> str:
+def _sentence(error: OSError, address: str, port: int, setting: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {address} is taken. Stop the program that has it, or set MOCK_IDP_PORT to another port."
+        return f"Port {port} on {address} is taken. Stop the program that has it, or set {setting} to another port."
     return f"Cannot listen on {address} port {port}: {error.strerror}"

@@ -13,6 +13,7 @@ from .pages import LoginPage, SeededUser, render
 from .seeded import seeded_users
 from .sessions import begin_session
 from .store import Transaction
+from .tenant import Client
 from .transactions import find_transaction
 from .web import form_pairs, idp_of, single_values
 
@@ -40,16 +41,22 @@ async def submit_login(request: Request) -> Response:
     user = idp_of(request).tenant.user_by_email(form.get("username", ""))
     if user is None or not user.password_matches(form.get("password", "")):
         logger.info("login refused: wrong email or password")
+        code, words = ("fp", "Wrong email or password.") if user else ("fu", "Invalid email or username.")
+        idp_of(request).log.add(code, words, client=_client(request, transaction), user=user)
         return render(request, _page(request, state, transaction, form.get("username", ""), failed=True), status=400)
     transaction.asked_in_person = True
+    idp_of(request).log.add("s", "Successful login", client=_client(request, transaction), user=user)
     response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
     begin_session(request, response, user.user_id)
     return response
 
 
+def _client(request: Request, transaction: Transaction) -> Client | None:
+    return idp_of(request).tenant.clients.get(transaction.request.client_id)
+
+
 def _page(request: Request, state: str, transaction: Transaction, username: str, *, failed: bool = False) -> LoginPage:
-    idp = idp_of(request)
-    client, users = idp.tenant.clients.get(transaction.request.client_id), seeded_users(idp)
+    client, users = _client(request, transaction), seeded_users(idp_of(request))
     return LoginPage(
         state=state,
         client_name=client.name if client else transaction.request.client_id,

@@ -11,7 +11,7 @@ from .errors import InvalidRequest, PageError
 from .explanations import Case
 from .idp import Idp
 from .pages import MessagePage, render
-from .sessions import end_session
+from .sessions import current_session, end_session
 from .tenant import Client
 from .web import idp_of, single_values
 
@@ -26,6 +26,7 @@ async def logout(request: Request) -> Response:
     response: Response = render(request, MessagePage("logged_out"))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
+    log_logout(request)
     end_session(request, response)
     return response
 
@@ -55,6 +56,12 @@ def logout_case(wanted: str, client: Client | None, allowed: tuple[str, ...]) ->
     if client is None:
         return Case("logout_url_not_allowed_tenant", sent=wanted, registered=allowed)
     return Case("logout_url_not_allowed", sent=wanted, registered=allowed, client=client.name)
+
+
+def log_logout(request: Request) -> None:
+    idp, session = idp_of(request), current_session(request)
+    if session is not None:
+        idp.log.add("slo", "User successfully logged out", user=idp.tenant.users.get(session.user_id))
 
 
 def check_logout_client(client: Client) -> None:

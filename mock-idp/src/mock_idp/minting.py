@@ -73,7 +73,7 @@ def access_token_header(idp: Idp, api: Api) -> dict[str, Any]:
 
 def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     """The claims of a JWT access token in the API's dialect."""
-    api, now = authorization.api, int(idp.clock.now())
+    api, now = authorization.api, idp.clock.token_time()
     assert api is not None
     claims: dict[str, Any] = {
         "iss": authorization.issuer,
@@ -102,7 +102,7 @@ def sign(idp: Idp, api: Api, header: dict[str, Any], claims: dict[str, Any]) -> 
 def id_token(idp: Idp, authorization: Authorization) -> str:
     """An ID token (OpenID Connect Core section 2) for the client."""
     assert authorization.user is not None
-    client, now = authorization.client, int(idp.clock.now())
+    client, now = authorization.client, idp.clock.token_time()
     claims: dict[str, Any] = {
         **profile_claims(authorization.user, authorization.scopes, now),
         "iss": authorization.issuer,
@@ -134,7 +134,7 @@ def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
 
 
 def _opaque_token(idp: Idp, authorization: Authorization) -> str:
-    now = int(idp.clock.now())
+    now = idp.clock.token_time()
     claims = {
         "iss": authorization.issuer,
         "sub": authorization.subject,

@@ -16,7 +16,7 @@ from .errors import InvalidRequest, PageError
 from .explanations import Case
 from .idp import Idp
 from .jwts import verified_claims
-from .logout import check_logout_client, logout_case
+from .logout import check_logout_client, log_logout, logout_case
 from .pages import LogoutPage, MessagePage, render
 from .sessions import browser_mark, current_session, end_session, new_browser_mark, set_browser_mark
 from .store import LogoutRequest
@@ -136,5 +136,6 @@ def _log_out(request: Request, target: str | None) -> Response:
     response: Response = render(request, MessagePage("logged_out"))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
+    log_logout(request)
     end_session(request, response)
     return response

@@ -31,4 +31,5 @@ async def revoke(request: Request) -> Response:
     except OAuthError as error:
         logger.info("revocation refused: %s: %s (%s)", error.error, error.description, error.why)
         return refused_answer(idp, error)
+    idp.log.add("srrt", "Successfully revoked a refresh token", client=client)
     return Response(status_code=200, headers=NO_STORE)

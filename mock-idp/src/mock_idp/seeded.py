@@ -8,7 +8,7 @@ from .pages import SeededUser
 
 def seeded_users(idp: Idp) -> list[SeededUser]:
     """The users of the file that still are as the file has them. One made at run time has a password of its own."""
-    published = {(user.email, user.password) for user in idp.seed.offline_file.users}
+    published = {(user.email, user.password) for user in idp.seed.configuration.offline_file.users}
     return [
         SeededUser(user.email, user.password, ", ".join(user.roles))
         for user in idp.tenant.users.values()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -8,7 +7,15 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .loopback import is_loopback_name
+from .presets import PRESETS
+
 ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
+CA_FILE_NEEDED = (
+    "MOCK_IDP_TLS_PORT needs MOCK_IDP_CA_FILE: the file to write the authority's certificate to "
+    "(or MOCK_IDP_STATE_DIR, where it is then kept as ca.pem)"
+)
+CA_FILE = "ca.pem"
 ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https elsewhere"
 ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
 
@@ -44,10 +51,32 @@ class Settings(BaseSettings):
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
     control_token_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN_FILE")
 
-    @field_validator("issuer")
+    tls_port: Port | None = Field(default=None, validation_alias="MOCK_IDP_TLS_PORT")
+    tls_issuer: str | None = Field(default=None, validation_alias="MOCK_IDP_TLS_ISSUER")
+    ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CA_FILE")
+    preset: str = Field(default="", validation_alias="MOCK_IDP_PRESET")
+    cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")
+    cimd_ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CIMD_CA_FILE")
+
+    @field_validator("issuer", "tls_issuer")
     @classmethod
     def _issuer_is_usable(cls, value: str | None) -> str | None:
         return None if value is None else checked_issuer(value)
+
+    @field_validator("preset")
+    @classmethod
+    def _presets_exist(cls, value: str) -> str:
+        unknown = [name for name in _listed(value) if name not in PRESETS]
+        if unknown:
+            raise ValueError(f"there is no preset {unknown[0]!r}; there are: {', '.join(PRESETS)}")
+        return value
+
+    @field_validator("cimd_ca_file")
+    @classmethod
+    def _ca_file_is_there(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
 
     @model_validator(mode="after")
     def _read_control_token(self) -> Settings:
@@ -55,9 +84,35 @@ class Settings(BaseSettings):
             self.control_token = SecretStr(_read_secret(self.control_token_file))
         return self
 
+    @model_validator(mode="after")
+    def _tls_is_complete(self) -> Settings:
+        if self.tls_port is not None and self.ca_file is None and self.state_dir is None:
+            raise ValueError(CA_FILE_NEEDED)
+        if self.tls_issuer is not None and not self.tls_issuer.startswith("https:"):
+            raise ValueError("MOCK_IDP_TLS_ISSUER must be an https URL")
+        return self
+
+    @property
+    def ca_path(self) -> Path:
+        """Where the certificate of the tenant's authority is written."""
+        return self.ca_file or (self.state_dir or Path()) / CA_FILE
+
+    def tls_issuer_at(self, port: int) -> str:
+        """The issuer under TLS, given the port that it listens on."""
+        return self.tls_issuer or f"https://localhost:{port}/"
+
+    @property
+    def presets(self) -> list[str]:
+        """The misconfigurations to start with, by name."""
+        return _listed(self.preset)
+
     def issuer_at(self, port: int) -> str:
         """The issuer, given the port the tenant listens on."""
         return self.issuer or f"http://localhost:{port}/"
+
+
+def _listed(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",") if name.strip()]
 
 
 def checked_issuer(value: str) -> str:
@@ -76,15 +131,6 @@ def checked_issuer(value: str) -> str:
     if parts.scheme == "http" and not is_loopback_name(host):
         raise ValueError(ISSUER_HTTP)
     return value
-
-
-def is_loopback_name(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def load_settings() -> Settings:

@@ -54,6 +54,10 @@ class Shelf(Generic[T]):
     def items(self) -> list[tuple[str, T]]:
         return list(self._records.items())
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a record was kept under the key, expired or not."""
+        return key in self._records
+
     def __len__(self) -> int:
         return len(self._records)
 
@@ -171,6 +175,13 @@ class LogoutRequest:
 
 
 @dataclass(frozen=True)
+class FetchedDocument:
+    """The mark that a client's metadata document was fetched and need not be fetched again until it expires."""
+
+    expires_at: float
+
+
+@dataclass(frozen=True)
 class UsedAssertion:
     """The mark that a client assertion was seen, so that it cannot be used twice."""
 
@@ -188,6 +199,7 @@ class Store:
     refresh_tokens: Shelf[RefreshToken] = field(default_factory=Shelf)
     logouts: Shelf[LogoutRequest] = field(default_factory=Shelf)
     devices: Shelf[DeviceAuthorization] = field(default_factory=Shelf)
+    documents: Shelf[FetchedDocument] = field(default_factory=Shelf)
     assertions: Shelf[UsedAssertion] = field(default_factory=Shelf)
     consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
 

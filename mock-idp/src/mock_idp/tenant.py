@@ -166,6 +166,10 @@ class TenantSettings:
     allowed_logout_urls: tuple[str, ...] = ()
     session_lifetime: float = 168.0
     revoke_refresh_token_grant: bool = False
+    enable_dynamic_client_registration: bool = False
+    dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
+    client_id_metadata_document_supported: bool = False
+    client_id_metadata_document_dynamic_registration_supported: bool = False
 
 
 @dataclass

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from . import exported_keys
 from .tenant import ClientPolicy, Dialect, SubjectType, UserPolicy
@@ -30,6 +32,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     exported: ClassVar[frozenset[str]] = frozenset()
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Exported keys are allowed with any value, and so is null, which counts as absent."""
+        described = handler(core_schema)
+        target = handler.resolve_ref_schema(described)
+        properties = target.setdefault("properties", {})
+        for name, value in properties.items():
+            properties[name] = {"anyOf": [value, {"type": "null"}]}
+        properties.update(dict.fromkeys(sorted(cls.exported), True))
+        return described
+
     @model_validator(mode="before")
     @classmethod
     def _drop_exported(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML contains
@@ -43,6 +56,7 @@ class FlagsSection(Section):
 
     use_scope_descriptions_for_consent: bool = False
     revoke_refresh_token_grant: bool = False
+    enable_dynamic_client_registration: bool = False
 
 
 class OidcLogoutSection(Section):
@@ -58,10 +72,23 @@ class TenantSection(Section):
     default_audience: str = ""
     authorization_response_iss_parameter_supported: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
+    dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
+    client_id_metadata_document_supported: bool = False
+    client_id_metadata_document_dynamic_registration_supported: bool = False
     allowed_logout_urls: list[str] = []
     session_lifetime: float = Field(default=168, gt=0)
     oidc_logout: OidcLogoutSection = OidcLogoutSection()
     flags: FlagsSection = FlagsSection()
+
+    @model_validator(mode="after")
+    def _dynamic_metadata_needs_metadata(self) -> TenantSection:
+        dynamic = self.client_id_metadata_document_dynamic_registration_supported
+        if dynamic and not self.client_id_metadata_document_supported:
+            raise ValueError(
+                "client_id_metadata_document_dynamic_registration_supported requires "
+                "client_id_metadata_document_supported"
+            )
+        return self
 
 
 class ScopeEntry(Section):
@@ -149,6 +176,7 @@ class ClientSection(Section):
     name: str = Field(min_length=1, pattern=r"^[^<>]+$")
     app_type: str = "regular_web"
     is_first_party: bool = True
+    external_client_id: str | None = None
     third_party_security_mode: Literal["strict", "permissive"] = "strict"
     redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
     callbacks: list[str] = []
@@ -168,6 +196,8 @@ class ClientSection(Section):
 
     @model_validator(mode="after")
     def _strict_clients_are_restricted(self) -> ClientSection:
+        if self.external_client_id is not None and not self.is_strict:
+            raise ValueError("a client with external_client_id must have is_first_party: false and be strict")
         if not self.is_strict:
             return self
         extra = [grant for grant in self.grant_types or () if grant not in STRICT_GRANTS]

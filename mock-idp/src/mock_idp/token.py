@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -11,10 +11,12 @@ from starlette.responses import JSONResponse, Response
 
 from .client_authentication import authenticate
 from .errors import (
+    AuthorizationPending,
     ClientAuthenticationFailed,
     InvalidGrant,
     MissingParameter,
     OAuthError,
+    SlowDown,
     UnauthorizedClient,
     UnsupportedGrantType,
 )
@@ -28,7 +30,8 @@ from .grants import (
     token_exchange,
 )
 from .idp import Idp
-from .minting import access_token, id_token, token_lifetime
+from .minting import Authorization, access_token, id_token, token_lifetime
+from .tenantlog import EXCHANGES
 from .web import NO_STORE, body_values, idp_of, issuer_of, refused
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
 async def token(request: Request) -> Response:
     """Tokens, or a refusal as JSON. Takes form and JSON bodies."""
     idp = idp_of(request)
+    parameters: dict[str, str] = {}
     try:
         parameters = await body_values(request)
         grant_type = parameters.get("grant_type")
@@ -51,9 +55,29 @@ async def token(request: Request) -> Response:
         redeem = _grant(grant_type, client.grant_types)
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
     except OAuthError as error:
-        logger.info("token refused: %s: %s (%s)", error.error, error.description, error.why)
+        _log_failure(idp, parameters, error)
         return refused_answer(idp, error)
+    _log_success(idp, grant_type, granted.authorization)
     return JSONResponse(_answer(idp, granted), headers=NO_STORE)
+
+
+def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
+    audience = granted.api.identifier if granted.api else None
+    code, _ = EXCHANGES[grant_type]
+    idp.log.add(
+        code, "", client=granted.client, user=granted.user, audience=audience, scopes=granted.scopes, details=grant_type
+    )
+
+
+def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> None:
+    """A device that has to wait is no failure."""
+    logger.info("token refused: %s: %s (%s)", error.error, error.description, error.why)
+    if isinstance(error, AuthorizationPending | SlowDown):
+        return
+    _, code = EXCHANGES.get(parameters.get("grant_type", ""), EXCHANGES["authorization_code"])
+    client = idp.tenant.clients.get(parameters.get("client_id", ""))
+    audience = parameters.get("audience")
+    idp.log.add(error.log_code or code, error.description, client=client, audience=audience, details=error.why)
 
 
 def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Granted]:

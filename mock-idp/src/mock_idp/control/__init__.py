@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
-from ..settings import Settings
-from .access import ControlGate
+from . import configuration, faults, keys, log, snapshots, time
+from .access import ControlAccess, ControlGate
+from .clients import import_metadata_document
 from .mint import mint
-from .reset import reset
-from .time import move_clock, reset_clock
+
+__all__ = ["PREFIX", "ControlAccess", "control_routes"]
 
 PREFIX = "/__mock__"
 
 
-def control_routes(settings: Settings) -> list[Mount]:
+def control_routes(access: ControlAccess | None) -> list[Mount]:
     """The routes of the control API; none when it is off, so that it cannot be told from a path that never existed."""
-    if not settings.control:
+    if access is None:
         return []
-    routes = [
+    return [Mount(PREFIX, app=ControlGate(Mount("", routes=_routes()), access))]
+
+
+def _routes() -> list[BaseRoute]:
+    return [
         Route("/tokens", mint, methods=["POST"]),
-        Route("/clock", move_clock, methods=["POST"]),
-        Route("/clock", reset_clock, methods=["DELETE"]),
-        Route("/reset", reset, methods=["POST"]),
+        Route("/clock", time.show_clock, methods=["GET"]),
+        Route("/clock", time.move_clock, methods=["POST"]),
+        Route("/clock", time.reset_clock, methods=["DELETE"]),
+        Route("/reset", snapshots.reset, methods=["POST"]),
+        Route("/snapshots", snapshots.take_snapshot, methods=["POST"]),
+        Route("/snapshots/{snapshot}/restore", snapshots.restore_snapshot, methods=["POST"]),
+        Route("/keys", keys.list_keys, methods=["GET"]),
+        Route("/keys/rotate", keys.rotate_keys, methods=["POST"]),
+        Route("/keys/{kid}/revoke", keys.revoke_key, methods=["POST"]),
+        Route("/keys/{kid}/withhold", keys.withhold_key, methods=["POST"]),
+        Route("/faults", faults.list_faults, methods=["GET"]),
+        Route("/faults", faults.add_fault, methods=["POST"]),
+        Route("/faults", faults.clear_faults, methods=["DELETE"]),
+        Route("/faults/{fault}", faults.remove_fault, methods=["DELETE"]),
+        Route("/logs", log.show_log, methods=["GET"]),
+        Route("/logs", log.clear_log, methods=["DELETE"]),
+        Route("/requests", log.show_journal, methods=["GET"]),
+        Route("/requests", log.clear_journal, methods=["DELETE"]),
+        *_configuration_routes(),
     ]
-    token = settings.control_token.get_secret_value() if settings.control_token else None
-    gate = ControlGate(Mount("", routes=routes), token)
-    return [Mount(PREFIX, app=gate)]
+
+
+def _configuration_routes() -> list[BaseRoute]:
+    return [
+        Route("/configuration", configuration.show_configuration, methods=["GET"]),
+        Route("/configuration", configuration.patch_configuration, methods=["PATCH"]),
+        Route("/presets", configuration.list_presets, methods=["GET"]),
+        Route("/presets/{preset}", configuration.apply_preset, methods=["POST"]),
+        Route("/client-grants", configuration.delete_client_grant, methods=["DELETE"]),
+        Route("/clients/cimd", import_metadata_document, methods=["POST"]),
+        *(
+            Route(f"/{collection}/{{name:path}}", endpoint, methods=[method])
+            for collection in configuration.COLLECTIONS
+            for method, endpoint in (("PUT", configuration.put_entry), ("DELETE", configuration.delete_entry))
+        ),
+    ]

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..settings import is_loopback_name
+from ..loopback import is_loopback_name
 
 WRONG_TOKEN = "The control API needs Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105
 NOT_LOOPBACK = (
     "The control API answers only programs on this machine. "
     "Set MOCK_IDP_CONTROL_TOKEN and send it as Authorization: Bearer to reach it from elsewhere."
 )
+
+
+@dataclass(frozen=True)
+class ControlAccess:
+    """Who may use the control API: whoever has the token or, without one, programs on this machine."""
+
+    token: str | None = None
 
 
 class ControlGate:
@@ -23,9 +31,9 @@ class ControlGate:
     (Origin, Sec-Fetch-Site, a Host that is no loopback name) are refused, and so are those a proxy passed on.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, access: ControlAccess) -> None:
         self.app = app
-        self.token = token
+        self.token = access.token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)

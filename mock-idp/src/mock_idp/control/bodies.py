@@ -41,6 +41,10 @@ def bad_request(error: BadBody) -> Response:
     return JSONResponse({"error": str(error)}, status_code=400)
 
 
+def not_found(sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=404)
+
+
 def _validated(document: dict[str, object], model: type[BodyT]) -> BodyT:
     try:
         return model.model_validate(document)

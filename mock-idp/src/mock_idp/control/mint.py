@@ -9,46 +9,67 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..forging import KeyChoice, forge
+from ..forging import VARIANTS, KeyChoice, Variant, VariantName, forge
 from ..idp import Idp
 from ..minting import Authorization, access_claims, access_token_header
 from ..scopes import user_scopes
-from ..tenant import Client, User
+from ..tenant import Api, Client, User
 from ..web import NO_STORE, idp_of, issuer_of
 from .bodies import BadBody, Body, bad_request, read_body
 
 
 class MintBody(Body):
-    """Starts from a valid token of `user` for the first API. `claims` and `header` override; null removes."""
+    """Starts from a valid token and changes it.
 
+    `user` (an e-mail), `client_id` and `audience` say whose token for which API; the first of each when left out.
+    `scope` replaces what the user would get. `variant` makes it a hostile one of a known kind. `claims` and `header`
+    override members; null removes one. `key` says what signs it.
+    """
+
+    user: str | None = None
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+    variant: VariantName | None = None
     claims: dict[str, Any] = Field(default_factory=dict)
     header: dict[str, Any] = Field(default_factory=dict)
-    key: KeyChoice = "current"
-    user: str | None = None
+    key: KeyChoice | None = None
 
 
 async def mint(request: Request) -> Response:
     idp = idp_of(request)
     try:
         body = await read_body(request, MintBody)
-        authorization = _authorization(idp, issuer_of(request), body.user)
-        claims = _overridden(access_claims(idp, authorization), body.claims)
-        token = forge(idp.keys, _header(idp, authorization, body), claims, body.key)
+        token = _token(idp, issuer_of(request), body)
     except BadBody as error:
         return bad_request(error)
-    except (JoseError, ValueError, TypeError) as error:
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
         return bad_request(BadBody(f"Such a token cannot be made: {error}"))
     return JSONResponse({"token": token}, headers=NO_STORE)
 
 
-def _authorization(idp: Idp, issuer: str, email: str | None) -> Authorization:
-    api = next(iter(idp.tenant.apis.values()), None)
-    user = _user(idp, email)
-    client = _client(idp)
-    if api is None:
-        raise BadBody("The tenant has no API to mint a token for.")
+def _token(idp: Idp, issuer: str, body: MintBody) -> str:
+    authorization = _authorization(idp, issuer, body)
+    variant = VARIANTS[body.variant](idp.clock.token_time()) if body.variant else Variant()
+    claims = _overridden(access_claims(idp, authorization), {**variant.claims, **body.claims})
+    if body.scope is not None:
+        claims["scope"] = body.scope
+    header = {**_header(idp, authorization), **variant.header, **body.header}
+    return forge(idp.keys, header, claims, body.key or variant.key)
+
+
+def _authorization(idp: Idp, issuer: str, body: MintBody) -> Authorization:
+    api, user, client = _api(idp, body.audience), _user(idp, body.user), _client(idp, body.client_id)
     scopes = user_scopes(idp.tenant, client, user, api, None, tuple(api.scopes))
     return Authorization(issuer, client, scopes, api=api, user=user)
+
+
+def _api(idp: Idp, identifier: str | None) -> Api:
+    apis = idp.tenant.apis
+    api = next(iter(apis.values()), None) if identifier is None else apis.get(identifier)
+    if api is None:
+        raise BadBody("audience: no such API in the tenant.")
+    return api
 
 
 def _user(idp: Idp, email: str | None) -> User:
@@ -58,18 +79,17 @@ def _user(idp: Idp, email: str | None) -> User:
     return user
 
 
-def _client(idp: Idp) -> Client:
+def _client(idp: Idp, client_id: str | None) -> Client:
     for client in idp.tenant.clients.values():
-        if "authorization_code" in client.grant_types:
+        if client_id == client.client_id or (client_id is None and "authorization_code" in client.grant_types):
             return client
-    raise BadBody("The tenant has no client with the grant authorization_code.")
+    raise BadBody("client_id: no such client in the tenant.")
 
 
-def _header(idp: Idp, authorization: Authorization, body: MintBody) -> dict[str, Any]:
+def _header(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     """The API's `typ`; `alg` and `kid` follow the key unless they are given."""
     assert authorization.api is not None
-    typ = access_token_header(idp, authorization.api)["typ"]
-    return _overridden({"typ": typ}, body.header)
+    return {"typ": access_token_header(idp, authorization.api)["typ"]}
 
 
 def _overridden(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -13,28 +13,35 @@ LIMIT = 1000 * 365 * 86400
 
 
 class ClockBody(Body):
-    """Where to put the clock: `offset_seconds` away from the machine's, or standing at `freeze_at` (Unix seconds)."""
+    """Where to put the clock, all in seconds.
+
+    `offset_seconds` is the distance from the machine's clock, `freeze_at` a Unix time, `advance_seconds` the distance
+    from where it is, `skew_seconds` counts for the times in tokens only.
+    """
 
     offset_seconds: float | None = Field(default=None, ge=-LIMIT, le=LIMIT)
     freeze_at: float | None = Field(default=None, ge=0, le=LIMIT)
+    advance_seconds: float | None = Field(default=None, ge=-LIMIT, le=LIMIT)
+    skew_seconds: float | None = Field(default=None, ge=-LIMIT, le=LIMIT)
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> ClockBody:
-        if (self.offset_seconds is None) == (self.freeze_at is None):
-            raise ValueError("send either offset_seconds or freeze_at")
+    def _one_of_them(self) -> ClockBody:
+        values = (self.offset_seconds, self.freeze_at, self.advance_seconds, self.skew_seconds)
+        if sum(value is not None for value in values) != 1:
+            raise ValueError("send one of offset_seconds, freeze_at, advance_seconds and skew_seconds")
         return self
 
 
+async def show_clock(request: Request) -> Response:
+    return _answer(idp_of(request).clock)
+
+
 async def move_clock(request: Request) -> Response:
+    clock = idp_of(request).clock
     try:
-        body = await read_body(request, ClockBody)
+        _move(clock, await read_body(request, ClockBody))
     except BadBody as error:
         return bad_request(error)
-    clock = idp_of(request).clock
-    if body.offset_seconds is not None:
-        clock.shift(body.offset_seconds)
-    if body.freeze_at is not None:
-        clock.freeze(body.freeze_at)
     return _answer(clock)
 
 
@@ -44,6 +51,22 @@ async def reset_clock(request: Request) -> Response:
     return _answer(clock)
 
 
+def _move(clock: Clock, body: ClockBody) -> None:
+    before = clock.setting
+    moves = (
+        (clock.shift, body.offset_seconds),
+        (clock.freeze, body.freeze_at),
+        (clock.advance, body.advance_seconds),
+        (clock.skew, body.skew_seconds),
+    )
+    for move, value in moves:
+        if value is not None:
+            move(value)
+    if not 0 <= clock.now() + clock.setting.skew <= LIMIT:
+        clock.setting = before
+        raise BadBody("That is outside of the times that the clock can show.")
+
+
 def _answer(clock: Clock) -> Response:
-    offset, frozen_at = clock.setting
-    return JSONResponse({"now": clock.now(), "offset_seconds": offset, "freeze_at": frozen_at})
+    offset, frozen_at, skew = clock.setting
+    return JSONResponse({"now": clock.now(), "offset_seconds": offset, "freeze_at": frozen_at, "skew_seconds": skew})

@@ -46,6 +46,15 @@ ENTRIES: dict[str, Entry] = {
     "client_id_missing": Entry("S"),
     "unknown_client": Entry("O", "Applications > Applications", "clients[].name", details=("sent", "clients")),
     "unknown_registered_client": Entry("O", "Applications > Applications", details=("sent",)),
+    "unknown_metadata_client": Entry(
+        "D",
+        f"{TENANT} > Client ID Metadata Document Registration",
+        "tenant.client_id_metadata_document_supported",
+        "tenant:\n  client_id_metadata_document_supported: true\n"
+        "  client_id_metadata_document_dynamic_registration_supported: true\n",
+        ("sent",),
+    ),
+    "metadata_document_refused": Entry("?", details=("sent", "problem")),
     "callback_missing": Entry(
         "S", f"{APPLICATION} > Allowed Callback URLs", "clients[].callbacks", details=("registered",)
     ),

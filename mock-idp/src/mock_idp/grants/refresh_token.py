@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import InvalidGrant
+from ..errors import InvalidRefreshToken
 from ..scopes import split_scope
 from ..store import RefreshFamily
 from . import Granted, TokenRequest
@@ -10,18 +10,12 @@ from .delegation import Delegation, authorize
 from .refreshing import rotated, usable_token
 
 GRANT_TYPE = "refresh_token"
-INVALID_REFRESH_TOKEN = "Unknown or invalid refresh token."  # noqa: S105 - a message
 
 
 def redeem(request: TokenRequest) -> Granted:
     """New tokens for a refresh token, and the next refresh token where the client's rotate."""
     idp, sent = request.idp, request.required("refresh_token")
-    found = usable_token(idp, request.client, sent)
-    if found is None or found[1].issuer != request.issuer:
-        raise InvalidGrant(
-            INVALID_REFRESH_TOKEN, why="It is unknown, expired, revoked, another client's, or was rotated and reused."
-        )
-    record, family = found
+    record, family = usable_token(idp, request.client, sent, request.issuer)
     delegation = Delegation(
         user_id=family.user_id,
         audience=family.audience,
@@ -29,7 +23,7 @@ def redeem(request: TokenRequest) -> Granted:
         auth_time=family.auth_time,
         session_id=family.session_id,
     )
-    gone = InvalidGrant(INVALID_REFRESH_TOKEN, why="The user or the API was removed since.")
+    gone = InvalidRefreshToken(why="The user or the API was removed since.")
     authorization = authorize(request, delegation, gone, gty=GRANT_TYPE)
     return Granted(authorization, rotated(idp, request.client, record, family))
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 
+from ..errors import InvalidRefreshToken, ReusedRefreshToken
 from ..idp import Idp
 from ..minting import Authorization
 from ..store import RefreshFamily, RefreshToken
 from ..tenant import Client
-
-logger = logging.getLogger(__name__)
 
 PREFIX = "v1."
 
@@ -34,8 +32,8 @@ def issue_refresh_token(idp: Idp, authorization: Authorization) -> str | None:
     return _add_token(idp, idp.store.refresh_families.add(family), family)
 
 
-def usable_token(idp: Idp, client: Client, token: str) -> tuple[RefreshToken, RefreshFamily] | None:
-    """The record of a refresh token that this client may use now; None for any other.
+def usable_token(idp: Idp, client: Client, token: str, issuer: str) -> tuple[RefreshToken, RefreshFamily]:
+    """The record of a refresh token that this client may use now; InvalidRefreshToken for any other.
 
     A token that was rotated is dead, and whoever sends it again ends its whole family: either the client or a thief
     has the newer one. Within the client's leeway the one before the newest may be sent again.
@@ -43,14 +41,15 @@ def usable_token(idp: Idp, client: Client, token: str) -> tuple[RefreshToken, Re
     now = idp.clock.now()
     record = idp.store.refresh_tokens.get(token, now)
     family = idp.store.refresh_families.get(record.family, now) if record else None
-    if record is None or family is None or family.client_id != client.client_id:
-        return None
+    if record is None or family is None:
+        raise InvalidRefreshToken(why="It is unknown, has expired, or was revoked.")
+    if family.client_id != client.client_id or family.issuer != issuer:
+        raise InvalidRefreshToken(why="It was issued to another client or under another issuer.")
     if client.refresh.idle is not None and now - record.used_at > client.refresh.idle:
-        return None
+        raise InvalidRefreshToken(why=f"It was not used for {client.refresh.idle} seconds.")
     if record.rotated_at is not None and not _within_leeway(client, record, family, now):
-        logger.warning("a rotated refresh token was used again: its whole family ends")
         idp.store.refresh_families.drop(record.family)
-        return None
+        raise ReusedRefreshToken(why="It was rotated before and came back: all tokens of this sign-in end.")
     return record, family
 
 

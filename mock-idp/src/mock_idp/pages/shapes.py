@@ -44,13 +44,15 @@ class LoginPage:
 
 @dataclass(frozen=True)
 class ConsentPage:
-    """`leads_to` is the callback, empty for a device; `user_code` is what the device shows. `real_lines` are the
+    """`leads_to` is the callback, empty for a device; `user_code` is what the device shows; `client_url` is where the
+    client's metadata document is. `real_lines` are the
     permissions as a tenant of Auth0's with these settings would word them, where that is different."""
 
     state: str
     client_name: str
     third_party: bool
     email: str
+    client_url: str | None
     leads_to: str
     callback_host: str
     callback_is_local: bool

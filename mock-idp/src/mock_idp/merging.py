@@ -1,0 +1,107 @@
+"""Changing a configuration while the tenant runs: a piece of tenant.yaml or offline.yaml over the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .loading import Configuration, ConfigurationError, checked_configuration
+
+# By section: what tells two of its entries apart.
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "resourceServers": ("identifier",),
+    "clients": ("name",),
+    "databases": ("name",),
+    "roles": ("name",),
+    "clientGrants": ("client_id", "default_for", "audience", "subject_type"),
+    "users": ("email",),
+}
+NAMES = ("tenant", "offline")
+Document = dict[str, Any]
+
+
+def documents(configuration: Configuration) -> tuple[Document, Document]:
+    """The configuration as the documents it could have been read from."""
+    return (
+        configuration.tenant_file.model_dump(mode="json", exclude_unset=True, exclude_none=True),
+        configuration.offline_file.model_dump(mode="json", exclude_unset=True, exclude_none=True),
+    )
+
+
+def changed(configuration: Configuration, tenant: Document, offline: Document) -> Configuration:
+    """The configuration with the pieces merged in. ConfigurationError when the outcome makes no sense."""
+    before = documents(configuration)
+    return _checked(merged(before[0], tenant), merged(before[1], offline))
+
+
+def without(configuration: Configuration, section: str, entry: Document) -> Configuration | None:
+    """The configuration without one entry and without what refers to it; None when it is not there."""
+    tenant, offline = documents(configuration)
+    holder = offline if section == "users" else tenant
+    rest = [known for known in holder.get(section, []) if _key(section, known) != _key(section, entry)]
+    if len(rest) == len(holder.get(section, [])):
+        return None
+    holder[section] = rest
+    _drop_references(section, entry, tenant, offline)
+    return _checked(tenant, offline)
+
+
+def merged(base: Document, changes: Document) -> Document:
+    """`changes` over `base`: objects member by member, entries of sections by their key, anything else replaced."""
+    result = dict(base)
+    for name, value in changes.items():
+        known = result.get(name)
+        if name in KEYS and isinstance(value, list) and isinstance(known, list):
+            result[name] = _merged_section(name, known, value)
+        elif isinstance(value, dict) and isinstance(known, dict):
+            result[name] = merged(known, value)
+        else:
+            result[name] = value
+    return result
+
+
+def _merged_section(section: str, known: list[Any], changes: list[Any]) -> list[Any]:
+    result = list(known)
+    for change in changes:
+        keys = [_key(section, entry) for entry in result]
+        if isinstance(change, dict) and _key(section, change) in keys:
+            place = keys.index(_key(section, change))
+            result[place] = merged(result[place], change)
+        else:
+            result.append(change)
+    return result
+
+
+def _key(section: str, entry: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - whatever a document contains
+    if not isinstance(entry, dict):
+        return None
+    values = [entry.get(name) for name in KEYS[section]]
+    if section == "clientGrants" and values[-1] is None:
+        values[-1] = "client"
+    return tuple(value.casefold() if section == "users" and isinstance(value, str) else value for value in values)
+
+
+def _drop_references(section: str, entry: Document, tenant: Document, offline: Document) -> None:
+    """As Auth0 does when something is deleted: its grants, permissions, role assignments go with it."""
+    if section == "clients":
+        name = entry["name"]
+        tenant["clientGrants"] = [g for g in tenant.get("clientGrants", []) if g.get("client_id") != name]
+        offline.get("clients", {}).pop(name, None)
+        for database in tenant.get("databases", []):
+            database["enabled_clients"] = [c for c in database.get("enabled_clients", []) if c != name]
+    if section == "roles":
+        for user in offline.get("users", []):
+            user["roles"] = [role for role in user.get("roles", []) if role != entry["name"]]
+    if section == "resourceServers":
+        identifier = entry["identifier"]
+        tenant["clientGrants"] = [g for g in tenant.get("clientGrants", []) if g["audience"] != identifier]
+        for role in tenant.get("roles", []):
+            held = role.get("permissions", [])
+            role["permissions"] = [p for p in held if p["resource_server_identifier"] != identifier]
+
+
+def _checked(tenant: Document, offline: Document) -> Configuration:
+    return checked_configuration(tenant, offline, names=NAMES)
+
+
+__all__ = ["KEYS", "ConfigurationError", "changed", "documents", "merged", "without"]

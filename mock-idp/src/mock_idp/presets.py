@@ -1,0 +1,144 @@
+"""Misconfigurations that people really have, one name each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .loading import Configuration, checked_configuration
+from .merging import NAMES, documents
+
+OTHER_API = "https://other.example/api"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What it does to the documents of tenant.yaml and offline.yaml, and what is then seen."""
+
+    description: str
+    change: Callable[[dict[str, Any], dict[str, Any]], None]
+
+
+def with_preset(configuration: Configuration, name: str) -> Configuration:
+    """The configuration with the mistake in it. KeyError when there is no such preset."""
+    tenant, offline = documents(configuration)
+    PRESETS[name].change(tenant, offline)
+    return checked_configuration(tenant, offline, names=NAMES)
+
+
+def with_presets(configuration: Configuration, names: Iterable[str]) -> Configuration:
+    for name in names:
+        configuration = with_preset(configuration, name)
+    return configuration
+
+
+def _settings(tenant: dict[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = tenant.setdefault("tenant", {})
+    return settings
+
+
+def _resource_profile_off(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    _settings(tenant).update(resource_parameter_profile="audience")
+
+
+def _opaque_token(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    _settings(tenant).update(resource_parameter_profile="audience", default_audience="")
+
+
+def _default_audience(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    tenant.setdefault("resourceServers", []).append({"name": "Another API", "identifier": OTHER_API})
+    _settings(tenant).update(resource_parameter_profile="audience", default_audience=OTHER_API)
+
+
+def _slash_mismatch(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    for api in tenant.get("resourceServers", []):
+        _rename_api(tenant, api["identifier"], _other_slash(api["identifier"]))
+
+
+def _no_domain_connection(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    for database in tenant.get("databases", []):
+        database["is_domain_connection"] = False
+
+
+def _no_client_grant(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    tenant["clientGrants"] = []
+    for api in tenant.get("resourceServers", []):
+        policies = api.setdefault("subject_type_authorization", {})
+        policies["user"] = {"policy": "require_client_grant"}
+
+
+def _dcr_off(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    _settings(tenant).setdefault("flags", {})["enable_dynamic_client_registration"] = False
+
+
+def _role_missing(_tenant: dict[str, Any], offline: dict[str, Any]) -> None:
+    for user in offline.get("users", []):
+        user["roles"] = []
+
+
+def _hs256_api(tenant: dict[str, Any], _offline: dict[str, Any]) -> None:
+    for api in tenant.get("resourceServers", []):
+        api["signing_alg"] = "HS256"
+
+
+def _rename_api(tenant: dict[str, Any], old: str, new: str) -> None:
+    for api in tenant.get("resourceServers", []):
+        api["identifier"] = new if api["identifier"] == old else api["identifier"]
+    for grant in tenant.get("clientGrants", []):
+        grant["audience"] = new if grant["audience"] == old else grant["audience"]
+    for role in tenant.get("roles", []):
+        for entry in role.get("permissions", []):
+            known = entry["resource_server_identifier"]
+            entry["resource_server_identifier"] = new if known == old else known
+    settings = _settings(tenant)
+    if settings.get("default_audience") == old:
+        settings["default_audience"] = new
+    for client in tenant.get("clients", []):
+        if client.get("resource_server_identifier") == old:
+            client["resource_server_identifier"] = new
+
+
+def _other_slash(identifier: str) -> str:
+    return identifier.removesuffix("/") if identifier.endswith("/") else f"{identifier}/"
+
+
+PRESETS: Mapping[str, Preset] = {
+    "opaque-token": Preset(
+        "Neither the resource parameter nor a default audience selects an API: a client that sends only `resource`, as "
+        "MCP clients do, gets an access token that no server can read.",
+        _opaque_token,
+    ),
+    "resource-profile-off": Preset(
+        "The tenant ignores `resource` (resource_parameter_profile: audience); only `audience` selects an API.",
+        _resource_profile_off,
+    ),
+    "default-audience": Preset(
+        "The tenant ignores `resource` and its default audience is another API: tokens are JWTs for the wrong one.",
+        _default_audience,
+    ),
+    "slash-mismatch": Preset(
+        "The API's identifier differs from the server's URL in the trailing slash: `Service not found`.",
+        _slash_mismatch,
+    ),
+    "no-domain-connection": Preset(
+        "No connection is domain-level: third-party clients see `no connections enabled for the client`.",
+        _no_domain_connection,
+    ),
+    "no-client-grant": Preset(
+        "The API asks for a client grant and there is none: `Client is not authorized to access resource server`.",
+        _no_client_grant,
+    ),
+    "dcr-off": Preset(
+        "Dynamic client registration is off, though discovery lists its endpoint: clients get an error from it.",
+        _dcr_off,
+    ),
+    "role-missing": Preset(
+        "No user has a role: sign-in works, and the token carries no permission.",
+        _role_missing,
+    ),
+    "hs256-api": Preset(
+        "The API signs with HS256: a server that verifies by JWKS cannot verify its tokens.",
+        _hs256_api,
+    ),
+}

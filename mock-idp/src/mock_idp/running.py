@@ -1,0 +1,86 @@
+"""From settings to a tenant that listens."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from urllib.parse import urlsplit
+
+from .app import create_app
+from .clock import Clock
+from .control import ControlAccess
+from .fetching import Fetcher
+from .idp import Idp
+from .keys import load_key_ring
+from .listening import listen
+from .loading import load_configuration
+from .presets import with_presets
+from .serving import Listener, Servers
+from .settings import Settings
+from .tls import load_authority, server_context
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+BANNER = """\
+======================================================================
+ OFFLINE TENANT (mock-idp)      FOR DEVELOPMENT AND TESTS ONLY
+ Its keys, secrets and passwords are public. Never point anything at
+ it that must be safe.
+
+{lines}
+======================================================================
+"""
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal ends it. Raises the errors of whatever cannot be read or listened on."""
+    configuration = load_configuration(settings.tenant_file, settings.offline_file)
+    configuration = with_presets(configuration, settings.presets)
+    sockets = listen(settings.host, settings.port, setting="MOCK_IDP_PORT")
+    port = sockets[0].getsockname()[1]
+    issuer = settings.issuer_at(port)
+    clock = Clock()
+    keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
+    idp = Idp.start(configuration, keys, clock, Fetcher(settings.cimd_allow_private, settings.cimd_ca_file))
+    listeners = [Listener(create_app(idp, issuer, _control(settings)), sockets)]
+    facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer)]
+    if settings.tls_port is not None:
+        tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
+        listeners.append(tls)
+        facts += [("with TLS", tls_issuer), ("its CA", str(settings.ca_path))]
+    _log_to_stderr()
+    sys.stderr.write(_banner(idp, settings, facts))
+    Servers(listeners).run()
+
+
+def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, str]:
+    """The same tenant under an https issuer of its own: Auth0's SDKs compare it with the address that they call."""
+    sockets = listen(settings.host, port, setting="MOCK_IDP_TLS_PORT")
+    issuer = settings.tls_issuer_at(sockets[0].getsockname()[1])
+    authority = load_authority(settings.state_dir, settings.ca_path)
+    names = [*LOOPBACK_NAMES, urlsplit(issuer).hostname or "localhost"]
+    return Listener(create_app(idp, issuer, _control(settings)), sockets, server_context(authority, names)), issuer
+
+
+def _control(settings: Settings) -> ControlAccess | None:
+    if not settings.control:
+        return None
+    return ControlAccess(settings.control_token.get_secret_value() if settings.control_token else None)
+
+
+def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:
+    issuer = facts[1][1]
+    facts = [
+        *facts,
+        ("discovery", f"{issuer}.well-known/openid-configuration"),
+        ("users", ", ".join(user.email for user in idp.tenant.users.values()) or "none"),
+        ("control", f"{issuer}__mock__/" if settings.control else "off"),
+        ("presets", ", ".join(settings.presets) or "none"),
+    ]
+    return BANNER.format(lines="\n".join(f"   {name:<11} {value}" for name, value in facts))
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s mock-idp %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("mock_idp").setLevel(logging.INFO)

@@ -1,0 +1,111 @@
+"""An offline tenant for other projects' tests: real http and https on free ports, several side by side.
+
+from mock_idp.testing import offline_tenant
+
+with offline_tenant("auth0/tenant.yaml", "auth0/offline.yaml") as tenant:
+    httpx2.get(f"{tenant.issuer}.well-known/openid-configuration")
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .app import create_app
+from .clock import Clock
+from .control import ControlAccess
+from .fetching import Fetcher
+from .idp import Idp
+from .keys import KeyRing, new_key_ring
+from .listening import listen
+from .loading import Configuration, checked_configuration, load_configuration
+from .presets import with_presets
+from .running import LOOPBACK_NAMES
+from .serving import Listener, Servers
+from .tls import load_authority, server_context
+
+HOST = "127.0.0.1"
+Source = str | PathLike[str] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OfflineTenant:
+    """A tenant that listens. `issuer` is its http issuer, `tls_issuer` its https one; `ca_file` makes that trusted.
+
+    Its control API is on, at `<issuer>__mock__/`; `idp` is the same from inside.
+    """
+
+    issuer: str
+    tls_issuer: str
+    ca_file: Path
+    idp: Idp
+
+    @property
+    def domain(self) -> str:
+        """What Auth0's SDKs call the domain: host and port of the https issuer."""
+        return self.tls_issuer.removeprefix("https://").rstrip("/")
+
+
+@contextmanager
+def offline_tenant(
+    tenant: Source,
+    offline: Source,
+    *,
+    presets: Sequence[str] = (),
+    keys: KeyRing | None = None,
+    fetcher: Fetcher | None = None,
+) -> Iterator[OfflineTenant]:
+    """Run a tenant from two files or two documents until the block ends.
+
+    `keys` spares the time to make new ones. ConfigurationError when the files make no sense.
+    """
+    configuration = with_presets(_configuration(tenant, offline), presets)
+    clock = Clock()
+    idp = Idp.start(configuration, keys or new_key_ring("localhost", clock.now()), clock, fetcher)
+    with TemporaryDirectory() as directory:
+        ca_file = Path(directory) / "ca.pem"
+        running, listeners = _listeners(idp, ca_file)
+        servers = Servers(listeners)
+        thread = threading.Thread(target=servers.run_in_thread, name="offline-tenant")
+        thread.start()
+        try:
+            _wait(servers, thread)
+            yield running
+        finally:
+            servers.stop()
+            thread.join()
+
+
+def _configuration(tenant: Source, offline: Source) -> Configuration:
+    if isinstance(tenant, Mapping) and isinstance(offline, Mapping):
+        return checked_configuration(dict(tenant), dict(offline), names=("tenant", "offline"))
+    if isinstance(tenant, Mapping) or isinstance(offline, Mapping):
+        raise TypeError("tenant and offline must both be files or both be documents")
+    return load_configuration(Path(tenant), Path(offline))
+
+
+def _listeners(idp: Idp, ca_file: Path) -> tuple[OfflineTenant, list[Listener]]:
+    plain, secure = (listen(HOST, 0, setting="port") for _ in range(2))
+    issuer = f"http://localhost:{plain[0].getsockname()[1]}/"
+    tls_issuer = f"https://localhost:{secure[0].getsockname()[1]}/"
+    context = server_context(load_authority(None, ca_file), LOOPBACK_NAMES)
+    listeners = [
+        Listener(create_app(idp, issuer, ControlAccess()), plain),
+        Listener(create_app(idp, tls_issuer, ControlAccess()), secure, context),
+    ]
+    return OfflineTenant(issuer, tls_issuer, ca_file, idp), listeners
+
+
+def _wait(servers: Servers, thread: threading.Thread) -> None:
+    """The sockets listen already; this only makes a failed start an error here instead of a hanging request."""
+    while not servers.started:
+        if not thread.is_alive():
+            raise RuntimeError("the offline tenant did not start")
+        time.sleep(0.005)

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from mock_idp.cimd import checked_url
+from mock_idp.errors import InvalidClientMetadata
+from mock_idp.fetching import Fetcher, is_public
+
+API = "http://localhost:5555/mcp"
+CALLBACK = "http://127.0.0.1:3334/callback"
+
+
+@dataclass
+class Site:
+    """An https server on this machine that serves what a test puts into it, and counts."""
+
+    url: str
+    ca_file: Path
+    pages: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def put(self, path: str, document: Any, *, status: int = 200) -> str:
+        self.pages[path] = (status, document if isinstance(document, bytes) else json.dumps(document).encode())
+        return f"{self.url}{path}"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    found = Site("", tmp_path / "ca.pem")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.asked.append(self.path)
+            status, body = found.pages.get(self.path, (404, b""))
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", body.decode())
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    found.url = f"https://localhost:{server.server_port}"
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def supported(**more: Any) -> Any:
+    def change(file: dict[str, Any]) -> None:
+        file["tenant"].update(client_id_metadata_document_supported=True, **more)
+        file["databases"][0]["is_domain_connection"] = True
+        grant = {"default_for": "third_party_clients", "audience": API, "subject_type": "user"}
+        file["clientGrants"].append({**grant, "scope": ["access:mcp"]})
+
+    return change
+
+
+DYNAMIC = {"client_id_metadata_document_dynamic_registration_supported": True}
+
+
+def document(url: str, **changes: Any) -> dict[str, Any]:
+    metadata = {
+        "client_id": url,
+        "client_name": "Desk client",
+        "application_type": "native",
+        "grant_types": ["authorization_code", "refresh_token", "implicit"],
+        "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "none",
+        "tos_uri": "https://x.example/",
+        **changes,
+    }
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+def start_with(start: Any, site: Site, change: Any, *, allow_private: bool = True) -> Any:
+    return start(change, fetcher=Fetcher(allow_private, site.ca_file))
+
+
+def test_support_is_advertised_under_its_setting(start: Any) -> None:
+    name = "client_id_metadata_document_supported"
+    assert name not in start().http.get("/.well-known/openid-configuration").json()
+    assert start(supported()).http.get("/.well-known/openid-configuration").json()[name] is True
+
+
+def test_an_administrator_imports_a_document_and_sees_what_does_not_count(start: Any, site: Site) -> None:
+    tenant = start_with(start, site, supported())
+    url = site.put("/client.json", document(f"{site.url}/client.json"))
+    assert "Unknown client" in tenant.authorize(client_id=url, redirect_uri=CALLBACK).text
+    answer = tenant.http.post("/__mock__/clients/cimd", json={"external_client_id": url})
+    assert answer.status_code == 201
+    assert answer.json()["mapped_fields"]["external_client_id"] == url
+    assert answer.json()["validation"] == {
+        "valid": True,
+        "warnings": ["Grant type not supported: 'implicit'", "Property not supported: 'tos_uri'"],
+    }
+    code = tenant.sign_in(client_id=url, redirect_uri=CALLBACK, scope="access:mcp")["code"]
+    tokens = tenant.redeem(code, client=(url, None), redirect_uri=CALLBACK).json()
+    claims = tenant.claims(tokens["access_token"])
+    assert claims["client_id"] == url
+
+
+def test_a_client_registers_on_first_use_only_under_the_dynamic_setting(start: Any, site: Site) -> None:
+    tenant = start_with(start, site, supported(**DYNAMIC))
+    url = site.put("/client.json", document(f"{site.url}/client.json"))
+    response = tenant.authorize(client_id=url, redirect_uri=CALLBACK, scope="access:mcp")
+    page = tenant.http.get(tenant.follow(tenant.log_in(response)).headers["location"]).text
+    assert url in page
+    assert "127.0.0.1:3334" in page
+    assert "Any program on this device" in page
+
+
+def test_the_copy_is_fetched_again_when_it_is_old(start: Any, site: Site) -> None:
+    tenant = start_with(start, site, supported(**DYNAMIC))
+    url = site.put("/client.json", document(f"{site.url}/client.json"))
+    for _ in range(3):
+        tenant.authorize(client_id=url, redirect_uri=CALLBACK)
+    assert len(site.asked) == 1
+    tenant.idp.clock.shift(301)
+    tenant.authorize(client_id=url, redirect_uri=CALLBACK)
+    assert len(site.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"client_id": "https://other.example/client.json"}, "client_id must be the URL"),
+        ({"client_name": ""}, "client_name must be"),
+        ({"redirect_uris": []}, "redirect_uris must be a list"),
+        ({"redirect_uris": [CALLBACK, CALLBACK]}, "redirect_uris must be unique"),
+        ({"redirect_uris": ["http://app.example/cb"]}, "must use https"),
+        ({"application_type": "web"}, "redirect_uris must be https"),
+        ({"application_type": "tv"}, "application_type"),
+        ({"grant_types": None}, "grant_types must be"),
+        ({"grant_types": ["implicit"]}, "grant_types must contain"),
+        ({"token_endpoint_auth_method": "client_secret_post"}, "token_endpoint_auth_method"),
+        ({"jwks": {"keys": []}}, "jwks is not supported inline"),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, "jwks_uri is needed"),
+        (
+            {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://other.example/jwks.json"},
+            "jwks_uri must have the origin",
+        ),
+    ],
+)
+def test_a_document_that_breaks_a_rule_is_refused_on_a_page(
+    start: Any, site: Site, changes: dict[str, Any], reason: str
+) -> None:
+    tenant = start_with(start, site, supported(**DYNAMIC))
+    url = site.put("/client.json", document(f"{site.url}/client.json", **changes))
+    response = tenant.authorize(client_id=url, redirect_uri=CALLBACK)
+    assert response.status_code == 400
+    assert reason in response.text
+    assert "location" not in response.headers
+
+
+def test_redirects_large_bodies_and_other_formats_are_refused(start: Any, site: Site) -> None:
+    tenant = start_with(start, site, supported(**DYNAMIC))
+    site.put("/real.json", document(f"{site.url}/real.json"))
+    cases = {
+        site.put("/moved.json", b"/real.json", status=302): "only 200 counts",
+        site.put("/gone.json", b"", status=404): "answered 404",
+        site.put("/large.json", document(f"{site.url}/large.json", description="x" * 6000)): "larger than 5120 bytes",
+        site.put("/page.json", b"<html>"): "is not JSON",
+        site.put("/list.json", []): "is not a JSON object",
+    }
+    for url, reason in cases.items():
+        response = tenant.authorize(client_id=url, redirect_uri=CALLBACK)
+        assert response.status_code == 400
+        assert reason in response.text
+    assert "/real.json" not in site.asked
+
+
+def test_private_addresses_are_never_asked_unless_a_switch_says_so(start: Any, site: Site) -> None:
+    tenant = start_with(start, site, supported(**DYNAMIC), allow_private=False)
+    url = site.put("/client.json", document(f"{site.url}/client.json"))
+    assert "must not be on localhost" in tenant.authorize(client_id=url, redirect_uri=CALLBACK).text
+    by_address = "https://10.0.0.1/client.json"
+    assert "not public" in tenant.authorize(client_id=by_address, redirect_uri=CALLBACK).text
+    assert site.asked == []
+
+
+def test_a_server_that_nobody_vouches_for_is_refused(start: Any, site: Site) -> None:
+    tenant = start(supported(**DYNAMIC), fetcher=Fetcher(allow_private=True))
+    url = site.put("/client.json", document(f"{site.url}/client.json"))
+    assert "could not be fetched" in tenant.authorize(client_id=url, redirect_uri=CALLBACK).text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1"),
+        *("224.0.0.1", "255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1"),
+        *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1"),
+    ],
+)
+def test_what_is_not_the_public_internet(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+def test_what_is_the_public_internet(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a.example/c.json",
+        "https:///c.json",
+        "https://localhost/c.json",
+        "https://127.0.0.1/c.json",
+        "https://[::1]/c.json",
+        "https://a.example",
+        "https://a.example/",
+        "https://a.example/../c.json",
+        "https://a.example/x/%2e%2E/c.json",
+        "https://a.example/" + "x" * 120,
+        " https://a.example/c.json",
+        "https://u:p@a.example/c.json",
+        "https://a.example/c.json#f",
+        "https://a.example/c.json?x=1",
+        "https://a.example:0/c.json",
+        "https://a.example/%zz.json",
+        "https://a.example:port/c.json",
+    ],
+)
+def test_urls_that_auth0_forbids(url: str) -> None:
+    with pytest.raises(InvalidClientMetadata):
+        checked_url(url)
+
+
+def test_a_url_that_auth0_allows() -> None:
+    assert checked_url("https://a.example:8443/x/c%20d.json")
