@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import uvicorn
 
-from .example import example_app
+from .catalogue import Catalogue
+from .example import example_app, example_server
 from .listen import CannotListen, listening_sockets
 from .metrics import Metrics
 from .settings import Settings, SettingsError, load_settings
@@ -17,9 +19,15 @@ SHUTDOWN_SECONDS = 10
 
 
 def main() -> None:
-    """Run until a signal ends it. Exit code 2: the configuration is wrong."""
+    """Run until a signal ends it, or print what needs which permission. Exit code 2: the configuration is wrong."""
+    parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
+    parser.add_argument("--permissions", action="store_true", help="print what needs which permission, and end")
+    arguments = parser.parse_args()
     try:
         settings = load_settings()
+        if arguments.permissions:
+            sys.stdout.write(Catalogue(example_server(settings), [settings.required_permission]).table())
+            return
         sockets = listening_sockets(settings.host, settings.port)
         metrics = _metrics(settings)
         export_traces()
