@@ -1,4 +1,4 @@
-"""Reading a request to /authorize (auth0.md A3; OpenID Connect Core section 3.1.2.1)."""
+"""Reading a request to /authorize (OpenID Connect Core section 3.1.2.1)."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
         raise PageError(
             "invalid_request",
             f"Unknown client: {client_id}",
+            guess="unknown_client",
             why="The tenant has no client with this id.",
             fix="Use the id of a client that the tenant has. A dynamically registered one may have been forgotten.",
         )
@@ -102,6 +103,7 @@ def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
         raise AuthorizationError(
             "unsupported_response_type",
             f"Unsupported response type: {response_type}",
+            guess="unsupported_response_type",
             why="OAuth 2.1 has no implicit grant, and this tenant does without it even where Auth0 still has it.",
             fix="Use response_type=code with PKCE.",
         )
@@ -109,6 +111,7 @@ def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
         raise AuthorizationError(
             "unauthorized_client",
             "Grant type 'authorization_code' not allowed for the client.",
+            guess="authorize_grant_off",
             fix="Add authorization_code to the client's grant_types.",
         )
 
@@ -116,7 +119,7 @@ def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
 def _check_response_mode(parameters: Mapping[str, str]) -> None:
     mode = parameters.get("response_mode", "query")
     if mode not in RESPONSE_MODES:
-        raise AuthorizationError("invalid_request", f"Unsupported response mode: {mode}")
+        raise _unsupported(f"Unsupported response mode: {mode}")
 
 
 def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
@@ -127,6 +130,7 @@ def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
             raise AuthorizationError(
                 "invalid_request",
                 f"Parameter not allowed: {name}",
+                guess="parameter_not_allowed",
                 why="A third-party client in strict mode may send only the parameters that Auth0 lists for it.",
                 fix=f"Leave out {name}.",
             )
@@ -151,18 +155,18 @@ def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str 
     method = parameters.get("code_challenge_method", "plain")
     if challenge is None:
         if client.strict or "code_challenge_method" in parameters:
-            # The rule for strict clients is documented, its text is not (?).
             raise AuthorizationError(
                 "invalid_request",
                 "Missing required parameter: code_challenge",
+                guess="pkce_missing",
                 why="PKCE is mandatory for third-party clients.",
                 fix="Send code_challenge and code_challenge_method=S256.",
             )
         return None, method
     if method not in CHALLENGE_METHODS:
-        raise AuthorizationError("invalid_request", f"Unsupported code_challenge_method: {method}")
+        raise _unsupported(f"Unsupported code_challenge_method: {method}")
     if not CODE_CHALLENGE.fullmatch(challenge):
-        raise AuthorizationError("invalid_request", "code_challenge must be 43 to 128 unreserved characters")
+        raise _unsupported("code_challenge must be 43 to 128 unreserved characters")
     return challenge, method
 
 
@@ -179,7 +183,7 @@ def _prompt(value: str | None) -> frozenset[str]:
     prompts = frozenset((value or "").split())
     unknown = prompts - PROMPTS
     if unknown or ("none" in prompts and len(prompts) > 1):
-        raise AuthorizationError("invalid_request", f"Unsupported prompt: {value}")
+        raise _unsupported(f"Unsupported prompt: {value}")
     return prompts
 
 
@@ -187,5 +191,9 @@ def _max_age(value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"[0-9]{1,10}", value):
-        raise AuthorizationError("invalid_request", "max_age must be a number of seconds")
+        raise _unsupported("max_age must be a number of seconds")
     return int(value)
+
+
+def _unsupported(description: str) -> AuthorizationError:
+    return AuthorizationError("invalid_request", description, guess="unsupported_parameter_value")

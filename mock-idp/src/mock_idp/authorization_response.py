@@ -8,10 +8,11 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from starlette.responses import RedirectResponse, Response
 
+from .answering import error_page, settled
 from .authorization_request import Addressee
 from .errors import AuthorizationError, PageError
 from .idp import Idp
-from .pages import ErrorPage, FormPostPage, render
+from .pages import FormPostPage, render
 from .store import AuthorizationRequest
 
 logger = logging.getLogger(__name__)
@@ -33,19 +34,12 @@ def send_to_callback(idp: Idp, recipient: Recipient, parameters: Mapping[str, st
 
 
 def refuse(idp: Idp, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
-    """Deliver an error: redirected, or as a page for clients under open_redirect_protection (auth0.md A3)."""
+    """Deliver an error: redirected, or as a page for clients under open_redirect_protection (Auth0: Security Controls)."""
     if to_page or isinstance(error, PageError):
-        return error_page(error)
+        return error_page(idp, error)
     logger.info("authorization refused: %s: %s", error.error, error.description)
-    return send_to_callback(idp, recipient, {"error": error.error, "error_description": error.description})
-
-
-def error_page(error: AuthorizationError) -> Response:
-    logger.info("authorization refused on a page: %s: %s", error.error, error.description)
-    # 403 where an access_denied is not redirected was observed; 400 for the others is secondary.
-    default = 403 if error.error == "access_denied" else 400
-    status = error.status if isinstance(error, PageError) else default
-    return render(ErrorPage(error.error, error.description, why=error.why, fix=error.fix), status=status)
+    answer = settled(idp, error)
+    return send_to_callback(idp, recipient, {"error": answer.error, "error_description": answer.description})
 
 
 def _with_parameters(url: str, parameters: Mapping[str, str], *, fragment: bool) -> str:

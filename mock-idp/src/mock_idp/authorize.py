@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .answering import error_page, on_page
 from .audience import user_grant
 from .authorization_request import read_addressee, read_request
-from .authorization_response import error_page, refuse, send_to_callback
+from .authorization_response import refuse, send_to_callback
 from .client_documents import register_on_first_use
 from .consent import question
 from .device_decision import approve_device
@@ -31,7 +32,7 @@ async def authorize(request: Request) -> Response:
         await register_on_first_use(idp, parameters.get("client_id"))
         addressee = read_addressee(idp, parameters, issuer_of(request))
     except InvalidRequest as error:
-        return _refuse_on_page(idp, PageError(error.error, error.description))
+        return _refuse_on_page(idp, PageError(error.error, error.description, guess=error.guess))
     except PageError as error:
         return _refuse_on_page(idp, error)
     resources = [value for name, value in pairs if name == "resource" and value]
@@ -48,12 +49,10 @@ async def authorize(request: Request) -> Response:
     return response
 
 
+@on_page
 async def resume(request: Request) -> Response:
     """Go on with a sign-in after one of its pages."""
-    try:
-        state, transaction = find_transaction(request, request.query_params.get("state"))
-    except PageError as error:
-        return error_page(error)
+    state, transaction = find_transaction(request, request.query_params.get("state"))
     return _proceed(request, state, transaction)
 
 
@@ -82,7 +81,7 @@ def _finish(idp: Idp, transaction: Transaction, session: Session) -> Response:
 
 def _refuse_on_page(idp: Idp, error: PageError) -> Response:
     _log(idp, None, error, None)
-    return error_page(error)
+    return error_page(idp, error)
 
 
 def _log(
@@ -99,7 +98,9 @@ def _session_for(request: Request, transaction: Transaction) -> Session | None:
     if session is not None and not _must_log_in_again(transaction, session, idp_of(request).clock.now()):
         return session
     if "none" in asked.prompt:
-        raise AuthorizationError("login_required", "Login required", why="prompt=none, and nobody is signed in.")
+        raise AuthorizationError(
+            "login_required", "Login required", guess="login_required", why="prompt=none, and nobody is signed in."
+        )
     return None
 
 
@@ -117,11 +118,13 @@ def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
     if asked is None or "none" not in transaction.request.prompt:
         return asked is not None
     if asked == "consent":
-        raise AuthorizationError("consent_required", "Consent required", why="prompt=none, and consent is needed.")
-    # Documented is that such a request is rejected; the code and the text are guesses (?).
+        raise AuthorizationError(
+            "consent_required", "Consent required", guess="consent_required", why="prompt=none, and consent is needed."
+        )
     raise AuthorizationError(
         "interaction_required",
         "Interaction required",
+        guess="interaction_required",
         why="prompt=none, and a loopback or custom scheme callback needs the user's confirmation.",
         fix="Set skip_non_verifiable_callback_uri_confirmation_prompt on the client or the tenant.",
     )

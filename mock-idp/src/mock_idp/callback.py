@@ -1,4 +1,4 @@
-"""Redirect URIs: which are registered, and which a tenant can trust (auth0.md A3)."""
+"""Redirect URIs: which are registered, and which a tenant can trust."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from .loopback import is_loopback_name
 from .tenant import Client
 
 
+class CallbackMismatch(PageError):
+    def __init__(self, *, why: str, fix: str) -> None:
+        super().__init__("unauthorized_client", "Callback URL mismatch.", why=why, fix=fix, guess="callback_mismatch")
+        self.status = 403
+
+
 def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behaviours) -> str:
     """The redirect URI if it is registered, character for character (OAuth 2.1 section 2.3.1); PageError otherwise.
 
@@ -17,14 +23,11 @@ def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behav
     is set to it, the port of a loopback callback does not matter (RFC 8252 section 7.3).
     """
     if redirect_uri is None:
-        return _only_callback(client)
+        return _only_callback(client, behaviours)
     any_port = behaviours.loopback_redirect == "any_port"
     registered = redirect_uri in client.callbacks or (any_port and _matches_on_loopback(client, redirect_uri))
     if not registered:
-        raise PageError(
-            "unauthorized_client",
-            "Callback URL mismatch.",
-            status=behaviours.callback_mismatch_status,
+        raise CallbackMismatch(
             why=f"The provided redirect_uri is not in the list of allowed callback URLs. Sent: {redirect_uri!r}. "
             f"Allowed for {client.name!r}: {_listed(client)}.",
             fix="Add it to the client's `callbacks` (Allowed Callback URLs), or send one that is there.",
@@ -58,13 +61,14 @@ def _without_loopback_port(uri: str) -> tuple[str, str, str] | None:
     return host, parts.path, parts.query
 
 
-def _only_callback(client: Client) -> str:
-    if len(client.callbacks) == 1:
+def _only_callback(client: Client, behaviours: Behaviours) -> str:
+    if len(client.callbacks) == 1 and behaviours.omitted_redirect_uri:
         return client.callbacks[0]
     raise PageError(
         "invalid_request",
         "Missing required parameter: redirect_uri",
-        why=f"The client has {len(client.callbacks)} callback URLs, so the request must say which.",
+        guess="missing_redirect_uri",
+        why=f"The client has {len(client.callbacks)} callback URLs; the request must say which.",
         fix="Send redirect_uri.",
     )
 

@@ -8,9 +8,6 @@ from .idp import Idp
 from .register import add_registered
 from .store import FetchedDocument
 
-# How long a copy serves before it is fetched again. What Auth0 does is not known (?).
-COPY_LIFETIME = 300
-
 
 async def import_by_hand(idp: Idp, url: str) -> Imported:
     """What an administrator does with POST /api/v2/clients/cimd/register. OAuthError when it cannot be done."""
@@ -36,9 +33,12 @@ async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
     try:
         imported = await import_client(idp.fetcher, client_id)
     except OAuthError as error:
-        raise PageError(error.error, error.description, why="The client's metadata document was refused.") from error
+        raise PageError(
+            error.error, error.description, guess="metadata_document", why="The client's metadata document was refused."
+        ) from error
     add_registered(idp, imported.client)
-    idp.store.documents.put(client_id, FetchedDocument(idp.clock.now() + COPY_LIFETIME))
+    expires = idp.clock.now() + idp.behaviours.metadata_copy_lifetime
+    idp.store.documents.put(client_id, FetchedDocument(expires))
 
 
 def _is_stale(idp: Idp, client_id: str) -> bool:

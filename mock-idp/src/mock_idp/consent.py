@@ -1,4 +1,4 @@
-"""The consent page, and when it is needed (auth0.md A3, A4)."""
+"""The consent page, and when it is needed (Auth0: User Consent)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .answering import on_page
 from .audience import user_grant
-from .authorization_response import error_page, refuse
+from .authorization_response import refuse
 from .callback import is_verifiable
 from .cimd import is_metadata_url
 from .device_decision import deny_device
-from .errors import AuthorizationError, InvalidRequest, PageError
+from .errors import AuthorizationError, PageError
 from .idp import Idp
 from .pages import ConsentPage, ScopeLine, render
 from .scopes import user_scopes
@@ -52,23 +53,17 @@ def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple
     return user_scopes(idp.tenant, client, user, api, grant, asked.scopes)
 
 
+@on_page
 async def show_consent(request: Request) -> Response:
-    try:
-        state, transaction = find_transaction(request, request.query_params.get("state"))
-        return render(_page(request, state, transaction))
-    except AuthorizationError as error:
-        return error_page(error)
+    state, transaction = find_transaction(request, request.query_params.get("state"))
+    return render(_page(request, state, transaction))
 
 
+@on_page
 async def submit_consent(request: Request) -> Response:
-    try:
-        form = single_values(await form_pairs(request))
-        state, transaction = find_transaction(request, form.get("state"))
-        return _decide(request, state, transaction, form.get("action"))
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except AuthorizationError as error:
-        return error_page(error)
+    form = single_values(await form_pairs(request))
+    state, transaction = find_transaction(request, form.get("state"))
+    return _decide(request, state, transaction, form.get("action"))
 
 
 def _decide(request: Request, state: str, transaction: Transaction, action: str | None) -> Response:
@@ -86,7 +81,12 @@ def _decide(request: Request, state: str, transaction: Transaction, action: str 
     idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
     if transaction.device is not None:
         return deny_device(idp, transaction.device)
-    return refuse(idp, asked, AuthorizationError("access_denied", DECLINED), to_page=shows_errors(idp, transaction))
+    return refuse(
+        idp,
+        asked,
+        AuthorizationError("access_denied", DECLINED, guess="consent_declined"),
+        to_page=shows_errors(idp, transaction),
+    )
 
 
 def _needs_consent(idp: Idp, asked: AuthorizationRequest, session: Session) -> bool:

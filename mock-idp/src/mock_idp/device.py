@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from .answering import on_page, refused
 from .audience import find_api, requested_audience, user_grant
-from .authorization_response import error_page
 from .client_authentication import authenticate
-from .errors import AuthorizationError, InvalidRequest, OAuthError, PageError, UnauthorizedClient
+from .errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
 from .idp import Idp
 from .pages import ActivatePage, render
 from .scopes import split_scope
@@ -20,11 +19,8 @@ from .sessions import browser_mark, new_browser_mark, set_browser_mark
 from .store import AuthorizationRequest, DeviceAuthorization, Transaction
 from .tenant import Client
 from .tenantfile import GRANT_DEVICE
-from .token import refused_answer
 from .transactions import TRANSACTION_LIFETIME
 from .web import NO_STORE, body_pairs, form_pairs, idp_of, issuer_of, single_values
-
-logger = logging.getLogger(__name__)
 
 CODE_LIFETIME = 900
 INTERVAL = 5
@@ -45,9 +41,8 @@ async def device_code(request: Request) -> Response:
         resources = [value for name, value in pairs if name == "resource" and value]
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:
-        logger.info("device authorization refused: %s: %s (%s)", error.error, error.description, error.why)
         idp.log.add("fdeaz", error.description, details=error.why)
-        return refused_answer(idp, error)
+        return refused(idp, error)
     now = idp.clock.now()
     scopes = split_scope(parameters.get("scope"))
     device = DeviceAuthorization(
@@ -62,13 +57,11 @@ async def show_activation(request: Request) -> Response:
     return render(ActivatePage(idp_of(request).tenant.settings.friendly_name, user_code[:32]))
 
 
+@on_page
 async def submit_activation(request: Request) -> Response:
     """POST /activate: find the device, then log in and confirm it."""
     idp = idp_of(request)
-    try:
-        form = single_values(await form_pairs(request))
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
+    form = single_values(await form_pairs(request))
     typed = form.get("user_code", "")
     found = _find(idp, typed)
     if found is None:
@@ -103,7 +96,7 @@ def _audience(idp: Idp, client: Client, parameters: dict[str, str], resources: l
 
 
 def _as_oauth_error(error: AuthorizationError) -> OAuthError:
-    refusal = InvalidRequest(error.description, why=error.why)
+    refusal = InvalidRequest(error.description, why=error.why, guess="device_refused")
     refusal.error = error.error
     refusal.status = 403 if error.error == "access_denied" else 400
     return refusal

@@ -1,24 +1,39 @@
-"""The answers in which a request is refused, with Auth0's status codes and texts (auth0.md A3, A6)."""
+"""The answers in which a request is refused, with Auth0's status codes and texts.
+
+`guess` is the name in `guesses.py` of an answer that is not established.
+"""
 
 from __future__ import annotations
 
 
-class OAuthError(Exception):
-    """A refusal in the form of RFC 6749 section 5.2. `why` is for the log and the pages, never for the wire."""
+class Refusal(Exception):
+    """A request is refused. `why` and `fix` explain it in the log and on the pages, never on the wire."""
 
     status = 400
     error = "invalid_request"
-    # The tenant log's code, where it is not that of the grant.
-    log_code: str | None = None
+    guess: str | None = None
 
-    def __init__(self, description: str, *, why: str = "") -> None:
+    def __init__(self, description: str, *, why: str = "", fix: str = "", guess: str | None = None) -> None:
         super().__init__(description)
         self.description = description
         self.why = why
+        self.fix = fix
+        self.guess = guess or self.guess
+
+
+class OAuthError(Refusal):
+    """A refusal as JSON, in the form of RFC 6749 section 5.2."""
+
+    # The tenant log's code, where it is not that of the grant.
+    log_code: str | None = None
 
 
 class InvalidRequest(OAuthError):
     pass
+
+
+class MalformedRequest(InvalidRequest):
+    guess = "malformed_request"
 
 
 class MissingParameter(InvalidRequest):
@@ -28,12 +43,13 @@ class MissingParameter(InvalidRequest):
 
 class UnsupportedGrantType(OAuthError):
     error = "unsupported_grant_type"
+    guess = "unsupported_grant_type"
 
 
 class InvalidGrant(OAuthError):
-    # The API reference says 400; every report from the field says 403 (secondary).
     status = 403
     error = "invalid_grant"
+    guess = "invalid_grant"
 
 
 class InvalidRefreshToken(InvalidGrant):
@@ -48,6 +64,7 @@ class ReusedRefreshToken(InvalidRefreshToken):
 class UnauthorizedClient(OAuthError):
     status = 403
     error = "unauthorized_client"
+    guess = "grant_not_allowed"
 
 
 class AccessDenied(OAuthError):
@@ -68,46 +85,41 @@ class SlowDown(OAuthError):
 class ExpiredToken(OAuthError):
     status = 403
     error = "expired_token"
+    guess = "expired_device_code"
 
 
 class InvalidRedirectUri(OAuthError):
-    """RFC 7591 section 3.2.2; Auth0's own answer is not documented (?)."""
+    """RFC 7591 section 3.2.2."""
 
     error = "invalid_redirect_uri"
+    guess = "registration_metadata"
 
 
 class InvalidClientMetadata(OAuthError):
     """RFC 7591 section 3.2.2."""
 
     error = "invalid_client_metadata"
+    guess = "registration_metadata"
 
 
 class ClientAuthenticationFailed(OAuthError):
-    # Widely seen in the field; the API reference has `invalid_client` / `Client authentication failed` (secondary).
     status = 401
     error = "access_denied"
+    guess = "client_authentication"
 
     def __init__(self, *, why: str) -> None:
         super().__init__("Unauthorized", why=why)
 
 
-class AuthorizationError(Exception):
-    """A refusal at /authorize (RFC 6749 section 4.1.2.1).
+class AuthorizationError(Refusal):
+    """A refusal at /authorize or on one of the pages (RFC 6749 section 4.1.2.1)."""
 
-    `why` and `fix` are what the error page and the log explain on top of what Auth0 says.
-    """
-
-    def __init__(self, error: str, description: str, *, why: str = "", fix: str = "") -> None:
-        super().__init__(description)
+    def __init__(self, error: str, description: str, *, why: str = "", fix: str = "", guess: str | None = None) -> None:
+        super().__init__(description, why=why, fix=fix, guess=guess)
         self.error = error
-        self.description = description
-        self.why = why
-        self.fix = fix
+        # Observed for access_denied where it is not redirected; 400 for the others is secondary.
+        self.status = 403 if error == "access_denied" else 400
 
 
 class PageError(AuthorizationError):
     """A refusal that must not be redirected: there is no client or callback that could be trusted with it."""
-
-    def __init__(self, error: str, description: str, *, status: int = 400, why: str = "", fix: str = "") -> None:
-        super().__init__(error, description, why=why, fix=fix)
-        self.status = status

@@ -1,4 +1,4 @@
-"""The login page (auth0.md A4)."""
+"""The login page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import logging
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from .authorization_response import error_page
-from .errors import InvalidRequest, PageError
+from .answering import on_page
 from .pages import LoginPage, SeededUser, render
 from .sessions import begin_session
 from .store import Transaction
@@ -19,22 +18,16 @@ from .web import form_pairs, idp_of, single_values
 logger = logging.getLogger(__name__)
 
 
+@on_page
 async def show_login(request: Request) -> Response:
-    try:
-        state, transaction = find_transaction(request, request.query_params.get("state"))
-    except PageError as error:
-        return error_page(error)
+    state, transaction = find_transaction(request, request.query_params.get("state"))
     return render(_page(request, state, transaction, transaction.request.login_hint or ""))
 
 
+@on_page
 async def submit_login(request: Request) -> Response:
-    try:
-        form = single_values(await form_pairs(request))
-        state, transaction = find_transaction(request, form.get("state"))
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except PageError as error:
-        return error_page(error)
+    form = single_values(await form_pairs(request))
+    state, transaction = find_transaction(request, form.get("state"))
     user = idp_of(request).tenant.user_by_email(form.get("username", ""))
     if user is None or not user.password_matches(form.get("password", "")):
         logger.info("login refused: wrong email or password")

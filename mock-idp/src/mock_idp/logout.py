@@ -1,12 +1,12 @@
-"""Auth0's own logout (auth0.md A7)."""
+"""Auth0's own logout (Auth0: Log Users Out of Auth0)."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from .authorization_response import error_page
-from .errors import InvalidRequest, PageError
+from .answering import on_page
+from .errors import PageError
 from .idp import Idp
 from .pages import MessagePage, render
 from .sessions import current_session, end_session
@@ -14,15 +14,11 @@ from .tenant import Client
 from .web import idp_of, single_values
 
 
+@on_page
 async def logout(request: Request) -> Response:
     """GET /v2/logout: end the session, then go to `returnTo` if it is allowed for the client or the tenant."""
-    try:
-        parameters = single_values(request.query_params.multi_items())
-        target = _target(idp_of(request), parameters)
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except PageError as error:
-        return error_page(error)
+    parameters = single_values(request.query_params.multi_items())
+    target = _target(idp_of(request), parameters)
     response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
@@ -46,6 +42,7 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
         raise PageError(
             "invalid_request",
             f'The "returnTo" querystring parameter "{wanted}" is not defined as a valid URL',
+            guess="logout_target",
             why=f"Allowed: {', '.join(allowed) or 'none'}.",
             fix="Add it to allowed_logout_urls of the client (with client_id) or of the tenant (without).",
         )
@@ -68,6 +65,7 @@ def check_logout_client(client: Client) -> None:
         raise PageError(
             "invalid_request",
             "Logout is not supported for third-party clients",
+            guess="logout_third_party",
             why="Auth0 offers no logout endpoint to third-party clients with enhanced security controls.",
             fix="Revoke the refresh token with POST /oauth/revoke.",
         )

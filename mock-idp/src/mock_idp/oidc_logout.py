@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from .authorization_response import error_page
-from .errors import InvalidRequest, PageError
+from .answering import on_page
+from .errors import PageError
 from .idp import Idp
 from .jwts import verified_claims
 from .logout import check_logout_client, log_logout, unknown_client
@@ -32,34 +32,28 @@ class Hint:
     client: Client | None
 
 
+@on_page
 async def oidc_logout(request: Request) -> Response:
     """End the session at once when the request proves to be the user's; ask on a page otherwise."""
     idp = idp_of(request)
-    try:
-        parameters = await _parameters(request)
-        hint = _hint(idp, issuer_of(request), parameters)
-        target = _target(idp, hint, parameters)
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except PageError as error:
-        return error_page(error)
+    parameters = await _parameters(request)
+    hint = _hint(idp, issuer_of(request), parameters)
+    target = _target(idp, hint, parameters)
     session = current_session(request)
     if session is None or session.session_id == hint.session_id:
         return _log_out(request, target)
     return _ask(request, target)
 
 
+@on_page
 async def confirm_logout(request: Request) -> Response:
     """The answer to the question on the page."""
     idp = idp_of(request)
-    try:
-        form = single_values(await form_pairs(request))
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
+    form = single_values(await form_pairs(request))
     asked = idp.store.logouts.get(form.get("state"), idp.clock.now())
     mark = browser_mark(request)
     if asked is None or mark is None or not hmac.compare_digest(mark, asked.browser):
-        return error_page(PageError("invalid_request", "This logout has expired or began in another browser."))
+        raise PageError("invalid_request", "This logout has expired or began in another browser.", guess="logout_hint")
     idp.store.logouts.drop(form.get("state"))
     if form.get("action") != "accept":
         return render(MessagePage("Still logged in", "You were not logged out."))
@@ -79,12 +73,17 @@ def _hint(idp: Idp, issuer: str, parameters: Mapping[str, str]) -> Hint:
     # An expired ID token is good enough to say whose session it was (RP-Initiated Logout section 2).
     claims = _id_token_claims(idp, parameters["id_token_hint"])
     if claims is None or claims.get("iss") != issuer:
-        raise PageError("invalid_request", "id_token_hint is invalid", why="This tenant did not issue that ID token.")
+        raise PageError(
+            "invalid_request",
+            "id_token_hint is invalid",
+            guess="logout_hint",
+            why="This tenant did not issue that ID token.",
+        )
     audience, session_id = claims.get("aud"), claims.get("sid")
     if client_id not in (None, audience):
-        raise PageError("invalid_request", "client_id does not match id_token_hint")
+        raise PageError("invalid_request", "client_id does not match id_token_hint", guess="logout_hint")
     if parameters.get("logout_hint") not in (None, session_id):
-        raise PageError("invalid_request", "logout_hint does not match id_token_hint")
+        raise PageError("invalid_request", "logout_hint does not match id_token_hint", guess="logout_hint")
     return Hint(session_id if isinstance(session_id, str) else None, _client(idp, str(audience)))
 
 
@@ -110,6 +109,7 @@ def _target(idp: Idp, hint: Hint, parameters: Mapping[str, str]) -> str | None:
         raise PageError(
             "invalid_request",
             f'The "post_logout_redirect_uri" parameter "{wanted}" is not defined as a valid URL',
+            guess="logout_target",
             why=f"Allowed: {', '.join(allowed) or 'none'}.",
             fix="Add it to allowed_logout_urls of the client (with id_token_hint or client_id) or of the tenant.",
         )

@@ -47,7 +47,7 @@ class Api:
 
     @property
     def adds_permissions(self) -> bool:
-        """Whether access tokens carry `permissions`: an _authz dialect with RBAC on (auth0.md A5)."""
+        """Whether access tokens carry `permissions`: an _authz dialect with RBAC on (Auth0: Enable RBAC)."""
         return self.enforce_policies and self.token_dialect.endswith("_authz")
 
 
@@ -199,7 +199,7 @@ class Tenant:
         return tuple(scope for scope in api.scopes if scope in held)
 
     def client_grant(self, client: Client, api: Api, subject_type: SubjectType) -> ClientGrant | None:
-        """The grant that applies: the client's own, else the default of third-party clients (auth0.md A5)."""
+        """The grant that applies: the client's own, else the default of third-party clients (Auth0: Client Grants)."""
         grants = [g for g in self.client_grants if g.audience == api.identifier and g.subject_type == subject_type]
         own = next((g for g in grants if g.client_id == client.client_id), None)
         if own is not None or client.first_party:

@@ -8,10 +8,9 @@ from typing import Any, cast
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .errors import InvalidRequest, OAuthError
+from .errors import MalformedRequest
 from .idp import Idp
 
 ISSUER = "mock_idp.issuer"
@@ -48,7 +47,7 @@ def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str
         if value == "" or name in repeatable:
             continue
         if name in values:
-            raise InvalidRequest(f"Parameter sent more than once: {name}")
+            raise MalformedRequest(f"Parameter sent more than once: {name}")
         values[name] = value
     return values
 
@@ -59,7 +58,7 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
     try:
         return QueryParams(body.decode("ascii")).multi_items()
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not {FORM}") from error
+        raise MalformedRequest(f"The body is not {FORM}") from error
 
 
 async def body_pairs(request: Request) -> list[tuple[str, str]]:
@@ -78,20 +77,14 @@ async def json_object(request: Request) -> dict[str, Any]:
     try:
         document = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(NOT_AN_OBJECT) from error
+        raise MalformedRequest(NOT_AN_OBJECT) from error
     if not isinstance(document, dict):
-        raise InvalidRequest(NOT_AN_OBJECT)
+        raise MalformedRequest(NOT_AN_OBJECT)
     return document
 
 
 def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
-
-
-def refused(error: OAuthError, *, headers: Mapping[str, str] | None = None) -> Response:
-    """An OAuth error answer (RFC 6749 section 5.2)."""
-    body = {"error": error.error, "error_description": error.description}
-    return JSONResponse(body, status_code=error.status, headers={**NO_STORE, **(headers or {})})
 
 
 def _text_pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -100,6 +93,6 @@ def _text_pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         if value is None:
             continue
         if not isinstance(value, str):
-            raise InvalidRequest(f"Parameter must be a string: {name}")
+            raise MalformedRequest(f"Parameter must be a string: {name}")
         pairs.append((name, value))
     return pairs
