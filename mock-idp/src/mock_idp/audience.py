@@ -1,4 +1,7 @@
-"""Which API a request is for: `audience`, RFC 8707's `resource`, or the tenant's default (Auth0: Resource Parameter Compatibility Profile)."""
+"""Which API a request is for: `audience`, RFC 8707's `resource`, or the tenant's default.
+
+Source: Auth0, Resource Parameter Compatibility Profile.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def send_to_callback(idp: Idp, recipient: Recipient, parameters: Mapping[str, st
 
 
 def refuse(idp: Idp, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
-    """Deliver an error: redirected, or as a page for clients under open_redirect_protection (Auth0: Security Controls)."""
+    """Deliver an error: redirected, or as a page for clients under open_redirect_protection."""
     if to_page or isinstance(error, PageError):
         return error_page(idp, error)
     logger.info("authorization refused: %s: %s", error.error, error.description)

@@ -1,4 +1,4 @@
-"""What of the requested scope is granted (Auth0: Role-Based Access Control). Nothing here is an error: what is not granted is dropped."""
+"""What of the requested scope is granted (Auth0: Role-Based Access Control). What is not is dropped without error."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Api:
     identifier: str
     name: str
     signing_alg: Literal["RS256", "HS256", "PS256"]
-    signing_secret: str
+    signing_secret: str = field(repr=False)
     token_dialect: Dialect
     token_lifetime: int
     enforce_policies: bool
@@ -82,7 +82,7 @@ class Client:
 
     client_id: str
     name: str
-    secret: str
+    secret: str = field(repr=False)
     app_type: str
     first_party: bool
     strict: bool
@@ -143,7 +143,7 @@ class User:
 
     user_id: str
     email: str
-    password: str
+    password: str = field(repr=False)
     email_verified: bool
     roles: tuple[str, ...]
     profile: Mapping[str, str]
