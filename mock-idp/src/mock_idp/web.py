@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .errors import MalformedRequest
 from .idp import Idp
+from .jsontext import parse_json
 
 ISSUER = "mock_idp.issuer"
 MAX_BODY = 64 * 1024
@@ -75,8 +75,8 @@ async def body_values(request: Request) -> dict[str, str]:
 
 async def json_object(request: Request) -> dict[str, Any]:
     try:
-        document = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
+        document = parse_json(await request.body())
+    except ValueError as error:
         raise MalformedRequest(NOT_AN_OBJECT) from error
     if not isinstance(document, dict):
         raise MalformedRequest(NOT_AN_OBJECT)
