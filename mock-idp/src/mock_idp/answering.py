@@ -10,7 +10,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .errors import AuthorizationError, ClientAuthenticationFailed, InvalidRequest, OAuthError, PageError, Refusal
+from .errors import AuthorizationError, ClientAuthenticationFailed, InvalidRequest, OAuthError, Refusal
 from .idp import Idp
 from .pages import ErrorPage, render
 from .web import NO_STORE, idp_of
@@ -51,12 +51,15 @@ def refused(idp: Idp, error: OAuthError) -> Response:
     return JSONResponse(body, status_code=answer.status, headers=headers)
 
 
-def error_page(idp: Idp, error: AuthorizationError) -> Response:
-    """A page that says what a real tenant says, and explains it."""
+def error_page(request: Request, error: Refusal, *, kept_from: str | None = None) -> Response:
+    """A page that says what a real tenant says, and explains it.
+
+    `kept_from` names the client that would have got the error at its callback otherwise.
+    """
     logger.info("refused on a page: %s: %s", error.error, error.description)
-    answer = settled(idp, error)
-    page = ErrorPage(answer.error, answer.description, why=error.why, fix=error.fix)
-    return render(page, status=answer.status)
+    answer = settled(idp_of(request), error)
+    page = ErrorPage(answer.error, answer.description, error.case, kept_from)
+    return render(request, page, status=answer.status)
 
 
 def on_page(endpoint: Endpoint) -> Endpoint:
@@ -66,9 +69,7 @@ def on_page(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except InvalidRequest as error:
-            return error_page(idp_of(request), PageError(error.error, error.description, guess=error.guess))
-        except AuthorizationError as error:
-            return error_page(idp_of(request), error)
+        except (InvalidRequest, AuthorizationError) as error:
+            return error_page(request, error)
 
     return answer

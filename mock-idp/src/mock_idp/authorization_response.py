@@ -6,40 +6,52 @@ import logging
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from .answering import error_page, settled
 from .authorization_request import Addressee
 from .errors import AuthorizationError, PageError
-from .idp import Idp
 from .pages import FormPostPage, render
 from .store import AuthorizationRequest
+from .web import idp_of
 
 logger = logging.getLogger(__name__)
 
 Recipient = Addressee | AuthorizationRequest
 
 
-def send_to_callback(idp: Idp, recipient: Recipient, parameters: Mapping[str, str]) -> Response:
+def send_to_callback(request: Request, recipient: Recipient, parameters: Mapping[str, str]) -> Response:
     """Deliver `parameters`, `state` and, where the tenant says so, `iss`."""
     answer = dict(parameters)
     if recipient.state is not None:
         answer["state"] = recipient.state
-    if idp.tenant.settings.authorization_response_iss_parameter_supported:
+    if idp_of(request).tenant.settings.authorization_response_iss_parameter_supported:
         answer["iss"] = recipient.issuer
     if recipient.response_mode == "form_post":
-        return render(FormPostPage(recipient.redirect_uri, answer))
+        return render(request, FormPostPage(recipient.redirect_uri, answer))
     url = _with_parameters(recipient.redirect_uri, answer, fragment=recipient.response_mode == "fragment")
     return RedirectResponse(url, status_code=302, headers={"Cache-Control": "no-store"})
 
 
-def refuse(idp: Idp, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
+def refuse(request: Request, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
     """Deliver an error: redirected, or as a page for clients under open_redirect_protection."""
     if to_page or isinstance(error, PageError):
-        return error_page(idp, error)
+        return error_page(request, error, kept_from=_kept_from(request, recipient, error))
     logger.info("authorization refused: %s: %s", error.error, error.description)
-    answer = settled(idp, error)
-    return send_to_callback(idp, recipient, {"error": answer.error, "error_description": answer.description})
+    answer = settled(idp_of(request), error)
+    parameters = {"error": answer.error, "error_description": answer.description}
+    return send_to_callback(request, recipient, parameters)
+
+
+def _kept_from(request: Request, recipient: Recipient, error: AuthorizationError) -> str | None:
+    """The client whose redirection policy alone keeps the error on a page."""
+    if isinstance(error, PageError) or not recipient.redirect_uri:
+        return None
+    if isinstance(recipient, Addressee):
+        return recipient.client.name
+    client = idp_of(request).tenant.clients.get(recipient.client_id)
+    return client.name if client is not None else None
 
 
 def _with_parameters(url: str, parameters: Mapping[str, str], *, fragment: bool) -> str:

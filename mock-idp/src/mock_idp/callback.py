@@ -5,15 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .behaviours import Behaviours
+from .differences import compare
 from .errors import PageError
+from .explanations import Case
 from .loopback import is_loopback_name
 from .tenant import Client
-
-
-class CallbackMismatch(PageError):
-    def __init__(self, *, why: str, fix: str) -> None:
-        super().__init__("unauthorized_client", "Callback URL mismatch.", why=why, fix=fix, guess="callback_mismatch")
-        self.status = 403
 
 
 def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behaviours) -> str:
@@ -27,10 +23,12 @@ def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behav
     any_port = behaviours.loopback_redirect == "any_port"
     registered = redirect_uri in client.callbacks or (any_port and _matches_on_loopback(client, redirect_uri))
     if not registered:
-        raise CallbackMismatch(
-            why=f"The provided redirect_uri is not in the list of allowed callback URLs. Sent: {redirect_uri!r}. "
-            f"Allowed for {client.name!r}: {_listed(client)}.",
-            fix="Add it to the client's `callbacks` (Allowed Callback URLs), or send one that is there.",
+        raise PageError(
+            "unauthorized_client",
+            "Callback URL mismatch.",
+            _mismatch(client, redirect_uri),
+            status=403,
+            guess="callback_mismatch",
         )
     return redirect_uri
 
@@ -67,11 +65,18 @@ def _only_callback(client: Client, behaviours: Behaviours) -> str:
     raise PageError(
         "invalid_request",
         "Missing required parameter: redirect_uri",
+        Case("callback_missing", client=client.name, registered=client.callbacks, count=str(len(client.callbacks))),
         guess="missing_redirect_uri",
-        why=f"The client has {len(client.callbacks)} callback URLs; the request must say which.",
-        fix="Send redirect_uri.",
     )
 
 
-def _listed(client: Client) -> str:
-    return ", ".join(repr(callback) for callback in client.callbacks) or "none"
+def _mismatch(client: Client, sent: str) -> Case:
+    nearest = compare(sent, client.callbacks)
+    return Case(
+        "callback_mismatch",
+        client=client.name,
+        sent=sent,
+        registered=client.callbacks,
+        difference=nearest.kinds if nearest else (),
+        nearest=nearest.nearest if nearest and nearest.is_slip else "",
+    )

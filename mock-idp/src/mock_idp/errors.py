@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
+from .explanations import Case, explain
+
 
 class Refusal(Exception):
-    """A request is refused. `why` and `fix` explain it in the log and on the pages, never on the wire."""
+    """A request is refused.
+
+    `why` is for the log, `case` for the pages where it ends on one; neither ever goes over the wire.
+    """
 
     status = 400
     error = "invalid_request"
     guess: str | None = None
 
-    def __init__(self, description: str, *, why: str = "", fix: str = "", guess: str | None = None) -> None:
+    def __init__(self, description: str, *, why: str = "", case: Case | None = None, guess: str | None = None) -> None:
         super().__init__(description)
         self.description = description
-        self.why = why
-        self.fix = fix
+        self.case = case
+        self.why = why or (str(explain(case).why) if case else "")
         self.guess = guess or self.guess
 
 
@@ -39,6 +44,11 @@ class MalformedRequest(InvalidRequest):
 class MissingParameter(InvalidRequest):
     def __init__(self, name: str) -> None:
         super().__init__(f"Missing required parameter: {name}")
+
+
+class RepeatedParameter(MalformedRequest):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Parameter sent more than once: {name}", case=Case("parameter_repeated", parameter=name))
 
 
 class UnsupportedGrantType(OAuthError):
@@ -114,8 +124,8 @@ class ClientAuthenticationFailed(OAuthError):
 class AuthorizationError(Refusal):
     """A refusal at /authorize or on one of the pages (RFC 6749 section 4.1.2.1)."""
 
-    def __init__(self, error: str, description: str, *, why: str = "", fix: str = "", guess: str | None = None) -> None:
-        super().__init__(description, why=why, fix=fix, guess=guess)
+    def __init__(self, error: str, description: str, case: Case, *, guess: str | None = None) -> None:
+        super().__init__(description, case=case, guess=guess)
         self.error = error
         # Observed for access_denied where it is not redirected; 400 for the others is secondary.
         self.status = 403 if error == "access_denied" else 400
@@ -123,3 +133,9 @@ class AuthorizationError(Refusal):
 
 class PageError(AuthorizationError):
     """A refusal that must not be redirected: there is no client or callback that could be trusted with it."""
+
+    def __init__(
+        self, error: str, description: str, case: Case, *, status: int = 400, guess: str | None = None
+    ) -> None:
+        super().__init__(error, description, case, guess=guess)
+        self.status = status

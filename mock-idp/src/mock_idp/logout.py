@@ -6,7 +6,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from .answering import on_page
+from .authorization_request import unknown_client
 from .errors import PageError
+from .explanations import Case
 from .idp import Idp
 from .pages import MessagePage, render
 from .sessions import current_session, end_session
@@ -19,7 +21,7 @@ async def logout(request: Request) -> Response:
     """GET /v2/logout: end the session, then go to `returnTo` if it is allowed for the client or the tenant."""
     parameters = single_values(request.query_params.multi_items())
     target = _target(idp_of(request), parameters)
-    response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
+    response: Response = render(request, MessagePage("logged_out"))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
     log_logout(request)
@@ -32,7 +34,7 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
     wanted, client_id = parameters.get("returnTo"), parameters.get("client_id")
     client = idp.tenant.clients.get(client_id or "")
     if client_id is not None and client is None:
-        raise unknown_client(client_id)
+        raise unknown_client(idp, client_id)
     if client is not None:
         check_logout_client(client)
     allowed = client.logout_urls if client is not None else idp.tenant.settings.allowed_logout_urls
@@ -42,11 +44,17 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
         raise PageError(
             "invalid_request",
             f'The "returnTo" querystring parameter "{wanted}" is not defined as a valid URL',
+            logout_case(wanted, client, allowed),
             guess="logout_target",
-            why=f"Allowed: {', '.join(allowed) or 'none'}.",
-            fix="Add it to allowed_logout_urls of the client (with client_id) or of the tenant (without).",
         )
     return wanted
+
+
+def logout_case(wanted: str, client: Client | None, allowed: tuple[str, ...]) -> Case:
+    """Why the browser does not go to `wanted` after a logout."""
+    if client is None:
+        return Case("logout_url_not_allowed_tenant", sent=wanted, registered=allowed)
+    return Case("logout_url_not_allowed", sent=wanted, registered=allowed, client=client.name)
 
 
 def log_logout(request: Request) -> None:
@@ -55,17 +63,12 @@ def log_logout(request: Request) -> None:
         idp.log.add("slo", "User successfully logged out", user=idp.tenant.users.get(session.user_id))
 
 
-def unknown_client(client_id: str) -> PageError:
-    return PageError("invalid_request", f"Unknown client: {client_id}", fix="Use the id of a client of the tenant.")
-
-
 def check_logout_client(client: Client) -> None:
-    """PageError for a strict third-party client: it has no logout endpoints. The text is a guess (?)."""
+    """PageError for a strict third-party client: it has no logout endpoints."""
     if client.strict:
         raise PageError(
             "invalid_request",
             "Logout is not supported for third-party clients",
+            Case("logout_third_party", client=client.name),
             guess="logout_third_party",
-            why="Auth0 offers no logout endpoint to third-party clients with enhanced security controls.",
-            fix="Revoke the refresh token with POST /oauth/revoke.",
         )

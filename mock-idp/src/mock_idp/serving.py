@@ -87,6 +87,7 @@ def _config(listener: Listener) -> uvicorn.Config:
         proxy_headers=False,
         lifespan="off",
         ws="none",
+        timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )

@@ -9,7 +9,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .errors import MalformedRequest
+from .errors import MalformedRequest, RepeatedParameter
+from .explanations import Case
 from .idp import Idp
 from .jsontext import parse_json
 
@@ -41,35 +42,35 @@ def issuer_of(request: Request) -> str:
 
 
 def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Parameters by name. InvalidRequest when one is sent twice (RFC 6749 section 3.1). Empty ones count as absent."""
+    """Parameters by name, without the empty ones. RepeatedParameter when one is sent twice (RFC 6749 section 3.1)."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if value == "" or name in repeatable:
             continue
         if name in values:
-            raise MalformedRequest(f"Parameter sent more than once: {name}")
+            raise RepeatedParameter(name)
         values[name] = value
     return values
 
 
 async def form_pairs(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form body, in order. InvalidRequest when the body is not text in that encoding."""
+    """The fields of a form body, in order. MalformedRequest when the body is not text in that encoding."""
     body = await request.body()
     try:
         return QueryParams(body.decode("ascii")).multi_items()
     except UnicodeDecodeError as error:
-        raise MalformedRequest(f"The body is not {FORM}") from error
+        raise MalformedRequest(f"The body is not {FORM}", case=Case("form_malformed")) from error
 
 
 async def body_pairs(request: Request) -> list[tuple[str, str]]:
-    """The parameters of a form or JSON body, in order; Auth0 takes both. InvalidRequest when it is neither."""
+    """The parameters of a form or JSON body, in order; Auth0 takes both. MalformedRequest when it is neither."""
     if media_type(request) == "application/json":
         return _text_pairs(await json_object(request))
     return await form_pairs(request)
 
 
 async def body_values(request: Request) -> dict[str, str]:
-    """The parameters of a form or JSON body by name; InvalidRequest when one is sent twice."""
+    """The parameters of a form or JSON body by name; RepeatedParameter when one is sent twice."""
     return single_values(await body_pairs(request))
 
 
