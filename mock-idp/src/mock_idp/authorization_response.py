@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from .authorization_request import Addressee
 from .errors import AuthorizationError, OAuthError, PageError
+from .outcomes import note_refusal
 from .pages import ErrorPage, FormPostPage, render
 from .store import AuthorizationRequest
 from .web import idp_of
@@ -38,6 +39,7 @@ def refuse(request: Request, recipient: Recipient, error: AuthorizationError, *,
     if to_page or isinstance(error, PageError):
         return error_page(request, error, kept_from=_kept_from(request, recipient, error))
     logger.info("authorization refused: %s: %s", error.error, error.description)
+    note_refusal(request, error.error, error.description, error.case)
     return send_to_callback(request, recipient, {"error": error.error, "error_description": error.description})
 
 
