@@ -31,12 +31,16 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has read enough, as in `make up | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def up(arguments: argparse.Namespace) -> int:
     """Start the stack and say what to do with it."""
-    settings = environment.load()
     runtime = _runtime(arguments)
+    settings = environment.load()
     runtime.up(settings)
     _welcome(settings)
     return 0
@@ -70,14 +74,16 @@ def client(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Tell the story from the refusal to the answer; the stack is left as it was found."""
+    running = _running()
+    for name in running:
+        say(f"{bold(f'Runtime: {name}')} (the stack is running)")
+    runtime = next(iter(running.values())) if running else _runtime(arguments)
     settings = environment.load()
     if not settings.offline:
         raise Problem(
             f"The demo signs in the offline tenant's users, but .env names {settings['AUTH0_DOMAIN']}."
             " Set COMPOSE_PROFILES=mock and the AUTH0_ values of .env.example, or try `make ask`."
         )
-    running = _running()
-    runtime = next(iter(running.values())) if running else _runtime(arguments)
     if not running:
         runtime.up(settings)
     try:
@@ -95,6 +101,7 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 def test(arguments: argparse.Namespace) -> int:
     """Run every test, the end-to-end suite in the local runtime among them."""
+    say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
     return local.run([str(packages.PYTHON), "-m", "pytest", *arguments.rest])
 

@@ -9,7 +9,7 @@ import sys
 import time
 
 from environment import ROOT, Environment, answers, refusal, require_free_ports
-from report import Problem, coloured
+from report import Problem, coloured, say
 
 PROJECT = "gatehouse"
 READY_SECONDS = 60
@@ -41,7 +41,9 @@ def up(environment: Environment) -> None:
     """
     if not is_up():
         require_free_ports(environment.ports() | environment.callback_port())
-    if run(compose("up", "--detach", "--build", "--wait", "--remove-orphans")) != 0:
+    say("Building the images (the first time takes minutes, then seconds) ...")
+    _build()
+    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans")) != 0:
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
         raise Problem("The containers did not start: the lines above say which and why.")
@@ -62,7 +64,7 @@ def down(*, volumes: bool = False) -> bool:
     was_up = bool(_quiet(compose("ps", "--all", "--quiet")).stdout.strip())
     extra = ["--volumes"] if volumes else []
     if was_up or volumes:
-        run(compose("--profile", "*", "down", "--remove-orphans", "--timeout", "15", *extra))
+        run(compose(*_progress(), "--profile", "*", "down", "--remove-orphans", "--timeout", "15", *extra))
     return was_up
 
 
@@ -76,13 +78,13 @@ def logs(*, follow: bool) -> None:
 def client(arguments: list[str]) -> int:
     """Run the `gatehouse` command in the agent's container."""
     terminal = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--no-TTY"]
-    return run(compose("run", "--rm", "--build", *terminal, "client", *arguments))
+    return _run_once("client", arguments, terminal)
 
 
 def demo() -> int:
     """Tell the story against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
-    return run(compose("run", "--rm", "--no-TTY", "--build", *colour, "e2e", "python", "tests/e2e/demo.py"))
+    return _run_once("e2e", ["python", "tests/e2e/demo.py"], ["--no-TTY", *colour])
 
 
 def compose(*arguments: str, project: str = PROJECT) -> list[str]:
@@ -93,6 +95,22 @@ def compose(*arguments: str, project: str = PROJECT) -> list[str]:
 def run(command: list[str], **variables: str) -> int:
     """Run a command from the project's folder."""
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
+
+
+def _run_once(service: str, arguments: list[str], options: list[str]) -> int:
+    _build(service)
+    return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments))
+
+
+def _build(*services: str) -> None:
+    """Build quietly; what goes wrong is shown."""
+    done = _quiet(compose("build", "--quiet", *services), timeout=1800)
+    if done.returncode != 0:
+        raise Problem(f"Building the images failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
+
+
+def _progress() -> list[str]:
+    return [] if sys.stdout.isatty() else ["--progress", "quiet"]
 
 
 def _quiet(command: list[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:

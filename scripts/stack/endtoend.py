@@ -13,6 +13,7 @@ from report import Problem, say
 
 PROJECT = "gatehouse-e2e"
 SUITE = "tests/e2e"
+REPLICAS = ("--scale", "server=3")
 _KEPT = ("PATH", "HOME", "LANG", "TERM", "NO_COLOR")
 FILES = ("--env-file", ".env.example", "-f", "docker-compose.yml", "-f", "tests/e2e/compose.yml")
 
@@ -31,10 +32,10 @@ def in_docker() -> int:
     """
     try:
         _compose("--profile", "*", "build", "--quiet")
-        _compose("up", "--detach", "--wait", "--no-deps", "gateway", "server")
+        _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server up before the tenant: alive, and not ready")
         _probe("alive-not-ready")
-        _compose("up", "--detach", "--wait", "mock-idp")
+        _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
         say("tenant up: ready")
         _probe("ready")
         return _suite()
@@ -43,7 +44,8 @@ def in_docker() -> int:
 
 
 def _suite() -> int:
-    return _run("run", "--rm", "--no-TTY", "e2e", "python", "-m", "pytest", "-p", "no:cacheprovider", SUITE)
+    pytest = ("python", "-m", "pytest", "-p", "no:cacheprovider", SUITE)
+    return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", *pytest)
 
 
 def _probe(state: str) -> None:
@@ -61,5 +63,5 @@ def _compose(*arguments: str) -> None:
 def _run(*arguments: str) -> int:
     # The suite's stack is the offline one, whatever the shell's variables name.
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("DOCKER_")}
-    command = docker.compose(*FILES, *arguments, project=PROJECT)
+    command = docker.compose("--progress", "quiet", *FILES, *arguments, project=PROJECT)
     return subprocess.run(command, cwd=ROOT, env=kept, check=False).returncode

@@ -23,6 +23,12 @@ DEMO_CLIENT = {
 }
 
 
+SERVER_CLIENT = {
+    "EXCHANGE_CLIENT_ID": "GatehouseServerDemoClient0000000",
+    "EXCHANGE_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-3",
+}
+
+
 @dataclass(frozen=True)
 class OfflineStack:
     """Where the pieces are, and what each is started with."""
@@ -80,6 +86,7 @@ class OfflineStack:
             "AUTH0_ISSUER": self.issuer,
             "AUTH0_AUDIENCE": self.mcp_url,
             "MCP_PORT": str(self.mcp_port),
+            **SERVER_CLIENT,
         }
         with self._process("gatehouse_server", variables) as process:
             wait_for(f"http://localhost:{self.mcp_port}/livez", 200, process)
@@ -95,7 +102,11 @@ class OfflineStack:
 
     @contextlib.contextmanager
     def _process(self, module: str, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-        plain = {name: value for name, value in os.environ.items() if not name.startswith(("AUTH0_", "MCP_", "MOCK_"))}
+        plain = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AUTH0_", "MCP_", "MOCK_", "EXCHANGE_"))
+        }
         with (self.folder / f"{module}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", module], env={**plain, **variables}, cwd=self.folder, stdout=log, stderr=log

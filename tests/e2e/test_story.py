@@ -70,6 +70,7 @@ def test_bob_signs_in_and_is_refused_with_the_missing_permission(stack: Stack, h
 
 
 def test_declining_consent_ends_in_a_sentence(stack: Stack, home: Path) -> None:
+    stack.control("POST", "reset")  # the tenant remembers consent
     declined = stack.gatehouse("login", home=home, ROBOT_CONSENT="deny")
     assert declined.returncode == 3, declined.stderr
     assert "denied" in declined.stderr.lower() or "declined" in declined.stderr.lower()

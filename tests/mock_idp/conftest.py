@@ -23,7 +23,7 @@ from mock_idp.keys import KeyRing, new_key_ring
 from mock_idp.loading import load_configuration
 from mock_idp.pytest_plugin import start_offline_tenant  # noqa: F401 - a fixture
 
-ROOT = Path(__file__).parents[2]
+BASE = Path(__file__).parent / "base"
 ISSUER = "http://localhost:9000/"
 API = "http://localhost:5555/mcp"
 CALLBACK = "http://localhost:5000/callback"
@@ -155,7 +155,7 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
     ) -> Harness:
         paths = []
         for name, edit in (("tenant.yaml", change), ("offline.yaml", offline)):
-            document = yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
+            document = yaml.safe_load((BASE / name).read_text(encoding="utf-8"))
             if edit is not None:
                 edit(document)
             (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")

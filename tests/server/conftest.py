@@ -62,7 +62,7 @@ async def server_without_keys() -> AsyncIterator[httpx2.AsyncClient]:
 @asynccontextmanager
 async def _running(tenant: Callable[[httpx2.Request], httpx2.Response]) -> AsyncIterator[httpx2.AsyncClient]:
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(tenant))
-    app = protect(example_server(), settings(), keys=SigningKeys(JWKS_URL, "RS256", http=http))
+    app = protect(example_server(settings()), settings(), keys=SigningKeys(JWKS_URL, "RS256", http=http))
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost:5555") as client,

@@ -27,13 +27,14 @@ def challenge_of(response: httpx2.Response) -> str:
     return str(response.headers["WWW-Authenticate"])
 
 
+TOOLS = {"get_time", "convert_time", "whoami", "count_down", "book_room"}
 METADATA = 'resource_metadata="http://localhost:5555/.well-known/oauth-protected-resource/mcp"'
 
 
 async def test_a_good_token_gets_the_tools(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     answer = await post(server, issuer.token())
     assert answer.status_code == 200, answer.text
-    assert {tool["name"] for tool in answer.json()["result"]["tools"]} == {"get_time", "whoami"}
+    assert {tool["name"] for tool in answer.json()["result"]["tools"]} == TOOLS
 
 
 async def test_without_credentials_the_challenge_has_no_error(server: httpx2.AsyncClient) -> None:
@@ -60,7 +61,7 @@ async def test_a_bad_token_is_told_why(server: httpx2.AsyncClient, issuer: Issue
 async def test_an_error_description_cannot_break_out_of_its_quotes(issuer: Issuer) -> None:
     odd = settings(AUTH0_AUDIENCE='http://x/"\\\r\n, error="none')
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
-    app = protect(example_server(), odd, keys=SigningKeys(JWKS_URL, "RS256", http=http))
+    app = protect(example_server(settings()), odd, keys=SigningKeys(JWKS_URL, "RS256", http=http))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost:5555") as client:
         refusal = await post(client, issuer.token())
     assert refusal.status_code == 401
@@ -140,7 +141,7 @@ async def test_a_route_that_the_owner_adds_is_behind_the_gate(issuer: Issuer) ->
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
 
-    mcp = example_server()
+    mcp = example_server(settings())
 
     @mcp.custom_route("/admin", methods=["GET"])
     async def admin(_: Request) -> PlainTextResponse:
@@ -196,7 +197,7 @@ async def test_the_metadata_names_resource_issuer_and_scope(server: httpx2.Async
     assert answer.json() == {
         "resource": "http://localhost:5555/mcp",
         "authorization_servers": ["https://tenant.example.com/"],
-        "scopes_supported": ["access:mcp"],
+        "scopes_supported": ["access:mcp", "time:convert", "time:zones"],
         "bearer_methods_supported": ["header"],
         "resource_name": "Gatehouse MCP server",
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .clock import Clock
+from .jsontext import parse_json
 from .masking import decoded_tokens, hidden, masked, masked_pairs, masked_url
 from .outcomes import outcome_of
 
@@ -134,8 +134,8 @@ def _parsed(content_type: str, body: bytes) -> Any:  # noqa: ANN401 - a JSON val
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
+            return parse_json(body)
+        except ValueError:
             return None
     if kind == "application/x-www-form-urlencoded":
         return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))

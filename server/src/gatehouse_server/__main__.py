@@ -2,45 +2,81 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import uvicorn
 
-from .app import protect
-from .example import example_server
+from .catalogue import Catalogue
+from .example import example_app, example_server
 from .listen import CannotListen, listening_sockets
-from .settings import SettingsError, load_settings
+from .metrics import Metrics
+from .settings import Settings, SettingsError, load_settings
+from .telemetry import TelemetryMissing, export_traces
 
 CONFIGURATION_ERROR = 2
+SHUTDOWN_SECONDS = 10
 
 
 def main() -> None:
-    """Run until a signal ends it. Exit code 2: the configuration is wrong."""
+    """Run until a signal ends it, or print what needs which permission. Exit code 2: the configuration is wrong."""
+    parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
+    parser.add_argument("--permissions", action="store_true", help="print what needs which permission, and end")
+    arguments = parser.parse_args()
     try:
         settings = load_settings()
+        if arguments.permissions:
+            sys.stdout.write(Catalogue(example_server(settings), [settings.required_permission]).table())
+            return
         sockets = listening_sockets(settings.host, settings.port)
-    except (SettingsError, CannotListen) as error:
+        metrics = _metrics(settings)
+        export_traces()
+    except (SettingsError, CannotListen, TelemetryMissing) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     config = uvicorn.Config(
-        protect(example_server(), settings),
+        example_app(settings, metrics),
         access_log=False,
         server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         log_config=_logging(),
     )
     uvicorn.Server(config).run(sockets=sockets)
+
+
+def _metrics(settings: Settings) -> Metrics:
+    metrics = Metrics()
+    if settings.metrics_port is not None:
+        try:
+            metrics.serve(settings.metrics_host, settings.metrics_port)
+        except OSError as error:
+            raise CannotListen(
+                f"METRICS_PORT is {settings.metrics_port}: cannot listen on {settings.metrics_host} ({error.strerror})."
+                " Set METRICS_PORT to a free port, or leave it empty for no metrics."
+            ) from error
+    return metrics
 
 
 def _logging() -> dict[str, object]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "formatters": {
+            "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+            "json": {"format": "%(message)s"},
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "audit": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"},
+        },
         "root": {"handlers": ["stderr"], "level": "INFO"},
-        "loggers": {name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp")},
+        "loggers": {
+            "gatehouse.audit": {"handlers": ["audit"], "propagate": False},
+            **{name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp", "opentelemetry")},
+        },
     }
 
 

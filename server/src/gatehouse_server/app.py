@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from mcp.server.mcpserver import MCPServer
@@ -16,14 +16,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from .catalogue import Catalogue
 from .challenge import Challenges
-from .gate import Gate
+from .gate import MOST_BODY_BYTES, Gate
 from .health import health_routes
 from .keys import KeysUnavailable, SigningKeys
 from .metadata import metadata_routes, metadata_url
+from .metrics import Metrics
+from .permissions import Hierarchy
 from .settings import Settings
+from .streams import OnDemandStreams
 from .tokens import TokenVerifier
+from .visibility import Visibility
 
 CORS_REQUEST_HEADERS = (
     "Authorization",
@@ -34,45 +40,74 @@ CORS_REQUEST_HEADERS = (
     "Mcp-Method",
     "Mcp-Name",
     "Last-Event-ID",
+    "X-Request-Id",
 )
-CORS_ANSWER_HEADERS = ("WWW-Authenticate", "MCP-Session-Id", "Retry-After")
+CORS_ANSWER_HEADERS = ("WWW-Authenticate", "MCP-Session-Id", "Retry-After", "X-Request-Id")
 
 
-def protect(mcp: MCPServer, settings: Settings, *, keys: SigningKeys | None = None) -> Starlette:
+def protect(
+    mcp: MCPServer,
+    settings: Settings,
+    *,
+    implies: Mapping[str, Iterable[str]] | None = None,
+    metrics: Metrics | None = None,
+    keys: SigningKeys | None = None,
+) -> Starlette:
     """The finished ASGI app: `mcp` over streamable HTTP, behind the gate.
 
     Every route of the MCP SDK's own app (the MCP endpoint and `mcp.custom_route` ones) is behind the gate; only the
     probes and the RFC 9728 metadata are open.
+
+    Args:
+        mcp: a server whose tools, resources and prompts state their permissions with `requires`.
+        implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
+        metrics: where decisions are counted; its registry can be served or scraped as the caller likes.
+        keys: the tenant's signing keys, for tests; from `settings.jwks_url` unless given.
     """
-    keys = keys or SigningKeys(settings.jwks_url, settings.algorithm)
-    verifier = TokenVerifier(keys, issuer=settings.issuer, audience=settings.audience, algorithm=settings.algorithm)
-    required = [settings.required_permission]
-    inner = mcp.streamable_http_app(
-        streamable_http_path=settings.mcp_path,
-        json_response=True,
-        stateless_http=True,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=settings.hosts(), allowed_origins=settings.origins()
-        ),
+    metrics = metrics or Metrics()
+    keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
+    catalogue = Catalogue(mcp, [settings.required_permission])
+    security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
+    inner = mcp.streamable_http_app(streamable_http_path=settings.mcp_path, transport_security=security)
+    manager = OnDemandStreams(mcp.session_manager.app, security, MOST_BODY_BYTES)
+    mcp.middleware.append(Visibility(catalogue))
+
+    def gate(app: ASGIApp) -> Gate:
+        return Gate(
+            app,
+            verifier=verifier,
+            catalogue=catalogue,
+            challenges=challenges,
+            metrics=metrics,
+            resource=settings.public_url,
+            grant_claim=settings.grant_claim,
+            hierarchy=Hierarchy(implies),
+        )
+
+    verifier = TokenVerifier(
+        keys,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        algorithm=settings.algorithm,
+        on_lookup=metrics.count_lookup,
     )
-    gate = Gate(
-        inner,
-        verifier=verifier,
-        challenges=Challenges(metadata_url(settings.public_url)),
-        required=required,
-        resource=settings.public_url,
-    )
-    protected = [Route(route.path, gate) for route in inner.routes if isinstance(route, Route)]
+    challenges = Challenges(metadata_url(settings.public_url))
     return Starlette(
         routes=[
             *health_routes(keys),
-            *metadata_routes(settings.public_url, settings.issuer, required),
-            *protected,
+            *metadata_routes(settings.public_url, settings.issuer, catalogue.every),
+            # The MCP endpoint without the SDK's own routing: one router is enough.
+            Route(settings.mcp_path, gate(manager.handle_request)),
             *_trailing_slash(settings),
+            *(Route(route.path, gate(inner)) for route in _custom_routes(inner, settings)),
         ],
         middleware=[_cors(settings.origins())],
-        lifespan=_lifespan(inner, keys),
+        lifespan=_lifespan(manager, keys),
     )
+
+
+def _custom_routes(inner: Starlette, settings: Settings) -> list[Route]:
+    return [route for route in inner.routes if isinstance(route, Route) and route.path != settings.mcp_path]
 
 
 def _trailing_slash(settings: Settings) -> list[Route]:
@@ -96,7 +131,7 @@ def _cors(origins: list[str]) -> Middleware:
     )
 
 
-def _lifespan(inner: Starlette, keys: SigningKeys) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(manager: OnDemandStreams, keys: SigningKeys) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
             await keys.warm()
@@ -105,7 +140,7 @@ def _lifespan(inner: Starlette, keys: SigningKeys) -> Callable[[Starlette], Abst
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # The tenant may come up later than the server: the first fetch must not hold up the start.
         warming = asyncio.create_task(warm())
-        async with inner.router.lifespan_context(inner):
+        async with manager.run():
             yield
         await warming
         await keys.aclose()

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 # RFC 6750 section 3: what may stand in error_description.
 _NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
+_NOT_STORED = {"Cache-Control": "no-store"}
 
 
 class Challenges:
@@ -46,16 +47,21 @@ class Challenges:
         error = {"error": "invalid_request", "error_description": description}
         return self._refuse(400, error, error)
 
+    def bad_message(self, status: int, description: str) -> JSONResponse:
+        """A body that is not read as a message: too large (413), too slow (408), not one message (400)."""
+        error = {"code": -32600, "message": description}
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status, headers=_NOT_STORED)
+
     def unavailable(self, retry_after: int) -> JSONResponse:
         """503: whether the token is good cannot be said now. Not a 401, which would make a client drop it."""
         description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
         body = {"error": "temporarily_unavailable", "error_description": description}
-        return JSONResponse(body, 503, headers={"Retry-After": str(retry_after), "Cache-Control": "no-store"})
+        return JSONResponse(body, 503, headers={"Retry-After": str(retry_after), **_NOT_STORED})
 
     def _refuse(self, status: int, body: Mapping[str, str], parameters: Mapping[str, str]) -> JSONResponse:
         named = {**parameters, "resource_metadata": self._metadata_url}
         challenge = ", ".join(f'{name}="{_NOT_QUOTABLE.sub("?", value)}"' for name, value in named.items())
-        headers = {"WWW-Authenticate": f"Bearer {challenge}", "Cache-Control": "no-store"}
+        headers = {"WWW-Authenticate": f"Bearer {challenge}", **_NOT_STORED}
         return JSONResponse(dict(body), status, headers=headers)
 
 

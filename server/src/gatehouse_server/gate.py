@@ -2,81 +2,155 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
-from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.authentication import AuthCredentials
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import audit
+from .body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
+from .catalogue import Catalogue
 from .challenge import Challenges
 from .keys import KeysUnavailable
-from .permissions import effective_permissions
+from .metrics import Metrics
+from .operations import MalformedMessage, Operation, read_operation
+from .permissions import GrantClaim, Hierarchy, granted
+from .streams import streaming
 from .tokens import TokenRefused, TokenVerifier, VerifiedToken
 
-logger = logging.getLogger(__name__)
+MOST_BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 15.0
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class MalformedCredentials(Exception):
-    """The Authorization header is there, but not in one clear form."""
+class Refused(Exception):
+    """The request does not pass.
+
+    Attributes:
+        reason: short, stable: the audit's reason and the metric's label.
+        response: what the client is told.
+        missing: permissions that the token lacks.
+    """
+
+    def __init__(self, reason: str, response: Response, missing: frozenset[str] = frozenset()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.response = response
+        self.missing = missing
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and what they may do."""
+
+    user: AuthenticatedUser
+    credentials: AuthCredentials
+    permissions: frozenset[str]
 
 
 class Gate:
-    """Pure ASGI middleware. Authenticates every request, asks for the permission, answers refusals itself.
+    """Pure ASGI middleware. Authenticates every request, asks for the operation's permissions, answers refusals.
 
     Args:
         app: what is protected.
-        required: permissions that every request needs.
         resource: the protected resource's identifier, for the SDK's own bindings.
+        grant_claim: which claim says what a token lets its client do.
     """
 
     def __init__(
-        self, app: ASGIApp, *, verifier: TokenVerifier, challenges: Challenges, required: Iterable[str], resource: str
+        self,
+        app: ASGIApp,
+        *,
+        verifier: TokenVerifier,
+        catalogue: Catalogue,
+        challenges: Challenges,
+        metrics: Metrics,
+        resource: str,
+        grant_claim: GrantClaim = "scope",
+        hierarchy: Hierarchy | None = None,
     ) -> None:
-        self._app = AuthContextMiddleware(app)
+        self._app = app
         self._verifier = verifier
+        self._catalogue = catalogue
         self._challenges = challenges
-        self._required = frozenset(required)
+        self._metrics = metrics
         self._resource = resource
+        self._grant_claim = grant_claim
+        self._hierarchy = hierarchy or Hierarchy()
+        self._callers: WeakKeyDictionary[VerifiedToken, Caller] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"the gate passes http only, not {scope['type']}")
-        refusal = await self._authorize(scope)
-        if refusal is not None:
-            await refusal(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    async def _authorize(self, scope: Scope) -> Response | None:
-        """Let the request in by filling `scope["user"]`, or return the refusal."""
+        began = time.perf_counter()
+        record = audit.Record(_request_id(scope))
+        send = _answering(send, record)
         try:
-            token = _bearer_token(scope)
-            if token is None:
-                logger.info("refused: no credentials")
-                return self._challenges.credentials_missing(self._required)
-            verified = await self._verifier.verify(token)
-        except MalformedCredentials as error:
-            logger.info("refused: malformed credentials: %s", error)
-            return self._challenges.invalid_request(str(error))
-        except TokenRefused as error:
-            logger.info("refused: %s", error)
-            return self._challenges.invalid_token(error.description, self._required)
-        except KeysUnavailable as error:
-            logger.warning("refused: keys unavailable: %s", error)
-            return self._challenges.unavailable(error.retry_after)
-        permissions = effective_permissions(verified.claims)
-        missing = self._required - permissions
-        if missing:
-            logger.info("refused: %s lacks %s", verified.subject, " ".join(sorted(missing)))
-            return self._challenges.insufficient_scope(missing, self._required)
-        self._admit(scope, verified, permissions)
-        return None
+            receive = await self._decide(scope, receive, record)
+        except Refused as refusal:
+            record.reason, record.missing = refusal.reason, tuple(sorted(refusal.missing))
+            await refusal.response(scope, receive, send)
+        except ClientGone:
+            record.reason = "client_gone"
+        else:
+            record.decision, record.reason = "allow", audit.ALLOWED
+            await self._pass(scope, receive, send)
+        finally:
+            record.duration = time.perf_counter() - began
+            self._write(record)
 
-    def _admit(self, scope: Scope, verified: VerifiedToken, permissions: frozenset[str]) -> None:
+    async def _decide(self, scope: Scope, receive: Receive, record: audit.Record) -> Receive:
+        """Let the request in by filling `scope["user"]`.
+
+        Returns:
+            The channel to read the request's body from.
+
+        Raises:
+            Refused: it does not pass.
+        """
+        caller = await self._authenticate(scope)
+        record.subject, record.client = caller.user.access_token.subject, caller.user.access_token.client_id
+        operation = Operation(scope["method"])
+        if scope["method"] == "POST":
+            body = await self._body(receive)
+            receive = replay(body, receive)
+            operation = self._operation(body)
+        record.operation = operation
+        needed = self._catalogue.needed(operation)
+        missing = needed - caller.permissions
+        if missing:
+            raise Refused("insufficient_scope", self._challenges.insufficient_scope(missing, needed), missing)
+        scope["user"], scope["auth"] = caller.user, caller.credentials
+        streaming.set(operation.wants_progress)
+        return receive
+
+    async def _authenticate(self, scope: Scope) -> Caller:
+        base = self._catalogue.base
+        token = self._bearer_token(scope)
+        if token is None:
+            raise Refused("no_credentials", self._challenges.credentials_missing(base))
+        try:
+            verified = await self._verifier.verify(token)
+        except TokenRefused as error:
+            raise Refused(error.code, self._challenges.invalid_token(error.description, base)) from error
+        except KeysUnavailable as error:
+            raise Refused("keys_unavailable", self._challenges.unavailable(error.retry_after)) from error
+        caller = self._callers.get(verified)
+        if caller is None:
+            caller = self._callers[verified] = self._caller(verified)
+        return caller
+
+    def _caller(self, verified: VerifiedToken) -> Caller:
+        permissions = self._hierarchy.expand(granted(verified.claims, self._grant_claim))
         scopes = sorted(permissions)
         access_token = AccessToken(
             token=verified.token,
@@ -87,25 +161,74 @@ class Gate:
             subject=verified.subject,
             claims=dict(verified.claims),
         )
-        scope["user"] = AuthenticatedUser(access_token)
-        scope["auth"] = AuthCredentials(scopes)
+        return Caller(AuthenticatedUser(access_token), AuthCredentials(scopes), permissions)
+
+    def _bearer_token(self, scope: Scope) -> str | None:
+        """The token of the one Authorization header, None without a Bearer header (RFC 6750 section 2.1)."""
+        values: list[bytes] = [value for name, value in scope["headers"] if name == b"authorization"]
+        if not values:
+            return None
+        if len(values) > 1:
+            raise self._malformed("The request has more than one Authorization header.")
+        scheme, _, token = values[0].decode("latin-1").strip().partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = token.strip()
+        if not token or not token.isascii() or "," in token or any(map(str.isspace, token)):
+            raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
+        return token
+
+    def _malformed(self, description: str) -> Refused:
+        return Refused("malformed_credentials", self._challenges.invalid_request(description))
+
+    async def _body(self, receive: Receive) -> bytes:
+        try:
+            return await read_body(receive, most=MOST_BODY_BYTES, seconds=BODY_SECONDS)
+        except BodyTooLarge:
+            problem = f"The body is larger than {MOST_BODY_BYTES} bytes."
+            raise Refused("body_too_large", self._challenges.bad_message(413, problem)) from None
+        except BodyTooSlow:
+            problem = f"The body did not arrive within {BODY_SECONDS:.0f} s."
+            raise Refused("body_too_slow", self._challenges.bad_message(408, problem)) from None
+
+    def _operation(self, body: bytes) -> Operation:
+        try:
+            return read_operation(body)
+        except MalformedMessage as error:
+            raise Refused("malformed_message", self._challenges.bad_message(400, str(error))) from error
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # What the SDK's own middleware does, so that get_access_token() works in tools.
+        reset = auth_context_var.set(scope["user"])
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            auth_context_var.reset(reset)
+
+    def _write(self, record: audit.Record) -> None:
+        self._metrics.decisions.labels(record.decision, record.reason).inc()
+        if record.decision == "allow":
+            self._metrics.observe(self._catalogue.label(record.operation), record.duration)
+        audit.write(record)
 
 
-def _bearer_token(scope: Scope) -> str | None:
-    """The token of the one Authorization header, None without a Bearer header (RFC 6750 section 2.1).
+def _request_id(scope: Scope) -> str:
+    """The caller's request id when it is a harmless one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            if _REQUEST_ID.fullmatch(given):
+                return given
+    return secrets.token_hex(8)
 
-    Raises:
-        MalformedCredentials: there are two headers, or the Bearer header is not one token.
-    """
-    values: list[bytes] = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not values:
-        return None
-    if len(values) > 1:
-        raise MalformedCredentials("The request has more than one Authorization header.")
-    scheme, _, token = values[0].decode("latin-1").strip().partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    token = token.strip()
-    if not token or not token.isascii() or any(character.isspace() or character == "," for character in token):
-        raise MalformedCredentials("The Authorization header is not of the form: Bearer <token>.")
-    return token
+
+def _answering(send: Send, record: audit.Record) -> Send:
+    header = (b"x-request-id", record.request_id.encode())
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            record.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", ()), header]}
+        await send(message)
+
+    return answer

@@ -76,6 +76,7 @@ class SigningKeys:
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
+        on_fetch: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self.url = url
         self._algorithm = algorithm
@@ -87,6 +88,7 @@ class SigningKeys:
         self._failed_at = float("-inf")
         self._failure = "they were not fetched yet"
         self._unknown_key_at = float("-inf")
+        self._on_fetch = on_fetch
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
         """The key of that id, or None when the tenant has no such key.
@@ -162,7 +164,9 @@ class SigningKeys:
             async with asyncio.timeout(self._limits.timeout):
                 document, fresh_for = await self._download()
             self._current = _KeySet(_usable_keys(document, self._algorithm), self._clock(), fresh_for)
+            self._on_fetch("ok")
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
+            self._on_fetch("failed")
             self._failed_at = self._clock()
             self._failure = str(error) or type(error).__name__
             logger.warning("signing keys: %s: %s", self.url, self._failure)

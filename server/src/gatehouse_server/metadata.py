@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
@@ -20,23 +20,23 @@ def metadata_url(resource: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path.rstrip('/')}"
 
 
-def metadata_routes(resource: str, issuer: str, scopes: Iterable[str]) -> list[Route]:
+def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Iterable[str]]) -> list[Route]:
     """Routes for the path form and the root form (which many clients try).
 
     Args:
         resource: the server's public URL; the document repeats it byte for byte (section 3.3).
         issuer: the authorization server, byte for byte as its own metadata names it.
-        scopes: what a client needs to ask for to begin with.
+        scopes: every permission that something here needs.
     """
-    document = {
-        "resource": resource,
-        "authorization_servers": [issuer],
-        "scopes_supported": sorted(scopes),
-        "bearer_methods_supported": ["header"],
-        "resource_name": "Gatehouse MCP server",
-    }
 
     async def metadata(_: Request) -> JSONResponse:
+        document = {
+            "resource": resource,
+            "authorization_servers": [issuer],
+            "scopes_supported": sorted(scopes()),
+            "bearer_methods_supported": ["header"],
+            "resource_name": "Gatehouse MCP server",
+        }
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=3600"})
 
     anyone = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]

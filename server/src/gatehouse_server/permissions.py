@@ -1,17 +1,74 @@
-"""What a caller may do, from the claims of a verified token."""
+"""Permissions: what an operation needs, what a caller has, which permission implies which."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar
+
+GrantClaim = Literal["scope", "permissions"]
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+_DECLARED = "__gatehouse_permissions__"
 
 
-def effective_permissions(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The token's `scope`, narrowed by Auth0's `permissions` claim where the token carries one.
+def requires(*permissions: str) -> Callable[[FunctionT], FunctionT]:
+    """State on a tool, resource or prompt function which permissions its use needs.
 
-    `permissions` lists everything the user's roles allow, `scope` what this client was granted: only what is in
-    both was given to this client by somebody who has it (Auth0 docs, "Enable role-based access control for APIs").
+    The one statement feeds the gate, the lists of tools, resources and prompts, the protected resource metadata and
+    the documentation. It may stand above or below the SDK's own decorator.
     """
-    scope = frozenset(claims.get("scope", "").split())
+
+    def declare(function: FunctionT) -> FunctionT:
+        # A bound method has no attributes of its own: the statement belongs to its function.
+        setattr(getattr(function, "__func__", function), _DECLARED, frozenset(permissions) | declared(function))
+        return function
+
+    return declare
+
+
+def declared(function: object) -> frozenset[str]:
+    """The permissions that were stated with `requires`."""
+    stated: frozenset[str] = getattr(function, _DECLARED, frozenset())
+    return stated
+
+
+class Hierarchy:
+    """Which permission implies which others, such as `{"time:admin": ["time:read", "time:convert"]}`.
+
+    Servers must honour hierarchies when they judge a token (MCP authorization, "Scope challenge handling").
+    """
+
+    def __init__(self, implied: Mapping[str, Iterable[str]] | None = None) -> None:
+        self._implied = {broad: frozenset(narrow) for broad, narrow in (implied or {}).items()}
+
+    def expand(self, permissions: Iterable[str]) -> frozenset[str]:
+        """The permissions with everything that they imply, directly or through others."""
+        found: set[str] = set()
+        open_ends = list(permissions)
+        while open_ends:
+            permission = open_ends.pop()
+            if permission not in found:
+                found.add(permission)
+                open_ends.extend(self._implied.get(permission, ()))
+        return frozenset(found)
+
+
+def granted(claims: Mapping[str, Any], claim: GrantClaim = "scope") -> frozenset[str]:
+    """What the token lets this client do.
+
+    With `scope` (the default): the token's `scope`, narrowed by Auth0's `permissions` claim where the token carries
+    one. `permissions` lists everything the user's roles allow, `scope` what this client was granted: only what is in
+    both was given to this client by somebody who has it (Auth0 docs, "Enable role-based access control for APIs").
+    With `permissions`: that claim alone, for tenants whose clients cannot ask for scopes.
+    """
     permissions = claims.get("permissions")
+    if claim == "permissions":
+        return frozenset(permissions or ())
+    scope = frozenset(claims.get("scope", "").split())
     return scope if permissions is None else scope & frozenset(permissions)
+
+
+def acquirable(claims: Mapping[str, Any]) -> frozenset[str] | None:
+    """What the user could give this client by signing in again; None when the token does not tell."""
+    permissions = claims.get("permissions")
+    return None if permissions is None else frozenset(permissions)

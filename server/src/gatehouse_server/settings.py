@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .permissions import GrantClaim
 
 ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -18,6 +21,10 @@ _MISSING = {
 # RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
+
+SHORTEST_SECRET = 32
+_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET")
+_PUBLISHED = "demo-secret-of-the-offline-tenant"
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
@@ -44,6 +51,16 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_HOSTS")
     allowed_origins: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_ORIGINS")
     required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
+    grant_claim: GrantClaim = Field(default="scope", validation_alias="GRANT_CLAIM")
+    metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
+    metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
+    trusted_proxies: CommaSeparated = Field(default=(), validation_alias="TRUSTED_PROXIES")
+    token_url: str = Field(default="", validation_alias="AUTH0_TOKEN_URL")
+    exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
+    exchange_client_secret: SecretStr | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET")
+    calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
+    calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
+    request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
 
     @model_validator(mode="before")
     @classmethod
@@ -52,19 +69,22 @@ class Settings(BaseSettings):
         if not isinstance(values, dict):
             return values
         filled = {name: value for name, value in values.items() if value != ""}
+        _read_secret_files(filled)
         domain, port = str(filled.get("AUTH0_DOMAIN", "")), str(filled.get("MCP_PORT", 5555))
         # Nothing is derived from a wrong value: each mistake is reported once, where it is.
         if _DOMAIN.fullmatch(domain):
             filled.setdefault("AUTH0_ISSUER", f"https://{domain}/")
         if "AUTH0_ISSUER" in filled:
             filled.setdefault("AUTH0_JWKS_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/.well-known/jwks.json")
+            filled.setdefault("AUTH0_TOKEN_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/oauth/token")
         if port.isdecimal():
             filled.setdefault("MCP_PUBLIC_URL", f"http://localhost:{port}/mcp")
+            filled.setdefault("CALENDAR_URL", f"http://localhost:{port}/calendar/events")
         if "MCP_PUBLIC_URL" in filled:
             filled.setdefault("AUTH0_AUDIENCE", filled["MCP_PUBLIC_URL"])
         return filled
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -88,6 +108,20 @@ class Settings(BaseSettings):
     def _scope_token(cls, value: str) -> str:
         if not _SCOPE_TOKEN.fullmatch(value):
             raise ValueError("one permission without spaces, quotes and backslashes is valid, such as access:mcp")
+        return value
+
+    @field_validator("request_state_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"at least {SHORTEST_SECRET} characters are valid, such as `openssl rand -hex 32` prints")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _named_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value:
+            raise ValueError("name the proxies' addresses: with * any client could claim to be another")
         return value
 
     @field_validator("issuer", "public_url")
@@ -114,6 +148,20 @@ class Settings(BaseSettings):
         if parts.scheme != "https" and not is_loopback(self.issuer):
             raise ValueError(
                 f"AUTH0_JWKS_URL is {self.jwks_url!r}: https:// is needed, whoever can change the keys can sign tokens"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_where_they_belong(self) -> Settings:
+        if is_loopback(self.issuer):
+            return self
+        if urlsplit(self.token_url).scheme != "https":
+            raise ValueError(f"AUTH0_TOKEN_URL is {self.token_url!r}: https:// is needed, a secret is sent there")
+        secret = self.exchange_client_secret
+        if secret is not None and secret.get_secret_value().startswith(_PUBLISHED):
+            raise ValueError(
+                f"EXCHANGE_CLIENT_SECRET is the offline tenant's, which everybody knows, and the issuer is"
+                f" {self.issuer}: set the secret of your own application, or leave it and EXCHANGE_CLIENT_ID empty"
             )
         return self
 
@@ -159,6 +207,17 @@ def _split_url(value: str) -> Any:  # noqa: ANN401 - SplitResult is generic over
     return parts
 
 
+def _read_secret_files(values: dict[str, Any]) -> None:
+    """Docker and Kubernetes hand over secrets as files: NAME_FILE names the file that holds NAME."""
+    for name in _SECRETS:
+        path = values.get(f"{name}_FILE")
+        if path and name not in values:
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{name}_FILE is {path!r}: the file cannot be read ({error})") from error
+
+
 def _own_forms(public_url: str, prefix: str) -> list[str]:
     if is_loopback(public_url):
         return [f"{prefix}{host}:*" for host in ("localhost", "127.0.0.1", "[::1]")]
@@ -172,6 +231,8 @@ def _explain(error: ValidationError) -> str:
         reason = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "missing":
             lines.append(f"{name} is missing: {_MISSING.get(name, 'it is needed')}")
+        elif name in _SECRETS:
+            lines.append(f"{name}: {reason}")
         elif name:
             lines.append(f"{name} is {problem['input']!r}: {reason}")
         else:

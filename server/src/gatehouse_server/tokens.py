@@ -42,7 +42,7 @@ class TokenRefused(Exception):
         self.description = description
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VerifiedToken:
     """What is known about the caller after verification."""
 
@@ -63,6 +63,8 @@ class TokenVerifier:
         algorithm: the one signature algorithm that is accepted.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
+        cache_size: verified tokens that are remembered (by hash, never past their expiry or their key).
+        on_lookup: told `hit` or `miss` for every token.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class TokenVerifier:
         leeway: int = 30,
         clock: Callable[[], float] = time.time,
         cache_size: int = 4096,
+        on_lookup: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
@@ -85,6 +88,7 @@ class TokenVerifier:
         self._jws = jwt.PyJWS(algorithms=[algorithm])
         self._verified: OrderedDict[bytes, VerifiedToken] = OrderedDict()
         self._cache_size = cache_size
+        self._on_lookup = on_lookup
 
     async def verify(self, token: str) -> VerifiedToken:
         """The verified token.
@@ -99,7 +103,9 @@ class TokenVerifier:
         known = self._verified.get(digest)
         if known is not None and self._still_good(known):
             self._verified.move_to_end(digest)
+            self._on_lookup("hit")
             return known
+        self._on_lookup("miss")
         self._verified.pop(digest, None)
         verified = await self._verify(token)
         self._remember(digest, verified)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -53,9 +53,12 @@ class ActivityPage(Page):
 
 
 @dataclass(frozen=True)
-class WrongNamePage(Page):
+class RefusedPage(Page):
+    """Nothing is shown, and `reason` says why."""
+
+    reason: Literal["wrong_name", "other_site"]
     issuer: str
-    template: ClassVar[str] = "wrong_name.html"
+    template: ClassVar[str] = "console_refused.html"
 
 
 def console_routes(access: ConsoleAccess) -> list[Route]:
@@ -98,7 +101,7 @@ def _activity(access: ConsoleAccess) -> Endpoint:
 
 def _refusal(request: Request) -> Response | None:
     if not is_for_this_tenant(request):
-        return render(request, WrongNamePage(issuer_of(request)), status=421)
+        return render(request, RefusedPage("wrong_name", issuer_of(request)), status=421)
     if not is_asked_by_a_person(request):
-        return PlainTextResponse("Forbidden", status_code=403)
+        return render(request, RefusedPage("other_site", issuer_of(request)), status=403)
     return None

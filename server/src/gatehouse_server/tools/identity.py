@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
@@ -17,6 +18,11 @@ class Caller(BaseModel):
     issuer: str = Field(description="who issued the token")
     permissions: list[str] = Field(description="what the caller may do here")
     expires_at: str = Field(description="when the token ends, ISO 8601 in UTC")
+
+
+def register(mcp: MCPServer) -> None:
+    """Add what this module offers to the server."""
+    mcp.tool()(whoami)
 
 
 async def whoami() -> Caller:

@@ -1,0 +1,5 @@
+"""`python -m gatehouse_client`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""The command line: names, options, help and exit codes. The work is in `commands`, imported when there is some."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from .errors import Exit, GatehouseError
+from .terminal import Terminal
+
+EPILOG = """
+**Exit codes:** 0 done · 1 the tool or the agent failed · 2 wrong usage or configuration · 3 not signed in: sign-in
+failed or was denied · 4 forbidden: a permission is missing · 5 the server or the tenant cannot be reached ·
+130 interrupted
+
+Settings come from the environment and from `.env`; `.env.example` explains them.
+"""
+
+app = typer.Typer(
+    name="gatehouse",
+    help="The agent that signs in to a protected MCP server.",
+    epilog=EPILOG,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
+TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr, secrets masked.")]
+
+
+@app.callback()
+def gatehouse(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
+    logging.getLogger().addHandler(logging.NullHandler())  # what matters of it is told in sentences
+    context.obj = Terminal(as_json=as_json, tracing=trace)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(Exit.OK)
+
+
+@app.command()
+def login(
+    context: typer.Context,
+    force: Annotated[bool, typer.Option("--force", help="Sign in anew, even if still signed in.")] = False,
+    as_json: JsonOption = False,
+    trace: TraceOption = False,
+) -> None:
+    """Sign in to the server, if it asks for it."""
+
+    def work(terminal: Terminal) -> None:
+        from . import commands
+
+        asyncio.run(commands.login(terminal, force=force))
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
+def logout(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
+    """Remove the stored sign-in, and revoke it at the tenant."""
+
+    def work(terminal: Terminal) -> None:
+        from . import commands
+
+        asyncio.run(commands.logout(terminal))
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
+def tools(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
+    """List the server's tools."""
+
+    def work(terminal: Terminal) -> None:
+        from . import commands
+
+        asyncio.run(commands.tools(terminal))
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
+def call(
+    context: typer.Context,
+    tool: Annotated[str, typer.Argument(help="The tool's name.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…")] = None,
+    args: Annotated[str | None, typer.Option("--args", metavar="JSON", help="Arguments as a JSON object.")] = None,
+    as_json: JsonOption = False,
+    trace: TraceOption = False,
+) -> None:
+    """Call a tool. Values take the types of the tool's input schema."""
+
+    def work(terminal: Terminal) -> None:
+        from . import commands
+
+        asyncio.run(commands.call(terminal, tool, arguments or [], args))
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
+def ask(
+    context: typer.Context,
+    question: Annotated[list[str], typer.Argument(help="The question, in one or more words.")],
+    as_json: JsonOption = False,
+    trace: TraceOption = False,
+) -> None:
+    """Ask the agent one question."""
+
+    def work(terminal: Terminal) -> None:
+        from . import commands
+
+        asyncio.run(commands.ask(terminal, " ".join(question)))
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
+def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
+    """Talk with the agent; it remembers what was said. Takes one question a line, from a pipe, too."""
+
+    def work(terminal: Terminal) -> None:
+        from . import commands
+
+        with asyncio.Runner() as runner:
+            commands.chat(terminal, runner)
+
+    _guard(context, as_json, trace, work)
+
+
+def main() -> None:
+    """The `gatehouse` command."""
+    app()
+
+
+def _guard(context: typer.Context, as_json: bool, trace: bool, work: Callable[[Terminal], None]) -> None:
+    """Do the work, and turn what goes wrong into a sentence and an exit code. Options count before and after the
+    command's name."""
+    terminal: Terminal = context.obj
+    terminal.as_json = terminal.as_json or as_json
+    terminal.tracing = terminal.tracing or trace
+    try:
+        work(terminal)
+    except GatehouseError as error:
+        terminal.fail(error)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        terminal.say("Interrupted.")
+        raise typer.Exit(Exit.INTERRUPTED) from None

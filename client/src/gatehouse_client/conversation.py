@@ -1,0 +1,88 @@
+"""`ask` and `chat`: the person's questions to the agent, and what it does, as lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .errors import ForbiddenError, ModelError, ToolError
+from .models import OFFLINE, chat_model
+from .session import connect
+from .settings import Settings
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from .agent import Agent, Event
+
+_GOODBYES = frozenset({"exit", "quit", "bye", ":q"})
+
+
+class Conversation:
+    """Questions and answers on a terminal or through pipes."""
+
+    def __init__(self, terminal: Terminal, agent: Agent) -> None:
+        self._terminal = terminal
+        self._agent = agent
+
+    async def turn(self, question: str) -> None:
+        """Ask, and show the tool calls as they happen and then the answer."""
+        from .agent import ToolCalled
+
+        calls: list[dict[str, Any]] = []
+
+        def tell(event: Event) -> None:
+            if isinstance(event, ToolCalled):
+                calls.append({"tool": event.name, "arguments": event.arguments})
+                shown = ", ".join(f"{name}={json.dumps(value)}" for name, value in event.arguments.items())
+                self._terminal.say(f"· {event.name}({shown})", "cyan")
+            elif event.failed:
+                self._terminal.say(f"· {event.name} failed: {event.text}", "yellow")
+
+        answer = await self._agent.ask(question, tell)
+        if self._terminal.as_json:
+            self._terminal.result_json({"answer": answer, "tool_calls": calls})
+        else:
+            self._terminal.result(answer)
+
+    def run(self, runner: asyncio.Runner) -> None:
+        """Take questions until the input ends. To a person an error is shown, and the conversation goes on.
+
+        Raises:
+            GatehouseError: in a pipe, what the first question that failed raises.
+        """
+        for question in self._questions():
+            try:
+                runner.run(self.turn(question))
+            except (ForbiddenError, ModelError, ToolError) as error:
+                if not self._terminal.is_conversation:
+                    raise
+                self._terminal.fail(error)
+
+    def _questions(self) -> Iterator[str]:
+        if not self._terminal.is_conversation:
+            yield from (line.strip() for line in sys.stdin if line.strip())
+            return
+        self._terminal.say("Ask something; an empty line or Ctrl-D ends.", "dim")
+        while question := self._terminal.ask("you> "):
+            if question.lower() in _GOODBYES:
+                return
+            yield question
+
+
+async def open_conversation(terminal: Terminal, settings: Settings) -> Conversation:
+    """Check the model, sign in when needed, and have the agent ready.
+
+    Raises:
+        ConfigurationError: the model cannot be used as things are set.
+        GatehouseError: as `connect`.
+    """
+    model = chat_model(settings)
+    from .agent import Agent
+
+    connection = await connect(settings, terminal.say, terminal.trace)
+    if settings.model == OFFLINE:
+        terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")
+    return Conversation(terminal, Agent(connection, model, settings.model))

@@ -1,0 +1,119 @@
+"""Everything that can go wrong for the person, as sentences, each with its exit code."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+
+
+class Exit(IntEnum):
+    """What `gatehouse` exits with."""
+
+    OK = 0
+    FAILED = 1
+    CONFIGURATION = 2
+    SIGN_IN = 3
+    FORBIDDEN = 4
+    UNREACHABLE = 5
+    INTERRUPTED = 130
+
+
+class GatehouseError(Exception):
+    """Base of the errors that are shown to the person as they are: what is wrong, what was seen, what to do.
+
+    Attributes:
+        error: a stable short code, for programs.
+        exit_code: what the command exits with.
+    """
+
+    error = "failed"
+    exit_code = Exit.FAILED
+
+
+class ToolError(GatehouseError):
+    """A tool reported a failure, or the server refused the call itself."""
+
+    error = "tool_failed"
+
+
+class ModelError(GatehouseError):
+    """The model did not answer, or the agent did not come to an end."""
+
+    error = "model_failed"
+
+
+class UsageError(GatehouseError):
+    """The command line asks for something that cannot be."""
+
+    error = "usage"
+    exit_code = Exit.CONFIGURATION
+
+
+class ConfigurationError(GatehouseError):
+    """A setting is missing or wrong, or something that it needs is not installed."""
+
+    error = "configuration"
+    exit_code = Exit.CONFIGURATION
+
+
+class SignInError(GatehouseError):
+    """Sign-in did not come to an end that may be trusted."""
+
+    error = "sign_in_failed"
+    exit_code = Exit.SIGN_IN
+
+
+class SignInDenied(SignInError):
+    """The tenant, or the person at its page, said no."""
+
+    error = "sign_in_denied"
+
+
+class TokenRefused(SignInError):
+    """The token endpoint refused (RFC 6749 section 5.2).
+
+    Attributes:
+        code: the `error` of the answer, such as `invalid_grant`.
+    """
+
+    error = "token_refused"
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ForbiddenError(GatehouseError):
+    """Signed in, but without a permission that the server asks for.
+
+    Attributes:
+        missing: the permissions that the server named and the token lacks; may be empty.
+    """
+
+    error = "forbidden"
+    exit_code = Exit.FORBIDDEN
+
+    def __init__(self, message: str, missing: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class UnreachableError(GatehouseError):
+    """The server or the tenant cannot be reached, or answers that it cannot serve now."""
+
+    error = "unreachable"
+    exit_code = Exit.UNREACHABLE
+
+
+def foreign(text: str, limit: int = 300) -> str:
+    """Text that another party chose, fit for a terminal: one line, no control characters, at most `limit` long."""
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def printable(text: str) -> str:
+    """Text that another party chose, fit for a terminal: lines and tabs stay, other control characters go."""
+    return _CONTROL_IN_LINES.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,147 @@
+"""Settings, from the environment and `.env` in the working directory. The names are the ones of `.env.example`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from .errors import ConfigurationError, foreign
+from .signin.urls import is_secure
+
+ENV_FILE: Final = ".env"
+
+
+def _secure_url(value: str) -> str:
+    if not is_secure(value) or "#" in value:
+        raise ValueError
+    return value
+
+
+def _readable(value: object) -> object:
+    """A secret's file that could not be read arrives here as the error."""
+    if isinstance(value, OSError):
+        raise ValueError(f"its file {value.filename} cannot be read ({value.strerror})")
+    return value
+
+
+SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+Secret = Annotated[SecretStr, BeforeValidator(_readable)]
+
+_URL: Final = "an https URL (http only on localhost)"
+
+
+class Settings(BaseSettings):
+    """What the client needs to know. Each field's description says what is valid."""
+
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    mcp_public_url: SecureUrl = Field("http://localhost:5555/mcp", description=f"the MCP server's URL, {_URL}")
+    mcp_timeout: float = Field(120.0, gt=0, description="seconds, more than 0: how long the server may be silent")
+    auth0_domain: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+(:\d+)?$", description="the tenant's host name")
+    auth0_issuer: SecureUrl | None = Field(None, description=f"the tenant's issuer, byte for byte, {_URL}")
+    auth0_client_id: str = Field(
+        description="the Client ID of the application in the tenant", pattern=r"^[\x21-\x7e]+$"
+    )
+    auth0_client_secret: Secret | None = Field(None, description="the application's Client Secret")
+    auth0_audience: str | None = Field(None, description="the Identifier of the API in the tenant")
+    required_permission: str = Field("access:mcp", description="a permission of the API")
+    oauth_scope: str = Field("", description="scopes to ask for in addition, separated by spaces")
+    oauth_callback_uri: SecureUrl = Field("http://localhost:5000/callback", description=f"a callback URL, {_URL}")
+    oauth_callback_port: int | None = Field(None, ge=1, le=65535, description="a port number from 1 to 65535")
+    oauth_callback_host: str | None = Field(None, description="an address of this machine to listen on")
+    oauth_callback_timeout: float = Field(300.0, gt=0, description="seconds, more than 0")
+    model: str = Field("offline", pattern=r"^(offline|[^:\s]+:\S+)$", description="`offline`, or `provider:model`")
+    gemini_api_key: Secret | None = Field(None, description="a key of the Gemini API")
+    google_api_key: Secret | None = Field(None, description="a key of the Gemini API")
+    gatehouse_home: Path = Field(
+        default_factory=lambda: platformdirs.user_state_path("gatehouse"), description="a directory for the tokens"
+    )
+    gatehouse_trace: bool = Field(False, description="1 or 0")
+
+    @property
+    def issuer(self) -> str | None:
+        """The issuer that the application belongs to; None leaves it to the server."""
+        if self.auth0_issuer is not None:
+            return self.auth0_issuer
+        return f"https://{self.auth0_domain}/" if self.auth0_domain else None
+
+    @property
+    def callback_port(self) -> int:
+        """Where the listener is: the URI's port unless another is configured."""
+        parts = urlsplit(self.oauth_callback_uri)
+        return self.oauth_callback_port or parts.port or (443 if parts.scheme == "https" else 80)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before `.env`, and in each of them NAME before NAME_FILE."""
+        env_files = _SecretFiles(settings_cls, os.environ)
+        dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8"))
+        return init_settings, env_settings, env_files, dotenv_settings, dotenv_files
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Secrets from the files that NAME_FILE names, as Docker and Kubernetes mount them."""
+
+    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._variables = {name.lower(): value for name, value in variables.items() if value}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = self._variables.get(f"{field_name}_file") if field_name in SECRETS else None
+        if path is None:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() or None, field_name, False
+        except OSError as error:
+            return error, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+SECRETS: Final = frozenset({"auth0_client_secret", "gemini_api_key", "google_api_key"})
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+    except ValidationError as error:
+        problems = [_problem(details["loc"], details) for details in error.errors()]
+        count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
+        raise ConfigurationError("\n".join([f"{count} wrong:", *problems])) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+
+
+def _problem(loc: tuple[int | str, ...], details: Mapping[str, Any]) -> str:
+    field = str(loc[0])
+    name, valid = field.upper(), Settings.model_fields[field].description
+    if details["type"] == "missing":
+        return f"  {name} is not set: it must be {valid}."
+    if field in SECRETS:
+        return f"  {name}: {foreign(details['msg'].removeprefix('Value error, '))}."
+    return f"  {name} is {foreign(str(details['input']))!r}: it must be {valid}."

@@ -1,0 +1,1 @@
+"""Signing in to the tenant that protects an MCP server."""

@@ -1,0 +1,42 @@
+"""What a person is told when the server's answer is final."""
+
+from __future__ import annotations
+
+from ..errors import ForbiddenError, SignInError, foreign
+from ..grant import Grant
+from .challenge import Challenge
+
+
+def refused_token(server: str, grant: Grant | None, challenge: Challenge | None) -> SignInError:
+    """The server answers 401 to a token that has just been issued."""
+    issuer = f" by {grant.issuer}" if grant else ""
+    return SignInError(
+        f"{server} refuses the token that was just issued{issuer} ({_said(challenge) or '401'})."
+        " Do the server and the application use the same tenant, and is AUTH0_AUDIENCE the API that the server wants?"
+    )
+
+
+def forbidden(server: str, grant: Grant | None, challenge: Challenge | None, permission: str) -> ForbiddenError:
+    """The server answers 403, and a sign-in did not or cannot change that.
+
+    Args:
+        permission: what to name when the challenge names nothing.
+    """
+    needed = frozenset(challenge.scopes or ()) if challenge else frozenset[str]()
+    missing = needed - (grant.scopes if grant else frozenset()) or needed
+    if challenge is None:
+        problem = "The call is forbidden"
+    else:
+        problem = f"The permission {foreign(' '.join(sorted(missing))) or permission} is missing"
+    person = grant.person if grant else None
+    message = (
+        f"{problem}: {server} answered 403 ({_said(challenge) or 'no reason given'})."
+        f"{f' Signed in as {person}.' if person else ''}"
+        " An administrator of the tenant can grant it (Auth0: User Management > Users > the user > Roles);"
+        " then run `gatehouse login --force`."
+    )
+    return ForbiddenError(message, missing)
+
+
+def _said(challenge: Challenge | None) -> str:
+    return foreign(challenge.description or challenge.error or "").rstrip(".") if challenge else ""

@@ -1,0 +1,39 @@
+"""Fixtures of the client's tests."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .command import Command, free_port
+from .world import CLIENT_ID, CLIENT_SECRET, World, running_world
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A running tenant and MCP server."""
+    with running_world() as running:
+        yield running
+
+
+@pytest.fixture
+def command(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The `gatehouse` command, set up for that world, with a browser that follows the tenant's redirect."""
+    variables = {
+        "MCP_PUBLIC_URL": world.server,
+        "AUTH0_CLIENT_ID": CLIENT_ID,
+        "AUTH0_CLIENT_SECRET": CLIENT_SECRET,
+        "OAUTH_CALLBACK_URI": f"http://localhost:{free_port()}/callback",
+        "GATEHOUSE_HOME": str(tmp_path / "home"),
+    }
+    prepared = Command(monkeypatch, tmp_path, variables)
+    monkeypatch.setattr(webbrowser, "open", prepared.browse)
+    return prepared

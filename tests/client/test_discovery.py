@@ -1,0 +1,253 @@
+"""Discovery: the order of the URLs, and everything that must not be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from gatehouse_client.errors import SignInError, UnreachableError
+from gatehouse_client.signin.challenge import Challenge
+from gatehouse_client.signin.discovery import (
+    ProtectedResource,
+    choose_issuer,
+    discover_issuer,
+    discover_resource,
+    issuer_metadata_urls,
+    resource_metadata_urls,
+)
+from gatehouse_client.signin.fetch import MAX_BODY, Fetcher
+from gatehouse_client.signin.urls import is_loopback, is_secure, same_url
+
+pytestmark = pytest.mark.anyio
+
+SERVER = "https://mcp.example/mcp"
+ISSUER = "https://tenant.example/"
+RESOURCE: dict[str, Any] = {"resource": SERVER, "authorization_servers": [ISSUER], "jwks_uri": None}
+TENANT: dict[str, Any] = {
+    "issuer": ISSUER,
+    "authorization_endpoint": "https://tenant.example/authorize",
+    "token_endpoint": "https://tenant.example/oauth/token",
+    "code_challenge_methods_supported": ["S256"],
+}
+
+
+def fetcher(documents: dict[str, Any], seen: list[str] | None = None) -> Fetcher:
+    """Answers from `documents`: JSON, a status, or a response; 404 for everything else."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        url = str(request.url)
+        if seen is not None:
+            seen.append(url)
+        document = documents.get(url, 404)
+        if isinstance(document, httpx2.Response):
+            return document
+        return httpx2.Response(document) if isinstance(document, int) else httpx2.Response(200, json=document)
+
+    return Fetcher(transport=httpx2.MockTransport(answer))
+
+
+def root_and_path(document: Any) -> dict[str, Any]:
+    return {"https://mcp.example/.well-known/oauth-protected-resource/mcp": document}
+
+
+async def test_the_challenge_goes_before_the_path_form_and_that_before_the_root_form() -> None:
+    challenge = Challenge("bearer", {"resource_metadata": "https://mcp.example/meta"})
+    urls = resource_metadata_urls(SERVER, challenge)
+    assert urls == [
+        "https://mcp.example/meta",
+        "https://mcp.example/.well-known/oauth-protected-resource/mcp",
+        "https://mcp.example/.well-known/oauth-protected-resource",
+    ]
+    seen: list[str] = []
+    found = await discover_resource(fetcher({urls[2]: RESOURCE}, seen), SERVER, challenge)
+    assert found.resource == SERVER
+    assert seen == urls
+
+
+@pytest.mark.parametrize(
+    ("issuer", "urls"),
+    [
+        (
+            ISSUER,
+            [
+                "https://tenant.example/.well-known/oauth-authorization-server",
+                "https://tenant.example/.well-known/openid-configuration",
+            ],
+        ),
+        (
+            "https://tenant.example/realms/one",
+            [
+                "https://tenant.example/.well-known/oauth-authorization-server/realms/one",
+                "https://tenant.example/.well-known/openid-configuration/realms/one",
+                "https://tenant.example/realms/one/.well-known/openid-configuration",
+            ],
+        ),
+    ],
+)
+async def test_the_issuer_metadata_is_looked_for_in_the_order_of_the_specification(
+    issuer: str, urls: list[str]
+) -> None:
+    assert issuer_metadata_urls(issuer) == urls
+    found = await discover_issuer(fetcher({urls[-1]: {**TENANT, "issuer": issuer}}), issuer, SERVER)
+    assert found.issuer == issuer
+
+
+@pytest.mark.parametrize(
+    "resource",
+    ["https://mcp.example", "https://mcp.example/mcp/", "https://mcp.example/MCP", "http://mcp.example/mcp", ""],
+)
+async def test_metadata_about_another_resource_is_not_used(resource: str) -> None:
+    with pytest.raises(SignInError, match="is about"):
+        await discover_resource(fetcher(root_and_path({**RESOURCE, "resource": resource})), SERVER, None)
+
+
+async def test_the_case_of_the_host_and_the_default_port_do_not_matter() -> None:
+    document = {**RESOURCE, "resource": "HTTPS://MCP.example:443/mcp"}
+    found = await discover_resource(fetcher(root_and_path(document)), SERVER, None)
+    assert found.resource == "HTTPS://MCP.example:443/mcp", "it is sent byte for byte as the server wrote it"
+
+
+@pytest.mark.parametrize("document", [{}, {"resource": SERVER}, {**RESOURCE, "authorization_servers": []}])
+async def test_incomplete_metadata_is_named(document: dict[str, Any]) -> None:
+    with pytest.raises(SignInError, match=r"is invalid: .*authorization_servers"):
+        await discover_resource(fetcher(root_and_path(document)), SERVER, None)
+
+
+async def test_without_metadata_nothing_is_guessed() -> None:
+    with pytest.raises(SignInError, match="does not say where"):
+        await discover_resource(fetcher({}), SERVER, None)
+    with pytest.raises(SignInError, match="not guessed"):
+        await discover_issuer(fetcher({}), ISSUER, SERVER)
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_a_failing_party_is_unreachable_not_untrusted(status: int) -> None:
+    with pytest.raises(UnreachableError):
+        await discover_resource(fetcher(root_and_path(status)), SERVER, None)
+    with pytest.raises(UnreachableError):
+        await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: status}), ISSUER, SERVER)
+
+
+@pytest.mark.parametrize("issuer", ["https://tenant.example", "https://TENANT.example/", "https://evil.example/"])
+async def test_an_issuer_that_differs_in_one_byte_is_not_used(issuer: str) -> None:
+    with pytest.raises(SignInError, match="byte for byte"):
+        await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: {**TENANT, "issuer": issuer}}), ISSUER, SERVER)
+
+
+@pytest.mark.parametrize("methods", [None, [], ["plain"]])
+async def test_an_authorization_server_without_s256_is_refused(methods: list[str] | None) -> None:
+    document = {**TENANT, "code_challenge_methods_supported": methods}
+    with pytest.raises(SignInError, match="PKCE"):
+        await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: document}), ISSUER, SERVER)
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "revocation_endpoint"])
+@pytest.mark.parametrize(
+    "url", ["http://tenant.example/x", "javascript:alert(1)", "https://user@tenant.example/", "https://10.0.0.1/", ""]
+)
+async def test_an_endpoint_that_is_not_safe_is_refused(name: str, url: str) -> None:
+    with pytest.raises(SignInError, match=name):
+        await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: {**TENANT, name: url}}), ISSUER, SERVER)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest",
+        "https://169.254.169.254/latest",
+        "https://localhost/x",
+        "https://[::1]/x",
+        "https://192.168.0.1/",
+        "ftp://mcp.example/x",
+        "http://mcp.example/x",
+        "https://mcp.example/a b",
+    ],
+)
+async def test_a_server_cannot_send_the_client_inside(url: str) -> None:
+    seen: list[str] = []
+    with pytest.raises(SignInError):
+        await discover_resource(fetcher({}, seen), SERVER, Challenge("bearer", {"resource_metadata": url}))
+    with pytest.raises(SignInError):
+        await discover_issuer(fetcher({}, seen), url, SERVER)
+    assert seen == []
+
+
+async def test_a_server_on_this_machine_may_name_a_tenant_on_this_machine() -> None:
+    issuer = "http://localhost:9000/"
+    document = {
+        **TENANT,
+        "issuer": issuer,
+        "authorization_endpoint": "http://localhost:9000/authorize",
+        "token_endpoint": "http://localhost:9000/oauth/token",
+    }
+    found = await discover_issuer(fetcher({issuer_metadata_urls(issuer)[0]: document}), issuer, "http://localhost/mcp")
+    assert found.issuer == issuer
+
+
+def test_the_issuer_that_the_credentials_belong_to_is_chosen() -> None:
+    resource = ProtectedResource(resource=SERVER, authorization_servers=("https://other.example/", ISSUER))
+    assert choose_issuer(resource, ISSUER) == ISSUER
+    assert choose_issuer(resource, None) == "https://other.example/"
+    with pytest.raises(SignInError, match=r"belongs to https://mine\.example/"):
+        choose_issuer(resource, "https://mine.example/")
+
+
+async def test_a_redirect_is_followed_within_the_origin_only() -> None:
+    path_form = resource_metadata_urls(SERVER, None)[0]
+    inside = httpx2.Response(307, headers={"Location": "/moved"})
+    assert (
+        await discover_resource(fetcher({path_form: inside, "https://mcp.example/moved": RESOURCE}), SERVER, None)
+    ).resource == SERVER
+    seen: list[str] = []
+    outside = httpx2.Response(307, headers={"Location": "https://evil.example/moved"})
+    with pytest.raises(SignInError, match="307"):
+        await discover_resource(
+            fetcher({path_form: outside, "https://evil.example/moved": RESOURCE}, seen), SERVER, None
+        )
+    assert not [url for url in seen if "evil" in url]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: b"x" * (MAX_BODY + 1), lambda: b"[" * 100_000, lambda: b"\xff", lambda: b"[1]"]
+)
+async def test_a_body_that_is_too_large_or_no_json_object_does_no_harm(make: Callable[[], bytes]) -> None:
+    document = httpx2.Response(200, content=make())
+    with pytest.raises(SignInError):
+        await discover_resource(fetcher(root_and_path(document)), SERVER, None)
+
+
+async def test_a_server_that_does_not_answer_is_named() -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("All connection attempts failed", request=request)
+
+    with pytest.raises(UnreachableError, match=r"https://mcp\.example cannot be reached: All connection"):
+        await discover_resource(Fetcher(transport=httpx2.MockTransport(refuse)), SERVER, None)
+
+
+@pytest.mark.parametrize(
+    ("host", "inside"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("a.localhost", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost.example", False),
+        ("example", False),
+        ("10.0.0.1", False),
+        (None, False),
+    ],
+)
+def test_only_names_of_this_machine_are_loopback(host: str | None, inside: bool) -> None:
+    assert is_loopback(host) is inside
+
+
+def test_urls_with_tricks_are_not_secure() -> None:
+    assert is_secure("https://x.example/")
+    for url in ("https://", "https://x:bad/", "https://u:p@x/", "https://x/\n", "file:///x", "http://x.example/", "x"):
+        assert not is_secure(url), url
+    assert not same_url("https://x/a#b", "https://x/a#b")
+    assert not same_url("https://x:bad/", "https://x/")

@@ -1,0 +1,99 @@
+"""The command as a process of its own: help, quiet pipes, Ctrl-C, damaged stores, no tracebacks."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .command import Command, clean_environment
+from .world import World
+
+SECONDS = 60
+
+
+def run(command: Command, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    process = command.process(*arguments, **variables)
+    out, err = process.communicate(timeout=SECONDS)
+    return process.returncode, out, err
+
+
+def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "gatehouse_client"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    for word in ("login", "logout", "tools", "call", "ask", "chat", "Exit codes", "130"):
+        assert word in shown.stdout
+
+
+def test_a_wrong_option_exits_with_2(command: Command) -> None:
+    code, out, err = run(command, "tools", "--nonsense")
+    assert (code, out) == (2, "")
+    assert "--nonsense" in err
+
+
+def test_wrong_settings_exit_with_2_and_no_traceback(command: Command) -> None:
+    code, out, err = run(command, "tools", AUTH0_CLIENT_ID="", OAUTH_CALLBACK_PORT="x")
+    assert (code, out) == (2, "")
+    assert "AUTH0_CLIENT_ID is not set" in err
+    assert "OAUTH_CALLBACK_PORT is 'x'" in err
+    assert "Traceback" not in err
+
+
+def test_the_sign_in_address_is_printed_for_a_person_without_a_browser(command: Command, world: World) -> None:
+    process = command.process("tools")
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    url = next(line.strip() for line in lines if line.startswith(world.issuer))
+    assert command.browse(url)
+    out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert out.startswith("get_time\t")
+
+
+def test_ctrl_c_while_waiting_for_the_browser_exits_with_130(command: Command, world: World) -> None:
+    process = command.process("login")
+    assert process.stderr is not None
+    for line in iter(process.stderr.readline, ""):
+        if line.startswith(world.issuer):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.endswith("Interrupted.\n")
+    assert "Traceback" not in err
+
+
+def test_pipes_stay_quiet_and_nothing_but_the_result_is_on_stdout(command: Command) -> None:
+    assert command("login").exit_code == 0
+    assert run(command, "call", "add", "a=1", "b=2") == (0, "3\n", "")
+    assert run(command, "ask", "add 1 and 2")[:2] == (0, "[offline model] add says: 3\n")
+
+
+def test_a_damaged_store_is_reported_and_the_sign_in_goes_on(command: Command, world: World, tmp_path: Path) -> None:
+    command("login")
+    (file,) = (tmp_path / "home" / "tokens").glob("*.json")
+    file.write_text("{", encoding="utf-8")
+    result = command("tools")
+    assert result.exit_code == 0
+    assert "The stored sign-in was damaged" in result.stderr
+    assert len(world.entries("authorize")) == 2
+
+
+@pytest.mark.parametrize("home", ["file", "/proc/nothing"])
+def test_a_home_that_cannot_be_written_does_not_stop_the_sign_in(command: Command, tmp_path: Path, home: str) -> None:
+    (tmp_path / "file").touch()
+    result = command("call", "add", "a=1", "b=2", GATEHOUSE_HOME=str(tmp_path / home))
+    assert (result.exit_code, result.stdout) == (0, "3\n")
+    assert "The sign-in cannot be kept" in result.stderr

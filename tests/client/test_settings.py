@@ -1,0 +1,116 @@
+"""Settings: where they come from, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gatehouse_client.errors import ConfigurationError
+from gatehouse_client.settings import Settings, load_settings
+
+from .command import clean_environment
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in set(os.environ) - set(clean_environment()):
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    for name, value in {"AUTH0_CLIENT_ID": "id", **variables}.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_the_defaults_are_the_offline_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = settings(monkeypatch)
+    assert loaded.mcp_public_url == "http://localhost:5555/mcp"
+    assert loaded.oauth_callback_uri == "http://localhost:5000/callback"
+    assert (loaded.callback_port, loaded.oauth_callback_host) == (5000, None)
+    assert (loaded.model, loaded.auth0_audience, loaded.issuer) == ("offline", None, None)
+    assert loaded.auth0_client_secret is None
+    assert loaded.gatehouse_home.is_absolute()
+
+
+def test_every_wrong_variable_is_named_with_its_value_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_PUBLIC_URL", "http://mcp.example/mcp")
+    monkeypatch.setenv("OAUTH_CALLBACK_PORT", "70000")
+    monkeypatch.setenv("MODEL", "gemini")
+    monkeypatch.setenv("AUTH0_CLIENT_SECRET_FILE", "missing-file")
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert str(raised.value).splitlines() == [
+        "5 settings are wrong:",
+        "  MCP_PUBLIC_URL is 'http://mcp.example/mcp':"
+        " it must be the MCP server's URL, an https URL (http only on localhost).",
+        "  AUTH0_CLIENT_ID is not set: it must be the Client ID of the application in the tenant.",
+        "  AUTH0_CLIENT_SECRET: its file missing-file cannot be read (No such file or directory).",
+        "  OAUTH_CALLBACK_PORT is '70000': it must be a port number from 1 to 65535.",
+        "  MODEL is 'gemini': it must be `offline`, or `provider:model`.",
+    ]
+    assert raised.value.exit_code == 2
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = settings(monkeypatch, AUTH0_AUDIENCE="", AUTH0_CLIENT_SECRET="", OAUTH_CALLBACK_PORT="", MODEL="")
+    assert (loaded.auth0_audience, loaded.auth0_client_secret, loaded.model) == (None, None, "offline")
+    with pytest.raises(ConfigurationError, match="AUTH0_CLIENT_ID is not set"):
+        settings(monkeypatch, AUTH0_CLIENT_ID="")
+
+
+def test_the_environment_goes_before_the_env_file(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_environment / ".env").write_text(
+        "AUTH0_CLIENT_ID=from-file\nMODEL='openai:gpt#5' # a comment\nAUTH0_AUDIENCE=\nUNKNOWN=1\n", encoding="utf-8"
+    )
+    assert (load_settings().auth0_client_id, load_settings().model) == ("from-file", "openai:gpt#5")
+    loaded = settings(monkeypatch, AUTH0_CLIENT_ID="from-environment", MODEL="offline")
+    assert (loaded.auth0_client_id, loaded.auth0_audience) == ("from-environment", None)
+
+
+def test_secrets_come_from_files_too(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_environment / "mounted").write_text("s3cret\n", encoding="utf-8")
+    (empty_environment / ".env").write_text("AUTH0_CLIENT_SECRET=demo\n", encoding="utf-8")
+    loaded = settings(monkeypatch, AUTH0_CLIENT_SECRET_FILE="mounted", GEMINI_API_KEY_FILE="mounted")
+    for secret in (loaded.auth0_client_secret, loaded.gemini_api_key):
+        assert secret is not None
+        assert secret.get_secret_value() == "s3cret", "a mounted file goes before .env"
+    assert "s3cret" not in repr(loaded)
+    again = settings(monkeypatch, AUTH0_CLIENT_SECRET="direct").auth0_client_secret
+    assert again is not None
+    assert again.get_secret_value() == "direct"
+
+
+def test_a_secret_that_is_wrong_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        settings(monkeypatch, AUTH0_CLIENT_SECRET="s3cret", OAUTH_CALLBACK_PORT="x")
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "issuer"),
+    [
+        ({"AUTH0_DOMAIN": "dev-1.us.auth0.com"}, "https://dev-1.us.auth0.com/"),
+        ({"AUTH0_DOMAIN": "localhost:9000", "AUTH0_ISSUER": "http://localhost:9000/"}, "http://localhost:9000/"),
+        ({}, None),
+    ],
+)
+def test_the_issuer_is_the_domains_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], issuer: str | None
+) -> None:
+    assert settings(monkeypatch, **variables).issuer == issuer
+
+
+def test_the_callback_port_is_the_uris_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings(monkeypatch, OAUTH_CALLBACK_URI="http://localhost:7777/cb").callback_port == 7777
+    assert settings(monkeypatch, OAUTH_CALLBACK_PORT="8888").callback_port == 8888
+
+
+def test_an_env_file_that_is_no_text_is_named(empty_environment: Path) -> None:
+    (empty_environment / ".env").write_bytes(b"A=\xff\n")
+    with pytest.raises(ConfigurationError, match=r"\.env is not UTF-8"):
+        load_settings()
