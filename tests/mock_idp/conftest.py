@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from mock_idp.app import create_app
 from mock_idp.clock import Clock
+from mock_idp.console import ConsoleAccess
 from mock_idp.control import ControlAccess
 from mock_idp.fetching import Fetcher
 from mock_idp.idp import Idp
@@ -150,6 +151,7 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
         fetcher: Fetcher | None = None,
         control: bool = True,
         control_token: str | None = None,
+        console: ConsoleAccess | None = None,
     ) -> Harness:
         paths = []
         for name, edit in (("tenant.yaml", change), ("offline.yaml", offline)):
@@ -159,7 +161,7 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
             (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
             paths.append(tmp_path / name)
         idp = Idp.start(load_configuration(*paths), keys, Clock(), fetcher)
-        app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None)
+        app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None, console)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
         return Harness(http, idp)
 
