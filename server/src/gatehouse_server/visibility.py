@@ -7,6 +7,7 @@ ever read a request differently, the call ends here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -18,26 +19,28 @@ from pydantic import BaseModel
 
 from .catalogue import Catalogue
 from .operations import Kind, operation_of
-from .permissions import acquirable
+from .permissions import Hierarchy, acquirable
 
 logger = logging.getLogger(__name__)
 
 META_KEY = "gatehouse/permissions"
 """In `_meta` of each listed tool, resource and prompt: the permissions that its use needs beyond the base."""
 
+# Results reach middleware in their wire form: member of the result, kind of its entries, member that names an entry.
 _LISTS: dict[str, tuple[str, Kind, str]] = {
     "tools/list": ("tools", "tool", "name"),
     "prompts/list": ("prompts", "prompt", "name"),
     "resources/list": ("resources", "resource", "uri"),
-    "resources/templates/list": ("resource_templates", "resource", "uri_template"),
+    "resources/templates/list": ("resourceTemplates", "resource", "uriTemplate"),
 }
 
 
 class Visibility:
     """MCP server middleware over one catalogue."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, hierarchy: Hierarchy) -> None:
         self._catalogue = catalogue
+        self._hierarchy = hierarchy
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         token = get_access_token()
@@ -48,26 +51,28 @@ class Visibility:
             logger.error("the gate let %s %r pass without its permission", operation.method, operation.name)
             raise MCPError(INVALID_REQUEST, "The token lacks a permission for this.")
         result = await call_next(ctx)
-        if ctx.method in _LISTS and isinstance(result, BaseModel):
-            return self._shown(result, token, *_LISTS[ctx.method])
-        return result
+        if ctx.method not in _LISTS or result is None:
+            return result
+        wire = result.model_dump(by_alias=True, exclude_none=True) if isinstance(result, BaseModel) else result
+        return self._shown(wire, token, *_LISTS[ctx.method])
 
-    def _shown(self, result: BaseModel, token: AccessToken, member: str, kind: Kind, name: str) -> BaseModel:
+    def _shown(
+        self, result: Mapping[str, Any], token: AccessToken, member: str, kind: Kind, name: str
+    ) -> HandlerResult:
         """The list without what this caller can never use; each entry says what it needs."""
         reachable = self._reachable(token)
         shown = []
-        for entry in getattr(result, member):
-            needed = self._catalogue.of((kind, str(getattr(entry, name))))
+        for entry in result[member]:
+            needed = self._catalogue.of((kind, str(entry[name])))
             if reachable is None or needed <= reachable:
                 shown.append(_labelled(entry, needed) if needed else entry)
-        return result.model_copy(update={member: shown})
+        return {**result, member: shown}
 
     def _reachable(self, token: AccessToken) -> frozenset[str] | None:
         """What the caller has or could acquire; None when the token does not tell what could be acquired."""
         possible = acquirable(token.claims or {})
-        return None if possible is None else possible | frozenset(token.scopes)
+        return None if possible is None else self._hierarchy.expand(possible) | frozenset(token.scopes)
 
 
-def _labelled(entry: BaseModel, needed: frozenset[str]) -> BaseModel:
-    meta = {**(getattr(entry, "meta", None) or {}), META_KEY: sorted(needed)}
-    return entry.model_copy(update={"meta": meta})
+def _labelled(entry: Mapping[str, Any], needed: frozenset[str]) -> dict[str, Any]:
+    return {**entry, "_meta": {**entry.get("_meta", {}), META_KEY: sorted(needed)}}
