@@ -143,7 +143,7 @@ def _lifespan(manager: OnDemandStreams, keys: SigningKeys) -> Callable[[Starlett
         warming = asyncio.create_task(warm())
         async with manager.run():
             yield
-        await warming
         await keys.aclose()
+        await warming
 
     return lifespan
