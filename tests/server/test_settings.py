@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gatehouse_server.settings import SettingsError, load_settings
+from gatehouse_server.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from issuer import settings
 
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_AUDIENCE", "MCP_PORT", "MCP_PUBLIC_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -89,3 +89,64 @@ def test_the_offline_tenant_may_serve_its_keys_inside_the_container_network() ->
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("AUTH0_DOMAIN=from-file.example.com\nUNKNOWN=1\n", encoding="utf-8")
     assert load_settings().issuer == "https://from-file.example.com/"
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def secret_of(known: Settings) -> str | None:
+    return known.request_state_secret.get_secret_value() if known.request_state_secret else None
+
+
+def test_the_secret_may_stand_in_a_file_that_a_variable_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", str(tmp_path / "secret"))
+    assert secret_of(load_settings()) == SECRET
+
+
+def test_the_file_of_the_secret_may_be_named_in_dotenv(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nREQUEST_STATE_SECRET_FILE=secret\n", encoding="utf-8")
+    assert secret_of(load_settings()) == SECRET
+
+
+def test_the_secret_itself_wins_over_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET", SECRET)
+    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
+    assert secret_of(load_settings()) == SECRET
+
+
+def test_a_file_of_the_secret_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
+    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET_FILE is 'not-there'"):
+        load_settings()
+
+
+@pytest.mark.requirement("S25")
+def test_a_secret_that_is_too_short_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET", "hunter2-hunter2")
+    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET: at least 32") as raised:
+        load_settings()
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.requirement("S25")
+def test_the_settings_do_not_show_their_secret() -> None:
+    assert SECRET not in repr(settings(REQUEST_STATE_SECRET=SECRET))
+
+
+def test_any_proxy_is_no_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1, *")
+    with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
+        load_settings()
+
+
+@pytest.mark.requirement("S22")
+def test_without_a_host_the_server_listens_on_this_machine_only() -> None:
+    assert settings().host in LOOPBACK_HOSTS
+    assert settings().metrics_host in LOOPBACK_HOSTS
