@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
+from starlette.applications import Starlette
 
+from .app import protect
+from .keys import SigningKeys
+from .metrics import Metrics
 from .settings import Settings
 from .tools import clock, identity
 
@@ -22,6 +26,11 @@ def example_server(settings: Settings) -> MCPServer:
     for module in (clock, identity):
         module.register(mcp)
     return mcp
+
+
+def example_app(settings: Settings, *, metrics: Metrics | None = None, keys: SigningKeys | None = None) -> Starlette:
+    """The example server behind the gate."""
+    return protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys)
 
 
 def _request_state(settings: Settings) -> RequestStateSecurity:
