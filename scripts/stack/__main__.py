@@ -1,6 +1,6 @@
 """What `make` runs: starts, stops and tries the stack, in the runtime that this machine has.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|browser|check|lock|clean
 """
 
 from __future__ import annotations
@@ -106,6 +106,13 @@ def test(arguments: argparse.Namespace) -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", *arguments.rest])
 
 
+def browser(arguments: argparse.Namespace) -> int:
+    """Run the tests of the tenant's pages in a real Chromium."""
+    packages.ensure()
+    packages.add(environment.ROOT / "tests" / "browser" / "requirements.in")
+    return local.run([str(packages.PYTHON), "-m", "pytest", "tests/browser", *arguments.rest])
+
+
 def check(_: argparse.Namespace) -> int:
     """Linter, formatter, type checker. Changes nothing."""
     packages.ensure()
@@ -137,6 +144,7 @@ _COMMANDS = {
     "demo": demo,
     "e2e": e2e,
     "test": test,
+    "browser": browser,
     "check": check,
     "lock": lock,
     "clean": clean,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import secrets
 import socket
 import urllib.error
 import urllib.request
@@ -61,7 +61,11 @@ class Environment:
 def load(path: Path = DOTENV) -> Environment:
     """Read .env; a fresh clone gets the example's."""
     if path == DOTENV and not DOTENV.exists():
-        shutil.copyfile(EXAMPLE, DOTENV)
+        text = EXAMPLE.read_text(encoding="utf-8")
+        DOTENV.write_text(
+            text.replace("REQUEST_STATE_SECRET=\n", f"REQUEST_STATE_SECRET={secrets.token_hex(32)}\n"), encoding="utf-8"
+        )
+        DOTENV.chmod(0o600)
         say("Created .env from .env.example: the offline tenant, demo users.")
     values: dict[str, str] = {}
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -16,11 +16,28 @@ import httpx2
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
-OURS = ("AUTH0_", "MCP_", "MOCK_", "METRICS_", "OTEL_", "TRUSTED_", "REQUEST_STATE_", "REQUIRED_", "GRANT_")
+OURS = (
+    "AUTH0_",
+    "MCP_",
+    "MOCK_",
+    "METRICS_",
+    "OTEL_",
+    "TRUSTED_",
+    "REQUEST_STATE_",
+    "REQUIRED_",
+    "GRANT_",
+    "EXCHANGE_",
+)
 CONTROL_TOKEN = "end-to-end-control"
 DEMO_CLIENT = {
     "AUTH0_CLIENT_ID": "GatehouseAgentDemoClient00000000",
     "AUTH0_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1",
+}
+
+
+SERVER_CLIENT = {
+    "EXCHANGE_CLIENT_ID": "GatehouseServerDemoClient0000000",
+    "EXCHANGE_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-3",
 }
 
 
@@ -90,6 +107,7 @@ class OfflineStack:
             "AUTH0_ISSUER": self.issuer,
             "AUTH0_AUDIENCE": self.mcp_url,
             "MCP_PORT": str(port),
+            **SERVER_CLIENT,
             **more,
         }
         with self._process(name, variables) as process:

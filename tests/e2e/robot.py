@@ -62,11 +62,12 @@ def sign_in(url: str, user: str, password: str, consent: str = "accept") -> http
             form = next(iter(forms_of(page.text)), None)
             if form is None or page.status_code >= 400:
                 return page
-            page = browser.post(urljoin(str(page.url), form.action), data=_filled(form, user, password, consent))
+            page = browser.post(urljoin(str(page.url), form.action), data=filled(form, user, password, consent))
     raise RuntimeError(f"still at {page.url} after {MOST_PAGES} pages")
 
 
-def _filled(form: Form, user: str, password: str, consent: str) -> dict[str, str]:
+def filled(form: Form, user: str, password: str, consent: str) -> dict[str, str]:
+    """What a person would send with the form."""
     values = dict(form.fields)
     if "username" in values:
         values |= {"username": user, "password": password}

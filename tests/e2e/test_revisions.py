@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
@@ -24,7 +25,7 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def connected(stack: Stack, mode: str) -> AsyncIterator[Client]:
+async def connected(stack: Stack, mode: str, **options: Any) -> AsyncIterator[Client]:
     """The SDK's client with a machine's token (client credentials grant)."""
     grant = {"grant_type": "client_credentials", "audience": stack.audience, **MACHINE}
     answer = httpx2.post(f"{stack.issuer}oauth/token", data=grant)
@@ -32,7 +33,7 @@ async def connected(stack: Stack, mode: str) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     async with (
         httpx2.AsyncClient(headers=headers) as http,
-        Client(streamable_http_client(stack.mcp_url, http_client=http), mode=mode) as client,
+        Client(streamable_http_client(stack.mcp_url, http_client=http), mode=mode, **options) as client,
     ):
         yield client
 

@@ -192,7 +192,8 @@ def test_fragment_and_form_post_response_modes(start: Any) -> None:
     page = tenant.authorize(prompt="none", response_mode="form_post")
     assert page.status_code == 200
     assert 'action="http://localhost:5000/callback"' in page.text
-    assert "script-src 'sha256-" in page.headers["content-security-policy"]
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "<script src=" in page.text
 
 
 def test_text_from_the_request_is_escaped_on_the_pages(tenant: Any) -> None:

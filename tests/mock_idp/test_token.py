@@ -263,15 +263,28 @@ def test_a_wrong_secret_is_unauthorized(tenant: Any) -> None:
         assert response.headers["www-authenticate"].startswith("Basic")
 
 
-def test_basic_authentication_is_for_clients_registered_for_it(start: Any) -> None:
+def test_a_secret_may_come_in_the_header_or_the_body_unless_a_switch_says_otherwise(start: Any) -> None:
     def basic(file: dict[str, Any]) -> None:
         file["clients"][1]["token_endpoint_auth_method"] = "client_secret_basic"
 
+    def strict(file: dict[str, Any]) -> None:
+        file["behaviours"] = {"any_client_secret_method": False}
+
     form = {"grant_type": "client_credentials", "audience": API}
-    assert start(basic).http.post("/oauth/token", data=form, auth=MACHINE).status_code == 200
-    assert start().http.post("/oauth/token", data=form, auth=MACHINE).status_code == 401
-    lenient = start(offline=lambda file: file.update(behaviours={"any_client_secret_method": True}))
-    assert lenient.http.post("/oauth/token", data=form, auth=MACHINE).status_code == 200
+    assert start().http.post("/oauth/token", data=form, auth=MACHINE).status_code == 200
+    assert start(offline=strict).http.post("/oauth/token", data=form, auth=MACHINE).status_code == 401
+    assert start(basic, strict).http.post("/oauth/token", data=form, auth=MACHINE).status_code == 200
+
+
+def test_a_secret_in_the_header_must_be_right(tenant: Any) -> None:
+    form = {"grant_type": "client_credentials", "audience": API}
+    assert tenant.http.post("/oauth/token", data=form, auth=(MACHINE[0], "wrong")).status_code == 401
+    for header in ("Basic", "Basic !!!", "Basic bm9jb2xvbg==", "Basic /w=="):
+        assert tenant.http.post("/oauth/token", data=form, headers={"Authorization": header}).status_code in (400, 401)
+    twice = {**form, "client_id": MACHINE[0], "client_secret": MACHINE[1]}
+    assert tenant.http.post("/oauth/token", data=twice, auth=MACHINE).status_code == 400
+    other = {**form, "client_id": AGENT[0]}
+    assert tenant.http.post("/oauth/token", data=other, auth=MACHINE).status_code == 400
 
 
 def test_the_token_endpoint_takes_json(tenant: Any) -> None:

@@ -27,13 +27,14 @@ def challenge_of(response: httpx2.Response) -> str:
     return str(response.headers["WWW-Authenticate"])
 
 
+TOOLS = {"get_time", "convert_time", "whoami", "count_down", "book_room"}
 METADATA = 'resource_metadata="http://localhost:5555/.well-known/oauth-protected-resource/mcp"'
 
 
 async def test_a_good_token_gets_the_tools(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     answer = await post(server, issuer.token())
     assert answer.status_code == 200, answer.text
-    assert {tool["name"] for tool in answer.json()["result"]["tools"]} == {"get_time", "convert_time", "whoami"}
+    assert {tool["name"] for tool in answer.json()["result"]["tools"]} == TOOLS
 
 
 async def test_without_credentials_the_challenge_has_no_error(server: httpx2.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gatehouse_server.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from issuer import settings
@@ -94,15 +95,26 @@ def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def secret_of(known: Settings) -> str | None:
-    return known.request_state_secret.get_secret_value() if known.request_state_secret else None
+def secret_of(known: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
+    secret: SecretStr | None = getattr(known, name.lower())
+    return secret.get_secret_value() if secret else None
 
 
-def test_the_secret_may_stand_in_a_file_that_a_variable_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET"])
+def test_a_secret_may_stand_in_a_file_that_a_variable_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
-    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", str(tmp_path / "secret"))
-    assert secret_of(load_settings()) == SECRET
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    assert secret_of(load_settings(), name) == SECRET
+
+
+def test_every_secret_has_its_form_as_a_file() -> None:
+    aliases = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    secrets = [name for name, field in aliases.items() if "SecretStr" in str(field.annotation)]
+    assert secrets
+    assert [name for name in secrets if f"{name}_FILE" not in aliases] == []
 
 
 def test_the_file_of_the_secret_may_be_named_in_dotenv(tmp_path: Path) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .differences import compare
 from .errors import AuthorizationError
+from .explanations import Case
 from .tenant import Api, Client, ClientGrant, Tenant
-
-NEAR_MISS = (
-    "Auth0 compares API identifiers byte by byte. The tenant has {near!r}, the request names {asked!r}: "
-    "they differ in {difference}."
-)
 
 
 def requested_audience(tenant: Tenant, parameters: Mapping[str, str], resources: Sequence[str]) -> str | None:
@@ -29,8 +26,7 @@ def find_api(tenant: Tenant, identifier: str) -> Api:
         raise AuthorizationError(
             "access_denied",
             f"Service not found: {identifier}",
-            why=_explain(tenant, identifier),
-            fix="Make the API's identifier and the audience or resource that the client sends the same string.",
+            _not_found(tenant, identifier),
         )
     return api
 
@@ -47,9 +43,7 @@ def user_grant(tenant: Tenant, client: Client, api: Api) -> ClientGrant | None:
         raise AuthorizationError(
             "unauthorized_client" if client.strict else "invalid_request",
             f'Client is not authorized to access resource server "{api.identifier}"',
-            why=_why_no_grant(client, api),
-            fix="Create a client grant for users (subject_type: user) between this client and the API; for all "
-            "third-party clients at once, one with default_for: third_party_clients.",
+            _no_grant(client, api),
         )
     return grant
 
@@ -57,31 +51,20 @@ def user_grant(tenant: Tenant, client: Client, api: Api) -> ClientGrant | None:
 def _only(resources: Sequence[str]) -> str:
     if len(set(resources)) > 1:
         # Auth0's answer to several resources is not established (?).
-        raise AuthorizationError("invalid_target", "Only one resource can be requested")
+        case = Case("several_resources", sent=tuple(resources))
+        raise AuthorizationError("invalid_target", "Only one resource can be requested", case)
     return resources[0]
 
 
-def _why_no_grant(client: Client, api: Api) -> str:
+def _no_grant(client: Client, api: Api) -> Case:
+    code = "no_client_grant_third_party" if client.strict else "no_client_grant"
     if api.user_policy == "deny_all":
-        return "The API's policy for users is deny_all."
-    if client.strict:
-        return "A third-party client always needs a client grant, whatever the API's policy."
-    return "The API's policy for users is require_client_grant, and this client has no such grant."
+        code = "user_access_denied"
+    return Case(code, client=client.name, api=api.identifier, api_name=api.name, scopes=tuple(api.scopes))
 
 
-def _explain(tenant: Tenant, asked: str) -> str:
-    for near in tenant.apis:
-        difference = _difference(near, asked)
-        if difference:
-            return NEAR_MISS.format(near=near, asked=asked, difference=difference)
-    return "The tenant has no API with this identifier."
-
-
-def _difference(near: str, asked: str) -> str | None:
-    if near.rstrip("/") == asked.rstrip("/"):
-        return "the trailing slash"
-    if near.partition("://")[2] == asked.partition("://")[2] and "://" in near:
-        return "the scheme"
-    if near.casefold() == asked.casefold():
-        return "upper and lower case"
-    return None
+def _not_found(tenant: Tenant, asked: str) -> Case:
+    nearest = compare(asked, tenant.apis)
+    if nearest is None or not nearest.is_slip:
+        return Case("service_not_found", sent=asked, apis=tuple(tenant.apis))
+    return Case("service_near_miss", sent=asked, nearest=nearest.nearest, difference=nearest.kinds)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from .audience import find_api, requested_audience, user_grant
 from .callback import checked_callback
+from .cimd import is_metadata_url
 from .errors import AuthorizationError, PageError
+from .explanations import Case
 from .idp import Idp
 from .scopes import split_scope
 from .store import AuthorizationRequest
@@ -44,15 +46,10 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
     """The client and its callback; PageError when either cannot be trusted."""
     client_id = parameters.get("client_id")
     if client_id is None:
-        raise PageError("invalid_request", "Missing required parameter: client_id", fix="Send client_id.")
+        raise PageError("invalid_request", "Missing required parameter: client_id", Case("client_id_missing"))
     client = idp.tenant.clients.get(client_id)
     if client is None:
-        raise PageError(
-            "invalid_request",
-            f"Unknown client: {client_id}",
-            why="The tenant has no client with this id.",
-            fix="Use the id of a client that the tenant has. A dynamically registered one may have been forgotten.",
-        )
+        raise unknown_client(idp, client_id)
     redirect_uri = parameters.get("redirect_uri")
     mode = parameters.get("response_mode", "query")
     return Addressee(
@@ -63,6 +60,14 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
         parameters.get("state"),
         issuer,
     )
+
+
+def unknown_client(idp: Idp, client_id: str) -> PageError:
+    code = "unknown_registered_client" if client_id.startswith("tpc_") else "unknown_client"
+    if is_metadata_url(client_id):
+        code = "unknown_metadata_client"
+    known = tuple(f"{client.client_id} ({client.name})" for client in idp.tenant.clients.values())
+    return PageError("invalid_request", f"Unknown client: {client_id}", Case(code, sent=client_id, clients=known))
 
 
 def read_request(
@@ -97,26 +102,32 @@ def read_request(
 def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
     response_type = parameters.get("response_type")
     if response_type is None:
-        raise AuthorizationError("invalid_request", "Missing required parameter: response_type")
+        description = "Missing required parameter: response_type"
+        raise AuthorizationError("invalid_request", description, Case("response_type_missing"))
     if response_type != "code":
         raise AuthorizationError(
             "unsupported_response_type",
             f"Unsupported response type: {response_type}",
-            why="OAuth 2.1 has no implicit grant, and this tenant does without it even where Auth0 still has it.",
-            fix="Use response_type=code with PKCE.",
+            Case("response_type_unsupported", sent=response_type),
         )
     if "authorization_code" not in client.grant_types:
         raise AuthorizationError(
             "unauthorized_client",
             "Grant type 'authorization_code' not allowed for the client.",
-            fix="Add authorization_code to the client's grant_types.",
+            _grant_type_case(client, "authorization_code"),
         )
+
+
+def _grant_type_case(client: Client, grant: str) -> Case:
+    allowed = tuple(sorted(client.grant_types))
+    return Case("grant_type_not_allowed", client=client.name, grant=grant, allowed=allowed)
 
 
 def _check_response_mode(parameters: Mapping[str, str]) -> None:
     mode = parameters.get("response_mode", "query")
     if mode not in RESPONSE_MODES:
-        raise AuthorizationError("invalid_request", f"Unsupported response mode: {mode}")
+        case = Case("response_mode_unsupported", sent=mode, possible=RESPONSE_MODES)
+        raise AuthorizationError("invalid_request", f"Unsupported response mode: {mode}", case)
 
 
 def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
@@ -127,8 +138,7 @@ def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
             raise AuthorizationError(
                 "invalid_request",
                 f"Parameter not allowed: {name}",
-                why="A third-party client in strict mode may send only the parameters that Auth0 lists for it.",
-                fix=f"Leave out {name}.",
+                Case("parameter_not_allowed", client=client.name, parameter=name),
             )
 
 
@@ -138,12 +148,15 @@ def _check_connections(idp: Idp, client: Client) -> None:
     raise AuthorizationError(
         "invalid_request",
         "no connections enabled for the client",
-        why="Nobody could sign in: "
-        + ("no connection is enabled for this client." if client.first_party else "no connection is domain-level."),
-        fix="Add the client to the database's enabled_clients."
-        if client.first_party
-        else "Set is_domain_connection: true on the database: third-party clients see only domain-level connections.",
+        _connections_case(idp, client),
     )
+
+
+def _connections_case(idp: Idp, client: Client) -> Case:
+    code = "no_connections" if client.first_party else "no_domain_connection"
+    names = tuple(idp.tenant.connections)
+    database = names[0] if names else "Username-Password-Authentication"
+    return Case(code, client=client.name, connections=names, database=database)
 
 
 def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str | None, str]:
@@ -155,14 +168,15 @@ def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str 
             raise AuthorizationError(
                 "invalid_request",
                 "Missing required parameter: code_challenge",
-                why="PKCE is mandatory for third-party clients.",
-                fix="Send code_challenge and code_challenge_method=S256.",
+                Case("pkce_missing" if client.strict else "pkce_incomplete", client=client.name),
             )
         return None, method
     if method not in CHALLENGE_METHODS:
-        raise AuthorizationError("invalid_request", f"Unsupported code_challenge_method: {method}")
+        case = Case("pkce_method_unsupported", sent=method, possible=CHALLENGE_METHODS)
+        raise AuthorizationError("invalid_request", f"Unsupported code_challenge_method: {method}", case)
     if not CODE_CHALLENGE.fullmatch(challenge):
-        raise AuthorizationError("invalid_request", "code_challenge must be 43 to 128 unreserved characters")
+        description = "code_challenge must be 43 to 128 unreserved characters"
+        raise AuthorizationError("invalid_request", description, Case("pkce_malformed", sent=challenge))
     return challenge, method
 
 
@@ -179,7 +193,7 @@ def _prompt(value: str | None) -> frozenset[str]:
     prompts = frozenset((value or "").split())
     unknown = prompts - PROMPTS
     if unknown or ("none" in prompts and len(prompts) > 1):
-        raise AuthorizationError("invalid_request", f"Unsupported prompt: {value}")
+        raise AuthorizationError("invalid_request", f"Unsupported prompt: {value}", _malformed("prompt", value))
     return prompts
 
 
@@ -187,5 +201,9 @@ def _max_age(value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"[0-9]{1,10}", value):
-        raise AuthorizationError("invalid_request", "max_age must be a number of seconds")
+        raise AuthorizationError("invalid_request", "max_age must be a number of seconds", _malformed("max_age", value))
     return int(value)
+
+
+def _malformed(parameter: str, value: str | None) -> Case:
+    return Case("parameter_malformed", parameter=parameter, sent=value or "")

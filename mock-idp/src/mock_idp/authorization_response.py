@@ -6,46 +6,58 @@ import logging
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from .authorization_request import Addressee
-from .errors import AuthorizationError, PageError
-from .idp import Idp
+from .errors import AuthorizationError, OAuthError, PageError
 from .pages import ErrorPage, FormPostPage, render
 from .store import AuthorizationRequest
+from .web import idp_of
 
 logger = logging.getLogger(__name__)
 
 Recipient = Addressee | AuthorizationRequest
 
 
-def send_to_callback(idp: Idp, recipient: Recipient, parameters: Mapping[str, str]) -> Response:
+def send_to_callback(request: Request, recipient: Recipient, parameters: Mapping[str, str]) -> Response:
     """Deliver `parameters`, `state` and, where the tenant says so, `iss`."""
     answer = dict(parameters)
     if recipient.state is not None:
         answer["state"] = recipient.state
-    if idp.tenant.settings.authorization_response_iss_parameter_supported:
+    if idp_of(request).tenant.settings.authorization_response_iss_parameter_supported:
         answer["iss"] = recipient.issuer
     if recipient.response_mode == "form_post":
-        return render(FormPostPage(recipient.redirect_uri, answer))
+        return render(request, FormPostPage(recipient.redirect_uri, answer))
     url = _with_parameters(recipient.redirect_uri, answer, fragment=recipient.response_mode == "fragment")
     return RedirectResponse(url, status_code=302, headers={"Cache-Control": "no-store"})
 
 
-def refuse(idp: Idp, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
+def refuse(request: Request, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
     """Deliver an error: redirected, or as a page for clients under open_redirect_protection (auth0.md A3)."""
     if to_page or isinstance(error, PageError):
-        return error_page(error)
+        return error_page(request, error, kept_from=_kept_from(request, recipient, error))
     logger.info("authorization refused: %s: %s", error.error, error.description)
-    return send_to_callback(idp, recipient, {"error": error.error, "error_description": error.description})
+    return send_to_callback(request, recipient, {"error": error.error, "error_description": error.description})
 
 
-def error_page(error: AuthorizationError) -> Response:
+def error_page(request: Request, error: AuthorizationError | OAuthError, *, kept_from: str | None = None) -> Response:
+    """A refusal as a page. `kept_from` names the client that would have got it at its callback otherwise."""
     logger.info("authorization refused on a page: %s: %s", error.error, error.description)
     # 403 where an access_denied is not redirected was observed; 400 for the others is secondary.
     default = 403 if error.error == "access_denied" else 400
-    status = error.status if isinstance(error, PageError) else default
-    return render(ErrorPage(error.error, error.description, why=error.why, fix=error.fix), status=status)
+    status = default if not isinstance(error, (PageError, OAuthError)) else error.status
+    return render(request, ErrorPage(error.error, error.description, error.case, kept_from), status=status)
+
+
+def _kept_from(request: Request, recipient: Recipient, error: AuthorizationError) -> str | None:
+    """The client whose redirection policy alone keeps the error on a page."""
+    if isinstance(error, PageError) or not recipient.redirect_uri:
+        return None
+    if isinstance(recipient, Addressee):
+        return recipient.client.name
+    client = idp_of(request).tenant.clients.get(recipient.client_id)
+    return client.name if client is not None else None
 
 
 def _with_parameters(url: str, parameters: Mapping[str, str], *, fragment: bool) -> str:

@@ -9,10 +9,12 @@ from .audience import user_grant
 from .authorization_request import read_addressee, read_request
 from .authorization_response import error_page, refuse, send_to_callback
 from .client_documents import register_on_first_use
-from .consent import question
+from .consent import REMOVED, question
 from .device_decision import approve_device
 from .errors import AuthorizationError, InvalidRequest, PageError
+from .explanations import Case
 from .idp import Idp
+from .pages.languages import ask_for
 from .sessions import browser_mark, current_session, new_browser_mark, set_browser_mark
 from .store import AuthorizationCode, Session, Transaction
 from .transactions import TRANSACTION_LIFETIME, find_transaction, shows_errors
@@ -28,18 +30,18 @@ async def authorize(request: Request) -> Response:
     try:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
         parameters = single_values(pairs, repeatable=REPEATABLE)
+        ask_for(request, parameters.get("ui_locales"))
         await register_on_first_use(idp, parameters.get("client_id"))
         addressee = read_addressee(idp, parameters, issuer_of(request))
-    except InvalidRequest as error:
-        return _refuse_on_page(idp, PageError(error.error, error.description))
-    except PageError as error:
-        return _refuse_on_page(idp, error)
+    except (InvalidRequest, PageError) as error:
+        _log(idp, None, error, None)
+        return error_page(request, error)
     resources = [value for name, value in pairs if name == "resource" and value]
     try:
         asked = read_request(idp, addressee, parameters, resources)
     except AuthorizationError as error:
         _log(idp, addressee.client.client_id, error, parameters.get("audience"))
-        return refuse(idp, addressee, error, to_page=addressee.client.shows_errors)
+        return refuse(request, addressee, error, to_page=addressee.client.shows_errors)
     mark = browser_mark(request) or new_browser_mark()
     now = idp.clock.now()
     transaction = Transaction(asked, mark, now + TRANSACTION_LIFETIME, now)
@@ -53,7 +55,7 @@ async def resume(request: Request) -> Response:
     try:
         state, transaction = find_transaction(request, request.query_params.get("state"))
     except PageError as error:
-        return error_page(error)
+        return error_page(request, error)
     return _proceed(request, state, transaction)
 
 
@@ -66,27 +68,28 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
             return _to_page("/u/login", state)
         if _must_ask(idp, transaction, session):
             return _to_page("/u/consent", state)
-        response = _finish(idp, transaction, session)
+        response = _finish(request, transaction, session)
     except AuthorizationError as error:
         _log(idp, asked.client_id, error, asked.audience, silent="none" in asked.prompt)
-        response = refuse(idp, asked, error, to_page=shows_errors(idp, transaction))
+        response = refuse(request, asked, error, to_page=shows_errors(idp, transaction))
     idp.store.transactions.drop(state)
     return response
 
 
-def _finish(idp: Idp, transaction: Transaction, session: Session) -> Response:
+def _finish(request: Request, transaction: Transaction, session: Session) -> Response:
     if transaction.device is not None:
-        return approve_device(idp, transaction.device, session)
-    return send_to_callback(idp, transaction.request, {"code": _issue_code(idp, transaction, session)})
-
-
-def _refuse_on_page(idp: Idp, error: PageError) -> Response:
-    _log(idp, None, error, None)
-    return error_page(error)
+        return approve_device(request, transaction.device, session)
+    code = _issue_code(idp_of(request), transaction, session)
+    return send_to_callback(request, transaction.request, {"code": code})
 
 
 def _log(
-    idp: Idp, client_id: str | None, error: AuthorizationError, audience: str | None, *, silent: bool = False
+    idp: Idp,
+    client_id: str | None,
+    error: AuthorizationError | InvalidRequest,
+    audience: str | None,
+    *,
+    silent: bool = False,
 ) -> None:
     client = idp.tenant.clients.get(client_id or "")
     description = f"{error.error} : {error.description}"
@@ -99,7 +102,7 @@ def _session_for(request: Request, transaction: Transaction) -> Session | None:
     if session is not None and not _must_log_in_again(transaction, session, idp_of(request).clock.now()):
         return session
     if "none" in asked.prompt:
-        raise AuthorizationError("login_required", "Login required", why="prompt=none, and nobody is signed in.")
+        raise AuthorizationError("login_required", "Login required", Case("login_required"))
     return None
 
 
@@ -117,14 +120,11 @@ def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
     if asked is None or "none" not in transaction.request.prompt:
         return asked is not None
     if asked == "consent":
-        raise AuthorizationError("consent_required", "Consent required", why="prompt=none, and consent is needed.")
+        raise AuthorizationError("consent_required", "Consent required", Case("consent_required"))
     # Documented is that such a request is rejected; the code and the text are guesses (?).
-    raise AuthorizationError(
-        "interaction_required",
-        "Interaction required",
-        why="prompt=none, and a loopback or custom scheme callback needs the user's confirmation.",
-        fix="Set skip_non_verifiable_callback_uri_confirmation_prompt on the client or the tenant.",
-    )
+    client = idp.tenant.clients[transaction.request.client_id]
+    case = Case("confirmation_required", client=client.name)
+    raise AuthorizationError("interaction_required", "Interaction required", case)
 
 
 def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
@@ -132,7 +132,7 @@ def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
     client = idp.tenant.clients.get(asked.client_id)
     api = idp.tenant.apis.get(asked.audience or "")
     if client is None or (asked.audience is not None and api is None):
-        raise PageError("invalid_request", "The client or the API was removed during the sign-in.")
+        raise PageError("invalid_request", REMOVED, Case("removed_meanwhile"))
     if api is not None:
         user_grant(idp.tenant, client, api)
     if "none" in asked.prompt:

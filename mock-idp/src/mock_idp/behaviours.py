@@ -41,5 +41,6 @@ class Behaviours(BaseModel):
     assertion_audience_token_endpoint: bool = False
     """(?) Whether the `aud` of a private_key_jwt may be the token endpoint. Documented is the issuer."""
 
-    any_client_secret_method: bool = False
-    """(?) Whether a client registered for client_secret_post may use client_secret_basic, and the reverse."""
+    any_client_secret_method: bool = True
+    """(S) Whether a client registered for client_secret_post may use client_secret_basic, and the reverse.
+    Auth0's reference allows HTTP Basic for all grants, and its own SDK uses it whatever the client's method is."""

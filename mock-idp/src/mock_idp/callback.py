@@ -5,7 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .behaviours import Behaviours
+from .differences import compare
 from .errors import PageError
+from .explanations import Case
 from .loopback import is_loopback_name
 from .tenant import Client
 
@@ -24,10 +26,8 @@ def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behav
         raise PageError(
             "unauthorized_client",
             "Callback URL mismatch.",
+            _mismatch(client, redirect_uri),
             status=behaviours.callback_mismatch_status,
-            why=f"The provided redirect_uri is not in the list of allowed callback URLs. Sent: {redirect_uri!r}. "
-            f"Allowed for {client.name!r}: {_listed(client)}.",
-            fix="Add it to the client's `callbacks` (Allowed Callback URLs), or send one that is there.",
         )
     return redirect_uri
 
@@ -64,10 +64,17 @@ def _only_callback(client: Client) -> str:
     raise PageError(
         "invalid_request",
         "Missing required parameter: redirect_uri",
-        why=f"The client has {len(client.callbacks)} callback URLs, so the request must say which.",
-        fix="Send redirect_uri.",
+        Case("callback_missing", client=client.name, registered=client.callbacks, count=str(len(client.callbacks))),
     )
 
 
-def _listed(client: Client) -> str:
-    return ", ".join(repr(callback) for callback in client.callbacks) or "none"
+def _mismatch(client: Client, sent: str) -> Case:
+    nearest = compare(sent, client.callbacks)
+    return Case(
+        "callback_mismatch",
+        client=client.name,
+        sent=sent,
+        registered=client.callbacks,
+        difference=nearest.kinds if nearest else (),
+        nearest=nearest.nearest if nearest and nearest.is_slip else "",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .cimd import Imported, import_client, is_metadata_url
 from .errors import AccessDenied, OAuthError, PageError
+from .explanations import Case
 from .idp import Idp
 from .register import add_registered
 from .store import FetchedDocument
@@ -36,7 +37,8 @@ async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
     try:
         imported = await import_client(idp.fetcher, client_id)
     except OAuthError as error:
-        raise PageError(error.error, error.description, why="The client's metadata document was refused.") from error
+        case = Case("metadata_document_refused", sent=client_id, problem=error.description)
+        raise PageError(error.error, error.description, case) from error
     add_registered(idp, imported.client)
     idp.store.documents.put(client_id, FetchedDocument(idp.clock.now() + COPY_LIFETIME))
 

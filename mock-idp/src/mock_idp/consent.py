@@ -14,8 +14,10 @@ from .callback import is_verifiable
 from .cimd import is_metadata_url
 from .device_decision import deny_device
 from .errors import AuthorizationError, InvalidRequest, PageError
+from .explanations import Case
 from .idp import Idp
 from .pages import ConsentPage, ScopeLine, render
+from .scope_words import auth0_lines, in_words
 from .scopes import user_scopes
 from .sessions import current_session
 from .store import AuthorizationRequest, Session, Transaction
@@ -23,14 +25,8 @@ from .tenant import Api, Client
 from .transactions import find_transaction, shows_errors
 from .web import form_pairs, idp_of, single_values
 
-PROFILE_TEXTS = {
-    "profile": "Profile: access to your profile",
-    "email": "Email: access to your email address",
-    "phone": "Phone: access to your phone number",
-    "address": "Address: access to your postal address",
-    "offline_access": "Allow offline access",
-}
 DECLINED = "User did not authorize the request"
+REMOVED = "The client or the API was removed during the sign-in."
 
 
 def question(idp: Idp, transaction: Transaction, session: Session) -> Literal["consent", "confirmation"] | None:
@@ -47,7 +43,7 @@ def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple
     client, api = _parties(idp, asked)
     user = idp.tenant.users.get(user_id)
     if user is None:
-        raise AuthorizationError("login_required", "Login required", why="The user was removed.")
+        raise AuthorizationError("login_required", "Login required", Case("removed_meanwhile"))
     grant = user_grant(idp.tenant, client, api) if api is not None else None
     return user_scopes(idp.tenant, client, user, api, grant, asked.scopes)
 
@@ -55,9 +51,9 @@ def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple
 async def show_consent(request: Request) -> Response:
     try:
         state, transaction = find_transaction(request, request.query_params.get("state"))
-        return render(_page(request, state, transaction))
+        return render(request, _page(request, state, transaction))
     except AuthorizationError as error:
-        return error_page(error)
+        return error_page(request, error)
 
 
 async def submit_consent(request: Request) -> Response:
@@ -65,10 +61,8 @@ async def submit_consent(request: Request) -> Response:
         form = single_values(await form_pairs(request))
         state, transaction = find_transaction(request, form.get("state"))
         return _decide(request, state, transaction, form.get("action"))
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except AuthorizationError as error:
-        return error_page(error)
+    except (InvalidRequest, AuthorizationError) as error:
+        return error_page(request, error)
 
 
 def _decide(request: Request, state: str, transaction: Transaction, action: str | None) -> Response:
@@ -79,14 +73,15 @@ def _decide(request: Request, state: str, transaction: Transaction, action: str 
         transaction.consented_by = session.user_id
         return RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
     if action != "deny":
-        raise PageError("invalid_request", "action must be accept or deny")
+        raise PageError("invalid_request", "action must be accept or deny", Case("action_unknown", sent=action or ""))
     idp.store.transactions.drop(state)
     client, _ = _parties(idp, asked)
     code = "fdecc" if transaction.device is not None else "f"
     idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
     if transaction.device is not None:
-        return deny_device(idp, transaction.device)
-    return refuse(idp, asked, AuthorizationError("access_denied", DECLINED), to_page=shows_errors(idp, transaction))
+        return deny_device(request, transaction.device)
+    declined = AuthorizationError("access_denied", DECLINED, Case("consent_declined"))
+    return refuse(request, asked, declined, to_page=shows_errors(idp, transaction))
 
 
 def _needs_consent(idp: Idp, asked: AuthorizationRequest, session: Session) -> bool:
@@ -123,14 +118,14 @@ def _parties(idp: Idp, asked: AuthorizationRequest) -> tuple[Client, Api | None]
     client = idp.tenant.clients.get(asked.client_id)
     api = idp.tenant.apis.get(asked.audience or "")
     if client is None or (asked.audience is not None and api is None):
-        raise PageError("invalid_request", "The client or the API was removed during the sign-in.")
+        raise PageError("invalid_request", REMOVED, Case("removed_meanwhile"))
     return client, api
 
 
 def _signed_in(request: Request) -> Session:
     session = current_session(request)
     if session is None:
-        raise PageError("login_required", "Login required", fix="Begin again from the application.")
+        raise PageError("login_required", "Login required", Case("not_signed_in"))
     return session
 
 
@@ -138,34 +133,35 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
     idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
     client, api = _parties(idp, asked)
     scopes = granted_scopes(idp, asked, session.user_id)
-    described = idp.tenant.settings.use_scope_descriptions_for_consent
+    shown = [scope for scope in scopes if scope != "openid"]
+    described = idp.tenant.settings.use_scope_descriptions_for_consent or not _has_descriptions(api, shown)
     return ConsentPage(
         state=state,
-        tenant_name=idp.tenant.settings.friendly_name,
         client_name=client.name,
         third_party=not client.first_party,
         email=idp.tenant.users[session.user_id].email,
         client_url=client.client_id if is_metadata_url(client.client_id) else None,
+        leads_to=asked.redirect_uri,
+        callback_host=_callback_host(asked.redirect_uri),
         callback_is_local=not is_verifiable(asked.redirect_uri),
-        callback_host=urlsplit(asked.redirect_uri).netloc or asked.redirect_uri,
         user_code=_user_code(idp, transaction),
         api_name=api.name if api else None,
-        scopes=[ScopeLine(scope, _words(scope, api, described=described)) for scope in scopes if scope != "openid"],
+        api_identifier=api.identifier if api else None,
+        scopes=[ScopeLine(scope, in_words(scope, api)) for scope in shown],
+        real_lines=[] if described else auth0_lines(shown),
     )
+
+
+def _has_descriptions(api: Api | None, scopes: list[str]) -> bool:
+    return api is not None and any(api.scopes.get(scope) for scope in scopes)
+
+
+def _callback_host(redirect_uri: str) -> str:
+    """Where the browser goes, as far as it means something: host and port, or the scheme of a program."""
+    parts = urlsplit(redirect_uri)
+    return parts.netloc if parts.scheme in ("http", "https") else f"{parts.scheme}:"
 
 
 def _user_code(idp: Idp, transaction: Transaction) -> str | None:
     device = idp.store.devices.get(transaction.device, idp.clock.now())
     return device.user_code if device else None
-
-
-def _words(scope: str, api: Api | None, *, described: bool) -> str:
-    """A scope in words: Auth0 turns `read:posts` into `Posts: read your posts`; descriptions need a flag."""
-    if scope in PROFILE_TEXTS:
-        return PROFILE_TEXTS[scope]
-    if described and api is not None and api.scopes.get(scope):
-        return api.scopes[scope]
-    action, separator, resource = scope.partition(":")
-    if not separator:
-        return scope
-    return f"{resource.capitalize()}: {action} your {resource}"

@@ -12,9 +12,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from .audience import find_api, requested_audience, user_grant
 from .authorization_response import error_page
 from .client_authentication import authenticate
-from .errors import AuthorizationError, InvalidRequest, OAuthError, PageError, UnauthorizedClient
+from .errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
 from .idp import Idp
 from .pages import ActivatePage, render
+from .pages.languages import ask_for
 from .scopes import split_scope
 from .sessions import browser_mark, new_browser_mark, set_browser_mark
 from .store import AuthorizationRequest, DeviceAuthorization, Transaction
@@ -59,7 +60,8 @@ async def device_code(request: Request) -> Response:
 async def show_activation(request: Request) -> Response:
     """GET /activate: the page where a person types the code that the device shows."""
     user_code = request.query_params.get("user_code", "")
-    return render(ActivatePage(idp_of(request).tenant.settings.friendly_name, user_code[:32]))
+    locales = request.query_params.get("ui_locales", "")
+    return render(request, ActivatePage(user_code[:32], locales[:100]))
 
 
 async def submit_activation(request: Request) -> Response:
@@ -68,16 +70,17 @@ async def submit_activation(request: Request) -> Response:
     try:
         form = single_values(await form_pairs(request))
     except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    typed = form.get("user_code", "")
+        return error_page(request, error)
+    typed, locales = form.get("user_code", ""), form.get("ui_locales")
+    ask_for(request, locales)
     found = _find(idp, typed)
     if found is None:
         idp.log.add("fdeac", "Failed to activate device.", details="The user code is unknown, expired or was used.")
-        page = ActivatePage(idp.tenant.settings.friendly_name, typed[:32], failed=True)
-        return render(page, status=400)
+        page = ActivatePage(typed[:32], locales or "", failed=True)
+        return render(request, page, status=400)
     mark = browser_mark(request) or new_browser_mark()
     now = idp.clock.now()
-    transaction = Transaction(_as_request(found[1]), mark, now + TRANSACTION_LIFETIME, now, device=found[0])
+    transaction = Transaction(_as_request(found[1], locales), mark, now + TRANSACTION_LIFETIME, now, device=found[0])
     state = idp.store.transactions.add(transaction, prefix="hKFo2S")
     response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
     set_browser_mark(request, response, mark)
@@ -103,7 +106,7 @@ def _audience(idp: Idp, client: Client, parameters: dict[str, str], resources: l
 
 
 def _as_oauth_error(error: AuthorizationError) -> OAuthError:
-    refusal = InvalidRequest(error.description, why=error.why)
+    refusal = InvalidRequest(error.description, case=error.case)
     refusal.error = error.error
     refusal.status = 403 if error.error == "access_denied" else 400
     return refusal
@@ -139,7 +142,7 @@ def _bare(code: str) -> str:
     return re.sub(r"[^A-Z]", "", code.upper())
 
 
-def _as_request(device: DeviceAuthorization) -> AuthorizationRequest:
+def _as_request(device: DeviceAuthorization, ui_locales: str | None) -> AuthorizationRequest:
     """A device's wish as a request to sign in. Consent is asked every time: it is the confirmation of the device."""
     return AuthorizationRequest(
         client_id=device.client_id,
@@ -155,6 +158,6 @@ def _as_request(device: DeviceAuthorization) -> AuthorizationRequest:
         prompt=frozenset({"consent"}),
         max_age=None,
         login_hint=None,
-        ui_locales=None,
+        ui_locales=ui_locales,
         issuer=device.issuer,
     )

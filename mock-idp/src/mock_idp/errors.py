@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from .explanations import Case, explain
+
 
 class OAuthError(Exception):
-    """A refusal in the form of RFC 6749 section 5.2. `why` is for the log and the pages, never for the wire."""
+    """A refusal in the form of RFC 6749 section 5.2.
+
+    `why` is for the log, `case` for the pages where it ends on one; neither ever goes over the wire.
+    """
 
     status = 400
     error = "invalid_request"
     # The tenant log's code, where it is not that of the grant.
     log_code: str | None = None
 
-    def __init__(self, description: str, *, why: str = "") -> None:
+    def __init__(self, description: str, *, why: str = "", case: Case | None = None) -> None:
         super().__init__(description)
         self.description = description
-        self.why = why
+        self.case = case
+        self.why = why or (str(explain(case).why) if case else "")
 
 
 class InvalidRequest(OAuthError):
@@ -24,6 +30,11 @@ class InvalidRequest(OAuthError):
 class MissingParameter(InvalidRequest):
     def __init__(self, name: str) -> None:
         super().__init__(f"Missing required parameter: {name}")
+
+
+class RepeatedParameter(InvalidRequest):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Parameter sent more than once: {name}", case=Case("parameter_repeated", parameter=name))
 
 
 class UnsupportedGrantType(OAuthError):
@@ -94,20 +105,24 @@ class ClientAuthenticationFailed(OAuthError):
 class AuthorizationError(Exception):
     """A refusal at /authorize (RFC 6749 section 4.1.2.1).
 
-    `why` and `fix` are what the error page and the log explain on top of what Auth0 says.
+    `case` is what the error page explains on top of what Auth0 says.
     """
 
-    def __init__(self, error: str, description: str, *, why: str = "", fix: str = "") -> None:
+    def __init__(self, error: str, description: str, case: Case) -> None:
         super().__init__(description)
         self.error = error
         self.description = description
-        self.why = why
-        self.fix = fix
+        self.case = case
+
+    @property
+    def why(self) -> str:
+        """The reason in plain English, for the log."""
+        return str(explain(self.case).why)
 
 
 class PageError(AuthorizationError):
     """A refusal that must not be redirected: there is no client or callback that could be trusted with it."""
 
-    def __init__(self, error: str, description: str, *, status: int = 400, why: str = "", fix: str = "") -> None:
-        super().__init__(error, description, why=why, fix=fix)
+    def __init__(self, error: str, description: str, case: Case, *, status: int = 400) -> None:
+        super().__init__(error, description, case)
         self.status = status

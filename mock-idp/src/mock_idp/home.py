@@ -3,18 +3,20 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .pages import HomePage, SeededUser, render
+from .pages import HomePage, render
+from .seeded import seeded_users
 from .web import idp_of, issuer_of
 
 
 async def home(request: Request) -> Response:
     """What this is, for a person who opens the issuer in a browser."""
-    tenant, issuer = idp_of(request).tenant, issuer_of(request)
+    idp, issuer = idp_of(request), issuer_of(request)
+    tenant = idp.tenant
     return render(
+        request,
         HomePage(
-            tenant_name=tenant.settings.friendly_name,
             issuer=issuer,
-            users=[SeededUser(user.email, user.password, ", ".join(user.roles)) for user in tenant.users.values()],
+            users=seeded_users(idp),
             clients=[(client.name, client.client_id) for client in tenant.clients.values()],
             apis=[(api.name, api.identifier) for api in tenant.apis.values()],
             discovery=[
@@ -22,5 +24,5 @@ async def home(request: Request) -> Response:
                 f"{issuer}.well-known/oauth-authorization-server",
                 f"{issuer}.well-known/jwks.json",
             ],
-        )
+        ),
     )

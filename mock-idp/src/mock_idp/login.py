@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from .authorization_response import error_page
 from .errors import InvalidRequest, PageError
 from .pages import LoginPage, SeededUser, render
+from .seeded import seeded_users
 from .sessions import begin_session
 from .store import Transaction
 from .tenant import Client
@@ -18,29 +19,31 @@ from .web import form_pairs, idp_of, single_values
 
 logger = logging.getLogger(__name__)
 
+# A tenant file may have thousands; nobody picks from such a list.
+MOST_USERS = 8
+
 
 async def show_login(request: Request) -> Response:
     try:
         state, transaction = find_transaction(request, request.query_params.get("state"))
     except PageError as error:
-        return error_page(error)
-    return render(_page(request, state, transaction, transaction.request.login_hint or ""))
+        return error_page(request, error)
+    username = request.query_params.get("fill") or transaction.request.login_hint or ""
+    return render(request, _page(request, state, transaction, username))
 
 
 async def submit_login(request: Request) -> Response:
     try:
         form = single_values(await form_pairs(request))
         state, transaction = find_transaction(request, form.get("state"))
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except PageError as error:
-        return error_page(error)
+    except (InvalidRequest, PageError) as error:
+        return error_page(request, error)
     user = idp_of(request).tenant.user_by_email(form.get("username", ""))
     if user is None or not user.password_matches(form.get("password", "")):
         logger.info("login refused: wrong email or password")
         code, words = ("fp", "Wrong email or password.") if user else ("fu", "Invalid email or username.")
         idp_of(request).log.add(code, words, client=_client(request, transaction), user=user)
-        return render(_page(request, state, transaction, form.get("username", ""), failed=True), status=400)
+        return render(request, _page(request, state, transaction, form.get("username", ""), failed=True), status=400)
     transaction.asked_in_person = True
     idp_of(request).log.add("s", "Successful login", client=_client(request, transaction), user=user)
     response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
@@ -53,12 +56,20 @@ def _client(request: Request, transaction: Transaction) -> Client | None:
 
 
 def _page(request: Request, state: str, transaction: Transaction, username: str, *, failed: bool = False) -> LoginPage:
-    tenant, client = idp_of(request).tenant, _client(request, transaction)
+    client, users = _client(request, transaction), seeded_users(idp_of(request))
     return LoginPage(
         state=state,
-        tenant_name=tenant.settings.friendly_name,
         client_name=client.name if client else transaction.request.client_id,
+        leads_to=transaction.request.redirect_uri,
         username=username,
+        password=_password_to_fill_in(request, users),
         failed=failed,
-        users=[SeededUser(user.email, user.password, ", ".join(user.roles)) for user in tenant.users.values()],
+        users=users[:MOST_USERS],
+        more_users=max(0, len(users) - MOST_USERS),
     )
+
+
+def _password_to_fill_in(request: Request, users: list[SeededUser]) -> str:
+    """The password of the seeded user whom the person chose from the list."""
+    chosen = request.query_params.get("fill") if request.method == "GET" else None
+    return next((user.password for user in users if user.email == chosen), "")

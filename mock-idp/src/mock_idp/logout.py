@@ -5,8 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .authorization_request import unknown_client
 from .authorization_response import error_page
 from .errors import InvalidRequest, PageError
+from .explanations import Case
 from .idp import Idp
 from .pages import MessagePage, render
 from .sessions import current_session, end_session
@@ -19,11 +21,9 @@ async def logout(request: Request) -> Response:
     try:
         parameters = single_values(request.query_params.multi_items())
         target = _target(idp_of(request), parameters)
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except PageError as error:
-        return error_page(error)
-    response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
+    except (InvalidRequest, PageError) as error:
+        return error_page(request, error)
+    response: Response = render(request, MessagePage("logged_out"))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
     log_logout(request)
@@ -36,7 +36,7 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
     wanted, client_id = parameters.get("returnTo"), parameters.get("client_id")
     client = idp.tenant.clients.get(client_id or "")
     if client_id is not None and client is None:
-        raise unknown_client(client_id)
+        raise unknown_client(idp, client_id)
     if client is not None:
         check_logout_client(client)
     allowed = client.logout_urls if client is not None else idp.tenant.settings.allowed_logout_urls
@@ -46,10 +46,16 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
         raise PageError(
             "invalid_request",
             f'The "returnTo" querystring parameter "{wanted}" is not defined as a valid URL',
-            why=f"Allowed: {', '.join(allowed) or 'none'}.",
-            fix="Add it to allowed_logout_urls of the client (with client_id) or of the tenant (without).",
+            logout_case(wanted, client, allowed),
         )
     return wanted
+
+
+def logout_case(wanted: str, client: Client | None, allowed: tuple[str, ...]) -> Case:
+    """Why the browser does not go to `wanted` after a logout."""
+    if client is None:
+        return Case("logout_url_not_allowed_tenant", sent=wanted, registered=allowed)
+    return Case("logout_url_not_allowed", sent=wanted, registered=allowed, client=client.name)
 
 
 def log_logout(request: Request) -> None:
@@ -58,16 +64,11 @@ def log_logout(request: Request) -> None:
         idp.log.add("slo", "User successfully logged out", user=idp.tenant.users.get(session.user_id))
 
 
-def unknown_client(client_id: str) -> PageError:
-    return PageError("invalid_request", f"Unknown client: {client_id}", fix="Use the id of a client of the tenant.")
-
-
 def check_logout_client(client: Client) -> None:
     """PageError for a strict third-party client: it has no logout endpoints. The text is a guess (?)."""
     if client.strict:
         raise PageError(
             "invalid_request",
             "Logout is not supported for third-party clients",
-            why="Auth0 offers no logout endpoint to third-party clients with enhanced security controls.",
-            fix="Revoke the refresh token with POST /oauth/revoke.",
+            Case("logout_third_party", client=client.name),
         )

@@ -10,11 +10,13 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .authorization_request import unknown_client
 from .authorization_response import error_page
 from .errors import InvalidRequest, PageError
+from .explanations import Case
 from .idp import Idp
 from .jwts import verified_claims
-from .logout import check_logout_client, log_logout, unknown_client
+from .logout import check_logout_client, log_logout, logout_case
 from .pages import LogoutPage, MessagePage, render
 from .sessions import browser_mark, current_session, end_session, new_browser_mark, set_browser_mark
 from .store import LogoutRequest
@@ -22,6 +24,7 @@ from .tenant import Client
 from .web import form_pairs, idp_of, issuer_of, single_values
 
 CONFIRMATION_LIFETIME = 600
+LOST = "This logout has expired or began in another browser."
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,8 @@ async def oidc_logout(request: Request) -> Response:
         parameters = await _parameters(request)
         hint = _hint(idp, issuer_of(request), parameters)
         target = _target(idp, hint, parameters)
-    except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
-    except PageError as error:
-        return error_page(error)
+    except (InvalidRequest, PageError) as error:
+        return error_page(request, error)
     session = current_session(request)
     if session is None or session.session_id == hint.session_id:
         return _log_out(request, target)
@@ -55,14 +56,14 @@ async def confirm_logout(request: Request) -> Response:
     try:
         form = single_values(await form_pairs(request))
     except InvalidRequest as error:
-        return error_page(PageError(error.error, error.description))
+        return error_page(request, error)
     asked = idp.store.logouts.get(form.get("state"), idp.clock.now())
     mark = browser_mark(request)
     if asked is None or mark is None or not hmac.compare_digest(mark, asked.browser):
-        return error_page(PageError("invalid_request", "This logout has expired or began in another browser."))
+        return error_page(request, PageError("invalid_request", LOST, Case("logout_lost")))
     idp.store.logouts.drop(form.get("state"))
     if form.get("action") != "accept":
-        return render(MessagePage("Still logged in", "You were not logged out."))
+        return render(request, MessagePage("still_logged_in"))
     return _log_out(request, asked.target)
 
 
@@ -79,13 +80,18 @@ def _hint(idp: Idp, issuer: str, parameters: Mapping[str, str]) -> Hint:
     # An expired ID token is good enough to say whose session it was (RP-Initiated Logout section 2).
     claims = _id_token_claims(idp, parameters["id_token_hint"])
     if claims is None or claims.get("iss") != issuer:
-        raise PageError("invalid_request", "id_token_hint is invalid", why="This tenant did not issue that ID token.")
+        raise PageError("invalid_request", "id_token_hint is invalid", Case("logout_hint_invalid"))
     audience, session_id = claims.get("aud"), claims.get("sid")
     if client_id not in (None, audience):
-        raise PageError("invalid_request", "client_id does not match id_token_hint")
+        raise _contradiction("client_id")
     if parameters.get("logout_hint") not in (None, session_id):
-        raise PageError("invalid_request", "logout_hint does not match id_token_hint")
+        raise _contradiction("logout_hint")
     return Hint(session_id if isinstance(session_id, str) else None, _client(idp, str(audience)))
+
+
+def _contradiction(parameter: str) -> PageError:
+    description = f"{parameter} does not match id_token_hint"
+    return PageError("invalid_request", description, Case("logout_hint_contradicts", parameter=parameter))
 
 
 def _id_token_claims(idp: Idp, token: str) -> dict[str, object] | None:
@@ -95,7 +101,7 @@ def _id_token_claims(idp: Idp, token: str) -> dict[str, object] | None:
 def _client(idp: Idp, client_id: str) -> Client:
     client = idp.tenant.clients.get(client_id)
     if client is None:
-        raise unknown_client(client_id)
+        raise unknown_client(idp, client_id)
     check_logout_client(client)
     return client
 
@@ -110,8 +116,7 @@ def _target(idp: Idp, hint: Hint, parameters: Mapping[str, str]) -> str | None:
         raise PageError(
             "invalid_request",
             f'The "post_logout_redirect_uri" parameter "{wanted}" is not defined as a valid URL',
-            why=f"Allowed: {', '.join(allowed) or 'none'}.",
-            fix="Add it to allowed_logout_urls of the client (with id_token_hint or client_id) or of the tenant.",
+            logout_case(wanted, hint.client, allowed),
         )
     if "state" not in parameters:
         return wanted
@@ -122,13 +127,13 @@ def _ask(request: Request, target: str | None) -> Response:
     idp = idp_of(request)
     mark = browser_mark(request) or new_browser_mark()
     asked = LogoutRequest(mark, target, idp.clock.now() + CONFIRMATION_LIFETIME)
-    response = render(LogoutPage(idp.store.logouts.add(asked), idp.tenant.settings.friendly_name))
+    response = render(request, LogoutPage(idp.store.logouts.add(asked), target))
     set_browser_mark(request, response, mark)
     return response
 
 
 def _log_out(request: Request, target: str | None) -> Response:
-    response: Response = render(MessagePage("Logged out", "You are logged out of this tenant."))
+    response: Response = render(request, MessagePage("logged_out"))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
     log_logout(request)

@@ -55,6 +55,10 @@ class Servers:
         async with asyncio.TaskGroup() as tasks:
             for server, listener in pairs:
                 tasks.create_task(server.serve(sockets=list(listener.sockets)))
+        for server in self._servers:
+            server.cut_connections()
+        # Lets the event loop take note of the cut before it is closed.
+        await asyncio.sleep(0)
 
 
 class _Server(uvicorn.Server):
@@ -63,6 +67,13 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def cut_connections(self) -> None:
+        """End what the grace period left: a TLS connection waits for a goodbye that an idle client does not say."""
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
 
 
 def _config(listener: Listener) -> uvicorn.Config:

@@ -5,7 +5,9 @@ import hmac
 from starlette.requests import Request
 
 from .errors import PageError
+from .explanations import Case
 from .idp import Idp
+from .pages.languages import ask_for
 from .sessions import browser_mark
 from .store import Transaction
 from .web import idp_of
@@ -23,9 +25,10 @@ def find_transaction(request: Request, state: str | None) -> tuple[str, Transact
     transaction = idp.store.transactions.get(state, idp.clock.now())
     mark = browser_mark(request)
     if state is None or transaction is None:
-        raise _lost("The sign-in is over, has expired, or never began here.")
+        raise _lost("transaction_lost")
     if mark is None or not hmac.compare_digest(mark, transaction.browser):
-        raise _lost("Another browser began this sign-in, or this one refused the cookie.")
+        raise _lost("other_browser")
+    ask_for(request, transaction.request.ui_locales)
     return state, transaction
 
 
@@ -35,10 +38,10 @@ def shows_errors(idp: Idp, transaction: Transaction) -> bool:
     return client is None or client.shows_errors or transaction.device is not None
 
 
-def _lost(why: str) -> PageError:
+def _lost(code: str) -> PageError:
     # The wording is Auth0's as commonly quoted (secondary).
     description = (
         "You may have pressed the back button, refreshed during login, opened too many login dialogs, "
         "or there is some issue with cookies, since we couldn't find your session."
     )
-    return PageError("invalid_request", description, why=why, fix="Begin again from the application.")
+    return PageError("invalid_request", description, Case(code))

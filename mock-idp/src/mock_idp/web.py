@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .errors import InvalidRequest, OAuthError
+from .errors import InvalidRequest, OAuthError, RepeatedParameter
+from .explanations import Case
 from .idp import Idp
 
 ISSUER = "mock_idp.issuer"
@@ -42,13 +43,13 @@ def issuer_of(request: Request) -> str:
 
 
 def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Parameters by name. InvalidRequest when one is sent twice (RFC 6749 section 3.1). Empty ones count as absent."""
+    """Parameters by name, without the empty ones. RepeatedParameter when one is sent twice (RFC 6749 section 3.1)."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if value == "" or name in repeatable:
             continue
         if name in values:
-            raise InvalidRequest(f"Parameter sent more than once: {name}")
+            raise RepeatedParameter(name)
         values[name] = value
     return values
 
@@ -59,7 +60,7 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
     try:
         return QueryParams(body.decode("ascii")).multi_items()
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not {FORM}") from error
+        raise InvalidRequest(f"The body is not {FORM}", case=Case("form_malformed")) from error
 
 
 async def body_pairs(request: Request) -> list[tuple[str, str]]:
@@ -70,7 +71,7 @@ async def body_pairs(request: Request) -> list[tuple[str, str]]:
 
 
 async def body_values(request: Request) -> dict[str, str]:
-    """The parameters of a form or JSON body by name; InvalidRequest when one is sent twice."""
+    """The parameters of a form or JSON body by name; RepeatedParameter when one is sent twice."""
     return single_values(await body_pairs(request))
 
 

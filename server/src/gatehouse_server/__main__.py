@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging.config
 import signal
 import sys
@@ -11,7 +12,8 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .example import example_app
+from .catalogue import Catalogue
+from .example import example_app, example_server
 from .listen import CannotListen, listening_sockets
 from .metrics import Metrics
 from .settings import Settings, SettingsError, load_settings
@@ -40,11 +42,17 @@ LOGGING: dict[str, Any] = {
 
 
 def main() -> None:
-    """Run until a signal ends it. Exit code 2: the configuration is wrong."""
+    """Run until a signal ends it, or print what needs which permission. Exit code 2: the configuration is wrong."""
+    parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
+    parser.add_argument("--permissions", action="store_true", help="print what needs which permission, and end")
+    arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:
         settings = load_settings()
+        if arguments.permissions:
+            sys.stdout.write(Catalogue(example_server(settings), [settings.required_permission]).table())
+            return
         sockets = listening_sockets(settings.host, settings.port)
         metrics = _metrics(settings)
         export_traces()
@@ -52,7 +60,7 @@ def main() -> None:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     logging.config.dictConfig(LOGGING)
-    server = uvicorn.Server(server_config(example_app(settings, metrics=metrics), settings))
+    server = uvicorn.Server(server_config(example_app(settings, metrics), settings))
     server.run(sockets=sockets)
     if not server.started:
         raise SystemExit(START_ERROR)

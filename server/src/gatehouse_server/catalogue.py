@@ -75,6 +75,14 @@ class Catalogue:
         for template in self._resources.list_templates():
             yield ("resource", template.uri_template), declared(template.fn)
 
+    def table(self) -> str:
+        """What every tool, resource and prompt needs, as a Markdown table."""
+        rows = [
+            f"| {kind} | `{name}` | {', '.join(f'`{permission}`' for permission in sorted(self.base | own))} |"
+            for (kind, name), own in self.entries()
+        ]
+        return "\n".join(["| | name | needs |", "|---|---|---|", *rows, ""])
+
     def _of_resource(self, uri: str) -> frozenset[str]:
         needed: frozenset[str] = frozenset()
         for resource in self._resources.list_resources():

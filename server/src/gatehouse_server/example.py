@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import httpx2
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from .app import protect
+from .exchange import TokenExchange
 from .keys import SigningKeys
 from .metrics import Metrics
 from .settings import Settings
-from .tools import clock, identity
+from .tokens import TokenVerifier
+from .tools import booking, clock, identity, slow
+from .tools.calendar import CalendarTools
+from .upstream import calendar_app
 
 IMPLIED = {"time:admin": ["time:convert", "time:zones"]}
 """Which permission implies which others."""
@@ -23,14 +29,32 @@ def example_server(settings: Settings) -> MCPServer:
         instructions="Tells the time, converts it, and says who is asking.",
         request_state_security=_request_state(settings),
     )
-    for module in (clock, identity):
+    for module in (clock, identity, slow, booking):
         module.register(mcp)
+    if settings.exchange_client_id and settings.exchange_client_secret:
+        _calendar_tools(settings, settings.exchange_client_secret.get_secret_value()).register(mcp)
     return mcp
 
 
-def example_app(settings: Settings, *, metrics: Metrics | None = None, keys: SigningKeys | None = None) -> Starlette:
-    """The example server behind the gate."""
-    return protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys)
+def example_app(settings: Settings, metrics: Metrics | None = None, keys: SigningKeys | None = None) -> Starlette:
+    """The example server behind the gate, and beside it the other API that one of its tools calls."""
+    metrics = metrics or Metrics()
+    keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
+    app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys)
+    calendar = TokenVerifier(
+        keys, issuer=settings.issuer, audience=settings.calendar_audience, algorithm=settings.algorithm
+    )
+    app.router.routes.append(Mount("/calendar", calendar_app(calendar)))
+    return app
+
+
+def _calendar_tools(settings: Settings, secret: str) -> CalendarTools:
+    return CalendarTools(
+        TokenExchange(settings.token_url, settings.exchange_client_id, secret),
+        httpx2.AsyncClient(follow_redirects=False, timeout=10, trust_env=False),
+        settings.calendar_url,
+        settings.calendar_audience,
+    )
 
 
 def _request_state(settings: Settings) -> RequestStateSecurity:

@@ -20,7 +20,8 @@ def requires(*permissions: str) -> Callable[[FunctionT], FunctionT]:
     """
 
     def declare(function: FunctionT) -> FunctionT:
-        setattr(function, _DECLARED, frozenset(permissions) | declared(function))
+        # A bound method has no attributes of its own: the statement belongs to its function.
+        setattr(getattr(function, "__func__", function), _DECLARED, frozenset(permissions) | declared(function))
         return function
 
     return declare

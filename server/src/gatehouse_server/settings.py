@@ -23,7 +23,8 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
 
 SHORTEST_SECRET = 32
-_SECRETS = ("REQUEST_STATE_SECRET",)
+_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET")
+_PUBLISHED = "demo-secret-of-the-offline-tenant"
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
@@ -54,8 +55,14 @@ class Settings(BaseSettings):
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
     trusted_proxies: CommaSeparated = Field(default=(), validation_alias="TRUSTED_PROXIES")
+    token_url: str = Field(default="", validation_alias="AUTH0_TOKEN_URL")
+    exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
+    exchange_client_secret: SecretStr | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET")
+    calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
+    calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
-    # Read before validation; it is a field because only fields are looked for in the environment.
+    # Read before validation; they are fields because only fields are looked for in the environment.
+    exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
     request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
 
     @model_validator(mode="before")
@@ -72,8 +79,10 @@ class Settings(BaseSettings):
             filled.setdefault("AUTH0_ISSUER", f"https://{domain}/")
         if "AUTH0_ISSUER" in filled:
             filled.setdefault("AUTH0_JWKS_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/.well-known/jwks.json")
+            filled.setdefault("AUTH0_TOKEN_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/oauth/token")
         if port.isdecimal():
             filled.setdefault("MCP_PUBLIC_URL", f"http://localhost:{port}/mcp")
+            filled.setdefault("CALENDAR_URL", f"http://localhost:{port}/calendar/events")
         if "MCP_PUBLIC_URL" in filled:
             filled.setdefault("AUTH0_AUDIENCE", filled["MCP_PUBLIC_URL"])
         return filled
@@ -142,6 +151,20 @@ class Settings(BaseSettings):
         if parts.scheme != "https" and not is_loopback(self.issuer):
             raise ValueError(
                 f"AUTH0_JWKS_URL is {self.jwks_url!r}: https:// is needed, whoever can change the keys can sign tokens"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_where_they_belong(self) -> Settings:
+        if is_loopback(self.issuer):
+            return self
+        if urlsplit(self.token_url).scheme != "https":
+            raise ValueError(f"AUTH0_TOKEN_URL is {self.token_url!r}: https:// is needed, a secret is sent there")
+        secret = self.exchange_client_secret
+        if secret is not None and secret.get_secret_value().startswith(_PUBLISHED):
+            raise ValueError(
+                f"EXCHANGE_CLIENT_SECRET is the offline tenant's, which everybody knows, and the issuer is"
+                f" {self.issuer}: set the secret of your own application, or leave it and EXCHANGE_CLIENT_ID empty"
             )
         return self
 

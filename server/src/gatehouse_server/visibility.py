@@ -7,7 +7,6 @@ ever read a request differently, the call ends here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -26,7 +25,7 @@ logger = logging.getLogger(__name__)
 META_KEY = "gatehouse/permissions"
 """In `_meta` of each listed tool, resource and prompt: the permissions that its use needs beyond the base."""
 
-# Results reach middleware in their wire form: member of the result, kind of its entries, member that names an entry.
+# Method: the result's member, what its entries are, and the member that names them.
 _LISTS: dict[str, tuple[str, Kind, str]] = {
     "tools/list": ("tools", "tool", "name"),
     "prompts/list": ("prompts", "prompt", "name"),
@@ -51,19 +50,16 @@ class Visibility:
             logger.error("the gate let %s %r pass without its permission", operation.method, operation.name)
             raise MCPError(INVALID_REQUEST, "The token lacks a permission for this.")
         result = await call_next(ctx)
-        if ctx.method not in _LISTS or result is None:
-            return result
-        wire = result.model_dump(by_alias=True, exclude_none=True) if isinstance(result, BaseModel) else result
-        return self._shown(wire, token, *_LISTS[ctx.method])
+        if ctx.method in _LISTS:
+            return self._shown(_on_the_wire(result), token, *_LISTS[ctx.method])
+        return result
 
-    def _shown(
-        self, result: Mapping[str, Any], token: AccessToken, member: str, kind: Kind, name: str
-    ) -> HandlerResult:
+    def _shown(self, result: dict[str, Any], token: AccessToken, member: str, kind: Kind, name: str) -> dict[str, Any]:
         """The list without what this caller can never use; each entry says what it needs."""
         reachable = self._reachable(token)
         shown = []
         for entry in result[member]:
-            needed = self._catalogue.of((kind, str(entry[name])))
+            needed = self._catalogue.of((kind, entry[name]))
             if reachable is None or needed <= reachable:
                 shown.append(_labelled(entry, needed) if needed else entry)
         return {**result, member: shown}
@@ -74,5 +70,11 @@ class Visibility:
         return None if possible is None else self._hierarchy.expand(possible) | frozenset(token.scopes)
 
 
-def _labelled(entry: Mapping[str, Any], needed: frozenset[str]) -> dict[str, Any]:
+def _on_the_wire(result: HandlerResult) -> dict[str, Any]:
+    if isinstance(result, BaseModel):
+        return result.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return result or {}
+
+
+def _labelled(entry: dict[str, Any], needed: frozenset[str]) -> dict[str, Any]:
     return {**entry, "_meta": {**entry.get("_meta", {}), META_KEY: sorted(needed)}}

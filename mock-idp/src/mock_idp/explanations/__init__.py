@@ -1,0 +1,93 @@
+"""Why the tenant refused something, in words: by a stable code, in every language of the pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ..prose import Prose
+from .table import ENTRIES, Certainty
+
+Fact = str | tuple[str, ...]
+# Facts come with requests; no page needs more of one.
+LONGEST = 500
+MOST = 20
+# What YAML reads as the same string without quotes.
+PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+?=&%-]+)*(?: [A-Za-z0-9_./@+()-]+)*")
+YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+class Case:
+    """One refusal: the code of its explanation, and the facts that this request brought along."""
+
+    def __init__(self, code: str, **facts: Fact) -> None:
+        self.code = code
+        self.facts: Mapping[str, Fact] = {name: _shortened(fact) for name, fact in facts.items()}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`real` is what a tenant of Auth0's would show. Empty texts: there is nothing to say."""
+
+    code: str
+    certainty: Certainty
+    real: Prose
+    why: Prose
+    fix: Prose
+    dashboard: str
+    setting: str
+    snippet: str
+    details: Mapping[str, tuple[str, ...]]
+
+
+def explain(case: Case, language: str = "en") -> Explanation:
+    entry, texts = ENTRIES[case.code], explanation_texts(language)[case.code]
+    facts = {name: _joined(value) for name, value in case.facts.items()}
+    return Explanation(
+        case.code,
+        entry.certainty,
+        real=Prose(texts["real"], facts),
+        why=Prose(texts["why"], facts),
+        fix=Prose(texts["fix"], facts),
+        dashboard=str(Prose(entry.dashboard, facts)),
+        setting=entry.setting,
+        snippet=str(Prose(entry.snippet, {name: _scalars(value) for name, value in case.facts.items()})),
+        details={name: _listed(case.facts[name]) for name in entry.details if case.facts.get(name)},
+    )
+
+
+@cache
+def explanation_texts(language: str) -> dict[str, dict[str, str]]:
+    """By code: `real`, `why` and `fix`."""
+    path = Path(__file__).parent / f"{language}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _shortened(fact: Fact) -> Fact:
+    if isinstance(fact, str):
+        return fact if len(fact) <= LONGEST else f"{fact[:LONGEST]}…"
+    shown = tuple(one if len(one) <= LONGEST else f"{one[:LONGEST]}…" for one in fact[:MOST])
+    return shown if len(fact) <= MOST else (*shown, "…")
+
+
+def _joined(value: Fact) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _listed(value: Fact) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _scalars(value: Fact) -> str:
+    """One or several strings as YAML has them in a flow sequence."""
+    return ", ".join(_scalar(one) for one in _listed(value))
+
+
+def _scalar(value: str) -> str:
+    plain = PLAIN_SCALAR.fullmatch(value) and value.lower() not in YAML_WORDS
+    return value if plain else json.dumps(value, ensure_ascii=False)

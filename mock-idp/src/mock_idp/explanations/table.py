@@ -1,0 +1,159 @@
+"""What the explanations of all languages share: how sure the behaviour is, where the setting is, what to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# D documented, O observed, S secondary, ? not established (see the table of behaviours).
+Certainty = Literal["D", "O", "S", "?"]
+
+APPLICATION = "Applications > Applications > {client} > Settings"
+API = "Applications > APIs > {api} > Settings"
+DATABASES = "Authentication > Database"
+TENANT = "Settings > Advanced"
+
+CALLBACKS = "clients:\n  - name: {client}\n    callbacks:\n      - {sent}\n"
+CLIENT_GRANT = """\
+clientGrants:
+  - client_id: {client}
+    audience: {api}
+    subject_type: user
+    scope: [{scopes}]
+"""
+DEFAULT_GRANT = """\
+clientGrants:
+  - default_for: third_party_clients
+    audience: {api}
+    subject_type: user
+    scope: [{scopes}]
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`dashboard` is where Auth0's dashboard has the setting, `setting` its key in tenant.yaml, `snippet` how to write
+    it there. `details` names the facts to show in a list. Braces name facts."""
+
+    certainty: Certainty
+    dashboard: str = ""
+    setting: str = ""
+    snippet: str = ""
+    details: tuple[str, ...] = ()
+
+
+ENTRIES: dict[str, Entry] = {
+    "client_id_missing": Entry("S"),
+    "unknown_client": Entry("O", "Applications > Applications", "clients[].name", details=("sent", "clients")),
+    "unknown_registered_client": Entry("O", "Applications > Applications", details=("sent",)),
+    "unknown_metadata_client": Entry(
+        "D",
+        f"{TENANT} > Client ID Metadata Document Registration",
+        "tenant.client_id_metadata_document_supported",
+        "tenant:\n  client_id_metadata_document_supported: true\n"
+        "  client_id_metadata_document_dynamic_registration_supported: true\n",
+        ("sent",),
+    ),
+    "metadata_document_refused": Entry("?", details=("sent", "problem")),
+    "callback_missing": Entry(
+        "S", f"{APPLICATION} > Allowed Callback URLs", "clients[].callbacks", details=("registered",)
+    ),
+    "callback_mismatch": Entry(
+        "O",
+        f"{APPLICATION} > Allowed Callback URLs",
+        "clients[].callbacks",
+        CALLBACKS,
+        ("sent", "registered", "difference"),
+    ),
+    "response_type_missing": Entry("O"),
+    "response_type_unsupported": Entry("D", details=("sent",)),
+    "response_mode_unsupported": Entry("S", details=("sent", "possible")),
+    "grant_type_not_allowed": Entry(
+        "S",
+        f"{APPLICATION} > Advanced Settings > Grant Types",
+        "clients[].grant_types",
+        "clients:\n  - name: {client}\n    grant_types: [{grant}]\n",
+        ("grant", "allowed"),
+    ),
+    "parameter_not_allowed": Entry("D", details=("parameter",)),
+    "parameter_repeated": Entry("S", details=("parameter",)),
+    "parameter_malformed": Entry("S", details=("parameter", "sent")),
+    "form_malformed": Entry("S"),
+    "no_connections": Entry(
+        "O",
+        "Applications > Applications > {client} > Connections",
+        "databases[].enabled_clients",
+        "databases:\n  - name: {database}\n    enabled_clients:\n      - {client}\n",
+        ("connections",),
+    ),
+    "no_domain_connection": Entry(
+        "O",
+        f"{DATABASES} > {{database}} > Settings > Promote Connection to Domain Level",
+        "databases[].is_domain_connection",
+        "databases:\n  - name: {database}\n    is_domain_connection: true\n",
+        ("connections",),
+    ),
+    "pkce_missing": Entry("D"),
+    "pkce_incomplete": Entry("S"),
+    "pkce_malformed": Entry("S", details=("sent",)),
+    "pkce_method_unsupported": Entry("S", details=("sent", "possible")),
+    "service_not_found": Entry(
+        "O",
+        "Applications > APIs > (the API) > Settings > Identifier",
+        "resourceServers[].identifier",
+        "resourceServers:\n  - name: My API\n    identifier: {sent}\n",
+        ("sent", "apis"),
+    ),
+    "service_near_miss": Entry(
+        "O",
+        "Applications > APIs > (the API) > Settings > Identifier",
+        "resourceServers[].identifier",
+        "resourceServers:\n  - identifier: {nearest}\n",
+        ("sent", "nearest", "difference"),
+    ),
+    "several_resources": Entry("?", details=("sent",)),
+    "no_client_grant": Entry(
+        "O", "Applications > APIs > {api_name} > Application Access", "clientGrants[]", CLIENT_GRANT, ("api",)
+    ),
+    "no_client_grant_third_party": Entry(
+        "D",
+        "Applications > APIs > {api_name} > Settings > Default Permissions for Third Party Apps",
+        "clientGrants[].default_for",
+        DEFAULT_GRANT,
+        ("api",),
+    ),
+    "user_access_denied": Entry(
+        "D",
+        "Applications > APIs > {api_name} > Settings > Application Access Policy > User-Delegated Access",
+        "resourceServers[].subject_type_authorization.user.policy",
+        "resourceServers:\n  - identifier: {api}\n    subject_type_authorization:\n"
+        "      user:\n        policy: allow_all\n",
+        ("api",),
+    ),
+    "login_required": Entry("S"),
+    "consent_required": Entry("S"),
+    "confirmation_required": Entry(
+        "?",
+        "Applications > Applications > {client} > Settings",
+        "clients[].skip_non_verifiable_callback_uri_confirmation_prompt",
+        "clients:\n  - name: {client}\n    skip_non_verifiable_callback_uri_confirmation_prompt: true\n",
+    ),
+    "consent_declined": Entry("D"),
+    "removed_meanwhile": Entry("?"),
+    "transaction_lost": Entry("S"),
+    "other_browser": Entry("S"),
+    "not_signed_in": Entry("S"),
+    "action_unknown": Entry("S", details=("sent",)),
+    "logout_url_not_allowed": Entry(
+        "D", f"{APPLICATION} > Allowed Logout URLs", "clients[].allowed_logout_urls", details=("sent", "registered")
+    ),
+    "logout_url_not_allowed_tenant": Entry(
+        "D", f"{TENANT} > Allowed Logout URLs", "tenant.allowed_logout_urls", details=("sent", "registered")
+    ),
+    "logout_third_party": Entry("D"),
+    "logout_hint_invalid": Entry("S"),
+    "logout_hint_contradicts": Entry("S", details=("parameter",)),
+    "logout_lost": Entry("S"),
+    "device_code_expired": Entry("D"),
+    "open_redirect_protection": Entry("D", f"{APPLICATION} > Open Redirect Protection", "clients[].redirection_policy"),
+}

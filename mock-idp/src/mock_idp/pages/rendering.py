@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from ..differences import spans
+from ..explanations import Case, explain
+from ..web import idp_of
+from .languages import language_of
+from .policy import content_security_policy, form_action
+from .shapes import ActivatePage, ConsentPage, ErrorPage, FormPostPage, LoginPage, LogoutPage, Page
+from .texts import Words
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Language",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_environment = Environment(
+    loader=PackageLoader("mock_idp.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.globals["spans"] = spans
+
+
+def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
+    """The page in the person's language, with the headers that keep it from being framed, cached or scripted.
+
+    A template sees the fields of its page as `page`, and `t` to speak with.
+    """
+    language = language_of(request)
+    context = {"page": page, "t": Words(language), "language": language, "tenant_name": _tenant_name(request)}
+    html = _environment.get_template(page.template).render(**context, **_explanation(page, language))
+    headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": _policy(page)}
+    return HTMLResponse(html, status_code=status, headers=headers)
+
+
+def _tenant_name(request: Request) -> str:
+    return idp_of(request).tenant.settings.friendly_name
+
+
+def _explanation(page: Page, language: str) -> dict[str, Any]:
+    """`nearest` is the string that the request probably meant."""
+    if not isinstance(page, ErrorPage) or page.case is None:
+        return {"explanation": None}
+    kept = Case("open_redirect_protection", client=page.kept_from) if page.kept_from else None
+    return {
+        "explanation": explain(page.case, language),
+        "kept": explain(kept, language) if kept else None,
+        "nearest": page.case.facts.get("nearest", ""),
+    }
+
+
+def _policy(page: Page) -> str:
+    match page:
+        case LoginPage() | ConsentPage() | LogoutPage():
+            return content_security_policy(form_action=form_action(page.leads_to))
+        case FormPostPage():
+            return content_security_policy(form_action=form_action(page.leads_to), scripts=True)
+        case ActivatePage():
+            return content_security_policy(form_action="'self'")
+        case _:
+            return content_security_policy(form_action="'none'")

@@ -1,0 +1,97 @@
+"""Calling another API for the user: exchange the caller's token, never pass it on.
+
+Sources: RFC 8693 (token exchange); MCP authorization, "Access token privilege restriction" (token passthrough is
+forbidden); Auth0 docs, "On-Behalf-Of token exchange".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import httpx2
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
+
+MOST_TOKENS = 1024
+SKEW_SECONDS = 30
+
+
+class ExchangeFailed(Exception):
+    """The tenant gave no token for the other API. The message holds its error text, and no token."""
+
+
+class TokenExchange:
+    """Exchanges access tokens at one tenant, as one confidential client.
+
+    Args:
+        token_url: the tenant's token endpoint.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        http: httpx2.AsyncClient | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._token_url = token_url
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._http = http or httpx2.AsyncClient(follow_redirects=False, timeout=10, trust_env=False)
+        self._clock = clock
+        self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+
+    async def token_for(self, subject_token: str, audience: str, scope: str, *, until: float) -> str:
+        """An access token for `audience` that acts for the subject token's user.
+
+        Args:
+            until: when the subject token expires, seconds since the epoch: no exchanged token is kept for longer.
+
+        Raises:
+            ExchangeFailed: the tenant refused or cannot be reached.
+        """
+        key = hashlib.sha256("\0".join((subject_token, audience, scope)).encode()).digest()
+        token, expires_at = self._kept.get(key, ("", 0.0))
+        if expires_at - SKEW_SECONDS > self._clock():
+            return token
+        token, lifetime = await self._exchange(subject_token, audience, scope)
+        self._kept[key] = (token, min(self._clock() + lifetime, until))
+        if len(self._kept) > MOST_TOKENS:
+            self._kept.popitem(last=False)
+        return token
+
+    async def _exchange(self, subject_token: str, audience: str, scope: str) -> tuple[str, float]:
+        form = {
+            "grant_type": GRANT_TYPE,
+            "subject_token": subject_token,
+            "subject_token_type": ACCESS_TOKEN,
+            "requested_token_type": ACCESS_TOKEN,
+            "audience": audience,
+            "scope": scope,
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+        }
+        try:
+            answer = await self._http.post(self._token_url, data=form)
+            document = answer.json()
+        except (httpx2.HTTPError, ValueError) as error:
+            raise ExchangeFailed(f"The tenant's token endpoint does not answer: {error}") from error
+        if answer.status_code != 200 or not isinstance(document, dict):
+            raise ExchangeFailed(f"The tenant refused ({answer.status_code}): {_reason(document)}")
+        token, lifetime = document.get("access_token"), document.get("expires_in", 0)
+        if not isinstance(token, str) or not isinstance(lifetime, int | float):
+            raise ExchangeFailed("The tenant's answer holds no access token.")
+        return token, float(lifetime)
+
+
+def _reason(document: object) -> str:
+    if not isinstance(document, dict):
+        return "no reason given"
+    return f"{document.get('error')}: {document.get('error_description')}"[:300]

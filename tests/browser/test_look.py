@@ -1,0 +1,142 @@
+"""What a person sees: languages, small screens, both colour schemes, contrast, focus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+PHONE = {"viewport": {"width": 360, "height": 740}}
+
+# Every text that is visible, with its colour and the colour behind it; both as [red, green, blue] from 0 to 255.
+TEXTS = """() => {
+  const parse = c => { const n = c.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1] };
+  const behind = e => {
+    for (let n = e; n; n = n.parentElement) {
+      const c = parse(getComputedStyle(n).backgroundColor);
+      if (c[3] === 1) return c.slice(0, 3);
+    }
+    return parse(getComputedStyle(document.body).backgroundColor).slice(0, 3);
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const e = node.parentElement, box = e.getBoundingClientRect();
+    if (!node.textContent.trim() || !box.width || e.closest('script')) continue;
+    found.push({text: node.textContent.trim(), color: parse(getComputedStyle(e).color).slice(0, 3), behind: behind(e)});
+  }
+  return found;
+}"""
+
+FOCUS = """() => {
+  const e = document.activeElement, s = getComputedStyle(e);
+  return [e.outerHTML.slice(0, 80), e === document.body, s.outlineStyle, parseFloat(s.outlineWidth)];
+}"""
+
+
+def luminance(color: list[float]) -> float:
+    channels = [value / 255 for value in color]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def television(file: dict[str, Any]) -> None:
+    file["clients"].append({"name": "Television", "app_type": "native", "grant_types": [DEVICE]})
+    file["databases"][0]["enabled_clients"].append("Television")
+
+
+def every_page(site: Any, visit: Any, look: Callable[[Any], None], **options: Any) -> None:
+    """Go through all pages as a person would, and look at each."""
+    page = visit(site.authorize(), **options)
+    look(page)
+    page.fill("#username", "alice@example.com")
+    page.fill("#password", "wrong")
+    page.click("#action")
+    look(page)
+    page.fill("#password", "Wonderland-1")
+    page.click("#action")
+    look(page)
+    page.goto(f"{site.issuer}oidc/logout")
+    look(page)
+    page.click("#action")
+    look(page)
+    client_id = next(c.client_id for c in site.idp.tenant.clients.values() if c.name == "Television")
+    code = httpx2.post(f"{site.issuer}oauth/device/code", data={"client_id": client_id}).json()["user_code"]
+    page.goto(f"{site.issuer}activate?user_code=x")
+    page.click("#action")
+    look(page)
+    page.fill("#user_code", code)
+    page.click("#action")
+    page.fill("#username", "alice@example.com")
+    page.fill("#password", "Wonderland-1")
+    page.click("#action")
+    look(page)
+    page.click("#action")
+    look(page)
+    for address in (site.authorize(redirect_uri=f"{site.app.callback}/"), site.authorize(client_id="nobody")):
+        page.goto(address)
+        look(page)
+    page.goto(site.issuer)
+    look(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_the_contrast_of_wcag_aa(start: Any, visit: Any, scheme: str) -> None:
+    def look(page: Any) -> None:
+        texts = page.evaluate(TEXTS)
+        assert texts
+        for entry in texts:
+            assert contrast(entry["color"], entry["behind"]) >= 4.5, (page.url, entry)
+
+    every_page(start(television), visit, look, color_scheme=scheme)
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
+def test_every_page_fits_a_phone_and_speaks_one_language(start: Any, visit: Any, locale: str) -> None:
+    def look(page: Any) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, page.url
+        assert page.get_attribute("html", "lang") == locale[:2]
+        assert page.locator(".band").is_visible()
+        assert page.locator("h1").count() == 1
+
+    every_page(start(television), visit, look, locale=locale, **PHONE)
+
+
+def test_every_field_and_button_shows_where_the_focus_is(start: Any, visit: Any) -> None:
+    def look(page: Any) -> None:
+        stops = page.locator("a[href], button, input:not([type=hidden]), pre[tabindex]").count()
+        page.evaluate("document.activeElement.blur()")
+        reached = set()
+        for _ in range(stops + 1):
+            page.keyboard.press("Tab")
+            element = page.evaluate(FOCUS)
+            if not element[1]:
+                reached.add(element[0])
+                assert element[2] == "solid", element
+                assert element[3] >= 2, element
+        assert len(reached) >= min(stops, 1)
+
+    every_page(start(television), visit, look)
+
+
+def test_no_page_makes_the_browser_complain(start: Any, visit: Any) -> None:
+    site = start(television)
+    complaints: list[str] = []
+    watched: set[Any] = set()
+
+    def look(page: Any) -> None:
+        if page not in watched:
+            watched.add(page)
+            page.on("console", lambda message: complaints.append(message.text))
+
+    every_page(site, visit, look)
+    # The browser reports every answer of 400 and above, and those are what the tenant means to say.
+    assert [one for one in complaints if "status of 4" not in one] == []

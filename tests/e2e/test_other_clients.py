@@ -1,0 +1,136 @@
+"""Other MCP clients sign in with what they bring: the MCP SDK's own OAuth client, registered or not."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import anyio.to_thread
+import httpx2
+import pytest
+from mcp.client.auth import OAuthClientProvider
+from mcp.client.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import (
+    AuthorizationCodeResult,
+    OAuthClientInformationFull,
+    OAuthClientMetadata,
+    OAuthToken,
+)
+from pydantic import AnyUrl
+
+from robot import PASSWORDS, filled, forms_of
+from stack import Stack
+
+ALICE = "alice@example.com"
+CALLBACK = "http://localhost:5000/callback"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Memory:
+    """The SDK's token storage, in memory."""
+
+    def __init__(self, client: OAuthClientInformationFull | None = None) -> None:
+        self.tokens: OAuthToken | None = None
+        self.client = client
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.client = client_info
+
+
+def authorize(url: str, user: str) -> dict[str, str]:
+    """Sign in on the tenant's pages; what the tenant's redirect to the client carries."""
+    with httpx2.Client(timeout=20) as browser:
+        page = browser.get(url)
+        for _ in range(15):
+            target = page.headers.get("location")
+            if target and urlsplit(target).path == "/callback":
+                return {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+            if target:
+                page = browser.get(urljoin(str(page.url), target))
+                continue
+            assert page.status_code == 200, page.text
+            form = forms_of(page.text)[0]
+            data = filled(form, user, PASSWORDS[user], "accept")
+            page = browser.post(urljoin(str(page.url), form.action), data=data)
+    raise AssertionError(f"no redirect to the client, but {page.url}")
+
+
+@asynccontextmanager
+async def signed_in(stack: Stack, storage: Memory, callback: str, mode: str) -> AsyncIterator[Client]:
+    """The SDK's client with the SDK's sign-in; only the browser is ours."""
+    answers: list[dict[str, str]] = []
+
+    async def open_browser(url: str) -> None:
+        answers.append(await anyio.to_thread.run_sync(functools.partial(authorize, url, ALICE)))
+
+    async def await_callback() -> AuthorizationCodeResult:
+        answer = answers.pop()
+        return AuthorizationCodeResult(code=answer["code"], state=answer.get("state"), iss=answer.get("iss"))
+
+    metadata = OAuthClientMetadata(
+        client_name="Somebody's MCP client",
+        redirect_uris=[AnyUrl(callback)],
+        grant_types=["authorization_code", "refresh_token"],
+        token_endpoint_auth_method="none",
+    )
+    provider = OAuthClientProvider(stack.mcp_url, metadata, storage, open_browser, await_callback)
+    async with (
+        httpx2.AsyncClient(auth=provider, timeout=30) as http,
+        Client(streamable_http_client(stack.mcp_url, http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+def nobody(stack: Stack) -> Memory:
+    return Memory()
+
+
+def preregistered(stack: Stack) -> Memory:
+    client = OAuthClientInformationFull(
+        client_id="GatehouseAgentDemoClient00000000",
+        client_secret="demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1",
+        redirect_uris=[AnyUrl(stack.variables.get("OAUTH_CALLBACK_URI", CALLBACK))],
+        token_endpoint_auth_method="client_secret_post",
+        issuer=stack.issuer,
+    )
+    return Memory(client)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("registered", [nobody, preregistered])
+async def test_the_sdks_own_client_signs_in_calls_and_steps_up(
+    stack: Stack, registered: Callable[[Stack], Memory], mode: str
+) -> None:
+    storage = registered(stack)
+    callback = stack.variables.get("OAUTH_CALLBACK_URI", CALLBACK)
+    async with signed_in(stack, storage, callback, mode) as client:
+        told = await client.call_tool("whoami", {})
+        assert told.structured_content is not None
+        assert told.structured_content["subject"] == "auth0|65a11ce00000000000000001"
+        assert told.structured_content["permissions"] == ["access:mcp"]
+        arguments = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
+        converted = await client.call_tool("convert_time", arguments)
+        assert not converted.is_error
+        assert converted.structured_content is not None
+        assert converted.structured_content["time"] == "2026-07-28T00:30:00+00:00"
+    assert storage.tokens is not None
+    assert storage.client is not None
+    if registered is nobody:
+        assert storage.client.client_id.startswith("tpc_"), "Dynamic Client Registration was used"
