@@ -190,9 +190,8 @@ def _welcome(settings: environment.Environment) -> None:
     say(f"  Tenant       {bold(settings.issuer)}" + ("  (offline, for development only)" if settings.offline else ""))
     if settings.offline:
         if settings["MOCK_IDP_TLS_PORT"]:
-            say(
-                f"               {bold('https://localhost:' + settings['MOCK_IDP_TLS_PORT'] + '/')}  (the same over TLS)"
-            )
+            over_tls = f"https://localhost:{settings['MOCK_IDP_TLS_PORT']}/"
+            say(f"               {bold(over_tls)}  (the same over TLS)")
         say("  Users        alice@example.com / Wonderland-1   has the permission")
         say("               bob@example.com   / Builder-2      has not")
     say()
