@@ -66,12 +66,14 @@ class Recorded:
         logger = logging.getLogger("gatehouse.audit")
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
+        logger.propagate = False
         try:
             with start_blocking_portal() as self._portal, self._portal.wrap_async_context_manager(self._lifespan()):
                 yield self
         finally:
             logger.removeHandler(handler)
             logger.setLevel(logging.NOTSET)
+            logger.propagate = True
 
     def ask(self, request: Request) -> Outcome:
         """Send the request; an exception in the app is raised here."""
