@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatehouse_server.keys import SigningKeys
-from gatehouse_server.operations import MalformedMessage, operation_of, read_operation
+from gatehouse_server.operations import NO_MESSAGE, MalformedMessage, operation_of, read_operation
 from issuer import JWKS_URL, Issuer
 from recorded import BASE, A, B, Outcome, Recorded, Request
 from wire import ENVELOPE, REVISION, messages, requests
@@ -113,7 +113,8 @@ def test_every_parser_reads_the_operation_that_the_gate_read() -> None:
             return
         for method, params in read_by_the_sdk(body):
             tally["read"] += 1
-            assert operation == operation_of(method if isinstance(method, str) else "", params), body
+            expected = operation_of(method, params) if isinstance(method, str) else NO_MESSAGE
+            assert operation == expected, body
 
     holds()
     assert tally["malformed"] > 150, tally
