@@ -92,7 +92,10 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     ),
     "brings a certificate (x5c)": ("header_not_allowed", lambda issuer: issuer.token(header={"x5c": ["MII"]})),
     "critical extension": ("header_not_allowed", lambda issuer: issuer.token(header={"crit": ["exp"]})),
-    "payload not encoded (b64)": ("header_not_allowed", lambda issuer: issuer.token(header={"b64": True})),
+    "payload not encoded (b64)": (
+        "header_not_allowed",
+        lambda i: part({"alg": "RS256", "typ": "JWT", "kid": "one", "b64": False}) + "." + i.token().split(".", 1)[1],
+    ),
     "compressed": ("header_not_allowed", lambda issuer: issuer.token(header={"zip": "DEF"})),
     "nested JWT": ("header_not_allowed", lambda i: i.signed(i.token().encode(), {"cty": "JWT"})),
     "logout token": ("wrong_type", lambda issuer: issuer.token(header={"typ": "logout+jwt"})),
