@@ -124,7 +124,7 @@ class ResourceServerSection(Section):
     name: str
     identifier: str = Field(
         min_length=1,
-        description="The audience of its tokens. Compared byte by byte: for an MCP server its URL, with or without slash.",
+        description="The audience of its tokens, compared byte by byte: for an MCP server exactly its URL.",
     )
     scopes: list[ScopeEntry] = []
     signing_alg: Literal["RS256", "HS256", "PS256"] = "RS256"
