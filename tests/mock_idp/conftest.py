@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from mock_idp.app import create_app
 from mock_idp.clock import Clock
+from mock_idp.console import ConsoleAccess
 from mock_idp.control import ControlAccess
 from mock_idp.fetching import Fetcher
 from mock_idp.idp import Idp
@@ -158,13 +159,14 @@ def start(keys: KeyRing) -> Start:
         fetcher: Fetcher | None = None,
         control: bool = True,
         control_token: str | None = None,
+        console: ConsoleAccess | None = None,
     ) -> Harness:
         documents = copy.deepcopy(base_documents())
         for document, edit in zip(documents, (change, offline), strict=True):
             if edit is not None:
                 edit(document)
         idp = Idp.start(checked_configuration(*documents, names=FILES), keys, Clock(), fetcher)
-        app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None)
+        app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None, console)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
         return Harness(http, idp)
 

@@ -29,7 +29,7 @@ def find_api(tenant: Tenant, identifier: str) -> Api:
         raise AuthorizationError(
             "access_denied",
             f"Service not found: {identifier}",
-            _not_found(tenant, identifier),
+            not_found_case(tenant, identifier),
         )
     return api
 
@@ -67,7 +67,8 @@ def _no_grant(client: Client, api: Api) -> Case:
     return Case(code, client=client.name, api=api.identifier, api_name=api.name, scopes=tuple(api.scopes))
 
 
-def _not_found(tenant: Tenant, asked: str) -> Case:
+def not_found_case(tenant: Tenant, asked: str) -> Case:
+    """Why there is no such API, with the nearest one that there is."""
     nearest = compare(asked, tenant.apis)
     if nearest is None or not nearest.is_slip:
         return Case("service_not_found", sent=asked, apis=tuple(tenant.apis))

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from .answering import error_page, settled
 from .authorization_request import Addressee
 from .errors import AuthorizationError, PageError
+from .outcomes import note_refusal
 from .pages import FormPostPage, render
 from .store import AuthorizationRequest
 from .web import idp_of
@@ -40,6 +41,7 @@ def refuse(request: Request, recipient: Recipient, error: AuthorizationError, *,
         return error_page(request, error, kept_from=_kept_from(request, recipient, error))
     logger.info("authorization refused: %s: %s", error.error, error.description)
     answer = settled(idp_of(request), error)
+    note_refusal(request, answer.error, answer.description, error.case)
     parameters = {"error": answer.error, "error_description": answer.description}
     return send_to_callback(request, recipient, parameters)
 
