@@ -70,7 +70,8 @@ def protect(
     security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
     inner = mcp.streamable_http_app(streamable_http_path=settings.mcp_path, transport_security=security)
     manager = OnDemandStreams(mcp.session_manager.app, security, MOST_BODY_BYTES)
-    mcp.middleware.append(Visibility(catalogue))
+    hierarchy = Hierarchy(implies)
+    mcp.middleware.append(Visibility(catalogue, hierarchy))
 
     def gate(app: ASGIApp) -> Gate:
         return Gate(
@@ -81,7 +82,7 @@ def protect(
             metrics=metrics,
             resource=settings.public_url,
             grant_claim=settings.grant_claim,
-            hierarchy=Hierarchy(implies),
+            hierarchy=hierarchy,
         )
 
     verifier = TokenVerifier(
@@ -142,7 +143,7 @@ def _lifespan(manager: OnDemandStreams, keys: SigningKeys) -> Callable[[Starlett
         warming = asyncio.create_task(warm())
         async with manager.run():
             yield
-        await warming
         await keys.aclose()
+        await warming
 
     return lifespan

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from .catalogue import Catalogue
 from .operations import Kind, operation_of
-from .permissions import acquirable
+from .permissions import Hierarchy, acquirable
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ _LISTS: dict[str, tuple[str, Kind, str]] = {
 class Visibility:
     """MCP server middleware over one catalogue."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, hierarchy: Hierarchy) -> None:
         self._catalogue = catalogue
+        self._hierarchy = hierarchy
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         token = get_access_token()
@@ -66,7 +67,7 @@ class Visibility:
     def _reachable(self, token: AccessToken) -> frozenset[str] | None:
         """What the caller has or could acquire; None when the token does not tell what could be acquired."""
         possible = acquirable(token.claims or {})
-        return None if possible is None else possible | frozenset(token.scopes)
+        return None if possible is None else self._hierarchy.expand(possible) | frozenset(token.scopes)
 
 
 def _on_the_wire(result: HandlerResult) -> dict[str, Any]:
