@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -20,10 +22,11 @@ from mock_idp.control import ControlAccess
 from mock_idp.fetching import Fetcher
 from mock_idp.idp import Idp
 from mock_idp.keys import KeyRing, new_key_ring
-from mock_idp.loading import load_configuration
+from mock_idp.loading import checked_configuration
 from mock_idp.pytest_plugin import start_offline_tenant  # noqa: F401 - a fixture
 
 BASE = Path(__file__).parent / "base"
+FILES = ("tenant.yaml", "offline.yaml")
 ISSUER = "http://localhost:9000/"
 API = "http://localhost:5555/mcp"
 CALLBACK = "http://localhost:5000/callback"
@@ -137,11 +140,16 @@ def offline_tenant_keys(keys: KeyRing) -> KeyRing:
     return keys
 
 
+@cache
+def base_documents() -> tuple[Any, ...]:
+    return tuple(yaml.safe_load((BASE / name).read_text(encoding="utf-8")) for name in FILES)
+
+
 Start = Callable[..., Harness]
 
 
 @pytest.fixture
-def start(keys: KeyRing, tmp_path: Path) -> Start:
+def start(keys: KeyRing) -> Start:
     """Start a tenant. `change` edits the tenant file's document, `offline` that of the other, before they are read."""
 
     def start(
@@ -153,14 +161,11 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
         control_token: str | None = None,
         console: ConsoleAccess | None = None,
     ) -> Harness:
-        paths = []
-        for name, edit in (("tenant.yaml", change), ("offline.yaml", offline)):
-            document = yaml.safe_load((BASE / name).read_text(encoding="utf-8"))
+        documents = copy.deepcopy(base_documents())
+        for document, edit in zip(documents, (change, offline), strict=True):
             if edit is not None:
                 edit(document)
-            (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
-            paths.append(tmp_path / name)
-        idp = Idp.start(load_configuration(*paths), keys, Clock(), fetcher)
+        idp = Idp.start(checked_configuration(*documents, names=FILES), keys, Clock(), fetcher)
         app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None, console)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
         return Harness(http, idp)

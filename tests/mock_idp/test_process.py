@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,9 +26,9 @@ def environment(tmp_path: Path, **variables: str) -> dict[str, str]:
     return {**base, **files, "MOCK_IDP_PORT": "0", **variables}
 
 
-def run(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mock_idp"],
+        [sys.executable, "-m", "mock_idp", *arguments],
         cwd=tmp_path,
         env=environment(tmp_path, **variables),
         capture_output=True,
@@ -87,6 +88,14 @@ def test_keys_are_kept_between_runs_in_a_file_only_the_owner_can_read(tmp_path: 
         ({"MOCK_IDP_PORT": "many"}, "MOCK_IDP_PORT: Input should be a valid integer"),
         ({"MOCK_IDP_CONTROL": "maybe"}, "MOCK_IDP_CONTROL: Input should be a valid boolean"),
         ({"MOCK_IDP_TENANT": "nowhere.yaml"}, "nowhere.yaml: cannot be read: No such file or directory"),
+        (
+            {"MOCK_IDP_PRESET": "role-missing,sunshine"},
+            "MOCK_IDP_PRESET: there is no preset 'sunshine'; there are:",
+        ),
+        ({"MOCK_IDP_TLS_PORT": "0"}, "settings: MOCK_IDP_TLS_PORT needs MOCK_IDP_CA_FILE"),
+        ({"MOCK_IDP_TLS_PORT": "0", "MOCK_IDP_CA_FILE": "/dev/null/ca.pem"}, "MOCK_IDP_CA_FILE: cannot write"),
+        ({"MOCK_IDP_TLS_ISSUER": "http://localhost/"}, "MOCK_IDP_TLS_ISSUER must be an https URL"),
+        ({"MOCK_IDP_CIMD_CA_FILE": "gone.pem"}, "MOCK_IDP_CIMD_CA_FILE: there is no file gone.pem"),
         ({"MOCK_IDP_CONTROL_TOKEN_FILE": "gone"}, "MOCK_IDP_CONTROL_TOKEN_FILE cannot be read: gone"),
     ],
 )
@@ -95,6 +104,50 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(tmp_path: Path, variables: 
     assert result.returncode == 2
     assert line in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_tls_and_presets_are_settings(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    authorities = []
+    for _ in range(2):
+        variables = {"MOCK_IDP_TLS_PORT": "0", "MOCK_IDP_PRESET": "dcr-off", "MOCK_IDP_STATE_DIR": str(state)}
+        with running(tmp_path, **variables) as (process, issuer):
+            assert httpx2.post(f"{issuer}oidc/register", json={}).status_code == 403
+            assert process.stderr is not None
+            banner = [process.stderr.readline() for _ in range(6)]
+            found = re.search(r"https://localhost:\d+/", "".join(banner))
+            assert found is not None
+            trusted = ssl.create_default_context(cafile=state / "ca.pem")
+            document = httpx2.get(f"{found[0]}.well-known/openid-configuration", verify=trusted).json()
+            assert document["issuer"] == found[0]
+        authorities.append((state / "ca.pem").read_bytes())
+    assert authorities[0] == authorities[1]
+    assert (state / "ca-key.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_file_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{}", encoding="utf-8")
+    result = run(tmp_path, MOCK_IDP_STATE_DIR=str(tmp_path))
+    assert result.returncode == 2
+    assert "is not a key file of this tenant; delete it" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_program_writes_its_schema_and_its_table_of_behaviours(tmp_path: Path) -> None:
+    assert run(tmp_path, "schema").stdout == (ROOT / "mock-idp/tenant.schema.json").read_text(encoding="utf-8")
+    assert "| `loopback_redirect` |" in run(tmp_path, "behaviours").stdout
+    assert run(tmp_path, "nonsense").returncode == 2
+
+
+def test_the_access_log_has_no_query_and_no_line_breaks(tmp_path: Path) -> None:
+    with running(tmp_path) as (process, issuer):
+        httpx2.get(f"{issuer}authorize?client_id=x&code=sesame")
+        httpx2.get(f"{issuer}a%0Ab")
+        process.send_signal(signal.SIGTERM)
+        _, written = process.communicate(timeout=10)
+    assert "GET '/authorize' 400" in written
+    assert "GET '/a\\nb' 404" in written
+    assert "sesame" not in written
 
 
 def test_settings_come_from_dotenv_and_unknown_variables_are_ignored(tmp_path: Path) -> None:

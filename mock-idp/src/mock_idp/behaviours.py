@@ -23,7 +23,7 @@ class Behaviours(BaseModel):
     The defaults are the most likely; each says how sure it is (S secondary, ? unknown). The table is BEHAVIOURS.md.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     answers: dict[str, Answer] = {}
     """Answers to give in place of those that are guesses, by their names in BEHAVIOURS.md."""

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anyio
-import httpx2
 
 from .jsontext import parse_json
+
+if TYPE_CHECKING:
+    import httpx2
 
 TIMEOUT = 5.0
 NAT64 = IPv6Network("64:ff9b::/96")
@@ -48,6 +50,9 @@ class Fetcher:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 443
         address = await self._checked_address(host, port)
+        # Imported here because a start fetches nothing, and this is a tenth of the time it would take.
+        import httpx2
+
         try:
             with anyio.fail_after(TIMEOUT):
                 return await self._get(url, host, address, max_bytes)
@@ -68,6 +73,8 @@ class Fetcher:
         return addresses[0]
 
     async def _get(self, url: str, host: str, address: str, max_bytes: int) -> Fetched:
+        import httpx2
+
         parts = urlsplit(url)
         numeric = f"[{address}]" if ":" in address else address
         target = parts._replace(netloc=f"{numeric}:{parts.port}" if parts.port else numeric).geturl()

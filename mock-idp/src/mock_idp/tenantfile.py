@@ -68,9 +68,16 @@ class TenantSection(Section):
     exported = exported_keys.TENANT
 
     friendly_name: str = "Offline tenant"
-    resource_parameter_profile: Literal["audience", "compatibility"] = "audience"
-    default_audience: str = ""
-    authorization_response_iss_parameter_supported: bool = False
+    resource_parameter_profile: Literal["audience", "compatibility"] = Field(
+        default="audience",
+        description="Whether `resource` (RFC 8707) selects the API where `audience` is absent, as MCP clients need it.",
+    )
+    default_audience: str = Field(
+        default="", description="The API of requests that name none. It does not count for client_credentials."
+    )
+    authorization_response_iss_parameter_supported: bool = Field(
+        default=False, description="Whether answers of /authorize carry `iss` (RFC 9207)."
+    )
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
     client_id_metadata_document_supported: bool = False
@@ -115,14 +122,22 @@ class ResourceServerSection(Section):
     exported = exported_keys.RESOURCE_SERVER
 
     name: str
-    identifier: str = Field(min_length=1)
+    identifier: str = Field(
+        min_length=1,
+        description="The audience of its tokens, compared byte by byte: for an MCP server exactly its URL.",
+    )
     scopes: list[ScopeEntry] = []
     signing_alg: Literal["RS256", "HS256", "PS256"] = "RS256"
     signing_secret: str | None = Field(default=None, min_length=16)
-    token_dialect: Dialect = "access_token"  # noqa: S105 - a dialect
+    token_dialect: Dialect = Field(
+        default="access_token",
+        description="The shape of its access tokens; the _authz ones carry `permissions` where RBAC is on.",
+    )
     token_lifetime: int = Field(default=86400, gt=0, le=2592000)
-    enforce_policies: bool = False
-    allow_offline_access: bool = False
+    enforce_policies: bool = Field(
+        default=False, description="RBAC: a user gets the permissions of their roles and no others."
+    )
+    allow_offline_access: bool = Field(default=False, description="Whether the scope offline_access is granted.")
     skip_consent_for_verifiable_first_party_clients: bool = True
     subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
 
@@ -175,7 +190,9 @@ class ClientSection(Section):
 
     name: str = Field(min_length=1, pattern=r"^[^<>]+$")
     app_type: str = "regular_web"
-    is_first_party: bool = True
+    is_first_party: bool = Field(
+        default=True, description="A third-party client needs PKCE, a client grant and a domain-level connection."
+    )
     external_client_id: str | None = None
     third_party_security_mode: Literal["strict", "permissive"] = "strict"
     redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
@@ -213,7 +230,9 @@ class DatabaseSection(Section):
 
     name: str
     strategy: Literal["auth0"] = "auth0"
-    is_domain_connection: bool = False
+    is_domain_connection: bool = Field(
+        default=False, description="Whether third-party clients may use it; they see no other connections."
+    )
     enabled_clients: list[str] = []
 
 
@@ -221,7 +240,9 @@ class ClientGrantSection(Section):
     exported = exported_keys.CLIENT_GRANT
 
     client_id: str | None = None
-    default_for: Literal["third_party_clients"] | None = None
+    default_for: Literal["third_party_clients"] | None = Field(
+        default=None, description="The grant of all third-party clients, in place of client_id."
+    )
     audience: str
     subject_type: SubjectType = "client"
     scope: list[str] = []

@@ -6,10 +6,12 @@ import os
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
-
-import trustme
+from typing import TYPE_CHECKING
 
 from .settings import CA_FILE
+
+if TYPE_CHECKING:
+    import trustme
 
 CA_KEY_FILE = "ca-key.pem"
 ORGANIZATION = "mock-idp, for development only"
@@ -44,6 +46,9 @@ def server_context(authority: trustme.CA, names: Iterable[str]) -> ssl.SSLContex
 def _kept(state_dir: Path | None) -> trustme.CA | None:
     if state_dir is None or not (state_dir / CA_KEY_FILE).exists():
         return None
+    # Imported here because most tenants start without TLS.
+    import trustme
+
     try:
         return trustme.CA.from_pem((state_dir / CA_FILE).read_bytes(), (state_dir / CA_KEY_FILE).read_bytes())
     except (OSError, ValueError) as error:
@@ -51,6 +56,8 @@ def _kept(state_dir: Path | None) -> trustme.CA | None:
 
 
 def _new(state_dir: Path | None) -> trustme.CA:
+    import trustme
+
     authority = trustme.CA(organization_name=ORGANIZATION)
     if state_dir is not None:
         state_dir.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ NOT_JSON = "The body must be JSON, with Content-Type: application/json."
 class Body(BaseModel):
     """A body of the control API: unknown members and wrong types are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    # Built when first used: a start needs none of them.
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 BodyT = TypeVar("BodyT", bound=Body)

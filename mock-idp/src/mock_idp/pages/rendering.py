@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -14,6 +14,9 @@ from .languages import language_of
 from .shapes import ErrorPage, Page
 from .texts import Words
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -23,14 +26,21 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-_environment = Environment(
-    loader=PackageLoader("mock_idp.pages"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.globals["spans"] = spans
+
+@cache
+def _environment() -> Environment:
+    # Imported here because a start renders nothing, and this is a tenth of the time it would take.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mock_idp.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["spans"] = spans
+    return environment
 
 
 def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
@@ -41,7 +51,7 @@ def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
     language = language_of(request)
     _note(request, page)
     context = {"page": page, "t": Words(language), "language": language, "tenant_name": _tenant_name(request)}
-    html = _environment.get_template(page.template).render(**context, **_explanation(page, language))
+    html = _environment().get_template(page.template).render(**context, **_explanation(page, language))
     headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": page.policy}
     return HTMLResponse(html, status_code=status, headers=headers)
 
