@@ -104,6 +104,13 @@ def test_a_snapshot_brings_back_everything(tenant: Any) -> None:
     assert tenant.http.post("/__mock__/snapshots/none/restore").status_code == 404
 
 
+def test_the_oldest_snapshots_give_way(tenant: Any) -> None:
+    names = [tenant.http.post("/__mock__/snapshots").json()["id"] for _ in range(25)]
+    assert len(set(names)) == 25
+    assert tenant.http.post(f"/__mock__/snapshots/{names[0]}/restore").status_code == 404
+    assert tenant.http.post(f"/__mock__/snapshots/{names[-1]}/restore").status_code == 204
+
+
 def test_a_registered_client_survives_a_change_and_a_snapshot_but_no_reset(start: Any) -> None:
     tenant = start(lambda file: file["tenant"].update(flags={"enable_dynamic_client_registration": True}))
     client_id = tenant.http.post("/oidc/register", json={"redirect_uris": ["https://a.example/cb"]}).json()["client_id"]

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import trustme
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from mock_idp.cimd import checked_url
 from mock_idp.errors import InvalidClientMetadata
@@ -171,6 +173,46 @@ def test_a_document_that_breaks_a_rule_is_refused_on_a_page(
     assert response.status_code == 400
     assert reason in response.text
     assert "location" not in response.headers
+
+
+def test_a_confidential_client_signs_its_requests_with_a_key_from_its_own_site(start: Any, site: Site) -> None:
+    tenant = start_with(start, site, supported(**DYNAMIC))
+    key = RSAKey.generate_key(2048, {"kid": "k-1", "alg": "RS256"})
+    jwks_uri = site.put("/jwks.json", {"keys": [key.as_dict(private=False)]})
+    method = {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": jwks_uri}
+    url = site.put("/client.json", document(f"{site.url}/client.json", **method))
+    code = tenant.sign_in(client_id=url, redirect_uri=CALLBACK, scope="access:mcp")["code"]
+    now = int(tenant.idp.clock.now())
+    claims = {"iss": url, "sub": url, "aud": "http://localhost:9000/", "exp": now + 60, "jti": "j-1"}
+    proof = {
+        "client_assertion": jwt.encode({"alg": "RS256", "kid": "k-1"}, claims, key),
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    }
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": "v" * 43}
+    assert tenant.http.post("/oauth/token", data={**form, "client_id": url}).status_code == 401
+    assert tenant.http.post("/oauth/token", data={**form, **proof}).json()["scope"] == "access:mcp"
+
+
+@pytest.mark.parametrize(
+    "key_set",
+    [
+        [],
+        "none",
+        [1],
+        [{"kty": "RSA"}],
+        [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}],
+        [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "AQAB"}],
+        [{"kty": "oct", "k": "AQAB", "alg": "HS256"}],
+    ],
+)
+def test_a_key_set_that_cannot_be_used_is_refused(start: Any, site: Site, key_set: Any) -> None:
+    tenant = start_with(start, site, supported(**DYNAMIC))
+    jwks_uri = site.put("/jwks.json", {"keys": key_set})
+    method = {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": jwks_uri}
+    url = site.put("/client.json", document(f"{site.url}/client.json", **method))
+    response = tenant.authorize(client_id=url, redirect_uri=CALLBACK)
+    assert response.status_code == 400
+    assert "jwks_uri must lead to" in response.text
 
 
 def test_redirects_large_bodies_and_other_formats_are_refused(start: Any, site: Site) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from . import tenantfile
+from . import clientsection, tenantfile
+from .clientsection import STRICT_GRANTS
 from .offlinefile import IssuedClient, OfflineFile, SeededUser
 from .tenant import (
     Api,
@@ -18,7 +19,7 @@ from .tenant import (
     TenantSettings,
     User,
 )
-from .tenantfile import STRICT_GRANTS, TenantFile
+from .tenantfile import TenantFile
 
 ON_BEHALF = "on_behalf_of_token_exchange"
 
@@ -79,7 +80,7 @@ def _api(section: tenantfile.ResourceServerSection) -> Api:
     )
 
 
-def _client(section: tenantfile.ClientSection, issued: IssuedClient | None) -> Client:
+def _client(section: clientsection.ClientSection, issued: IssuedClient | None) -> Client:
     grants = section.grant_types
     if grants is None:
         grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
@@ -108,18 +109,18 @@ def _client(section: tenantfile.ClientSection, issued: IssuedClient | None) -> C
     )
 
 
-def _default_grants(section: tenantfile.ClientSection) -> tuple[str, ...]:
-    return tenantfile.APP_TYPE_GRANTS.get(section.app_type, ("authorization_code",))
+def _default_grants(section: clientsection.ClientSection) -> tuple[str, ...]:
+    return clientsection.APP_TYPE_GRANTS.get(section.app_type, ("authorization_code",))
 
 
-def _auth_method(section: tenantfile.ClientSection) -> str:
+def _auth_method(section: clientsection.ClientSection) -> str:
     if section.client_authentication_methods.private_key_jwt is not None:
         return "private_key_jwt"
-    default = "none" if section.app_type in tenantfile.PUBLIC_APP_TYPES else "client_secret_post"
+    default = "none" if section.app_type in clientsection.PUBLIC_APP_TYPES else "client_secret_post"
     return section.token_endpoint_auth_method or default
 
 
-def _refresh_policy(section: tenantfile.ClientSection) -> RefreshPolicy:
+def _refresh_policy(section: clientsection.ClientSection) -> RefreshPolicy:
     """Public strict clients rotate by default, and no strict client's tokens live forever (Security Controls)."""
     asked = section.refresh_token
     public = _auth_method(section) == "none"
@@ -133,7 +134,7 @@ def _refresh_policy(section: tenantfile.ClientSection) -> RefreshPolicy:
     )
 
 
-def _public_keys(section: tenantfile.ClientSection, issued: IssuedClient | None) -> tuple[PublicKey, ...]:
+def _public_keys(section: clientsection.ClientSection, issued: IssuedClient | None) -> tuple[PublicKey, ...]:
     method = section.client_authentication_methods.private_key_jwt
     stated = [PublicKey(key.pem, key.alg, key.kid) for key in (method.credentials if method else ()) if key.pem]
     if issued is not None and issued.public_key is not None:

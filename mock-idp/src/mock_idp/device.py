@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from .answering import on_page, refused
 from .audience import find_api, requested_audience, user_grant
 from .client_authentication import authenticate
+from .clientsection import GRANT_DEVICE
 from .errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
 from .idp import Idp
 from .pages import ActivatePage, render
@@ -19,7 +20,6 @@ from .scopes import split_scope
 from .sessions import browser_mark, new_browser_mark, set_browser_mark
 from .store import AuthorizationRequest, DeviceAuthorization, Transaction
 from .tenant import Client
-from .tenantfile import GRANT_DEVICE
 from .transactions import TRANSACTION_LIFETIME
 from .web import NO_STORE, body_pairs, form_pairs, idp_of, issuer_of, single_values
 

@@ -48,6 +48,7 @@ class Idp:
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
     snapshots: OrderedDict[str, Snapshot] = field(default_factory=OrderedDict)
+    snapshot_count: int = 0
 
     @classmethod
     def start(cls, configuration: Configuration, keys: KeyRing, clock: Clock, fetcher: Fetcher | None = None) -> Idp:
@@ -75,7 +76,8 @@ class Idp:
 
     def take_snapshot(self) -> str:
         """Remember the present; returns the name under which it can be restored."""
-        name = f"snapshot-{len(self.snapshots) + 1}"
+        self.snapshot_count += 1
+        name = f"snapshot-{self.snapshot_count}"
         self.snapshots[name] = Snapshot(
             self.configuration,
             self._registered(),

@@ -1,4 +1,4 @@
-"""Scopes in words, as Auth0's consent page has them (auth0.md A4)."""
+"""Scopes in words, as Auth0's consent page has them."""
 
 from __future__ import annotations
 

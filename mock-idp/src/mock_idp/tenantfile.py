@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, model_validator
 
 from . import exported_keys
+from .clientsection import ClientSection
+from .section import Section
 from .tenant import ClientPolicy, Dialect, SubjectType, UserPolicy
 
-GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
-# What a strict third-party application may have (Auth0, Security Controls for Third-Party Applications).
-STRICT_GRANTS = ("authorization_code", "refresh_token", "client_credentials")
-APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
-    "regular_web": ("authorization_code", "implicit", "refresh_token", "client_credentials"),
-    "spa": ("authorization_code", "implicit", "refresh_token"),
-    "native": ("authorization_code", "implicit", "refresh_token"),
-    "non_interactive": ("client_credentials",),
-    "resource_server": (),
-}
-PUBLIC_APP_TYPES = ("spa", "native")
 # Deploy CLI 8.44.0 writes this into the export of a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
-
-
-class Section(BaseModel):
-    """Refuses unknown keys; drops those which an export contains and nothing here acts on, and nulls."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    exported: ClassVar[frozenset[str]] = frozenset()
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Exported keys are allowed with any value, and so is null, which counts as absent."""
-        described = handler(core_schema)
-        target = handler.resolve_ref_schema(described)
-        properties = target.setdefault("properties", {})
-        for name, value in properties.items():
-            properties[name] = {"anyOf": [value, {"type": "null"}]}
-        properties.update(dict.fromkeys(sorted(cls.exported), True))
-        return described
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_exported(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML contains
-        if not isinstance(data, dict):
-            return data
-        return {key: value for key, value in data.items() if value is not None and key not in cls.exported}
 
 
 class FlagsSection(Section):
@@ -82,7 +46,7 @@ class TenantSection(Section):
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
     client_id_metadata_document_supported: bool = False
     client_id_metadata_document_dynamic_registration_supported: bool = False
-    allowed_logout_urls: list[str] = []
+    allowed_logout_urls: list[str] = Field(default_factory=list)
     session_lifetime: float = Field(default=168, gt=0)
     oidc_logout: OidcLogoutSection = OidcLogoutSection()
     flags: FlagsSection = FlagsSection()
@@ -126,7 +90,7 @@ class ResourceServerSection(Section):
         min_length=1,
         description="The audience of its tokens, compared byte by byte: for an MCP server exactly its URL.",
     )
-    scopes: list[ScopeEntry] = []
+    scopes: list[ScopeEntry] = Field(default_factory=list)
     signing_alg: Literal["RS256", "HS256", "PS256"] = "RS256"
     signing_secret: str | None = Field(default=None, min_length=16)
     token_dialect: Dialect = Field(
@@ -142,89 +106,6 @@ class ResourceServerSection(Section):
     subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
 
 
-class JwtConfigurationSection(Section):
-    exported = frozenset({"secret_encoded", "scopes"})
-
-    alg: Literal["RS256", "HS256", "PS256"] = "RS256"
-    lifetime_in_seconds: int = Field(default=36000, gt=0)
-
-
-class RefreshTokenSection(Section):
-    """Defaults as in Auth0's Management API: tokens neither rotate nor expire."""
-
-    exported = frozenset({"policies"})
-
-    rotation_type: Literal["rotating", "non-rotating"] | None = None
-    expiration_type: Literal["expiring", "non-expiring"] | None = None
-    leeway: int = Field(default=0, ge=0, le=60)
-    token_lifetime: int = Field(default=2592000, gt=0, le=157788000)
-    infinite_token_lifetime: bool = False
-    idle_token_lifetime: int | None = Field(default=None, gt=0)
-    infinite_idle_token_lifetime: bool = False
-
-
-class CredentialSection(Section):
-    exported = frozenset({"id", "name", "credential_type", "created_at", "updated_at", "expires_at"})
-
-    pem: str | None = None
-    kid: str | None = None
-    alg: Literal["RS256", "RS384", "PS256"] = "RS256"
-
-
-class PrivateKeyJwtSection(Section):
-    credentials: list[CredentialSection] = []
-
-
-class AuthenticationMethodsSection(Section):
-    exported = frozenset({"tls_client_auth", "self_signed_tls_client_auth"})
-
-    private_key_jwt: PrivateKeyJwtSection | None = None
-
-
-class TokenExchangeSection(Section):
-    allow_any_profile_of_type: list[Literal["custom_authentication", "on_behalf_of_token_exchange"]] = []
-
-
-class ClientSection(Section):
-    exported = exported_keys.CLIENT
-
-    name: str = Field(min_length=1, pattern=r"^[^<>]+$")
-    app_type: str = "regular_web"
-    is_first_party: bool = Field(
-        default=True, description="A third-party client needs PKCE, a client grant and a domain-level connection."
-    )
-    external_client_id: str | None = None
-    third_party_security_mode: Literal["strict", "permissive"] = "strict"
-    redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
-    callbacks: list[str] = []
-    allowed_logout_urls: list[str] = []
-    grant_types: list[str] | None = None
-    token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic", "none"] | None = None
-    jwt_configuration: JwtConfigurationSection = JwtConfigurationSection()
-    refresh_token: RefreshTokenSection = RefreshTokenSection()
-    client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
-    token_exchange: TokenExchangeSection = TokenExchangeSection()
-    resource_server_identifier: str | None = None
-    skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
-
-    @property
-    def is_strict(self) -> bool:
-        return not self.is_first_party and self.third_party_security_mode == "strict"
-
-    @model_validator(mode="after")
-    def _strict_clients_are_restricted(self) -> ClientSection:
-        if self.external_client_id is not None and not self.is_strict:
-            raise ValueError("a client with external_client_id must have is_first_party: false and be strict")
-        if not self.is_strict:
-            return self
-        extra = [grant for grant in self.grant_types or () if grant not in STRICT_GRANTS]
-        if extra:
-            raise ValueError(f"a strict third-party client cannot have the grant types {', '.join(extra)}")
-        if self.jwt_configuration.alg != "RS256":
-            raise ValueError("a strict third-party client must have jwt_configuration.alg RS256")
-        return self
-
-
 class DatabaseSection(Section):
     exported = exported_keys.DATABASE
 
@@ -233,7 +114,7 @@ class DatabaseSection(Section):
     is_domain_connection: bool = Field(
         default=False, description="Whether third-party clients may use it; they see no other connections."
     )
-    enabled_clients: list[str] = []
+    enabled_clients: list[str] = Field(default_factory=list)
 
 
 class ClientGrantSection(Section):
@@ -245,7 +126,7 @@ class ClientGrantSection(Section):
     )
     audience: str
     subject_type: SubjectType = "client"
-    scope: list[str] = []
+    scope: list[str] = Field(default_factory=list)
     allow_all_scopes: bool = False
 
     @model_validator(mode="after")
@@ -268,7 +149,7 @@ class RoleSection(Section):
     exported = exported_keys.ROLE
 
     name: str
-    permissions: list[RolePermissionSection] = []
+    permissions: list[RolePermissionSection] = Field(default_factory=list)
 
 
 class TenantFile(Section):
@@ -277,8 +158,8 @@ class TenantFile(Section):
     exported = exported_keys.SECTIONS
 
     tenant: TenantSection = TenantSection()
-    resourceServers: list[ResourceServerSection] = []  # noqa: N815 - the Deploy CLI's word
-    clients: list[ClientSection] = []
-    databases: list[DatabaseSection] = []
-    clientGrants: list[ClientGrantSection] = []  # noqa: N815 - the Deploy CLI's word
-    roles: list[RoleSection] = []
+    resourceServers: list[ResourceServerSection] = Field(default_factory=list)  # noqa: N815 - the Deploy CLI's word
+    clients: list[ClientSection] = Field(default_factory=list)
+    databases: list[DatabaseSection] = Field(default_factory=list)
+    clientGrants: list[ClientGrantSection] = Field(default_factory=list)  # noqa: N815 - the Deploy CLI's word
+    roles: list[RoleSection] = Field(default_factory=list)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..clientsection import GRANT_DEVICE
 from ..errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, SlowDown
 from ..store import DeviceAuthorization
-from ..tenantfile import GRANT_DEVICE
 from . import Granted, TokenRequest
 from .delegation import Delegation, authorize
 from .refreshing import issue_refresh_token
