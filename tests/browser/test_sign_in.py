@@ -94,6 +94,16 @@ def test_the_form_policy_lets_the_callback_send_the_browser_on(start: Any, visit
     assert "code=" in site.app.seen[0]
 
 
+def test_the_form_policy_lets_an_oauth_proxy_hand_the_person_back_to_an_editor(site: Any, visit: Any) -> None:
+    site.app.onward = "cursor://anysphere.cursor-mcp/oauth/callback?code=1"
+    page = visit(site.authorize())
+    complaints = watch(page)
+    fill_in(page)
+    with page.expect_event("requestfailed", lambda request: request.url.startswith("cursor:")):
+        page.click("#action", no_wait_after=True)
+    assert [one for one in complaints if "Content Security Policy" in one] == []
+
+
 def test_the_form_policy_lets_the_answer_go_to_a_program_with_a_scheme_of_its_own(start: Any, visit: Any) -> None:
     callback = "com.example.app:/callback"
     site = start(lambda file: file["clients"][0]["callbacks"].append(callback))

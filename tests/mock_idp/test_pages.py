@@ -10,6 +10,7 @@ from mock_idp.pages.policy import form_action
 from mock_idp.scope_words import auth0_lines
 from mock_idp.tenant import User
 
+EDITOR_SCHEMES = "cursor: vscode: vscode-insiders: windsurf:"
 HOSTILE = "<img src=x onerror=alert(1)>\"'"
 
 
@@ -71,8 +72,8 @@ def test_every_page_says_that_the_tenant_is_offline_and_for_development(tenant: 
 
 
 def test_a_form_leads_only_where_its_answer_can_lead(tenant: Any) -> None:
-    assert policy(login_page(tenant))["form-action"] == "'self' http: https:"
-    assert policy(consent_page(tenant))["form-action"] == "'self' http: https:"
+    assert policy(login_page(tenant))["form-action"] == f"'self' http: https: {EDITOR_SCHEMES}"
+    assert policy(consent_page(tenant))["form-action"] == f"'self' http: https: {EDITOR_SCHEMES}"
     assert policy(tenant.http.get("/activate"))["form-action"] == "'self'"
     assert policy(tenant.authorize(client_id="nobody"))["form-action"] == "'none'"
     assert policy(tenant.http.get("/"))["form-action"] == "'none'"
@@ -83,12 +84,12 @@ def test_a_form_leads_only_where_its_answer_can_lead(tenant: Any) -> None:
     [
         (None, "'self'"),
         ("", "'self'"),
-        ("http://[::1]:5000/cb", "'self' http: https:"),
-        ("com.example.app:/callback", "'self' http: https: com.example.app:"),
-        ("CURSOR://anysphere/cb", "'self' http: https: cursor:"),
-        ("javascript:alert(1)", "'self' http: https:"),
-        ("data:text/html,x", "'self' http: https:"),
-        ("x y;script-src *:/", "'self' http: https:"),
+        ("http://[::1]:5000/cb", f"'self' http: https: {EDITOR_SCHEMES}"),
+        ("com.example.app:/callback", f"'self' http: https: com.example.app: {EDITOR_SCHEMES}"),
+        ("CURSOR://anysphere/cb", f"'self' http: https: {EDITOR_SCHEMES}"),
+        ("javascript:alert(1)", f"'self' http: https: {EDITOR_SCHEMES}"),
+        ("data:text/html,x", f"'self' http: https: {EDITOR_SCHEMES}"),
+        ("x y;script-src *:/", f"'self' http: https: {EDITOR_SCHEMES}"),
     ],
 )
 def test_a_callback_of_an_own_scheme_is_allowed_and_a_dangerous_one_is_not(leads_to: str | None, sources: str) -> None:
@@ -196,7 +197,7 @@ def test_a_callback_of_an_own_scheme_is_shown_as_such(start: Any) -> None:
     page = consent_page(tenant, redirect_uri=callback)
     assert '<strong id="callback-host">com.example.app:</strong>' in page.text
     assert "not-verifiable" in page.text
-    assert policy(page)["form-action"].endswith(" com.example.app:")
+    assert policy(page)["form-action"].startswith("'self' http: https: com.example.app: ")
 
 
 def test_scopes_without_descriptions_are_grouped_as_auth0_groups_them() -> None:

@@ -7,6 +7,8 @@ import re
 CALLBACK_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 # A form that led to one of these would run or show what somebody else wrote.
 NEVER = frozenset({"javascript", "data", "blob", "filesystem", "about", "view-source", "vbscript", "file"})
+# MCP clients with a scheme of their own.
+EDITORS = ("cursor", "vscode", "vscode-insiders", "windsurf")
 
 
 def content_security_policy(*, form_action: str, scripts: bool = False, fetches: bool = False) -> str:
@@ -27,11 +29,11 @@ def form_action(leads_to: str | None) -> str:
     """Where a form may go whose answer can send the browser on to `leads_to`.
 
     Chromium applies the directive to every redirect that follows a form: to the callback, and to wherever the
-    callback goes next, which nobody here can know. So every web address must be allowed once the browser may leave.
+    callback goes next, which nobody here can know. So every web address must be allowed once the browser may leave,
+    and the editors to which an OAuth proxy's callback hands the person back.
     """
     if not leads_to:
         return "'self'"
     found = CALLBACK_SCHEME.match(leads_to.lower())
-    if found is None or found[1] in NEVER or found[1] in ("http", "https"):
-        return "'self' http: https:"
-    return f"'self' http: https: {found[1]}:"
+    own = [found[1]] if found and found[1] not in NEVER else []
+    return " ".join(["'self'", *(f"{scheme}:" for scheme in dict.fromkeys(("http", "https", *own, *EDITORS)))])
