@@ -206,3 +206,17 @@ def test_presets_are_listed_and_applied_until_the_reset(tenant: Any) -> None:
     tenant.http.post("/__mock__/reset")
     assert tenant.browser().tokens(scope="access:mcp")["scope"] == "access:mcp"
     assert tenant.http.post("/__mock__/presets/none").status_code == 404
+
+
+def test_the_journal_says_which_page_was_shown_and_why_something_was_refused(tenant: Any) -> None:
+    tenant.authorize(redirect_uri="http://evil.example/?code=s3cret")
+    tenant.authorize(audience="http://nowhere/")
+    tenant.http.get(tenant.authorize().headers["location"])
+    requests = tenant.http.get("/__mock__/requests").json()["requests"]
+    mismatch, unknown, _, login = (entry["outcome"] for entry in requests)
+    assert (mismatch["page"], mismatch["explanation"]) == ("error", "callback_mismatch")
+    assert "s3cret" not in json.dumps(requests)
+    assert (unknown["error"], unknown["explanation"]) == ("access_denied", "service_not_found")
+    assert unknown["facts"]["sent"] == "http://nowhere/"
+    assert "page" not in unknown
+    assert login == {"page": "login"}

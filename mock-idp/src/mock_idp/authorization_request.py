@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .audience import find_api, requested_audience, user_grant
+from .authorization_cases import connections_case, grant_type_case, malformed, unknown_client
 from .callback import checked_callback
-from .cimd import is_metadata_url
 from .errors import AuthorizationError, PageError
 from .explanations import Case
 from .idp import Idp
@@ -62,19 +62,6 @@ def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addr
     )
 
 
-def unknown_client(idp: Idp, client_id: str) -> PageError:
-    code = "unknown_registered_client" if client_id.startswith("tpc_") else "unknown_client"
-    if is_metadata_url(client_id):
-        code = "unknown_metadata_client"
-    known = tuple(f"{client.client_id} ({client.name})" for client in idp.tenant.clients.values())
-    return PageError(
-        "invalid_request",
-        f"Unknown client: {client_id}",
-        Case(code, sent=client_id, clients=known),
-        guess="unknown_client",
-    )
-
-
 def read_request(
     idp: Idp, addressee: Addressee, parameters: Mapping[str, str], resources: Sequence[str]
 ) -> AuthorizationRequest:
@@ -120,14 +107,9 @@ def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
         raise AuthorizationError(
             "unauthorized_client",
             "Grant type 'authorization_code' not allowed for the client.",
-            _grant_type_case(client, "authorization_code"),
+            grant_type_case(client, "authorization_code"),
             guess="authorize_grant_off",
         )
-
-
-def _grant_type_case(client: Client, grant: str) -> Case:
-    allowed = tuple(sorted(client.grant_types))
-    return Case("grant_type_not_allowed", client=client.name, grant=grant, allowed=allowed)
 
 
 def _check_response_mode(parameters: Mapping[str, str]) -> None:
@@ -156,15 +138,8 @@ def _check_connections(idp: Idp, client: Client) -> None:
     raise AuthorizationError(
         "invalid_request",
         "no connections enabled for the client",
-        _connections_case(idp, client),
+        connections_case(idp, client),
     )
-
-
-def _connections_case(idp: Idp, client: Client) -> Case:
-    code = "no_connections" if client.first_party else "no_domain_connection"
-    names = tuple(idp.tenant.connections)
-    database = names[0] if names else "Username-Password-Authentication"
-    return Case(code, client=client.name, connections=names, database=database)
 
 
 def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str | None, str]:
@@ -201,7 +176,7 @@ def _prompt(value: str | None) -> frozenset[str]:
     prompts = frozenset((value or "").split())
     unknown = prompts - PROMPTS
     if unknown or ("none" in prompts and len(prompts) > 1):
-        raise _unsupported(f"Unsupported prompt: {value}", _malformed("prompt", value))
+        raise _unsupported(f"Unsupported prompt: {value}", malformed("prompt", value))
     return prompts
 
 
@@ -209,12 +184,8 @@ def _max_age(value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"[0-9]{1,10}", value):
-        raise _unsupported("max_age must be a number of seconds", _malformed("max_age", value))
+        raise _unsupported("max_age must be a number of seconds", malformed("max_age", value))
     return int(value)
-
-
-def _malformed(parameter: str, value: str | None) -> Case:
-    return Case("parameter_malformed", parameter=parameter, sent=value or "")
 
 
 def _unsupported(description: str, case: Case) -> AuthorizationError:

@@ -125,7 +125,7 @@ def _entry(entry_id: int, began: float, scope: Scope, recording: _Recording) -> 
         answer=masked("", answer),
         tokens=decoded_tokens([*query, *_items(sent), *_items(answer), *_bearer(headers)]),
         flow=_flow(scope["path"], dict(query)) or _flow(*_split(location)),
-        outcome=outcome_of(scope),
+        outcome=masked("", outcome_of(scope)),
     )
 
 

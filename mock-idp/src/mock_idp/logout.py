@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from .answering import on_page
-from .authorization_request import unknown_client
+from .authorization_cases import unknown_client
 from .errors import PageError
 from .explanations import Case
 from .idp import Idp

@@ -19,12 +19,12 @@ def note_page(request: Request, name: str) -> None:
 def note_refusal(request: Request, error: str, description: str, case: Case | None) -> None:
     refusal: dict[str, Any] = {"error": error, "error_description": description}
     if case is not None:
-        refusal |= {"code": case.code, "facts": dict(case.facts)}
+        refusal |= {"explanation": case.code, "facts": dict(case.facts)}
     _outcome(request).update(refusal)
 
 
 def outcome_of(scope: Scope) -> dict[str, Any] | None:
-    """For the journal: `page`, and of a refusal `error`, `error_description`, `code` and `facts`."""
+    """For the journal: `page`, and of a refusal `error`, `error_description`, `explanation` (its code) and `facts`."""
     return scope.get(OUTCOME)
 
 

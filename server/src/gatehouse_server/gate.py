@@ -30,6 +30,7 @@ MOST_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BLANK = " \t"  # RFC 9110 section 5.6.3; what else Python calls a space is none in a header
 
 
 class Refused(Exception):
@@ -170,10 +171,10 @@ class Gate:
             return None
         if len(values) > 1:
             raise self._malformed("The request has more than one Authorization header.")
-        scheme, _, token = values[0].decode("latin-1").strip().partition(" ")
+        scheme, _, token = values[0].decode("latin-1").strip(_BLANK).partition(" ")
         if scheme.lower() != "bearer":
             return None
-        token = token.strip()
+        token = token.strip(_BLANK)
         if not token or not token.isascii() or "," in token or any(map(str.isspace, token)):
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
         return token

@@ -50,9 +50,9 @@ class Visibility:
             logger.error("the gate let %s %r pass without its permission", operation.method, operation.name)
             raise MCPError(INVALID_REQUEST, "The token lacks a permission for this.")
         result = await call_next(ctx)
-        if ctx.method in _LISTS:
-            return self._shown(_on_the_wire(result), token, *_LISTS[ctx.method])
-        return result
+        if ctx.method not in _LISTS or result is None:  # a notification of that name has no result
+            return result
+        return self._shown(_on_the_wire(result), token, *_LISTS[ctx.method])
 
     def _shown(self, result: dict[str, Any], token: AccessToken, member: str, kind: Kind, name: str) -> dict[str, Any]:
         """The list without what this caller can never use; each entry says what it needs."""
@@ -70,10 +70,10 @@ class Visibility:
         return None if possible is None else self._hierarchy.expand(possible) | frozenset(token.scopes)
 
 
-def _on_the_wire(result: HandlerResult) -> dict[str, Any]:
+def _on_the_wire(result: BaseModel | dict[str, Any]) -> dict[str, Any]:
     if isinstance(result, BaseModel):
         return result.model_dump(by_alias=True, mode="json", exclude_none=True)
-    return result or {}
+    return result
 
 
 def _labelled(entry: dict[str, Any], needed: frozenset[str]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ Describe = Callable[[Tenant, Entry, re.Match[str]], Case]
 def case_of(tenant: Tenant, entry: Entry) -> Case | None:
     """What there is to explain about a request and its answer; None where it went as it should."""
     outcome = entry.outcome or {}
-    if "code" in outcome:
-        return Case(outcome["code"], **outcome.get("facts", {}))
+    if "explanation" in outcome:
+        return Case(outcome["explanation"], **outcome.get("facts", {}))
     if entry.path == "/oauth/token" and gives_tokens(entry):
         return _surprise(tenant, entry)
     answer = answered(entry)

@@ -59,6 +59,9 @@ def steps(entries: Iterable[Entry]) -> list[Step]:
     found: list[Step] = []
     for entry in entries:
         for step in _steps_of(entry):
+            if step.kind == "jwks" and found and found[-1].kind == "discovery":
+                # Whoever wants the keys asks for their address first.
+                found[-1] = replace(found[-1], kind="discovery_by_server", sender="server")
             if found and _repeats(found[-1], step):
                 found[-1] = replace(step, times=found[-1].times + 1)
             else:
@@ -111,9 +114,11 @@ def _leaves_tenant(entry: Entry) -> bool:
 
 
 def _shown_parameters(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Those of the query and of the body; what stands in both is shown once."""
     yield from entry.query
     body = entry.parameters if isinstance(entry.parameters, dict) else {}
-    yield from ((str(name), _as_text(value)) for name, value in body.items())
+    pairs = ((str(name), _as_text(value)) for name, value in body.items())
+    yield from (pair for pair in pairs if pair not in entry.query)
 
 
 def _as_text(value: Any) -> str:  # noqa: ANN401 - a JSON value
@@ -123,8 +128,12 @@ def _as_text(value: Any) -> str:  # noqa: ANN401 - a JSON value
 
 
 def _repeats(before: Step, step: Step) -> bool:
-    """A device that asks again and again whether its user is done."""
-    if before.entry is None or step.entry is None or step.kind != "token_device" or before.kind != step.kind:
+    """The same document fetched again; a device that asks again and again whether its user is done."""
+    if before.entry is None or step.entry is None or before.kind != step.kind:
+        return False
+    if step.kind in ("discovery", "jwks"):
+        return before.entry.path == step.entry.path
+    if step.kind != "token_device":
         return False
     return answered(before.entry).get("error") == answered(step.entry).get("error") is not None
 
