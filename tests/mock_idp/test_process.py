@@ -86,6 +86,11 @@ def test_keys_are_kept_between_runs_in_a_file_only_the_owner_can_read(tmp_path: 
         ({"AUTH0_ISSUER": "http://mock-idp:9000/"}, "AUTH0_ISSUER: may be http only on localhost"),
         ({"AUTH0_ISSUER": "localhost:9000/"}, "AUTH0_ISSUER: must be an absolute http(s) URL"),
         ({"MOCK_IDP_PORT": "many"}, "MOCK_IDP_PORT: Input should be a valid integer"),
+        ({"AUTH0_KEYWORD_REPLACE_MAPPINGS": "{"}, "AUTH0_KEYWORD_REPLACE_MAPPINGS: must be a JSON object"),
+        (
+            {"AUTH0_KEYWORD_REPLACE_MAPPINGS": "[]"},
+            "AUTH0_KEYWORD_REPLACE_MAPPINGS: Input should be a",
+        ),
         ({"MOCK_IDP_CONTROL": "maybe"}, "MOCK_IDP_CONTROL: Input should be a valid boolean"),
         ({"MOCK_IDP_TENANT": "nowhere.yaml"}, "nowhere.yaml: cannot be read: No such file or directory"),
         (

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mock_idp.loading import ConfigurationError
+from mock_idp.loading import ConfigurationError, load_configuration
 
 MISTAKES = [
     (lambda f: f["tenant"].update(freindly_name="x"), "tenant.yaml: tenant.freindly_name: unknown key"),
@@ -81,6 +82,19 @@ def test_what_an_export_contains_and_nothing_here_uses_loads(start: Any) -> None
         file["clientGrants"].append(system)
 
     assert start(exported).tokens()["access_token"]
+
+
+def test_keywords_are_replaced_as_the_deploy_cli_does(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(
+        'tenant:\n  friendly_name: "##NAME## (test)"\nresourceServers: @@APIS@@\n', encoding="utf-8"
+    )
+    (tmp_path / "o.yaml").write_text("", encoding="utf-8")
+    values = {"NAME": "Acme", "APIS": [{"name": "A", "identifier": "a"}]}
+    configuration = load_configuration(tmp_path / "t.yaml", tmp_path / "o.yaml", values)
+    assert configuration.tenant_file.tenant.friendly_name == "Acme (test)"
+    assert configuration.tenant_file.resourceServers[0].identifier == "a"
+    with pytest.raises(ConfigurationError, match=r"t\.yaml: ##NAME## has no value in AUTH0_KEYWORD_REPLACE_MAPPINGS"):
+        load_configuration(tmp_path / "t.yaml", tmp_path / "o.yaml")
 
 
 def test_a_client_that_the_offline_file_does_not_name_gets_the_same_id_every_time(start: Any) -> None:

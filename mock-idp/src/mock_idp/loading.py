@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .building import build_tenant
+from .keywords import UnknownKeyword, with_keywords
 from .offlinefile import OfflineFile
 from .references import dangling_references
 from .tenant import Tenant
@@ -37,9 +39,11 @@ class Configuration:
         return build_tenant(self.tenant_file, self.offline_file)
 
 
-def load_configuration(tenant_path: Path, offline_path: Path) -> Configuration:
-    """Read and check both files. ConfigurationError names every mistake."""
-    documents = _read(tenant_path), _read(offline_path)
+def load_configuration(
+    tenant_path: Path, offline_path: Path, keywords: Mapping[str, Any] | None = None
+) -> Configuration:
+    """Read and check both files. ConfigurationError names every mistake. `keywords` as the Deploy CLI replaces them."""
+    documents = _read(tenant_path, keywords or {}), _read(offline_path, {})
     return checked_configuration(*documents, names=(str(tenant_path), str(offline_path)))
 
 
@@ -53,11 +57,14 @@ def checked_configuration(tenant: Any, offline: Any, *, names: tuple[str, str]) 
     return configuration
 
 
-def _read(path: Path) -> Any:  # noqa: ANN401 - whatever YAML contains
+def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever YAML contains
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), LOADER)  # noqa: S506 - both are the safe loader
+        text = with_keywords(path.read_text(encoding="utf-8"), keywords)
+        return yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnknownKeyword as error:
+        raise ConfigurationError([f"{path}: {error}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
 

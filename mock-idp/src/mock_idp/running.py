@@ -34,7 +34,7 @@ BANNER = """\
 
 def run(settings: Settings) -> None:
     """Serve until a signal ends it. Raises the errors of whatever cannot be read or listened on."""
-    configuration = load_configuration(settings.tenant_file, settings.offline_file)
+    configuration = load_configuration(settings.tenant_file, settings.offline_file, settings.keywords)
     configuration = with_presets(configuration, settings.presets)
     sockets = listen(settings.host, settings.port, setting="MOCK_IDP_PORT")
     port = sockets[0].getsockname()[1]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from .jsontext import parse_json
 from .loopback import is_loopback_name
 from .presets import PRESETS
 
@@ -51,6 +52,9 @@ class Settings(BaseSettings):
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
     control_token_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN_FILE")
 
+    keywords: Annotated[dict[str, Any], NoDecode] = Field(
+        default_factory=dict, validation_alias="AUTH0_KEYWORD_REPLACE_MAPPINGS"
+    )
     tls_port: Port | None = Field(default=None, validation_alias="MOCK_IDP_TLS_PORT")
     tls_issuer: str | None = Field(default=None, validation_alias="MOCK_IDP_TLS_ISSUER")
     ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CA_FILE")
@@ -63,6 +67,16 @@ class Settings(BaseSettings):
     @classmethod
     def _issuer_is_usable(cls, value: str | None) -> str | None:
         return None if value is None else checked_issuer(value)
+
+    @field_validator("keywords", mode="before")
+    @classmethod
+    def _keywords_are_json(cls, value: str | dict[str, Any]) -> Any:  # noqa: ANN401 - a JSON value
+        if isinstance(value, dict):
+            return value
+        try:
+            return parse_json(value.encode())
+        except ValueError as error:
+            raise ValueError("must be a JSON object") from error
 
     @field_validator("preset")
     @classmethod
