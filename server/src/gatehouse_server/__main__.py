@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 
 import uvicorn
 
+from . import audit
 from .catalogue import Catalogue
 from .example import example_app, example_server
 from .listen import CannotListen, listening_sockets
@@ -35,7 +37,7 @@ def main() -> None:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     config = uvicorn.Config(
-        example_app(settings, metrics),
+        example_app(settings, metrics, _to_stdout),
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
@@ -44,7 +46,15 @@ def main() -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         log_config=_logging(),
     )
+    # What is there now stays for good: the garbage collector need not look at it again with every few requests.
+    gc.collect()
+    gc.freeze()
     uvicorn.Server(config).run(sockets=sockets)
+
+
+def _to_stdout(record: audit.Record) -> None:
+    sys.stdout.write(f"{audit.line_of(record)}\n")
+    sys.stdout.flush()
 
 
 def _metrics(settings: Settings) -> Metrics:
@@ -66,17 +76,12 @@ def _logging() -> dict[str, object]:
         "disable_existing_loggers": False,
         "formatters": {
             "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-            "json": {"format": "%(message)s"},
         },
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
-            "audit": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"},
         },
         "root": {"handlers": ["stderr"], "level": "INFO"},
-        "loggers": {
-            "gatehouse.audit": {"handlers": ["audit"], "propagate": False},
-            **{name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp", "opentelemetry")},
-        },
+        "loggers": {name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp", "opentelemetry")},
     }
 
 

@@ -29,6 +29,7 @@ from .tokens import TokenRefused, TokenVerifier, VerifiedToken
 MOST_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 
+_SEPARATORS = b", \t\n\r\v\f\x1c\x1d\x1e\x1f"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -64,6 +65,7 @@ class Gate:
         app: what is protected.
         resource: the protected resource's identifier, for the SDK's own bindings.
         grant_claim: which claim says what a token lets its client do.
+        trail: is told of every decision.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Gate:
         resource: str,
         grant_claim: GrantClaim = "scope",
         hierarchy: Hierarchy | None = None,
+        trail: audit.Trail = audit.to_logger,
     ) -> None:
         self._app = app
         self._verifier = verifier
@@ -86,6 +89,7 @@ class Gate:
         self._resource = resource
         self._grant_claim = grant_claim
         self._hierarchy = hierarchy or Hierarchy()
+        self._trail = trail
         self._callers: WeakKeyDictionary[VerifiedToken, Caller] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,13 +174,13 @@ class Gate:
             return None
         if len(values) > 1:
             raise self._malformed("The request has more than one Authorization header.")
-        scheme, _, token = values[0].decode("latin-1").strip().partition(" ")
-        if scheme.lower() != "bearer":
+        scheme, _, token = values[0].strip().partition(b" ")
+        if scheme.lower() != b"bearer":
             return None
         token = token.strip()
-        if not token or not token.isascii() or "," in token or any(map(str.isspace, token)):
+        if not token or not token.isascii() or token.translate(None, _SEPARATORS) != token:
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
-        return token
+        return token.decode("ascii")
 
     def _malformed(self, description: str) -> Refused:
         return Refused("malformed_credentials", self._challenges.invalid_request(description))
@@ -206,10 +210,10 @@ class Gate:
             auth_context_var.reset(reset)
 
     def _write(self, record: audit.Record) -> None:
-        self._metrics.decisions.labels(record.decision, record.reason).inc()
+        self._metrics.count_decision(record.decision, record.reason)
         if record.decision == "allow":
             self._metrics.observe(self._catalogue.label(record.operation), record.duration)
-        audit.write(record)
+        self._trail(record)
 
 
 def _request_id(scope: Scope) -> str:

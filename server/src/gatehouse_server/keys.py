@@ -116,8 +116,18 @@ class SigningKeys:
         await self._fresh_enough()
 
     def holds(self, kid: str) -> bool:
-        """Whether the key of that id is among the keys kept now: a withdrawn key's tokens end with it."""
-        return kid in self._keys()
+        """Whether the key of that id is among the usable keys: a withdrawn key's tokens end with it.
+
+        Waits for nothing. Keys of age are renewed in the background, so that a withdrawal is seen although all tokens
+        in use are known.
+        """
+        current, limits = self._current, self._limits
+        if current is None:
+            return False
+        age = self._clock() - current.fetched_at
+        if age > current.fresh_for * limits.refresh_ahead:
+            self._start_fetch()
+        return kid in current.keys and age <= current.fresh_for + limits.max_stale
 
     async def aclose(self) -> None:
         """End a fetch under way and close the connections."""
@@ -147,17 +157,21 @@ class SigningKeys:
     def _unavailable(self) -> KeysUnavailable:
         wait = self._failed_at + self._limits.failure_cooldown - self._clock()
         return KeysUnavailable(
-            f"The tenant's signing keys cannot be had from {self.url}: {self._failure}", max(1, round(wait))
+            f"The tenant's signing keys cannot be had from {self.url}: {self._failure}", round(max(1.0, wait))
         )
 
     async def _fetch(self, patience: float) -> None:
         """Start a fetch unless one is under way or one has just failed; wait for it at most `patience` seconds."""
+        fetching = self._start_fetch()
+        if fetching is not None and patience > 0:
+            await asyncio.wait({fetching}, timeout=patience)
+
+    def _start_fetch(self) -> asyncio.Task[None] | None:
         if self._fetching is None or self._fetching.done():
             if self._clock() - self._failed_at < self._limits.failure_cooldown:
-                return
+                return None
             self._fetching = asyncio.create_task(self._renew())
-        if patience > 0:
-            await asyncio.wait({self._fetching}, timeout=patience)
+        return self._fetching
 
     async def _renew(self) -> None:
         try:
@@ -213,7 +227,12 @@ def _usable_key(entry: Any, algorithm: str) -> jwt.PyJWK | None:  # noqa: ANN401
     if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm or entry.get("kty") == "oct":
         return None
     try:
-        return jwt.PyJWK(entry, algorithm)
+        if "d" in entry:
+            raise ValueError("it is a private key, and now everybody's")
+        key = jwt.PyJWK(entry, algorithm)
+        if weakness := key.Algorithm.check_key_length(key.key):
+            raise ValueError(weakness)
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         logger.warning("signing keys: key %r is unusable: %s", entry["kid"][:64], error)
         return None
+    return key

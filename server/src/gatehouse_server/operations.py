@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["tool", "prompt", "resource"]
 Target = tuple[Kind, str]
@@ -20,8 +19,7 @@ class MalformedMessage(ValueError):
     """The body is not one JSON-RPC message that every reader reads alike."""
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """A method, and the tools, prompts and resources that it touches."""
 
     method: str
@@ -46,7 +44,7 @@ def read_operation(body: bytes) -> Operation:
             two different operations).
     """
     try:
-        message = json.loads(body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        message = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"The body is not JSON that can be read in one way only: {error}.") from error
     if isinstance(message, list):
@@ -117,3 +115,6 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)

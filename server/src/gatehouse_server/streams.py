@@ -12,6 +12,7 @@ from typing import Any
 from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.types import Receive, Scope, Send
 
 streaming: ContextVar[bool] = ContextVar("streaming", default=False)
 """Whether this request is answered as an event stream."""
@@ -20,8 +21,12 @@ streaming: ContextVar[bool] = ContextVar("streaming", default=False)
 class OnDemandStreams(StreamableHTTPSessionManager):
     """The SDK's stateless session manager, with `json_response` decided for each request."""
 
-    def __init__(self, server: Server[Any], security: TransportSecuritySettings, most_body_bytes: int) -> None:
-        super().__init__(server, stateless=True, security_settings=security, max_request_body_size=most_body_bytes)
+    def __init__(self, server: Server[Any], security: TransportSecuritySettings) -> None:
+        super().__init__(server, stateless=True, security_settings=security)
+
+    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle it without the SDK's own limit of the body: the gate has read and measured it."""
+        await self._handle_request(scope, receive, send)
 
     @property
     def json_response(self) -> bool:
