@@ -15,7 +15,8 @@ AUDIENCE = sys.argv[3]
 
 def serve(app: Any) -> None:  # noqa: ANN401 - an ASGI app of whatever framework
     """Serve the app until a signal ends it: no access log, no Server header, warnings only."""
-    logging.basicConfig(level=logging.WARNING)
+    # The SDKs set up logging of their own, at level INFO and in colour: none of that is measured.
+    logging.basicConfig(level=logging.WARNING, force=True)
     uvicorn.run(
         app,
         host="127.0.0.1",
