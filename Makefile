@@ -6,7 +6,7 @@ STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 export Q
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs login tools ask chat demo e2e test check lock clean
+.PHONY: help up down logs login tools ask chat demo e2e test browser check lock clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -44,6 +44,9 @@ e2e: ## End-to-end suite against a stack of its own
 
 test: ## All tests; needs no Docker
 	$(STACK) test
+
+browser: ## Tests of the tenant's pages in a real Chromium
+	$(STACK) browser
 
 check: ## Linter, formatter, type checker
 	$(STACK) check

@@ -1,6 +1,6 @@
 """What `make` runs: starts, stops and tries the stack, in the runtime that this machine has.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|browser|check|lock|clean
 """
 
 from __future__ import annotations
@@ -106,6 +106,13 @@ def test(arguments: argparse.Namespace) -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", *arguments.rest])
 
 
+def browser(arguments: argparse.Namespace) -> int:
+    """Run the tests of the tenant's pages in a real Chromium."""
+    packages.ensure()
+    packages.add(environment.ROOT / "tests" / "browser" / "requirements.in")
+    return local.run([str(packages.PYTHON), "-m", "pytest", "tests/browser", *arguments.rest])
+
+
 def check(_: argparse.Namespace) -> int:
     """Linter, formatter, type checker. Changes nothing."""
     packages.ensure()
@@ -137,6 +144,7 @@ _COMMANDS = {
     "demo": demo,
     "e2e": e2e,
     "test": test,
+    "browser": browser,
     "check": check,
     "lock": lock,
     "clean": clean,
@@ -181,6 +189,9 @@ def _welcome(settings: environment.Environment) -> None:
     say(f"  MCP server   {bold(settings.public_url)}")
     say(f"  Tenant       {bold(settings.issuer)}" + ("  (offline, for development only)" if settings.offline else ""))
     if settings.offline:
+        if settings["MOCK_IDP_TLS_PORT"]:
+            over_tls = f"https://localhost:{settings['MOCK_IDP_TLS_PORT']}/"
+            say(f"               {bold(over_tls)}  (the same over TLS)")
         say("  Users        alice@example.com / Wonderland-1   has the permission")
         say("               bob@example.com   / Builder-2      has not")
     say()

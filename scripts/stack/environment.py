@@ -50,6 +50,8 @@ class Environment:
         ports = {int(self["MCP_PORT"] or 5555): "MCP_PORT and MCP_PUBLIC_URL"}
         if self.offline:
             ports[int(self["MOCK_IDP_PORT"] or 9000)] = "MOCK_IDP_PORT, AUTH0_DOMAIN and AUTH0_ISSUER"
+            if self["MOCK_IDP_TLS_PORT"]:
+                ports[int(self["MOCK_IDP_TLS_PORT"])] = "MOCK_IDP_TLS_PORT (or leave it empty)"
         return ports
 
     def callback_port(self) -> dict[int, str]:

@@ -44,6 +44,11 @@ def lock() -> int:
     return 0
 
 
+def add(requirements: Path) -> None:
+    """Install what one kind of test needs beyond the lock."""
+    _run([BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--requirements", requirements])
+
+
 def remove() -> None:
     """Delete `.venv`."""
     shutil.rmtree(VENV, ignore_errors=True)

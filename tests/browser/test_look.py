@@ -84,7 +84,9 @@ def every_page(site: Any, visit: Any, look: Callable[[Any], None], **options: An
     for address in (site.authorize(redirect_uri=f"{site.app.callback}/"), site.authorize(client_id="nobody")):
         page.goto(address)
         look(page)
-    page.goto(site.issuer)
+    page.goto(f"{site.issuer}?ui_locales={page.get_attribute('html', 'lang')}")
+    look(page)
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
     look(page)
 
 
@@ -112,7 +114,7 @@ def test_every_page_fits_a_phone_and_speaks_one_language(start: Any, visit: Any,
 
 def test_every_field_and_button_shows_where_the_focus_is(start: Any, visit: Any) -> None:
     def look(page: Any) -> None:
-        stops = page.locator("a[href], button, input:not([type=hidden]), pre[tabindex]").count()
+        stops = page.locator("a[href], button, input:not([type=hidden]), summary, [tabindex='0']").count()
         page.evaluate("document.activeElement.blur()")
         reached = set()
         for _ in range(stops + 1):

@@ -15,7 +15,19 @@ from pathlib import Path
 import httpx2
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 30
+SECONDS = 60
+OURS = (
+    "AUTH0_",
+    "MCP_",
+    "MOCK_",
+    "METRICS_",
+    "OTEL_",
+    "TRUSTED_",
+    "REQUEST_STATE_",
+    "REQUIRED_",
+    "GRANT_",
+    "EXCHANGE_",
+)
 CONTROL_TOKEN = "end-to-end-control"
 DEMO_CLIENT = {
     "AUTH0_CLIENT_ID": "GatehouseAgentDemoClient00000000",
@@ -79,17 +91,27 @@ class OfflineStack:
             yield process
 
     @contextlib.contextmanager
-    def server(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The MCP server, alive (and ready once its tenant is)."""
+    def server(
+        self, name: str = "gatehouse_server", port: int | None = None, **more: str
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """The MCP server, alive (and ready once its tenant is).
+
+        Args:
+            name: the module to run; audit lines are in `<name>.out`, the log in `<name>.log`.
+            port: where another server than the stack's own listens.
+            more: variables that come on top.
+        """
+        port = port or self.mcp_port
         variables = {
             "AUTH0_DOMAIN": f"localhost:{self.tenant_port}",
             "AUTH0_ISSUER": self.issuer,
             "AUTH0_AUDIENCE": self.mcp_url,
-            "MCP_PORT": str(self.mcp_port),
+            "MCP_PORT": str(port),
             **SERVER_CLIENT,
+            **more,
         }
-        with self._process("gatehouse_server", variables) as process:
-            wait_for(f"http://localhost:{self.mcp_port}/livez", 200, process)
+        with self._process(name, variables) as process:
+            wait_for(f"http://localhost:{port}/livez", 200, process)
             yield process
 
     def _seed(self) -> Path:
@@ -102,14 +124,10 @@ class OfflineStack:
 
     @contextlib.contextmanager
     def _process(self, module: str, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-        plain = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AUTH0_", "MCP_", "MOCK_", "EXCHANGE_"))
-        }
-        with (self.folder / f"{module}.log").open("ab") as log:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        with (self.folder / f"{module}.log").open("ab") as log, (self.folder / f"{module}.out").open("ab") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", module], env={**plain, **variables}, cwd=self.folder, stdout=log, stderr=log
+                [sys.executable, "-m", module], env={**plain, **variables}, cwd=self.folder, stdout=out, stderr=log
             )
         try:
             yield process
@@ -120,7 +138,7 @@ class OfflineStack:
 
 def prepare(folder: Path) -> OfflineStack:
     """A stack that is not started yet, on ports that are free now."""
-    return OfflineStack(folder, *_free_ports(3))
+    return OfflineStack(folder, *free_ports(3))
 
 
 @contextlib.contextmanager
@@ -153,7 +171,8 @@ def wait_for(url: str, status: int, process: subprocess.Popen[bytes] | None = No
     raise AssertionError(f"{url} did not answer {status} in {SECONDS} s, but {seen}")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

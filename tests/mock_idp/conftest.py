@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from mock_idp.app import create_app
 from mock_idp.clock import Clock
+from mock_idp.console import ConsoleAccess
 from mock_idp.control import ControlAccess
 from mock_idp.fetching import Fetcher
 from mock_idp.idp import Idp
@@ -22,7 +23,7 @@ from mock_idp.keys import KeyRing, new_key_ring
 from mock_idp.loading import load_configuration
 from mock_idp.pytest_plugin import start_offline_tenant  # noqa: F401 - a fixture
 
-ROOT = Path(__file__).parents[2]
+BASE = Path(__file__).parent / "base"
 ISSUER = "http://localhost:9000/"
 API = "http://localhost:5555/mcp"
 CALLBACK = "http://localhost:5000/callback"
@@ -150,16 +151,17 @@ def start(keys: KeyRing, tmp_path: Path) -> Start:
         fetcher: Fetcher | None = None,
         control: bool = True,
         control_token: str | None = None,
+        console: ConsoleAccess | None = None,
     ) -> Harness:
         paths = []
         for name, edit in (("tenant.yaml", change), ("offline.yaml", offline)):
-            document = yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
+            document = yaml.safe_load((BASE / name).read_text(encoding="utf-8"))
             if edit is not None:
                 edit(document)
             (tmp_path / name).write_text(yaml.safe_dump(document), encoding="utf-8")
             paths.append(tmp_path / name)
         idp = Idp.start(load_configuration(*paths), keys, Clock(), fetcher)
-        app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None)
+        app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None, console)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
         return Harness(http, idp)
 

@@ -78,11 +78,11 @@ def test_every_code_that_the_flows_use_is_explained_and_every_explanation_is_use
     used = set()
     for path in PACKAGE.rglob("*.py"):
         if path.parent.name != "explanations":
-            used |= set(re.findall(r'"([a-z_]+)"', path.read_text(encoding="utf-8")))
+            used |= set(re.findall(r'"([a-z0-9_]+)"', path.read_text(encoding="utf-8")))
     assert ENTRIES.keys() <= used
     raised = set()
     for path in PACKAGE.rglob("*.py"):
-        raised |= set(re.findall(r'\bCase\(\s*"([a-z_]+)"', path.read_text(encoding="utf-8")))
+        raised |= set(re.findall(r'\bCase\(\s*"([a-z0-9_]+)"', path.read_text(encoding="utf-8")))
     assert raised <= ENTRIES.keys()
 
 

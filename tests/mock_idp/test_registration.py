@@ -166,7 +166,7 @@ def test_an_applications_own_scheme_can_be_registered(tenant: Any) -> None:
 
 def test_the_status_codes_that_are_guesses_can_be_switched(start: Any) -> None:
     def switches(file: dict[str, Any]) -> None:
-        file["behaviours"] = {"registration_status": 200, "registration_off_status": 404}
+        file["behaviours"] = {"registration_status": 200, "answers": {"registration_off": {"status": 404}}}
 
     assert register(start(open_tenant, switches)).status_code == 200
     assert register(start(offline=switches)).status_code == 404

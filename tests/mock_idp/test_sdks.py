@@ -27,7 +27,7 @@ with warnings.catch_warnings(record=True):
     from auth0_api_python.errors import VerifyAccessTokenError
     from authlib.integrations.starlette_client import OAuth
 
-ROOT = Path(__file__).parents[2]
+BASE = Path(__file__).parent / "base"
 API = "http://localhost:5555/mcp"
 CALLBACK = "http://localhost:5000/callback"
 AGENT = ("GatehouseAgentDemoClient00000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1")
@@ -36,7 +36,7 @@ NEXT = "https://next.example/"
 
 
 def document(name: str) -> Any:
-    return yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
+    return yaml.safe_load((BASE / name).read_text(encoding="utf-8"))
 
 
 @pytest.fixture

@@ -316,7 +316,12 @@ def test_a_huge_body_is_refused(tenant: Any) -> None:
 
 
 def test_behaviours_that_are_guesses_can_be_switched(start: Any) -> None:
-    switches = {"invalid_grant_status": 400, "client_authentication_error": "invalid_client"}
+    switches = {
+        "answers": {
+            "invalid_grant": {"status": 400},
+            "client_authentication": {"error": "invalid_client", "description": "Client authentication failed"},
+        }
+    }
     tenant = start(offline=lambda file: file.update(behaviours=switches))
     assert tenant.redeem("nonsense").status_code == 400
     assert tenant.redeem("x", client=(AGENT[0], "wrong")).json()["error"] == "invalid_client"

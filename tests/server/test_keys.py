@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
+import hypothesis
 import pytest
+from hypothesis import strategies
+from mcp.server.mcpserver import MCPServer
 
-from gatehouse_server.keys import KeysUnavailable, Limits, SigningKeys
+from gatehouse_server.app import protect
+from gatehouse_server.keys import KeysUnavailable, Limits, SigningKeys, usable_keys
 from gatehouse_server.tokens import TokenRefused, TokenVerifier
-from issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer
+from issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings
 
 pytestmark = pytest.mark.anyio
 LIMITS = Limits()
@@ -20,6 +26,33 @@ def aged(seconds: int) -> Callable[[Issuer], httpx2.Response]:
     return lambda issuer: httpx2.Response(
         200, json=issuer.jwks(), headers={"Cache-Control": f"public, max-age={seconds}"}
     )
+
+
+async def settled() -> None:
+    """Let what runs in the background get as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def hang() -> httpx2.Response:
+    raise AssertionError("replaced by hanging_tenant")
+
+
+@asynccontextmanager
+async def hanging_tenant(clock: Clock, limits: Limits) -> AsyncIterator[tuple[SigningKeys, Issuer]]:
+    """Keys from a tenant that never answers while its `answer` is `hang`."""
+    issuer = Issuer(answer=hang)
+    issuer.add_key("one")
+
+    async def handle(request: httpx2.Request) -> httpx2.Response:
+        if issuer.answer is hang:
+            await asyncio.Event().wait()
+        return issuer.handle(request)
+
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, limits=limits)
+    yield keys, issuer
+    await keys.aclose()
 
 
 async def test_many_requests_at_once_lead_to_one_fetch(keys: SigningKeys, issuer: Issuer) -> None:
@@ -59,8 +92,7 @@ async def test_keys_are_renewed_ahead_of_their_end_without_a_wait(
     await keys.get("one")
     clock.now += LIMITS.default_age * 0.9
     assert await keys.get("one") is not None
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await settled()
     assert issuer.fetches == 2
 
 
@@ -151,23 +183,117 @@ async def test_an_unknown_key_while_the_tenant_is_down_is_not_called_a_bad_token
         await keys.get("two")
 
 
-async def test_a_hanging_tenant_does_not_hang_a_request_with_kept_keys(issuer: Issuer, clock: Clock) -> None:
-    hanging = asyncio.Event()
+async def test_a_hanging_tenant_does_not_hang_a_request_with_kept_keys(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(patience=0.01)) as (keys, issuer):
+        issuer.answer = None
+        await keys.get("one")
+        issuer.answer = hang
+        clock.now += LIMITS.default_age + 1
+        async with asyncio.timeout(2):
+            assert await keys.get("one") is not None
 
-    async def hang(_: httpx2.Request) -> httpx2.Response:
-        await hanging.wait()
-        raise AssertionError
 
-    served: list[object] = [issuer.handle, hang]
-
-    async def handle(request: httpx2.Request) -> httpx2.Response:
-        handler = served.pop(0)
-        return issuer.handle(request) if handler == issuer.handle else await hang(request)
-
-    http = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
-    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, limits=Limits(patience=0.01))
+async def test_an_unknown_key_is_not_called_a_bad_token_as_long_as_the_tenant_is_down(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
     await keys.get("one")
+    issuer.published.append("two")
+    issuer.answer = FAULTS["500"]
+    for _ in range(30):
+        with pytest.raises(KeysUnavailable):
+            await keys.get("two")
+        clock.now += 1
+    issuer.answer = None
+    clock.now += LIMITS.failure_cooldown
+    assert await keys.get("two") is not None
+
+
+async def test_a_hanging_tenant_is_not_waited_for_without_end_when_no_keys_are_kept(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(timeout=0.02)) as (keys, _):
+        for _ in range(5):
+            async with asyncio.timeout(5):
+                with pytest.raises(KeysUnavailable) as unavailable:
+                    await keys.get("one")
+            assert unavailable.value.retry_after >= 1
+
+
+async def test_a_token_that_was_seen_before_ends_with_its_key_as_any_other(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
+    token = issuer.token()
+    await verifier.verify(token)
+    issuer.published[:] = ["two"]
     clock.now += LIMITS.default_age + 1
-    async with asyncio.timeout(2):
-        assert await keys.get("one") is not None
-    await keys.aclose()
+    with pytest.raises(TokenRefused, match="unknown_key"):
+        await verifier.verify(token)
+
+
+async def test_a_token_that_was_seen_before_renews_the_keys_ahead_of_their_end(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
+    token = issuer.token()
+    first = await verifier.verify(token)
+    clock.now += LIMITS.default_age * 0.9
+    assert await verifier.verify(token) is first
+    await settled()
+    assert issuer.fetches == 2
+
+
+async def test_a_token_that_was_seen_before_is_not_let_in_on_keys_that_are_too_old(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
+    token = issuer.token()
+    await verifier.verify(token)
+    issuer.answer = FAULTS["500"]
+    clock.now += LIMITS.default_age + 1
+    await verifier.verify(token)
+    clock.now += LIMITS.max_stale
+    with pytest.raises(KeysUnavailable):
+        await verifier.verify(token)
+
+
+async def test_only_the_first_requests_wait_for_a_tenant_that_hangs(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(patience=0.05, timeout=60)) as (keys, issuer):
+        issuer.answer = None
+        await keys.get("one")
+        issuer.answer = hang
+        clock.now += LIMITS.default_age + 1
+        await keys.get("one")
+        clock.now += 1
+        async with asyncio.timeout(0.04):
+            assert await keys.get("one") is not None
+
+
+async def test_a_hanging_tenant_does_not_hold_up_the_end_of_the_server(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(timeout=60)) as (keys, _):
+        app = protect(MCPServer("test"), settings(), keys=keys)
+        async with asyncio.timeout(5), app.router.lifespan_context(app):
+            await settled()
+
+
+JSON_VALUES = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: strategies.lists(inner, max_size=3) | strategies.dictionaries(strategies.text(), inner, max_size=3),
+    max_leaves=4,
+)
+ODD_MEMBERS = strategies.sampled_from(["AQAB", "", "AA", "!", "=", "A" * 400, "RSA", "EC", "OKP", "P-256", "sig"])
+ODD_KEYS = strategies.fixed_dictionaries(
+    {"kid": strategies.sampled_from(["one", "two", ""]) | JSON_VALUES},
+    optional=dict.fromkeys(("kty", "n", "e", "d", "alg", "use", "crv", "x", "y", "k"), ODD_MEMBERS | JSON_VALUES),
+)
+
+
+@hypothesis.settings(derandomize=True, max_examples=150, deadline=None)
+@hypothesis.given(entries=strategies.lists(ODD_KEYS | JSON_VALUES, max_size=3))
+def test_odd_keys_beside_a_good_one_are_passed_over(good_key: dict[str, Any], entries: list[Any]) -> None:
+    kept = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")
+    assert "good" in kept
+    assert all(key.key_type == "RSA" for key in kept.values())
+
+
+@pytest.fixture(scope="session")
+def good_key(_generated: Issuer) -> dict[str, Any]:
+    return dict(_generated.jwks()["keys"][0])

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from gatehouse_server.settings import SettingsError, load_settings
+from gatehouse_server.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from issuer import settings
 
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_AUDIENCE", "MCP_PORT", "MCP_PUBLIC_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -89,3 +90,75 @@ def test_the_offline_tenant_may_serve_its_keys_inside_the_container_network() ->
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("AUTH0_DOMAIN=from-file.example.com\nUNKNOWN=1\n", encoding="utf-8")
     assert load_settings().issuer == "https://from-file.example.com/"
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def secret_of(known: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
+    secret: SecretStr | None = getattr(known, name.lower())
+    return secret.get_secret_value() if secret else None
+
+
+@pytest.mark.parametrize("name", ["REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET"])
+def test_a_secret_may_stand_in_a_file_that_a_variable_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    assert secret_of(load_settings(), name) == SECRET
+
+
+def test_every_secret_has_its_form_as_a_file() -> None:
+    aliases = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    secrets = [name for name, field in aliases.items() if "SecretStr" in str(field.annotation)]
+    assert secrets
+    assert [name for name in secrets if f"{name}_FILE" not in aliases] == []
+
+
+def test_the_file_of_the_secret_may_be_named_in_dotenv(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nREQUEST_STATE_SECRET_FILE=secret\n", encoding="utf-8")
+    assert secret_of(load_settings()) == SECRET
+
+
+def test_the_secret_itself_wins_over_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET", SECRET)
+    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
+    assert secret_of(load_settings()) == SECRET
+
+
+def test_a_file_of_the_secret_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
+    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET_FILE is 'not-there'"):
+        load_settings()
+
+
+@pytest.mark.requirement("S25")
+def test_a_secret_that_is_too_short_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET", "hunter2-hunter2")
+    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET: at least 32") as raised:
+        load_settings()
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.requirement("S25")
+def test_the_settings_do_not_show_their_secret() -> None:
+    assert SECRET not in repr(settings(REQUEST_STATE_SECRET=SECRET))
+
+
+def test_any_proxy_is_no_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1, *")
+    with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
+        load_settings()
+
+
+@pytest.mark.requirement("S22")
+def test_without_a_host_the_server_listens_on_this_machine_only() -> None:
+    assert settings().host in LOOPBACK_HOSTS
+    assert settings().metrics_host in LOOPBACK_HOSTS

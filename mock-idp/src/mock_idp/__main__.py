@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from .behaviour_tables import tables
 from .keys import KeyFileError
 from .listening import ListenError
 from .loading import ConfigurationError
@@ -21,6 +22,8 @@ def main() -> None:
     try:
         if command == "schema":
             sys.stdout.write(schema_text())
+        elif command == "behaviours":
+            sys.stdout.write(tables() + "\n")
         else:
             run(load_settings())
     except (SettingsError, ConfigurationError) as error:
@@ -36,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="serve the tenant (the default)")
     commands.add_parser("schema", help="print the JSON Schema of tenant.yaml")
+    commands.add_parser("behaviours", help="print the switches for what is not known of Auth0, as in BEHAVIOURS.md")
     return parser
 
 

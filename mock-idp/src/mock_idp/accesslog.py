@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
-QUIET_PATHS = frozenset({"/livez"})
+QUIET_PATHS = frozenset({"/livez", "/u/console/activity"})
 
 
 class AccessLog:

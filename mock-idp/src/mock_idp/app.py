@@ -10,12 +10,12 @@ from starlette.types import ASGIApp
 from .accesslog import AccessLog
 from .authorize import authorize, resume
 from .consent import show_consent, submit_consent
+from .console import ConsoleAccess, console_routes
 from .control import ControlAccess, control_routes
 from .cors import Cors
 from .device import device_code, show_activation, submit_activation
 from .discovery import jwks, metadata
 from .faults import FaultInjector
-from .home import home
 from .idp import Idp
 from .journal import Recorder
 from .login import show_login, submit_login
@@ -29,14 +29,18 @@ from .userinfo import userinfo
 from .web import MAX_BODY, Issuer
 
 
-def create_app(idp: Idp, issuer: str, control: ControlAccess | None = None) -> ASGIApp:
+def create_app(
+    idp: Idp, issuer: str, control: ControlAccess | None = None, console: ConsoleAccess | None = None
+) -> ASGIApp:
     """The tenant as an ASGI application that answers under `issuer`. The control API is off without `control`."""
-    return Issuer(_application(idp, control), issuer)
+    if console is None:
+        console = ConsoleAccess(needs_token=control is not None and control.token is not None)
+    return Issuer(_application(idp, control, console), issuer)
 
 
-def _application(idp: Idp, control: ControlAccess | None) -> Starlette:
+def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess) -> Starlette:
     routes = [
-        Route("/", home, methods=["GET"]),
+        *console_routes(console),
         Route("/livez", livez, methods=["GET"]),
         Route("/.well-known/openid-configuration", metadata, methods=["GET"]),
         Route("/.well-known/oauth-authorization-server", metadata, methods=["GET"]),

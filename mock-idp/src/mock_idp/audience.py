@@ -1,4 +1,7 @@
-"""Which API a request is for: `audience`, RFC 8707's `resource`, or the tenant's default (auth0.md A3)."""
+"""Which API a request is for: `audience`, RFC 8707's `resource`, or the tenant's default.
+
+Source: Auth0, Resource Parameter Compatibility Profile.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def find_api(tenant: Tenant, identifier: str) -> Api:
         raise AuthorizationError(
             "access_denied",
             f"Service not found: {identifier}",
-            _not_found(tenant, identifier),
+            not_found_case(tenant, identifier),
         )
     return api
 
@@ -34,7 +37,7 @@ def find_api(tenant: Tenant, identifier: str) -> Api:
 def user_grant(tenant: Tenant, client: Client, api: Api) -> ClientGrant | None:
     """The client grant that limits what the client may do for users; None where none is needed.
 
-    AuthorizationError when the API's policy asks for a grant and the client has none (auth0.md A5).
+    AuthorizationError when the API's policy asks for a grant and the client has none (Auth0: API Access Policies).
     """
     if not client.strict and api.user_policy == "allow_all":
         return None
@@ -44,15 +47,16 @@ def user_grant(tenant: Tenant, client: Client, api: Api) -> ClientGrant | None:
             "unauthorized_client" if client.strict else "invalid_request",
             f'Client is not authorized to access resource server "{api.identifier}"',
             _no_grant(client, api),
+            guess="third_party_without_grant" if client.strict else None,
         )
     return grant
 
 
 def _only(resources: Sequence[str]) -> str:
     if len(set(resources)) > 1:
-        # Auth0's answer to several resources is not established (?).
         case = Case("several_resources", sent=tuple(resources))
-        raise AuthorizationError("invalid_target", "Only one resource can be requested", case)
+        description = "Only one resource can be requested"
+        raise AuthorizationError("invalid_target", description, case, guess="several_resources")
     return resources[0]
 
 
@@ -63,7 +67,8 @@ def _no_grant(client: Client, api: Api) -> Case:
     return Case(code, client=client.name, api=api.identifier, api_name=api.name, scopes=tuple(api.scopes))
 
 
-def _not_found(tenant: Tenant, asked: str) -> Case:
+def not_found_case(tenant: Tenant, asked: str) -> Case:
+    """Why there is no such API, with the nearest one that there is."""
     nearest = compare(asked, tenant.apis)
     if nearest is None or not nearest.is_slip:
         return Case("service_not_found", sent=asked, apis=tuple(tenant.apis))

@@ -1,4 +1,4 @@
-"""Reading a request to /authorize (auth0.md A3; OpenID Connect Core section 3.1.2.1)."""
+"""Reading a request to /authorize (OpenID Connect Core section 3.1.2.1)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,12 @@ def unknown_client(idp: Idp, client_id: str) -> PageError:
     if is_metadata_url(client_id):
         code = "unknown_metadata_client"
     known = tuple(f"{client.client_id} ({client.name})" for client in idp.tenant.clients.values())
-    return PageError("invalid_request", f"Unknown client: {client_id}", Case(code, sent=client_id, clients=known))
+    return PageError(
+        "invalid_request",
+        f"Unknown client: {client_id}",
+        Case(code, sent=client_id, clients=known),
+        guess="unknown_client",
+    )
 
 
 def read_request(
@@ -109,12 +114,14 @@ def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
             "unsupported_response_type",
             f"Unsupported response type: {response_type}",
             Case("response_type_unsupported", sent=response_type),
+            guess="unsupported_response_type",
         )
     if "authorization_code" not in client.grant_types:
         raise AuthorizationError(
             "unauthorized_client",
             "Grant type 'authorization_code' not allowed for the client.",
             _grant_type_case(client, "authorization_code"),
+            guess="authorize_grant_off",
         )
 
 
@@ -127,7 +134,7 @@ def _check_response_mode(parameters: Mapping[str, str]) -> None:
     mode = parameters.get("response_mode", "query")
     if mode not in RESPONSE_MODES:
         case = Case("response_mode_unsupported", sent=mode, possible=RESPONSE_MODES)
-        raise AuthorizationError("invalid_request", f"Unsupported response mode: {mode}", case)
+        raise _unsupported(f"Unsupported response mode: {mode}", case)
 
 
 def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
@@ -139,6 +146,7 @@ def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
                 "invalid_request",
                 f"Parameter not allowed: {name}",
                 Case("parameter_not_allowed", client=client.name, parameter=name),
+                guess="parameter_not_allowed",
             )
 
 
@@ -164,19 +172,19 @@ def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str 
     method = parameters.get("code_challenge_method", "plain")
     if challenge is None:
         if client.strict or "code_challenge_method" in parameters:
-            # The rule for strict clients is documented, its text is not (?).
             raise AuthorizationError(
                 "invalid_request",
                 "Missing required parameter: code_challenge",
                 Case("pkce_missing" if client.strict else "pkce_incomplete", client=client.name),
+                guess="pkce_missing",
             )
         return None, method
     if method not in CHALLENGE_METHODS:
         case = Case("pkce_method_unsupported", sent=method, possible=CHALLENGE_METHODS)
-        raise AuthorizationError("invalid_request", f"Unsupported code_challenge_method: {method}", case)
+        raise _unsupported(f"Unsupported code_challenge_method: {method}", case)
     if not CODE_CHALLENGE.fullmatch(challenge):
         description = "code_challenge must be 43 to 128 unreserved characters"
-        raise AuthorizationError("invalid_request", description, Case("pkce_malformed", sent=challenge))
+        raise _unsupported(description, Case("pkce_malformed", sent=challenge))
     return challenge, method
 
 
@@ -193,7 +201,7 @@ def _prompt(value: str | None) -> frozenset[str]:
     prompts = frozenset((value or "").split())
     unknown = prompts - PROMPTS
     if unknown or ("none" in prompts and len(prompts) > 1):
-        raise AuthorizationError("invalid_request", f"Unsupported prompt: {value}", _malformed("prompt", value))
+        raise _unsupported(f"Unsupported prompt: {value}", _malformed("prompt", value))
     return prompts
 
 
@@ -201,9 +209,13 @@ def _max_age(value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"[0-9]{1,10}", value):
-        raise AuthorizationError("invalid_request", "max_age must be a number of seconds", _malformed("max_age", value))
+        raise _unsupported("max_age must be a number of seconds", _malformed("max_age", value))
     return int(value)
 
 
 def _malformed(parameter: str, value: str | None) -> Case:
     return Case("parameter_malformed", parameter=parameter, sent=value or "")
+
+
+def _unsupported(description: str, case: Case) -> AuthorizationError:
+    return AuthorizationError("invalid_request", description, case, guess="unsupported_parameter_value")

@@ -9,9 +9,11 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .answering import error_page, settled
 from .authorization_request import Addressee
-from .errors import AuthorizationError, OAuthError, PageError
-from .pages import ErrorPage, FormPostPage, render
+from .errors import AuthorizationError, PageError
+from .outcomes import note_refusal
+from .pages import FormPostPage, render
 from .store import AuthorizationRequest
 from .web import idp_of
 
@@ -34,20 +36,14 @@ def send_to_callback(request: Request, recipient: Recipient, parameters: Mapping
 
 
 def refuse(request: Request, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
-    """Deliver an error: redirected, or as a page for clients under open_redirect_protection (auth0.md A3)."""
+    """Deliver an error: redirected, or as a page for clients under open_redirect_protection."""
     if to_page or isinstance(error, PageError):
         return error_page(request, error, kept_from=_kept_from(request, recipient, error))
     logger.info("authorization refused: %s: %s", error.error, error.description)
-    return send_to_callback(request, recipient, {"error": error.error, "error_description": error.description})
-
-
-def error_page(request: Request, error: AuthorizationError | OAuthError, *, kept_from: str | None = None) -> Response:
-    """A refusal as a page. `kept_from` names the client that would have got it at its callback otherwise."""
-    logger.info("authorization refused on a page: %s: %s", error.error, error.description)
-    # 403 where an access_denied is not redirected was observed; 400 for the others is secondary.
-    default = 403 if error.error == "access_denied" else 400
-    status = default if not isinstance(error, (PageError, OAuthError)) else error.status
-    return render(request, ErrorPage(error.error, error.description, error.case, kept_from), status=status)
+    answer = settled(idp_of(request), error)
+    note_refusal(request, answer.error, answer.description, error.case)
+    parameters = {"error": answer.error, "error_description": answer.description}
+    return send_to_callback(request, recipient, parameters)
 
 
 def _kept_from(request: Request, recipient: Recipient, error: AuthorizationError) -> str | None:

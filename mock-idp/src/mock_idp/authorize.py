@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .answering import error_page, on_page
 from .audience import user_grant
 from .authorization_request import read_addressee, read_request
-from .authorization_response import error_page, refuse, send_to_callback
+from .authorization_response import refuse, send_to_callback
 from .client_documents import register_on_first_use
 from .consent import REMOVED, question
 from .device_decision import approve_device
@@ -50,12 +51,10 @@ async def authorize(request: Request) -> Response:
     return response
 
 
+@on_page
 async def resume(request: Request) -> Response:
     """Go on with a sign-in after one of its pages."""
-    try:
-        state, transaction = find_transaction(request, request.query_params.get("state"))
-    except PageError as error:
-        return error_page(request, error)
+    state, transaction = find_transaction(request, request.query_params.get("state"))
     return _proceed(request, state, transaction)
 
 
@@ -102,7 +101,7 @@ def _session_for(request: Request, transaction: Transaction) -> Session | None:
     if session is not None and not _must_log_in_again(transaction, session, idp_of(request).clock.now()):
         return session
     if "none" in asked.prompt:
-        raise AuthorizationError("login_required", "Login required", Case("login_required"))
+        raise AuthorizationError("login_required", "Login required", Case("login_required"), guess="login_required")
     return None
 
 
@@ -120,11 +119,12 @@ def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
     if asked is None or "none" not in transaction.request.prompt:
         return asked is not None
     if asked == "consent":
-        raise AuthorizationError("consent_required", "Consent required", Case("consent_required"))
-    # Documented is that such a request is rejected; the code and the text are guesses (?).
+        raise AuthorizationError(
+            "consent_required", "Consent required", Case("consent_required"), guess="consent_required"
+        )
     client = idp.tenant.clients[transaction.request.client_id]
     case = Case("confirmation_required", client=client.name)
-    raise AuthorizationError("interaction_required", "Interaction required", case)
+    raise AuthorizationError("interaction_required", "Interaction required", case, guess="interaction_required")
 
 
 def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:

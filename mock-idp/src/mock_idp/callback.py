@@ -1,4 +1,4 @@
-"""Redirect URIs: which are registered, and which a tenant can trust (auth0.md A3)."""
+"""Redirect URIs: which are registered, and which a tenant can trust."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behav
     is set to it, the port of a loopback callback does not matter (RFC 8252 section 7.3).
     """
     if redirect_uri is None:
-        return _only_callback(client)
+        return _only_callback(client, behaviours)
     any_port = behaviours.loopback_redirect == "any_port"
     registered = redirect_uri in client.callbacks or (any_port and _matches_on_loopback(client, redirect_uri))
     if not registered:
@@ -27,7 +27,8 @@ def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behav
             "unauthorized_client",
             "Callback URL mismatch.",
             _mismatch(client, redirect_uri),
-            status=behaviours.callback_mismatch_status,
+            status=403,
+            guess="callback_mismatch",
         )
     return redirect_uri
 
@@ -58,13 +59,14 @@ def _without_loopback_port(uri: str) -> tuple[str, str, str] | None:
     return host, parts.path, parts.query
 
 
-def _only_callback(client: Client) -> str:
-    if len(client.callbacks) == 1:
+def _only_callback(client: Client, behaviours: Behaviours) -> str:
+    if len(client.callbacks) == 1 and behaviours.omitted_redirect_uri:
         return client.callbacks[0]
     raise PageError(
         "invalid_request",
         "Missing required parameter: redirect_uri",
         Case("callback_missing", client=client.name, registered=client.callbacks, count=str(len(client.callbacks))),
+        guess="missing_redirect_uri",
     )
 
 

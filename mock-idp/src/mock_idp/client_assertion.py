@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from .errors import ClientAuthenticationFailed, InvalidRequest
+from .errors import ClientAuthenticationFailed, MalformedRequest
 from .idp import Idp
 from .jwts import unverified_claims, verified_claims
 from .store import UsedAssertion
@@ -35,7 +35,7 @@ class Assertion:
 def read_assertion(token: str, assertion_type: str | None) -> Assertion:
     """The assertion and the client it speaks of. ClientAuthenticationFailed when it is not a JWT."""
     if assertion_type != ASSERTION_TYPE:
-        raise InvalidRequest(f"client_assertion_type must be {ASSERTION_TYPE}")
+        raise MalformedRequest(f"client_assertion_type must be {ASSERTION_TYPE}")
     if len(token) > MAX_LENGTH:
         raise _refused(f"it is longer than {MAX_LENGTH} bytes")
     subject = (unverified_claims(token) or {}).get("sub")

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 from starlette.requests import Request
 
 from .client_assertion import Assertion, check_assertion, read_assertion
-from .errors import ClientAuthenticationFailed, InvalidRequest, MissingParameter
+from .errors import ClientAuthenticationFailed, MalformedRequest, MissingParameter
 from .idp import Idp
 from .tenant import Client
 from .web import issuer_of
@@ -47,9 +47,9 @@ def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Pres
     if authorization is not None and authorization[:6].lower() == "basic ":
         basic = _from_basic(authorization[6:])
         if secret is not None:
-            raise InvalidRequest("Client credentials were sent in the header and in the body")
+            raise MalformedRequest("Client credentials were sent in the header and in the body")
         if client_id not in (None, basic.client_id):
-            raise InvalidRequest("client_id differs between the header and the body")
+            raise MalformedRequest("client_id differs between the header and the body")
         return basic
     if client_id is None:
         raise MissingParameter("client_id")
@@ -58,10 +58,10 @@ def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Pres
 
 def _from_assertion(parameters: Mapping[str, str], *, alone: bool) -> Presented:
     if not alone:
-        raise InvalidRequest("More than one way of client authentication was used")
+        raise MalformedRequest("More than one way of client authentication was used")
     assertion = read_assertion(parameters["client_assertion"], parameters.get("client_assertion_type"))
     if parameters.get("client_id") not in (None, assertion.client_id):
-        raise InvalidRequest("client_id differs from that of the client assertion")
+        raise MalformedRequest("client_id differs from that of the client assertion")
     return Presented("private_key_jwt", assertion.client_id, assertion=assertion)
 
 

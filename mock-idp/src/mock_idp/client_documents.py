@@ -9,9 +9,6 @@ from .idp import Idp
 from .register import add_registered
 from .store import FetchedDocument
 
-# How long a copy serves before it is fetched again. What Auth0 does is not known (?).
-COPY_LIFETIME = 300
-
 
 async def import_by_hand(idp: Idp, url: str) -> Imported:
     """What an administrator does with POST /api/v2/clients/cimd/register. OAuthError when it cannot be done."""
@@ -38,9 +35,10 @@ async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
         imported = await import_client(idp.fetcher, client_id)
     except OAuthError as error:
         case = Case("metadata_document_refused", sent=client_id, problem=error.description)
-        raise PageError(error.error, error.description, case) from error
+        raise PageError(error.error, error.description, case, guess="metadata_document") from error
     add_registered(idp, imported.client)
-    idp.store.documents.put(client_id, FetchedDocument(idp.clock.now() + COPY_LIFETIME))
+    expires = idp.clock.now() + idp.behaviours.metadata_copy_lifetime
+    idp.store.documents.put(client_id, FetchedDocument(expires))
 
 
 def _is_stale(idp: Idp, client_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""The consent page, and when it is needed (auth0.md A3, A4)."""
+"""The consent page, and when it is needed (Auth0: User Consent)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .answering import on_page
 from .audience import user_grant
-from .authorization_response import error_page, refuse
+from .authorization_response import refuse
 from .callback import is_verifiable
 from .cimd import is_metadata_url
 from .device_decision import deny_device
-from .errors import AuthorizationError, InvalidRequest, PageError
+from .errors import AuthorizationError, PageError
 from .explanations import Case
 from .idp import Idp
 from .pages import ConsentPage, ScopeLine, render
@@ -48,21 +49,17 @@ def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple
     return user_scopes(idp.tenant, client, user, api, grant, asked.scopes)
 
 
+@on_page
 async def show_consent(request: Request) -> Response:
-    try:
-        state, transaction = find_transaction(request, request.query_params.get("state"))
-        return render(request, _page(request, state, transaction))
-    except AuthorizationError as error:
-        return error_page(request, error)
+    state, transaction = find_transaction(request, request.query_params.get("state"))
+    return render(request, _page(request, state, transaction))
 
 
+@on_page
 async def submit_consent(request: Request) -> Response:
-    try:
-        form = single_values(await form_pairs(request))
-        state, transaction = find_transaction(request, form.get("state"))
-        return _decide(request, state, transaction, form.get("action"))
-    except (InvalidRequest, AuthorizationError) as error:
-        return error_page(request, error)
+    form = single_values(await form_pairs(request))
+    state, transaction = find_transaction(request, form.get("state"))
+    return _decide(request, state, transaction, form.get("action"))
 
 
 def _decide(request: Request, state: str, transaction: Transaction, action: str | None) -> Response:
@@ -80,7 +77,7 @@ def _decide(request: Request, state: str, transaction: Transaction, action: str 
     idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
     if transaction.device is not None:
         return deny_device(request, transaction.device)
-    declined = AuthorizationError("access_denied", DECLINED, Case("consent_declined"))
+    declined = AuthorizationError("access_denied", DECLINED, Case("consent_declined"), guess="consent_declined")
     return refuse(request, asked, declined, to_page=shows_errors(idp, transaction))
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from .answering import on_page, refused
 from .audience import find_api, requested_audience, user_grant
-from .authorization_response import error_page
 from .client_authentication import authenticate
 from .errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
 from .idp import Idp
@@ -21,11 +20,8 @@ from .sessions import browser_mark, new_browser_mark, set_browser_mark
 from .store import AuthorizationRequest, DeviceAuthorization, Transaction
 from .tenant import Client
 from .tenantfile import GRANT_DEVICE
-from .token import refused_answer
 from .transactions import TRANSACTION_LIFETIME
 from .web import NO_STORE, body_pairs, form_pairs, idp_of, issuer_of, single_values
-
-logger = logging.getLogger(__name__)
 
 CODE_LIFETIME = 900
 INTERVAL = 5
@@ -46,9 +42,8 @@ async def device_code(request: Request) -> Response:
         resources = [value for name, value in pairs if name == "resource" and value]
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:
-        logger.info("device authorization refused: %s: %s (%s)", error.error, error.description, error.why)
         idp.log.add("fdeaz", error.description, details=error.why)
-        return refused_answer(idp, error)
+        return refused(idp, error)
     now = idp.clock.now()
     scopes = split_scope(parameters.get("scope"))
     device = DeviceAuthorization(
@@ -64,13 +59,11 @@ async def show_activation(request: Request) -> Response:
     return render(request, ActivatePage(user_code[:32], locales[:100]))
 
 
+@on_page
 async def submit_activation(request: Request) -> Response:
     """POST /activate: find the device, then log in and confirm it."""
     idp = idp_of(request)
-    try:
-        form = single_values(await form_pairs(request))
-    except InvalidRequest as error:
-        return error_page(request, error)
+    form = single_values(await form_pairs(request))
     typed, locales = form.get("user_code", ""), form.get("ui_locales")
     ask_for(request, locales)
     found = _find(idp, typed)
@@ -106,7 +99,7 @@ def _audience(idp: Idp, client: Client, parameters: dict[str, str], resources: l
 
 
 def _as_oauth_error(error: AuthorizationError) -> OAuthError:
-    refusal = InvalidRequest(error.description, case=error.case)
+    refusal = InvalidRequest(error.description, case=error.case, guess="device_refused")
     refusal.error = error.error
     refusal.status = 403 if error.error == "access_denied" else 400
     return refusal

@@ -1,4 +1,4 @@
-"""The tenant's metadata (OpenID Connect Discovery, RFC 8414) and its public keys; auth0.md A1, A2."""
+"""The tenant's metadata (OpenID Connect Discovery, RFC 8414) and its public keys. See BEHAVIOURS.md."""
 
 from __future__ import annotations
 
@@ -81,6 +81,9 @@ def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
         "request_parameter_supported": False,
         "id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"],
     }
+    if idp.behaviours.discovery_document == "older":
+        del document["grant_types_supported"]
+        document["token_endpoint_auth_methods_supported"].remove("none")
     if settings.rp_logout_end_session_endpoint_discovery:
         document["end_session_endpoint"] = f"{issuer}oidc/logout"
     if settings.authorization_response_iss_parameter_supported:

@@ -1,30 +1,44 @@
-"""The answers in which a request is refused, with Auth0's status codes and texts (auth0.md A3, A6)."""
+"""The answers in which a request is refused, with Auth0's status codes and texts.
+
+`guess` is the name in `guesses.py` of an answer that is not established.
+"""
 
 from __future__ import annotations
 
 from .explanations import Case, explain
 
 
-class OAuthError(Exception):
-    """A refusal in the form of RFC 6749 section 5.2.
+class Refusal(Exception):
+    """A request is refused.
 
     `why` is for the log, `case` for the pages where it ends on one; neither ever goes over the wire.
     """
 
     status = 400
     error = "invalid_request"
-    # The tenant log's code, where it is not that of the grant.
-    log_code: str | None = None
+    guess: str | None = None
 
-    def __init__(self, description: str, *, why: str = "", case: Case | None = None) -> None:
+    def __init__(self, description: str, *, why: str = "", case: Case | None = None, guess: str | None = None) -> None:
         super().__init__(description)
         self.description = description
         self.case = case
         self.why = why or (str(explain(case).why) if case else "")
+        self.guess = guess or self.guess
+
+
+class OAuthError(Refusal):
+    """A refusal as JSON, in the form of RFC 6749 section 5.2."""
+
+    # The tenant log's code, where it is not that of the grant.
+    log_code: str | None = None
 
 
 class InvalidRequest(OAuthError):
     pass
+
+
+class MalformedRequest(InvalidRequest):
+    guess = "malformed_request"
 
 
 class MissingParameter(InvalidRequest):
@@ -32,19 +46,20 @@ class MissingParameter(InvalidRequest):
         super().__init__(f"Missing required parameter: {name}")
 
 
-class RepeatedParameter(InvalidRequest):
+class RepeatedParameter(MalformedRequest):
     def __init__(self, name: str) -> None:
         super().__init__(f"Parameter sent more than once: {name}", case=Case("parameter_repeated", parameter=name))
 
 
 class UnsupportedGrantType(OAuthError):
     error = "unsupported_grant_type"
+    guess = "unsupported_grant_type"
 
 
 class InvalidGrant(OAuthError):
-    # The API reference says 400; every report from the field says 403 (secondary).
     status = 403
     error = "invalid_grant"
+    guess = "invalid_grant"
 
 
 class InvalidRefreshToken(InvalidGrant):
@@ -59,6 +74,7 @@ class ReusedRefreshToken(InvalidRefreshToken):
 class UnauthorizedClient(OAuthError):
     status = 403
     error = "unauthorized_client"
+    guess = "grant_not_allowed"
 
 
 class AccessDenied(OAuthError):
@@ -79,50 +95,47 @@ class SlowDown(OAuthError):
 class ExpiredToken(OAuthError):
     status = 403
     error = "expired_token"
+    guess = "expired_device_code"
 
 
 class InvalidRedirectUri(OAuthError):
-    """RFC 7591 section 3.2.2; Auth0's own answer is not documented (?)."""
+    """RFC 7591 section 3.2.2."""
 
     error = "invalid_redirect_uri"
+    guess = "registration_metadata"
 
 
 class InvalidClientMetadata(OAuthError):
     """RFC 7591 section 3.2.2."""
 
     error = "invalid_client_metadata"
+    guess = "registration_metadata"
 
 
 class ClientAuthenticationFailed(OAuthError):
-    # Widely seen in the field; the API reference has `invalid_client` / `Client authentication failed` (secondary).
     status = 401
     error = "access_denied"
+    guess = "client_authentication"
 
     def __init__(self, *, why: str) -> None:
         super().__init__("Unauthorized", why=why)
 
 
-class AuthorizationError(Exception):
-    """A refusal at /authorize (RFC 6749 section 4.1.2.1).
+class AuthorizationError(Refusal):
+    """A refusal at /authorize or on one of the pages (RFC 6749 section 4.1.2.1)."""
 
-    `case` is what the error page explains on top of what Auth0 says.
-    """
-
-    def __init__(self, error: str, description: str, case: Case) -> None:
-        super().__init__(description)
+    def __init__(self, error: str, description: str, case: Case, *, guess: str | None = None) -> None:
+        super().__init__(description, case=case, guess=guess)
         self.error = error
-        self.description = description
-        self.case = case
-
-    @property
-    def why(self) -> str:
-        """The reason in plain English, for the log."""
-        return str(explain(self.case).why)
+        # Observed for access_denied where it is not redirected; 400 for the others is secondary.
+        self.status = 403 if error == "access_denied" else 400
 
 
 class PageError(AuthorizationError):
     """A refusal that must not be redirected: there is no client or callback that could be trusted with it."""
 
-    def __init__(self, error: str, description: str, case: Case, *, status: int = 400) -> None:
-        super().__init__(error, description, case)
+    def __init__(
+        self, error: str, description: str, case: Case, *, status: int = 400, guess: str | None = None
+    ) -> None:
+        super().__init__(error, description, case, guess=guess)
         self.status = status

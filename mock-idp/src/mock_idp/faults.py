@@ -12,6 +12,8 @@ import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .jsontext import parse_json
+
 Action = Literal["hang", "drop", "malformed", "empty"]
 # A request that hangs is let go after this many seconds, so that no test run hangs with it.
 HANG_LIMIT = 300
@@ -219,8 +221,8 @@ async def _parameters(scope: Scope, receive: Receive) -> tuple[Receive, dict[str
 def _body_parameters(scope: Scope, body: bytes) -> dict[str, str]:
     if Headers(scope=scope).get("content-type", "").startswith("application/json"):
         try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
+            document = parse_json(body)
+        except ValueError:
             return {}
         items = document.items() if isinstance(document, dict) else ()
         return {name: value for name, value in items if isinstance(value, str)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx2
+
+from .jsontext import parse_json
 
 TIMEOUT = 5.0
 NAT64 = IPv6Network("64:ff9b::/96")
@@ -112,8 +113,8 @@ async def _body(url: str, response: httpx2.Response, max_bytes: int) -> bytes:
 
 def _object(url: str, body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(body)
+    except ValueError as error:
         raise FetchError(f"{url} is not JSON") from error
     if not isinstance(document, dict):
         raise FetchError(f"{url} is not a JSON object")

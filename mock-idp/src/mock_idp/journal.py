@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,16 +13,19 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .clock import Clock
+from .jsontext import parse_json
 from .masking import decoded_tokens, hidden, masked, masked_pairs, masked_url
+from .outcomes import outcome_of
 
 MAX_ENTRIES = 500
 MAX_BODY = 64 * 1024
-IGNORED = ("/__mock__", "/u/static", "/livez", "/favicon.ico")
+# The tenant's own conversation with the people who watch it.
+IGNORED = ("/__mock__", "/u/static", "/u/console", "/livez", "/favicon.ico")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One request and its answer, secrets masked. Times are Unix seconds and milliseconds."""
+    """One request and its answer, secrets masked. `time` is in Unix seconds."""
 
     entry_id: int
     time: float
@@ -37,6 +39,7 @@ class Entry:
     answer: Any
     tokens: dict[str, Any]
     flow: str | None
+    outcome: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {"id": self.entry_id, **{name: value for name, value in vars(self).items() if name != "entry_id"}}
@@ -76,7 +79,7 @@ class Recorder:
         self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(IGNORED):
+        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith(IGNORED):
             await self.app(scope, receive, send)
             return
         recording, began = _Recording(), self.clock.now()
@@ -122,6 +125,7 @@ def _entry(entry_id: int, began: float, scope: Scope, recording: _Recording) -> 
         answer=masked("", answer),
         tokens=decoded_tokens([*query, *_items(sent), *_items(answer), *_bearer(headers)]),
         flow=_flow(scope["path"], dict(query)) or _flow(*_split(location)),
+        outcome=outcome_of(scope),
     )
 
 
@@ -130,8 +134,8 @@ def _parsed(content_type: str, body: bytes) -> Any:  # noqa: ANN401 - a JSON val
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
+            return parse_json(body)
+        except ValueError:
             return None
     if kind == "application/x-www-form-urlencoded":
         return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))

@@ -41,7 +41,7 @@ class SigningKey:
     certificate: bytes
 
     def public_jwk(self) -> dict[str, Any]:
-        """The JWK with Auth0's members in Auth0's order (auth0.md A2; RFC 7517 section 4)."""
+        """The JWK with Auth0's members in Auth0's order (RFC 7517 section 4)."""
         numbers = self.private.as_dict(private=False)
         return {
             "kty": "RSA",

@@ -1,4 +1,4 @@
-"""The login page (auth0.md A4)."""
+"""The login page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import logging
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from .authorization_response import error_page
-from .errors import InvalidRequest, PageError
+from .answering import on_page
 from .pages import LoginPage, SeededUser, render
 from .seeded import seeded_users
 from .sessions import begin_session
@@ -23,21 +22,17 @@ logger = logging.getLogger(__name__)
 MOST_USERS = 8
 
 
+@on_page
 async def show_login(request: Request) -> Response:
-    try:
-        state, transaction = find_transaction(request, request.query_params.get("state"))
-    except PageError as error:
-        return error_page(request, error)
+    state, transaction = find_transaction(request, request.query_params.get("state"))
     username = request.query_params.get("fill") or transaction.request.login_hint or ""
     return render(request, _page(request, state, transaction, username))
 
 
+@on_page
 async def submit_login(request: Request) -> Response:
-    try:
-        form = single_values(await form_pairs(request))
-        state, transaction = find_transaction(request, form.get("state"))
-    except (InvalidRequest, PageError) as error:
-        return error_page(request, error)
+    form = single_values(await form_pairs(request))
+    state, transaction = find_transaction(request, form.get("state"))
     user = idp_of(request).tenant.user_by_email(form.get("username", ""))
     if user is None or not user.password_matches(form.get("password", "")):
         logger.info("login refused: wrong email or password")

@@ -1,13 +1,13 @@
-"""Auth0's own logout (auth0.md A7)."""
+"""Auth0's own logout (Auth0: Log Users Out of Auth0)."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .answering import on_page
 from .authorization_request import unknown_client
-from .authorization_response import error_page
-from .errors import InvalidRequest, PageError
+from .errors import PageError
 from .explanations import Case
 from .idp import Idp
 from .pages import MessagePage, render
@@ -16,13 +16,11 @@ from .tenant import Client
 from .web import idp_of, single_values
 
 
+@on_page
 async def logout(request: Request) -> Response:
     """GET /v2/logout: end the session, then go to `returnTo` if it is allowed for the client or the tenant."""
-    try:
-        parameters = single_values(request.query_params.multi_items())
-        target = _target(idp_of(request), parameters)
-    except (InvalidRequest, PageError) as error:
-        return error_page(request, error)
+    parameters = single_values(request.query_params.multi_items())
+    target = _target(idp_of(request), parameters)
     response: Response = render(request, MessagePage("logged_out"))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
@@ -47,6 +45,7 @@ def _target(idp: Idp, parameters: dict[str, str]) -> str | None:
             "invalid_request",
             f'The "returnTo" querystring parameter "{wanted}" is not defined as a valid URL',
             logout_case(wanted, client, allowed),
+            guess="logout_target",
         )
     return wanted
 
@@ -65,10 +64,11 @@ def log_logout(request: Request) -> None:
 
 
 def check_logout_client(client: Client) -> None:
-    """PageError for a strict third-party client: it has no logout endpoints. The text is a guess (?)."""
+    """PageError for a strict third-party client: it has no logout endpoints."""
     if client.strict:
         raise PageError(
             "invalid_request",
             "Logout is not supported for third-party clients",
             Case("logout_third_party", client=client.name),
+            guess="logout_third_party",
         )

@@ -1,4 +1,4 @@
-"""Access and ID tokens: dialects, RBAC, opaque tokens (auth0.md A5)."""
+"""Access and ID tokens: dialects, RBAC, opaque tokens (Auth0: Access Token Profiles)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from .idp import Idp
 from .profile import profile_claims
 from .tenant import Api, Client, User
 
-# The lifetime of an access token without an API is fixed (secondary).
-OPAQUE_LIFETIME = 86400
 # joserfc refuses header members it does not know; Auth0 puts the issuer there.
 OPAQUE_HEADERS = jwe.JWERegistry(
     header_registry={"iss": HeaderParameter("Issuer", "str")}, algorithms=["dir", "A256GCM"]
@@ -52,9 +50,9 @@ class Authorization:
         return f"{self.issuer}userinfo"
 
 
-def token_lifetime(authorization: Authorization) -> int:
+def token_lifetime(idp: Idp, authorization: Authorization) -> int:
     """Seconds until the access token expires."""
-    return authorization.api.token_lifetime if authorization.api else OPAQUE_LIFETIME
+    return authorization.api.token_lifetime if authorization.api else idp.behaviours.opaque_lifetime
 
 
 def access_token(idp: Idp, authorization: Authorization) -> str:
@@ -87,7 +85,7 @@ def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     claims |= _dialect_claims(authorization, api)
     if authorization.act is not None:
         claims["act"] = authorization.act
-    if api.adds_permissions:
+    if api.adds_permissions and (authorization.user is not None or idp.behaviours.machine_permissions):
         claims["permissions"] = _permissions(idp, authorization, api)
     return claims
 
@@ -142,7 +140,7 @@ def _opaque_token(idp: Idp, authorization: Authorization) -> str:
         "azp": authorization.client.client_id,
         "scope": " ".join(authorization.scopes),
         "iat": now,
-        "exp": now + OPAQUE_LIFETIME,
+        "exp": now + idp.behaviours.opaque_lifetime,
     }
     header = {"alg": "dir", "enc": "A256GCM", "iss": authorization.issuer}
     return jwe.encrypt_compact(header, json.dumps(claims), idp.keys.opaque, registry=OPAQUE_HEADERS)

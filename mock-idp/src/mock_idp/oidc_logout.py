@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from .answering import on_page
 from .authorization_request import unknown_client
-from .authorization_response import error_page
-from .errors import InvalidRequest, PageError
+from .errors import PageError
 from .explanations import Case
 from .idp import Idp
 from .jwts import verified_claims
@@ -35,32 +35,28 @@ class Hint:
     client: Client | None
 
 
+@on_page
 async def oidc_logout(request: Request) -> Response:
     """End the session at once when the request proves to be the user's; ask on a page otherwise."""
     idp = idp_of(request)
-    try:
-        parameters = await _parameters(request)
-        hint = _hint(idp, issuer_of(request), parameters)
-        target = _target(idp, hint, parameters)
-    except (InvalidRequest, PageError) as error:
-        return error_page(request, error)
+    parameters = await _parameters(request)
+    hint = _hint(idp, issuer_of(request), parameters)
+    target = _target(idp, hint, parameters)
     session = current_session(request)
     if session is None or session.session_id == hint.session_id:
         return _log_out(request, target)
     return _ask(request, target)
 
 
+@on_page
 async def confirm_logout(request: Request) -> Response:
     """The answer to the question on the page."""
     idp = idp_of(request)
-    try:
-        form = single_values(await form_pairs(request))
-    except InvalidRequest as error:
-        return error_page(request, error)
+    form = single_values(await form_pairs(request))
     asked = idp.store.logouts.get(form.get("state"), idp.clock.now())
     mark = browser_mark(request)
     if asked is None or mark is None or not hmac.compare_digest(mark, asked.browser):
-        return error_page(request, PageError("invalid_request", LOST, Case("logout_lost")))
+        raise PageError("invalid_request", LOST, Case("logout_lost"), guess="logout_hint")
     idp.store.logouts.drop(form.get("state"))
     if form.get("action") != "accept":
         return render(request, MessagePage("still_logged_in"))
@@ -80,7 +76,7 @@ def _hint(idp: Idp, issuer: str, parameters: Mapping[str, str]) -> Hint:
     # An expired ID token is good enough to say whose session it was (RP-Initiated Logout section 2).
     claims = _id_token_claims(idp, parameters["id_token_hint"])
     if claims is None or claims.get("iss") != issuer:
-        raise PageError("invalid_request", "id_token_hint is invalid", Case("logout_hint_invalid"))
+        raise PageError("invalid_request", "id_token_hint is invalid", Case("logout_hint_invalid"), guess="logout_hint")
     audience, session_id = claims.get("aud"), claims.get("sid")
     if client_id not in (None, audience):
         raise _contradiction("client_id")
@@ -91,7 +87,8 @@ def _hint(idp: Idp, issuer: str, parameters: Mapping[str, str]) -> Hint:
 
 def _contradiction(parameter: str) -> PageError:
     description = f"{parameter} does not match id_token_hint"
-    return PageError("invalid_request", description, Case("logout_hint_contradicts", parameter=parameter))
+    case = Case("logout_hint_contradicts", parameter=parameter)
+    return PageError("invalid_request", description, case, guess="logout_hint")
 
 
 def _id_token_claims(idp: Idp, token: str) -> dict[str, object] | None:
@@ -117,6 +114,7 @@ def _target(idp: Idp, hint: Hint, parameters: Mapping[str, str]) -> str | None:
             "invalid_request",
             f'The "post_logout_redirect_uri" parameter "{wanted}" is not defined as a valid URL',
             logout_case(wanted, hint.client, allowed),
+            guess="logout_target",
         )
     if "state" not in parameters:
         return wanted

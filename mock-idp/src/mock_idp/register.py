@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import string
 from collections.abc import Mapping
@@ -12,13 +11,12 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from .answering import refused
 from .errors import AccessDenied, InvalidClientMetadata, InvalidRedirectUri, OAuthError
 from .idp import Idp
 from .loopback import is_loopback_name
 from .tenant import Client, RefreshPolicy
-from .web import NO_STORE, idp_of, json_object, refused
-
-logger = logging.getLogger(__name__)
+from .web import NO_STORE, idp_of, json_object
 
 ALPHANUMERIC = string.ascii_letters + string.digits
 GRANT_TYPES = ("authorization_code", "refresh_token")
@@ -40,9 +38,8 @@ async def register(request: Request) -> Response:
         metadata = await json_object(request)
         client = _client(idp, metadata)
     except OAuthError as error:
-        logger.info("registration refused: %s: %s (%s)", error.error, error.description, error.why)
         idp.log.add("fapi", f"Dynamic client registration: {error.description}", details=error.why)
-        return refused(error)
+        return refused(idp, error)
     add_registered(idp, client)
     idp.log.add("sapi", "Dynamic client registration", client=client)
     status = idp.behaviours.registration_status
@@ -88,13 +85,12 @@ def _check_web_address(value: str, error: type[OAuthError]) -> None:
 def _check_enabled(idp: Idp) -> None:
     if idp.tenant.settings.enable_dynamic_client_registration:
         return
-    refusal = AccessDenied(
+    raise AccessDenied(
         "Dynamic client registration is not enabled for this tenant",
+        guess="registration_off",
         why="flags.enable_dynamic_client_registration is off, as in every new tenant; discovery lists the endpoint "
         "all the same.",
     )
-    refusal.status = idp.behaviours.registration_off_status
-    raise refusal
 
 
 def _client(idp: Idp, metadata: Mapping[str, Any]) -> Client:

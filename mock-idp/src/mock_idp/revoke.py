@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .answering import refused
 from .client_authentication import authenticate
 from .errors import InvalidRequest, MissingParameter, OAuthError
 from .grants.refreshing import revoke as revoke_refresh_token
-from .token import refused_answer
 from .web import NO_STORE, body_values, idp_of
-
-logger = logging.getLogger(__name__)
 
 
 async def revoke(request: Request) -> Response:
@@ -26,10 +22,8 @@ async def revoke(request: Request) -> Response:
             raise MissingParameter("token")
         whole_grant = idp.tenant.settings.revoke_refresh_token_grant
         if not revoke_refresh_token(idp, parameters["token"], client, whole_grant=whole_grant):
-            # Documented: such a request is refused and the application informed. The text is a guess (?).
-            raise InvalidRequest("The token was not issued to this client")
+            raise InvalidRequest("The token was not issued to this client", guess="revoke_foreign_token")
     except OAuthError as error:
-        logger.info("revocation refused: %s: %s (%s)", error.error, error.description, error.why)
-        return refused_answer(idp, error)
+        return refused(idp, error)
     idp.log.add("srrt", "Successfully revoked a refresh token", client=client)
     return Response(status_code=200, headers=NO_STORE)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from .app import create_app
 from .clock import Clock
+from .console import ConsoleAccess
 from .control import ControlAccess
 from .fetching import Fetcher
 from .idp import Idp
@@ -41,7 +42,7 @@ def run(settings: Settings) -> None:
     clock = Clock()
     keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
     idp = Idp.start(configuration, keys, clock, Fetcher(settings.cimd_allow_private, settings.cimd_ca_file))
-    listeners = [Listener(create_app(idp, issuer, _control(settings)), sockets)]
+    listeners = [Listener(create_app(idp, issuer, _control(settings), _console(settings)), sockets)]
     facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer)]
     if settings.tls_port is not None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
@@ -58,7 +59,9 @@ def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, st
     issuer = settings.tls_issuer_at(sockets[0].getsockname()[1])
     authority = load_authority(settings.state_dir, settings.ca_path)
     names = [*LOOPBACK_NAMES, urlsplit(issuer).hostname or "localhost"]
-    return Listener(create_app(idp, issuer, _control(settings)), sockets, server_context(authority, names)), issuer
+    return Listener(
+        create_app(idp, issuer, _control(settings), _console(settings)), sockets, server_context(authority, names)
+    ), issuer
 
 
 def _control(settings: Settings) -> ControlAccess | None:
@@ -67,12 +70,17 @@ def _control(settings: Settings) -> ControlAccess | None:
     return ControlAccess(settings.control_token.get_secret_value() if settings.control_token else None)
 
 
+def _console(settings: Settings) -> ConsoleAccess:
+    return ConsoleAccess(settings.console, needs_token=settings.control and settings.control_token is not None)
+
+
 def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:
     issuer = facts[1][1]
     facts = [
         *facts,
         ("discovery", f"{issuer}.well-known/openid-configuration"),
         ("users", ", ".join(user.email for user in idp.tenant.users.values()) or "none"),
+        ("console", issuer if settings.console != "off" else "off"),
         ("control", f"{issuer}__mock__/" if settings.control else "off"),
         ("presets", ", ".join(settings.presets) or "none"),
     ]

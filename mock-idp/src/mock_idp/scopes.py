@@ -1,4 +1,4 @@
-"""What of the requested scope is granted (auth0.md A5). Nothing here is an error: what is not granted is dropped."""
+"""What of the requested scope is granted (Auth0: Role-Based Access Control). What is not is dropped without error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _api_scopes(tenant: Tenant, user: User, api: Api, grant: ClientGrant | None)
 
 
 def _oidc_scopes(client: Client) -> set[str]:
-    # Strict third-party clients get no identity of the user but `sub` (auth0.md A8).
+    # Strict third-party clients get no identity of the user but `sub` (Auth0: Security Controls).
     return set() if client.strict else set(OIDC_SCOPES)
 
 

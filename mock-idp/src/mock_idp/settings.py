@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     tls_port: Port | None = Field(default=None, validation_alias="MOCK_IDP_TLS_PORT")
     tls_issuer: str | None = Field(default=None, validation_alias="MOCK_IDP_TLS_ISSUER")
     ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CA_FILE")
+    console: Literal["auto", "on", "off"] = Field(default="auto", validation_alias="MOCK_IDP_CONSOLE")
     preset: str = Field(default="", validation_alias="MOCK_IDP_PRESET")
     cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")
     cimd_ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CIMD_CA_FILE")

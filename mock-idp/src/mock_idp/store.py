@@ -182,6 +182,14 @@ class FetchedDocument:
 
 
 @dataclass(frozen=True)
+class UsedCode:
+    """The mark that a code was redeemed, and the family of the refresh token it gave."""
+
+    family: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
 class UsedAssertion:
     """The mark that a client assertion was seen, so that it cannot be used twice."""
 
@@ -200,6 +208,7 @@ class Store:
     logouts: Shelf[LogoutRequest] = field(default_factory=Shelf)
     devices: Shelf[DeviceAuthorization] = field(default_factory=Shelf)
     documents: Shelf[FetchedDocument] = field(default_factory=Shelf)
+    used_codes: Shelf[UsedCode] = field(default_factory=Shelf)
     assertions: Shelf[UsedAssertion] = field(default_factory=Shelf)
     consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
 

@@ -35,7 +35,7 @@ class Api:
     identifier: str
     name: str
     signing_alg: Literal["RS256", "HS256", "PS256"]
-    signing_secret: str
+    signing_secret: str = field(repr=False)
     token_dialect: Dialect
     token_lifetime: int
     enforce_policies: bool
@@ -47,7 +47,7 @@ class Api:
 
     @property
     def adds_permissions(self) -> bool:
-        """Whether access tokens carry `permissions`: an _authz dialect with RBAC on (auth0.md A5)."""
+        """Whether access tokens carry `permissions`: an _authz dialect with RBAC on (Auth0: Enable RBAC)."""
         return self.enforce_policies and self.token_dialect.endswith("_authz")
 
 
@@ -82,7 +82,7 @@ class Client:
 
     client_id: str
     name: str
-    secret: str
+    secret: str = field(repr=False)
     app_type: str
     first_party: bool
     strict: bool
@@ -143,7 +143,7 @@ class User:
 
     user_id: str
     email: str
-    password: str
+    password: str = field(repr=False)
     email_verified: bool
     roles: tuple[str, ...]
     profile: Mapping[str, str]
@@ -199,7 +199,7 @@ class Tenant:
         return tuple(scope for scope in api.scopes if scope in held)
 
     def client_grant(self, client: Client, api: Api, subject_type: SubjectType) -> ClientGrant | None:
-        """The grant that applies: the client's own, else the default of third-party clients (auth0.md A5)."""
+        """The grant that applies: the client's own, else the default of third-party clients (Auth0: Client Grants)."""
         grants = [g for g in self.client_grants if g.audience == api.identifier and g.subject_type == subject_type]
         own = next((g for g in grants if g.client_id == client.client_id), None)
         if own is not None or client.first_party:

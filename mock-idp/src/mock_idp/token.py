@@ -1,19 +1,17 @@
-"""The token endpoint (RFC 6749 section 3.2; answers as in auth0.md A6)."""
+"""The token endpoint (RFC 6749 section 3.2; answers as in BEHAVIOURS.md)."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from .answering import refused
 from .client_authentication import authenticate
 from .errors import (
     AuthorizationPending,
-    ClientAuthenticationFailed,
-    InvalidGrant,
     MissingParameter,
     OAuthError,
     SlowDown,
@@ -32,9 +30,7 @@ from .grants import (
 from .idp import Idp
 from .minting import Authorization, access_token, id_token, token_lifetime
 from .tenantlog import EXCHANGES
-from .web import NO_STORE, body_values, idp_of, issuer_of, refused
-
-logger = logging.getLogger(__name__)
+from .web import NO_STORE, body_values, idp_of, issuer_of
 
 GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
     module.GRANT_TYPE: module.redeem
@@ -56,7 +52,7 @@ async def token(request: Request) -> Response:
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
     except OAuthError as error:
         _log_failure(idp, parameters, error)
-        return refused_answer(idp, error)
+        return refused(idp, error)
     _log_success(idp, grant_type, granted.authorization)
     return JSONResponse(_answer(idp, granted), headers=NO_STORE)
 
@@ -71,7 +67,6 @@ def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
 
 def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> None:
     """A device that has to wait is no failure."""
-    logger.info("token refused: %s: %s (%s)", error.error, error.description, error.why)
     if isinstance(error, AuthorizationPending | SlowDown):
         return
     _, code = EXCHANGES.get(parameters.get("grant_type", ""), EXCHANGES["authorization_code"])
@@ -96,18 +91,8 @@ def _answer(idp: Idp, granted: Granted) -> dict[str, Any]:
         answer["refresh_token"] = granted.refresh_token
     if "openid" in authorization.scopes and authorization.user is not None:
         answer["id_token"] = id_token(idp, authorization)
-    answer["scope"] = " ".join(authorization.scopes)
+    if idp.behaviours.scope_in_answer == "always" or set(authorization.scopes) != set(granted.requested):
+        answer["scope"] = " ".join(authorization.scopes)
     if granted.issued_token_type is not None:
         answer["issued_token_type"] = granted.issued_token_type
-    return {**answer, "expires_in": token_lifetime(authorization), "token_type": "Bearer"}
-
-
-def refused_answer(idp: Idp, error: OAuthError) -> Response:
-    """The error as JSON, with the status and text that the tenant's behaviours choose where Auth0's are not known."""
-    if isinstance(error, InvalidGrant):
-        error.status = idp.behaviours.invalid_grant_status
-    if isinstance(error, ClientAuthenticationFailed):
-        if idp.behaviours.client_authentication_error == "invalid_client":
-            error.error, error.description = "invalid_client", "Client authentication failed"
-        return refused(error, headers={"WWW-Authenticate": 'Basic realm="Users"'})
-    return refused(error)
+    return {**answer, "expires_in": token_lifetime(idp, authorization), "token_type": "Bearer"}

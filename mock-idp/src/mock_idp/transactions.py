@@ -39,9 +39,8 @@ def shows_errors(idp: Idp, transaction: Transaction) -> bool:
 
 
 def _lost(code: str) -> PageError:
-    # The wording is Auth0's as commonly quoted (secondary).
     description = (
         "You may have pressed the back button, refreshed during login, opened too many login dialogs, "
         "or there is some issue with cookies, since we couldn't find your session."
     )
-    return PageError("invalid_request", description, Case(code))
+    return PageError("invalid_request", description, Case(code), guess="lost_transaction")

@@ -6,7 +6,7 @@ from typing import Any
 
 from joserfc.jwk import OctKey
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from .idp import Idp
 from .jwts import verified_claims
@@ -23,7 +23,8 @@ async def userinfo(request: Request) -> Response:
     claims = _claims(idp, issuer, _bearer(request))
     user = idp.tenant.users.get(str(claims.get("sub"))) if claims else None
     if claims is None or user is None:
-        # Some report a bare text `Unauthorized` instead (secondary).
+        if idp.behaviours.userinfo_error == "text":
+            return PlainTextResponse("Unauthorized", status_code=401, headers={**NO_STORE, **CHALLENGE})
         body = {"error": "invalid_token", "error_description": "The access token is invalid or expired"}
         return JSONResponse(body, status_code=401, headers={**NO_STORE, **CHALLENGE})
     scopes = str(claims.get("scope", "")).split()

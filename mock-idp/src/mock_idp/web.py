@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .errors import InvalidRequest, OAuthError, RepeatedParameter
+from .errors import MalformedRequest, RepeatedParameter
 from .explanations import Case
 from .idp import Idp
+from .jsontext import parse_json
 
 ISSUER = "mock_idp.issuer"
 MAX_BODY = 64 * 1024
@@ -55,16 +54,16 @@ def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str
 
 
 async def form_pairs(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form body, in order. InvalidRequest when the body is not text in that encoding."""
+    """The fields of a form body, in order. MalformedRequest when the body is not text in that encoding."""
     body = await request.body()
     try:
         return QueryParams(body.decode("ascii")).multi_items()
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not {FORM}", case=Case("form_malformed")) from error
+        raise MalformedRequest(f"The body is not {FORM}", case=Case("form_malformed")) from error
 
 
 async def body_pairs(request: Request) -> list[tuple[str, str]]:
-    """The parameters of a form or JSON body, in order; Auth0 takes both. InvalidRequest when it is neither."""
+    """The parameters of a form or JSON body, in order; Auth0 takes both. MalformedRequest when it is neither."""
     if media_type(request) == "application/json":
         return _text_pairs(await json_object(request))
     return await form_pairs(request)
@@ -77,22 +76,16 @@ async def body_values(request: Request) -> dict[str, str]:
 
 async def json_object(request: Request) -> dict[str, Any]:
     try:
-        document = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(NOT_AN_OBJECT) from error
+        document = parse_json(await request.body())
+    except ValueError as error:
+        raise MalformedRequest(NOT_AN_OBJECT) from error
     if not isinstance(document, dict):
-        raise InvalidRequest(NOT_AN_OBJECT)
+        raise MalformedRequest(NOT_AN_OBJECT)
     return document
 
 
 def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
-
-
-def refused(error: OAuthError, *, headers: Mapping[str, str] | None = None) -> Response:
-    """An OAuth error answer (RFC 6749 section 5.2)."""
-    body = {"error": error.error, "error_description": error.description}
-    return JSONResponse(body, status_code=error.status, headers={**NO_STORE, **(headers or {})})
 
 
 def _text_pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -101,6 +94,6 @@ def _text_pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         if value is None:
             continue
         if not isinstance(value, str):
-            raise InvalidRequest(f"Parameter must be a string: {name}")
+            raise MalformedRequest(f"Parameter must be a string: {name}")
         pairs.append((name, value))
     return pairs

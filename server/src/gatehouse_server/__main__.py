@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging.config
+import signal
 import sys
+from types import FrameType
+from typing import Any, NoReturn
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from . import audit
 from .catalogue import Catalogue
@@ -17,7 +22,25 @@ from .settings import Settings, SettingsError, load_settings
 from .telemetry import TelemetryMissing, export_traces
 
 CONFIGURATION_ERROR = 2
+START_ERROR = 3
 SHUTDOWN_SECONDS = 10
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"format": "%(message)s"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "audit": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"},
+    },
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "gatehouse.audit": {"handlers": ["audit"], "propagate": False},
+        **{name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp", "opentelemetry")},
+    },
+}
 
 
 def main() -> None:
@@ -25,6 +48,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
     parser.add_argument("--permissions", action="store_true", help="print what needs which permission, and end")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     try:
         settings = load_settings()
         if arguments.permissions:
@@ -36,25 +61,41 @@ def main() -> None:
     except (SettingsError, CannotListen, TelemetryMissing) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
-    config = uvicorn.Config(
-        example_app(settings, metrics, _to_stdout),
+    logging.config.dictConfig(LOGGING)
+    server = uvicorn.Server(server_config(example_app(settings, metrics, trail=_to_stdout), settings))
+    # What is there now stays for good: the garbage collector need not look at it again with every few requests.
+    gc.collect()
+    gc.freeze()
+    server.run(sockets=sockets)
+    if not server.started:
+        raise SystemExit(START_ERROR)
+
+
+def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves a protected app."""
+    return uvicorn.Config(
+        app,
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        log_config=_logging(),
+        lifespan="on",
+        log_config=None,
     )
-    # What is there now stays for good: the garbage collector need not look at it again with every few requests.
-    gc.collect()
-    gc.freeze()
-    uvicorn.Server(config).run(sockets=sockets)
 
 
 def _to_stdout(record: audit.Record) -> None:
+    # What the logger would write there, at a tenth of its cost.
     sys.stdout.write(f"{audit.line_of(record)}\n")
     sys.stdout.flush()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    # uvicorn finishes the calls in flight and raises the signal again. Left to its default that would end the process
+    # before what is registered for its end has run: the last traces would not be sent.
+    raise SystemExit
 
 
 def _metrics(settings: Settings) -> Metrics:
@@ -68,21 +109,6 @@ def _metrics(settings: Settings) -> Metrics:
                 " Set METRICS_PORT to a free port, or leave it empty for no metrics."
             ) from error
     return metrics
-
-
-def _logging() -> dict[str, object]:
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {
-            "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-        },
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
-        },
-        "root": {"handlers": ["stderr"], "level": "INFO"},
-        "loggers": {name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "mcp", "opentelemetry")},
-    }
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ def protect(
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
     trail: audit.Trail = audit.to_logger,
+    sessions: bool = False,
 ) -> Starlette:
     """The finished ASGI app: `mcp` over streamable HTTP, behind the gate.
 
@@ -67,14 +68,18 @@ def protect(
         metrics: where decisions are counted; its registry can be served or scraped as the caller likes.
         keys: the tenant's signing keys, for tests; from `settings.jwks_url` unless given.
         trail: is told of every decision; the logger `gatehouse.audit` unless given.
+        sessions: keep sessions for clients of revisions before 2026-07-28, so that tools can ask them something
+            (sampling, elicitation, roots) and log to them. A session belongs to who opened it and lives in one process:
+            with replicas the balancer must lead it there. Without them (the default) the server keeps nothing.
     """
     metrics = metrics or Metrics()
     keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
     catalogue = Catalogue(mcp, [settings.required_permission])
     security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
     inner = mcp.streamable_http_app(streamable_http_path=settings.mcp_path, transport_security=security)
-    manager = OnDemandStreams(mcp.session_manager.app, security)
-    mcp.middleware.append(Visibility(catalogue))
+    manager = OnDemandStreams(mcp.session_manager.app, security, sessions=sessions)
+    hierarchy = Hierarchy(implies)
+    mcp.middleware.append(Visibility(catalogue, hierarchy))
 
     def gate(app: ASGIApp) -> Gate:
         return Gate(
@@ -85,7 +90,7 @@ def protect(
             metrics=metrics,
             resource=settings.public_url,
             grant_claim=settings.grant_claim,
-            hierarchy=Hierarchy(implies),
+            hierarchy=hierarchy,
             trail=trail,
         )
 
@@ -174,7 +179,7 @@ def _lifespan(
         warming = asyncio.create_task(warm())
         async with manager.run():
             yield
-        await warming
         await keys.aclose()
+        await warming
 
     return lifespan

@@ -37,10 +37,15 @@ def example_server(settings: Settings) -> MCPServer:
     return mcp
 
 
-def example_app(settings: Settings, metrics: Metrics | None = None, trail: audit.Trail = audit.to_logger) -> Starlette:
+def example_app(
+    settings: Settings,
+    metrics: Metrics | None = None,
+    keys: SigningKeys | None = None,
+    trail: audit.Trail = audit.to_logger,
+) -> Starlette:
     """The example server behind the gate, and beside it the other API that one of its tools calls."""
     metrics = metrics or Metrics()
-    keys = SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
+    keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
     app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
     calendar = TokenVerifier(
         keys, issuer=settings.issuer, audience=settings.calendar_audience, algorithm=settings.algorithm

@@ -30,6 +30,7 @@ MOST_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BLANK = " \t"  # RFC 9110 section 5.6.3; what else Python calls a space is none in a header
 
 
 class Refused(Exception):
@@ -133,7 +134,7 @@ class Gate:
         if missing:
             raise Refused("insufficient_scope", self._challenges.insufficient_scope(missing, needed), missing)
         scope["user"], scope["auth"] = caller.user, caller.credentials
-        streaming.set(operation.wants_progress)
+        streaming.set(operation.wants_stream)
         return receive
 
     async def _authenticate(self, scope: Scope) -> Caller:
@@ -173,13 +174,13 @@ class Gate:
             return None
         if len(values) > 1:
             raise self._malformed("The request has more than one Authorization header.")
-        scheme, _, token = values[0].strip().partition(b" ")
-        if scheme.lower() != b"bearer":
+        scheme, _, token = values[0].decode("latin-1").strip(_BLANK).partition(" ")
+        if scheme.lower() != "bearer":
             return None
-        token = token.strip()
-        if not token.isascii() or b"," in token or token.split() != [token]:
+        token = token.strip(_BLANK)
+        if not token.isascii() or "," in token or token.split() != [token]:
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
-        return token.decode("ascii")
+        return token
 
     def _malformed(self, description: str) -> Refused:
         return Refused("malformed_credentials", self._challenges.invalid_request(description))

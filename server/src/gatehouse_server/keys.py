@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -42,7 +43,7 @@ class Limits:
     timeout: float = 5.0
     """A fetch takes no longer."""
     patience: float = 2.0
-    """A request with usable stale keys waits no longer than this for fresh ones."""
+    """A request with usable stale keys waits for fresh ones no longer than this after their fetch began."""
     max_bytes: int = 256 * 1024
     default_age: float = 600.0
     """How long keys are fresh when the answer does not say."""
@@ -85,9 +86,10 @@ class SigningKeys:
         self._clock = clock
         self._current: _KeySet | None = None
         self._fetching: asyncio.Task[None] | None = None
+        self._began_at = float("-inf")
         self._failed_at = float("-inf")
         self._failure = "they were not fetched yet"
-        self._unknown_key_at = float("-inf")
+        self._looked_at = float("-inf")  # when the tenant last said that it has no such key
         self._on_fetch = on_fetch
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
@@ -99,13 +101,15 @@ class SigningKeys:
         keys = await self._fresh_enough()
         if kid in keys:
             return keys[kid]
-        if self._clock() - self._unknown_key_at < self._limits.unknown_key_cooldown:
+        if self._clock() - self._looked_at < self._limits.unknown_key_cooldown:
             return None
-        self._unknown_key_at = self._clock()
+        before = self._current
         await self._fetch(self._limits.timeout)
-        if self._failed_at >= self._unknown_key_at:
+        if self._current is None or self._current is before:
+            # The tenant does not say: the key may well exist.
             raise self._unavailable()
-        return self._keys().get(kid)
+        self._looked_at = self._clock()
+        return self._current.keys.get(kid)
 
     async def warm(self) -> None:
         """Fetch the keys when none are kept.
@@ -116,18 +120,17 @@ class SigningKeys:
         await self._fresh_enough()
 
     def holds(self, kid: str) -> bool:
-        """Whether the key of that id is among the usable keys: a withdrawn key's tokens end with it.
+        """Whether the key of that id is among fresh keys, which are renewed ahead of their end.
 
-        Waits for nothing. Keys of age are renewed in the background, so that a withdrawal is seen although all tokens
-        in use are known.
+        What is known about a token holds no longer than that: a withdrawn key's tokens end with it.
         """
-        current, limits = self._current, self._limits
-        if current is None:
+        current = self._current
+        if current is None or kid not in current.keys:
             return False
         age = self._clock() - current.fetched_at
-        if age > current.fresh_for * limits.refresh_ahead:
+        if age > current.fresh_for * self._limits.refresh_ahead:
             self._start_fetch()
-        return kid in current.keys and age <= current.fresh_for + limits.max_stale
+        return age <= current.fresh_for
 
     async def aclose(self) -> None:
         """End a fetch under way and close the connections."""
@@ -135,9 +138,6 @@ class SigningKeys:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
         await self._http.aclose()
-
-    def _keys(self) -> Mapping[str, jwt.PyJWK]:
-        return self._current.keys if self._current else {}
 
     async def _fresh_enough(self) -> Mapping[str, jwt.PyJWK]:
         current, limits = self._current, self._limits
@@ -148,28 +148,31 @@ class SigningKeys:
             if age > current.fresh_for:
                 await self._fetch(limits.patience)
             elif age > current.fresh_for * limits.refresh_ahead:
-                await self._fetch(0)
+                self._start_fetch()
         current = self._current
         if current is None or self._clock() - current.fetched_at > current.fresh_for + limits.max_stale:
             raise self._unavailable()
         return current.keys
 
     def _unavailable(self) -> KeysUnavailable:
-        wait = self._failed_at + self._limits.failure_cooldown - self._clock()
+        wait = max(1.0, self._failed_at + self._limits.failure_cooldown - self._clock())
         return KeysUnavailable(
-            f"The tenant's signing keys cannot be had from {self.url}: {self._failure}", round(max(1.0, wait))
+            f"The tenant's signing keys cannot be had from {self.url}: {self._failure}", math.ceil(wait)
         )
 
     async def _fetch(self, patience: float) -> None:
-        """Start a fetch unless one is under way or one has just failed; wait for it at most `patience` seconds."""
+        """Start a fetch if there may be one; wait for it until `patience` seconds after it began."""
         fetching = self._start_fetch()
-        if fetching is not None and patience > 0:
-            await asyncio.wait({fetching}, timeout=patience)
+        left = self._began_at + patience - self._clock()
+        if fetching is not None and left > 0:
+            await asyncio.wait({fetching}, timeout=left)
 
     def _start_fetch(self) -> asyncio.Task[None] | None:
+        """The fetch under way, a new one, or none when one has just failed."""
         if self._fetching is None or self._fetching.done():
             if self._clock() - self._failed_at < self._limits.failure_cooldown:
                 return None
+            self._began_at = self._clock()
             self._fetching = asyncio.create_task(self._renew())
         return self._fetching
 
@@ -177,7 +180,7 @@ class SigningKeys:
         try:
             async with asyncio.timeout(self._limits.timeout):
                 document, fresh_for = await self._download()
-            self._current = _KeySet(_usable_keys(document, self._algorithm), self._clock(), fresh_for)
+            self._current = _KeySet(usable_keys(document, self._algorithm), self._clock(), fresh_for)
             self._on_fetch("ok")
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
             self._on_fetch("failed")
@@ -202,7 +205,7 @@ class SigningKeys:
         return min(max(age, self._limits.min_age), self._limits.max_age)
 
 
-def _usable_keys(document: object, algorithm: str) -> dict[str, jwt.PyJWK]:
+def usable_keys(document: object, algorithm: str) -> dict[str, jwt.PyJWK]:
     """Public signature keys for `algorithm`, by key id.
 
     Raises:

@@ -10,9 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from mcp_types import LOG_LEVEL_META_KEY
+
 Kind = Literal["tool", "prompt", "resource"]
 Target = tuple[Kind, str]
 Reader = Callable[[Mapping[str, Any]], tuple[Target, ...]]
+
+
+# What a client asks for with these in `_meta` arrives while it waits for the result.
+_STREAMED = frozenset({"progressToken", LOG_LEVEL_META_KEY})
 
 
 class MalformedMessage(ValueError):
@@ -24,7 +30,7 @@ class Operation(NamedTuple):
 
     method: str
     targets: tuple[Target, ...] = ()
-    wants_progress: bool = False
+    wants_stream: bool = False
 
     @property
     def name(self) -> str:
@@ -65,8 +71,8 @@ def operation_of(method: str, params: object) -> Operation:
         return Operation(method)
     reader = _TARGETS.get(method)
     meta = params.get("_meta")
-    wants_progress = isinstance(meta, Mapping) and "progressToken" in meta
-    return Operation(method, reader(params) if reader else (), wants_progress)
+    wants_stream = isinstance(meta, Mapping) and not _STREAMED.isdisjoint(meta)
+    return Operation(method, reader(params) if reader else (), wants_stream)
 
 
 def _named(kind: Kind, member: str) -> Reader:

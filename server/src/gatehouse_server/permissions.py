@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 GrantClaim = Literal["scope", "permissions"]
@@ -27,8 +28,17 @@ def requires(*permissions: str) -> Callable[[FunctionT], FunctionT]:
 
 
 def declared(function: object) -> frozenset[str]:
-    """The permissions that were stated with `requires`."""
-    stated: frozenset[str] = getattr(function, _DECLARED, frozenset())
+    """The permissions that were stated with `requires`, on the function itself or on what it wraps.
+
+    The SDK registers a wrapper around prompts and resources: with `requires` above the SDK's decorator the statement
+    is on the function inside. Nothing that was stated may get lost on the way.
+    """
+    stated: frozenset[str] = frozenset()
+    while function is not None:
+        stated |= getattr(function, _DECLARED, frozenset())
+        if callable(function):
+            stated |= getattr(type(function).__call__, _DECLARED, frozenset())
+        function = function.func if isinstance(function, partial) else getattr(function, "__wrapped__", None)
     return stated
 
 

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
     calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
+    # Read before validation; they are fields because only fields are looked for in the environment.
+    exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
+    request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
 
     @model_validator(mode="before")
     @classmethod

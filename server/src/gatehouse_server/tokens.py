@@ -27,6 +27,9 @@ _ACCESS_TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
 # Keys that a token brings along, and rules that it sets for its own reading, are an attacker's tools (RFC 8725).
 _UNTRUSTED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty")
 _REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
+# OpenID Connect Core sections 2 and 3.3.2.11: what stands in ID tokens only, whoever they are for.
+_ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash"})
+_IDENTITY_NOT_ACCESS = "This is an ID token: send the access token."
 
 
 class TokenRefused(Exception):
@@ -175,11 +178,12 @@ class TokenVerifier:
         audiences = [audience] if isinstance(audience, str) else audience
         if not isinstance(audiences, list) or not all(isinstance(entry, str) for entry in audiences):
             raise TokenRefused("invalid_claim", "The token's aud is neither a string nor a list of strings.")
-        if self._audience in audiences:
-            return
-        if "nonce" in claims or "at_hash" in claims:
-            raise TokenRefused("wrong_audience", "This is an ID token: send the access token.")
-        raise TokenRefused("wrong_audience", f"The token is not for {self._audience}.")
+        id_token = not _ID_TOKEN_CLAIMS.isdisjoint(claims)
+        if self._audience not in audiences:
+            hint = _IDENTITY_NOT_ACCESS if id_token else f"The token is not for {self._audience}."
+            raise TokenRefused("wrong_audience", hint)
+        if id_token:
+            raise TokenRefused("wrong_type", _IDENTITY_NOT_ACCESS)
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = self._clock()

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from .catalogue import Catalogue
 from .operations import Kind, operation_of
-from .permissions import acquirable
+from .permissions import Hierarchy, acquirable
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ _LISTS: dict[str, tuple[str, Kind, str]] = {
 class Visibility:
     """MCP server middleware over one catalogue."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, hierarchy: Hierarchy) -> None:
         self._catalogue = catalogue
+        self._hierarchy = hierarchy
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         token = get_access_token()
@@ -49,9 +50,9 @@ class Visibility:
             logger.error("the gate let %s %r pass without its permission", operation.method, operation.name)
             raise MCPError(INVALID_REQUEST, "The token lacks a permission for this.")
         result = await call_next(ctx)
-        if ctx.method in _LISTS:
-            return self._shown(_on_the_wire(result), token, *_LISTS[ctx.method])
-        return result
+        if ctx.method not in _LISTS or result is None:  # a notification of that name has no result
+            return result
+        return self._shown(_on_the_wire(result), token, *_LISTS[ctx.method])
 
     def _shown(self, result: dict[str, Any], token: AccessToken, member: str, kind: Kind, name: str) -> dict[str, Any]:
         """The list without what this caller can never use; each entry says what it needs."""
@@ -66,13 +67,13 @@ class Visibility:
     def _reachable(self, token: AccessToken) -> frozenset[str] | None:
         """What the caller has or could acquire; None when the token does not tell what could be acquired."""
         possible = acquirable(token.claims or {})
-        return None if possible is None else possible | frozenset(token.scopes)
+        return None if possible is None else self._hierarchy.expand(possible) | frozenset(token.scopes)
 
 
-def _on_the_wire(result: HandlerResult) -> dict[str, Any]:
+def _on_the_wire(result: BaseModel | dict[str, Any]) -> dict[str, Any]:
     if isinstance(result, BaseModel):
         return result.model_dump(by_alias=True, mode="json", exclude_none=True)
-    return result or {}
+    return result
 
 
 def _labelled(entry: dict[str, Any], needed: frozenset[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ clientGrants:
     subject_type: user
     scope: [{scopes}]
 """
+MACHINE_GRANT = CLIENT_GRANT.replace("subject_type: user", "subject_type: client")
 DEFAULT_GRANT = """\
 clientGrants:
   - default_for: third_party_clients
@@ -155,5 +156,45 @@ ENTRIES: dict[str, Entry] = {
     "logout_hint_contradicts": Entry("S", details=("parameter",)),
     "logout_lost": Entry("S"),
     "device_code_expired": Entry("D"),
+    "code_refused": Entry("D"),
+    "verifier_refused": Entry("O"),
+    "refresh_refused": Entry("D", f"{APPLICATION} > Refresh Token Rotation", "clients[].refresh_token"),
+    "client_refused": Entry(
+        "S", "Applications > Applications > {client} > Credentials", "clients[].token_endpoint_auth_method"
+    ),
+    "machine_no_grant": Entry(
+        "S", "Applications > APIs > {api_name} > Application Access", "clientGrants[]", MACHINE_GRANT, ("api",)
+    ),
+    "machine_no_audience": Entry("O"),
+    "machine_scope_refused": Entry("S", "Applications > APIs", "clientGrants[].scope", details=("sent",)),
+    "device_waiting": Entry("D"),
+    "device_too_fast": Entry("D"),
+    "registration_off": Entry(
+        "?",
+        f"{TENANT} > Dynamic Client Registration (DCR)",
+        "tenant.flags.enable_dynamic_client_registration",
+        "tenant:\n  flags:\n    enable_dynamic_client_registration: true\n",
+    ),
+    "registration_refused": Entry("?", details=("problem",)),
+    "userinfo_refused": Entry("S"),
+    "grant_type_unknown": Entry("S", details=("sent",)),
+    "parameter_missing": Entry("D", details=("parameter",)),
+    "opaque_token": Entry("O", "Settings > General > Default Audience", "tenant.default_audience"),
+    "opaque_token_profile": Entry(
+        "O",
+        f"{TENANT} > Resource Parameter Compatibility Profile",
+        "tenant.resource_parameter_profile",
+        "tenant:\n  resource_parameter_profile: compatibility\n",
+    ),
+    "hs256_token": Entry(
+        "D",
+        "Applications > APIs > (the API) > Settings > Signing Algorithm",
+        "resourceServers[].signing_alg",
+        "resourceServers:\n  - identifier: {api}\n    signing_alg: RS256\n",
+        ("api",),
+    ),
+    "no_permissions": Entry(
+        "D", "User Management > Users > {user} > Roles", "roles[].permissions", details=("api", "user")
+    ),
     "open_redirect_protection": Entry("D", f"{APPLICATION} > Open Redirect Protection", "clients[].redirection_policy"),
 }

@@ -30,8 +30,9 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class Granted:
-    """What a grant allows, and the refresh token that goes with it."""
+    """What a grant allows, the refresh token that goes with it, and the scopes that were asked for."""
 
     authorization: Authorization
     refresh_token: str | None = None
     issued_token_type: str | None = None
+    requested: tuple[str, ...] = ()

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 
 from ..errors import InvalidGrant
-from ..store import AuthorizationRequest
+from ..idp import Idp
+from ..store import AuthorizationRequest, UsedCode
 from . import Granted, TokenRequest
 from .delegation import Delegation, authorize
 from .refreshing import issue_refresh_token
@@ -22,6 +23,7 @@ def redeem(request: TokenRequest) -> Granted:
     idp, sent = request.idp, request.required("code")
     code = idp.store.codes.take(sent, idp.clock.now())
     if code is None:
+        _end_tokens(idp, sent)
         raise InvalidGrant(INVALID_CODE, why="The code is unknown, was used before, or is older than 60 seconds.")
     _check_binding(request, code.request)
     _check_verifier(request, code.request)
@@ -36,7 +38,22 @@ def redeem(request: TokenRequest) -> Granted:
     )
     gone = InvalidGrant(INVALID_CODE, why="The user or the API was removed since.")
     authorization = authorize(request, delegation, gone)
-    return Granted(authorization, issue_refresh_token(idp, authorization))
+    refresh_token = issue_refresh_token(idp, authorization)
+    _remember(idp, sent, refresh_token)
+    return Granted(authorization, refresh_token, requested=asked.scopes)
+
+
+def _remember(idp: Idp, code: str, refresh_token: str | None) -> None:
+    record = idp.store.refresh_tokens.get(refresh_token, idp.clock.now())
+    if record is not None:
+        idp.store.used_codes.put(code, UsedCode(record.family, record.expires_at))
+
+
+def _end_tokens(idp: Idp, code: str) -> None:
+    """A code that comes twice was seen by somebody else (RFC 6749 section 4.1.2)."""
+    used = idp.store.used_codes.get(code, idp.clock.now())
+    if used is not None and idp.behaviours.code_reuse_ends_tokens:
+        idp.store.refresh_families.drop(used.family)
 
 
 def _check_binding(request: TokenRequest, asked: AuthorizationRequest) -> None:

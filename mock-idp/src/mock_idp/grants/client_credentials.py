@@ -17,14 +17,15 @@ def redeem(request: TokenRequest) -> Granted:
     scopes = _scopes(request, api, _grant(request, api))
     return Granted(
         Authorization(request.issuer, request.client, scopes=scopes, api=api, gty="client-credentials"),
+        requested=split_scope(request.parameters.get("scope")),
     )
 
 
 def _api(request: TokenRequest) -> Api:
     tenant, parameters = request.idp.tenant, request.parameters
     identifier = parameters.get("audience")
-    if identifier is None and tenant.settings.resource_parameter_profile == "compatibility":
-        # Not among the requests for which Auth0 documents `resource`; MCP clients send nothing else (secondary).
+    compatible = tenant.settings.resource_parameter_profile == "compatibility"
+    if identifier is None and compatible and request.idp.behaviours.resource_for_machines:
         identifier = parameters.get("resource")
     if identifier is None:
         raise AccessDenied(
@@ -43,6 +44,7 @@ def _grant(request: TokenRequest, api: Api) -> ClientGrant:
         raise AccessDenied(
             f'Client is not authorized to access "{api.identifier}". '
             'You need to create a "client-grant" associated to this API.',
+            guess="machine_without_grant",
             why="client_credentials needs a client grant with subject_type: client.",
         )
     return grant
@@ -53,5 +55,5 @@ def _scopes(request: TokenRequest, api: Api, grant: ClientGrant) -> tuple[str, .
     asked = split_scope(request.parameters.get("scope"))
     missing = [scope for scope in asked if scope not in covered]
     if missing:
-        raise AccessDenied(f"Client has not been granted scopes: {', '.join(missing)}")
+        raise AccessDenied(f"Client has not been granted scopes: {', '.join(missing)}", guess="machine_scope")
     return asked or covered

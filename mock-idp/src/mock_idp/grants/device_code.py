@@ -11,7 +11,6 @@ from .refreshing import issue_refresh_token
 
 GRANT_TYPE = GRANT_DEVICE
 INTERVAL = 5
-# The wording is not documented (?).
 INVALID_CODE = "Invalid or expired device code."
 
 
@@ -21,7 +20,11 @@ def redeem(request: TokenRequest) -> Granted:
     now = idp.clock.now()
     device = idp.store.devices.get(sent, now)
     if device is None or device.client_id != request.client.client_id or device.issuer != request.issuer:
-        raise InvalidGrant(INVALID_CODE, why="The device code is unknown, was used, or is another client's.")
+        raise InvalidGrant(
+            INVALID_CODE,
+            guess="invalid_device_code",
+            why="The device code is unknown, was used, or is another client's.",
+        )
     if device.decision != "pending" or device.code_expires_at <= now:
         idp.store.devices.drop(sent)
     _check_decision(device, now)
@@ -32,9 +35,9 @@ def redeem(request: TokenRequest) -> Granted:
         auth_time=device.auth_time,
         session_id=device.session_id,
     )
-    gone = InvalidGrant(INVALID_CODE, why="The user or the API was removed since.")
+    gone = InvalidGrant(INVALID_CODE, guess="invalid_device_code", why="The user or the API was removed since.")
     authorization = authorize(request, delegation, gone)
-    return Granted(authorization, issue_refresh_token(idp, authorization))
+    return Granted(authorization, issue_refresh_token(idp, authorization), requested=device.scopes)
 
 
 def _check_decision(device: DeviceAuthorization, now: float) -> None:

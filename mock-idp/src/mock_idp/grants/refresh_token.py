@@ -25,7 +25,7 @@ def redeem(request: TokenRequest) -> Granted:
     )
     gone = InvalidRefreshToken(why="The user or the API was removed since.")
     authorization = authorize(request, delegation, gone, gty=GRANT_TYPE)
-    return Granted(authorization, rotated(idp, request.client, record, family))
+    return Granted(authorization, rotated(idp, request.client, record, family), requested=delegation.scopes)
 
 
 def _requested(request: TokenRequest, family: RefreshFamily) -> tuple[str, ...]:

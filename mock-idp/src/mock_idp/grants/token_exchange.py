@@ -24,9 +24,9 @@ MAX_DEPTH = 4
 
 
 class InvalidSubjectToken(OAuthError):
-    # Documented is the status; error and text are guesses (?).
     status = 401
     error = "invalid_request"
+    guess = "exchange_subject_token"
 
 
 def redeem(request: TokenRequest) -> Granted:
@@ -45,7 +45,7 @@ def redeem(request: TokenRequest) -> Granted:
     )
     gone = InvalidSubjectToken("Invalid subject token", why="The user of the subject token does not exist.")
     authorization = replace(authorize(request, delegation, gone), act=act)
-    return Granted(authorization, issued_token_type=ACCESS_TOKEN)
+    return Granted(authorization, issued_token_type=ACCESS_TOKEN, requested=delegation.scopes)
 
 
 def _check_client(request: TokenRequest) -> None:
@@ -63,10 +63,12 @@ def _check_types(request: TokenRequest) -> None:
     """Only access tokens are exchanged here, for access tokens."""
     if request.required("subject_token_type") != ACCESS_TOKEN:
         raise InvalidRequest(
-            "Invalid subject_token_type", why="Custom token types need an Action, and the offline tenant runs none."
+            "Invalid subject_token_type",
+            guess="exchange_token_type",
+            why="Custom token types need an Action, and the offline tenant runs none.",
         )
     if request.parameters.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
-        raise InvalidRequest("Invalid requested_token_type")
+        raise InvalidRequest("Invalid requested_token_type", guess="exchange_token_type")
 
 
 def _subject(request: TokenRequest, token: str) -> dict[str, Any]:

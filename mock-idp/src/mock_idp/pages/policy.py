@@ -9,12 +9,13 @@ CALLBACK_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 NEVER = frozenset({"javascript", "data", "blob", "filesystem", "about", "view-source", "vbscript", "file"})
 
 
-def content_security_policy(*, form_action: str, scripts: bool = False) -> str:
+def content_security_policy(*, form_action: str, scripts: bool = False, fetches: bool = False) -> str:
     directives = [
         "default-src 'none'",
         "style-src 'self'",
         "img-src 'self'",
         *(["script-src 'self'"] if scripts else []),
+        *(["connect-src 'self'"] if fetches else []),
         f"form-action {form_action}",
         "base-uri 'none'",
         "frame-ancestors 'none'",

@@ -8,10 +8,10 @@ from starlette.responses import HTMLResponse
 
 from ..differences import spans
 from ..explanations import Case, explain
+from ..outcomes import note_page, note_refusal
 from ..web import idp_of
 from .languages import language_of
-from .policy import content_security_policy, form_action
-from .shapes import ActivatePage, ConsentPage, ErrorPage, FormPostPage, LoginPage, LogoutPage, Page
+from .shapes import ErrorPage, Page
 from .texts import Words
 
 HEADERS = {
@@ -39,10 +39,17 @@ def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
     A template sees the fields of its page as `page`, and `t` to speak with.
     """
     language = language_of(request)
+    _note(request, page)
     context = {"page": page, "t": Words(language), "language": language, "tenant_name": _tenant_name(request)}
     html = _environment.get_template(page.template).render(**context, **_explanation(page, language))
-    headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": _policy(page)}
+    headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": page.policy}
     return HTMLResponse(html, status_code=status, headers=headers)
+
+
+def _note(request: Request, page: Page) -> None:
+    note_page(request, page.template.removesuffix(".html"))
+    if isinstance(page, ErrorPage):
+        note_refusal(request, page.error, page.description, page.case)
 
 
 def _tenant_name(request: Request) -> str:
@@ -59,15 +66,3 @@ def _explanation(page: Page, language: str) -> dict[str, Any]:
         "kept": explain(kept, language) if kept else None,
         "nearest": page.case.facts.get("nearest", ""),
     }
-
-
-def _policy(page: Page) -> str:
-    match page:
-        case LoginPage() | ConsentPage() | LogoutPage():
-            return content_security_policy(form_action=form_action(page.leads_to))
-        case FormPostPage():
-            return content_security_policy(form_action=form_action(page.leads_to), scripts=True)
-        case ActivatePage():
-            return content_security_policy(form_action="'self'")
-        case _:
-            return content_security_policy(form_action="'none'")

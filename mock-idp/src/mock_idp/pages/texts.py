@@ -14,8 +14,10 @@ from ..prose import Prose
 @cache
 def texts(language: str) -> Mapping[str, str]:
     """Every text of a language."""
-    path = Path(__file__).parent / "texts" / f"{language}.toml"
-    return dict(_flattened(tomllib.loads(path.read_text(encoding="utf-8"))))
+    found: dict[str, str] = {}
+    for path in sorted((Path(__file__).parent / "texts").glob(f"*.{language}.toml")):
+        found.update(_flattened(tomllib.loads(path.read_text(encoding="utf-8"))))
+    return found
 
 
 class Words:

@@ -1,0 +1,107 @@
+"""The console: the tenant's own page, at its root, for people who want to see what it is and what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..pages import Page, render
+from ..pages.languages import language_of
+from ..pages.policy import content_security_policy
+from ..web import idp_of, issuer_of
+from .access import ConsoleAccess, is_asked_by_a_person, is_for_this_tenant
+from .activity import Activity, activity, revision
+from .overview import Overview, overview
+
+__all__ = ["ConsoleAccess", "console_routes"]
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+DOCUMENTS = (
+    ".well-known/openid-configuration",
+    ".well-known/oauth-authorization-server",
+    ".well-known/jwks.json",
+)
+
+
+@dataclass(frozen=True)
+class ConsolePage(Page):
+    """`activity` is None where it may not be shown, `overview` where the console is off."""
+
+    issuer: str
+    documents: tuple[str, ...]
+    overview: Overview | None
+    activity: Activity | None
+    template: ClassVar[str] = "console.html"
+
+    @property
+    def policy(self) -> str:
+        watches = self.activity is not None
+        return content_security_policy(form_action="'none'", scripts=watches, fetches=watches)
+
+
+@dataclass(frozen=True)
+class ActivityPage(Page):
+    """The part of the console that changes by itself."""
+
+    activity: Activity
+    template: ClassVar[str] = "_activity.html"
+
+
+@dataclass(frozen=True)
+class RefusedPage(Page):
+    """Nothing is shown, and `reason` says why."""
+
+    reason: Literal["wrong_name", "other_site"]
+    issuer: str
+    template: ClassVar[str] = "console_refused.html"
+
+
+def console_routes(access: ConsoleAccess) -> list[Route]:
+    return [
+        Route("/", _home(access), methods=["GET"]),
+        Route("/u/console/activity", _activity(access), methods=["GET"]),
+    ]
+
+
+def _home(access: ConsoleAccess) -> Endpoint:
+    async def home(request: Request) -> Response:
+        if refusal := _refusal(request):
+            return refusal
+        idp, issuer = idp_of(request), issuer_of(request)
+        page = ConsolePage(
+            issuer,
+            tuple(f"{issuer}{path}" for path in DOCUMENTS),
+            overview(idp) if access.mode != "off" else None,
+            activity(idp, language_of(request)) if access.shows_activity(request) else None,
+        )
+        return render(request, page)
+
+    return home
+
+
+def _activity(access: ConsoleAccess) -> Endpoint:
+    async def show_activity(request: Request) -> Response:
+        """What the console's script asks for: 204 while nothing has changed."""
+        if refusal := _refusal(request):
+            return refusal
+        if not access.shows_activity(request):
+            return PlainTextResponse("Not Found", status_code=404)
+        idp = idp_of(request)
+        if request.query_params.get("revision") == revision(idp):
+            return Response(status_code=204, headers={"Cache-Control": "no-store"})
+        return render(request, ActivityPage(activity(idp, language_of(request))))
+
+    return show_activity
+
+
+def _refusal(request: Request) -> Response | None:
+    if not is_for_this_tenant(request):
+        return render(request, RefusedPage("wrong_name", issuer_of(request)), status=421)
+    if not is_asked_by_a_person(request):
+        return render(request, RefusedPage("other_site", issuer_of(request)), status=403)
+    return None

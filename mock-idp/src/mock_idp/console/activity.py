@@ -1,0 +1,184 @@
+"""What happened lately, ready to be shown: the last sign-ins, the tenant's log, the requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from ..explanations import Explanation, explain
+from ..idp import Idp
+from ..journal import Entry
+from ..tenantlog import Event
+from .refusals import case_of
+from .signins import SignIn, answered, gives_tokens, sent_parameters, sign_ins
+from .steps import Step, steps
+
+MOST_SIGN_INS = 5
+MOST_EVENTS = 50
+MOST_REQUESTS = 50
+MOST_VALUES = 24
+LONGEST = 300
+# Explanations of what is no failure.
+PATIENCE = ("device_waiting", "device_too_fast")
+
+State = Literal["worked", "surprising", "failed", "waiting"]
+
+
+@dataclass(frozen=True)
+class Token:
+    """A JWT without its signature."""
+
+    name: str
+    header: tuple[tuple[str, str], ...]
+    claims: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class StepView:
+    """`location` is the redirect that came back, `goes_to` the same without its parameters."""
+
+    step: Step
+    parameters: tuple[tuple[str, str], ...]
+    location: str
+    goes_to: str
+    answer: tuple[tuple[str, str], ...]
+    tokens: tuple[Token, ...]
+    explanation: Explanation | None
+
+
+@dataclass(frozen=True)
+class SignInView:
+    """`error` is what the protocol calls the failure; `key` stays while the sign-in is shown."""
+
+    key: int
+    kind: str
+    state: State
+    time: str
+    client: str
+    user: str
+    error: str
+    steps: tuple[StepView, ...]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """`revision` changes whenever anything in here does."""
+
+    revision: str
+    sign_ins: list[SignInView]
+    events: list[Event]
+    requests: list[tuple[str, Entry]]
+
+
+def activity(idp: Idp, language: str) -> Activity:
+    """Newest first."""
+    entries = list(idp.journal.entries)
+    latest = list(reversed(sign_ins(entries)))[:MOST_SIGN_INS]
+    return Activity(
+        revision(idp),
+        [_sign_in(idp, one, language) for one in latest],
+        list(reversed(idp.log.events))[:MOST_EVENTS],
+        [(clock_time(entry.time), entry) for entry in reversed(entries)][:MOST_REQUESTS],
+    )
+
+
+def revision(idp: Idp) -> str:
+    last_entry = idp.journal.entries[-1].entry_id if idp.journal.entries else 0
+    last_event = idp.log.events[-1].log_id if idp.log.events else 0
+    return f"{last_entry}-{last_event}-{len(idp.journal.entries)}-{len(idp.log.events)}"
+
+
+def clock_time(moment: float) -> str:
+    """By the tenant's clock, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S")
+
+
+def _sign_in(idp: Idp, sign_in: SignIn, language: str) -> SignInView:
+    views = tuple(_step(idp, step, language) for step in steps(sign_in.entries))
+    problem = _problem(views)
+    client = next((entry.client for entry in sign_in.entries if entry.client), None) or ""
+    known = idp.tenant.clients.get(client)
+    return SignInView(
+        key=sign_in.key,
+        kind=sign_in.kind,
+        state=_state(sign_in, problem),
+        time=clock_time(sign_in.entries[0].time),
+        client=_shortened(known.name if known else client),
+        user=_shortened(_user(idp, sign_in)),
+        error=_error(problem),
+        steps=views,
+    )
+
+
+def _problem(views: Iterable[StepView]) -> StepView | None:
+    """The last step that did not go well; asking again after a wrong password is part of signing in."""
+    found = [view for view in views if view.explanation and view.explanation.code not in PATIENCE]
+    return found[-1] if found else None
+
+
+def _state(sign_in: SignIn, problem: StepView | None) -> State:
+    if problem is None:
+        return "worked" if sign_in.has_tokens else "waiting"
+    entry = problem.step.entry
+    if entry is not None and gives_tokens(entry):
+        return "surprising"
+    return "failed"
+
+
+def _error(problem: StepView | None) -> str:
+    entry = problem.step.entry if problem else None
+    if entry is None:
+        return ""
+    said = {**answered(entry), **(entry.outcome or {})}
+    return _shortened(str(said.get("error_description") or said.get("error") or ""))
+
+
+def _user(idp: Idp, sign_in: SignIn) -> str:
+    subjects = [
+        token.get("claims", {}).get("sub") for entry in sign_in.entries for token in entry.tokens.values() if token
+    ]
+    for subject in reversed(subjects):
+        if user := idp.tenant.users.get(str(subject)):
+            return user.email
+    named = [sent_parameters(entry).get("username") for entry in sign_in.entries if entry.path == "/u/login"]
+    return next((str(name) for name in reversed(named) if name), "")
+
+
+def _step(idp: Idp, step: Step, language: str) -> StepView:
+    entry = step.entry
+    parameters = tuple((_shortened(name), _shortened(value)) for name, value in step.parameters[:MOST_VALUES])
+    if entry is None:
+        return StepView(step, parameters, "", "", (), (), None)
+    case = case_of(idp.tenant, entry)
+    return StepView(
+        step,
+        parameters,
+        _shortened(unquote(entry.location or "")),
+        _shortened(_without_parameters(entry.location or "")),
+        tuple(_values(answered(entry))),
+        tuple(_token(name, token) for name, token in entry.tokens.items()),
+        explain(case, language) if case else None,
+    )
+
+
+def _without_parameters(location: str) -> str:
+    return location.partition("?")[0].partition("#")[0]
+
+
+def _token(name: str, token: Mapping[str, Any]) -> Token:
+    header, claims = token.get("header") or {}, token.get("claims") or {}
+    return Token(_shortened(name), tuple(_values(header)), tuple(_values(claims)))
+
+
+def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in list(document.items())[:MOST_VALUES]:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield _shortened(str(name)), _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,0 +1,145 @@
+"""What the tenant is made of, with the keys under which tenant.yaml has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..idp import Idp
+from ..pages import SeededUser
+from ..seeded import seeded_users
+from ..tenant import Api, Client, Connection, Tenant, TenantSettings
+
+MOST = 50
+# By the name in TenantSettings: where tenant.yaml has it, if not directly under `tenant`.
+NESTED = {
+    "use_scope_descriptions_for_consent": "flags.",
+    "revoke_refresh_token_grant": "flags.",
+    "enable_dynamic_client_registration": "flags.",
+    "rp_logout_end_session_endpoint_discovery": "oidc_logout.",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`name` is that of its text (`setting.<name>`); `changed` says that it is not Auth0's default."""
+
+    name: str
+    key: str
+    value: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class UserView:
+    """`password` only where offline.yaml publishes it."""
+
+    email: str
+    user_id: str
+    password: str
+    roles: str
+    permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ApiView:
+    api: Api
+    third_party_grant: bool
+
+
+@dataclass(frozen=True)
+class ClientView:
+    client: Client
+    connections: tuple[str, ...]
+    apis: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that a client which registers itself needs; `key` is where tenant.yaml has it."""
+
+    name: str
+    passed: bool
+    key: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """At most MOST of each; the counts say how many there are."""
+
+    users: list[UserView]
+    user_count: int
+    apis: list[ApiView]
+    clients: list[ClientView]
+    client_count: int
+    connections: list[tuple[str, bool, tuple[str, ...]]]
+    settings: list[Setting]
+    checks: list[Check]
+
+
+def overview(idp: Idp) -> Overview:
+    tenant = idp.tenant
+    published = {user.email: user for user in seeded_users(idp)}
+    clients = list(tenant.clients.values())
+    return Overview(
+        users=[_user(tenant, user_id, published) for user_id in list(tenant.users)[:MOST]],
+        user_count=len(tenant.users),
+        apis=[ApiView(api, _has_default_grant(tenant, api)) for api in list(tenant.apis.values())[:MOST]],
+        clients=[_client(tenant, client) for client in clients[:MOST]],
+        client_count=len(clients),
+        connections=[(one.name, one.domain_level, tuple(sorted(one.enabled_clients))) for one in _connections(tenant)],
+        settings=_settings(tenant.settings),
+        checks=_checks(tenant),
+    )
+
+
+def _connections(tenant: Tenant) -> list[Connection]:
+    return list(tenant.connections.values())[:MOST]
+
+
+def _user(tenant: Tenant, user_id: str, published: dict[str, SeededUser]) -> UserView:
+    user = tenant.users[user_id]
+    seeded = published.get(user.email)
+    held = [permission for api in tenant.apis.values() for permission in tenant.permissions(user, api)]
+    return UserView(user.email, user_id, seeded.password if seeded else "", ", ".join(user.roles), tuple(held))
+
+
+def _client(tenant: Tenant, client: Client) -> ClientView:
+    apis = tenant.apis.values()
+    granted = [api.name for api in apis if any(tenant.client_grant(client, api, kind) for kind in ("user", "client"))]
+    return ClientView(client, tuple(one.name for one in tenant.usable_connections(client)), tuple(granted))
+
+
+def _has_default_grant(tenant: Tenant, api: Api) -> bool:
+    grants = (one for one in tenant.client_grants if one.audience == api.identifier)
+    return any(one.client_id is None and one.subject_type == "user" for one in grants)
+
+
+def _settings(settings: TenantSettings) -> list[Setting]:
+    default = TenantSettings()
+    return [
+        Setting(name, f"tenant.{NESTED.get(name, '')}{name}", _as_yaml(value), value != getattr(default, name))
+        for name, value in vars(settings).items()
+    ]
+
+
+def _as_yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(str(one) for one in value) or "[]"
+    return "" if value is None else str(value)
+
+
+def _checks(tenant: Tenant) -> list[Check]:
+    settings, apis = tenant.settings, tenant.apis.values()
+    selects = settings.resource_parameter_profile == "compatibility" or bool(settings.default_audience)
+    metadata = settings.client_id_metadata_document_dynamic_registration_supported
+    registers = settings.enable_dynamic_client_registration or metadata
+    domain = any(connection.domain_level for connection in tenant.connections.values())
+    return [
+        Check("resource", selects, "tenant.resource_parameter_profile"),
+        Check("registration", registers, "tenant.flags.enable_dynamic_client_registration"),
+        Check("connection", domain, "databases[].is_domain_connection"),
+        Check("grant", any(_has_default_grant(tenant, api) for api in apis), "clientGrants[].default_for"),
+        Check("signature", all(api.signing_alg != "HS256" for api in apis), "resourceServers[].signing_alg"),
+    ]

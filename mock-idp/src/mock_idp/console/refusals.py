@@ -1,0 +1,131 @@
+"""Why a step of a sign-in failed, or worked and yet gave less than people expect: the case of its explanation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..audience import not_found_case
+from ..explanations import Case
+from ..journal import Entry
+from ..tenant import Api, Client, Tenant
+from .signins import answered, gives_tokens
+
+Describe = Callable[[Tenant, Entry, re.Match[str]], Case]
+
+
+def case_of(tenant: Tenant, entry: Entry) -> Case | None:
+    """What there is to explain about a request and its answer; None where it went as it should."""
+    outcome = entry.outcome or {}
+    if "code" in outcome:
+        return Case(outcome["code"], **outcome.get("facts", {}))
+    if entry.path == "/oauth/token" and gives_tokens(entry):
+        return _surprise(tenant, entry)
+    answer = answered(entry)
+    said = f"{answer.get('error', '')}: {answer.get('error_description', '')}"
+    if "error" not in answer:
+        return None
+    for pattern, describe in ANSWERS:
+        if match := pattern.match(said):
+            return describe(tenant, entry, match)
+    return None
+
+
+def _surprise(tenant: Tenant, entry: Entry) -> Case | None:
+    """Tokens that were issued as asked and will be refused all the same."""
+    if "access_token" not in entry.tokens:
+        ignored = tenant.settings.resource_parameter_profile == "audience"
+        return Case("opaque_token_profile" if ignored else "opaque_token")
+    header = entry.tokens["access_token"].get("header") or {}
+    if header.get("alg") == "HS256":
+        return Case("hs256_token", api=_audience(entry))
+    api = tenant.apis.get(_audience(entry))
+    return _powerless(tenant, entry, api) if api is not None else None
+
+
+def _powerless(tenant: Tenant, entry: Entry, api: Api) -> Case | None:
+    claims = entry.tokens["access_token"].get("claims") or {}
+    granted = str(answered(entry).get("scope", "")).split()
+    if not api.scopes or claims.get("permissions") or any(scope in api.scopes for scope in granted):
+        return None
+    user = tenant.users.get(str(claims.get("sub")))
+    rbac = "true" if api.enforce_policies else "false"
+    return Case("no_permissions", api=api.identifier, user=user.email if user else "", rbac=rbac)
+
+
+def _audience(entry: Entry) -> str:
+    claims = entry.tokens["access_token"].get("claims") or {}
+    audience = claims.get("aud")
+    return str(audience[0] if isinstance(audience, list) and audience else audience)
+
+
+def _client(tenant: Tenant, entry: Entry) -> Client | None:
+    return tenant.clients.get(entry.client or "")
+
+
+def _name(tenant: Tenant, entry: Entry) -> str:
+    client = _client(tenant, entry)
+    return client.name if client else entry.client or ""
+
+
+def _plain(code: str) -> Describe:
+    return lambda tenant, entry, match: Case(code, client=_name(tenant, entry))
+
+
+def _client_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
+    client = _client(tenant, entry)
+    if client is None:
+        return Case("unknown_client", sent=entry.client or "", clients=tuple(tenant.clients))
+    return Case("client_refused", client=client.name, method=client.auth_method)
+
+
+def _grant_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
+    client = _client(tenant, entry)
+    allowed = tuple(sorted(client.grant_types)) if client else ()
+    return Case("grant_type_not_allowed", client=_name(tenant, entry), grant=match[1], allowed=allowed)
+
+
+def _machine_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
+    api = tenant.apis.get(match[1])
+    name, scopes = (api.name, tuple(api.scopes)) if api else (match[1], ())
+    return Case("machine_no_grant", client=_name(tenant, entry), api=match[1], api_name=name, scopes=scopes)
+
+
+def _user_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
+    client, api = _client(tenant, entry), tenant.apis.get(match[1])
+    code = "no_client_grant_third_party" if client is not None and client.strict else "no_client_grant"
+    name, scopes = (api.name, tuple(api.scopes)) if api else (match[1], ())
+    return Case(code, client=_name(tenant, entry), api=match[1], api_name=name, scopes=scopes)
+
+
+def _stated(code: str, fact: str) -> Describe:
+    return lambda tenant, entry, match: Case(code, client=_name(tenant, entry), **{fact: match[1]})
+
+
+def _answers() -> list[tuple[re.Pattern[str], Describe]]:
+    found: list[tuple[str, Describe]] = [
+        (r"invalid_grant: Invalid authorization code", _plain("code_refused")),
+        (r"invalid_grant: Failed to verify code verifier", _plain("verifier_refused")),
+        (r"invalid_grant: Unknown or invalid refresh token", _plain("refresh_refused")),
+        (r"(?:access_denied: Unauthorized|invalid_client: )", _client_refused),
+        (r"[a-z_]+: Grant type '([^']+)' not allowed", _grant_refused),
+        (r'[a-z_]+: Client is not authorized to access resource server "([^"]+)"', _user_refused),
+        (r'[a-z_]+: Client is not authorized to access "([^"]+)"', _machine_refused),
+        (r"[a-z_]+: Service not found: (.+)", lambda tenant, entry, match: not_found_case(tenant, match[1])),
+        (r"access_denied: Non-global clients", _plain("machine_no_audience")),
+        (r"access_denied: Client has not been granted scopes: (.+)", _stated("machine_scope_refused", "sent")),
+        (r"access_denied: User cancelled", _plain("consent_declined")),
+        (r"authorization_pending: ", _plain("device_waiting")),
+        (r"slow_down: ", _plain("device_too_fast")),
+        (r"expired_token: ", _plain("device_code_expired")),
+        (r"[a-z_]+: Dynamic client registration is not enabled", _plain("registration_off")),
+        (r"(?:invalid_redirect_uri|invalid_client_metadata): (.+)", _stated("registration_refused", "problem")),
+        (r"invalid_token: ", _plain("userinfo_refused")),
+        (r"unsupported_grant_type: (?:Unsupported grant type: )?(.*)", _stated("grant_type_unknown", "sent")),
+        (r"invalid_request: Missing required parameter: (.+)", _stated("parameter_missing", "parameter")),
+        (r"invalid_request: Parameter sent more than once: (.+)", _stated("parameter_repeated", "parameter")),
+    ]
+    return [(re.compile(pattern), describe) for pattern, describe in found]
+
+
+ANSWERS = _answers()

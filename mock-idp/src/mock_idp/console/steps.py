@@ -1,0 +1,133 @@
+"""A sign-in as a sequence of messages between the client, the browser, the tenant and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from ..journal import Entry
+from ..tenantfile import GRANT_DEVICE
+from .signins import DISCOVERY, JWKS, answered, gives_tokens, location_parameters, sent_parameters
+
+Party = Literal["client", "browser", "tenant", "server"]
+MOST_STEPS = 60
+OWN_PAGES = ("/u/", "/authorize/", "/activate")
+BROWSER_KINDS = {
+    ("GET", "/u/login"): "login_page",
+    ("GET", "/u/consent"): "consent_page",
+    ("GET", "/authorize/resume"): "resume",
+    ("GET", "/activate"): "activate_page",
+    ("POST", "/activate"): "activate",
+}
+CLIENT_KINDS = {
+    "/oidc/register": "register",
+    "/oauth/device/code": "device_code",
+    "/oauth/revoke": "revoke",
+    "/userinfo": "userinfo",
+}
+GRANT_KINDS = {
+    "authorization_code": "token_code",
+    "refresh_token": "token_refresh",
+    "client_credentials": "token_machine",
+    GRANT_DEVICE: "token_device",
+    "urn:ietf:params:oauth:grant-type:token-exchange": "token_exchange",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One message and its answer. `kind` names its texts (`step.<kind>`); `times` counts it where it was repeated.
+
+    Without an entry it is a message that the tenant does not see, and knows of all the same.
+    """
+
+    kind: str
+    sender: Party
+    receiver: Party
+    entry: Entry | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    times: int = 1
+
+    @property
+    def seen(self) -> bool:
+        return self.entry is not None
+
+
+def steps(entries: Iterable[Entry]) -> list[Step]:
+    found: list[Step] = []
+    for entry in entries:
+        for step in _steps_of(entry):
+            if found and _repeats(found[-1], step):
+                found[-1] = replace(step, times=found[-1].times + 1)
+            else:
+                found.append(step)
+    if any(_gives_api_token(entry) for entry in entries_of(found)):
+        found.append(Step("call_api", "client", "server"))
+    return found[:MOST_STEPS]
+
+
+def entries_of(found: Iterable[Step]) -> Iterator[Entry]:
+    return (step.entry for step in found if step.entry is not None)
+
+
+def _steps_of(entry: Entry) -> Iterator[Step]:
+    if entry.path == "/authorize":
+        yield Step("open", "client", "browser")
+    kind, sender = _kind(entry)
+    yield Step(kind, sender, "tenant", entry, tuple(_shown_parameters(entry)))
+    if sender == "browser" and _leaves_tenant(entry):
+        parameters = tuple(location_parameters(entry).items())
+        kind = "callback_error" if "error" in dict(parameters) else "callback"
+        yield Step(kind, "browser", "client", None, parameters)
+
+
+def _kind(entry: Entry) -> tuple[str, Party]:
+    if entry.path == JWKS:
+        return "jwks", "server"
+    if entry.path in DISCOVERY:
+        return "discovery", "client"
+    if entry.path == "/oauth/token":
+        return GRANT_KINDS.get(str(sent_parameters(entry).get("grant_type")), "token"), "client"
+    if entry.path in CLIENT_KINDS:
+        return CLIENT_KINDS[entry.path], "client"
+    return _browser_kind(entry), "browser"
+
+
+def _browser_kind(entry: Entry) -> str:
+    if entry.path == "/authorize":
+        return "authorize"
+    if entry.path == "/u/login" and entry.method == "POST":
+        return "login_wrong" if entry.status == 400 and (entry.outcome or {}).get("page") == "login" else "login"
+    if entry.path == "/u/consent" and entry.method == "POST":
+        return "consent_deny" if sent_parameters(entry).get("action") == "deny" else "consent"
+    return BROWSER_KINDS.get((entry.method, entry.path), "other")
+
+
+def _leaves_tenant(entry: Entry) -> bool:
+    """Whether the answer sends the browser to a callback. The tenant's own pages are named by path alone."""
+    return bool(entry.location) and bool(urlsplit(entry.location or "").scheme)
+
+
+def _shown_parameters(entry: Entry) -> Iterator[tuple[str, str]]:
+    yield from entry.query
+    body = entry.parameters if isinstance(entry.parameters, dict) else {}
+    yield from ((str(name), _as_text(value)) for name, value in body.items())
+
+
+def _as_text(value: Any) -> str:  # noqa: ANN401 - a JSON value
+    if isinstance(value, list):
+        return ", ".join(_as_text(one) for one in value)
+    return value if isinstance(value, str) else str(value)
+
+
+def _repeats(before: Step, step: Step) -> bool:
+    """A device that asks again and again whether its user is done."""
+    if before.entry is None or step.entry is None or step.kind != "token_device" or before.kind != step.kind:
+        return False
+    return answered(before.entry).get("error") == answered(step.entry).get("error") is not None
+
+
+def _gives_api_token(entry: Entry) -> bool:
+    return gives_tokens(entry) and "access_token" in entry.tokens

@@ -1,0 +1,57 @@
+"""The answers of Auth0 that are not established. Each has a name under which it can be replaced in offline.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+# S: secondary, another emulator's or an inference. ?: unknown, a guess of ours.
+Certainty = Literal["S", "?"]
+
+
+class Guess(NamedTuple):
+    """What is guessed of an answer, how sure it is, and where it comes from."""
+
+    certainty: Certainty
+    about: str
+
+
+GUESSES: Mapping[str, Guess] = {
+    # /authorize
+    "unknown_client": Guess("S", "status 400 of the page; the text is observed"),
+    "callback_mismatch": Guess("?", "status 403 of the page (400 is as likely); the text is widely quoted"),
+    "missing_redirect_uri": Guess("S", "whether one registered callback may be left out, and the text otherwise"),
+    "unsupported_response_type": Guess("S", "the text; the error code is documented for third-party clients"),
+    "unsupported_parameter_value": Guess("?", "text for a bad response_mode, prompt, max_age or code_challenge"),
+    "parameter_not_allowed": Guess("?", "the text; that such a parameter is refused is documented"),
+    "pkce_missing": Guess("?", "the text; that PKCE is mandatory for third-party clients is documented"),
+    "several_resources": Guess("?", "the whole answer to more than one `resource`"),
+    "third_party_without_grant": Guess("S", "the text; the code unauthorized_client is documented"),
+    "login_required": Guess("S", "the text"),
+    "consent_required": Guess("S", "the text"),
+    "interaction_required": Guess("?", "code and text; that prompt=none is rejected is documented"),
+    "consent_declined": Guess("S", "the text; the code access_denied is documented"),
+    "authorize_grant_off": Guess("S", "the whole answer"),
+    "lost_transaction": Guess("S", "the text"),
+    "metadata_document": Guess("?", "how a client metadata document is refused on first use"),
+    # /oauth/token
+    "invalid_grant": Guess("S", "status 403; the API reference says 400"),
+    "client_authentication": Guess("S", "401 access_denied/Unauthorized; the API reference has invalid_client"),
+    "grant_not_allowed": Guess("S", "status 403; the text is observed"),
+    "unsupported_grant_type": Guess("S", "the text"),
+    "machine_without_grant": Guess("S", "status 403 and the text, which is widely quoted"),
+    "machine_scope": Guess("S", "the whole answer"),
+    "invalid_device_code": Guess("?", "the text"),
+    "expired_device_code": Guess("?", "the text; code and status are documented"),
+    "exchange_subject_token": Guess("?", "code and text; status 401 is documented"),
+    "exchange_token_type": Guess("?", "the text"),
+    "malformed_request": Guess("?", "text for repeated parameters, unreadable bodies, contradicting credentials"),
+    # the other endpoints
+    "revoke_foreign_token": Guess("?", "the whole answer; that it is refused is documented"),
+    "device_refused": Guess("S", "that /oauth/device/code refuses with the codes of /authorize"),
+    "registration_off": Guess("?", "the whole answer, status 403"),
+    "registration_metadata": Guess("?", "the whole answer; RFC 7591's is used"),
+    "logout_target": Guess("S", "status and text of the page"),
+    "logout_hint": Guess("?", "status and text of the page"),
+    "logout_third_party": Guess("?", "status and text of the page; that it is not supported is documented"),
+}

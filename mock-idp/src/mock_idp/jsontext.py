@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def parse_json(data: bytes) -> Any:  # noqa: ANN401 - a JSON value
+    """The JSON value in `data`. ValueError when it is none, or one that could not be written down again.
+
+    Python's parser takes NaN, lone surrogates and any depth; the rest of the program would trip over them later.
+    """
+    try:
+        value = json.loads(data, parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

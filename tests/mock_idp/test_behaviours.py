@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mock_idp.behaviour_tables import BEGIN, END, tables
+from mock_idp.guesses import GUESSES
+from mock_idp.loading import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "mock-idp/src/mock_idp"
+
+
+def behaviours(**switches: Any) -> Any:
+    return lambda file: file.update(behaviours=switches)
+
+
+def test_the_tables_of_switches_are_current() -> None:
+    document = (ROOT / "mock-idp/BEHAVIOURS.md").read_text(encoding="utf-8")
+    kept = document.partition(BEGIN)[2].partition(END)[0]
+    assert kept.strip() == tables(), "run: python -m mock_idp behaviours"
+
+
+def test_every_guess_is_named_in_the_code_and_every_name_is_a_guess() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    named = set(re.findall(r'guess(?:: str \| None)? ?= ?"(\w+)"', code))
+    named |= set(re.findall(r'guess="(\w+)" if', code))
+    assert named == set(GUESSES)
+
+
+def test_an_answer_that_is_a_guess_can_be_replaced_in_part_or_whole(start: Any) -> None:
+    tenant = start(offline=behaviours(answers={"login_required": {"description": "Who are you?"}}))
+    answer = tenant.callback_parameters(tenant.authorize(prompt="none"))
+    assert (answer["error"], answer["error_description"]) == ("login_required", "Who are you?")
+    other = {"status": 418, "error": "teapot", "description": "short and stout"}
+    page = start(offline=behaviours(answers={"unknown_client": other})).authorize(client_id="nobody")
+    assert page.status_code == 418
+    assert "short and stout" in page.text
+
+
+def test_an_answer_that_is_no_guess_cannot_be_replaced(start: Any) -> None:
+    with pytest.raises(ConfigurationError, match="there is no guessed answer 'teapot'"):
+        start(offline=behaviours(answers={"teapot": {"status": 418}}))
+
+
+def test_switches_work_at_run_time_too(tenant: Any) -> None:
+    change = {"offline": {"behaviours": {"answers": {"invalid_grant": {"status": 400}}}}}
+    assert tenant.redeem("nonsense").status_code == 403
+    tenant.http.patch("/__mock__/configuration", json=change)
+    assert tenant.redeem("nonsense").status_code == 400
+
+
+def test_the_older_discovery_document(start: Any) -> None:
+    document = (
+        start(offline=behaviours(discovery_document="older")).http.get("/.well-known/openid-configuration").json()
+    )
+    assert "grant_types_supported" not in document
+    assert "none" not in document["token_endpoint_auth_methods_supported"]
+
+
+def test_the_cache_header_of_the_jwks(start: Any) -> None:
+    tenant = start(offline=behaviours(jwks_cache_control="no-store"))
+    assert tenant.http.get("/.well-known/jwks.json").headers["cache-control"] == "no-store"
+
+
+def test_a_callback_that_is_left_out(start: Any) -> None:
+    assert start().authorize(redirect_uri=None).status_code == 302
+    assert start(offline=behaviours(omitted_redirect_uri=False)).authorize(redirect_uri=None).status_code == 400
+
+
+def test_consent_on_localhost(start: Any) -> None:
+    tenant = start(offline=behaviours(consent_on_localhost=False))
+    assert "code" in tenant.callback_parameters(tenant.follow(tenant.log_in(tenant.authorize())))
+
+
+def test_a_machine_that_names_a_resource_and_its_permissions(start: Any) -> None:
+    api = "http://localhost:5555/mcp"
+    asked = {"grant_type": "client_credentials", "resource": api}
+    tenant = start()
+    token = tenant.token(tenant.machine, **asked).json()["access_token"]
+    assert tenant.claims(token)["permissions"] == ["access:mcp"]
+    strict = start(offline=behaviours(resource_for_machines=False, machine_permissions=False))
+    assert strict.token(strict.machine, **asked).status_code == 403
+    token = strict.token(strict.machine, grant_type="client_credentials", audience=api).json()["access_token"]
+    assert "permissions" not in strict.claims(token)
+
+
+def test_the_lifetime_of_an_opaque_token(start: Any) -> None:
+    tenant = start(offline=behaviours(opaque_lifetime=60))
+    assert tenant.tokens(audience=None)["expires_in"] == 60
+
+
+def test_a_scope_that_was_granted_as_requested_may_be_left_out_of_the_answer(start: Any) -> None:
+    tenant = start(offline=behaviours(scope_in_answer="when_different"))
+    assert "scope" not in tenant.tokens(scope="access:mcp")
+    assert tenant.browser().tokens(scope="access:mcp other")["scope"] == "access:mcp"
+
+
+def test_userinfo_may_refuse_with_bare_text(start: Any) -> None:
+    response = start(offline=behaviours(userinfo_error="text")).http.get("/userinfo")
+    assert (response.status_code, response.text) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize(("ends", "status"), [(False, 200), (True, 403)])
+def test_a_code_that_comes_twice_may_end_the_tokens_it_gave(start: Any, ends: bool, status: int) -> None:
+    tenant = start(offline=behaviours(code_reuse_ends_tokens=ends))
+    code = tenant.sign_in(scope="access:mcp offline_access")["code"]
+    token = tenant.redeem(code).json()["refresh_token"]
+    assert tenant.redeem(code).status_code == 403
+    assert tenant.token(grant_type="refresh_token", refresh_token=token).status_code == status

@@ -1,0 +1,45 @@
+"""Processes of this machine on free ports: one tenant; a server as it is, and one whose keys get stale at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from deployment import Deployment, deployed
+from processes import OfflineStack, prepare, wait_for
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineStack]:
+    """The offline tenant, running; its server is not."""
+    offline = prepare(tmp_path_factory.mktemp("security"))
+    with offline.tenant():
+        yield offline
+
+
+@pytest.fixture(scope="session")
+def server(tenant: OfflineStack) -> Iterator[Deployment]:
+    """The server as it is."""
+    with deployed(tenant) as running:
+        wait_for(f"{running.origin}/readyz", 200)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _short_lived(tenant: OfflineStack) -> Iterator[Deployment]:
+    with deployed(tenant, "short_lived_keys") as running:
+        yield running
+
+
+@pytest.fixture
+def short_lived(_short_lived: Deployment) -> Iterator[Deployment]:
+    """A server whose keys get stale at once; the tenant is set back afterwards."""
+    wait_for(f"{_short_lived.origin}/readyz", 200)
+    yield _short_lived
+    _short_lived.stack.control("POST", "reset")

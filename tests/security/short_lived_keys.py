@@ -1,0 +1,37 @@
+"""The example server with keys that get stale at once, so that no test waits for it: `python -m short_lived_keys`."""
+
+from __future__ import annotations
+
+import logging.config
+
+import uvicorn
+
+from gatehouse_server.__main__ import LOGGING, server_config
+from gatehouse_server.example import example_app
+from gatehouse_server.keys import Limits, SigningKeys
+from gatehouse_server.listen import listening_sockets
+from gatehouse_server.settings import load_settings
+
+FETCH_SECONDS = 4.0
+LIMITS = Limits(
+    timeout=FETCH_SECONDS,
+    patience=0.1,
+    min_age=0.3,
+    max_age=0.3,
+    max_stale=3600,
+    unknown_key_cooldown=0.3,
+    failure_cooldown=0.3,
+)
+
+
+def main() -> None:
+    """Run until a signal ends it."""
+    settings = load_settings()
+    sockets = listening_sockets(settings.host, settings.port)
+    logging.config.dictConfig(LOGGING)
+    keys = SigningKeys(settings.jwks_url, settings.algorithm, limits=LIMITS)
+    uvicorn.Server(server_config(example_app(settings, keys=keys), settings)).run(sockets=sockets)
+
+
+if __name__ == "__main__":
+    main()

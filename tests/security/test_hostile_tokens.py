@@ -1,0 +1,55 @@
+"""Hostile tokens against a real server: each is refused with 401, and the audit line says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployment import Deployment
+from forged import forged
+from hostile import HOSTILE
+
+NAMES = list(forged("", ""))
+
+
+@pytest.mark.requirement("S6")
+@pytest.mark.requirement("S15")
+@pytest.mark.requirement("S16")
+@pytest.mark.requirement("S20")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_token_is_refused_with_its_own_reason_when_it_is(server: Deployment, name: str) -> None:
+    reason, order = forged(server.stack.issuer, server.stack.audience)[name]
+    token = server.stack.mint(**order)
+    refusal, line = server.ask(token)
+    assert refusal.status_code == 401, refusal.text
+    assert 'error="invalid_token"' in refusal.headers["WWW-Authenticate"]
+    assert (line["decision"], line["reason"], line["status"]) == ("refuse", reason, 401)
+    assert "subject" not in line, "nothing in a token that was refused is a fact"
+
+
+def test_there_are_at_least_sixty_hostile_tokens() -> None:
+    assert len({*NAMES, *HOSTILE}) >= 60
+    orders = [str(order) for _, order in forged("http://localhost/", "http://localhost/mcp").values()]
+    assert len(set(orders)) == len(orders), "no token stands under two names"
+
+
+def test_a_token_without_a_fault_is_let_in(server: Deployment) -> None:
+    answer, line = server.ask(server.stack.mint())
+    assert answer.status_code == 200, answer.text
+    assert (line["decision"], line["subject"]) == ("allow", "auth0|65a11ce00000000000000001")
+
+
+@pytest.mark.requirement("S25")
+def test_the_server_wrote_nothing_of_any_token(server: Deployment) -> None:
+    tokens = [
+        server.stack.mint(),
+        server.stack.mint(variant="expired"),
+        server.stack.mint(header={"jku": "https://x/"}),
+    ]
+    for token in tokens:
+        server.ask(token)
+    written = server.written()
+    for token in tokens:
+        header, claims, signature = token.split(".")
+        assert signature not in written
+        assert claims not in written
+        assert header not in written
