@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging.config
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
+from . import audit
 from .catalogue import Catalogue
 from .example import example_app, example_server
 from .listen import CannotListen, listening_sockets
@@ -60,7 +62,10 @@ def main() -> None:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     logging.config.dictConfig(LOGGING)
-    server = uvicorn.Server(server_config(example_app(settings, metrics), settings))
+    server = uvicorn.Server(server_config(example_app(settings, metrics, trail=_to_stdout), settings))
+    # What is there now stays for good: the garbage collector need not look at it again with every few requests.
+    gc.collect()
+    gc.freeze()
     server.run(sockets=sockets)
     if not server.started:
         raise SystemExit(START_ERROR)
@@ -79,6 +84,12 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         lifespan="on",
         log_config=None,
     )
+
+
+def _to_stdout(record: audit.Record) -> None:
+    # What the logger would write there, at a tenth of its cost.
+    sys.stdout.write(f"{audit.line_of(record)}\n")
+    sys.stdout.flush()
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

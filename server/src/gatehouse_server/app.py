@@ -16,11 +16,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from . import audit
 from .catalogue import Catalogue
 from .challenge import Challenges
-from .gate import MOST_BODY_BYTES, Gate
+from .gate import Gate
 from .health import health_routes
 from .keys import KeysUnavailable, SigningKeys
 from .metadata import metadata_routes, metadata_url
@@ -28,6 +29,7 @@ from .metrics import Metrics
 from .permissions import Hierarchy
 from .settings import Settings
 from .streams import OnDemandStreams
+from .telemetry import leave_out_unused_spans
 from .tokens import TokenVerifier
 from .visibility import Visibility
 
@@ -52,6 +54,8 @@ def protect(
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
+    trail: audit.Trail = audit.to_logger,
+    sessions: bool = False,
 ) -> Starlette:
     """The finished ASGI app: `mcp` over streamable HTTP, behind the gate.
 
@@ -63,13 +67,17 @@ def protect(
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
         metrics: where decisions are counted; its registry can be served or scraped as the caller likes.
         keys: the tenant's signing keys, for tests; from `settings.jwks_url` unless given.
+        trail: is told of every decision; the logger `gatehouse.audit` unless given.
+        sessions: keep sessions for clients of revisions before 2026-07-28, so that tools can ask them something
+            (sampling, elicitation, roots) and log to them. A session belongs to who opened it and lives in one process:
+            with replicas the balancer must lead it there. Without them (the default) the server keeps nothing.
     """
     metrics = metrics or Metrics()
     keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
     catalogue = Catalogue(mcp, [settings.required_permission])
     security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
     inner = mcp.streamable_http_app(streamable_http_path=settings.mcp_path, transport_security=security)
-    manager = OnDemandStreams(mcp.session_manager.app, security, MOST_BODY_BYTES)
+    manager = OnDemandStreams(mcp.session_manager.app, security, sessions=sessions)
     hierarchy = Hierarchy(implies)
     mcp.middleware.append(Visibility(catalogue, hierarchy))
 
@@ -83,6 +91,7 @@ def protect(
             resource=settings.public_url,
             grant_claim=settings.grant_claim,
             hierarchy=hierarchy,
+            trail=trail,
         )
 
     verifier = TokenVerifier(
@@ -97,14 +106,38 @@ def protect(
         routes=[
             *health_routes(keys),
             *metadata_routes(settings.public_url, settings.issuer, catalogue.every),
-            # The MCP endpoint without the SDK's own routing: one router is enough.
-            Route(settings.mcp_path, gate(manager.handle_request)),
             *_trailing_slash(settings),
             *(Route(route.path, gate(inner)) for route in _custom_routes(inner, settings)),
         ],
-        middleware=[_cors(settings.origins())],
-        lifespan=_lifespan(manager, keys),
+        middleware=[
+            _cors(settings.origins()),
+            Middleware(_Shortcut, path=settings.mcp_path, endpoint=gate(manager.handle_request)),
+        ],
+        lifespan=_lifespan(mcp, manager, keys),
     )
+
+
+class _Shortcut:
+    """The MCP endpoint, ahead of all routing: nearly every request is for it."""
+
+    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
+        self._app = app
+        self._path = path
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here = scope["type"] == "http" and scope["path"] == scope.get("root_path", "") + self._path
+        await (self._endpoint if here else self._app)(scope, receive, send)
+
+
+class _Cors(CORSMiddleware):
+    """Starlette's, where there is an Origin: no answer here may be kept by a cache that would have to know of it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and b"origin" in dict(scope["headers"]):
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def _custom_routes(inner: Starlette, settings: Settings) -> list[Route]:
@@ -124,7 +157,7 @@ def _trailing_slash(settings: Settings) -> list[Route]:
 def _cors(origins: list[str]) -> Middleware:
     patterns = [re.escape(origin).replace(r":\*", r":\d+") for origin in origins]
     return Middleware(
-        CORSMiddleware,
+        _Cors,
         allow_origin_regex="|".join(patterns),
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=CORS_REQUEST_HEADERS,
@@ -132,13 +165,16 @@ def _cors(origins: list[str]) -> Middleware:
     )
 
 
-def _lifespan(manager: OnDemandStreams, keys: SigningKeys) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    mcp: MCPServer, manager: OnDemandStreams, keys: SigningKeys
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
             await keys.warm()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        leave_out_unused_spans(mcp)
         # The tenant may come up later than the server: the first fetch must not hold up the start.
         warming = asyncio.create_task(warm())
         async with manager.run():

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 
 from .operations import NO_MESSAGE, Operation
 
@@ -34,21 +38,40 @@ class Record:
     duration: float = 0.0
 
 
-def write(record: Record) -> None:
-    """Write the record as one line, at level INFO."""
-    if not logger.isEnabledFor(logging.INFO):
-        return
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "request_id": record.request_id,
-        "decision": record.decision,
-        "reason": record.reason,
-        "subject": record.subject,
-        "client": record.client,
-        "operation": record.operation.method[:LONGEST_NAME],
-        "target": record.operation.name[:LONGEST_NAME],
-        "missing": record.missing,
-        "status": record.status,
-        "duration_ms": round(record.duration * 1000, 2),
-    }
-    logger.info(json.dumps({name: value for name, value in line.items() if value not in (None, "", ())}))
+Trail = Callable[[Record], object]
+"""Where records go."""
+
+
+def to_logger(record: Record) -> None:
+    """To the logger `gatehouse.audit`, at level INFO."""
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(line_of(record))
+
+
+def line_of(record: Record) -> str:
+    """The record as one line of JSON in ASCII, whatever names the client chose."""
+    texts = (
+        ("time", _timestamp(time.time())),
+        ("request_id", record.request_id),
+        ("decision", record.decision),
+        ("reason", record.reason),
+        ("subject", record.subject),
+        ("client", record.client),
+        ("operation", record.operation.method[:LONGEST_NAME]),
+        ("target", record.operation.name[:LONGEST_NAME]),
+    )
+    # Text by text: far faster than a dictionary through json.dumps, and this is on the way of every request.
+    members = [f'"{name}": {encode_basestring_ascii(text)}' for name, text in texts if text]
+    if record.missing:
+        members.append(f'"missing": {json.dumps(record.missing)}')
+    return f'{{{", ".join(members)}, "status": {record.status}, "duration_ms": {record.duration * 1000:.2f}}}'
+
+
+def _timestamp(now: float) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    return f"{_to_the_second(int(now))}.{int(now * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Generator
+from typing import Any
 
 from starlette.types import Message, Receive
 
@@ -63,9 +65,12 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _next(receive: Receive, seconds: float) -> Message:
+    begun = _Begun(_checked(receive))
+    if begun.message is not None:
+        return begun.message
     try:
         async with asyncio.timeout(seconds):
-            return await _checked(receive)
+            return await begun
     except TimeoutError:
         raise BodyTooSlow from None
 
@@ -75,3 +80,24 @@ async def _checked(receive: Receive) -> Message:
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message
+
+
+class _Begun:
+    """A coroutine that has run up to its first wait, or to its end: nearly always the body is there already, and
+    what need not be waited for needs no timer.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Message]) -> None:
+        self.message: Message | None = None
+        self._rest = coroutine.__await__()
+        try:
+            self._waits_for = next(self._rest)
+        except StopIteration as end:
+            self.message = end.value
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        try:
+            yield self._waits_for
+            return (yield from self._rest)
+        finally:
+            self._rest.close()

@@ -7,7 +7,8 @@ Sources: RFC 6750 section 3 (Bearer challenges), RFC 9728 section 5.1 (`resource
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import lru_cache
 
 from starlette.responses import JSONResponse
 
@@ -25,27 +26,26 @@ class Challenges:
 
     def __init__(self, resource_metadata_url: str) -> None:
         self._metadata_url = resource_metadata_url
+        # There are few different refusals, and a client that is refused asks again.
+        self._refusal = lru_cache(maxsize=256)(self._build)
 
     def credentials_missing(self, scopes: Iterable[str]) -> JSONResponse:
         """401 without an error code: the request carried no credentials at all (RFC 6750 section 3.1)."""
         description = "This server needs an access token: Authorization: Bearer <token>."
-        return self._refuse(401, {"error_description": description}, {"scope": _joined(scopes)})
+        return self._refusal(401, None, description, _joined(scopes))
 
     def invalid_token(self, description: str, scopes: Iterable[str]) -> JSONResponse:
         """401 `invalid_token`."""
-        error = {"error": "invalid_token", "error_description": description}
-        return self._refuse(401, error, {**error, "scope": _joined(scopes)})
+        return self._refusal(401, "invalid_token", description, _joined(scopes))
 
     def insufficient_scope(self, missing: Iterable[str], scopes: Iterable[str]) -> JSONResponse:
         """403 `insufficient_scope`, naming every scope that the operation needs."""
         description = f"The token lacks the permission {_joined(missing)}."
-        error = {"error": "insufficient_scope", "error_description": description}
-        return self._refuse(403, error, {**error, "scope": _joined(scopes)})
+        return self._refusal(403, "insufficient_scope", description, _joined(scopes))
 
     def invalid_request(self, description: str) -> JSONResponse:
         """400 `invalid_request`: the credentials are not presented in one clear way."""
-        error = {"error": "invalid_request", "error_description": description}
-        return self._refuse(400, error, error)
+        return self._refusal(400, "invalid_request", description, None)
 
     def bad_message(self, status: int, description: str) -> JSONResponse:
         """A body that is not read as a message: too large (413), too slow (408), not one message (400)."""
@@ -58,11 +58,12 @@ class Challenges:
         body = {"error": "temporarily_unavailable", "error_description": description}
         return JSONResponse(body, 503, headers={"Retry-After": str(retry_after), **_NOT_STORED})
 
-    def _refuse(self, status: int, body: Mapping[str, str], parameters: Mapping[str, str]) -> JSONResponse:
-        named = {**parameters, "resource_metadata": self._metadata_url}
+    def _build(self, status: int, error: str | None, description: str, scope: str | None) -> JSONResponse:
+        told = {"error": error, "error_description": description} if error else {}
+        named = {**told, **({} if scope is None else {"scope": scope}), "resource_metadata": self._metadata_url}
         challenge = ", ".join(f'{name}="{_NOT_QUOTABLE.sub("?", value)}"' for name, value in named.items())
         headers = {"WWW-Authenticate": f"Bearer {challenge}", **_NOT_STORED}
-        return JSONResponse(dict(body), status, headers=headers)
+        return JSONResponse(told or {"error_description": description}, status, headers=headers)
 
 
 def _joined(scopes: Iterable[str]) -> str:

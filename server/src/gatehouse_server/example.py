@@ -8,6 +8,7 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from . import audit
 from .app import protect
 from .exchange import TokenExchange
 from .keys import SigningKeys
@@ -36,11 +37,16 @@ def example_server(settings: Settings) -> MCPServer:
     return mcp
 
 
-def example_app(settings: Settings, metrics: Metrics | None = None, keys: SigningKeys | None = None) -> Starlette:
+def example_app(
+    settings: Settings,
+    metrics: Metrics | None = None,
+    keys: SigningKeys | None = None,
+    trail: audit.Trail = audit.to_logger,
+) -> Starlette:
     """The example server behind the gate, and beside it the other API that one of its tools calls."""
     metrics = metrics or Metrics()
     keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
-    app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys)
+    app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
     calendar = TokenVerifier(
         keys, issuer=settings.issuer, audience=settings.calendar_audience, algorithm=settings.algorithm
     )

@@ -65,6 +65,7 @@ class Gate:
         app: what is protected.
         resource: the protected resource's identifier, for the SDK's own bindings.
         grant_claim: which claim says what a token lets its client do.
+        trail: is told of every decision.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Gate:
         resource: str,
         grant_claim: GrantClaim = "scope",
         hierarchy: Hierarchy | None = None,
+        trail: audit.Trail = audit.to_logger,
     ) -> None:
         self._app = app
         self._verifier = verifier
@@ -87,6 +89,7 @@ class Gate:
         self._resource = resource
         self._grant_claim = grant_claim
         self._hierarchy = hierarchy or Hierarchy()
+        self._trail = trail
         self._callers: WeakKeyDictionary[VerifiedToken, Caller] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +134,7 @@ class Gate:
         if missing:
             raise Refused("insufficient_scope", self._challenges.insufficient_scope(missing, needed), missing)
         scope["user"], scope["auth"] = caller.user, caller.credentials
-        streaming.set(operation.wants_progress)
+        streaming.set(operation.wants_stream)
         return receive
 
     async def _authenticate(self, scope: Scope) -> Caller:
@@ -175,7 +178,7 @@ class Gate:
         if scheme.lower() != "bearer":
             return None
         token = token.strip(_BLANK)
-        if not token or not token.isascii() or "," in token or any(map(str.isspace, token)):
+        if not token.isascii() or "," in token or token.split() != [token]:
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
         return token
 
@@ -207,10 +210,10 @@ class Gate:
             auth_context_var.reset(reset)
 
     def _write(self, record: audit.Record) -> None:
-        self._metrics.decisions.labels(record.decision, record.reason).inc()
+        self._metrics.count_decision(record.decision, record.reason)
         if record.decision == "allow":
             self._metrics.observe(self._catalogue.label(record.operation), record.duration)
-        audit.write(record)
+        self._trail(record)
 
 
 def _request_id(scope: Scope) -> str:

@@ -230,7 +230,12 @@ def _usable_key(entry: Any, algorithm: str) -> jwt.PyJWK | None:  # noqa: ANN401
     if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm or entry.get("kty") == "oct":
         return None
     try:
-        return jwt.PyJWK(entry, algorithm)
+        if "d" in entry:
+            raise ValueError("it is a private key, and now everybody's")
+        key = jwt.PyJWK(entry, algorithm)
+        if weakness := key.Algorithm.check_key_length(key.key):
+            raise ValueError(weakness)
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         logger.warning("signing keys: key %r is unusable: %s", entry["kid"][:64], error)
         return None
+    return key

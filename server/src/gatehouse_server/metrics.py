@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
 
@@ -26,6 +28,14 @@ class Metrics:
         self.token_cache = Counter(
             "gatehouse_token_cache", "Look-ups of verified tokens", ["outcome"], registry=self.registry
         )
+        # Finding a series by its labels costs more than counting. There are few, and the caller cannot make up others.
+        self._decision = lru_cache(1024)(self.decisions.labels)
+        self._call = lru_cache(1024)(self.calls.labels)
+        self._lookup = lru_cache(8)(self.token_cache.labels)
+
+    def count_decision(self, decision: str, reason: str) -> None:
+        """The gate let a request pass (`allow`) or not (`refuse`)."""
+        self._decision(decision, reason).inc()
 
     def count_key_fetch(self, outcome: str) -> None:
         """A fetch of the signing keys ended `ok` or `failed`."""
@@ -33,11 +43,11 @@ class Metrics:
 
     def count_lookup(self, outcome: str) -> None:
         """A token was known already (`hit`) or not (`miss`)."""
-        self.token_cache.labels(outcome).inc()
+        self._lookup(outcome).inc()
 
     def observe(self, labels: tuple[str, str], seconds: float) -> None:
         """An allowed call of that method and target took that long."""
-        self.calls.labels(*labels).observe(seconds)
+        self._call(*labels).observe(seconds)
 
     def serve(self, host: str, port: int) -> None:
         """Serve them in a thread of their own.

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+from mcp_types import LOG_LEVEL_META_KEY
 
 Kind = Literal["tool", "prompt", "resource"]
 Target = tuple[Kind, str]
 Reader = Callable[[Mapping[str, Any]], tuple[Target, ...]]
 
 
+# What a client asks for with these in `_meta` arrives while it waits for the result.
+_STREAMED = frozenset({"progressToken", LOG_LEVEL_META_KEY})
+
+
 class MalformedMessage(ValueError):
     """The body is not one JSON-RPC message that every reader reads alike."""
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """A method, and the tools, prompts and resources that it touches."""
 
     method: str
     targets: tuple[Target, ...] = ()
-    wants_progress: bool = False
+    wants_stream: bool = False
 
     @property
     def name(self) -> str:
@@ -46,7 +50,7 @@ def read_operation(body: bytes) -> Operation:
             two different operations).
     """
     try:
-        message = json.loads(body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        message = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"The body is not JSON that can be read in one way only: {error}.") from error
     if isinstance(message, list):
@@ -67,8 +71,8 @@ def operation_of(method: str, params: object) -> Operation:
         return Operation(method)
     reader = _TARGETS.get(method)
     meta = params.get("_meta")
-    wants_progress = isinstance(meta, Mapping) and "progressToken" in meta
-    return Operation(method, reader(params) if reader else (), wants_progress)
+    wants_stream = isinstance(meta, Mapping) and not _STREAMED.isdisjoint(meta)
+    return Operation(method, reader(params) if reader else (), wants_stream)
 
 
 def _named(kind: Kind, member: str) -> Reader:
@@ -117,3 +121,6 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)

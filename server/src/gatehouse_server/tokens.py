@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -66,7 +67,7 @@ class TokenVerifier:
         algorithm: the one signature algorithm that is accepted.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
-        cache_size: verified tokens that are remembered (by hash, never past their expiry or their key).
+        cache_size: verified tokens that are remembered, by hash; what changes with time is checked at each use.
         on_lookup: told `hit` or `miss` for every token.
     """
 
@@ -88,9 +89,10 @@ class TokenVerifier:
         self._algorithm = algorithm
         self._leeway = leeway
         self._clock = clock
-        self._jws = jwt.PyJWS(algorithms=[algorithm])
         self._verified: OrderedDict[bytes, VerifiedToken] = OrderedDict()
         self._cache_size = cache_size
+        # All tokens of a key have the same header.
+        self._key_id = lru_cache(64)(self._read_key_id)
         self._on_lookup = on_lookup
 
     async def verify(self, token: str) -> VerifiedToken:
@@ -104,18 +106,16 @@ class TokenVerifier:
             raise TokenRefused("token_too_large", f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._verified.get(digest)
-        if known is not None and self._still_good(known):
+        if known is not None and self._keys.holds(known.key_id):
             self._verified.move_to_end(digest)
             self._on_lookup("hit")
-            return known
-        self._on_lookup("miss")
-        self._verified.pop(digest, None)
-        verified = await self._verify(token)
-        self._remember(digest, verified)
-        return verified
-
-    def _still_good(self, known: VerifiedToken) -> bool:
-        return self._keys.holds(known.key_id) and self._clock() < known.expires_at
+        else:
+            self._on_lookup("miss")
+            self._verified.pop(digest, None)
+            known = await self._verify(token)
+            self._remember(digest, known)
+        self._check_times(known.claims)
+        return known
 
     def _remember(self, digest: bytes, verified: VerifiedToken) -> None:
         self._verified[digest] = verified
@@ -123,15 +123,14 @@ class TokenVerifier:
             self._verified.popitem(last=False)
 
     async def _verify(self, token: str) -> VerifiedToken:
-        header = _read_header(token)
-        key_id = self._check_header(header)
+        """Everything but the times."""
+        header, payload, signature = _split(token)
+        key_id = self._key_id(header)
         key = await self._keys.get(key_id)
         if key is None:
             raise TokenRefused("unknown_key", "The token is signed with a key that the issuer does not publish.")
-        try:
-            payload = self._jws.decode(token, key, algorithms=[self._algorithm])
-        except jwt.InvalidTokenError as error:
-            raise TokenRefused("bad_signature", "The token's signature does not match.") from error
+        if key.algorithm_name != self._algorithm or not _is_signed(f"{header}.{payload}", signature, key):
+            raise TokenRefused("bad_signature", "The token's signature does not match.")
         claims = _read_object(payload, "claims")
         self._check_claims(claims)
         return VerifiedToken(
@@ -143,7 +142,9 @@ class TokenVerifier:
             claims=claims,
         )
 
-    def _check_header(self, header: dict[str, Any]) -> str:
+    def _read_key_id(self, part: str) -> str:
+        """The key id of a header that may be trusted so far as to look for the key."""
+        header = _read_object(part, "header")
         if header.get("alg") != self._algorithm:
             raise TokenRefused("algorithm_not_allowed", f"Only {self._algorithm} signatures are accepted.")
         for name in _UNTRUSTED_HEADERS:
@@ -163,7 +164,7 @@ class TokenVerifier:
             raise TokenRefused("missing_claim", f"The token lacks the claims: {', '.join(missing)}.")
         self._check_issuer(claims["iss"])
         self._check_audience(claims)
-        self._check_times(claims)
+        _check_time_types(claims)
         _check_text(claims, "sub")
         _check_client(claims)
         _check_grants(claims)
@@ -184,11 +185,8 @@ class TokenVerifier:
         if id_token:
             raise TokenRefused("wrong_type", _IDENTITY_NOT_ACCESS)
 
-    def _check_times(self, claims: dict[str, Any]) -> None:
+    def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = self._clock()
-        for name in ("exp", "iat", "nbf"):
-            if name in claims and not _is_time(claims[name]):
-                raise TokenRefused("invalid_claim", f"The token's {name} is not a time.")
         if claims["exp"] <= now - self._leeway:
             raise TokenRefused("token_expired", "The token has expired.")
         if claims["iat"] > now + self._leeway:
@@ -197,7 +195,8 @@ class TokenVerifier:
             raise TokenRefused("not_yet_valid", "The token is not valid yet.")
 
 
-def _read_header(token: str) -> dict[str, Any]:
+def _split(token: str) -> list[str]:
+    """Header, payload and signature (RFC 7515 section 7.1), still encoded."""
     parts = token.split(".")
     if len(parts) == 5:
         # What Auth0 issues when the client names no API: only the tenant's own /userinfo can read it.
@@ -207,21 +206,37 @@ def _read_header(token: str) -> dict[str, Any]:
         )
     if len(parts) != 3 or not all(parts):
         raise TokenRefused("malformed_token", "The token is not a signed JWT (three parts).")
+    return parts
+
+
+def _is_signed(text: str, signature: str, key: jwt.PyJWK) -> bool:
+    # The key verifies with its own algorithm, whatever the token's header says.
     try:
-        raw = base64.b64decode(parts[0] + "=" * (-len(parts[0]) % 4), altchars=b"-_", validate=True)
+        return key.Algorithm.verify(text.encode("ascii"), key.key, _base64url(signature))
+    except ValueError:
+        return False
+
+
+def _read_object(part: str, what: str) -> dict[str, Any]:
+    try:
+        raw = _base64url(part)
     except ValueError as error:
-        raise TokenRefused("malformed_token", "The token's header is not base64url.") from error
-    return _read_object(raw, "header")
-
-
-def _read_object(raw: bytes, what: str) -> dict[str, Any]:
+        raise TokenRefused("malformed_token", f"The token's {what} is not base64url.") from error
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise TokenRefused("malformed_token", f"The token's {what} is not plain JSON.") from error
     if not isinstance(value, dict):
         raise TokenRefused("malformed_token", f"The token's {what} is not a JSON object.")
     return value
+
+
+def _base64url(part: str) -> bytes:
+    """The bytes, from the one spelling that RFC 7515 allows: no padding, no other alphabet, no stray bits."""
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode("ascii"):
+        raise ValueError("not canonical base64url")
+    return raw
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -234,6 +249,15 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+
+
+def _check_time_types(claims: dict[str, Any]) -> None:
+    for name in ("exp", "iat", "nbf"):
+        if name in claims and not _is_time(claims[name]):
+            raise TokenRefused("invalid_claim", f"The token's {name} is not a time.")
 
 
 def _is_time(value: object) -> bool:

@@ -1,0 +1,150 @@
+"""What protection costs: CPU per request of the protected server beside others, on the same work, in one run.
+
+`make bench` runs it. Loads are interleaved in rounds, so that whatever else the machine does meets all alike; a ratio is
+taken within each round, and the median over the rounds is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import load
+import running
+from issuer import Issuer
+from work import FRESH_TOKENS, LEGACY, MODERN, always_new, repeated
+
+WARMING = 300
+"""Requests before the first round: imports, caches and the allocator settle."""
+
+
+@dataclass
+class Load:
+    """One kind of request to one server, and its CPU per request in microseconds, by round."""
+
+    name: str
+    server: running.Running
+    requests: Iterator[bytes]
+    count: int
+    status: int = 200
+    costs: list[float] = field(default_factory=list)
+
+    def run(self, count: int) -> float:
+        """Send so many requests. Returns the server's microseconds per request."""
+        before = load.cpu_seconds(self.server.pid)
+        asyncio.run(load.send(self.server.port, self.requests, count, self.status))
+        return (load.cpu_seconds(self.server.pid) - before) / count * 1e6
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How the cost of one load relates to another's: `of.costs / to.costs`."""
+
+    name: str
+    of: str
+    to: str
+    target: float
+
+
+RATIOS = (
+    Ratio("repeated token, of the same app unprotected", "unprotected", "gatehouse", 0.95),
+    Ratio("every token new, of the same app unprotected", "unprotected", "gatehouse, every token new", 0.80),
+    Ratio("refusal without a token, of a bare route", "bare", "gatehouse, no token", 0.60),
+    Ratio("refusal of an expired token, of a bare route", "bare", "gatehouse, expired token", 0.60),
+    Ratio("times the article's server", "article (2025-11-25)", "gatehouse", 10),
+    Ratio("times FastMCP's JWTVerifier", "fastmcp", "gatehouse", 3),
+    Ratio("2025-11-25: repeated token, of the app unprotected", "unprotected (2025-11-25)", "gatehouse (2025-11-25)", 0),
+    Ratio("2025-11-25: times the article's server", "article (2025-11-25)", "gatehouse (2025-11-25)", 0),
+    Ratio("every token new: times FastMCP's JWTVerifier", "fastmcp, every token new", "gatehouse, every token new", 0),
+)
+"""A target of 0 is none: the ratio is shown for information."""
+
+
+def main() -> int:
+    """Exit code 0 when every ratio reaches its target."""
+    arguments = _arguments()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        loads = _loads(arguments, Path(folder), stack)
+        for each in loads.values():
+            each.run(WARMING)
+        for number in range(arguments.rounds):
+            for each in random.sample(list(loads.values()), len(loads)):
+                each.costs.append(each.run(each.count))
+            sys.stderr.write(f"\rround {number + 1} of {arguments.rounds}")
+    sys.stderr.write(f"\r{arguments.rounds} rounds in {time.monotonic() - began:.0f} s\n")
+    _print_costs(loads)
+    return 0 if _print_ratios(loads) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--article", type=Path, required=True, help="the Python that has the article's packages")
+    parser.add_argument("--fastmcp", type=Path, required=True, help="the Python that has FastMCP")
+    return parser.parse_args()
+
+
+def _loads(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[str, Load]:
+    issuer = Issuer()
+    stack.callback(issuer.close)
+    own = Path(sys.executable)
+    pythons = {"bare": own, "unprotected": own, "article": arguments.article, "fastmcp_jwt": arguments.fastmcp}
+    servers = {
+        name: stack.enter_context(running.subject(name, python, issuer.url, folder / f"{name}.log"))
+        for name, python in pythons.items()
+    }
+    server = stack.enter_context(running.gatehouse(issuer.url, folder / "gatehouse.log"))
+    sys.stderr.write("minting tokens ...")
+    token, expired = issuer.token(), issuer.expired_token()
+    fresh = always_new(MODERN, [issuer.token() for _ in range(FRESH_TOKENS)])
+    loads = [
+        Load("bare", servers["bare"], repeated(MODERN, None), 3000, 401),
+        Load("gatehouse, no token", server, repeated(MODERN, None), 2000, 401),
+        Load("gatehouse, expired token", server, repeated(MODERN, expired), 1500, 401),
+        Load("unprotected", servers["unprotected"], repeated(MODERN, None), 800),
+        Load("gatehouse", server, repeated(MODERN, token), 800),
+        Load("gatehouse, every token new", server, fresh, 600),
+        Load("fastmcp", servers["fastmcp_jwt"], repeated(MODERN, token), 300),
+        Load("fastmcp, every token new", servers["fastmcp_jwt"], fresh, 300),
+        Load("unprotected (2025-11-25)", servers["unprotected"], repeated(LEGACY, None), 400),
+        Load("gatehouse (2025-11-25)", server, repeated(LEGACY, token), 400),
+        Load("article (2025-11-25)", servers["article"], repeated(LEGACY, token), 60),
+    ]
+    return {each.name: each for each in loads}
+
+
+def _print_costs(loads: dict[str, Load]) -> None:
+    print(f"\n{'CPU per request of the server, in us':<54}{'median':>8}{'min':>8}{'max':>8}")
+    for each in loads.values():
+        costs = (statistics.median(each.costs), min(each.costs), max(each.costs))
+        print(f"{each.name:<54}" + "".join(f"{cost:>8.0f}" for cost in costs))
+
+
+def _print_ratios(loads: dict[str, Load]) -> bool:
+    print(f"\n{'ratio':<54}{'median':>8}{'middle half':>16}{'of mins':>9}{'target':>8}")
+    reached = True
+    for ratio in RATIOS:
+        of, to = loads[ratio.of].costs, loads[ratio.to].costs
+        rounds = sorted(one / other for one, other in zip(of, to, strict=True))
+        median = statistics.median(rounds)
+        low, _, high = statistics.quantiles(rounds, n=4)
+        verdict = "" if not ratio.target else " ok" if median >= ratio.target else " MISSED"
+        reached = reached and verdict != " MISSED"
+        target = f"{ratio.target:>8.2f}" if ratio.target else f"{'':>8}"
+        spread = f"{low:.2f} - {high:.2f}"
+        print(f"{ratio.name:<54}{median:>8.2f}{spread:>16}{min(of) / min(to):>9.2f}{target}{verdict}")
+    return reached
+
+
+if __name__ == "__main__":
+    sys.exit(main())

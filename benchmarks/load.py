@@ -1,0 +1,106 @@
+"""Load on one server: connections that each send the next request when the last answer is complete.
+
+Raw asyncio sockets: the sender must cost less than what it measures. What is measured is the server's CPU time, so
+neither the sender's own time nor that of other programs on the machine is part of a figure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+
+CONNECTIONS = 16
+SECONDS = 60
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class UnexpectedAnswer(Exception):
+    """The server answered something else than what is measured."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of that process so far, all threads, user and system (Linux: the process's own CPU clock)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+async def send(port: int, requests: Iterator[bytes], count: int, status: int) -> None:
+    """Send `count` requests over `CONNECTIONS` connections; every answer must have the status.
+
+    Raises:
+        UnexpectedAnswer: one had another, or a connection ended.
+    """
+    loop = asyncio.get_running_loop()
+    work = _Work(requests, count, status, loop.create_future())
+    connecting = (loop.create_connection(lambda: _Connection(work), "127.0.0.1", port) for _ in range(CONNECTIONS))
+    connections = await asyncio.gather(*connecting)
+    try:
+        for _, connection in connections:
+            connection.next()
+        async with asyncio.timeout(SECONDS):
+            await work.done
+    finally:
+        for transport, _ in connections:
+            transport.close()
+
+
+class _Work:
+    """What is left to send, and the end of it."""
+
+    def __init__(self, requests: Iterator[bytes], count: int, status: int, done: asyncio.Future[None]) -> None:
+        self.requests = requests
+        self.unsent = count
+        self.unanswered = count
+        self.expected = f"HTTP/1.1 {status} ".encode()
+        self.done = done
+
+    def take(self) -> bytes | None:
+        if self.unsent == 0:
+            return None
+        self.unsent -= 1
+        return next(self.requests)
+
+    def answered(self) -> None:
+        self.unanswered -= 1
+        if self.unanswered == 0 and not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, problem: str) -> None:
+        if not self.done.done():
+            self.done.set_exception(UnexpectedAnswer(problem))
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, work: _Work) -> None:
+        self._work = work
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._work.fail(f"the connection ended: {error}")
+
+    def next(self) -> None:
+        request = self._work.take()
+        if request is not None:
+            self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        if not head.startswith(self._work.expected):
+            self._work.fail(self._received.decode(errors="replace"))
+            return
+        length = _LENGTH.search(head)
+        if length is None:
+            self._work.fail(f"no length in {head!r}")
+        elif len(body) == int(length[1]):
+            self._received = b""
+            self._work.answered()
+            self.next()

@@ -1,0 +1,31 @@
+"""How every subject is served: as `python -m gatehouse_server` serves itself. PORT is the first argument."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import uvicorn
+
+PORT = int(sys.argv[1])
+ISSUER = sys.argv[2]
+AUDIENCE = sys.argv[3]
+
+
+def serve(app: Any) -> None:  # noqa: ANN401 - an ASGI app of whatever framework
+    """Serve the app until a signal ends it: no access log, no Server header, warnings only."""
+    # The SDKs set up logging of their own, at level INFO and in colour: none of that is measured.
+    logging.basicConfig(level=logging.WARNING, force=True)
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=PORT,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=65,
+        log_config=None,
+    )
