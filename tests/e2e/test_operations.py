@@ -26,6 +26,7 @@ def call(tool: str, **arguments: Any) -> dict[str, object]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 
+@pytest.mark.requirement("S10")
 def test_an_operation_with_a_permission_of_its_own_names_all_that_it_needs(stack: Stack) -> None:
     token = stack.mint(claims={"scope": "access:mcp"})
     refusal = stack.call(token, call("convert_time", **CONVERT))
@@ -58,6 +59,7 @@ def test_the_list_hides_what_the_user_can_never_use(stack: Stack) -> None:
     assert "list_events" not in names, "no role gives it to her"
 
 
+@pytest.mark.requirement("S17")
 def test_another_api_is_called_for_the_user_with_a_token_of_its_own(stack: Stack) -> None:
     granted = {"scope": "access:mcp calendar:read", "permissions": ["access:mcp", "calendar:read"]}
     token = stack.mint(claims=granted)

@@ -38,6 +38,7 @@ async def connected(stack: Stack, mode: str, **options: Any) -> AsyncIterator[Cl
         yield client
 
 
+@pytest.mark.requirement("S32")
 @pytest.mark.anyio
 @pytest.mark.parametrize(("mode", "revision"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
 async def test_a_client_of_that_revision_lists_and_calls(stack: Stack, mode: str, revision: str) -> None:
@@ -62,6 +63,7 @@ async def test_an_unknown_time_zone_is_an_error_of_the_tool_that_helps(stack: St
     assert "Asia/Tokyo" in text.text
 
 
+@pytest.mark.requirement("S32")
 @pytest.mark.parametrize("revision", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
 def test_every_handshake_revision_is_answered_in_its_own(stack: Stack, revision: str) -> None:
     parameters = {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}

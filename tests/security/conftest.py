@@ -8,6 +8,7 @@ import pytest
 
 from deployment import Deployment, deployed
 from processes import OfflineStack, prepare, wait_for
+from stack import Stack
 
 
 @pytest.fixture
@@ -38,8 +39,15 @@ def _short_lived(tenant: OfflineStack) -> Iterator[Deployment]:
 
 
 @pytest.fixture
-def short_lived(_short_lived: Deployment) -> Iterator[Deployment]:
-    """A server whose keys get stale at once; the tenant is set back afterwards."""
+def short_lived(tenant_as_it_was: Stack, _short_lived: Deployment) -> Deployment:
+    """A server whose keys get stale at once, and have been fetched."""
     wait_for(f"{_short_lived.origin}/readyz", 200)
-    yield _short_lived
-    _short_lived.stack.control("POST", "reset")
+    return _short_lived
+
+
+@pytest.fixture
+def tenant_as_it_was(tenant: OfflineStack) -> Iterator[Stack]:
+    """The tenant's control API; faults and keys are set back afterwards."""
+    stack = Stack(tenant.mcp_url, tenant.issuer, tenant.control_token, tenant.mcp_url, {})
+    yield stack
+    stack.control("POST", "reset")

@@ -28,6 +28,7 @@ class Deployment:
     stack: Stack
     folder: Path
     name: str
+    metrics_url: str
 
     @property
     def origin(self) -> str:
@@ -67,7 +68,7 @@ LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 @contextlib.contextmanager
 def deployed(offline: OfflineStack, name: str = "gatehouse_server", **variables: str) -> Iterator[Deployment]:
     """Another server beside the tenant, alive; `name` is its module."""
-    (port,) = free_ports(1)
-    with offline.server(name, port, PYTHONPATH=str(HERE), **variables):
-        url = f"http://localhost:{port}/mcp"
-        yield Deployment(Stack(url, offline.issuer, offline.control_token, offline.mcp_url, {}), offline.folder, name)
+    port, metrics = free_ports(2)
+    with offline.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
+        stack = Stack(f"http://localhost:{port}/mcp", offline.issuer, offline.control_token, offline.mcp_url, {})
+        yield Deployment(stack, offline.folder, name, f"http://localhost:{metrics}")

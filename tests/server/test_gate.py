@@ -37,12 +37,16 @@ async def test_a_good_token_gets_the_tools(server: httpx2.AsyncClient, issuer: I
     assert {tool["name"] for tool in answer.json()["result"]["tools"]} == TOOLS
 
 
+@pytest.mark.requirement("S6")
+@pytest.mark.requirement("S7")
+@pytest.mark.requirement("S8")
 async def test_without_credentials_the_challenge_has_no_error(server: httpx2.AsyncClient) -> None:
     refusal = await post(server, None)
     assert refusal.status_code == 401
     assert challenge_of(refusal) == f'Bearer scope="access:mcp", {METADATA}'
 
 
+@pytest.mark.requirement("S8")
 @pytest.mark.parametrize("scheme", ["Basic YWxpY2U6eA==", "DPoP x", "bearerx y", ""])
 async def test_credentials_of_another_scheme_are_none(server: httpx2.AsyncClient, scheme: str) -> None:
     refusal = await server.post("/mcp", headers={**HEADERS, "Authorization": scheme}, json=LIST)
@@ -50,6 +54,8 @@ async def test_credentials_of_another_scheme_are_none(server: httpx2.AsyncClient
     assert "error=" not in challenge_of(refusal)
 
 
+@pytest.mark.requirement("S6")
+@pytest.mark.requirement("S7")
 async def test_a_bad_token_is_told_why(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     refusal = await post(server, issuer.token(exp=1, iat=1))
     assert refusal.status_code == 401
@@ -68,6 +74,7 @@ async def test_an_error_description_cannot_break_out_of_its_quotes(issuer: Issue
     assert challenge_of(refusal).count('"') == 8
 
 
+@pytest.mark.requirement("S9")
 async def test_a_token_without_the_permission_is_forbidden(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     refusal = await post(server, issuer.token(scope="other"))
     assert refusal.status_code == 403
@@ -95,6 +102,7 @@ async def test_scope_is_narrowed_by_permissions(
     assert (await post(server, issuer.token(**claims))).status_code == status
 
 
+@pytest.mark.requirement("S34")
 @pytest.mark.parametrize("value", ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer \xff"])
 async def test_a_malformed_bearer_header_is_a_bad_request(server: httpx2.AsyncClient, value: str) -> None:
     refusal = await server.post("/mcp", headers=[(b"authorization", value.encode("latin-1"))], json=LIST)
@@ -102,17 +110,20 @@ async def test_a_malformed_bearer_header_is_a_bad_request(server: httpx2.AsyncCl
     assert 'error="invalid_request"' in challenge_of(refusal)
 
 
+@pytest.mark.requirement("S34")
 async def test_two_authorization_headers_are_a_bad_request(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     token = issuer.token()
     headers = [*HEADERS.items(), ("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]
     assert (await server.post("/mcp", headers=headers, json=LIST)).status_code == 400
 
 
+@pytest.mark.requirement("S18")
 async def test_a_token_in_the_query_is_not_read(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     refusal = await server.post(f"/mcp?access_token={issuer.token()}", headers=HEADERS, json=LIST)
     assert refusal.status_code == 401
 
 
+@pytest.mark.requirement("S20")
 async def test_without_keys_the_answer_is_try_again_and_not_that_the_token_is_bad(
     server_without_keys: httpx2.AsyncClient, issuer: Issuer
 ) -> None:
@@ -132,11 +143,13 @@ async def test_what_does_not_exist_is_not_found(server: httpx2.AsyncClient, path
     assert (await server.get(path)).status_code == 404
 
 
+@pytest.mark.requirement("S5")
 async def test_a_slash_too_many_leads_to_the_public_url(server: httpx2.AsyncClient) -> None:
     answer = await server.post("/mcp/", json=LIST)
     assert (answer.status_code, answer.headers["Location"]) == (307, "http://localhost:5555/mcp")
 
 
+@pytest.mark.requirement("S19")
 async def test_a_route_that_the_owner_adds_is_behind_the_gate(issuer: Issuer) -> None:
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
@@ -155,6 +168,7 @@ async def test_a_route_that_the_owner_adds_is_behind_the_gate(issuer: Issuer) ->
         assert inside.text == "inside"
 
 
+@pytest.mark.requirement("S21")
 @pytest.mark.parametrize(
     ("host", "status"), [("localhost:5555", 200), ("evil.example.com", 421), ("localhost.evil.com:80", 421)]
 )
@@ -162,6 +176,7 @@ async def test_only_known_hosts_are_served(server: httpx2.AsyncClient, issuer: I
     assert (await post(server, issuer.token(), Host=host)).status_code == status
 
 
+@pytest.mark.requirement("S21")
 @pytest.mark.parametrize(
     ("origin", "status"), [("http://localhost:6274", 200), ("https://evil.example.com", 403), ("null", 403)]
 )
@@ -171,6 +186,7 @@ async def test_only_known_origins_are_served(
     assert (await post(server, issuer.token(), Origin=origin)).status_code == status
 
 
+@pytest.mark.requirement("S23")
 async def test_a_browser_client_may_ask_and_may_read_the_challenge(server: httpx2.AsyncClient) -> None:
     asked = {"Origin": "http://localhost:6274", "Access-Control-Request-Method": "POST"}
     headers = {
@@ -184,12 +200,15 @@ async def test_a_browser_client_may_ask_and_may_read_the_challenge(server: httpx
     assert "WWW-Authenticate" in refusal.headers["Access-Control-Expose-Headers"]
 
 
+@pytest.mark.requirement("S23")
 async def test_another_origin_may_not_ask(server: httpx2.AsyncClient) -> None:
     headers = {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "POST"}
     preflight = await server.options("/mcp", headers=headers)
     assert "Access-Control-Allow-Origin" not in preflight.headers
 
 
+@pytest.mark.requirement("S1")
+@pytest.mark.requirement("S2")
 @pytest.mark.parametrize("path", ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"])
 async def test_the_metadata_names_resource_issuer_and_scope(server: httpx2.AsyncClient, path: str) -> None:
     answer = await server.get(path, headers={"Origin": "https://anywhere.example.com"})

@@ -60,6 +60,7 @@ def test_a_missing_domain_is_named_with_an_example() -> None:
         load_settings()
 
 
+@pytest.mark.requirement("S24")
 @pytest.mark.parametrize(
     "unsafe",
     [

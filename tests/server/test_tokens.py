@@ -19,6 +19,8 @@ def verifier(keys: SigningKeys) -> TokenVerifier:
     return TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
 
 
+@pytest.mark.requirement("S15")
+@pytest.mark.requirement("S16")
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_token_is_refused_with_its_own_code_when_it_is(
     verifier: TokenVerifier, issuer: Issuer, name: str

@@ -56,7 +56,7 @@ def main() -> None:
             sys.stdout.write(Catalogue(example_server(settings), [settings.required_permission]).table())
             return
         sockets = listening_sockets(settings.host, settings.port)
-        metrics = _metrics(settings)
+        metrics = metrics_of(settings)
         export_traces()
     except (SettingsError, CannotListen, TelemetryMissing) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
@@ -98,7 +98,12 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit
 
 
-def _metrics(settings: Settings) -> Metrics:
+def metrics_of(settings: Settings) -> Metrics:
+    """The figures, served on a port of their own when there is one.
+
+    Raises:
+        CannotListen: the port is taken.
+    """
     metrics = Metrics()
     if settings.metrics_port is not None:
         try:

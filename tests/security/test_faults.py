@@ -1,0 +1,230 @@
+"""A tenant that is slow, hangs, refuses, answers garbage, rotates and withholds keys; sixteen clients at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from deployment import HEADERS, LIST, SECONDS, Deployment, deployed
+from gatehouse_server.keys import Limits
+from hostile import part
+from processes import OfflineStack, prepare
+from short_lived_keys import FETCH_SECONDS
+from stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+CLIENTS = 16
+LIVEZ_SECONDS = FETCH_SECONDS / 2
+"""Far more than it takes, and far less than a fetch that blocks the event loop."""
+FAULTS: dict[str, dict[str, Any]] = {
+    "hangs": {"action": "hang"},
+    "hangs up": {"action": "drop"},
+    "answers 500": {"status": 500},
+    "answers 429": {"action": "rate_limit"},
+    "redirects": {"status": 302, "headers": {"location": "https://evil.example.com/keys"}},
+    "answers half of it": {"action": "malformed"},
+    "answers nothing": {"action": "empty"},
+    "answers with a page": {"status": 200, "body": "<html>maintenance</html>"},
+    "answers without keys": {"patch": {"keys": []}},
+    "answers with odd keys": {"patch": {"keys": [1, None, {"kid": "x", "kty": "RSA", "n": 1, "e": []}]}},
+    "answers with a symmetric key": {"patch": {"keys": [{"kid": "x", "kty": "oct", "k": "c2VjcmV0", "alg": "RS256"}]}},
+    "is slow": {"delay_seconds": 0.5},
+}
+
+
+def break_keys(stack: Stack, fault: dict[str, Any]) -> None:
+    """From now on the tenant answers every request for keys like that."""
+    stack.control("POST", "faults", **{"endpoint": "jwks", "times": None, **fault})
+
+
+def mend_keys(stack: Stack) -> None:
+    stack.control("DELETE", "faults")
+
+
+def spoilt(stack: Stack) -> int:
+    """How many requests for keys the tenant spoilt."""
+    return sum(fault["done"] for fault in stack.control("GET", "faults").json()["faults"])
+
+
+def minted(stack: Stack, count: int = CLIENTS) -> list[str]:
+    """Different good tokens, so that none is known from before."""
+    return [stack.mint(claims={"jti": f"{time.monotonic()}-{number}"}) for number in range(count)]
+
+
+def of_unknown_keys(count: int) -> list[str]:
+    """Tokens of as many different keys that nobody published. A key is looked for before anything else is read."""
+    return [f"{part({'alg': 'RS256', 'typ': 'JWT', 'kid': f'nobody-{number}'})}.e30.AAAA" for number in range(count)]
+
+
+@asynccontextmanager
+async def alive(deployment: Deployment) -> AsyncIterator[None]:
+    """/livez answers in time as long as the block runs."""
+    over, times = asyncio.Event(), list[float]()
+
+    async def watch() -> None:
+        async with httpx2.AsyncClient(timeout=SECONDS) as http:
+            while not over.is_set() or not times:
+                began = time.monotonic()
+                assert (await http.get(f"{deployment.origin}/livez")).status_code == 200
+                times.append(time.monotonic() - began)
+                await asyncio.wait([waiting], timeout=0.02)
+
+    waiting = asyncio.ensure_future(over.wait())
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        over.set()
+        await watching
+    assert max(times) < LIVEZ_SECONDS, f"the slowest of {len(times)} answers of /livez took {max(times):.2f} s"
+
+
+async def at_once(deployment: Deployment, tokens: Iterable[str]) -> list[httpx2.Response]:
+    """One request for each token, sixteen at a time, while /livez answers."""
+    async with alive(deployment), httpx2.AsyncClient(timeout=SECONDS) as http:
+        room = asyncio.Semaphore(CLIENTS)
+
+        async def ask(token: str) -> httpx2.Response:
+            async with room:
+                headers = {**HEADERS, "Authorization": f"Bearer {token}"}
+                return await http.post(deployment.stack.mcp_url, headers=headers, json=LIST)
+
+        return await asyncio.gather(*map(ask, tokens))
+
+
+async def until(wanted: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        await asyncio.to_thread(time.sleep, 0.05)
+
+
+def is_told_to_try_again(answer: httpx2.Response) -> bool:
+    """503, and not a word that would make a client throw its token away."""
+    told = answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
+    return told and "WWW-Authenticate" not in answer.headers
+
+
+async def at_once_until_spoilt(deployment: Deployment, tokens: list[str]) -> list[httpx2.Response]:
+    """All answers, until the tenant has spoilt a request for keys."""
+    deadline, answers = time.monotonic() + SECONDS, await at_once(deployment, tokens)
+    while spoilt(deployment.stack) == 0:
+        assert time.monotonic() < deadline, "the server asked for no keys"
+        answers += await at_once(deployment, tokens)
+    return answers
+
+
+@pytest.mark.requirement("S20")
+async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answers(
+    tenant: OfflineStack, tenant_as_it_was: Stack
+) -> None:
+    stack = tenant_as_it_was
+    break_keys(stack, {"status": 503})
+    with deployed(tenant, "short_lived_keys") as cold:
+        tokens = minted(stack)
+        for name, fault in FAULTS.items():
+            mend_keys(stack)
+            break_keys(stack, fault)
+            answers = await at_once_until_spoilt(cold, tokens)
+            if name != "is slow":
+                assert all(map(is_told_to_try_again, answers)), name
+        assert {answer.status_code for answer in answers} == {200}, "the last one, slow, is not too slow"
+
+
+@pytest.mark.requirement("S20")
+@pytest.mark.parametrize("name", FAULTS)
+async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_lived: Deployment, name: str) -> None:
+    tokens, unknown = minted(short_lived.stack), of_unknown_keys(CLIENTS)
+    break_keys(short_lived.stack, FAULTS[name])
+    answers = await at_once_until_spoilt(short_lived, tokens)
+    answers += await at_once(short_lived, tokens)
+    assert {answer.status_code for answer in answers} == {200}
+    if name not in ("is slow", "hangs"):
+        assert all(map(is_told_to_try_again, await at_once(short_lived, unknown)))
+    mend_keys(short_lived.stack)
+    await until(lambda: short_lived.ask(unknown[0])[0].status_code == 401, "the keys are fetched again", 5)
+
+
+async def test_a_flood_of_unknown_keys_leads_to_few_fetches_and_holds_nobody_up(server: Deployment) -> None:
+    tokens = of_unknown_keys(300)
+    good = minted(server.stack)
+    server.stack.control("DELETE", "requests")
+    began = time.monotonic()
+    answers = await at_once(server, [token for pair in zip(tokens, good * 20, strict=False) for token in pair])
+    seconds = time.monotonic() - began
+    assert Counter(answer.status_code for answer in answers) == {401: 300, 200: 300}
+    fetches = len(server.key_fetches())
+    # One for the first unknown key and one for each cool-down since, and those that renew keys by their age.
+    assert 1 <= fetches <= 2 + seconds / Limits().unknown_key_cooldown + seconds / 12, f"{fetches} in {seconds:.1f} s"
+
+
+async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(short_lived: Deployment) -> None:
+    for _ in range(2):
+        short_lived.stack.control("POST", "keys/rotate")
+    token = short_lived.stack.mint()
+    await until(lambda: short_lived.ask(token)[0].status_code == 200, "the new key is known", 5)
+
+
+@pytest.mark.requirement("S15")
+async def test_a_withheld_key_ends_its_tokens_and_no_others_until_it_is_back(short_lived: Deployment) -> None:
+    seen, other = short_lived.stack.mint(), short_lived.stack.mint(key="next")
+    assert short_lived.ask(seen)[0].status_code == 200
+    kid = current_key(short_lived)
+    short_lived.stack.control("POST", f"keys/{kid}/withhold", withheld=True)
+    await until(lambda: short_lived.ask(seen)[1]["reason"] == "unknown_key", "the key is forgotten", 5)
+    assert short_lived.ask(short_lived.stack.mint())[1]["reason"] == "unknown_key"
+    assert short_lived.ask(other)[0].status_code == 200
+    short_lived.stack.control("POST", f"keys/{kid}/withhold", withheld=False)
+    await until(lambda: short_lived.ask(seen)[0].status_code == 200, "the key is back", 5)
+
+
+@pytest.mark.requirement("S15")
+async def test_a_token_cannot_be_replayed_after_its_key_was_revoked(short_lived: Deployment) -> None:
+    seen, unseen = minted(short_lived.stack, 2)
+    assert short_lived.ask(seen)[0].status_code == 200
+    kid = current_key(short_lived)
+    short_lived.stack.control("POST", "keys/rotate")
+    assert short_lived.ask(seen)[0].status_code == 200, "rotation alone ends no token"
+    short_lived.stack.control("POST", f"keys/{kid}/revoke")
+    await until(lambda: short_lived.ask(seen)[1]["reason"] == "unknown_key", "the key is forgotten", 5)
+    for token in (seen, unseen):
+        refusal, line = short_lived.ask(token)
+        assert (refusal.status_code, line["reason"]) == (401, "unknown_key")
+
+
+def current_key(deployment: Deployment) -> str:
+    keys = deployment.stack.control("GET", "keys").json()["keys"]
+    return next(str(key["kid"]) for key in keys if key["state"] == "current")
+
+
+@pytest.mark.requirement("S20")
+async def test_the_server_outlives_a_tenant_that_comes_late_and_goes(tmp_path: Path) -> None:
+    offline = prepare(tmp_path)
+    with contextlib.ExitStack() as tenant, deployed(offline, "short_lived_keys") as server:
+        stranger = of_unknown_keys(CLIENTS)
+        assert all(map(is_told_to_try_again, await at_once(server, stranger)))
+        assert httpx2.get(f"{server.origin}/readyz").status_code == 503
+
+        tenant.enter_context(offline.tenant())
+        tokens = minted(server.stack)
+        await until(lambda: server.ask(tokens[0])[0].status_code == 200, "the tenant is there", 5)
+        assert httpx2.get(f"{server.origin}/readyz").status_code == 200
+
+        tenant.close()
+        assert {answer.status_code for answer in await at_once(server, tokens)} == {200}
+        assert all(map(is_told_to_try_again, await at_once(server, stranger)))
+
+        tenant.enter_context(offline.tenant())
+        await until(lambda: server.ask(stranger[0])[0].status_code == 401, "the tenant is back", 5)
+        assert {answer.status_code for answer in await at_once(server, tokens)} == {200}

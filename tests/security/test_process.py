@@ -1,0 +1,120 @@
+"""The server as a process: its figures, its traces, its audit trail, and its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from deployment import HEADERS, SECONDS, Deployment
+from processes import OfflineStack, free_ports
+from stack import Stack
+
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta": {"progressToken": 1}}
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes in what an OTLP exporter sends."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Collecting)
+        self.received: list[tuple[str, bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Collecting(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.append((self.path, body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and_ends_well(
+    tenant: OfflineStack, tmp_path: Path, collector: Collector, number: signal.Signals
+) -> None:
+    (port,) = free_ports(1)
+    token = Stack("", tenant.issuer, tenant.control_token, "", {}).mint()
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+    log = tenant.folder / "gatehouse_server.log"
+    before = log.stat().st_size if log.exists() else 0
+    with tenant.server(port=port, **variables) as process, httpx2.Client(timeout=SECONDS) as http:
+        headers = {**HEADERS, "Authorization": f"Bearer {token}"}
+        url = f"http://localhost:{port}/mcp"
+        with http.stream("POST", url, headers=headers, json={**CALL, "params": COUNT}) as answer:
+            lines = (line for line in answer.iter_lines() if line.startswith("data: {"))
+            assert "notifications/progress" in next(lines)
+            process.send_signal(number)
+            rest = [json.loads(line.removeprefix("data: ")) for line in lines]
+        assert process.wait(SECONDS) == 0
+    assert rest[-1]["result"]["content"][0]["text"] == "Counted down 2 steps."
+    assert "Traceback" not in log.read_text(encoding="utf-8")[before:]
+    traces = b"".join(body for path, body in collector.received if path == "/v1/traces")
+    assert b"tools/call count_down" in traces
+    assert b"gatehouse-server" in traces
+    assert not [part for part in token.split(".") if part.encode() in traces]
+
+
+def test_figures_are_served_on_a_port_of_their_own(server: Deployment) -> None:
+    server.ask(server.stack.mint())
+    server.ask(server.stack.mint(variant="expired"))
+    figures = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
+    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in figures
+    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in figures
+    assert 'gatehouse_key_fetches_total{outcome="ok"}' in figures
+    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in figures
+    assert httpx2.get(f"{server.origin}/metrics").status_code == 404
+
+
+def test_standard_output_holds_decisions_and_nothing_else(server: Deployment) -> None:
+    server.ask(server.stack.mint())
+    lines = (server.folder / "gatehouse_server.out").read_text(encoding="utf-8").splitlines()
+    assert lines
+    assert all(json.loads(line)["decision"] in ("allow", "refuse") for line in lines)
+
+
+@pytest.mark.requirement("S12")
+def test_the_example_servers_hierarchy_is_honoured(server: Deployment) -> None:
+    arguments = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
+    call = {**CALL, "params": {"name": "convert_time", "arguments": arguments}}
+    granted = {"scope": "access:mcp time:admin", "permissions": ["access:mcp", "time:admin"]}
+    answer = server.stack.call(server.stack.mint(claims=granted), call)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["result"]["structuredContent"]["time"] == "2026-07-28T00:30:00+00:00"
+
+
+@pytest.mark.requirement("S17")
+def test_the_tenant_sees_no_token_of_a_caller_unless_it_is_exchanged(server: Deployment) -> None:
+    server.stack.control("DELETE", "requests")
+    for _ in range(3):
+        assert server.ask(server.stack.mint())[0].status_code == 200
+    assert httpx2.get(f"{server.origin}/readyz").status_code == 200
+    seen = server.stack.control("GET", "requests").json()["requests"]
+    assert [request["tokens"] for request in seen if request["tokens"]] == []

@@ -1,0 +1,297 @@
+"""What the MCP authorization specification asks of a server, row by row, and the tests that show it.
+
+Sources, revision 2026-07-28 unless said otherwise: AUTH = basic/authorization, DISC = its page on authorization server
+discovery, SEC = its security considerations, HTTP = basic/transports/streamable-http, SBP = the tutorial "Security best
+practices", MRTR = basic/patterns/mrtr, BASE = basic, DSC = server/discover. The row numbers are those of the project's
+notes.
+
+A test says with `@pytest.mark.requirement("S7")` that it shows a row; `test_requirements.py` holds both sides together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Owner = Literal["ours", "sdk", "not applicable"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One requirement.
+
+    Args:
+        level: the specification's own word.
+        text: the requirement in our words.
+        source: page of the specification or section of an RFC.
+        tests: names of the tests that show it, the clearest ones; others may be tagged, too.
+        owner: who sees to it. `sdk`: the MCP SDK alone, and nothing of ours could break it.
+        why: why it is not ours.
+    """
+
+    level: str
+    text: str
+    source: str
+    tests: tuple[str, ...] = ()
+    owner: Owner = "ours"
+    why: str = ""
+
+
+REQUIREMENTS: dict[str, Row] = {
+    "S1": Row(
+        "MUST",
+        "Publish the protected resource metadata document.",
+        "AUTH overview, DISC; RFC 9728 section 3",
+        ("test_the_metadata_names_resource_issuer_and_scope",),
+    ),
+    "S2": Row(
+        "MUST",
+        "The document names at least one authorization server, byte by byte as that server names itself.",
+        "DISC; RFC 9728 section 2",
+        ("test_the_metadata_names_resource_issuer_and_scope",),
+    ),
+    "S3": Row(
+        "MUST",
+        "The document can be found: by resource_metadata in the challenge and at the well-known URLs, path and root form.",
+        "DISC; RFC 9728 sections 3.1 and 5.1",
+        ("test_the_challenge_leads_to_a_document_that_names_the_url_byte_by_byte",),
+    ),
+    "S4": Row(
+        "MUST",
+        "resource in the document is the URL that clients use, and the endpoint is mounted where it says.",
+        "RFC 9728 section 3.3; AUTH, canonical server URI",
+        ("test_the_challenge_leads_to_a_document_that_names_the_url_byte_by_byte",),
+    ),
+    "S5": Row(
+        "SHOULD",
+        "The URL has no slash at its end; with one too many, a client is sent to the public URL and not to an inner one.",
+        "AUTH, canonical server URI",
+        (
+            "test_without_a_setting_the_url_has_no_slash_at_its_end",
+            "test_a_slash_too_many_leads_to_the_public_url",
+        ),
+    ),
+    "S6": Row(
+        "MUST",
+        "401 for a token that is missing, invalid or expired.",
+        "AUTH, token handling and error table; OAuth 2.1 section 5.3",
+        (
+            "test_a_token_is_refused_with_its_own_reason_when_it_is",
+            "test_without_credentials_the_challenge_has_no_error",
+        ),
+    ),
+    "S7": Row(
+        "SHOULD",
+        "The challenge of a 401 names the scope to ask for.",
+        "AUTH, scope selection; RFC 6750 section 3",
+        ("test_without_credentials_the_challenge_has_no_error", "test_a_bad_token_is_told_why"),
+    ),
+    "S8": Row(
+        "SHOULD NOT",
+        "No error code in the challenge when the request carried no credentials at all.",
+        "RFC 6750 section 3.1",
+        ("test_without_credentials_the_challenge_has_no_error", "test_credentials_of_another_scheme_are_none"),
+    ),
+    "S9": Row(
+        "SHOULD",
+        "403 with insufficient_scope, the scope that is needed and where the metadata is.",
+        "AUTH, runtime insufficient scope; RFC 6750 section 3.1",
+        ("test_a_token_without_the_permission_is_forbidden",),
+    ),
+    "S10": Row(
+        "SHOULD",
+        "One challenge names every scope that the operation needs.",
+        "AUTH, scope challenge handling",
+        ("test_one_challenge_names_every_permission_of_the_operation",),
+    ),
+    "S11": Row(
+        "design",
+        "Each tool, prompt and resource may need scopes of its own; a call without them ends before it is executed.",
+        "AUTH, scope challenge handling; SBP, scope minimization",
+        (
+            "test_the_permission_is_asked_for_and_is_enough_for",
+            "test_what_was_executed_was_allowed_for_that_token",
+            "test_past_the_gate_a_call_without_its_permission_ends_and_is_reported",
+        ),
+    ),
+    "S12": Row(
+        "MUST",
+        "A broad scope counts as the narrow ones that it implies.",
+        "AUTH, scope challenge handling",
+        (
+            "test_a_broad_permission_opens_what_a_narrow_one_opens",
+            "test_the_example_servers_hierarchy_is_honoured",
+        ),
+    ),
+    "S13": Row(
+        "SHOULD NOT",
+        "offline_access is neither in a challenge nor in scopes_supported.",
+        "AUTH, refresh tokens",
+        ("test_the_metadata_names_what_something_here_needs_and_nothing_else",),
+    ),
+    "S14": Row(
+        "SHOULD",
+        "scopes_supported holds what the server uses and nothing else.",
+        "AUTH, scope selection",
+        ("test_the_metadata_names_what_something_here_needs_and_nothing_else",),
+    ),
+    "S15": Row(
+        "MUST",
+        "A token is validated: signature, algorithm, issuer, times, type; and it ends with its key.",
+        "AUTH, token handling; OAuth 2.1 section 5.2; RFC 8725; RFC 9068",
+        (
+            "test_a_token_is_refused_with_its_own_code_when_it_is",
+            "test_a_token_is_refused_with_its_own_reason_when_it_is",
+            "test_a_token_cannot_be_replayed_after_its_key_was_revoked",
+        ),
+    ),
+    "S16": Row(
+        "MUST",
+        "Only tokens whose audience is this server are accepted.",
+        "AUTH and SEC, token audience; RFC 8707 section 2",
+        (
+            "test_a_token_is_refused_with_its_own_code_when_it_is",
+            "test_a_token_is_refused_with_its_own_reason_when_it_is",
+        ),
+    ),
+    "S17": Row(
+        "MUST NOT",
+        "The caller's token is not passed on: another API is called with a token of its own.",
+        "AUTH and SEC, access token privilege restriction; SBP, token passthrough; RFC 8693",
+        (
+            "test_the_other_api_gets_a_token_of_its_own",
+            "test_the_tenant_sees_no_token_of_a_caller_unless_it_is_exchanged",
+        ),
+    ),
+    "S18": Row(
+        "MUST NOT",
+        "A token in the query is not read.",
+        "AUTH, token requirements; OAuth 2.1 section 5.1",
+        ("test_a_token_in_the_query_is_not_read",),
+    ),
+    "S19": Row(
+        "MUST",
+        "Every request is verified, those to routes that the owner adds among them.",
+        "AUTH, token requirements; SBP, state handles",
+        (
+            "test_a_route_that_the_owner_adds_is_behind_the_gate",
+            "test_only_one_clear_header_with_a_good_token_lets_in",
+            "test_past_the_gate_nobody_is_served_who_is_not_signed_in",
+        ),
+    ),
+    "S20": Row(
+        "MUST",
+        "A failure to verify is neither a 500 nor an open door; an outage of the tenant is a 503 with Retry-After.",
+        "OAuth 2.1 section 5.3; RFC 9110 section 15.6.4",
+        (
+            "test_without_keys_callers_are_told_to_try_again_until_the_tenant_answers",
+            "test_with_kept_keys_good_tokens_go_on_working_when_the_tenant",
+        ),
+    ),
+    "S21": Row(
+        "MUST",
+        "Origin (403) and Host (421) are checked on every connection.",
+        "HTTP, security warning",
+        ("test_only_known_origins_are_served", "test_only_known_hosts_are_served"),
+    ),
+    "S22": Row(
+        "SHOULD",
+        "Without a setting the server listens on this machine only.",
+        "HTTP, security warning",
+        ("test_without_a_host_the_server_listens_on_this_machine_only",),
+    ),
+    "S23": Row(
+        "interoperability",
+        "Web pages of allowed origins may ask with MCP's headers and may read the challenge.",
+        "Fetch standard, CORS protocol",
+        ("test_a_browser_client_may_ask_and_may_read_the_challenge", "test_a_web_page_of_an_allowed_origin_may_send"),
+    ),
+    "S24": Row(
+        "MUST",
+        "The authorization server is reached over https, but for one on this machine.",
+        "SEC, communication security; OAuth 2.1 section 1.5",
+        ("test_an_unsafe_combination_does_not_start",),
+    ),
+    "S25": Row(
+        "MUST",
+        "Tokens and secrets are not logged.",
+        "SEC, token theft",
+        (
+            "test_no_line_holds_a_token_or_what_stands_in_a_header",
+            "test_the_server_wrote_nothing_of_any_token",
+            "test_a_secret_that_is_too_short_is_refused_without_being_shown",
+        ),
+    ),
+    "S26": Row(
+        "MUST NOT",
+        "A state handle is no authentication: what it stands for is bound to the caller.",
+        "SBP, state handle hijacking",
+        ("test_a_call_cannot_be_resumed_by_anybody_else", "test_a_call_is_resumed_with_a_good_token_only"),
+    ),
+    "S27": Row(
+        "MUST",
+        "A session id is no authentication. There are no sessions: each request stands for itself.",
+        "SBP of revision 2025-11-25, session hijacking",
+        ("test_no_session_is_made_and_none_opens_anything",),
+    ),
+    "S28": Row(
+        "MUST",
+        "requestState is sealed, bound to caller and call, and understood by every replica.",
+        "MRTR, server requirements",
+        (
+            "test_a_replica_with_the_same_secret_goes_on_where_another_one_asked",
+            "test_a_state_that_was_changed_is_refused",
+        ),
+    ),
+    "S29": Row(
+        "MUST",
+        "server/discover is served; as everything, to callers with a token.",
+        "DSC",
+        ("test_discovery_is_served_and_needs_a_token_as_everything_does",),
+    ),
+    "S30": Row(
+        "MUST",
+        "The headers of revision 2026-07-28 say what the body says, or nothing is executed.",
+        "HTTP, server validation",
+        ("test_headers_that_name_another_operation_than_the_body_lead_to_none",),
+    ),
+    "S31": Row(
+        "SHOULD",
+        "In revision 2026-07-28 GET and DELETE are 405, session and event ids mean nothing; streams are kept alive.",
+        "HTTP",
+        ("test_headers_of_earlier_revisions_mean_nothing_in_the_newest",),
+        owner="sdk",
+        why="The SDK's transport answers; the test shows that the gate leaves it so.",
+    ),
+    "S32": Row(
+        "MUST",
+        "Clients of earlier revisions are answered in theirs.",
+        "HTTP, earlier revisions",
+        ("test_a_client_of_that_revision_lists_and_calls", "test_every_handshake_revision_is_answered_in_its_own"),
+    ),
+    "S33": Row(
+        "MUST",
+        "Proxies with one client id upstream ask each person for consent before they pass them on.",
+        "SEC and SBP, confused deputy",
+        owner="not applicable",
+        why="The server issues no tokens and is no proxy of an authorization server.",
+    ),
+    "S34": Row(
+        "SHOULD",
+        "400 for credentials that are not presented in one clear way.",
+        "AUTH, error table; RFC 6750 section 3.1",
+        ("test_two_authorization_headers_are_a_bad_request", "test_a_malformed_bearer_header_is_a_bad_request"),
+    ),
+    "S35": Row(
+        "SHOULD",
+        "What depends on the caller is not for shared caches.",
+        "HTTP, caching",
+        ("test_a_list_that_depends_on_the_caller_is_not_for_shared_caches",),
+    ),
+    "S36": Row(
+        "SHOULD NOT",
+        "What a client calls itself decides nothing.",
+        "BASE",
+        ("test_what_a_client_calls_itself_is_no_fact",),
+    ),
+}
