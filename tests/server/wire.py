@@ -1,6 +1,6 @@
 """Requests of both protocol eras, right at first, then spoilt: JSON texts, encodings, headers.
 
-What a request is made of hangs on one `random.Random`, which hypothesis hands over: fast, and the same in every run.
+What a request is made of hangs on one `random.Random` alone: the same seed, the same request, on every machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from recorded import PROMPTS, RESOURCES, TOOLS, Request
@@ -89,16 +88,6 @@ class Draft:
     encoding: str = "utf-8"
     escaped: bool = False
     cuts: list[int] = field(default_factory=list)
-
-
-def requests(authorization: str) -> st.SearchStrategy[Request]:
-    """Requests with that Authorization header."""
-    return st.randoms(use_true_random=True).map(lambda random: request(random, authorization))
-
-
-def messages() -> st.SearchStrategy[bytes]:
-    """Bodies alone."""
-    return st.randoms(use_true_random=True).map(lambda random: b"".join(request(random, "").chunks))
 
 
 def request(random: Random, authorization: str) -> Request:
