@@ -6,12 +6,12 @@ STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 export Q
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs login tools ask chat demo e2e test browser check lock clean
+.PHONY: help up down logs client ask chat demo e2e test browser bench conformance check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
 	@echo
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
 	@echo "  RUNTIME=docker|local chooses the runtime; without it Docker is used when it answers."
 
@@ -24,11 +24,8 @@ down: ## Stop everything
 logs: ## Follow the log of the running stack
 	$(STACK) logs
 
-login: ## Sign in with the browser
-	$(STACK) client login
-
-tools: ## List the server's tools
-	$(STACK) client tools
+client: ## The agent's commands: make client DO="call get_time"
+	$(STACK) client $(DO)
 
 ask: ## Ask the agent: make ask Q="What time is it now?"
 	$(STACK) client ask "$${Q:-What time is it now?}"
@@ -48,11 +45,14 @@ test: ## All tests; needs no Docker
 browser: ## Tests of the tenant's pages in a real Chromium
 	$(STACK) browser
 
+bench: ## What protection costs, beside other servers
+	$(STACK) bench
+
+conformance: ## The MCP conformance suite; needs npm
+	$(STACK) conformance $(DO)
+
 check: ## Linter, formatter, type checker
 	$(STACK) check
-
-lock: ## Resolve dependencies anew, write the hashed locks
-	$(STACK) lock
 
 clean: ## Stop everything; remove volumes, logs, .venv
 	$(STACK) clean

@@ -1,7 +1,7 @@
 """What protection costs: CPU per request of the protected server beside others, on the same work, in one run.
 
-`make bench` runs it. Loads are interleaved in rounds, so that whatever else the machine does meets all alike; a ratio is
-taken within each round, and the median over the rounds is what counts.
+`make bench` runs it. Loads are interleaved in rounds, so that whatever else the machine does meets all alike; a ratio
+is taken within each round, and the median over the rounds is what counts.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ RATIOS = (
     Ratio("refusal of an expired token, of a bare route", "bare", "gatehouse, expired token", 0.60),
     Ratio("times the article's server", "article (2025-11-25)", "gatehouse", 10),
     Ratio("times FastMCP's JWTVerifier", "fastmcp", "gatehouse", 3),
-    Ratio("2025-11-25: repeated token, of the app unprotected", "unprotected (2025-11-25)", "gatehouse (2025-11-25)", 0),
+    Ratio("2025-11-25: repeated token, of it unprotected", "unprotected (2025-11-25)", "gatehouse (2025-11-25)", 0),
     Ratio("2025-11-25: times the article's server", "article (2025-11-25)", "gatehouse (2025-11-25)", 0),
     Ratio("every token new: times FastMCP's JWTVerifier", "fastmcp, every token new", "gatehouse, every token new", 0),
 )

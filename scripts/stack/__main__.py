@@ -1,6 +1,6 @@
 """What `make` runs: starts, stops and tries the stack, in the runtime that this machine has.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|browser|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|browser|bench|conformance|check|lock|clean
 """
 
 from __future__ import annotations
@@ -113,6 +113,22 @@ def browser(arguments: argparse.Namespace) -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", "tests/browser", *arguments.rest])
 
 
+def bench(arguments: argparse.Namespace) -> int:
+    """Measure what protection costs, beside other servers."""
+    packages.ensure()
+    folder = environment.ROOT / "benchmarks"
+    others = {name: packages.apart(name, folder / "requirements" / f"{name}.in") for name in ("article", "fastmcp")}
+    options = [part for name, python in others.items() for part in (f"--{name}", str(python))]
+    return local.run([str(packages.PYTHON), str(folder), *options, *arguments.rest])
+
+
+def conformance(arguments: argparse.Namespace) -> int:
+    """Run the MCP conformance suite: our server, our client, our tenant."""
+    packages.ensure()
+    command = [str(packages.PYTHON), "tests/conformance/run.py", *arguments.rest]
+    return local.run(command, PYTHONPATH=f"tests/server{os.pathsep}tests/e2e")  # the tests' signing keys, the robot
+
+
 def check(_: argparse.Namespace) -> int:
     """Linter, formatter, type checker. Changes nothing."""
     packages.ensure()
@@ -145,6 +161,8 @@ _COMMANDS = {
     "e2e": e2e,
     "test": test,
     "browser": browser,
+    "bench": bench,
+    "conformance": conformance,
     "check": check,
     "lock": lock,
     "clean": clean,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from environment import ROOT
+from environment import ROOT, RUN
 from report import Problem, say
 
 UV = "uv==0.13.9"
@@ -47,6 +47,19 @@ def lock() -> int:
 def add(requirements: Path) -> None:
     """Install what one kind of test needs beyond the lock."""
     _run([BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--requirements", requirements])
+
+
+def apart(name: str, requirements: Path) -> Path:
+    """The Python of an environment with only these packages, made when it is not there yet or they changed."""
+    home = RUN / "environments" / name
+    stamp, wanted = home / "gatehouse.stamp", requirements.read_text(encoding="utf-8") + sys.version
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+        say(f"Preparing {home.relative_to(ROOT) if home.is_relative_to(ROOT) else home} ...")
+        shutil.rmtree(home, ignore_errors=True)
+        _run([BIN / "uv", "venv", "--quiet", "--python", sys.executable, home])
+        _run([BIN / "uv", "pip", "install", "--quiet", "--python", home / "bin" / "python", "-r", requirements])
+        stamp.write_text(wanted, encoding="utf-8")
+    return home / "bin" / "python"
 
 
 def remove() -> None:

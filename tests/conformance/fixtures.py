@@ -6,8 +6,9 @@ client in both protocol eras.
 
 from __future__ import annotations
 
+import base64
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 from mcp.server.context import ServerRequestContext
@@ -16,8 +17,6 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp_types import (
     AudioContent,
-    BlobResourceContents,
-    CallToolResult,
     Completion,
     CompletionArgument,
     EmbeddedResource,
@@ -32,6 +31,7 @@ from mcp_types import (
     TextResourceContents,
     UnsubscribeRequestParams,
 )
+from pydantic import Field
 
 import rounds
 
@@ -44,8 +44,9 @@ WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 def fixtures() -> MCPServer:
     """A server with everything that the suite's server scenarios use."""
     mcp = MCPServer("conformance", version="1.0.0")
-    for register in (_contents, _on_the_way, _questions, _resources, _prompts, _utilities, _changes, rounds.register):
+    for register in (_contents, _arguments, _on_the_way, _questions, _resources, _prompts, _utilities, _changes):
         register(mcp)
+    rounds.register(mcp)
     return mcp
 
 
@@ -92,6 +93,48 @@ def _contents(mcp: MCPServer) -> None:
     async def test_error_handling() -> str:
         """Fail, always."""
         raise ToolError("This tool intentionally returns an error for testing")
+
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "$defs": {
+        "address": {
+            "$anchor": "addressDef",
+            "type": "object",
+            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+        }
+    },
+    "properties": {
+        "name": {"type": "string"},
+        "address": {"$ref": "#/$defs/address"},
+        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+        "phone": {"type": "string"},
+        "email": {"type": "string"},
+    },
+    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+    "then": {"required": ["phone"]},
+    "else": {"required": ["email"]},
+    "additionalProperties": False,
+}
+
+
+def _arguments(mcp: MCPServer) -> None:
+    @mcp.tool(structured_output=False)
+    async def json_schema_2020_12_tool(name: str = "") -> str:
+        """Greet whoever the schema lets through."""
+        return f"Hello, {name}."
+
+    # A schema of the author's own, where the SDK makes one of the signature.
+    tool = mcp._tool_manager.get_tool("json_schema_2020_12_tool")
+    assert tool is not None
+    tool.parameters = SCHEMA
+
+    @mcp.tool(structured_output=False)
+    async def test_x_mcp_header(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+        """Answer by region; clients tell it in a header, too."""
+        return f"Region: {region}"
 
 
 def _on_the_way(mcp: MCPServer) -> None:
@@ -195,8 +238,6 @@ def _resources(mcp: MCPServer) -> None:
     @mcp.resource("test://static-binary", mime_type="image/png")
     async def static_binary() -> bytes:
         """An image."""
-        import base64
-
         return base64.b64decode(PNG)
 
     @mcp.resource("test://watched-resource", mime_type="text/plain")

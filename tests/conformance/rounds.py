@@ -65,7 +65,9 @@ def _one_question(mcp: MCPServer) -> None:
         """Ask the client's model for a capital."""
         answer = _answer(ctx, "capital_question")
         if answer is None:
-            return InputRequiredResult(input_requests={"capital_question": _sample("What is the capital of France?", 100)})
+            return InputRequiredResult(
+                input_requests={"capital_question": _sample("What is the capital of France?", 100)}
+            )
         return f"The model said: {answer.content.text}"
 
     @mcp.tool(structured_output=False)
@@ -80,7 +82,9 @@ def _one_question(mcp: MCPServer) -> None:
     async def test_streaming_elicitation(ctx: Context) -> str | InputRequiredResult:
         """Ask for a confirmation."""
         if _answer(ctx, "confirmation") is None:
-            return InputRequiredResult(input_requests={"confirmation": _ask("Shall it be?", {"ok": {"type": "boolean"}})})
+            return InputRequiredResult(
+                input_requests={"confirmation": _ask("Shall it be?", {"ok": {"type": "boolean"}})}
+            )
         return "So be it."
 
 

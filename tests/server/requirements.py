@@ -52,7 +52,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S3": Row(
         "MUST",
-        "The document can be found: by resource_metadata in the challenge and at the well-known URLs, path and root form.",
+        "The document can be found: by resource_metadata in the challenge, at the well-known URLs (path and root form).",
         "DISC; RFC 9728 sections 3.1 and 5.1",
         ("test_the_challenge_leads_to_a_document_that_names_the_url_byte_by_byte",),
     ),
@@ -64,7 +64,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S5": Row(
         "SHOULD",
-        "The URL has no slash at its end; with one too many, a client is sent to the public URL and not to an inner one.",
+        "The URL has no slash at its end; with one too many, a client is sent to the public URL, not to an inner one.",
         "AUTH, canonical server URI",
         (
             "test_without_a_setting_the_url_has_no_slash_at_its_end",

@@ -1,4 +1,4 @@
-"""A call that asks the person is resumed by any replica with the same secret, by the same caller, and by nobody else."""
+"""A call that asks the person is resumed by any replica with the same secret, by the same caller, by nobody else."""
 
 from __future__ import annotations
 

@@ -98,6 +98,8 @@ async def serving(mcp: MCPServer, issuer: Issuer) -> AsyncIterator[tuple[uvicorn
     sockets = listening_sockets("127.0.0.1", 0)
     server = uvicorn.Server(server_config(app, settings()))
     running = asyncio.create_task(server.serve(sockets=sockets))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0)
     try:
         yield server, f"http://127.0.0.1:{sockets[0].getsockname()[1]}", running
     finally:

@@ -37,7 +37,7 @@ REFERENCES = [
     {"type": "ref/prompt", "uri": "r://a"},
 ]
 NAMED = {
-    "tools/call": ("name", [*TOOLS, "ab", "ab", "a", "unknown", "", "open\x00", "a\n"]),
+    "tools/call": ("name", [*TOOLS, "ab", "ab", "ab", "ab", "a", "unknown", "", "open\x00", "a\n"]),
     "prompts/get": ("name", [*PROMPTS, "x"]),
     "resources/read": ("uri", URIS),
     "resources/subscribe": ("uri", URIS),

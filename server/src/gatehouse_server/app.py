@@ -149,9 +149,8 @@ def _cors(origins: list[str]) -> Middleware:
         _Cors,
         allow_origin_regex="|".join(patterns),
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=[
-            "*"
-        ],  # who may ask is decided by the origin; MCP has a header for each marked argument of a tool
+        # Who may ask is decided by the origin; MCP has a header for each marked argument of a tool.
+        allow_headers=["*"],
         expose_headers=CORS_ANSWER_HEADERS,
     )
 

@@ -30,7 +30,7 @@ MOST_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BLANK = " \t"  # RFC 9110 section 5.6.3; what else Python calls a space is none in a header
+_BLANK = b" \t"  # RFC 9110 section 5.6.3; what else Python calls a space is none in a header
 
 
 class Refused(Exception):
@@ -96,6 +96,8 @@ class Gate:
         if scope["type"] != "http":
             raise RuntimeError(f"the gate passes http only, not {scope['type']}")
         began = time.perf_counter()
+        # RFC 9110 section 5.5: blanks around a field's value are no part of it. The HTTP parser leaves those behind it.
+        scope["headers"] = [(name, value.strip(_BLANK)) for name, value in scope["headers"]]
         record = audit.Record(_request_id(scope))
         send = _answering(send, record)
         try:
@@ -174,10 +176,10 @@ class Gate:
             return None
         if len(values) > 1:
             raise self._malformed("The request has more than one Authorization header.")
-        scheme, _, token = values[0].decode("latin-1").strip(_BLANK).partition(" ")
-        if scheme.lower() != "bearer":
+        scheme, _, given = values[0].partition(b" ")
+        if scheme.lower() != b"bearer":
             return None
-        token = token.strip(_BLANK)
+        token: str = given.strip(_BLANK).decode("latin-1")
         if not token.isascii() or "," in token or token.split() != [token]:
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
         return token

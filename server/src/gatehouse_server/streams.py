@@ -12,6 +12,7 @@ from typing import Any
 from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
 streaming: ContextVar[bool] = ContextVar("streaming", default=False)
@@ -28,6 +29,10 @@ class OnDemandStreams(StreamableHTTPSessionManager):
 
     def __init__(self, server: Server[Any], security: TransportSecuritySettings, *, sessions: bool = False) -> None:
         super().__init__(server, stateless=not sessions, security_settings=security)
+        if not sessions:
+            # At a signal the library would cut every stream at once. Without sessions a stream ends with its call, and
+            # calls in flight are to be finished.
+            AppStatus.enable_automatic_graceful_drain = False
 
     async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle it without the SDK's own limit of the body: the gate has read and measured it."""
