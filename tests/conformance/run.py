@@ -1,6 +1,7 @@
-"""The MCP conformance suite: its server scenarios against the fixtures behind the gate, and those for the tenant.
+"""The MCP conformance suite (its server scenarios against the fixtures behind the gate, and those for the tenant), and
+the TypeScript SDK's client against the whole stack.
 
-    make conformance [DO="0.1|0.2|authorization"]
+    make conformance [DO="0.1|0.2|authorization|typescript"]
 
 0.1 knows the revisions with a handshake (the server keeps sessions for it), 0.2 the revision 2026-07-28.
 A scenario holds when at least one of its checks succeeded and none failed or warned: stricter than the suite, whose
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import typescript
 from authorization import run_against_the_tenant
 from behind import behind_the_gate
 from misses import KNOWN
@@ -45,6 +47,9 @@ SUITES = {
 }
 
 
+TYPESCRIPT = "typescript"
+
+
 @dataclass(frozen=True)
 class Result:
     """What became of one scenario."""
@@ -60,10 +65,16 @@ class Result:
 
 def main() -> int:
     """Exit code 0 when every scenario holds but those that are known not to, and these do not."""
-    chosen = sys.argv[1:] or list(SUITES)
+    chosen = sys.argv[1:] or [*SUITES, TYPESCRIPT]
     modules = _installed(Path(os.environ.get("STACK_RUN_DIR") or HERE.parents[1] / ".run") / "conformance")
     logging.disable(logging.INFO)  # of what passes the gate; the SDK shows it all
-    wrong = [problem for name in chosen for problem in _run(name, SUITES[name], modules)]
+    wrong = []
+    for name in chosen:
+        if name == TYPESCRIPT:
+            print("\nThe TypeScript SDK's client")
+            wrong += typescript.problems(modules / "node" / "bin" / "node", modules)
+        else:
+            wrong += _run(name, SUITES[name], modules)
     for problem in wrong:
         print(problem)
     return 1 if wrong else 0
@@ -123,7 +134,13 @@ def _installed(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         package.write_text(wanted, encoding="utf-8")
         quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel", "error"]
-        subprocess.run([npm, "install", "--prefix", str(folder), *quiet], cwd=folder, check=True, timeout=SECONDS)
+        subprocess.run(
+            [npm, "install", "--prefix", str(folder), *quiet],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            timeout=SECONDS,
+        )
         stamp.write_text(wanted, encoding="utf-8")
     return folder / "node_modules"
 

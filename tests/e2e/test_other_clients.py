@@ -1,8 +1,9 @@
-"""Other MCP clients sign in with what they bring: the MCP SDK's own OAuth client, registered or not."""
+"""Other MCP clients sign in with what they bring: the MCP SDK's own OAuth client, registered or not, and FastMCP's."""
 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -10,6 +11,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import anyio.to_thread
 import httpx2
 import pytest
+from fastmcp import Client as FastMCPClient
+from fastmcp.client.auth import OAuth
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -21,11 +24,12 @@ from mcp.shared.auth import (
 )
 from pydantic import AnyUrl
 
-from robot import PASSWORDS, filled, forms_of
+from robot import PASSWORDS, filled, forms_of, sign_in
 from stack import Stack
 
 ALICE = "alice@example.com"
 CALLBACK = "http://localhost:5000/callback"
+CONVERT = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
 
 
 @pytest.fixture
@@ -125,8 +129,7 @@ async def test_the_sdks_own_client_signs_in_calls_and_steps_up(
         assert told.structured_content is not None
         assert told.structured_content["subject"] == "auth0|65a11ce00000000000000001"
         assert told.structured_content["permissions"] == ["access:mcp"]
-        arguments = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
-        converted = await client.call_tool("convert_time", arguments)
+        converted = await client.call_tool("convert_time", CONVERT)
         assert not converted.is_error
         assert converted.structured_content is not None
         assert converted.structured_content["time"] == "2026-07-28T00:30:00+00:00"
@@ -134,3 +137,24 @@ async def test_the_sdks_own_client_signs_in_calls_and_steps_up(
     assert storage.client is not None
     if registered is nobody:
         assert storage.client.client_id.startswith("tpc_"), "Dynamic Client Registration was used"
+
+
+class HeadlessOAuth(OAuth):
+    """FastMCP's sign-in with its own callback listener; only the browser is ours."""
+
+    async def redirect_handler(self, authorization_url: str) -> None:
+        threading.Thread(target=sign_in, args=(authorization_url, ALICE, PASSWORDS[ALICE]), daemon=True).start()
+
+
+@pytest.mark.filterwarnings("ignore:Using in-memory token storage")
+@pytest.mark.anyio
+async def test_fastmcps_client_registers_signs_in_lists_calls_and_steps_up(stack: Stack) -> None:
+    async with FastMCPClient(stack.mcp_url, auth=HeadlessOAuth(stack.mcp_url)) as client:
+        names = {tool.name for tool in await client.list_tools()}
+        assert {"get_time", "whoami", "convert_time"} <= names
+        told = await client.call_tool("whoami", {})
+        assert told.structured_content is not None
+        assert told.structured_content["permissions"] == ["access:mcp"]
+        converted = await client.call_tool("convert_time", CONVERT)
+        assert converted.structured_content is not None
+        assert converted.structured_content["time"] == "2026-07-28T00:30:00+00:00"

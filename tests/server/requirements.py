@@ -52,7 +52,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S3": Row(
         "MUST",
-        "The document can be found: by resource_metadata in the challenge, at the well-known URLs (path and root form).",
+        "The document is found: by resource_metadata in the challenge, at the well-known URLs (path and root form).",
         "DISC; RFC 9728 sections 3.1 and 5.1",
         ("test_the_challenge_leads_to_a_document_that_names_the_url_byte_by_byte",),
     ),
