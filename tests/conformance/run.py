@@ -133,14 +133,9 @@ def _installed(folder: Path) -> Path:
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         folder.mkdir(parents=True, exist_ok=True)
         package.write_text(wanted, encoding="utf-8")
-        quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel", "error"]
-        subprocess.run(
-            [npm, "install", "--prefix", str(folder), *quiet],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            check=True,
-            timeout=SECONDS,
-        )
+        command = [npm, "install", "--prefix", str(folder), "--no-package-lock", "--no-audit", "--no-fund"]
+        command += ["--loglevel", "error"]
+        subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True, timeout=SECONDS)
         stamp.write_text(wanted, encoding="utf-8")
     return folder / "node_modules"
 
