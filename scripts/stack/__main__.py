@@ -103,7 +103,9 @@ def test(arguments: argparse.Namespace) -> int:
     """Run every test, the end-to-end suite in the local runtime among them."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    return local.run([str(packages.PYTHON), "-m", "pytest", *arguments.rest])
+    # As many at once as there are processors; a file's tests share what they start.
+    chosen = arguments.rest or ["-n", "auto", "--dist", "loadfile"]
+    return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 
 def browser(arguments: argparse.Namespace) -> int:
