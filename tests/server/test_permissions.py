@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from gatehouse_server.permissions import Hierarchy, declared, granted, requires
+from gatehouse_server.permissions import Hierarchy, declared, requires
+from gatehouse_server.profiles import PROFILES
 from issuer import Issuer, settings
 from protected import ERAS, Era, ask, protected
 from shop import READ, WRITE, shop
@@ -206,7 +207,7 @@ def test_a_hierarchy_may_be_deep_and_may_lead_in_a_circle() -> None:
     ids=str,
 )
 def test_where_permissions_is_the_grant_scope_counts_for_nothing(claims: dict[str, Any], given: list[str]) -> None:
-    assert granted(claims, "permissions") == set(given)
+    assert PROFILES["auth0"].reading("permissions").granted(claims) == set(given)
 
 
 async def test_where_permissions_is_the_grant_the_gate_reads_it_alone(issuer: Issuer) -> None:

@@ -62,13 +62,14 @@ def protect(
             with replicas the balancer must lead it there. Without them (the default) the server keeps nothing.
     """
     metrics = metrics or Metrics()
-    keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
+    keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     catalogue = Catalogue(mcp, [settings.required_permission])
     security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
     inner = mcp.streamable_http_app(streamable_http_path=settings.mcp_path, transport_security=security)
     manager = OnDemandStreams(mcp.session_manager.app, security, sessions=sessions)
     hierarchy = Hierarchy(implies)
-    mcp.middleware.append(Visibility(catalogue, hierarchy))
+    profile = settings.token_profile()
+    mcp.middleware.append(Visibility(catalogue, hierarchy, profile))
 
     def gate(app: ASGIApp) -> Gate:
         return Gate(
@@ -78,7 +79,7 @@ def protect(
             challenges=challenges,
             metrics=metrics,
             resource=settings.public_url,
-            grant_claim=settings.grant_claim,
+            profile=profile,
             hierarchy=hierarchy,
             trail=trail,
         )
@@ -88,6 +89,7 @@ def protect(
         issuer=settings.issuer,
         audience=settings.audience,
         algorithm=settings.algorithm,
+        profile=profile,
         on_lookup=metrics.count_lookup,
     )
     challenges = Challenges(metadata_url(settings.public_url))
@@ -104,6 +106,13 @@ def protect(
         ],
         lifespan=_lifespan(mcp, manager, keys),
     )
+
+
+def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
+    """The signing keys that the settings name, by their URL or by the issuer's discovery document."""
+    if settings.jwks_url:
+        return SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=on_fetch)
+    return SigningKeys(settings.discovery_url, settings.algorithm, issuer=settings.issuer, on_fetch=on_fetch)
 
 
 class _Shortcut:

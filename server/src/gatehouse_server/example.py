@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from . import audit
-from .app import protect
+from .app import protect, tenant_keys
 from .exchange import TokenExchange
 from .keys import SigningKeys
 from .metrics import Metrics
@@ -45,7 +45,7 @@ def example_app(
 ) -> Starlette:
     """The example server behind the gate, and beside it the other API that one of its tools calls."""
     metrics = metrics or Metrics()
-    keys = keys or SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=metrics.count_key_fetch)
+    keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
     calendar = TokenVerifier(
         keys, issuer=settings.issuer, audience=settings.calendar_audience, algorithm=settings.algorithm

@@ -22,7 +22,8 @@ from .challenge import Challenges
 from .keys import KeysUnavailable
 from .metrics import Metrics
 from .operations import MalformedMessage, Operation, read_operation
-from .permissions import GrantClaim, Hierarchy, granted
+from .permissions import Hierarchy
+from .profiles import PROFILES, Profile
 from .streams import streaming
 from .tokens import TokenRefused, TokenVerifier, VerifiedToken
 
@@ -64,7 +65,7 @@ class Gate:
     Args:
         app: what is protected.
         resource: the protected resource's identifier, for the SDK's own bindings.
-        grant_claim: which claim says what a token lets its client do.
+        profile: where a token says what it lets its client do.
         trail: is told of every decision.
     """
 
@@ -77,7 +78,7 @@ class Gate:
         challenges: Challenges,
         metrics: Metrics,
         resource: str,
-        grant_claim: GrantClaim = "scope",
+        profile: Profile = PROFILES["auth0"],
         hierarchy: Hierarchy | None = None,
         trail: audit.Trail = audit.to_logger,
     ) -> None:
@@ -87,7 +88,7 @@ class Gate:
         self._challenges = challenges
         self._metrics = metrics
         self._resource = resource
-        self._grant_claim = grant_claim
+        self._profile = profile
         self._hierarchy = hierarchy or Hierarchy()
         self._trail = trail
         self._callers: WeakKeyDictionary[VerifiedToken, Caller] = WeakKeyDictionary()
@@ -156,7 +157,7 @@ class Gate:
         return caller
 
     def _caller(self, verified: VerifiedToken) -> Caller:
-        permissions = self._hierarchy.expand(granted(verified.claims, self._grant_claim))
+        permissions = self._hierarchy.expand(self._profile.granted(verified.claims))
         scopes = sorted(permissions)
         access_token = AccessToken(
             token=verified.token,

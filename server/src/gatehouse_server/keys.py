@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import jwt
@@ -67,13 +68,18 @@ class _KeySet:
 
 
 class SigningKeys:
-    """Keys by key id, from the tenant's JWKS document. One fetch at a time, never one per request."""
+    """Keys by key id, from the tenant's JWKS document. One fetch at a time, never one per request.
+
+    Args:
+        url: where the document is; with an issuer, where that issuer's discovery document is, which names the place.
+    """
 
     def __init__(
         self,
         url: str,
         algorithm: str,
         *,
+        issuer: str | None = None,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
@@ -81,6 +87,7 @@ class SigningKeys:
     ) -> None:
         self.url = url
         self._algorithm = algorithm
+        self._issuer = issuer
         self._limits = limits or Limits()
         self._http = http or httpx2.AsyncClient(follow_redirects=False, trust_env=False)
         self._clock = clock
@@ -189,7 +196,13 @@ class SigningKeys:
             logger.warning("signing keys: %s: %s", self.url, self._failure)
 
     async def _download(self) -> tuple[object, float]:
-        async with self._http.stream("GET", self.url, headers={"Accept": "application/json"}) as response:
+        if self._issuer is None:
+            return await self._get(self.url)
+        discovery, _ = await self._get(self.url)
+        return await self._get(jwks_uri(discovery, self._issuer))
+
+    async def _get(self, url: str) -> tuple[object, float]:
+        async with self._http.stream("GET", url, headers={"Accept": "application/json"}) as response:
             if response.status_code != 200:
                 raise ValueError(f"the answer was HTTP {response.status_code}")
             body = bytearray()
@@ -203,6 +216,22 @@ class SigningKeys:
         stated = _MAX_AGE.search(cache_control.lower())
         age = float(stated[1]) if stated else self._limits.default_age
         return min(max(age, self._limits.min_age), self._limits.max_age)
+
+
+def jwks_uri(discovery: object, issuer: str) -> str:
+    """Where the keys are (OpenID Connect Discovery sections 3 and 4.3).
+
+    Raises:
+        ValueError: the document is not the issuer's, or names no safe place.
+    """
+    named = discovery.get("issuer") if isinstance(discovery, dict) else None
+    if not isinstance(discovery, dict) or named != issuer:
+        raise ValueError(f"the discovery document is of {named!r}, and the issuer is {issuer!r}: they must be the same")
+    uri = discovery.get("jwks_uri")
+    secure = "https" if urlsplit(issuer).scheme == "https" else "http"
+    if not isinstance(uri, str) or urlsplit(uri).scheme not in ("https", secure):
+        raise ValueError(f"the discovery document's jwks_uri is {uri!r}, and no https URL")
+    return uri
 
 
 def usable_keys(document: object, algorithm: str) -> dict[str, jwt.PyJWK]:

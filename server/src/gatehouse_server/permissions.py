@@ -1,12 +1,11 @@
-"""Permissions: what an operation needs, what a caller has, which permission implies which."""
+"""Permissions: what an operation needs, which permission implies which."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-GrantClaim = Literal["scope", "permissions"]
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _DECLARED = "__gatehouse_permissions__"
@@ -61,24 +60,3 @@ class Hierarchy:
                 found.add(permission)
                 open_ends.extend(self._implied.get(permission, ()))
         return frozenset(found)
-
-
-def granted(claims: Mapping[str, Any], claim: GrantClaim = "scope") -> frozenset[str]:
-    """What the token lets this client do.
-
-    With `scope` (the default): the token's `scope`, narrowed by Auth0's `permissions` claim where the token carries
-    one. `permissions` lists everything the user's roles allow, `scope` what this client was granted: only what is in
-    both was given to this client by somebody who has it (Auth0 docs, "Enable role-based access control for APIs").
-    With `permissions`: that claim alone, for tenants whose clients cannot ask for scopes.
-    """
-    permissions = claims.get("permissions")
-    if claim == "permissions":
-        return frozenset(permissions or ())
-    scope = frozenset(claims.get("scope", "").split())
-    return scope if permissions is None else scope & frozenset(permissions)
-
-
-def acquirable(claims: Mapping[str, Any]) -> frozenset[str] | None:
-    """What the user could give this client by signing in again; None when the token does not tell."""
-    permissions = claims.get("permissions")
-    return None if permissions is None else frozenset(permissions)

@@ -10,16 +10,18 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .permissions import GrantClaim
+from .profiles import PROFILES, Profile
 
 ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 _MISSING = {
-    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com (offline: localhost:9000)",
+    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com (offline: localhost:9000); or OIDC_ISSUER for"
+    " another provider",
 }
 # RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
 
 SHORTEST_SECRET = 32
@@ -41,6 +43,8 @@ class Settings(BaseSettings):
     )
 
     domain: str = Field(validation_alias="AUTH0_DOMAIN")
+    oidc_issuer: str = Field(default="", validation_alias="OIDC_ISSUER")
+    profile: str = Field(default="auth0", validation_alias="OIDC_PROFILE")
     issuer: str = Field(default="", validation_alias="AUTH0_ISSUER")
     jwks_url: str = Field(default="", validation_alias="AUTH0_JWKS_URL")
     audience: str = Field(default="", validation_alias="AUTH0_AUDIENCE")
@@ -51,7 +55,8 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_HOSTS")
     allowed_origins: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_ORIGINS")
     required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
-    grant_claim: GrantClaim = Field(default="scope", validation_alias="GRANT_CLAIM")
+    grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
+    oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
     trusted_proxies: CommaSeparated = Field(default=(), validation_alias="TRUSTED_PROXIES")
@@ -73,11 +78,12 @@ class Settings(BaseSettings):
             return values
         filled = {name: value for name, value in values.items() if value != ""}
         _read_secret_files(filled)
+        _use_oidc_names(filled)
         domain, port = str(filled.get("AUTH0_DOMAIN", "")), str(filled.get("MCP_PORT", 5555))
         # Nothing is derived from a wrong value: each mistake is reported once, where it is.
         if _DOMAIN.fullmatch(domain):
             filled.setdefault("AUTH0_ISSUER", f"https://{domain}/")
-        if "AUTH0_ISSUER" in filled:
+        if "AUTH0_ISSUER" in filled and "OIDC_ISSUER" not in filled:
             filled.setdefault("AUTH0_JWKS_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/.well-known/jwks.json")
             filled.setdefault("AUTH0_TOKEN_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/oauth/token")
         if port.isdecimal():
@@ -104,6 +110,20 @@ class Settings(BaseSettings):
     def _asymmetric(cls, value: str) -> str:
         if value not in ASYMMETRIC_ALGORITHMS:
             raise ValueError(f"valid are {', '.join(ASYMMETRIC_ALGORITHMS)}")
+        return value
+
+    @field_validator("profile")
+    @classmethod
+    def _known_profile(cls, value: str) -> str:
+        if value not in PROFILES:
+            raise ValueError(f"valid are {', '.join(PROFILES)}")
+        return value
+
+    @field_validator("grant_claim")
+    @classmethod
+    def _claim_paths(cls, value: str) -> str:
+        if not _CLAIM_PATHS.fullmatch(value):
+            raise ValueError("names of claims are valid, such as scope, permissions, or realm_access.roles,scope")
         return value
 
     @field_validator("required_permission")
@@ -147,6 +167,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_from_a_safe_place(self) -> Settings:
+        if not self.jwks_url:
+            return self  # the issuer's own discovery document names the place
         parts = _split_url(self.jwks_url)
         if parts.scheme != "https" and not is_loopback(self.issuer):
             raise ValueError(
@@ -156,7 +178,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _secrets_where_they_belong(self) -> Settings:
-        if is_loopback(self.issuer):
+        if self.exchange_client_id and not self.token_url:
+            raise ValueError("EXCHANGE_CLIENT_ID is set with OIDC_ISSUER: set AUTH0_TOKEN_URL, the token endpoint, too")
+        if is_loopback(self.issuer) or not self.token_url:
             return self
         if urlsplit(self.token_url).scheme != "https":
             raise ValueError(f"AUTH0_TOKEN_URL is {self.token_url!r}: https:// is needed, a secret is sent there")
@@ -167,6 +191,16 @@ class Settings(BaseSettings):
                 f" {self.issuer}: set the secret of your own application, or leave it and EXCHANGE_CLIENT_ID empty"
             )
         return self
+
+    def token_profile(self) -> Profile:
+        """Where the provider's tokens say what they let a client do."""
+        profile = PROFILES[self.profile].for_audience(self.audience)
+        return profile.reading(self.grant_claim) if self.grant_claim else profile
+
+    @property
+    def discovery_url(self) -> str:
+        """The issuer's discovery document (OpenID Connect Discovery section 4)."""
+        return f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
 
     @property
     def mcp_path(self) -> str:
@@ -219,6 +253,21 @@ def _read_secret_files(values: dict[str, Any]) -> None:
                 values[name] = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"{name}_FILE is {path!r}: the file cannot be read ({error})") from error
+
+
+def _use_oidc_names(values: dict[str, Any]) -> None:
+    """OIDC_ISSUER and OIDC_AUDIENCE, for providers other than Auth0, take the place of the AUTH0_ ones."""
+    issuer = values.get("OIDC_ISSUER")
+    if issuer is None:
+        return
+    twice = ("AUTH0_DOMAIN", "AUTH0_ISSUER", *(["AUTH0_AUDIENCE"] if "OIDC_AUDIENCE" in values else []))
+    rivals = " and ".join(name for name in twice if name in values)
+    if rivals:
+        raise ValueError(f"OIDC_ISSUER is set, and so is {rivals}: use one kind, and leave the other empty")
+    values["AUTH0_ISSUER"] = issuer
+    values["AUTH0_DOMAIN"] = _split_url(str(issuer)).netloc
+    if "OIDC_AUDIENCE" in values:
+        values["AUTH0_AUDIENCE"] = values["OIDC_AUDIENCE"]
 
 
 def _own_forms(public_url: str, prefix: str) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any
 import jwt
 
 from .keys import SigningKeys
+from .profiles import PROFILES, MalformedGrant, Profile
 
 MAX_TOKEN_LENGTH = 16 * 1024
 """Characters. Longer tokens are refused before anything of them is read."""
@@ -27,8 +28,6 @@ _ACCESS_TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
 # Keys that a token brings along, and rules that it sets for its own reading, are an attacker's tools (RFC 8725).
 _UNTRUSTED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty")
 _REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
-# OpenID Connect Core sections 2 and 3.3.2.11: what stands in ID tokens only, whoever they are for.
-_ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash"})
 _IDENTITY_NOT_ACCESS = "This is an ID token: send the access token."
 
 
@@ -65,6 +64,7 @@ class TokenVerifier:
         issuer: the `iss` claim, byte for byte (Auth0's ends in a slash).
         audience: the API's identifier that `aud` must hold, byte for byte.
         algorithm: the one signature algorithm that is accepted.
+        profile: what tells an access token, and where it says what it allows.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
         cache_size: verified tokens that are remembered, by hash; what changes with time is checked at each use.
@@ -78,6 +78,7 @@ class TokenVerifier:
         issuer: str,
         audience: str,
         algorithm: str = "RS256",
+        profile: Profile = PROFILES["auth0"],
         leeway: int = 30,
         clock: Callable[[], float] = time.time,
         cache_size: int = 4096,
@@ -87,6 +88,7 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._algorithm = algorithm
+        self._profile = profile
         self._leeway = leeway
         self._clock = clock
         self._verified: OrderedDict[bytes, VerifiedToken] = OrderedDict()
@@ -167,7 +169,7 @@ class TokenVerifier:
         _check_time_types(claims)
         _check_text(claims, "sub")
         _check_client(claims)
-        _check_grants(claims)
+        self._check_grants(claims)
 
     def _check_issuer(self, issuer: object) -> None:
         if issuer != self._issuer or not isinstance(issuer, str):
@@ -178,12 +180,18 @@ class TokenVerifier:
         audiences = [audience] if isinstance(audience, str) else audience
         if not isinstance(audiences, list) or not all(isinstance(entry, str) for entry in audiences):
             raise TokenRefused("invalid_claim", "The token's aud is neither a string nor a list of strings.")
-        id_token = not _ID_TOKEN_CLAIMS.isdisjoint(claims)
+        id_token = self._profile.is_id_token(claims)
         if self._audience not in audiences:
             hint = _IDENTITY_NOT_ACCESS if id_token else f"The token is not for {self._audience}."
             raise TokenRefused("wrong_audience", hint)
         if id_token:
             raise TokenRefused("wrong_type", _IDENTITY_NOT_ACCESS)
+
+    def _check_grants(self, claims: dict[str, Any]) -> None:
+        try:
+            self._profile.granted(claims)
+        except MalformedGrant as error:
+            raise TokenRefused("invalid_claim", f"The token's {error}.") from error
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = self._clock()
@@ -277,11 +285,3 @@ def _check_client(claims: dict[str, Any]) -> None:
         raise TokenRefused("missing_claim", "The token does not name its client (client_id or azp).")
     for name in names:
         _check_text(claims, name)
-
-
-def _check_grants(claims: dict[str, Any]) -> None:
-    if not isinstance(claims.get("scope", ""), str):
-        raise TokenRefused("invalid_claim", "The token's scope is not a text.")
-    permissions = claims.get("permissions", [])
-    if not isinstance(permissions, list) or not all(isinstance(entry, str) for entry in permissions):
-        raise TokenRefused("invalid_claim", "The token's permissions are not a list of texts.")

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .keys import KeysUnavailable
-from .permissions import granted
+from .profiles import PROFILES
 from .tokens import TokenRefused, TokenVerifier, VerifiedToken
 
 PERMISSION = "calendar:read"
@@ -29,7 +29,7 @@ def calendar_app(verifier: TokenVerifier) -> Starlette:
             return JSONResponse({"error": error.code, "error_description": error.description}, 401)
         except KeysUnavailable as error:
             return JSONResponse({"error": "temporarily_unavailable", "error_description": str(error)}, 503)
-        if PERMISSION not in granted(verified.claims):
+        if PERMISSION not in PROFILES["auth0"].granted(verified.claims):
             return JSONResponse({"error": "insufficient_scope", "error_description": PERMISSION}, 403)
         return JSONResponse({"owner": verified.subject, "read_by": _actor(verified), "events": _EVENTS})
 

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 
 from .catalogue import Catalogue
 from .operations import Kind, operation_of
-from .permissions import Hierarchy, acquirable
+from .permissions import Hierarchy
+from .profiles import Profile
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,9 @@ _LISTS: dict[str, tuple[str, Kind, str]] = {
 class Visibility:
     """MCP server middleware over one catalogue."""
 
-    def __init__(self, catalogue: Catalogue, hierarchy: Hierarchy) -> None:
+    def __init__(self, catalogue: Catalogue, hierarchy: Hierarchy, profile: Profile) -> None:
         self._catalogue = catalogue
+        self._profile = profile
         self._hierarchy = hierarchy
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -66,7 +68,7 @@ class Visibility:
 
     def _reachable(self, token: AccessToken) -> frozenset[str] | None:
         """What the caller has or could acquire; None when the token does not tell what could be acquired."""
-        possible = acquirable(token.claims or {})
+        possible = self._profile.acquirable(token.claims or {})
         return None if possible is None else self._hierarchy.expand(possible) | frozenset(token.scopes)
 
 
