@@ -137,7 +137,7 @@ class Field:
         lowest, highest = self.schema.get("minimum", number), self.schema.get("maximum", number)
         if not lowest <= number <= highest:
             raise self._not_valid(text)
-        return number
+        return float(number) if isinstance(number, float) else int(number)
 
     def _string(self, text: str) -> str:
         shortest, longest = self.schema.get("minLength", 0), self.schema.get("maxLength", len(text))

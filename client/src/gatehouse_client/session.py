@@ -12,6 +12,7 @@ import mcp_types as types
 from mcp.client import Client
 from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
 from mcp_types.version import LATEST_MODERN_VERSION
 
@@ -32,9 +33,6 @@ _MAX_PAGES: Final = 100
 
 Answer = Callable[[types.ElicitRequestParams], Awaitable[types.ElicitResult]]
 """Answers what a server asks during a call."""
-
-Progress = Callable[[float, float | None, str | None], Awaitable[None]]
-"""Told how far a call is: how much is done, of how much, and a message."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ class Session:
         return tools
 
     async def call(
-        self, name: str, arguments: dict[str, Any], progress: Progress | None = None
+        self, name: str, arguments: dict[str, Any], progress: ProgressFnT | None = None
     ) -> types.CallToolResult:
         """Call a tool.
 
@@ -180,7 +178,8 @@ _DISCOVER_HEADERS: Final = {
 
 
 def _callback(answer: Answer) -> ElicitationFnT:
-    async def callback(_: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def callback(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
         return await answer(params)
 
     return callback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -64,11 +64,11 @@ class Activity:
         if self._progress is not None:
             self.show(text)
 
-    async def progress(self, done: float, total: float | None, message: str | None) -> None:
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
         """How far a tool is (MCP progress)."""
         if self._progress is not None:
             text = f"{self._text}: {foreign(message, 60)}" if message else self._text
-            self._progress.update(self._task, completed=done, total=total, description=text)
+            self._progress.update(self._task, completed=progress, total=total, description=text)
 
     def hide(self) -> None:
         """End it."""
@@ -102,6 +102,8 @@ class Terminal:
     _out: Console = field(default_factory=lambda: Console(highlight=False, emoji=False))
     _err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, emoji=False))
     activity: Activity = field(init=False)
+
+    _mid_line: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.activity = Activity(self._err)
@@ -142,6 +144,7 @@ class Terminal:
 
     def say(self, text: str, style: str | None = None) -> None:
         """Chatter: a line on stderr."""
+        self.end_line()
         self._err.print(printable(text), style=style, markup=False, soft_wrap=True)
 
     def fail(self, error: GatehouseError) -> None:
@@ -173,9 +176,17 @@ class Terminal:
         """A part of a result, as it comes, for the person who watches."""
         self.activity.hide()
         typer.echo(printable(text), nl=False)
+        self._mid_line = not text.endswith("\n")
+
+    def end_line(self) -> None:
+        """End the line that `write` left open."""
+        if self._mid_line:
+            self._mid_line = False
+            typer.echo()
 
     def result(self, text: str) -> None:
         """A result: plain text on stdout, as it is for a program, harmless for a terminal."""
+        self.end_line()
         with self.activity.hidden():
             typer.echo(printable(text) if self._out.is_terminal else text)
 
@@ -189,11 +200,11 @@ class Terminal:
         """Names and values: below each other for a person; lines of tab-separated fields for a program."""
         self._table(Table.grid(padding=(0, 2)), list(values.items()))
 
-    def table(self, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def table(self, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A table for a person; lines of tab-separated fields for a program."""
         self._table(Table(*headings, box=None, pad_edge=False, header_style="bold"), rows)
 
-    def _table(self, table: Table, rows: list[tuple[str, ...]]) -> None:
+    def _table(self, table: Table, rows: Sequence[tuple[str, ...]]) -> None:
         if not self._out.is_terminal:
             for row in rows:
                 self.result("\t".join(foreign(cell, 10_000) for cell in row))
