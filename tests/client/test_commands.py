@@ -17,7 +17,7 @@ from .world import World
 def test_the_first_command_signs_in_and_the_next_one_does_not(world: World, command: Command) -> None:
     first = command("tools")
     assert first.exit_code == 0, first.stderr
-    assert [line.split("\t")[0] for line in first.stdout.splitlines()] == ["get_time", "add", "fail"]
+    assert [line.split("\t")[0] for line in first.stdout.splitlines()] == ["get_time", "add", "fail", "count", "book"]
     second = command("call", "get_time", "timezone=Asia/Tokyo")
     assert (second.exit_code, second.stdout) == (0, "12:00 in Asia/Tokyo\n")
     assert second.stderr == ""
@@ -107,7 +107,7 @@ def test_call_takes_the_types_of_the_schema(command: Command) -> None:
         (("call", "add", "nonsense"), "'nonsense' is not of the form key=value."),
         (("call", "add", "--args", "[1]"), "--args must be a JSON object"),
         (("call", "add", "--args", "{"), "--args is not JSON"),
-        (("call", "subtract"), "The server has no tool subtract. Its tools are: get_time, add, fail."),
+        (("call", "subtract"), "The server has no tool subtract. Its tools are: get_time, add, fail, count, book."),
     ],
 )
 def test_wrong_arguments_are_told_in_a_sentence(command: Command, arguments: tuple[str, ...], said: str) -> None:

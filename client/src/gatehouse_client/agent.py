@@ -117,7 +117,7 @@ class Agent:
         async with self._adapter() as adapter:
             graph = create_agent(self._model, await adapter.list_tools(), system_prompt=SYSTEM_PROMPT)
             state, config = InputAgentState(messages=[*history]), RunnableConfig(recursion_limit=_STEPS)
-            parts: AsyncIterator[tuple[str, Any]] = graph.astream(state, config, stream_mode=self._modes)
+            parts: AsyncIterator[Any] = graph.astream(state, config, stream_mode=self._modes)
             async for mode, part in parts:
                 if mode == "messages":
                     for event in _spoken(*part):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
@@ -166,6 +168,8 @@ def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption
 
 def main() -> None:
     """The `gatehouse` command."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # a library's advice to its callers is nothing for the person
     app()
 
 

@@ -60,7 +60,8 @@ def _explained(settings: Settings, status: int | None, said: str, causes: list[B
     if any("Timeout" in name for name in names):
         return f"nothing came for {settings.model_timeout:g} s (MODEL_TIMEOUT)", ""
     if any(name in ("APIConnectionError", "TransportError", "ClientConnectionError") for name in names):
-        return f"the provider cannot be reached ({said})", ""
+        reason = next((str(cause) for cause in reversed(causes) if isinstance(cause, OSError)), said)
+        return f"the provider cannot be reached ({foreign(reason)})", ""
     return said, ""
 
 
