@@ -186,7 +186,12 @@ class Anthropic(Provider):
         return [tool["name"] for tool in self.asked[0]["tools"]]
 
     def tool_result(self, body: dict[str, Any]) -> str | None:
-        blocks = [block for message in body["messages"] if isinstance(message["content"], list) for block in message["content"]]
+        blocks = [
+            block
+            for message in body["messages"]
+            if isinstance(message["content"], list)
+            for block in message["content"]
+        ]
         results = [block["content"] for block in blocks if block["type"] == "tool_result"]
         if not results:
             return None
