@@ -129,14 +129,20 @@ SECRETS: Final = frozenset(
 )
 
 
-def load_settings() -> Settings:
+def load_settings(**values: object) -> Settings:
     """The settings of this process.
+
+    Args:
+        values: go before the environment and `.env`; named as the fields of `Settings`.
 
     Raises:
         ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.
     """
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise ConfigurationError(f"There is no setting {', '.join(unknown)}.")
     try:
-        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+        return Settings(**values)  # type: ignore[arg-type]  # pydantic checks it
     except ValidationError as error:
         problems = [_problem(details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
