@@ -180,7 +180,7 @@ class Anthropic(Provider):
         return {"MODEL": self.model, "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": self.url}
 
     def key(self, request: Request) -> str | None:
-        return request.headers.get("x-api-key")
+        return request.headers.get("x-api-key") or super().key(request)
 
     def declared(self) -> list[str]:
         return [tool["name"] for tool in self.asked[0]["tools"]]

@@ -79,9 +79,9 @@ def whoami(context: typer.Context, as_json: JsonOption = False, trace: TraceOpti
     """Show who is signed in, with which permissions, until when."""
 
     def work(terminal: Terminal) -> None:
-        from . import commands
+        from . import identity
 
-        asyncio.run(commands.whoami(terminal))
+        identity.whoami(terminal)
 
     _guard(context, as_json, trace, work)
 
@@ -96,9 +96,9 @@ def token(
     """Show what the access token says."""
 
     def work(terminal: Terminal) -> None:
-        from . import commands
+        from . import identity
 
-        asyncio.run(commands.token(terminal, raw=raw))
+        asyncio.run(identity.token(terminal, raw=raw))
 
     _guard(context, as_json, trace, work)
 

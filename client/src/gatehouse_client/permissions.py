@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
-
-from mcp_types import Tool
+from typing import TYPE_CHECKING, Any, Final
 
 from .claims import claims_of
 from .grant import Grant
+
+if TYPE_CHECKING:
+    from mcp_types import Tool
 
 META_KEY: Final = "gatehouse/permissions"
 """In a tool's `_meta`: what its use needs beyond what every call needs."""
