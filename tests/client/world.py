@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, urlencode
 import uvicorn
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from pydantic import BaseModel, EmailStr, Field
 from starlette.applications import Starlette
@@ -198,7 +199,7 @@ def example_server() -> MCPServer:
     @mcp.tool()
     async def fail() -> str:
         """Always breaks."""
-        raise ValueError("it broke on purpose")
+        raise ToolError("it broke on purpose")
 
     @mcp.tool()
     async def count(ctx: Context, steps: int) -> str:

@@ -118,9 +118,9 @@ def tools(context: typer.Context, as_json: JsonOption = False, trace: TraceOptio
 @app.command()
 def call(
     context: typer.Context,
-    tool: Annotated[str, typer.Argument(help="The tool's name.", autocompletion=complete_tool)],
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name.", autocompletion=complete_tool)],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", autocompletion=complete_argument)
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE …]", autocompletion=complete_argument)
     ] = None,
     args: Annotated[str | None, typer.Option("--args", metavar="JSON", help="Arguments as a JSON object.")] = None,
     as_json: JsonOption = False,
@@ -139,7 +139,7 @@ def call(
 @app.command()
 def ask(
     context: typer.Context,
-    question: Annotated[list[str], typer.Argument(help="The question, in one or more words.")],
+    question: Annotated[list[str], typer.Argument(metavar="QUESTION…", help="The question, in one or more words.")],
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .elicitation import Elicitation
-from .errors import ForbiddenError, ModelError, ToolError
+from .errors import GatehouseError
 from .models import OFFLINE, chat_model
-from .session import connect
+from .session import connect, failure
 from .settings import Settings
 from .terminal import Terminal
 
@@ -48,7 +48,7 @@ class Conversation:
                 terminal.activity.show(f"Calling {event.name}")
             else:
                 if event.failed:
-                    terminal.say(f"· {event.name} failed: {event.text}", "yellow")
+                    terminal.say(f"· {event.name} failed: {failure(event.name, event.text)}", "yellow")
                 terminal.activity.show(_THINKING)
 
         with terminal.busy(_THINKING):
@@ -69,7 +69,7 @@ class Conversation:
         for question in self._questions():
             try:
                 runner.run(self.turn(question))
-            except (ForbiddenError, ModelError, ToolError) as error:
+            except GatehouseError as error:
                 if not self._terminal.is_conversation:
                     raise
                 self._terminal.fail(error)

@@ -131,7 +131,7 @@ class Session:
         except RuntimeError as error:
             raise ToolError(f"The result of {name} cannot be used: {foreign(str(error))}") from error
         if result.is_error:
-            raise ToolError(f"{name} failed: {foreign(text_of(result), 2000) or 'it did not say why'}")
+            raise ToolError(f"{name} failed: {foreign(failure(name, text_of(result)), 2000) or 'it did not say why'}")
         return result
 
 
@@ -197,6 +197,11 @@ def _discovered(response: httpx2.Response) -> types.DiscoverResult | None:
 def _said(response: httpx2.Response) -> str:
     detail = foreign(response.text, 200)
     return f"{response.status_code} ({detail})" if detail else str(response.status_code)
+
+
+def failure(name: str, text: str) -> str:
+    """A tool's words about its failure, without what servers of the MCP SDK put before them."""
+    return text.removeprefix(f"Error executing tool {name}: ")
 
 
 def text_of(result: types.CallToolResult) -> str:
