@@ -17,8 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gatehouse_client.cli import app
-
-from .pty_session import PtySession, on_terminal
+from pty_session import PtySession, on_terminal
 
 GATEHOUSE = (sys.executable, "-m", "gatehouse_client")
 PREFIXES = ("MCP_", "AUTH0_", "OAUTH_", "GATEHOUSE_", "GEMINI_", "GOOGLE_API", "OPENAI_", "ANTHROPIC_")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pty_session import CTRL_C, CTRL_D
+
 from .command import Command
-from .pty_session import CTRL_C, CTRL_D
 
 BOOK = ("call", "book", "room=Blue")
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from pty_session import CTRL_C, CTRL_D
+
 from .command import Command
 from .providers import KEY, Anthropic, Gemini, OpenAI, Provider, pieces, running
-from .pty_session import CTRL_C, CTRL_D
 from .world import World
 
 QUESTION = "What time is it in Tokyo?"
