@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
+from pydantic import BaseModel
+
+from gatehouse_client import gatehouse_auth, load_settings
+from gatehouse_client.session import Connection, text_of
+from gatehouse_client.trace import Trace
 from pty_session import CTRL_C, CTRL_D
 
 from .command import Command
+from .world import served
 
 BOOK = ("call", "book", "room=Blue")
 
@@ -86,3 +95,42 @@ def test_a_long_tool_shows_how_far_it_is_on_a_terminal_only(command: Command) ->
     assert session.text.endswith("counted 3\n")
     quiet = command("call", "count", "steps=3")
     assert (quiet.stdout, quiet.stderr) == ("counted 3\n", "")
+
+
+class Name(BaseModel):
+    """What a server of an earlier revision asks."""
+
+    name: str
+
+
+class EarlierConnection(Connection):
+    """To a server that knows no revision without a handshake."""
+
+    @property
+    def mode(self) -> str:
+        return "legacy"
+
+
+@pytest.mark.anyio
+async def test_a_server_of_an_earlier_revision_may_ask_in_the_middle_of_a_call(tmp_path: Path) -> None:
+    mcp = MCPServer("earlier")
+
+    @mcp.tool()
+    async def greet(ctx: Context) -> str:
+        answered = await ctx.elicit("Who are you?", Name)
+        return f"{answered.action}: {answered.data.name if answered.action == 'accept' else ''}"
+
+    asked: list[str] = []
+
+    async def answer(params: ElicitRequestParams) -> ElicitResult:
+        assert isinstance(params, ElicitRequestFormParams)
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"name": "alice"})
+
+    with served(mcp.streamable_http_app(host="0.0.0.0")) as origin:
+        url = f"{origin}/mcp"
+        settings = load_settings(mcp_public_url=url, auth0_client_id="id", gatehouse_home=tmp_path)
+        connection = EarlierConnection(url, gatehouse_auth(settings), Trace(), 30)
+        async with connection.session(answer) as session:
+            assert text_of(await session.call("greet", {})) == "accept: alice"
+    assert asked == ["Who are you?"]

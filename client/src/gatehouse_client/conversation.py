@@ -92,8 +92,8 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
         ConfigurationError: the model cannot be used as things are set.
         GatehouseError: as `connect`.
     """
-    model = chat_model(settings)
     with terminal.busy("Loading the agent"):
+        model = chat_model(settings)
         from .agent import Agent
 
     with terminal.reaching(settings.mcp_public_url) as say:
