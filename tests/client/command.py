@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
@@ -16,7 +17,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gatehouse_client.cli import app
+from pty_session import PtySession, on_terminal
 
+GATEHOUSE = (sys.executable, "-m", "gatehouse_client")
 PREFIXES = ("MCP_", "AUTH0_", "OAUTH_", "GATEHOUSE_", "GEMINI_", "GOOGLE_API", "OPENAI_", "ANTHROPIC_")
 
 
@@ -28,7 +31,7 @@ def free_port() -> int:
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without anything that sets the client up."""
-    others = {"BROWSER", "MODEL", "REQUIRED_PERMISSION"}
+    others = {"BROWSER", "MODEL", "MODEL_TIMEOUT", "REQUIRED_PERMISSION"}
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES) and name not in others}
 
 
@@ -58,16 +61,23 @@ class Command:
 
     def process(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start it as a process of its own, with a browser that cannot be opened."""
-        environment = {**clean_environment(), **self.variables, "BROWSER": "false", **variables}
         return subprocess.Popen(
-            [sys.executable, "-m", "gatehouse_client", *arguments],
-            env=environment,
+            [*GATEHOUSE, *arguments],
+            env=self._environment(variables),
             cwd=self.folder,
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+
+    def on_terminal(self, *arguments: str, **variables: str) -> AbstractContextManager[PtySession]:
+        """Start it as a process of its own on a wide terminal."""
+        environment = self._environment({"TERM": "xterm", "COLUMNS": "200", "LINES": "50", **variables})
+        return on_terminal([*GATEHOUSE, *arguments], env=environment, cwd=self.folder)
+
+    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
+        return {**clean_environment(), **self.variables, "BROWSER": "false", **variables}
 
     def browse(self, url: str) -> bool:
         """The browser: goes where it is sent, and keeps the page at the end."""

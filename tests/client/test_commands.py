@@ -17,7 +17,7 @@ from .world import World
 def test_the_first_command_signs_in_and_the_next_one_does_not(world: World, command: Command) -> None:
     first = command("tools")
     assert first.exit_code == 0, first.stderr
-    assert [line.split("\t")[0] for line in first.stdout.splitlines()] == ["get_time", "add", "fail"]
+    assert [line.split("\t")[0] for line in first.stdout.splitlines()] == ["get_time", "add", "fail", "count", "book"]
     second = command("call", "get_time", "timezone=Asia/Tokyo")
     assert (second.exit_code, second.stdout) == (0, "12:00 in Asia/Tokyo\n")
     assert second.stderr == ""
@@ -107,7 +107,7 @@ def test_call_takes_the_types_of_the_schema(command: Command) -> None:
         (("call", "add", "nonsense"), "'nonsense' is not of the form key=value."),
         (("call", "add", "--args", "[1]"), "--args must be a JSON object"),
         (("call", "add", "--args", "{"), "--args is not JSON"),
-        (("call", "subtract"), "The server has no tool subtract. Its tools are: get_time, add, fail."),
+        (("call", "subtract"), "The server has no tool subtract. Its tools are: get_time, add, fail, count, book."),
     ],
 )
 def test_wrong_arguments_are_told_in_a_sentence(command: Command, arguments: tuple[str, ...], said: str) -> None:
@@ -120,7 +120,7 @@ def test_wrong_arguments_are_told_in_a_sentence(command: Command, arguments: tup
 def test_a_tool_that_fails_exits_with_1(command: Command) -> None:
     result = command("call", "fail")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.splitlines()[-1].startswith("fail failed: ")
+    assert result.stderr.splitlines()[-1] == "fail failed: it broke on purpose"
 
 
 def test_an_access_token_that_the_server_no_longer_takes_is_renewed_without_a_browser(
@@ -195,7 +195,7 @@ def test_chat_takes_questions_from_a_pipe(command: Command) -> None:
 def test_a_tool_that_fails_is_shown_to_the_agent_and_the_person(command: Command) -> None:
     result = command("ask", "please fail")
     assert result.exit_code == 0
-    assert "· fail failed:" in result.stderr
+    assert "· fail failed: it broke on purpose\n" in result.stderr
     assert "[offline model] fail failed:" in result.stdout
 
 
@@ -209,3 +209,31 @@ def test_the_agent_is_forbidden_as_a_sentence(world: World, command: Command) ->
 
 def test_what_the_server_says_cannot_steer_a_terminal() -> None:
     assert printable("a\x1b[2Jb\tc\nd\x9b") == "a\ufffd[2Jb\tc\nd\ufffd"
+
+
+def test_in_a_chat_what_fails_is_told_and_the_chat_goes_on(world: World, command: Command) -> None:
+    assert command("login").exit_code == 0
+    world.permission_of_tool = {"get_time": "time:read"}
+    world.deny = ("access_denied", "the person said no")
+    with command.on_terminal("chat", BROWSER="true") as session:
+        session.until("you> ")
+        session.type("What time is it?")
+        session.until("· get_time()\n")
+        url = next(line for line in session.until("S256").splitlines() if line.startswith(world.issuer))
+        assert command.browse(url)
+        session.until("did not let you sign in (access_denied: the person said no)")
+        session.until("you> ")
+        session.type("add 1 and 2")
+        session.until("add says: 3\n")
+        world.server_status = 503
+        session.until("you> ")
+        session.type("add 2 and 3")
+        session.until("cannot serve now: it answered 503")
+        world.server_status = None
+        session.until("you> ")
+        session.type("add 3 and 4")
+        session.until("add says: 7\n")
+        session.until("you> ")
+        session.type("bye")
+        assert session.end() == 0
+    assert "Traceback" not in session.text

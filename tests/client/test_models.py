@@ -14,7 +14,8 @@ from langchain_core.tools import tool
 
 from gatehouse_client import models
 from gatehouse_client.errors import ConfigurationError
-from gatehouse_client.offline import OfflineModel, choose_tool, fill_arguments, find_time_zone
+from gatehouse_client.failures import model_failures
+from gatehouse_client.offline import OfflineModel, choose_tool, fill_arguments, find_time_zones
 from gatehouse_client.settings import Settings
 
 from .command import Command
@@ -77,9 +78,31 @@ def no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_another_provider_without_a_key_says_which_variable_to_set() -> None:
-    with pytest.raises(ConfigurationError, match=r"MODEL=openai:gpt-5 needs a key: set OPENAI_API_KEY\."):
-        models.chat_model(configured(model="openai:gpt-5"))
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("google_genai:gemini-2.5-flash", "set GEMINI_API_KEY (or GOOGLE_API_KEY)."),
+        ("openai:gpt-5", "set OPENAI_API_KEY (or OPENAI_BASE_URL to a server without)."),
+        ("anthropic:claude-sonnet-4-5", "set ANTHROPIC_API_KEY."),
+        ("mistralai:large", "set MISTRAL_API_KEY."),
+    ],
+)
+def test_a_provider_without_a_key_says_which_variable_to_set(model: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        models.chat_model(configured(model=model))
+    assert str(raised.value) == f"MODEL={model} needs a key: {said}"
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_provider_without_its_extra_says_what_to_install(provider: str, not_installed: set[str]) -> None:
+    not_installed.add(f"langchain_{provider}")
+    with pytest.raises(ConfigurationError, match=rf"pip install 'gatehouse-client\[{provider}\]'"):
+        models.chat_model(configured(model=f"{provider}:x", **{f"{provider}_api_key": "k"}))
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_key_is_not_in_the_models_repr(provider: str) -> None:
+    assert "k3y" not in repr(models.chat_model(configured(model=f"{provider}:x", **{f"{provider}_api_key": "k3y"})))
 
 
 def test_another_provider_without_its_package_says_what_to_install(no_keys: Path) -> None:
@@ -96,7 +119,7 @@ def test_an_unknown_provider_is_named() -> None:
 
 
 def test_failures_of_packages_that_are_not_loaded_are_no_failures() -> None:
-    failures = models.model_failures()
+    failures = model_failures()
     assert all(issubclass(failure, Exception) for failure in failures)
     assert not [failure for failure in failures if failure is Exception]
     assert "openai" in sys.modules or not [failure for failure in failures if failure.__module__.startswith("openai")]
@@ -145,10 +168,24 @@ def test_the_tool_whose_words_fit_is_chosen(question: str, name: str | None) -> 
     ],
 )
 def test_a_time_zone_is_found_by_its_name_or_its_city(question: str, zone: str | None) -> None:
-    found = find_time_zone(question)
+    found = next(iter(find_time_zones(question)), None)
     assert found == zone or (zone or "").endswith("Buenos_Aires")
     if (zone or "").endswith("Buenos_Aires"):
         assert found in ("America/Buenos_Aires", zone)
+
+
+@pytest.mark.parametrize(
+    ("question", "zones"),
+    [
+        ("convert 'x' from Asia/Tokyo to UTC", ["Asia/Tokyo", "UTC"]),
+        ("from Paris to Asia/Tokyo", ["Europe/Paris", "Asia/Tokyo"]),
+        ("from New York to Tokyo", ["America/New_York", "Asia/Tokyo"]),
+    ],
+)
+def test_two_time_zones_are_taken_in_the_questions_order(question: str, zones: list[str]) -> None:
+    assert find_time_zones(question) == zones
+    schema = {"properties": {"from_timezone": {"type": "string"}, "to_timezone": {"type": "string"}}}
+    assert fill_arguments(question, schema)[0] == {"from_timezone": zones[0], "to_timezone": zones[1]}
 
 
 def test_arguments_are_taken_from_the_question() -> None:

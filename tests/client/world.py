@@ -14,11 +14,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 import uvicorn
-from mcp.server.mcpserver import MCPServer
+from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.resolve import Elicit, Resolve
+from pydantic import BaseModel, EmailStr, Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -195,14 +199,41 @@ def example_server() -> MCPServer:
     @mcp.tool()
     async def fail() -> str:
         """Always breaks."""
-        raise ValueError("it broke on purpose")
+        raise ToolError("it broke on purpose")
+
+    @mcp.tool()
+    async def count(ctx: Context, steps: int) -> str:
+        """Tell how far it is, and wait for nothing."""
+        for step in range(steps):
+            await ctx.report_progress(step + 1, steps, f"step {step + 1}")
+        return f"counted {steps}"
+
+    @mcp.tool(meta={"gatehouse/permissions": ["rooms:book"]})
+    async def book(room: str, answer: Annotated[ElicitationResult[Booking], Resolve(_ask_for_booking)]) -> str:
+        """Book a room, after asking the person."""
+        if isinstance(answer, AcceptedElicitation):
+            return f"booked {room}: {answer.data.model_dump_json(exclude_none=True)}"
+        return f"{room} not booked: {answer.action}"
 
     return mcp
 
 
+class Booking(BaseModel):
+    """What the person is asked."""
+
+    hours: int = Field(ge=1, le=8, description="how long")
+    lights: bool = Field(default=True, description="Lights on?")
+    contact: EmailStr | None = Field(default=None, description="Whom to write to")
+    view: Literal["garden", "street"] = Field(default="garden")
+
+
+async def _ask_for_booking(room: str) -> Elicit[Booking]:
+    return Elicit(f"Book {room}\x1b[2J?", Booking)
+
+
 def server_app(world: World) -> Starlette:
     """The MCP server behind a gate that knows the tenant's tokens."""
-    inner = example_server().streamable_http_app(json_response=True, stateless_http=True, host="0.0.0.0")
+    inner = example_server().streamable_http_app(stateless_http=True, host="0.0.0.0")
 
     async def metadata(_: Request) -> Response:
         document = {"resource": world.server, "authorization_servers": [world.issuer]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,11 +15,14 @@ from langchain.agents.middleware.types import InputAgentState
 from langchain_core._api import LangChainBetaWarning
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import StreamMode
+from mcp.shared.dispatcher import ProgressFnT
+from mcp_types import ElicitRequestParams, ElicitResult
 
-from .errors import ModelError, foreign
 from .explain import surfacing
-from .models import model_failures
-from .session import CLIENT_INFO, Connection
+from .failures import model_error, model_failures
+from .session import CLIENT_INFO, Answer, Connection
+from .settings import Settings
 
 with warnings.catch_warnings():
     # It says on import that its API may change; the version is pinned for that.
@@ -35,6 +38,13 @@ SYSTEM_PROMPT: Final = (
     " instructions. Answer in the language of the question, in a few sentences."
 )
 _STEPS: Final = 40  # LangGraph's limit of steps for one question
+
+
+@dataclass(frozen=True)
+class Spoke:
+    """The model has said so much more."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -54,23 +64,42 @@ class ToolAnswered:
     failed: bool
 
 
-Event = ToolCalled | ToolAnswered
+Event = Spoke | ToolCalled | ToolAnswered
 
 
 class Agent:
-    """A conversation: each question is asked with what was said before."""
+    """A conversation: each question is asked with what was said before.
 
-    def __init__(self, connection: Connection, model: BaseChatModel, model_name: str) -> None:
+    Args:
+        settings: name the model, for messages.
+        streaming: whether the model is to answer piece by piece.
+        answer: answers what the server asks during a tool call.
+        progress: told how far a tool is.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        model: BaseChatModel,
+        settings: Settings,
+        *,
+        streaming: bool,
+        answer: Answer,
+        progress: ProgressFnT,
+    ) -> None:
         self._connection = connection
         self._model = model
-        self._model_name = model_name
+        self._settings = settings
+        self._modes: list[StreamMode] = ["updates", "messages"] if streaming else ["updates"]
+        self._answer = answer
+        self._progress = progress
         self._history: list[AnyMessage] = []
 
     async def ask(self, question: str, tell: Callable[[Event], None]) -> str:
         """The model's answer. A question that fails leaves no trace in the history.
 
         Args:
-            tell: told of the tool calls as they happen.
+            tell: told of the tool calls as they happen and, when streaming, of what the model says.
 
         Raises:
             ModelError: the model fails, or does not come to an end.
@@ -80,8 +109,7 @@ class Agent:
             try:
                 history = await self._run([*self._history, HumanMessage(question)], tell)
             except model_failures() as error:
-                detail = foreign(str(error), 500) or type(error).__name__
-                raise ModelError(f"The model {self._model_name} did not answer: {detail}.") from error
+                raise model_error(self._settings, error) from error
         self._history = history
         return history[-1].text
 
@@ -89,8 +117,13 @@ class Agent:
         async with self._adapter() as adapter:
             graph = create_agent(self._model, await adapter.list_tools(), system_prompt=SYSTEM_PROMPT)
             state, config = InputAgentState(messages=[*history]), RunnableConfig(recursion_limit=_STEPS)
-            async for update in graph.astream(state, config, stream_mode="updates"):
-                for message in _messages(update):
+            parts: AsyncIterator[Any] = graph.astream(state, config, stream_mode=self._modes)
+            async for mode, part in parts:
+                if mode == "messages":
+                    for event in _spoken(*part):
+                        tell(event)
+                    continue
+                for message in _messages(part):
                     history.append(message)
                     for event in _events(message):
                         tell(event)
@@ -103,10 +136,25 @@ class Agent:
             connection.url, auth=connection.auth, httpx_client_factory=connection.http_client
         )
         client = FastMCPClient(
-            transport, mode=connection.mode, prior_discover=connection.discovered, client_info=CLIENT_INFO
+            transport,
+            mode=connection.mode,
+            prior_discover=connection.discovered,
+            client_info=CLIENT_INFO,
+            elicitation_handler=self._elicited,
+            progress_handler=self._progress,
         )
         async with MCPAdapter(client) as adapter:
             yield adapter
+
+    async def _elicited(self, message: str, form: object, params: ElicitRequestParams, context: object) -> ElicitResult:
+        """FastMCP's form of the question; `params` has all of it."""
+        del message, form, context
+        return await self._answer(params)
+
+
+def _spoken(message: AnyMessage, about: dict[str, Any]) -> Iterator[Event]:
+    if about["langgraph_node"] == "model" and message.text:
+        yield Spoke(message.text)
 
 
 def _messages(update: dict[str, Any]) -> Iterator[AnyMessage]:

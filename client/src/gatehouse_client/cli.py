@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from .completion import complete_argument, complete_tool
 from .errors import Exit, GatehouseError
 from .terminal import Terminal
 
@@ -72,8 +75,37 @@ def logout(context: typer.Context, as_json: JsonOption = False, trace: TraceOpti
 
 
 @app.command()
+def whoami(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
+    """Show who is signed in, with which permissions, until when."""
+
+    def work(terminal: Terminal) -> None:
+        from . import identity
+
+        identity.whoami(terminal)
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the token itself, for another program.")] = False,
+    as_json: JsonOption = False,
+    trace: TraceOption = False,
+) -> None:
+    """Show what the access token says."""
+
+    def work(terminal: Terminal) -> None:
+        from . import identity
+
+        asyncio.run(identity.token(terminal, raw=raw))
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
 def tools(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    """List the server's tools."""
+    """List the server's tools: what each needs, and how to call it."""
 
     def work(terminal: Terminal) -> None:
         from . import commands
@@ -86,8 +118,10 @@ def tools(context: typer.Context, as_json: JsonOption = False, trace: TraceOptio
 @app.command()
 def call(
     context: typer.Context,
-    tool: Annotated[str, typer.Argument(help="The tool's name.")],
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…")] = None,
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name.", autocompletion=complete_tool)],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE …]", autocompletion=complete_argument)
+    ] = None,
     args: Annotated[str | None, typer.Option("--args", metavar="JSON", help="Arguments as a JSON object.")] = None,
     as_json: JsonOption = False,
     trace: TraceOption = False,
@@ -105,7 +139,7 @@ def call(
 @app.command()
 def ask(
     context: typer.Context,
-    question: Annotated[list[str], typer.Argument(help="The question, in one or more words.")],
+    question: Annotated[list[str], typer.Argument(metavar="QUESTION…", help="The question, in one or more words.")],
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
@@ -134,6 +168,8 @@ def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption
 
 def main() -> None:
     """The `gatehouse` command."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # a library's advice to its callers is nothing for the person
     app()
 
 

@@ -8,15 +8,17 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .errors import ForbiddenError, ModelError, ToolError
+from .elicitation import Elicitation
+from .errors import GatehouseError
 from .models import OFFLINE, chat_model
-from .session import connect
+from .session import connect, failure
 from .settings import Settings
 from .terminal import Terminal
 
 if TYPE_CHECKING:
     from .agent import Agent, Event
 
+_THINKING = "Thinking"
 _GOODBYES = frozenset({"exit", "quit", "bye", ":q"})
 
 
@@ -28,24 +30,35 @@ class Conversation:
         self._agent = agent
 
     async def turn(self, question: str) -> None:
-        """Ask, and show the tool calls as they happen and then the answer."""
-        from .agent import ToolCalled
+        """Ask, and show what the model says and the tool calls as they happen."""
+        from .agent import Spoke, ToolCalled
 
+        terminal = self._terminal
         calls: list[dict[str, Any]] = []
+        spoken = False
 
         def tell(event: Event) -> None:
-            if isinstance(event, ToolCalled):
+            nonlocal spoken
+            spoken = isinstance(event, Spoke)
+            if isinstance(event, Spoke):
+                terminal.write(event.text)
+            elif isinstance(event, ToolCalled):
                 calls.append({"tool": event.name, "arguments": event.arguments})
-                shown = ", ".join(f"{name}={json.dumps(value)}" for name, value in event.arguments.items())
-                self._terminal.say(f"· {event.name}({shown})", "cyan")
-            elif event.failed:
-                self._terminal.say(f"· {event.name} failed: {event.text}", "yellow")
+                terminal.say(f"· {event.name}({_shown(event.arguments)})", "cyan")
+                terminal.activity.show(f"Calling {event.name}")
+            else:
+                if event.failed:
+                    terminal.say(f"· {event.name} failed: {failure(event.name, event.text)}", "yellow")
+                terminal.activity.show(_THINKING)
 
-        answer = await self._agent.ask(question, tell)
-        if self._terminal.as_json:
-            self._terminal.result_json({"answer": answer, "tool_calls": calls})
+        with terminal.busy(_THINKING):
+            answer = await self._agent.ask(question, tell)
+        if terminal.as_json:
+            terminal.result_json({"answer": answer, "tool_calls": calls})
+        elif spoken:
+            terminal.end_line()
         else:
-            self._terminal.result(answer)
+            terminal.result(answer)
 
     def run(self, runner: asyncio.Runner) -> None:
         """Take questions until the input ends. To a person an error is shown, and the conversation goes on.
@@ -56,7 +69,7 @@ class Conversation:
         for question in self._questions():
             try:
                 runner.run(self.turn(question))
-            except (ForbiddenError, ModelError, ToolError) as error:
+            except GatehouseError as error:
                 if not self._terminal.is_conversation:
                     raise
                 self._terminal.fail(error)
@@ -79,10 +92,24 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
         ConfigurationError: the model cannot be used as things are set.
         GatehouseError: as `connect`.
     """
-    model = chat_model(settings)
-    from .agent import Agent
+    with terminal.busy("Loading the agent"):
+        model = chat_model(settings)
+        from .agent import Agent
 
-    connection = await connect(settings, terminal.say, terminal.trace)
+    with terminal.reaching(settings.mcp_public_url) as say:
+        connection = await connect(settings, say, terminal.trace)
     if settings.model == OFFLINE:
         terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")
-    return Conversation(terminal, Agent(connection, model, settings.model))
+    agent = Agent(
+        connection,
+        model,
+        settings,
+        streaming=terminal.is_watched,
+        answer=Elicitation(terminal, connection.url).answer,
+        progress=terminal.activity.progress,
+    )
+    return Conversation(terminal, agent)
+
+
+def _shown(arguments: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())

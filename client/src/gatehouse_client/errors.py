@@ -66,6 +66,12 @@ class SignInError(GatehouseError):
     exit_code = Exit.SIGN_IN
 
 
+class NotSignedIn(SignInError):
+    """Nobody is signed in, and the command does not sign in by itself."""
+
+    error = "not_signed_in"
+
+
 class SignInDenied(SignInError):
     """The tenant, or the person at its page, said no."""
 

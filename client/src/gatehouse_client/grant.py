@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .claims import claims_of
 from .errors import foreign
 
 SKEW: Final = 60.0
@@ -68,19 +67,8 @@ class Grant(BaseModel):
     @property
     def person(self) -> str | None:
         """Who is signed in, by the access token's own words, which are not verified: for display only."""
-        claims = _claims(self.access_token)
+        claims = claims_of(self.access_token)
         by_claim = [claims.get(name) for name in ("email", "preferred_username", "name", "sub")]
         namespaced = [value for name, value in claims.items() if name.endswith("/email")]
         named = next((value for value in [*namespaced, *by_claim] if isinstance(value, str) and value), None)
         return foreign(named, 80) if named else None
-
-
-def _claims(token: str) -> dict[str, Any]:
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return {}
-    return claims if isinstance(claims, dict) else {}

@@ -6,7 +6,6 @@ tool says. It says so whenever it speaks.
 
 from __future__ import annotations
 
-import itertools
 import re
 import uuid
 import zoneinfo
@@ -29,6 +28,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTED: Final = re.compile(r"[\"“'`]([^\"”'`]+)[\"”'`]")
 _NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
+_ZONE: Final = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+|\b(?:UTC|GMT)\b")
 _ZONE_PARAMETER: Final = re.compile(r"(^|_)(tz|time_?zone|zone)($|_)", re.IGNORECASE)
 _EMPTY_WORDS: Final = frozenset(
     """
@@ -83,28 +83,36 @@ def choose_tool(question: str, functions: Sequence[dict[str, Any]]) -> dict[str,
 def fill_arguments(question: str, schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Arguments that are written out in the question, and the names of required ones that are not."""
     numbers, quotes = iter(_NUMBER.findall(question)), iter(_QUOTED.findall(question))
+    zones = iter(find_time_zones(question))
     arguments: dict[str, Any] = {}
     required = schema.get("required", [])
     for name, parameter in schema.get("properties", {}).items():
-        value = _value(question, name, parameter, numbers, quotes)
+        value = _value(question, name, parameter, numbers, quotes, zones)
         if value is not None:
             arguments[name] = value
     return arguments, [name for name in required if name not in arguments]
 
 
-def find_time_zone(question: str) -> str | None:
-    """An IANA time zone, or the city of one, that the question names."""
+def find_time_zones(question: str) -> list[str]:
+    """The IANA time zones, or the cities of some, that the question names, in its order."""
     zones = zoneinfo.available_timezones()
     by_spelling = {zone.lower(): zone for zone in zones}
-    written: str
-    for written in re.findall(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+|\b(?:UTC|GMT)\b", question):
-        if written.lower() in by_spelling or not zones:
-            return by_spelling.get(written.lower(), written)
     cities = {zone.rpartition("/")[2].replace("_", " ").lower(): zone for zone in sorted(zones) if _is_place(zone)}
-    words = re.findall(r"[^\W\d_]+", question.lower())
-    spans = (words[start:end] for start, end in itertools.combinations(range(len(words) + 1), 2))
-    named = sorted((" ".join(span) for span in spans if len(span) <= 3), key=len, reverse=True)
-    return next((cities[name] for name in named if name in cities), None)
+    found: list[tuple[int, str]] = []
+    rest = question.lower()
+    for written in _ZONE.finditer(question):
+        zone = by_spelling.get(written[0].lower(), None if zones else written[0])
+        if zone is not None:
+            found.append((written.start(), zone))
+            rest = rest[: written.start()] + " " * len(written[0]) + rest[written.end() :]
+    words = list(re.finditer(r"[^\W\d_]+", rest))
+    while words:
+        names = [(count, " ".join(word[0] for word in words[:count])) for count in (3, 2, 1)]
+        count, city = next(((count, name) for count, name in names if name in cities), (1, ""))
+        if city:
+            found.append((words[0].start(), cities[city]))
+        del words[:count]
+    return [zone for _, zone in sorted(found)]
 
 
 def _answer(messages: list[BaseMessage], functions: Sequence[dict[str, Any]]) -> AIMessage:
@@ -130,7 +138,12 @@ def _spoken(text: str) -> AIMessage:
 
 
 def _value(
-    question: str, name: str, parameter: dict[str, Any], numbers: Iterator[str], quotes: Iterator[str]
+    question: str,
+    name: str,
+    parameter: dict[str, Any],
+    numbers: Iterator[str],
+    quotes: Iterator[str],
+    zones: Iterator[str],
 ) -> str | float | None:
     kinds = kinds_of(parameter)
     for choice in parameter.get("enum", ()):
@@ -139,7 +152,7 @@ def _value(
     if "enum" in parameter:
         return None
     if _ZONE_PARAMETER.search(name) and "string" in kinds:
-        return find_time_zone(question)
+        return next(zones, None)
     if kinds & {"integer", "number"}:
         number = next(numbers, None)
         return None if number is None else int(float(number)) if "integer" in kinds else float(number)

@@ -30,3 +30,18 @@ def matches(value: object, kinds: frozenset[str]) -> bool:
     """Whether a value is of one of the types."""
     kind = kind_of(value)
     return kind in kinds or (kind == "integer" and "number" in kinds)
+
+
+def call_form(schema: dict[str, Any]) -> str:
+    """The arguments of an object as `gatehouse call` takes them: `time=string [zone=string]`."""
+    required = schema.get("required", ())
+    forms = []
+    for name, parameter in schema.get("properties", {}).items():
+        form = f"{name}={_value_form(parameter)}"
+        forms.append(form if name in required else f"[{form}]")
+    return " ".join(forms)
+
+
+def _value_form(schema: dict[str, Any]) -> str:
+    choices = schema.get("enum") or sorted(kinds_of(schema) - {"null"})
+    return "|".join(str(choice) for choice in choices) or "value"

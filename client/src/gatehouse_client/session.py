@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +10,9 @@ from typing import Any, Final
 import httpx2
 import mcp_types as types
 from mcp.client import Client
+from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
 from mcp_types.version import LATEST_MODERN_VERSION
 
@@ -27,6 +29,10 @@ from .witness import watch
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
 _CONNECT_TIMEOUT: Final = 30.0  # seconds
 _MAX_PAGES: Final = 100
+
+
+Answer = Callable[[types.ElicitRequestParams], Awaitable[types.ElicitResult]]
+"""Answers what a server asks during a call."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +74,24 @@ class Connection:
         )
 
     @asynccontextmanager
-    async def session(self) -> AsyncGenerator[Session]:
+    async def session(self, answer: Answer | None = None) -> AsyncGenerator[Session]:
         """An open session.
+
+        Args:
+            answer: answers what the server asks during a call (elicitation); None tells it that nobody can.
 
         Raises:
             GatehouseError: from here and from the body, in place of what the SDK raises.
         """
         with surfacing(self.url):
             async with self.http_client() as http:
-                transport = streamable_http_client(self.url, http_client=http)
                 client = Client(
-                    transport, mode=self.mode, prior_discover=self.discovered, client_info=CLIENT_INFO, cache=None
+                    streamable_http_client(self.url, http_client=http),
+                    mode=self.mode,
+                    prior_discover=self.discovered,
+                    client_info=CLIENT_INFO,
+                    elicitation_callback=_callback(answer) if answer else None,
+                    cache=None,
                 )
                 async with client:
                     yield Session(client)
@@ -102,18 +115,23 @@ class Session:
                 break
         return tools
 
-    async def call(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+    async def call(
+        self, name: str, arguments: dict[str, Any], progress: ProgressFnT | None = None
+    ) -> types.CallToolResult:
         """Call a tool.
+
+        Args:
+            progress: told how far the tool is, if it says so.
 
         Raises:
             ToolError: the tool reports a failure, or its result is not what its schema promises.
         """
         try:
-            result = await self.client.call_tool(name, arguments)
+            result = await self.client.call_tool(name, arguments, progress_callback=progress)
         except RuntimeError as error:
             raise ToolError(f"The result of {name} cannot be used: {foreign(str(error))}") from error
         if result.is_error:
-            raise ToolError(f"{name} failed: {foreign(text_of(result), 2000) or 'it did not say why'}")
+            raise ToolError(f"{name} failed: {foreign(failure(name, text_of(result)), 2000) or 'it did not say why'}")
         return result
 
 
@@ -159,6 +177,14 @@ _DISCOVER_HEADERS: Final = {
 }
 
 
+def _callback(answer: Answer) -> ElicitationFnT:
+    async def callback(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
+        return await answer(params)
+
+    return callback
+
+
 def _discovered(response: httpx2.Response) -> types.DiscoverResult | None:
     """What a server of the modern era answers; anything else is left to the SDK's own negotiation."""
     try:
@@ -171,6 +197,11 @@ def _discovered(response: httpx2.Response) -> types.DiscoverResult | None:
 def _said(response: httpx2.Response) -> str:
     detail = foreign(response.text, 200)
     return f"{response.status_code} ({detail})" if detail else str(response.status_code)
+
+
+def failure(name: str, text: str) -> str:
+    """A tool's words about its failure, without what servers of the MCP SDK put before them."""
+    return text.removeprefix(f"Error executing tool {name}: ")
 
 
 def text_of(result: types.CallToolResult) -> str:

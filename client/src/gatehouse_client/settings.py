@@ -36,6 +36,7 @@ def _readable(value: object) -> object:
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
 Secret = Annotated[SecretStr, BeforeValidator(_readable)]
 
+_HTTP: Final = r"^https?://\S+$"
 _URL: Final = "an https URL (http only on localhost)"
 
 
@@ -64,6 +65,11 @@ class Settings(BaseSettings):
     model: str = Field("offline", pattern=r"^(offline|[^:\s]+:\S+)$", description="`offline`, or `provider:model`")
     gemini_api_key: Secret | None = Field(None, description="a key of the Gemini API")
     google_api_key: Secret | None = Field(None, description="a key of the Gemini API")
+    openai_api_key: Secret | None = Field(None, description="a key of OpenAI, or of the server at OPENAI_BASE_URL")
+    openai_base_url: str | None = Field(None, pattern=_HTTP, description="the URL of an OpenAI-compatible API")
+    anthropic_api_key: Secret | None = Field(None, description="a key of the Anthropic API")
+    anthropic_base_url: str | None = Field(None, pattern=_HTTP, description="the URL of an Anthropic-compatible API")
+    model_timeout: float = Field(60.0, gt=0, description="seconds, more than 0: how long the model may be silent")
     gatehouse_home: Path = Field(
         default_factory=lambda: platformdirs.user_state_path("gatehouse"), description="a directory for the tokens"
     )
@@ -118,17 +124,25 @@ class _SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value is not None}
 
 
-SECRETS: Final = frozenset({"auth0_client_secret", "gemini_api_key", "google_api_key"})
+SECRETS: Final = frozenset(
+    {"anthropic_api_key", "auth0_client_secret", "gemini_api_key", "google_api_key", "openai_api_key"}
+)
 
 
-def load_settings() -> Settings:
+def load_settings(**values: object) -> Settings:
     """The settings of this process.
+
+    Args:
+        values: go before the environment and `.env`; named as the fields of `Settings`.
 
     Raises:
         ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.
     """
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise ConfigurationError(f"There is no setting {', '.join(unknown)}.")
     try:
-        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+        return Settings(**values)  # type: ignore[arg-type]  # pydantic checks it
     except ValidationError as error:
         problems = [_problem(details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"

@@ -1,0 +1,94 @@
+"""A person at a terminal: the command on a pseudo terminal, what it shows, what is typed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+CTRL_C = "\x03"
+CTRL_D = "\x04"
+SECONDS = 120
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass
+class PtySession:
+    """A running command.
+
+    Attributes:
+        raw: everything that it wrote, as it is.
+    """
+
+    process: subprocess.Popen[bytes]
+    terminal: int
+    raw: str = ""
+    _seen: int = field(default=0, init=False)
+
+    @property
+    def text(self) -> str:
+        """What it wrote, without colours and cursor movements."""
+        return _ESCAPES.sub("", self.raw).replace("\r\n", "\n")
+
+    def until(self, expected: str) -> str:
+        """Wait until it has shown `expected` anew; what it showed up to there."""
+        deadline = time.monotonic() + SECONDS
+        while expected not in self.text[self._seen :]:
+            assert self._read(deadline), f"{expected!r} was not shown, but:\n{self.text}"
+        end = self.text.index(expected, self._seen) + len(expected)
+        shown, self._seen = self.text[self._seen : end], end
+        return shown
+
+    def type(self, text: str) -> None:
+        """Type a line, or a control character."""
+        os.write(self.terminal, text.encode() if text in (CTRL_C, CTRL_D) else f"{text}\n".encode())
+
+    def end(self) -> int:
+        """Wait until it ends; its exit code."""
+        deadline = time.monotonic() + SECONDS
+        while self._read(deadline):
+            pass
+        return self.process.wait(timeout=SECONDS)
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self.terminal], [], [], max(0, deadline - time.monotonic()))
+        assert ready, f"nothing came for long, after:\n{self.text}"
+        try:
+            data = os.read(self.terminal, 65536)
+        except OSError:  # Linux's way to say that the other end is closed
+            return False
+        self.raw += data.decode(errors="replace")
+        return bool(data)
+
+
+@contextmanager
+def on_terminal(command: list[str], **options: object) -> Iterator[PtySession]:
+    """Run `command` on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_control, **options
+    )
+    os.close(theirs)
+    try:
+        yield PtySession(process, ours)
+    finally:
+        os.close(ours)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait(timeout=SECONDS)
+
+
+def _control() -> None:
+    """Make the terminal the one whose Ctrl-C reaches this process."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
