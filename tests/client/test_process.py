@@ -43,9 +43,9 @@ def test_a_wrong_option_exits_with_2(command: Command) -> None:
 
 
 def test_wrong_settings_exit_with_2_and_no_traceback(command: Command) -> None:
-    code, out, err = run(command, "tools", AUTH0_CLIENT_ID="", OAUTH_CALLBACK_PORT="x")
+    code, out, err = run(command, "tools", GATEHOUSE_SIGN_IN="magic", OAUTH_CALLBACK_PORT="x")
     assert (code, out) == (2, "")
-    assert "AUTH0_CLIENT_ID is not set" in err
+    assert "GATEHOUSE_SIGN_IN is 'magic'" in err
     assert "OAUTH_CALLBACK_PORT is 'x'" in err
     assert "Traceback" not in err
 

@@ -39,6 +39,7 @@ def test_the_defaults_are_the_offline_worlds(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_wrong_variable_is_named_with_its_value_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_PUBLIC_URL", "http://mcp.example/mcp")
+    monkeypatch.setenv("AUTH0_CLIENT_ID", "a b")
     monkeypatch.setenv("OAUTH_CALLBACK_PORT", "70000")
     monkeypatch.setenv("MODEL", "gemini")
     monkeypatch.setenv("AUTH0_CLIENT_SECRET_FILE", "missing-file")
@@ -48,7 +49,7 @@ def test_every_wrong_variable_is_named_with_its_value_and_what_is_valid(monkeypa
         "5 settings are wrong:",
         "  MCP_PUBLIC_URL is 'http://mcp.example/mcp':"
         " it must be the MCP server's URL, an https URL (http only on localhost).",
-        "  AUTH0_CLIENT_ID is not set: it must be the Client ID of the application in the tenant.",
+        "  AUTH0_CLIENT_ID is 'a b': it must be the Client ID of the application in the tenant.",
         "  AUTH0_CLIENT_SECRET: its file missing-file cannot be read (No such file or directory).",
         "  OAUTH_CALLBACK_PORT is '70000': it must be a port number from 1 to 65535.",
         "  MODEL is 'gemini': it must be `offline`, or `provider:model`.",
@@ -59,8 +60,7 @@ def test_every_wrong_variable_is_named_with_its_value_and_what_is_valid(monkeypa
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = settings(monkeypatch, AUTH0_AUDIENCE="", AUTH0_CLIENT_SECRET="", OAUTH_CALLBACK_PORT="", MODEL="")
     assert (loaded.auth0_audience, loaded.auth0_client_secret, loaded.model) == (None, None, "offline")
-    with pytest.raises(ConfigurationError, match="AUTH0_CLIENT_ID is not set"):
-        settings(monkeypatch, AUTH0_CLIENT_ID="")
+    assert settings(monkeypatch, AUTH0_CLIENT_ID="").auth0_client_id is None
 
 
 def test_the_environment_goes_before_the_env_file(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from .errors import foreign
 SKEW: Final = 60.0
 """Seconds before its expiry from which an access token is renewed (at most half of its lifetime)."""
 
-ClientAuthentication = Literal["client_secret_post", "client_secret_basic", "none"]
+ClientAuthentication = Literal["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
 
 
 class Grant(BaseModel):
@@ -68,14 +68,15 @@ class Grant(BaseModel):
     @property
     def person(self) -> str | None:
         """Who is signed in, by the access token's own words, which are not verified: for display only."""
-        claims = _claims(self.access_token)
+        claims = token_claims(self.access_token)
         by_claim = [claims.get(name) for name in ("email", "preferred_username", "name", "sub")]
         namespaced = [value for name, value in claims.items() if name.endswith("/email")]
         named = next((value for value in [*namespaced, *by_claim] if isinstance(value, str) and value), None)
         return foreign(named, 80) if named else None
 
 
-def _claims(token: str) -> dict[str, Any]:
+def token_claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT, which are not verified: for display only. Empty for an opaque token."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

@@ -89,6 +89,21 @@ class CallbackListener:
             raise self._outcome
         return self._outcome
 
+    def offer(self, answer: Answer) -> bool:
+        """Take an answer that came another way, such as the person's clipboard; False when there has been one.
+
+        Raises:
+            StrayCallback: it is no answer to our request.
+        """
+        if self._outcome is not None:
+            return False
+        try:
+            self._outcome = self.read(answer)
+        except SignInError as error:
+            self._outcome = error
+        self._done.set()
+        return True
+
     async def _serve(self, stream: SocketStream) -> None:
         async with stream:
             with anyio.move_on_after(REQUEST_TIMEOUT):
@@ -128,6 +143,12 @@ class CallbackListener:
             self._outcome = failed
             return pages.FAILED, str(failed)
         return pages.SUCCESS, ""
+
+
+def query_of(text: str) -> Answer:
+    """The query of a redirected URL as a person copies it, whole or in part."""
+    _, mark, query = text.partition("?")
+    return parse_qsl((query if mark else text).partition("#")[0], keep_blank_values=True)
 
 
 async def _request(connection: h11.Connection, stream: SocketStream) -> h11.Request | None:
