@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,9 +20,7 @@ from pathlib import Path
 
 from behind import behind_the_gate
 from misses import KNOWN
-
-HERE = Path(__file__).parent
-SECONDS = 600
+from suite import HERE, SECONDS, Result, installed
 
 
 @dataclass(frozen=True)
@@ -41,23 +38,10 @@ SUITES = {
 }
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of one scenario."""
-
-    name: str
-    succeeded: int
-    problems: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        return self.succeeded > 0 and not self.problems
-
-
 def main() -> int:
     """Exit code 0 when every scenario holds but those that are known not to, and these do not."""
     chosen = sys.argv[1:] or list(SUITES)
-    modules = _installed(Path(os.environ.get("STACK_RUN_DIR") or HERE.parents[1] / ".run") / "conformance")
+    modules = installed(Path(os.environ.get("STACK_RUN_DIR") or HERE.parents[1] / ".run") / "conformance")
     wrong = [problem for name in chosen for problem in _run(name, SUITES[name], modules)]
     for problem in wrong:
         print(problem)
@@ -96,22 +80,6 @@ def _results(folder: Path) -> Iterator[Result]:
             sum(check["status"] == "SUCCESS" for check in checks),
             tuple(f"{check['id']}: {check.get('errorMessage') or check['status']}" for check in problems),
         )
-
-
-def _installed(folder: Path) -> Path:
-    """The suite's packages, installed once: both versions, and the Node that the older one needs."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("The conformance suite needs npm (Debian and Ubuntu: apt install npm).")
-    wanted = (HERE / "package.json").read_text(encoding="utf-8")
-    stamp, package = folder / "installed.json", folder / "package.json"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        folder.mkdir(parents=True, exist_ok=True)
-        package.write_text(wanted, encoding="utf-8")
-        quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel", "error"]
-        subprocess.run([npm, "install", "--prefix", str(folder), *quiet], cwd=folder, check=True, timeout=SECONDS)
-        stamp.write_text(wanted, encoding="utf-8")
-    return folder / "node_modules"
 
 
 if __name__ == "__main__":
