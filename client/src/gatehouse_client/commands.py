@@ -16,9 +16,9 @@ from .settings import Settings, load_settings
 from .terminal import Terminal
 
 
-async def login(terminal: Terminal, *, force: bool) -> None:
+async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     """Sign in when the server asks for it, see that it is an MCP server, and say who is signed in."""
-    connection = await _connect(terminal, force=force)
+    connection = await _connect(terminal, force=force, **chosen)
     async with connection.session():
         grant = connection.auth.grant
     if terminal.as_json:
@@ -78,14 +78,14 @@ def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
     conversation.run(runner)
 
 
-def _settings(terminal: Terminal) -> Settings:
-    settings = load_settings()
+def _settings(terminal: Terminal, **chosen: object) -> Settings:
+    settings = load_settings(**chosen)
     terminal.tracing = terminal.tracing or settings.gatehouse_trace
     return settings
 
 
-async def _connect(terminal: Terminal, *, force: bool = False) -> Connection:
-    settings = _settings(terminal)
+async def _connect(terminal: Terminal, *, force: bool = False, **chosen: object) -> Connection:
+    settings = _settings(terminal, **chosen)
     return await connect(settings, terminal.say, terminal.trace, force=force)
 
 

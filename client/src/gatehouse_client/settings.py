@@ -160,14 +160,17 @@ SECRETS: Final = frozenset(
 )
 
 
-def load_settings() -> Settings:
+def load_settings(**chosen: object) -> Settings:
     """The settings of this process.
+
+    Args:
+        chosen: settings of the command line, which go before all others.
 
     Raises:
         ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.
     """
     try:
-        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+        return Settings(**chosen)  # type: ignore[arg-type]  # the validation is pydantic's
     except ValidationError as error:
         problems = [_problem(details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"

@@ -46,13 +46,14 @@ class CodeWay:
         )
         listener = CallbackListener(self.callback, partial(self._read, request))
         async with AsyncExitStack() as stack:
-            await self._listen(listener, stack)
+            listening = await self._listen(listener, stack)
             self._show(request.url)
             if self.read_line is not None:
                 tasks = await stack.enter_async_context(anyio.create_task_group())
                 stack.callback(tasks.cancel_scope.cancel)
-                tasks.start_soon(self._take_pasted, listener, self.read_line)
-            code = await listener.code(self.timeout)
+                tasks.start_soon(self._take_pasted, listener, self.read_line, listening)
+            await listener.wait(self.timeout)
+        code = listener.code()  # out here, where no task group wraps what it raises
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -62,13 +63,16 @@ class CodeWay:
         }
         return await self.tokens.request(task.client, task.server, form)
 
-    async def _listen(self, listener: CallbackListener, stack: AsyncExitStack) -> None:
+    async def _listen(self, listener: CallbackListener, stack: AsyncExitStack) -> bool:
+        """Whether the callback is listened for, as it must be where nobody can paste."""
         try:
             await stack.enter_async_context(listener.listening())
         except ConfigurationError as error:
             if self.read_line is None:
                 raise
             self.say(str(error))
+            return False
+        return True
 
     def _show(self, url: str) -> None:
         minutes = f"waiting up to {self.timeout / 60:.0f} min"
@@ -83,7 +87,7 @@ class CodeWay:
         if self.read_line is not None:
             self.say("If the browser cannot reach this machine in the end, paste the address where it ended here:")
 
-    async def _take_pasted(self, listener: CallbackListener, read_line: ReadLine) -> None:
+    async def _take_pasted(self, listener: CallbackListener, read_line: ReadLine, listening: bool) -> None:
         """Offer what the person pastes to the listener, until it takes one."""
         while (line := await read_line()) is not None:
             try:
@@ -91,6 +95,8 @@ class CodeWay:
                     return
             except StrayCallback:
                 self.say(f"That is not the answer to this sign-in. It begins with {self.callback.uri}?")
+        if not listening:
+            listener.give_up()
 
     def _read(self, request: AuthorizationRequest, answer: Sequence[tuple[str, str]]) -> str:
         self.trace.note("←", f"browser GET {self.callback.uri}?{foreign(masked(answer))}")
