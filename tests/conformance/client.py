@@ -94,16 +94,19 @@ async def use(context: dict[str, Any]) -> None:
             )
             async with client:
                 tools = (await client.list_tools()).tools
-                calls = context.get("toolCalls") or [{"name": tool.name, "arguments": example(tool)} for tool in tools]
+                calls = context.get("toolCalls") or [
+                    {"name": tool.name, "arguments": example(tool, tools)} for tool in tools
+                ]
                 for call in calls:
                     await client.call_tool(call["name"], call.get("arguments") or {})
 
 
-def example(tool: types.Tool) -> dict[str, Any]:
-    """Arguments that the tool's schema allows."""
+def example(tool: types.Tool, tools: list[types.Tool]) -> dict[str, Any]:
+    """Arguments that the tool's schema allows. Who asks for a schema gets that of the first tool, as it was read."""
     properties = tool.input_schema.get("properties", {})
+    values = EXAMPLES | ({"object": tools[0].input_schema} if "schema" in properties else {})
     required = tool.input_schema.get("required", [])
-    return {name: EXAMPLES[properties.get(name, {}).get("type", "string")] for name in required}
+    return {name: values[properties.get(name, {}).get("type", "string")] for name in required}
 
 
 async def accept_defaults(_: ClientRequestContext, parameters: types.ElicitRequestParams) -> types.ElicitResult:
