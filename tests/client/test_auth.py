@@ -225,6 +225,29 @@ async def test_a_token_that_lives_on_is_used_while_the_tenant_is_away(world: Wor
     assert len(world.entries("refresh")) == 2
 
 
+async def test_a_hundred_parallel_calls_with_a_revoked_refresh_token_share_one_clean_sign_in(
+    world: World, agent: Agent
+) -> None:
+    await agent.call(world.server)
+    world.forget_access_tokens()
+    world.refresh_tokens.clear()  # revoked, or reused by somebody: the tenant has ended the whole family
+    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
+    assert (len(world.entries("refresh")), len(agent.way.scopes)) == (1, 2)
+    assert agent.said == []
+
+
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+async def test_a_clock_that_is_set_right_costs_a_renewal_at_most(world: World, tmp_path: Path, hours: int) -> None:
+    clock = Clock()
+    await Agent(world, tmp_path, clock).call(world.server)
+    clock.now += hours * 3600
+    world.forget_access_tokens()
+    restarted = Agent(world, tmp_path, clock)
+    assert [await restarted.call(world.server) for _ in range(3)] == [200] * 3
+    assert restarted.way.scopes == []
+    assert len(world.entries("refresh")) == 1
+
+
 async def test_parallel_calls_are_not_held_one_behind_the_other(world: World, agent: Agent) -> None:
     await agent.call(world.server)
     started, all_started = 0, anyio.Event()

@@ -9,12 +9,17 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_client.errors import ConfigurationError, SignInError, UnreachableError
+from gatehouse_client.errors import ConfigurationError, SignInError, TokenRefused, UnreachableError
 from gatehouse_client.grant import Grant
+from gatehouse_client.signin.callback import CallbackAddress
 from gatehouse_client.signin.client import OAuthClient
+from gatehouse_client.signin.code import CodeWay
 from gatehouse_client.signin.discovery import AuthorizationServer
 from gatehouse_client.signin.fetch import Fetcher
-from gatehouse_client.signin.registration import ClientStore, PreRegistered, SelfRegistered
+from gatehouse_client.signin.provider import Provider, SignInOptions
+from gatehouse_client.signin.registration import ClientStore, PreRegistered, Registration, SelfRegistered
+from gatehouse_client.signin.tokens import TokenEndpoint
+from gatehouse_client.trace import Trace
 
 pytestmark = pytest.mark.anyio
 
@@ -231,3 +236,30 @@ async def test_a_disk_that_cannot_be_written_does_not_stop_the_sign_in(tmp_path:
     registration = SelfRegistered(fetch, ClientStore(tmp_path / "home", said.append), CALLBACK, lambda: 1000.0)
     assert (await registration.client_for(tenant.server, CODE)).client_id == "tpc_1"
     assert "cannot be kept" in said[-1]
+
+
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
+async def test_a_client_that_the_tenant_has_forgotten_leads_to_a_new_one_not_to_an_error(
+    tmp_path: Path, code: str
+) -> None:
+    tenant = Tenant()
+    registration = tenant.registration(tmp_path)
+    await registration.client_for(tenant.server, CODE)
+
+    def refuse(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(401, json={"error": code})
+
+    fetch = Fetcher(transport=httpx2.MockTransport(refuse))
+    stored = grant("tpc_1").model_copy(update={"refresh_token": "r"})
+
+    def provider(client: Registration) -> Provider:
+        way = CodeWay(TokenEndpoint(fetch), CallbackAddress(CALLBACK, 5000), pytest.fail, Trace(), 1)
+        return Provider(SignInOptions(stored.server), fetch, way, client, lambda: 1000.0)
+
+    with pytest.raises(TokenRefused) as raised:
+        await provider(registration).renew(stored)
+    assert raised.value.code == "invalid_grant", "which means: sign in anew"
+    assert (await registration.client_for(tenant.server, CODE)).client_id == "tpc_2"
+    with pytest.raises(TokenRefused) as raised:
+        await provider(PreRegistered(OAuthClient("tpc_1"))).renew(stored)
+    assert raised.value.code == code, "an application that somebody made is for them to repair"

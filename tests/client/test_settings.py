@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import ECKey
 
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings, load_settings
@@ -114,3 +115,41 @@ def test_an_env_file_that_is_no_text_is_named(empty_environment: Path) -> None:
     (empty_environment / ".env").write_bytes(b"A=\xff\n")
     with pytest.raises(ConfigurationError, match=r"\.env is not UTF-8"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("GATEHOUSE_SIGN_IN", "magic", "one of auto, browser, paste, device, machine, assertion, token"),
+        ("OAUTH_TOKEN_ENDPOINT_AUTH_METHOD", "md5", "one of none, client_secret_post, client_secret_basic"),
+        ("OAUTH_CLIENT_METADATA_URL", "http://localhost/client.json", "an https URL with a path"),
+        ("OAUTH_CLIENT_METADATA_URL", "https://agent.example/", "an https URL with a path"),
+        ("AUTH0_CLIENT_PRIVATE_KEY", "s3cret", "AUTH0_CLIENT_PRIVATE_KEY: it must be a private key in PEM"),
+        ("AUTH0_CLIENT_PRIVATE_KEY_FILE", "missing", "AUTH0_CLIENT_PRIVATE_KEY: its file missing cannot be read"),
+    ],
+)
+def test_a_wrong_setting_of_the_sign_in_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        settings(monkeypatch, **{name: value})
+    assert said in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_private_key_comes_from_a_file_or_from_one_line(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = ECKey.generate_key("P-256").as_pem(private=True).decode()
+    (empty_environment / "key.pem").write_text(pem, encoding="utf-8")
+    from_file = settings(monkeypatch, AUTH0_CLIENT_PRIVATE_KEY_FILE="key.pem")
+    in_a_line = settings(monkeypatch, AUTH0_CLIENT_PRIVATE_KEY=pem.replace("\n", "\\n"))
+    for loaded in (from_file, in_a_line):
+        assert loaded.auth0_client_private_key is not None
+        assert loaded.auth0_client_private_key.algorithm == "ES256"
+        assert "PRIVATE KEY" not in repr(loaded)
+
+
+def test_what_the_command_line_chooses_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_SIGN_IN", "machine")
+    assert load_settings(gatehouse_sign_in="device").gatehouse_sign_in == "device"

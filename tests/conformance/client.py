@@ -69,6 +69,7 @@ def variables(url: str, context: dict[str, Any], home: str) -> Iterator[tuple[st
     """The client's settings."""
     yield "MCP_PUBLIC_URL", url
     yield "GATEHOUSE_HOME", home
+    yield "GATEHOUSE_KEYRING", "0"
     yield "GATEHOUSE_SIGN_IN", WAYS.get(os.environ.get("MCP_CONFORMANCE_SCENARIO", ""), "browser")
     yield "BROWSER", "robot"
     yield "OAUTH_CALLBACK_URI", f"http://localhost:{free_port()}/callback"

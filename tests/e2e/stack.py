@@ -46,8 +46,9 @@ class Stack:
     def environment(self, home: Path, browser: str | None = None, **more: str) -> dict[str, str]:
         """What the agent's command line is started with."""
         robot = shlex.join([sys.executable, str(HERE / "robot.py")]) + " %s &"
-        settings = {"GATEHOUSE_HOME": str(home), "BROWSER": robot if browser is None else browser}
-        return {**os.environ, **self.variables, **settings, **more}
+        settings = {"GATEHOUSE_HOME": str(home), "GATEHOUSE_KEYRING": "0"}
+        opener = robot if browser is None else browser
+        return {**os.environ, **self.variables, **settings, "BROWSER": opener, **more}
 
     def control(self, method: str, path: str, **body: object) -> httpx2.Response:
         """A call of the tenant's control API."""

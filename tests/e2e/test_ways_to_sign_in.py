@@ -101,6 +101,9 @@ def test_a_client_that_nobody_registered_registers_itself_once(stack: Stack, hom
     assert stack.gatehouse("logout", home=home, browser=NO_BROWSER, **UNREGISTERED).returncode == 0
     assert stack.gatehouse("login", home=home, **UNREGISTERED).returncode == 0
     assert json.loads(kept.read_text(encoding="utf-8"))["client_id"] == client_id
+    # Who sees the tenant's page "unknown client" signs in anew, and so does not need to know where this is kept.
+    assert stack.gatehouse("login", "--force", home=home, **UNREGISTERED).returncode == 0
+    assert json.loads(kept.read_text(encoding="utf-8"))["client_id"] != client_id
 
 
 @contextmanager
