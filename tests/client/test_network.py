@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from gatehouse_client.errors import SignInError, UnreachableError
 from gatehouse_client.signin.fetch import Fetcher
 from gatehouse_client.signin.network import Nearness, NetworkGuard, Resolve, nearness
 
-from .world import World
+from .world import World, served
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +171,44 @@ async def test_nothing_is_sent_to_an_address_that_may_not_be() -> None:
     for call in calls:
         with pytest.raises(SignInError):
             await call()  # type: ignore[misc]
+
+
+async def test_tls_is_verified_against_the_name_though_the_connection_goes_to_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def here(_: str) -> list[str]:
+        return ["127.0.0.1"]
+
+    fetch = Fetcher(guard=guard("http://localhost/mcp", resolve=here))
+    with tls_server(tmp_path, "tenant.test") as (port, certificate):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert (await fetch.get(f"https://tenant.test:{port}/")).status == 404
+        with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
+            await fetch.get(f"https://other.test:{port}/")
+
+
+@contextmanager
+def tls_server(folder: Path, name: str) -> Iterator[tuple[int, Path]]:
+    """A server with a certificate of its own for `name`; its port, and the certificate to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, private = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+    async def nothing_here(_: Request) -> Response:
+        return Response(status_code=404)
+
+    with served(Starlette(routes=[Route("/", nothing_here)]), certificate=certificate, key=private) as origin:
+        yield int(origin.rsplit(":", 1)[1]), certificate

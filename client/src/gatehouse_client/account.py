@@ -63,8 +63,8 @@ class Account:
         guard = NetworkGuard(filter(None, configured), private_network=settings.gatehouse_private_network)
         fetch = Fetcher(trace, guard=guard)
         seal = system_seal(say) if settings.gatehouse_keyring else NoSeal("GATEHOUSE_KEYRING is 0")
-        registration = _registration(settings, fetch, ClientStore(settings.gatehouse_home, say, seal))
-        provider = Provider(options, fetch, _way(settings, fetch, say, trace), registration, time.time)
+        registration = choose_registration(settings, fetch, ClientStore(settings.gatehouse_home, say, seal))
+        provider = Provider(options, fetch, choose_way(settings, fetch, say, trace), registration, time.time)
         store = TokenStore(settings.gatehouse_home, say, settings.oauth_callback_timeout + 30, seal)
         return cls(options, provider, store, settings.required_permission, say, _ready_token(settings))
 
@@ -109,7 +109,12 @@ def _ready_token(settings: Settings) -> str | None:
     return token.get_secret_value() if token and settings.gatehouse_sign_in in ("auto", "token") else None
 
 
-def _registration(settings: Settings, fetch: Fetcher, store: ClientStore) -> Registration:
+def choose_registration(settings: Settings, fetch: Fetcher, store: ClientStore) -> Registration:
+    """As which client: the application that is set, else one that registers itself.
+
+    Raises:
+        ConfigurationError: the chosen way to sign in needs an application.
+    """
     secret = settings.auth0_client_secret
     method = settings.oauth_token_endpoint_auth_method
     if settings.auth0_client_id is not None:
@@ -136,9 +141,13 @@ def _registration(settings: Settings, fetch: Fetcher, store: ClientStore) -> Reg
     )
 
 
-def _way(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInWay:
+def choose_way(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInWay:
     """The chosen way, else what the surroundings allow: a browser where there is a screen; else its address, which
-    the person may answer by pasting where there is a terminal."""
+    the person may answer by pasting where there is a terminal.
+
+    Raises:
+        ConfigurationError: the chosen way lacks a setting.
+    """
     tokens, choice = TokenEndpoint(fetch), settings.gatehouse_sign_in
     if choice == "device":
         return DeviceWay(tokens, say, show_qr=sys.stderr.isatty())
