@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx2
+from joserfc.jwk import RSAKey
 
 from robot import PASSWORDS, filled, forms_of, sign_in
 from stack import NO_BROWSER, Stack
@@ -73,6 +74,21 @@ def test_a_machine_with_a_wrong_secret_is_told_so(stack: Stack, home: Path) -> N
     assert "wr0ng-s3cret" not in answer.stderr
 
 
+def test_a_machine_signs_in_with_its_key(stack: Stack, home: Path) -> None:
+    key = RSAKey.generate_key(2048)
+    (home / "key.pem").write_bytes(key.as_pem(private=True))
+    client_id = register_machine_with(stack, key)
+    variables = {
+        "GATEHOUSE_SIGN_IN": "machine",
+        "AUTH0_CLIENT_ID": client_id,
+        "AUTH0_CLIENT_SECRET": "",
+        "AUTH0_CLIENT_PRIVATE_KEY_FILE": str(home / "key.pem"),
+    }
+    answer = stack.gatehouse("--json", "call", "whoami", home=home, browser=NO_BROWSER, **variables)
+    assert answer.returncode == 0, answer.stderr
+    assert f"{client_id}@clients" in answer.stdout
+
+
 def test_a_ready_token_is_used_and_not_kept(stack: Stack, home: Path) -> None:
     (home / "token").write_text(stack.mint() + "\n", encoding="utf-8")
     ready = {"GATEHOUSE_TOKEN_FILE": str(home / "token"), **UNREGISTERED}
@@ -104,6 +120,33 @@ def test_a_client_that_nobody_registered_registers_itself_once(stack: Stack, hom
     # Who sees the tenant's page "unknown client" signs in anew, and so does not need to know where this is kept.
     assert stack.gatehouse("login", "--force", home=home, **UNREGISTERED).returncode == 0
     assert json.loads(kept.read_text(encoding="utf-8"))["client_id"] != client_id
+
+
+def register_machine_with(stack: Stack, key: RSAKey) -> str:
+    """An application in the tenant that has this key and no secret; its Client ID."""
+    name, client_id = "A machine with a key", "GatehouseKeyMachineOfTheTests000"
+    credential = {
+        "credential_type": "public_key",
+        "name": "key",
+        "pem": key.as_pem(private=False).decode(),
+        "alg": "RS256",
+    }
+    client = {
+        "name": name,
+        "app_type": "non_interactive",
+        "is_first_party": True,
+        "oidc_conformant": True,
+        "grant_types": ["client_credentials"],
+        "client_authentication_methods": {"private_key_jwt": {"credentials": [credential]}},
+    }
+    grant = {"client_id": name, "audience": stack.audience, "subject_type": "client", "scope": ["access:mcp"]}
+    stack.control(
+        "PATCH",
+        "configuration",
+        tenant={"clients": [client], "clientGrants": [grant]},
+        offline={"clients": {name: {"client_id": client_id}}},
+    )
+    return client_id
 
 
 @contextmanager
