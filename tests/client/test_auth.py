@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import anyio
 import httpx2
@@ -13,15 +15,19 @@ import pytest
 
 from gatehouse_client.errors import ForbiddenError, SignInDenied, SignInError, UnreachableError
 from gatehouse_client.signin.auth import GatehouseAuth
+from gatehouse_client.signin.callback import CallbackAddress
 from gatehouse_client.signin.client import OAuthClient
+from gatehouse_client.signin.code import CodeWay
 from gatehouse_client.signin.fetch import Fetcher
 from gatehouse_client.signin.provider import Provider, SignInOptions
 from gatehouse_client.signin.registration import PreRegistered
-from gatehouse_client.signin.tokens import TokenResponse
-from gatehouse_client.signin.way import SignInTask
+from gatehouse_client.signin.tokens import TokenEndpoint, TokenResponse
+from gatehouse_client.signin.way import SignInTask, SignInWay
 from gatehouse_client.store import TokenStore
+from gatehouse_client.trace import Trace
 from gatehouse_client.witness import witnessing
 
+from .command import free_port
 from .world import CLIENT_ID, CLIENT_SECRET, World
 
 pytestmark = pytest.mark.anyio
@@ -69,17 +75,27 @@ class Agent:
     def __init__(self, world: World, home: Path, clock: Callable[[], float] = time.time) -> None:
         self.way = InstantWay(world)
         self.said: list[str] = []
-        options = SignInOptions(server=world.server)
-        store = TokenStore(home, self.said.append)
+        self._options = SignInOptions(server=world.server)
+        self._store = TokenStore(home, self.said.append)
+        self._clock = clock
+        self.auth = self.signed_in_by(self.way)
+
+    def signed_in_by(self, way: SignInWay) -> GatehouseAuth:
         client = PreRegistered(OAuthClient(CLIENT_ID, CLIENT_SECRET))
-        provider = Provider(options, Fetcher(), self.way, client, clock)
-        self.auth = GatehouseAuth(options, provider, store, clock=clock)
+        provider = Provider(self._options, Fetcher(), way, client, self._clock)
+        return GatehouseAuth(self._options, provider, self._store, clock=self._clock)
 
     async def call(self, url: str, tool: str | None = None) -> int:
         """One request; its final status."""
         body = {**CALL, "method": "tools/call", "params": {"name": tool, "arguments": {}}} if tool else CALL
         async with httpx2.AsyncClient(auth=self.auth, timeout=60) as http:
             return (await http.post(url, json=body, headers=HEADERS)).status_code
+
+
+def browse(url: str, failed: Callable[[], None]) -> None:
+    """A browser that goes where it is sent."""
+    del failed
+    threading.Thread(target=lambda: urlopen(url, timeout=20).close(), daemon=True).start()
 
 
 @pytest.fixture
@@ -142,6 +158,20 @@ async def test_a_denied_sign_in_is_shared_by_all_who_wait(world: World, agent: A
     results = await together(20, lambda: agent.call(world.server))
     assert [type(result) for result in results] == [SignInDenied] * 20
     assert len(agent.way.scopes) == 1
+
+
+async def test_a_denial_in_the_browser_is_shared_as_it_is_and_the_browser_opens_once(
+    world: World, tmp_path: Path
+) -> None:
+    world.deny = ("access_denied", "User did not authorize the request")
+    port = free_port()
+    fetch, callback = Fetcher(), CallbackAddress(f"http://localhost:{port}/callback", port)
+    agent = Agent(world, tmp_path)
+    way = CodeWay(TokenEndpoint(fetch), callback, agent.said.append, Trace(), 30, open_browser=browse)
+    agent.auth = agent.signed_in_by(way)
+    results = await together(20, lambda: agent.call(world.server))
+    assert [type(result) for result in results] == [SignInDenied] * 20
+    assert len(world.entries("authorize")) == 1
 
 
 async def test_after_a_denied_sign_in_a_later_call_may_ask_again(world: World, agent: Agent) -> None:
