@@ -33,6 +33,7 @@ def command(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Co
         "AUTH0_CLIENT_SECRET": CLIENT_SECRET,
         "OAUTH_CALLBACK_URI": f"http://localhost:{free_port()}/callback",
         "GATEHOUSE_HOME": str(tmp_path / "home"),
+        "GATEHOUSE_KEYRING": "0",
     }
     prepared = Command(monkeypatch, tmp_path, variables)
     monkeypatch.setattr(webbrowser, "open", prepared.browse)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import anyio
 import httpx2
@@ -13,13 +15,19 @@ import pytest
 
 from gatehouse_client.errors import ForbiddenError, SignInDenied, SignInError, UnreachableError
 from gatehouse_client.signin.auth import GatehouseAuth
+from gatehouse_client.signin.callback import CallbackAddress
+from gatehouse_client.signin.client import OAuthClient
+from gatehouse_client.signin.code import CodeWay
 from gatehouse_client.signin.fetch import Fetcher
 from gatehouse_client.signin.provider import Provider, SignInOptions
-from gatehouse_client.signin.tokens import OAuthClient, TokenResponse
-from gatehouse_client.signin.way import SignInTask
+from gatehouse_client.signin.registration import PreRegistered
+from gatehouse_client.signin.tokens import TokenEndpoint, TokenResponse
+from gatehouse_client.signin.way import SignInTask, SignInWay
 from gatehouse_client.store import TokenStore
+from gatehouse_client.trace import Trace
 from gatehouse_client.witness import witnessing
 
+from .command import free_port
 from .world import CLIENT_ID, CLIENT_SECRET, World
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +48,8 @@ class Clock:
 
 class InstantWay:
     """Signs in at once, or fails with `error`; counts."""
+
+    grant_types = ("authorization_code", "refresh_token")
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -65,15 +75,27 @@ class Agent:
     def __init__(self, world: World, home: Path, clock: Callable[[], float] = time.time) -> None:
         self.way = InstantWay(world)
         self.said: list[str] = []
-        options = SignInOptions(server=world.server, client=OAuthClient(CLIENT_ID, CLIENT_SECRET))
-        store = TokenStore(home, self.said.append)
-        self.auth = GatehouseAuth(options, Provider(options, Fetcher(), self.way, clock), store, clock=clock)
+        self._options = SignInOptions(server=world.server)
+        self._store = TokenStore(home, self.said.append)
+        self._clock = clock
+        self.auth = self.signed_in_by(self.way)
+
+    def signed_in_by(self, way: SignInWay) -> GatehouseAuth:
+        client = PreRegistered(OAuthClient(CLIENT_ID, CLIENT_SECRET))
+        provider = Provider(self._options, Fetcher(), way, client, self._clock)
+        return GatehouseAuth(self._options, provider, self._store, clock=self._clock)
 
     async def call(self, url: str, tool: str | None = None) -> int:
         """One request; its final status."""
         body = {**CALL, "method": "tools/call", "params": {"name": tool, "arguments": {}}} if tool else CALL
-        async with httpx2.AsyncClient(auth=self.auth) as http:
+        async with httpx2.AsyncClient(auth=self.auth, timeout=60) as http:
             return (await http.post(url, json=body, headers=HEADERS)).status_code
+
+
+def browse(url: str, failed: Callable[[], None]) -> None:
+    """A browser that goes where it is sent."""
+    del failed
+    threading.Thread(target=lambda: urlopen(url, timeout=20).close(), daemon=True).start()
 
 
 @pytest.fixture
@@ -91,35 +113,35 @@ async def together(count: int, work: Callable[[], Any]) -> list[Any]:
         except (SignInError, UnreachableError) as error:
             results.append(error)
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             for _ in range(count):
                 tasks.start_soon(one)
     return results
 
 
-async def test_fifty_parallel_calls_share_one_sign_in(world: World, agent: Agent) -> None:
-    assert await together(50, lambda: agent.call(world.server)) == [200] * 50
+async def test_a_hundred_parallel_calls_share_one_sign_in(world: World, agent: Agent) -> None:
+    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
     assert len(agent.way.scopes) == 1
 
 
-async def test_fifty_parallel_calls_share_one_renewal_when_the_server_refuses(world: World, agent: Agent) -> None:
+async def test_a_hundred_parallel_calls_share_one_renewal_when_the_server_refuses(world: World, agent: Agent) -> None:
     await agent.call(world.server)
     world.forget_access_tokens()
     world.rotate = True
-    assert await together(50, lambda: agent.call(world.server)) == [200] * 50
+    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
     assert (len(world.entries("refresh")), len(agent.way.scopes)) == (1, 1)
 
 
-async def test_fifty_parallel_calls_share_one_renewal_ahead_of_the_expiry(world: World, tmp_path: Path) -> None:
+async def test_a_hundred_parallel_calls_share_one_renewal_ahead_of_the_expiry(world: World, tmp_path: Path) -> None:
     clock = Clock()
     agent = Agent(world, tmp_path, clock)
     await agent.call(world.server)
     clock.now += 3541
     requests = len(world.entries("mcp"))
-    assert await together(50, lambda: agent.call(world.server)) == [200] * 50
+    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
     assert len(world.entries("refresh")) == 1
-    assert len(world.entries("mcp")) == requests + 50, "no request was refused first"
+    assert len(world.entries("mcp")) == requests + 100, "no request was refused first"
 
 
 async def test_a_renewal_that_fails_is_shared_by_all_who_wait(world: World, agent: Agent) -> None:
@@ -136,6 +158,20 @@ async def test_a_denied_sign_in_is_shared_by_all_who_wait(world: World, agent: A
     results = await together(20, lambda: agent.call(world.server))
     assert [type(result) for result in results] == [SignInDenied] * 20
     assert len(agent.way.scopes) == 1
+
+
+async def test_a_denial_in_the_browser_is_shared_as_it_is_and_the_browser_opens_once(
+    world: World, tmp_path: Path
+) -> None:
+    world.deny = ("access_denied", "User did not authorize the request")
+    port = free_port()
+    fetch, callback = Fetcher(), CallbackAddress(f"http://localhost:{port}/callback", port)
+    agent = Agent(world, tmp_path)
+    way = CodeWay(TokenEndpoint(fetch), callback, agent.said.append, Trace(), 30, open_browser=browse)
+    agent.auth = agent.signed_in_by(way)
+    results = await together(20, lambda: agent.call(world.server))
+    assert [type(result) for result in results] == [SignInDenied] * 20
+    assert len(world.entries("authorize")) == 1
 
 
 async def test_after_a_denied_sign_in_a_later_call_may_ask_again(world: World, agent: Agent) -> None:
@@ -219,6 +255,29 @@ async def test_a_token_that_lives_on_is_used_while_the_tenant_is_away(world: Wor
     assert len(world.entries("refresh")) == 2
 
 
+async def test_a_hundred_parallel_calls_with_a_revoked_refresh_token_share_one_clean_sign_in(
+    world: World, agent: Agent
+) -> None:
+    await agent.call(world.server)
+    world.forget_access_tokens()
+    world.refresh_tokens.clear()  # revoked, or reused by somebody: the tenant has ended the whole family
+    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
+    assert (len(world.entries("refresh")), len(agent.way.scopes)) == (1, 2)
+    assert agent.said == []
+
+
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+async def test_a_clock_that_is_set_right_costs_a_renewal_at_most(world: World, tmp_path: Path, hours: int) -> None:
+    clock = Clock()
+    await Agent(world, tmp_path, clock).call(world.server)
+    clock.now += hours * 3600
+    world.forget_access_tokens()
+    restarted = Agent(world, tmp_path, clock)
+    assert [await restarted.call(world.server) for _ in range(3)] == [200] * 3
+    assert restarted.way.scopes == []
+    assert len(world.entries("refresh")) == 1
+
+
 async def test_parallel_calls_are_not_held_one_behind_the_other(world: World, agent: Agent) -> None:
     await agent.call(world.server)
     started, all_started = 0, anyio.Event()
@@ -254,12 +313,17 @@ async def test_the_token_goes_to_no_other_server(world: World, agent: Agent) -> 
 
 async def test_a_stored_grant_of_another_application_or_tenant_is_not_used(world: World, tmp_path: Path) -> None:
     await Agent(world, tmp_path).call(world.server)
-    other = SignInOptions(server=world.server, client=OAuthClient("another-client"))
     kept = TokenStore(tmp_path, lambda _: None).load(world.server)
     assert kept is not None
-    assert not other.owns(kept)
-    assert not SignInOptions(world.server, OAuthClient(CLIENT_ID), issuer="https://other.example/").owns(kept)
-    assert SignInOptions(world.server, OAuthClient(CLIENT_ID), issuer=world.issuer).owns(kept)
+
+    def owns(client_id: str, issuer: str | None) -> bool:
+        options, client = SignInOptions(world.server, issuer), PreRegistered(OAuthClient(client_id))
+        return Provider(options, Fetcher(), InstantWay(world), client, time.time).owns(kept)
+
+    assert owns(CLIENT_ID, world.issuer)
+    assert owns(CLIENT_ID, None)
+    assert not owns("another-client", None)
+    assert not owns(CLIENT_ID, "https://other.example/")
 
 
 async def test_parallel_step_ups_for_one_permission_are_one(world: World, agent: Agent) -> None:

@@ -30,9 +30,7 @@ def request(**more: object) -> AuthorizationRequest:
         server(**more),
         client_id="id",
         redirect_uri="http://localhost:5000/callback",
-        resource="https://mcp.example/mcp",
-        audience="urn:api",
-        scope="a b",
+        target={"resource": "https://mcp.example/mcp", "audience": "urn:api", "scope": "a b"},
     )
 
 

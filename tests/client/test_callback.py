@@ -29,6 +29,11 @@ def read(answer: Sequence[tuple[str, str]]) -> str:
     return values["code"]
 
 
+async def answer(listener: CallbackListener, patience: float = 5) -> str:
+    await listener.wait(patience)
+    return listener.code()
+
+
 @pytest.fixture
 def address() -> CallbackAddress:
     port = free_port()
@@ -39,7 +44,7 @@ async def test_a_right_answer_ends_the_wait_with_a_friendly_page(address: Callba
     listener = CallbackListener(address, read)
     async with listener.listening(), httpx2.AsyncClient() as browser:
         page = await browser.get(f"{address.uri}?code=c&state=right")
-        assert await listener.code(5) == "c"
+        assert await answer(listener) == "c"
     assert page.status_code == 200
     assert "Signed in" in page.text
     assert "サインインしました" in page.text
@@ -54,9 +59,9 @@ async def test_a_wrong_state_neither_ends_the_wait_nor_is_believed(address: Call
         assert stray.status_code == 400
         assert "evil" not in stray.text
         with pytest.raises(SignInError, match="Nobody signed in"):
-            await listener.code(0)
+            await answer(listener, 0)
         await browser.get(f"{address.uri}?code=c&state=right")
-        assert await listener.code(5) == "c"
+        assert await answer(listener) == "c"
 
 
 async def test_it_is_for_one_use(address: CallbackAddress) -> None:
@@ -65,7 +70,7 @@ async def test_it_is_for_one_use(address: CallbackAddress) -> None:
         await browser.get(f"{address.uri}?code=first&state=right")
         second = await browser.get(f"{address.uri}?code=second&state=right")
         assert second.status_code == 400
-        assert await listener.code(5) == "first"
+        assert await answer(listener) == "first"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", address.port), timeout=5)
 
@@ -78,7 +83,7 @@ async def test_other_paths_and_methods_are_not_served(address: CallbackAddress) 
         assert (await browser.get(f"{origin}/callback/x?code=c&state=right")).status_code == 404
         assert (await browser.post(f"{address.uri}?code=c&state=right")).status_code == 404
         with pytest.raises(SignInError, match="Nobody signed in"):
-            await listener.code(0)
+            await answer(listener, 0)
 
 
 async def test_a_denial_is_raised_and_shown_escaped(address: CallbackAddress) -> None:
@@ -86,7 +91,7 @@ async def test_a_denial_is_raised_and_shown_escaped(address: CallbackAddress) ->
     async with listener.listening(), httpx2.AsyncClient() as browser:
         page = await browser.get(f"{address.uri}?error=access_denied&state=right")
         with pytest.raises(SignInDenied, match="they said"):
-            await listener.code(5)
+            await answer(listener)
     assert "they said &lt;no&gt;" in page.text
     assert "サインインしませんでした" in page.text
 
@@ -96,7 +101,7 @@ async def test_an_error_is_raised_and_shown(address: CallbackAddress) -> None:
     async with listener.listening(), httpx2.AsyncClient() as browser:
         page = await browser.get(f"{address.uri}?error=server_error&state=right")
         with pytest.raises(SignInError, match="it broke"):
-            await listener.code(5)
+            await answer(listener)
     assert (page.status_code, "The sign-in failed" in page.text) == (400, True)
 
 
@@ -109,7 +114,7 @@ async def test_garbage_does_not_end_the_wait(address: CallbackAddress, garbage: 
         async with await anyio.connect_tcp("127.0.0.1", address.port) as stream:
             await stream.send(garbage)
         await browser.get(f"{address.uri}?code=c&state=right")
-        assert await listener.code(5) == "c"
+        assert await answer(listener) == "c"
 
 
 async def test_an_idle_connection_does_not_hold_up_the_answer(address: CallbackAddress) -> None:
@@ -120,7 +125,7 @@ async def test_an_idle_connection_does_not_hold_up_the_answer(address: CallbackA
         await anyio.connect_tcp("127.0.0.1", address.port),
     ):
         await browser.get(f"{address.uri}?code=c&state=right")
-        assert await listener.code(5) == "c"
+        assert await answer(listener) == "c"
 
 
 async def test_it_listens_on_loopback_only(address: CallbackAddress) -> None:
@@ -152,7 +157,7 @@ async def test_a_configured_address_is_listened_on(address: CallbackAddress) -> 
     listener = CallbackListener(everywhere, read)
     async with listener.listening(), httpx2.AsyncClient() as browser:
         await browser.get(f"http://127.0.0.2:{address.port}/callback?code=c&state=right")
-        assert await listener.code(5) == "c"
+        assert await answer(listener) == "c"
 
 
 def _has_loopback_v6() -> bool:

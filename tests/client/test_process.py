@@ -43,9 +43,9 @@ def test_a_wrong_option_exits_with_2(command: Command) -> None:
 
 
 def test_wrong_settings_exit_with_2_and_no_traceback(command: Command) -> None:
-    code, out, err = run(command, "tools", AUTH0_CLIENT_ID="", OAUTH_CALLBACK_PORT="x")
+    code, out, err = run(command, "tools", GATEHOUSE_SIGN_IN="magic", OAUTH_CALLBACK_PORT="x")
     assert (code, out) == (2, "")
-    assert "AUTH0_CLIENT_ID is not set" in err
+    assert "GATEHOUSE_SIGN_IN is 'magic'" in err
     assert "OAUTH_CALLBACK_PORT is 'x'" in err
     assert "Traceback" not in err
 
@@ -97,3 +97,14 @@ def test_a_home_that_cannot_be_written_does_not_stop_the_sign_in(command: Comman
     result = command("call", "add", "a=1", "b=2", GATEHOUSE_HOME=str(tmp_path / home))
     assert (result.exit_code, result.stdout) == (0, "3\n")
     assert "The sign-in cannot be kept" in result.stderr
+
+
+def test_two_processes_at_once_renew_once(command: Command, world: World, tmp_path: Path) -> None:
+    world.rotate = True
+    assert command("login").exit_code == 0
+    world.forget_access_tokens()
+    processes = [command.process("call", "add", "a=1", "b=2") for _ in range(2)]
+    ends = [process.communicate(timeout=SECONDS) for process in processes]
+    assert [(process.returncode, out) for process, (out, _) in zip(processes, ends, strict=True)] == [(0, "3\n")] * 2
+    assert len(world.entries("refresh")) == 1
+    assert len(world.entries("authorize")) == 1

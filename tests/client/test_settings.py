@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import ECKey
 
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings, load_settings
@@ -39,6 +40,7 @@ def test_the_defaults_are_the_offline_worlds(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_wrong_variable_is_named_with_its_value_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_PUBLIC_URL", "http://mcp.example/mcp")
+    monkeypatch.setenv("AUTH0_CLIENT_ID", "a b")
     monkeypatch.setenv("OAUTH_CALLBACK_PORT", "70000")
     monkeypatch.setenv("MODEL", "gemini")
     monkeypatch.setenv("AUTH0_CLIENT_SECRET_FILE", "missing-file")
@@ -48,7 +50,7 @@ def test_every_wrong_variable_is_named_with_its_value_and_what_is_valid(monkeypa
         "5 settings are wrong:",
         "  MCP_PUBLIC_URL is 'http://mcp.example/mcp':"
         " it must be the MCP server's URL, an https URL (http only on localhost).",
-        "  AUTH0_CLIENT_ID is not set: it must be the Client ID of the application in the tenant.",
+        "  AUTH0_CLIENT_ID is 'a b': it must be the Client ID of the application in the tenant.",
         "  AUTH0_CLIENT_SECRET: its file missing-file cannot be read (No such file or directory).",
         "  OAUTH_CALLBACK_PORT is '70000': it must be a port number from 1 to 65535.",
         "  MODEL is 'gemini': it must be `offline`, or `provider:model`.",
@@ -59,8 +61,7 @@ def test_every_wrong_variable_is_named_with_its_value_and_what_is_valid(monkeypa
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = settings(monkeypatch, AUTH0_AUDIENCE="", AUTH0_CLIENT_SECRET="", OAUTH_CALLBACK_PORT="", MODEL="")
     assert (loaded.auth0_audience, loaded.auth0_client_secret, loaded.model) == (None, None, "offline")
-    with pytest.raises(ConfigurationError, match="AUTH0_CLIENT_ID is not set"):
-        settings(monkeypatch, AUTH0_CLIENT_ID="")
+    assert settings(monkeypatch, AUTH0_CLIENT_ID="").auth0_client_id is None
 
 
 def test_the_environment_goes_before_the_env_file(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +115,41 @@ def test_an_env_file_that_is_no_text_is_named(empty_environment: Path) -> None:
     (empty_environment / ".env").write_bytes(b"A=\xff\n")
     with pytest.raises(ConfigurationError, match=r"\.env is not UTF-8"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("GATEHOUSE_SIGN_IN", "magic", "one of auto, browser, paste, device, machine, assertion, token"),
+        ("OAUTH_TOKEN_ENDPOINT_AUTH_METHOD", "md5", "one of none, client_secret_post, client_secret_basic"),
+        ("OAUTH_CLIENT_METADATA_URL", "http://localhost/client.json", "an https URL with a path"),
+        ("OAUTH_CLIENT_METADATA_URL", "https://agent.example/", "an https URL with a path"),
+        ("AUTH0_CLIENT_PRIVATE_KEY", "s3cret", "AUTH0_CLIENT_PRIVATE_KEY: it must be a private key in PEM"),
+        ("AUTH0_CLIENT_PRIVATE_KEY_FILE", "missing", "AUTH0_CLIENT_PRIVATE_KEY: its file missing cannot be read"),
+    ],
+)
+def test_a_wrong_setting_of_the_sign_in_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        settings(monkeypatch, **{name: value})
+    assert said in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_private_key_comes_from_a_file_or_from_one_line(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = ECKey.generate_key("P-256").as_pem(private=True).decode()
+    (empty_environment / "key.pem").write_text(pem, encoding="utf-8")
+    from_file = settings(monkeypatch, AUTH0_CLIENT_PRIVATE_KEY_FILE="key.pem")
+    in_a_line = settings(monkeypatch, AUTH0_CLIENT_PRIVATE_KEY=pem.replace("\n", "\\n"))
+    for loaded in (from_file, in_a_line):
+        assert loaded.auth0_client_private_key is not None
+        assert loaded.auth0_client_private_key.algorithm == "ES256"
+        assert "PRIVATE KEY" not in repr(loaded)
+
+
+def test_what_the_command_line_chooses_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_SIGN_IN", "machine")
+    assert load_settings(gatehouse_sign_in="device").gatehouse_sign_in == "device"

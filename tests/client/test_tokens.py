@@ -11,9 +11,10 @@ import pytest
 
 from gatehouse_client.errors import ConfigurationError, SignInError, TokenRefused, UnreachableError
 from gatehouse_client.grant import Grant
+from gatehouse_client.signin.client import OAuthClient
 from gatehouse_client.signin.discovery import AuthorizationServer
 from gatehouse_client.signin.fetch import Fetcher
-from gatehouse_client.signin.tokens import OAuthClient, TokenEndpoint, TokenResponse
+from gatehouse_client.signin.tokens import TokenEndpoint, TokenResponse
 
 pytestmark = pytest.mark.anyio
 
@@ -41,10 +42,8 @@ class Tenant:
         return httpx2.Response(self._status, json=self._document)
 
     async def exchange(self, client: OAuthClient) -> TokenResponse:
-        endpoint = TokenEndpoint(Fetcher(transport=httpx2.MockTransport(self._answer)), client)
-        return await endpoint.exchange(
-            self.server, code="c0de", verifier="v", redirect_uri="http://localhost/cb", resource="https://mcp.example/"
-        )
+        endpoint = TokenEndpoint(Fetcher(transport=httpx2.MockTransport(self._answer)), lambda: 1000.0)
+        return await endpoint.request(client, self.server, {"grant_type": "authorization_code", "code": "c0de"})
 
 
 async def test_the_secret_goes_into_the_form_as_auth0_has_it() -> None:
@@ -53,9 +52,6 @@ async def test_the_secret_goes_into_the_form_as_auth0_has_it() -> None:
     assert tenant.form == {
         "grant_type": "authorization_code",
         "code": "c0de",
-        "code_verifier": "v",
-        "redirect_uri": "http://localhost/cb",
-        "resource": "https://mcp.example/",
         "client_id": "id",
         "client_secret": "s3cret",
     }

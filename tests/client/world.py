@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -34,9 +35,18 @@ CLIENT_SECRET = "the-secret"
 
 
 @contextmanager
-def served(app: ASGIApp) -> Generator[str]:
-    """Serve `app` on a free port of localhost, in a thread; yields its origin."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="none", timeout_graceful_shutdown=1)
+def served(app: ASGIApp, *, certificate: Path | None = None, key: Path | None = None) -> Generator[str]:
+    """Serve `app` on a free port of localhost, in a thread; yields its origin (http, whatever is served)."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_level="error",
+        ws="none",
+        timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)

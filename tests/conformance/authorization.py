@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 
 from mock_idp.testing import offline_tenant
 from robot import PASSWORDS, sign_in
+from suite import command, report, results_in
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = "Conformance suite"
@@ -21,15 +23,14 @@ USER = "alice@example.com"
 SECONDS = 120
 
 
-def run_against_the_tenant(suite: list[str], folder: Path) -> str:
-    """Run the scenarios; their checks are written to the folder.
+def problems(modules: Path) -> list[str]:
+    """Run the scenarios; what does not hold and should."""
+    with tempfile.TemporaryDirectory() as folder:
+        printed = _run([*command(modules, "0.2"), "authorization", "--output-dir", folder])
+        return report("Tenant, conformance 0.2 authorization", results_in(Path(folder)), {}, printed)
 
-    Args:
-        suite: the command of the conformance suite.
 
-    Returns:
-        What the suite printed.
-    """
+def _run(suite: list[str]) -> str:
     tenant, offline = (_yaml(name) for name in ("tenant.yaml", "offline.yaml"))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -48,8 +49,7 @@ def run_against_the_tenant(suite: list[str], folder: Path) -> str:
     resource = tenant["resourceServers"][0]["identifier"]
     with offline_tenant(tenant, offline) as running:
         who = ["--url", running.issuer, "--client-id", CLIENT_ID, "--port", str(port), "--resource", resource]
-        command = [*suite, "authorization", *who, "--output-dir", str(folder)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen([*suite, *who], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         killer = threading.Timer(SECONDS, process.kill)
         killer.start()
         try:

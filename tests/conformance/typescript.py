@@ -11,21 +11,23 @@ import tempfile
 from pathlib import Path
 
 from processes import DEMO_CLIENT, OfflineStack, offline_stack
+from suite import node
 
 HERE = Path(__file__).parent
 ROBOT = HERE.parent / "e2e" / "robot.py"
 SECONDS = 120
 
 
-def problems(node: Path, modules: Path) -> list[str]:
+def problems(modules: Path) -> list[str]:
     """What the client did not see as it should; each sign-in is a line on standard output."""
     script = modules.parent / "typescript.mjs"
     shutil.copyfile(HERE / "typescript.mjs", script)  # Node looks for packages from where the script is
+    print("\nThe TypeScript SDK's client")
     found = []
     with tempfile.TemporaryDirectory() as folder, offline_stack(Path(folder)) as stack:
         secrets = (DEMO_CLIENT["AUTH0_CLIENT_ID"], DEMO_CLIENT["AUTH0_CLIENT_SECRET"])
         for name, client in (("registers itself", ()), ("registered beforehand", secrets)):
-            problem = _problem([str(node), str(script)], stack, client)
+            problem = _problem([node(modules), str(script)], stack, client)
             print(f"  {'MISS' if problem else 'ok  '} {name}: lists, calls, steps up")
             found += [f"typescript, {name}: {problem}"] if problem else []
     return found

@@ -30,15 +30,7 @@ class Stack:
         self, *arguments: str, home: Path, user: str = "alice@example.com", browser: str | None = None, **more: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the agent's command line; `browser=None` is the robot that signs `user` in."""
-        robot = shlex.join([sys.executable, str(HERE / "robot.py")]) + " %s &"
-        variables = {
-            **os.environ,
-            **self.variables,
-            "GATEHOUSE_HOME": str(home),
-            "BROWSER": robot if browser is None else browser,
-            "ROBOT_USER": user,
-            **more,
-        }
+        variables = self.environment(home, browser, ROBOT_USER=user, **more)
         command = [sys.executable, "-m", "gatehouse_client", *arguments]
         return subprocess.run(
             command,
@@ -50,6 +42,13 @@ class Stack:
             check=False,
             stdin=subprocess.DEVNULL,
         )
+
+    def environment(self, home: Path, browser: str | None = None, **more: str) -> dict[str, str]:
+        """What the agent's command line is started with."""
+        robot = shlex.join([sys.executable, str(HERE / "robot.py")]) + " %s &"
+        settings = {"GATEHOUSE_HOME": str(home), "GATEHOUSE_KEYRING": "0"}
+        opener = robot if browser is None else browser
+        return {**os.environ, **self.variables, **settings, "BROWSER": opener, **more}
 
     def control(self, method: str, path: str, **body: object) -> httpx2.Response:
         """A call of the tenant's control API."""

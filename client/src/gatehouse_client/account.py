@@ -2,51 +2,76 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
 from .errors import ConfigurationError, SignInError, UnreachableError
+from .seal import NoSeal, system_seal
 from .settings import Settings
+from .signin.assertion import Assertion, AssertionWay, EnterpriseAssertion, workload_assertion
 from .signin.auth import GatehouseAuth
+from .signin.browser import has_screen, open_private_window, open_system_browser
 from .signin.callback import CallbackAddress
+from .signin.client import OAuthClient
+from .signin.code import CodeWay
+from .signin.device import DeviceWay
 from .signin.fetch import Fetcher
+from .signin.machine import MachineWay
+from .signin.network import NetworkGuard
+from .signin.paste import read_stdin_line
 from .signin.provider import Provider, SignInOptions
-from .signin.tokens import OAuthClient, TokenEndpoint
-from .signin.way import BrowserWay, Say
+from .signin.ready import ReadyTokenAuth
+from .signin.registration import ClientStore, PreRegistered, Registration, SelfRegistered
+from .signin.tokens import TokenEndpoint
+from .signin.way import Say, SignInWay
 from .store import TokenStore
 from .trace import Trace
+
+SignedAuth = GatehouseAuth | ReadyTokenAuth
+"""The auth object for an HTTP client: it signs in, or has been given a token."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """The parts of a sign-in."""
+    """The parts of a sign-in.
+
+    Attributes:
+        token: a ready one, which is used in place of all others.
+    """
 
     options: SignInOptions
     provider: Provider
     store: TokenStore
     permission: str
     say: Say
+    token: str | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings, say: Say, trace: Trace) -> Account:
-        secret = settings.auth0_client_secret
-        client = OAuthClient(settings.auth0_client_id, secret.get_secret_value() if secret else None)
+        """
+        Raises:
+            ConfigurationError: the chosen way to sign in lacks a setting.
+        """
         options = SignInOptions(
             server=settings.mcp_public_url,
-            client=client,
             issuer=settings.issuer,
             audience=settings.auth0_audience,
             scopes=tuple(settings.oauth_scope.split()),
         )
-        callback = CallbackAddress(settings.oauth_callback_uri, settings.callback_port, settings.oauth_callback_host)
-        fetch = Fetcher(trace)
-        patience = settings.oauth_callback_timeout
-        way = BrowserWay(client, TokenEndpoint(fetch, client), callback, say, trace, patience)
-        store = TokenStore(settings.gatehouse_home, say, lock_timeout=patience + 30)
-        return cls(options, Provider(options, fetch, way, time.time), store, settings.required_permission, say)
+        configured = [settings.mcp_public_url, settings.issuer, settings.oauth_idp_token_endpoint]
+        guard = NetworkGuard(filter(None, configured), private_network=settings.gatehouse_private_network)
+        fetch = Fetcher(trace, guard=guard)
+        seal = system_seal(say) if settings.gatehouse_keyring else NoSeal("GATEHOUSE_KEYRING is 0")
+        registration = choose_registration(settings, fetch, ClientStore(settings.gatehouse_home, say, seal))
+        provider = Provider(options, fetch, choose_way(settings, fetch, say, trace), registration, time.time)
+        store = TokenStore(settings.gatehouse_home, say, settings.oauth_callback_timeout + 30, seal)
+        return cls(options, provider, store, settings.required_permission, say, _ready_token(settings))
 
-    def auth(self, *, ignore_stored: bool = False) -> GatehouseAuth:
+    def auth(self, *, ignore_stored: bool = False) -> SignedAuth:
         """The auth object for an HTTP client."""
+        if self.token is not None:
+            return ReadyTokenAuth(self.options.server, self.token, permission=self.permission)
         return GatehouseAuth(
             self.options, self.provider, self.store, permission=self.permission, ignore_stored=ignore_stored
         )
@@ -64,12 +89,94 @@ class Account:
             except OSError as error:
                 raise ConfigurationError(f"{error.filename} cannot be removed ({error.strerror}).") from error
         for grant in grants:
-            if self.options.owns(grant) and grant.refresh_token:
+            if self.provider.owns(grant) and grant.refresh_token:
                 try:
                     revoked = await self.provider.revoke(grant)
-                except (SignInError, UnreachableError) as error:
+                except (SignInError, UnreachableError, ConfigurationError) as error:
                     revoked = False
                     self.say(str(error))
                 if not revoked:
                     self.say(f"{grant.issuer} did not confirm that the refresh token is revoked; it is forgotten here.")
         return removed > 0
+
+
+def _ready_token(settings: Settings) -> str | None:
+    token = settings.gatehouse_token
+    if settings.gatehouse_sign_in == "token" and token is None:
+        raise ConfigurationError(
+            "GATEHOUSE_SIGN_IN is token, but GATEHOUSE_TOKEN (or GATEHOUSE_TOKEN_FILE) is not set."
+        )
+    return token.get_secret_value() if token and settings.gatehouse_sign_in in ("auto", "token") else None
+
+
+def choose_registration(settings: Settings, fetch: Fetcher, store: ClientStore) -> Registration:
+    """As which client: the application that is set, else one that registers itself.
+
+    Raises:
+        ConfigurationError: the chosen way to sign in needs an application.
+    """
+    secret = settings.auth0_client_secret
+    method = settings.oauth_token_endpoint_auth_method
+    if settings.auth0_client_id is not None:
+        return PreRegistered(
+            OAuthClient(
+                settings.auth0_client_id,
+                secret.get_secret_value() if secret else None,
+                settings.auth0_client_private_key,
+                method,
+            )
+        )
+    if method == "private_key_jwt" or settings.gatehouse_sign_in in ("machine", "assertion"):
+        raise ConfigurationError(
+            "AUTH0_CLIENT_ID is not set: this way to sign in needs an application that was made in the tenant."
+        )
+    return SelfRegistered(
+        fetch,
+        store,
+        settings.oauth_callback_uri,
+        time.time,
+        settings.oauth_client_metadata_url,
+        settings.oauth_dynamic_registration,
+        method,
+    )
+
+
+def choose_way(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInWay:
+    """The chosen way, else what the surroundings allow: a browser where there is a screen; else its address, which
+    the person may answer by pasting where there is a terminal.
+
+    Raises:
+        ConfigurationError: the chosen way lacks a setting.
+    """
+    tokens, choice = TokenEndpoint(fetch), settings.gatehouse_sign_in
+    if choice == "device":
+        return DeviceWay(tokens, say, show_qr=sys.stderr.isatty())
+    if choice == "machine":
+        return MachineWay(tokens)
+    if choice == "assertion":
+        return AssertionWay(tokens, _assertion(settings, fetch))
+    opener = open_private_window if settings.gatehouse_private_window else open_system_browser
+    pasting = choice == "paste" or (choice == "auto" and not has_screen() and sys.stdin.isatty())
+    return CodeWay(
+        tokens,
+        CallbackAddress(settings.oauth_callback_uri, settings.callback_port, settings.oauth_callback_host),
+        say,
+        trace,
+        settings.oauth_callback_timeout,
+        None if pasting else opener,
+        read_stdin_line if pasting else None,
+    )
+
+
+def _assertion(settings: Settings, fetch: Fetcher) -> Assertion:
+    endpoint, id_token = settings.oauth_idp_token_endpoint, settings.oauth_idp_id_token
+    if endpoint and id_token and settings.oauth_idp_client_id:
+        client = OAuthClient(settings.oauth_idp_client_id)
+        return EnterpriseAssertion(fetch, endpoint, client, id_token.get_secret_value())
+    assertion = settings.gatehouse_assertion
+    if assertion is None:
+        raise ConfigurationError(
+            "GATEHOUSE_SIGN_IN is assertion, but neither GATEHOUSE_ASSERTION (or GATEHOUSE_ASSERTION_FILE) is set, nor"
+            " all of OAUTH_IDP_TOKEN_ENDPOINT, OAUTH_IDP_CLIENT_ID and OAUTH_IDP_ID_TOKEN."
+        )
+    return workload_assertion(assertion.get_secret_value())

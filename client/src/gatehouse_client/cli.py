@@ -49,6 +49,10 @@ def gatehouse(context: typer.Context, as_json: JsonOption = False, trace: TraceO
 def login(
     context: typer.Context,
     force: Annotated[bool, typer.Option("--force", help="Sign in anew, even if still signed in.")] = False,
+    browser: Annotated[bool, typer.Option("--browser", help="With the browser of this machine.")] = False,
+    paste: Annotated[bool, typer.Option("--paste", help="With a browser elsewhere, and its last address.")] = False,
+    device: Annotated[bool, typer.Option("--device", help="On another device, with a code.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="In a private window of a browser.")] = False,
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
@@ -57,7 +61,11 @@ def login(
     def work(terminal: Terminal) -> None:
         from . import commands
 
-        asyncio.run(commands.login(terminal, force=force))
+        chosen: dict[str, object] = {"gatehouse_private_window": True} if private else {}
+        for way, wanted in {"browser": browser, "paste": paste, "device": device}.items():
+            if wanted:
+                chosen["gatehouse_sign_in"] = way
+        asyncio.run(commands.login(terminal, force=force, **chosen))
 
     _guard(context, as_json, trace, work)
 

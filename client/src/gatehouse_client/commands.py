@@ -18,9 +18,9 @@ from .session import Connection, connect, text_of
 from .terminal import Terminal
 
 
-async def login(terminal: Terminal, *, force: bool) -> None:
+async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     """Sign in when the server asks for it, see that it is an MCP server, and say who is signed in."""
-    connection = await _connect(terminal, force=force)
+    connection = await _connect(terminal, force=force, **chosen)
     with terminal.busy(f"Opening a session with {connection.url}"):
         async with connection.session():
             grant = connection.auth.grant
@@ -94,7 +94,7 @@ def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
     conversation.run(runner)
 
 
-async def _connect(terminal: Terminal, *, force: bool = False) -> Connection:
-    settings = settings_for(terminal)
+async def _connect(terminal: Terminal, *, force: bool = False, **chosen: object) -> Connection:
+    settings = settings_for(terminal, **chosen)
     with terminal.reaching(settings.mcp_public_url) as say:
         return await connect(settings, say, terminal.trace, force=force)

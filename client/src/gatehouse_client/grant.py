@@ -12,7 +12,7 @@ from .errors import foreign
 SKEW: Final = 60.0
 """Seconds before its expiry from which an access token is renewed (at most half of its lifetime)."""
 
-ClientAuthentication = Literal["client_secret_post", "client_secret_basic", "none"]
+ClientAuthentication = Literal["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
 
 
 class Grant(BaseModel):

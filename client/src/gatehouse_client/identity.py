@@ -60,9 +60,9 @@ async def token(terminal: Terminal, *, raw: bool) -> None:
     terminal.result_json({"header": header, "claims": claims})
 
 
-def settings_for(terminal: Terminal) -> Settings:
-    """The settings, which may switch the trace on."""
-    settings = load_settings()
+def settings_for(terminal: Terminal, **chosen: object) -> Settings:
+    """The settings, which may switch the trace on; what was chosen on the command line goes before the others."""
+    settings = load_settings(**chosen)
     terminal.tracing = terminal.tracing or settings.gatehouse_trace
     return settings
 

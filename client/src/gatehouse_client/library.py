@@ -7,7 +7,7 @@ import sys
 from .account import Account
 from .session import connect
 from .settings import Settings
-from .signin.auth import GatehouseAuth
+from .signin.auth import SignedAuth
 from .signin.way import Say
 from .trace import Trace
 
@@ -16,7 +16,7 @@ def _to_stderr(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def gatehouse_auth(settings: Settings, *, say: Say = _to_stderr) -> GatehouseAuth:
+def gatehouse_auth(settings: Settings, *, say: Say = _to_stderr) -> SignedAuth:
     """The auth object for `settings.mcp_public_url`; it signs in when a request needs it.
 
     Some MCP clients give the first request only seconds, too few for a person at a browser: `sign_in` goes ahead.
@@ -27,7 +27,7 @@ def gatehouse_auth(settings: Settings, *, say: Say = _to_stderr) -> GatehouseAut
     return Account.from_settings(settings, say, Trace()).auth()
 
 
-async def sign_in(settings: Settings, *, force: bool = False, say: Say = _to_stderr) -> GatehouseAuth:
+async def sign_in(settings: Settings, *, force: bool = False, say: Say = _to_stderr) -> SignedAuth:
     """The auth object, signed in: with what is stored, or else with the person.
 
     Args:

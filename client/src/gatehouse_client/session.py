@@ -17,11 +17,10 @@ from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from . import __version__
-from .account import Account
+from .account import Account, SignedAuth
 from .errors import ToolError, UnreachableError, foreign
 from .explain import surfacing
 from .settings import Settings
-from .signin.auth import GatehouseAuth
 from .signin.way import Say
 from .trace import Trace
 from .witness import watch
@@ -45,7 +44,7 @@ class Connection:
     """
 
     url: str
-    auth: GatehouseAuth
+    auth: SignedAuth
     trace: Trace
     timeout: float
     discovered: types.DiscoverResult | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigurationError, foreign
+from .grant import ClientAuthentication
+from .signin.client import SigningKey
 from .signin.urls import is_secure
 
 ENV_FILE: Final = ".env"
@@ -26,6 +28,17 @@ def _secure_url(value: str) -> str:
     return value
 
 
+def _metadata_url(value: str) -> str:
+    parts = urlsplit(_secure_url(value))
+    if parts.scheme != "https" or parts.path in ("", "/") or parts.query:
+        raise ValueError
+    return value
+
+
+def _private_key(value: object) -> object:
+    return value if isinstance(value, SigningKey) else SigningKey.from_pem(str(_readable(value)).replace("\\n", "\n"))
+
+
 def _readable(value: object) -> object:
     """A secret's file that could not be read arrives here as the error."""
     if isinstance(value, OSError):
@@ -34,7 +47,10 @@ def _readable(value: object) -> object:
 
 
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+MetadataUrl = Annotated[str, AfterValidator(_metadata_url)]
 Secret = Annotated[SecretStr, BeforeValidator(_readable)]
+PrivateKey = Annotated[SigningKey, BeforeValidator(_private_key)]
+SignInChoice = Literal["auto", "browser", "paste", "device", "machine", "assertion", "token"]
 
 _HTTP: Final = r"^https?://\S+$"
 _URL: Final = "an https URL (http only on localhost)"
@@ -44,15 +60,20 @@ class Settings(BaseSettings):
     """What the client needs to know. Each field's description says what is valid."""
 
     model_config = SettingsConfigDict(
-        env_file=ENV_FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        arbitrary_types_allowed=True,
     )
 
     mcp_public_url: SecureUrl = Field("http://localhost:5555/mcp", description=f"the MCP server's URL, {_URL}")
     mcp_timeout: float = Field(120.0, gt=0, description="seconds, more than 0: how long the server may be silent")
     auth0_domain: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+(:\d+)?$", description="the tenant's host name")
     auth0_issuer: SecureUrl | None = Field(None, description=f"the tenant's issuer, byte for byte, {_URL}")
-    auth0_client_id: str = Field(
-        description="the Client ID of the application in the tenant", pattern=r"^[\x21-\x7e]+$"
+    auth0_client_id: str | None = Field(
+        None, description="the Client ID of the application in the tenant", pattern=r"^[\x21-\x7e]+$"
     )
     auth0_client_secret: Secret | None = Field(None, description="the application's Client Secret")
     auth0_audience: str | None = Field(None, description="the Identifier of the API in the tenant")
@@ -74,6 +95,21 @@ class Settings(BaseSettings):
         default_factory=lambda: platformdirs.user_state_path("gatehouse"), description="a directory for the tokens"
     )
     gatehouse_trace: bool = Field(False, description="1 or 0")
+    gatehouse_sign_in: SignInChoice = Field("auto", description=f"one of {', '.join(get_args(SignInChoice))}")
+    gatehouse_private_window: bool = Field(False, description="1 or 0")
+    gatehouse_token: Secret | None = Field(None, description="an access token that somebody else got")
+    gatehouse_assertion: Secret | None = Field(None, description="a JWT that the tenant trusts, of a workload")
+    gatehouse_keyring: bool = Field(True, description="1 or 0")
+    gatehouse_private_network: bool = Field(False, description="1 or 0")
+    auth0_client_private_key: PrivateKey | None = Field(None, description="the application's private key in PEM")
+    oauth_token_endpoint_auth_method: ClientAuthentication | None = Field(
+        None, description=f"one of {', '.join(get_args(ClientAuthentication))}"
+    )
+    oauth_client_metadata_url: MetadataUrl | None = Field(None, description="an https URL with a path, without a query")
+    oauth_dynamic_registration: bool = Field(True, description="1 or 0")
+    oauth_idp_token_endpoint: SecureUrl | None = Field(None, description=f"the enterprise's token endpoint, {_URL}")
+    oauth_idp_client_id: str | None = Field(None, description="the Client ID at the enterprise's identity provider")
+    oauth_idp_id_token: Secret | None = Field(None, description="an ID token of the enterprise's identity provider")
 
     @property
     def issuer(self) -> str | None:
@@ -126,6 +162,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 SECRETS: Final = frozenset(
     {"anthropic_api_key", "auth0_client_secret", "gemini_api_key", "google_api_key", "openai_api_key"}
+    | {"auth0_client_private_key", "gatehouse_token", "gatehouse_assertion", "oauth_idp_id_token"}
 )
 
 
@@ -133,7 +170,8 @@ def load_settings(**values: object) -> Settings:
     """The settings of this process.
 
     Args:
-        values: go before the environment and `.env`; named as the fields of `Settings`.
+        values: go before the environment and `.env`, such as options of the command line; named as the fields of
+            `Settings`.
 
     Raises:
         ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.

@@ -14,8 +14,8 @@ from rich.text import Text
 from .errors import foreign
 
 SECRET_PARAMETERS: Final = frozenset(
-    {"access_token", "client_assertion", "client_secret", "code", "code_challenge", "code_verifier", "device_code"}
-    | {"id_token", "id_token_hint", "password", "refresh_token", "state", "token"}
+    {"access_token", "assertion", "client_assertion", "client_secret", "code", "code_challenge", "code_verifier"}
+    | {"device_code", "id_token", "id_token_hint", "password", "refresh_token", "state", "subject_token", "token"}
 )
 MASK: Final = "***"
 

@@ -83,24 +83,24 @@ class GatehouseAuth(httpx2.Auth):
         seen = self._attempts
         try:
             grant = await self._ready(seen)
-            response = yield _signed(request, grant)
+            response = yield signed(request, grant)
             for _ in range(_REPLACEMENTS):
                 if response.status_code != 401:
                     break
-                grant = await self._replaced(grant, _challenge(response), seen)
-                response = yield _signed(request, grant)
+                grant = await self._replaced(grant, challenge_of(response), seen)
+                response = yield signed(request, grant)
             if response.status_code == 401:
-                raise refused_token(self._options.server, self._grant, _challenge(response))
+                raise refused_token(self._options.server, self._grant, challenge_of(response))
             if response.status_code == 403 and grant is not None:
-                larger = await self._stepped_up(grant, _challenge(response), seen)
+                larger = await self._stepped_up(grant, challenge_of(response), seen)
                 if larger is not None:
                     grant = larger
-                    response = yield _signed(request, grant)
+                    response = yield signed(request, grant)
         except GatehouseError as error:
             testify(error)
             raise
         if response.status_code == 403:
-            testify(forbidden(self._options.server, grant, _challenge(response), self._permission))
+            testify(forbidden(self._options.server, grant, challenge_of(response), self._permission))
         elif grant is not None:
             self._accepted = grant.access_token
 
@@ -195,7 +195,7 @@ class GatehouseAuth(httpx2.Auth):
             if stored is not None and not held and not _same(stored, refused) and stored.is_fresh(self._clock()):
                 self._grant = stored
                 return stored
-            grant = await self._provider.sign_in(challenge, sorted(held))
+            grant = await self._provider.sign_in(challenge, sorted(held), anew=self._ignore_stored)
             self._ignore_stored = False
             return self._take(grant)
 
@@ -212,7 +212,7 @@ class GatehouseAuth(httpx2.Auth):
             self._attempts += 1
 
     def _stored(self) -> Grant | None:
-        return None if self._ignore_stored else self._store.load(self._options.server, self._options.owns)
+        return None if self._ignore_stored else self._store.load(self._options.server, self._provider.owns)
 
     def _take(self, grant: Grant) -> Grant:
         self._store.save(grant)
@@ -225,14 +225,16 @@ class GatehouseAuth(httpx2.Auth):
             raise self._failure
 
 
-def _signed(request: httpx2.Request, grant: Grant | None) -> httpx2.Request:
+def signed(request: httpx2.Request, grant: Grant | None) -> httpx2.Request:
+    """`request` with the grant's token, or without any."""
     request.headers.pop("Authorization", None)
     if grant is not None:
         request.headers["Authorization"] = f"Bearer {grant.access_token}"
     return request
 
 
-def _challenge(response: httpx2.Response) -> Challenge | None:
+def challenge_of(response: httpx2.Response) -> Challenge | None:
+    """The server's Bearer challenge."""
     return bearer_challenge(response.headers.get_list("www-authenticate"))
 
 

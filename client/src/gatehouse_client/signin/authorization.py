@@ -47,18 +47,14 @@ class AuthorizationRequest:
         *,
         client_id: str,
         redirect_uri: str,
-        resource: str,
-        audience: str,
-        scope: str | None,
+        target: Mapping[str, str],
     ) -> AuthorizationRequest:
-        """A request for a token for `resource`. Auth0 looks at `audience`, RFC 8707 servers at `resource`: both go."""
+        """A request for a token for `target` (see `SignInTask.target`)."""
         parameters = {
             "response_type": "code",
             "client_id": client_id,
             "redirect_uri": redirect_uri,
-            **({"scope": scope} if scope else {}),
-            "resource": resource,
-            "audience": audience,
+            **target,
         }
         promised = server.authorization_response_iss_parameter_supported
         return cls(server.authorization_endpoint, server.issuer, promised, parameters)

@@ -1,16 +1,28 @@
-"""Opening the system's browser."""
+"""Opening a browser: the system's, or a private window of one that is installed."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 OpenBrowser = Callable[[str, Callable[[], None]], None]
 """Opens a URL without waiting; calls its second argument, maybe from another thread, when that did not work."""
+
+_PRIVATE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("--incognito", ("google-chrome", "google-chrome-stable", "chrome", "Google Chrome")),
+    ("--incognito", ("chromium", "chromium-browser", "Chromium")),
+    ("--private-window", ("firefox", "Firefox")),
+    ("--inprivate", ("microsoft-edge", "microsoft-edge-stable", "msedge", "Microsoft Edge")),
+)
+"""The option for a private window, and the browser's names on Linux, Windows and macOS; in the order to try."""
 
 
 def open_system_browser(url: str, failed: Callable[[], None]) -> None:
@@ -18,7 +30,7 @@ def open_system_browser(url: str, failed: Callable[[], None]) -> None:
 
     It runs in a daemon thread: `webbrowser` waits for the end of some browsers, and the program must not.
     """
-    if urlsplit(url).scheme not in ("http", "https") or not _has_screen():
+    if urlsplit(url).scheme not in ("http", "https") or not has_screen():
         failed()
         return
 
@@ -33,8 +45,45 @@ def open_system_browser(url: str, failed: Callable[[], None]) -> None:
     threading.Thread(target=run, name="browser", daemon=True).start()
 
 
-def _has_screen() -> bool:
-    """Without a screen, `webbrowser` would start a text browser in the middle of the terminal's output."""
+def open_private_window(url: str, failed: Callable[[], None]) -> None:
+    """Open `url` in a private window, so that nobody's session is used or left behind; with the first of Chrome,
+    Chromium, Firefox and Edge that is installed, else in the default browser."""
+    command = private_window(url)
+    if urlsplit(url).scheme not in ("http", "https") or not has_screen() or command is None:
+        open_system_browser(url, failed)
+        return
+    try:
+        subprocess.Popen(  # noqa: S603 - no shell, and the URL was checked
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        open_system_browser(url, failed)
+
+
+def private_window(url: str) -> list[str] | None:
+    """The command that opens a private window; None when none of the browsers is there."""
+    for option, names in _PRIVATE:
+        program = next((found for name in names if (found := _program(name))), None)
+        if program is not None:
+            return [program, option, url]
+    return None
+
+
+def has_screen() -> bool:
+    """Whether a browser can be seen. Without a screen, `webbrowser` would start a text browser in the terminal."""
     if os.environ.get("BROWSER") or sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _program(name: str) -> str | None:
+    if sys.platform == "darwin":
+        inside = Path(f"/Applications/{name}.app/Contents/MacOS/{name}")
+        return str(inside) if inside.exists() else None
+    if sys.platform == "win32":
+        for folder in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
+            for place in ("Google/Chrome/Application", "Mozilla Firefox", "Microsoft/Edge/Application"):
+                program = Path(os.environ.get(folder, ""), place, f"{name}.exe")
+                if program.exists():
+                    return str(program)
+    return shutil.which(name)

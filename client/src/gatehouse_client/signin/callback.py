@@ -72,22 +72,44 @@ class CallbackListener:
             finally:
                 tasks.cancel_scope.cancel()
 
-    async def code(self, patience: float) -> str:
-        """The code, when it has come.
-
-        Raises:
-            SignInError: it did not come within `patience` seconds, or the answer was refused.
-        """
+    async def wait(self, patience: float) -> None:
+        """Wait for the answer, for at most `patience` seconds."""
         with anyio.move_on_after(patience):
             await self._done.wait()
+
+    def code(self) -> str:
+        """The code that has come.
+
+        Raises:
+            SignInError: none has, or the answer was refused.
+        """
         if self._outcome is None:
             raise SignInError(
-                f"Nobody signed in within {patience:.0f} s: no answer came to {self.address.uri}. Run it again when you"
-                " are ready; if you did sign in, the answer did not reach this machine."
+                f"Nobody signed in in time: no answer came to {self.address.uri}. Run it again when you are ready; if"
+                " you did sign in, the answer did not reach this machine (`gatehouse login --paste` takes it by hand)."
             )
         if isinstance(self._outcome, SignInError):
             raise self._outcome
         return self._outcome
+
+    def offer(self, answer: Answer) -> bool:
+        """Take an answer that came another way, such as the person's clipboard; False when there has been one.
+
+        Raises:
+            StrayCallback: it is no answer to our request.
+        """
+        if self._outcome is not None:
+            return False
+        try:
+            self._outcome = self.read(answer)
+        except SignInError as error:
+            self._outcome = error
+        self._done.set()
+        return True
+
+    def give_up(self) -> None:
+        """No answer can come any more."""
+        self._done.set()
 
     async def _serve(self, stream: SocketStream) -> None:
         async with stream:
@@ -128,6 +150,12 @@ class CallbackListener:
             self._outcome = failed
             return pages.FAILED, str(failed)
         return pages.SUCCESS, ""
+
+
+def query_of(text: str) -> Answer:
+    """The query of a redirected URL as a person copies it, whole or in part."""
+    _, mark, query = text.partition("?")
+    return parse_qsl((query if mark else text).partition("#")[0], keep_blank_values=True)
 
 
 async def _request(connection: h11.Connection, stream: SocketStream) -> h11.Request | None:

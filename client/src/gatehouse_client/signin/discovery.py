@@ -19,6 +19,14 @@ _RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 _OAUTH_PATH: Final = "/.well-known/oauth-authorization-server"
 _OIDC_PATH: Final = "/.well-known/openid-configuration"
 
+_ENDPOINTS: Final = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+    "registration_endpoint",
+    "device_authorization_endpoint",
+)
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -49,6 +57,7 @@ class AuthorizationServer(BaseModel):
     token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
     code_challenge_methods_supported: tuple[str, ...] | None = None
     authorization_response_iss_parameter_supported: bool = False
+    client_id_metadata_document_supported: bool = False
 
 
 def resource_metadata_urls(server_url: str, challenge: Challenge | None) -> list[str]:
@@ -79,7 +88,7 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
     """
     seen: list[str] = []
     for url in resource_metadata_urls(server_url, challenge):
-        require_safe(url, "resource_metadata URL of the server", server_url)
+        require_safe(url, "resource_metadata URL of the server", server_url, private_network=fetch.private_network)
         reply = await fetch.get(url)
         _require_service(reply, "server")
         document = reply.json() if reply.status == 200 else None
@@ -87,7 +96,7 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
             seen.append(_seen(reply))
             continue
         resource = _validated(ProtectedResource, document, url)
-        if not same_url(resource.resource, server_url):
+        if not any(same_url(resource.resource, name) for name in _names(url, server_url, challenge)):
             raise SignInError(
                 f"The metadata at {url} is about {foreign(resource.resource)!r}, not about {server_url}: it is not"
                 " used. Is MCP_PUBLIC_URL the server's own name for itself, byte for byte?"
@@ -96,6 +105,14 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
     raise SignInError(
         f"{server_url} asks for a sign-in but does not say where: no protected resource metadata at {', '.join(seen)}."
     )
+
+
+def _names(metadata_url: str, server_url: str, challenge: Challenge | None) -> list[str]:
+    """What the resource may be called in the document at `metadata_url` (RFC 9728 section 3.3): the server's URL; at
+    the root form, which is built from the bare origin, that origin, unless a challenge has named the URL."""
+    origin_form = metadata_url.removesuffix(_RESOURCE_PATH)
+    named = challenge.resource_metadata if challenge else None
+    return [server_url] if origin_form == metadata_url or metadata_url == named else [server_url, origin_form]
 
 
 def choose_issuer(resource: ProtectedResource, expected: str | None) -> str:
@@ -129,7 +146,7 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
             may not be used, or does not support PKCE with S256 (MCP, "Authorization code protection").
         UnreachableError: the authorization server does not answer or fails.
     """
-    require_safe(issuer, "authorization server of the server", server_url)
+    require_safe(issuer, "authorization server of the server", server_url, private_network=fetch.private_network)
     if urlsplit(issuer).query or urlsplit(issuer).fragment:
         raise SignInError(f"The issuer {foreign(issuer)!r} has a query or a fragment (RFC 8414 section 2).")
     seen: list[str] = []
@@ -140,7 +157,12 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
         if document is None:
             seen.append(_seen(reply))
             continue
-        return _checked(_validated(AuthorizationServer, document, url), issuer, url)
+        server = _checked(_validated(AuthorizationServer, document, url), issuer, url)
+        for name in _ENDPOINTS:
+            endpoint = getattr(server, name)
+            if endpoint is not None:
+                require_safe(endpoint, f"{name} of {issuer}", issuer, private_network=fetch.private_network)
+        return server
     raise SignInError(
         f"The authorization server {issuer} has no metadata: {', '.join(seen)}. Endpoints are not guessed."
     )
@@ -152,10 +174,6 @@ def _checked(server: AuthorizationServer, issuer: str, url: str) -> Authorizatio
             f"The metadata at {url} is of the issuer {foreign(server.issuer)!r}, not of {issuer!r} (they are compared"
             " byte for byte, the final slash too): it is not used."
         )
-    for name in ("authorization_endpoint", "token_endpoint", "revocation_endpoint"):
-        endpoint = getattr(server, name)
-        if endpoint is not None:
-            require_safe(endpoint, f"{name} of {issuer}", issuer)
     if "S256" not in (server.code_challenge_methods_supported or ()):
         raise SignInError(
             f"The authorization server {issuer} does not say that it supports PKCE with S256"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -13,6 +14,7 @@ import httpx2
 
 from ..errors import SignInError, UnreachableError, foreign
 from ..trace import Trace
+from .network import NetworkGuard
 from .urls import is_secure, origin
 
 MAX_BODY: Final = 256 * 1024  # bytes; real metadata documents have less than 10 KiB
@@ -44,25 +46,37 @@ class Fetcher:
     Args:
         trace: told of each exchange.
         transport: another way to the network, for tests.
+        guard: which addresses may be connected to; None is for tests without a network.
     """
 
-    def __init__(self, trace: Trace | None = None, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        trace: Trace | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        guard: NetworkGuard | None = None,
+    ) -> None:
         self._trace = trace or Trace()
         self._transport = transport
+        self._guard = guard
+
+    @property
+    def private_network(self) -> bool:
+        """Whether servers may name private addresses."""
+        return self._guard is not None and self._guard.private_network
 
     async def get(self, url: str) -> Reply:
         """Get a JSON document.
 
         Raises:
             UnreachableError: no answer, or none within `TIMEOUT`.
-            SignInError: the answer is larger than `MAX_BODY`.
+            SignInError: the answer is larger than `MAX_BODY`, or the address is one that may not be connected to.
         """
-        reply = await self._exchange("GET", url)
+        reply = await self._exchange(_request("GET", url))
         for _ in range(MAX_REDIRECTS):
             target = _redirect(reply)
             if target is None:
                 break
-            reply = await self._exchange("GET", target)
+            reply = await self._exchange(_request("GET", target))
         return reply
 
     async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Reply:
@@ -71,28 +85,32 @@ class Fetcher:
         Raises:
             UnreachableError, SignInError: as `get`.
         """
-        return await self._exchange("POST", url, form, headers)
+        return await self._exchange(_request("POST", url, data=form, headers=headers))
 
-    async def _exchange(
-        self, method: str, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    async def post_json(self, url: str, document: Mapping[str, Any]) -> Reply:
+        """Post a JSON object. Never follows a redirect.
+
+        Raises:
+            UnreachableError, SignInError: as `get`.
+        """
+        return await self._exchange(_request("POST", url, json=document))
+
+    async def _exchange(self, request: httpx2.Request) -> Reply:
+        url = str(request.url)
         try:
             with anyio.fail_after(TIMEOUT):
-                return await self._send(method, url, form, headers)
+                return await self._send(request, await self._guard.addresses(url) if self._guard else [])
         except (httpx2.TimeoutException, TimeoutError) as error:
             raise UnreachableError(f"{_place(url)} did not answer within {TIMEOUT:.0f} s.") from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except httpx2.HTTPError as error:
             detail = foreign(str(error)) or type(error).__name__
             raise UnreachableError(f"{_place(url)} cannot be reached: {detail}. Is it running?") from error
 
-    async def _send(
-        self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
-    ) -> Reply:
+    async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
+        url = str(request.url)
         async with httpx2.AsyncClient(transport=self._transport, timeout=TIMEOUT, follow_redirects=False) as client:
-            accept = {"Accept": "application/json", **(headers or {})}
-            request = client.build_request(method, url, data=form, headers=accept)
             self._trace.sent(request)
-            response = await client.send(request, stream=True)
+            response = await _connected(client, request, addresses)
             try:
                 body = await _bounded(response, url)
             finally:
@@ -100,6 +118,35 @@ class Fetcher:
             reply = Reply(url, response.status_code, response.headers, body)
             self._trace.received(response, _facts(reply))
             return reply
+
+
+def _request(
+    method: str,
+    url: str,
+    *,
+    data: Mapping[str, str] | None = None,
+    json: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx2.Request:
+    accept = {"Accept": "application/json", **(headers or {})}
+    try:
+        return httpx2.Request(method, url, data=data, json=json, headers=accept)
+    except httpx2.InvalidURL as error:
+        raise UnreachableError(f"{foreign(url)} cannot be reached: {foreign(str(error))}.") from error
+
+
+async def _connected(client: httpx2.AsyncClient, request: httpx2.Request, addresses: Sequence[str]) -> httpx2.Response:
+    """Send `request` to the first of the addresses that takes it; without any, to where its name leads."""
+    for address in addresses[:-1]:
+        with suppress(httpx2.ConnectError):
+            return await client.send(_pinned(request, address), stream=True)
+    return await client.send(_pinned(request, addresses[-1]) if addresses else request, stream=True)
+
+
+def _pinned(request: httpx2.Request, address: str) -> httpx2.Request:
+    """The same request to an address that was checked; TLS still asks for, and verifies, the name."""
+    url, extensions = request.url.copy_with(host=address), {**request.extensions, "sni_hostname": request.url.host}
+    return httpx2.Request(request.method, url, headers=request.headers, content=request.content, extensions=extensions)
 
 
 async def _bounded(response: httpx2.Response, url: str) -> bytes:

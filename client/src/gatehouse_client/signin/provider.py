@@ -1,17 +1,22 @@
-"""From a challenge to a grant: discovery, scope, a way to sign in; renewing and revoking."""
+"""From a challenge to a grant: discovery, scope, a client, a way to sign in; renewing and revoking."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
+from ..errors import TokenRefused
 from ..grant import Grant
 from .challenge import Challenge
 from .discovery import choose_issuer, discover_issuer, discover_resource
 from .fetch import Fetcher
+from .registration import Registration
 from .scope import select_scope
-from .tokens import OAuthClient, TokenEndpoint, TokenResponse
+from .tokens import INVALID_GRANT, TokenEndpoint, TokenResponse
 from .way import SignInTask, SignInWay
+
+_UNKNOWN_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
 
 
 @dataclass(frozen=True)
@@ -20,60 +25,74 @@ class SignInOptions:
 
     Attributes:
         server: the MCP server's URL.
-        client: the application in the tenant.
-        issuer: the authorization server that `client` belongs to; None takes what the server names.
+        issuer: the authorization server that the client belongs to; None takes what the server names.
         audience: Auth0's `audience`; None takes the server's own name for itself.
         scopes: asked for in addition to what the server asks for.
     """
 
     server: str
-    client: OAuthClient
     issuer: str | None = None
     audience: str | None = None
     scopes: tuple[str, ...] = ()
-
-    def owns(self, grant: Grant) -> bool:
-        """Whether a stored grant belongs to this client and issuer (MCP, "Authorization server binding")."""
-        return grant.client_id == self.client.client_id and self.issuer in (None, grant.issuer)
 
 
 class Provider:
     """Gets grants. It holds no state: whoever calls it stores and locks.
 
     Args:
+        registration: as which client.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, options: SignInOptions, fetch: Fetcher, way: SignInWay, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        options: SignInOptions,
+        fetch: Fetcher,
+        way: SignInWay,
+        registration: Registration,
+        clock: Callable[[], float],
+    ) -> None:
         self._options = options
         self._fetch = fetch
         self._way = way
+        self._registration = registration
         self._clock = clock
-        self._tokens = TokenEndpoint(fetch, options.client)
+        self._tokens = TokenEndpoint(fetch, clock)
 
-    async def sign_in(self, challenge: Challenge | None, held: Iterable[str] = ()) -> Grant:
+    def owns(self, grant: Grant) -> bool:
+        """Whether a stored grant belongs to our client and issuer (MCP, "Authorization server binding")."""
+        ours = self._options.issuer in (None, grant.issuer)
+        return ours and self._registration.client_of(grant) is not None
+
+    async def sign_in(self, challenge: Challenge | None, held: Iterable[str] = (), *, anew: bool = False) -> Grant:
         """A new grant.
 
         Args:
             challenge: of the answer that asked for the sign-in.
             held: scopes to ask for again, so that a step-up loses none.
+            anew: forget a client that registered itself: the tenant may have forgotten it, and says so only to the
+                browser.
 
         Raises:
             SignInError, UnreachableError, ConfigurationError: from discovery, and as `SignInWay.sign_in`.
         """
-        options = self._options
+        options, grant_types = self._options, self._way.grant_types
         resource = await discover_resource(self._fetch, options.server, challenge)
         issuer = choose_issuer(resource, options.issuer)
         server = await discover_issuer(self._fetch, issuer, options.server)
-        scope = select_scope(challenge, resource, server, held=held, configured=options.scopes)
-        authentication = options.client.authentication(server)
-        task = SignInTask(server, resource.resource, options.audience or resource.resource, scope)
+        offline = "refresh_token" in grant_types
+        scope = select_scope(challenge, resource, server, held=held, configured=options.scopes, offline=offline)
+        if anew:
+            self._registration.forget(server.issuer)
+        client = await self._registration.client_for(server, grant_types)
+        authentication = client.authentication(server)
+        task = SignInTask(server, client, resource.resource, options.audience or resource.resource, scope)
         token = await self._way.sign_in(task)
         return Grant(
             server=options.server,
             resource=resource.resource,
             issuer=server.issuer,
-            client_id=options.client.client_id,
+            client_id=client.client_id,
             token_endpoint=server.token_endpoint,
             token_endpoint_auth_method=authentication,
             revocation_endpoint=server.revocation_endpoint,
@@ -89,9 +108,18 @@ class Provider:
     async def renew(self, grant: Grant) -> Grant:
         """`grant` with a new access token, and the new refresh token if the tenant rotates it.
 
-        Raises: as `TokenEndpoint.refresh`.
+        Raises: as `TokenEndpoint.refresh`; the code is `invalid_grant`, too, when the tenant has forgotten a client
+            that registered itself.
         """
-        token = await self._tokens.refresh(grant)
+        client = self._registration.client_of(grant)
+        if client is None:
+            raise TokenRefused(f"The client of the stored sign-in is not known at {grant.issuer}.", INVALID_GRANT)
+        try:
+            token = await self._tokens.refresh(client, grant)
+        except TokenRefused as error:
+            if error.code in _UNKNOWN_CLIENT and self._registration.forget(grant.issuer):
+                raise TokenRefused(str(error), INVALID_GRANT) from error
+            raise
         renewed = {
             "interactive": False,
             "access_token": token.access_token,
@@ -104,7 +132,8 @@ class Provider:
 
     async def revoke(self, grant: Grant) -> bool:
         """Revoke the refresh token; see `TokenEndpoint.revoke`."""
-        return await self._tokens.revoke(grant)
+        client = self._registration.client_of(grant)
+        return client is not None and await self._tokens.revoke(client, grant)
 
     def _expiry(self, token: TokenResponse) -> float | None:
         return None if token.expires_in is None else self._clock() + token.expires_in

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..errors import ForbiddenError, SignInError, foreign
 from ..grant import Grant
 from .challenge import Challenge
+
+_USERS: Final = "User Management > Users > the user > Roles"
+_MACHINES: Final = "Applications > APIs > the API > Application Access"
 
 
 def refused_token(server: str, grant: Grant | None, challenge: Challenge | None) -> SignInError:
@@ -32,7 +37,7 @@ def forbidden(server: str, grant: Grant | None, challenge: Challenge | None, per
     message = (
         f"{problem}: {server} answered 403 ({_said(challenge) or 'no reason given'})."
         f"{f' Signed in as {person}.' if person else ''}"
-        " An administrator of the tenant can grant it (Auth0: User Management > Users > the user > Roles);"
+        f" An administrator of the tenant can grant it (Auth0: {_MACHINES if _is_machine(person) else _USERS});"
         " then run `gatehouse login --force`."
     )
     return ForbiddenError(message, missing)
@@ -40,3 +45,8 @@ def forbidden(server: str, grant: Grant | None, challenge: Challenge | None, per
 
 def _said(challenge: Challenge | None) -> str:
     return foreign(challenge.description or challenge.error or "").rstrip(".") if challenge else ""
+
+
+def _is_machine(person: str | None) -> bool:
+    """Whether an application signed in as itself, as Auth0 names it."""
+    return person is not None and person.endswith("@clients")

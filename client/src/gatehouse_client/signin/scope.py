@@ -17,9 +17,11 @@ def select_scope(
     *,
     held: Iterable[str] = (),
     configured: Iterable[str] = (),
+    offline: bool = True,
 ) -> str | None:
     """What to ask for: what the challenge names, else what the server's metadata names, else nothing; with it what is
-    held already and what the configuration adds; and `offline_access` where the authorization server lists it.
+    held already and what the configuration adds; and `offline_access` where the authorization server lists it and a
+    refresh token is of use.
 
     `openid` is asked for only when the challenge or the configuration names it: with it Auth0 issues the token for
     `/userinfo`, too.
@@ -28,8 +30,8 @@ def select_scope(
         wanted: Iterable[str] = challenge.scopes
     else:
         wanted = [scope for scope in resource.scopes_supported or () if scope != "openid"]
-    offline = [OFFLINE_ACCESS] if OFFLINE_ACCESS in (server.scopes_supported or ()) else []
-    return union(held, wanted, configured, offline)
+    renewable = [OFFLINE_ACCESS] if offline and OFFLINE_ACCESS in (server.scopes_supported or ()) else []
+    return union(held, wanted, configured, renewable)
 
 
 def union(*scopes: Iterable[str]) -> str | None:

@@ -5,21 +5,17 @@ Sources: MCP security best practices, "SSRF" and "URL validation"; RFC 8252 sect
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
 from ..errors import SignInError, foreign
+from .network import Nearness, literal_address, nearness
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_loopback(host: str | None) -> bool:
     """Whether `host` can only be this machine."""
-    if host is None:
-        return False
-    name = host.lower().rstrip(".")
-    address = _address(name)
-    return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
+    return _nearness(host) is Nearness.LOOPBACK
 
 
 def is_secure(url: str) -> bool:
@@ -34,20 +30,22 @@ def is_secure(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 
-def require_safe(url: str, what: str, named_by: str) -> str:
+def require_safe(url: str, what: str, named_by: str, *, private_network: bool = False) -> str:
     """Return `url`, which another party named, when it may be fetched or opened.
 
     Args:
         what: what the URL is, for the message.
-        named_by: the URL of the party that named it. Only who is on this machine may name this machine, and only who
-            is at a private address may name a private address.
+        named_by: the URL of the party that named it, who may not name an address that is nearer to this machine than
+            their own (what hides behind names is for `NetworkGuard` to find out).
+        private_network: whether anybody may name private addresses.
 
     Raises:
         SignInError: the URL is not https (nor http on loopback), or points inside.
     """
     if not is_secure(url):
         raise SignInError(f"The {what} is {foreign(url)!r}: it must be an https URL (http only on localhost).")
-    if _is_inside(urlsplit(url).hostname) and not _is_inside(urlsplit(named_by).hostname):
+    allowed = max(_nearness(urlsplit(named_by).hostname), Nearness.PRIVATE if private_network else Nearness.PUBLIC)
+    if _nearness(urlsplit(url).hostname) > allowed:
         raise SignInError(f"The {what} is {foreign(url)!r}: a public server must not point at a private address.")
     return url
 
@@ -72,15 +70,7 @@ def _comparable(parts: SplitResult) -> tuple[object, ...]:
     return parts.scheme, parts.username, parts.password, parts.hostname, port, parts.path or "/", parts.query
 
 
-def _is_inside(host: str | None) -> bool:
-    if is_loopback(host):
-        return True
-    address = _address(host or "")
-    return address is not None and not address.is_global
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+def _nearness(host: str | None) -> Nearness:
+    """As far as the URL itself tells."""
+    address = literal_address(host or "")
+    return nearness(address) if address else Nearness.PUBLIC

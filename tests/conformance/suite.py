@@ -1,0 +1,103 @@
+"""The MCP conformance suite: its packages, and what is read from its results.
+
+A scenario holds when at least one of its checks succeeded and none failed or warned. That is stricter than the suite,
+whose scenarios may pass without a check.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one scenario."""
+
+    name: str
+    succeeded: int
+    problems: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        return self.succeeded > 0 and not self.problems
+
+
+def installed(folder: Path) -> Path:
+    """The suite's packages, installed once: both versions, and the Node that the older one needs."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("The conformance suite needs npm (Debian and Ubuntu: apt install npm).")
+    wanted = (HERE / "package.json").read_text(encoding="utf-8")
+    stamp, package = folder / "installed.json", folder / "package.json"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+        package.write_text(wanted, encoding="utf-8")
+        command = [npm, "install", "--prefix", str(folder), "--no-package-lock", "--no-audit", "--no-fund"]
+        command += ["--loglevel", "error"]
+        subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True, timeout=SECONDS)
+        stamp.write_text(wanted, encoding="utf-8")
+    return folder / "node_modules"
+
+
+def node(modules: Path) -> str:
+    """The Node that runs every version."""
+    return str(modules / "node" / "bin" / "node")
+
+
+def command(modules: Path, version: str) -> list[str]:
+    """The suite's command line, `0.1` or `0.2`."""
+    return [node(modules), str(modules / f"conformance-{version}" / "dist" / "index.js")]
+
+
+def results_in(folder: Path, counts: Callable[[str, str], bool] = lambda scenario, check: True) -> list[Result]:
+    """What the suite wrote.
+
+    Args:
+        counts: whether the success of a scenario's check shows anything.
+    """
+    found = []
+    for path in folder.rglob("checks.json"):
+        # The folder's path is [authorization-][server-]SCENARIO-TIME; a scenario's name may have a slash.
+        name = re.sub(r"-20\d\d-\d\d-\d\dT.*$", "", str(path.parent.relative_to(folder)))
+        name = name.removeprefix("authorization-").removeprefix("server-")
+        checks = json.loads(path.read_text(encoding="utf-8"))
+        problems = [check for check in checks if check["status"] in ("FAILURE", "WARNING")]
+        succeeded = sum(check["status"] == "SUCCESS" and counts(name, check["id"]) for check in checks)
+        words = tuple(f"{check['id']}: {check.get('errorMessage') or check['description']}" for check in problems)
+        found.append(Result(name, succeeded, words))
+    return sorted(found, key=lambda result: result.name)
+
+
+def report(title: str, results: Sequence[Result], known: Mapping[str, str], printed: str) -> list[str]:
+    """Show the results.
+
+    Args:
+        known: scenarios that do not hold, and why. One that holds, or was not run, must leave this list.
+        printed: what the suite said.
+
+    Returns:
+        What is wrong.
+    """
+    if not results:
+        return [f"{title}: the suite ran no scenario:\n{printed[-2000:]}"]
+    print(f"\n{title}")
+    for result in results:
+        reason = f"  known: {known[result.name]}" if result.name in known else ""
+        print(f"  {'ok  ' if result.holds else 'MISS'} {result.name}{reason}")
+        for problem in result.problems if not result.holds and not reason else ():
+            print(f"         {problem}")
+    names = {result.name for result in results}
+    holding = {result.name for result in results if result.holds}
+    print(f"  {len(holding)} of {len(names)} hold")
+    wrong = [f"{title}: {each} does not hold" for each in sorted(names - holding - known.keys())]
+    wrong += [f"{title}: {each} holds and is no known miss any more" for each in sorted(holding & known.keys())]
+    return wrong + [f"{title}: {each} is no scenario of this version" for each in sorted(known.keys() - names)]
