@@ -141,6 +141,12 @@ def choose_registration(settings: Settings, fetch: Fetcher, store: ClientStore) 
     )
 
 
+def expects_paste(settings: Settings) -> bool:
+    """Whether the person may paste the address of the sign-in's end into the terminal."""
+    choice = settings.gatehouse_sign_in
+    return choice == "paste" or (choice == "auto" and not has_screen() and sys.stdin.isatty())
+
+
 def choose_way(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInWay:
     """The chosen way, else what the surroundings allow: a browser where there is a screen; else its address, which
     the person may answer by pasting where there is a terminal.
@@ -156,7 +162,7 @@ def choose_way(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> Si
     if choice == "assertion":
         return AssertionWay(tokens, _assertion(settings, fetch))
     opener = open_private_window if settings.gatehouse_private_window else open_system_browser
-    pasting = choice == "paste" or (choice == "auto" and not has_screen() and sys.stdin.isatty())
+    pasting = expects_paste(settings)
     return CodeWay(
         tokens,
         CallbackAddress(settings.oauth_callback_uri, settings.callback_port, settings.oauth_callback_host),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from .account import Account
+from .account import Account, expects_paste
 from .arguments import parse_arguments
 from .completion import remember
 from .conversation import open_conversation
@@ -96,5 +96,5 @@ def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
 
 async def _connect(terminal: Terminal, *, force: bool = False, **chosen: object) -> Connection:
     settings = settings_for(terminal, **chosen)
-    with terminal.reaching(settings.mcp_public_url) as say:
+    with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
         return await connect(settings, say, terminal.trace, force=force)

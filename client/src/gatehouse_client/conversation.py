@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .account import expects_paste
 from .elicitation import Elicitation
 from .errors import GatehouseError
 from .models import OFFLINE, chat_model
@@ -96,7 +97,7 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
         model = chat_model(settings)
         from .agent import Agent
 
-    with terminal.reaching(settings.mcp_public_url) as say:
+    with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
         connection = await connect(settings, say, terminal.trace)
     if settings.model == OFFLINE:
         terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from .account import Account
+from .account import Account, expects_paste
 from .claims import claims_of, decoded
 from .errors import NotSignedIn, UsageError
 from .grant import Grant
 from .permissions import permissions_of, roles_allow
 from .settings import Settings, load_settings
+from .signin.ready import ReadyTokenAuth
 from .terminal import Terminal
 
 
@@ -100,7 +101,9 @@ def local(seconds: float) -> str:
 def _signed_in(terminal: Terminal) -> Grant:
     settings = settings_for(terminal)
     account = Account.from_settings(settings, terminal.say, terminal.trace)
-    grant = account.store.load(settings.mcp_public_url, account.options.owns)
+    if isinstance(ready := account.auth(), ReadyTokenAuth):
+        return ready.grant
+    grant = account.store.load(settings.mcp_public_url, account.provider.owns)
     if grant is None:
         raise NotSignedIn(f"Nobody is signed in to {settings.mcp_public_url}: run `gatehouse login`.")
     if not grant.is_alive(time.time()) and grant.refresh_token is None:
@@ -112,5 +115,5 @@ async def _renewed(terminal: Terminal) -> Grant | None:
     from .session import connect  # it takes a second to import, and is rarely needed
 
     settings = settings_for(terminal)
-    with terminal.reaching(settings.mcp_public_url) as say:
+    with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
         return (await connect(settings, say, terminal.trace)).auth.grant

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from .account import Account
+from .account import Account, SignedAuth
 from .session import connect
 from .settings import Settings
-from .signin.auth import SignedAuth
 from .signin.way import Say
 from .trace import Trace
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-import anyio
 import typer
 from rich.console import Console, RenderableType
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .errors import GatehouseError, foreign, printable
+from .signin.paste import read_stdin_line
 from .trace import Trace
 
 _UNSPOKEN: Final = "…"  # where the terminal is too narrow for a text
@@ -132,13 +132,20 @@ class Terminal:
             self.activity.hide()
 
     @contextmanager
-    def reaching(self, server: str) -> Generator[Callable[[str], None]]:
-        """Show that `server` is being reached. Yields what is to be told what the sign-in says."""
+    def reaching(self, server: str, *, typing: bool = False) -> Generator[Callable[[str], None]]:
+        """Show that `server` is being reached. Yields what is to be told what the sign-in says.
+
+        Args:
+            typing: the person may answer the sign-in here: nothing is to be drawn over what is typed.
+        """
         with self.busy(f"Reaching {server}") as activity:
 
             def say(text: str) -> None:
                 self.say(text)
-                activity.rename(f"Signing in to {server}")
+                if typing:
+                    activity.hide()
+                else:
+                    activity.rename(f"Signing in to {server}")
 
             yield say
 
@@ -166,11 +173,10 @@ class Terminal:
         """A line from the person while the event loop goes on; None at the end of the input. Can be cancelled."""
         with self.activity.hidden():
             self._err.print(printable(prompt), end="", markup=False, soft_wrap=True)
-            await anyio.wait_readable(sys.stdin)
-            line = sys.stdin.readline()
-            if not line:
+            line = await read_stdin_line()
+            if line is None:
                 self.say("")
-            return line.strip() if line else None
+            return line
 
     def write(self, text: str) -> None:
         """A part of a result, as it comes, for the person who watches."""
