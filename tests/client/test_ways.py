@@ -31,7 +31,8 @@ from gatehouse_client.signin.tokens import TokenEndpoint
 from gatehouse_client.signin.way import SignInTask
 from gatehouse_client.trace import Trace
 
-from .command import free_port
+from .command import Command, free_port
+from .world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -431,6 +432,15 @@ async def test_a_file_is_read_too(monkeypatch: pytest.MonkeyPatch, tmp_path_fact
     with path.open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         assert [await read_stdin_line(), await read_stdin_line()] == ["from a file", None]
+
+
+def test_a_line_from_something_that_is_no_file_is_read_too(world: World, command: Command) -> None:
+    """Typer's runner gives the command a standard input without a file descriptor."""
+    result = command("login", "--paste", stdin="not the answer\n", OAUTH_CALLBACK_TIMEOUT="0.5")
+    assert result.exit_code == 3
+    assert "That is not the answer to this sign-in" in result.stderr
+    assert "Nobody signed in in time" in result.stderr
+    assert world.entries("code") == []
 
 
 @pytest.mark.parametrize(
