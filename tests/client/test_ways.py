@@ -259,13 +259,13 @@ async def test_a_method_without_what_it_needs_is_explained() -> None:
 
 async def test_a_workload_presents_its_jwt_and_takes_a_refusal_as_final() -> None:
     tenant = Tenant((200, TOKEN), client=OAuthClient("id"))
-    await AssertionWay(tenant.tokens, workload_assertion("w0rkload")).sign_in(tenant.task)
+    await AssertionWay(tenant.tokens, workload_assertion(lambda: "w0rkload")).sign_in(tenant.task)
     form = tenant.asked[0][1]
     assert (form["grant_type"], form["assertion"]) == ("urn:ietf:params:oauth:grant-type:jwt-bearer", "w0rkload")
     assert (form["client_id"], form["resource"]) == ("id", "https://mcp.example/mcp")
     refusing = Tenant((400, {"error": "invalid_grant"}))
     with pytest.raises(TokenRefused) as raised:
-        await AssertionWay(refusing.tokens, workload_assertion("w0rkload")).sign_in(refusing.task)
+        await AssertionWay(refusing.tokens, workload_assertion(lambda: "w0rkload")).sign_in(refusing.task)
     assert "w0rkload" not in str(raised.value)
     assert len(refusing.asked) == 1
 
