@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
+import httpx2
 import pytest
 from joserfc.jwk import ECKey
 
@@ -15,13 +17,15 @@ from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings, load_settings
 from gatehouse_client.signin.assertion import AssertionWay, EnterpriseAssertion
 from gatehouse_client.signin.browser import open_private_window, open_system_browser
+from gatehouse_client.signin.client import OAuthClient
 from gatehouse_client.signin.code import CodeWay
 from gatehouse_client.signin.device import DeviceWay
+from gatehouse_client.signin.discovery import AuthorizationServer
 from gatehouse_client.signin.fetch import Fetcher
 from gatehouse_client.signin.machine import MachineWay
 from gatehouse_client.signin.ready import ReadyTokenAuth
 from gatehouse_client.signin.registration import ClientStore, PreRegistered, Registration, SelfRegistered
-from gatehouse_client.signin.way import SignInWay
+from gatehouse_client.signin.way import SignInTask, SignInWay
 from gatehouse_client.trace import Trace
 
 from .command import clean_environment
@@ -156,3 +160,29 @@ def test_a_ready_token_goes_before_the_ways_that_nobody_chose(monkeypatch: pytes
 
     assert isinstance(auth(GATEHOUSE_TOKEN="t0ken"), ReadyTokenAuth)
     assert not isinstance(auth(GATEHOUSE_SIGN_IN="browser"), ReadyTokenAuth)
+
+
+@pytest.mark.anyio
+async def test_a_workloads_jwt_is_read_anew_for_each_sign_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file, asked = tmp_path / "jwt", list[str]()
+    monkeypatch.setenv("GATEHOUSE_ASSERTION_FILE", str(file))
+    monkeypatch.setenv("AUTH0_CLIENT_ID", "id")
+    monkeypatch.setenv("GATEHOUSE_SIGN_IN", "assertion")
+    file.write_text("first")
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(dict(parse_qsl(request.content.decode()))["assertion"])
+        return httpx2.Response(200, json={"access_token": "t0ken", "token_type": "Bearer"})
+
+    fetch = Fetcher(transport=httpx2.MockTransport(answer))
+    chosen = choose_way(load_settings(), fetch, pytest.fail, Trace())
+    server = AuthorizationServer(
+        issuer="https://tenant.example/",
+        authorization_endpoint="https://tenant.example/authorize",
+        token_endpoint="https://tenant.example/oauth/token",
+    )
+    task = SignInTask(server, OAuthClient("id"), "https://mcp.example/mcp", "urn:api", None)
+    await chosen.sign_in(task)
+    file.write_text("second")
+    await chosen.sign_in(task)
+    assert asked == ["first", "second"]

@@ -19,6 +19,7 @@ from gatehouse_client.signin.discovery import (
     resource_metadata_urls,
 )
 from gatehouse_client.signin.fetch import MAX_BODY, Fetcher
+from gatehouse_client.signin.network import NetworkGuard
 from gatehouse_client.signin.urls import is_loopback, is_secure, same_url
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +105,34 @@ async def test_metadata_about_another_resource_is_not_used(resource: str) -> Non
         await discover_resource(fetcher(root_and_path({**RESOURCE, "resource": resource})), SERVER, None)
 
 
+async def test_the_root_form_may_be_about_the_whole_origin_that_it_is_built_from() -> None:
+    root = resource_metadata_urls(SERVER, None)[-1]
+    document = {**RESOURCE, "resource": "https://mcp.example"}
+    found = await discover_resource(fetcher({root: document}), SERVER, None)
+    assert found.resource == "https://mcp.example"
+    with pytest.raises(SignInError, match="is about"):
+        await discover_resource(fetcher({root: {**RESOURCE, "resource": "https://mcp.example/x"}}), SERVER, None)
+
+
+async def test_metadata_that_the_server_names_itself_must_be_about_the_server_that_was_asked() -> None:
+    root = resource_metadata_urls(SERVER, None)[-1]
+    document = {**RESOURCE, "resource": "https://mcp.example"}
+    with pytest.raises(SignInError, match="is about"):
+        await discover_resource(fetcher({root: document}), SERVER, Challenge("bearer", {"resource_metadata": root}))
+
+
+async def test_the_switch_for_intranets_lets_a_public_server_name_private_addresses() -> None:
+    issuer = "https://10.0.0.1/"
+    document = {name: str(value).replace(ISSUER, issuer) for name, value in TENANT.items()}
+    document |= {"code_challenge_methods_supported": ["S256"]}
+    handler = httpx2.MockTransport(lambda _: httpx2.Response(200, json=document))
+    guard = NetworkGuard([], private_network=True)
+    found = await discover_issuer(Fetcher(transport=handler, guard=guard), issuer, SERVER)
+    assert found.token_endpoint == "https://10.0.0.1/oauth/token"
+    with pytest.raises(SignInError, match="private address"):
+        await discover_issuer(Fetcher(transport=handler), issuer, SERVER)
+
+
 async def test_the_case_of_the_host_and_the_default_port_do_not_matter() -> None:
     document = {**RESOURCE, "resource": "HTTPS://MCP.example:443/mcp"}
     found = await discover_resource(fetcher(root_and_path(document)), SERVER, None)
@@ -144,7 +173,16 @@ async def test_an_authorization_server_without_s256_is_refused(methods: list[str
         await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: document}), ISSUER, SERVER)
 
 
-@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "revocation_endpoint"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization_endpoint",
+        "token_endpoint",
+        "revocation_endpoint",
+        "registration_endpoint",
+        "device_authorization_endpoint",
+    ],
+)
 @pytest.mark.parametrize(
     "url", ["http://tenant.example/x", "javascript:alert(1)", "https://user@tenant.example/", "https://10.0.0.1/", ""]
 )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import socket
 
 import pytest
+
+from gatehouse_client.grant import Grant
+from gatehouse_client.signin.challenge import Challenge
+from gatehouse_client.signin.refusals import forbidden
 
 from .command import Command
 from .world import World
@@ -19,6 +25,23 @@ def test_who_lacks_the_permission_is_told_which_one_and_who_can_grant_it(world: 
     assert "Signed in as bob@example.com." in last
     assert "administrator" in last
     assert "User Management > Users" in last
+
+
+def test_a_machine_that_lacks_the_permission_is_told_where_applications_get_it() -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": "machine@clients"}).encode()).decode().rstrip("=")
+    grant = Grant.model_validate(
+        {
+            **dict.fromkeys(("server", "resource", "issuer", "client_id", "token_endpoint"), "https://x.example/"),
+            "token_endpoint_auth_method": "none",
+            "access_token": f"e30.{claims}.s",
+            "obtained_at": 1.0,
+        }
+    )
+    challenge = Challenge("bearer", {"error": "insufficient_scope", "scope": "time:read"})
+    told = str(forbidden("https://x.example/", grant, challenge, "access:mcp"))
+    assert "The permission time:read is missing" in told
+    assert "Signed in as machine@clients" in told
+    assert "Applications > APIs" in told
 
 
 def test_a_refusal_opens_the_browser_once_and_not_again_in_the_next_run(world: World, command: Command) -> None:

@@ -31,7 +31,8 @@ from gatehouse_client.signin.tokens import TokenEndpoint
 from gatehouse_client.signin.way import SignInTask
 from gatehouse_client.trace import Trace
 
-from .command import free_port
+from .command import Command, free_port
+from .world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -258,13 +259,13 @@ async def test_a_method_without_what_it_needs_is_explained() -> None:
 
 async def test_a_workload_presents_its_jwt_and_takes_a_refusal_as_final() -> None:
     tenant = Tenant((200, TOKEN), client=OAuthClient("id"))
-    await AssertionWay(tenant.tokens, workload_assertion("w0rkload")).sign_in(tenant.task)
+    await AssertionWay(tenant.tokens, workload_assertion(lambda: "w0rkload")).sign_in(tenant.task)
     form = tenant.asked[0][1]
     assert (form["grant_type"], form["assertion"]) == ("urn:ietf:params:oauth:grant-type:jwt-bearer", "w0rkload")
     assert (form["client_id"], form["resource"]) == ("id", "https://mcp.example/mcp")
     refusing = Tenant((400, {"error": "invalid_grant"}))
     with pytest.raises(TokenRefused) as raised:
-        await AssertionWay(refusing.tokens, workload_assertion("w0rkload")).sign_in(refusing.task)
+        await AssertionWay(refusing.tokens, workload_assertion(lambda: "w0rkload")).sign_in(refusing.task)
     assert "w0rkload" not in str(raised.value)
     assert len(refusing.asked) == 1
 
@@ -431,6 +432,15 @@ async def test_a_file_is_read_too(monkeypatch: pytest.MonkeyPatch, tmp_path_fact
     with path.open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         assert [await read_stdin_line(), await read_stdin_line()] == ["from a file", None]
+
+
+def test_a_line_from_something_that_is_no_file_is_read_too(world: World, command: Command) -> None:
+    """Typer's runner gives the command a standard input without a file descriptor."""
+    result = command("login", "--paste", stdin="not the answer\n", OAUTH_CALLBACK_TIMEOUT="0.5")
+    assert result.exit_code == 3
+    assert "That is not the answer to this sign-in" in result.stderr
+    assert "Nobody signed in in time" in result.stderr
+    assert world.entries("code") == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .errors import ConfigurationError, SignInError, UnreachableError
 from .seal import NoSeal, system_seal
-from .settings import Settings
+from .settings import Settings, load_settings
 from .signin.assertion import Assertion, AssertionWay, EnterpriseAssertion, workload_assertion
 from .signin.auth import GatehouseAuth
 from .signin.browser import has_screen, open_private_window, open_system_browser
@@ -179,10 +179,14 @@ def _assertion(settings: Settings, fetch: Fetcher) -> Assertion:
     if endpoint and id_token and settings.oauth_idp_client_id:
         client = OAuthClient(settings.oauth_idp_client_id)
         return EnterpriseAssertion(fetch, endpoint, client, id_token.get_secret_value())
-    assertion = settings.gatehouse_assertion
-    if assertion is None:
+    _workload_jwt(settings)
+    return workload_assertion(lambda: _workload_jwt(load_settings()))
+
+
+def _workload_jwt(settings: Settings) -> str:
+    if settings.gatehouse_assertion is None:
         raise ConfigurationError(
             "GATEHOUSE_SIGN_IN is assertion, but neither GATEHOUSE_ASSERTION (or GATEHOUSE_ASSERTION_FILE) is set, nor"
             " all of OAUTH_IDP_TOKEN_ENDPOINT, OAUTH_IDP_CLIENT_ID and OAUTH_IDP_ID_TOKEN."
         )
-    return workload_assertion(assertion.get_secret_value())
+    return settings.gatehouse_assertion.get_secret_value()

@@ -36,11 +36,11 @@ class AssertionWay:
         return await self.tokens.request(task.client, task.server, form)
 
 
-def workload_assertion(jwt: str) -> Assertion:
-    """The JWT that the platform gives the workload."""
+def workload_assertion(read: Callable[[], str]) -> Assertion:
+    """The JWT that the platform gives the workload; read anew each time, since platforms replace it."""
 
     async def present(_: SignInTask) -> str:
-        return jwt
+        return read()
 
     return present
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
-from anyio import to_thread
+from anyio import from_thread
+from anyio.lowlevel import current_token
 
 ReadLine = Callable[[], Awaitable[str | None]]
 """Reads a line without its end and surrounding space; None at the end of the input."""
@@ -21,9 +24,9 @@ async def read_stdin_line() -> str | None:
     try:
         descriptor = sys.stdin.fileno()
     except (io.UnsupportedOperation, ValueError):
-        return _without_end(await to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True))
+        return await _read_in_thread()
     if not await _is_waitable(descriptor):
-        return _without_end(await to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True))
+        return await _read_in_thread()
     line = bytearray()
     while len(line) < _MAX_LINE:
         await anyio.wait_readable(descriptor)
@@ -44,5 +47,15 @@ async def _is_waitable(descriptor: int) -> bool:
     return True
 
 
-def _without_end(line: str) -> str | None:
-    return line.strip() if line else None
+async def _read_in_thread() -> str | None:
+    """A line by a daemon thread: given up, it reads on, but the end of the program does not wait for it."""
+    token, done, lines = current_token(), anyio.Event(), list[str]()
+
+    def run() -> None:
+        lines.append(sys.stdin.readline())
+        with suppress(RuntimeError):  # the event loop may have ended since
+            from_thread.run_sync(done.set, token=token)
+
+    threading.Thread(target=run, name="paste", daemon=True).start()
+    await done.wait()
+    return lines[0].strip() if lines[0] else None
