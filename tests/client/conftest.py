@@ -17,6 +17,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(autouse=True)
+def away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has used the project has a `.env` in its folder: it is not for the tests."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     """A running tenant and MCP server."""

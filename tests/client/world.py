@@ -49,6 +49,7 @@ def served(app: ASGIApp, *, certificate: Path | None = None, key: Path | None = 
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+    socket.listen(1024)  # whoever comes before the thread is there waits
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
     thread.start()
     try:
