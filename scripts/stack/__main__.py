@@ -103,8 +103,8 @@ def test(arguments: argparse.Namespace) -> int:
     """Run every test, the end-to-end suite in the local runtime among them."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    # As many at once as there are processors; a file's tests share what they start.
-    chosen = arguments.rest or ["-n", "auto", "--dist", "loadfile"]
+    # As many at once as there are processors.
+    chosen = arguments.rest or ["-n", "auto", "--dist", "worksteal"]
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_pasting_the_last_address_of_a_browser_elsewhere_signs_in(stack: Stack, 
     with started(stack, home, "login", "--paste") as process:
         assert process.stdin is not None
         process.stdin.write(f"{last_address(address_in(process, stack.issuer), ALICE)}\n")
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = ended(process)
     assert process.returncode == 0, err
     assert f"as {ALICE_ID}" in out
     assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0
@@ -42,7 +43,7 @@ def test_a_person_signs_in_on_another_device(stack: Stack, home: Path) -> None:
         address = address_in(process, f"{stack.issuer}activate")
         page = sign_in(address, ALICE, PASSWORDS[ALICE])
         assert page.status_code == 200, page.text
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = ended(process)
     assert process.returncode == 0, err
     assert f"as {ALICE_ID}" in out
     assert address.rpartition("=")[2] in err, "the code to compare is shown"
@@ -52,7 +53,7 @@ def test_a_person_signs_in_on_another_device(stack: Stack, home: Path) -> None:
 def test_declining_on_the_other_device_ends_in_a_sentence(stack: Stack, home: Path) -> None:
     with started(stack, home, "login", "--device") as process:
         sign_in(address_in(process, f"{stack.issuer}activate"), ALICE, PASSWORDS[ALICE], consent="deny")
-        _, err = process.communicate(timeout=SECONDS)
+        _, err = ended(process)
     assert process.returncode == 3, err
     assert "declined" in err
     assert "Traceback" not in err
@@ -177,6 +178,20 @@ def address_in(process: subprocess.Popen[str], start: str) -> str:
         if line.startswith(start):
             return line.strip()
     raise AssertionError(f"no address of {start} in {seen}")
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What else the command says until it ends; `communicate` would lose what was read ahead with the address."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    killer = threading.Timer(SECONDS, process.kill)
+    killer.start()
+    try:
+        err, out = process.stderr.read(), process.stdout.read()
+        process.wait()
+    finally:
+        killer.cancel()
+    return out, err
 
 
 def last_address(url: str, user: str) -> str:
