@@ -32,6 +32,7 @@ def test_pasting_the_last_address_of_a_browser_elsewhere_signs_in(stack: Stack, 
     with started(stack, home, "login", "--paste") as process:
         assert process.stdin is not None
         process.stdin.write(f"{last_address(address_in(process, stack.issuer), ALICE)}\n")
+        process.stdin.flush()
         out, err = ended(process)
     assert process.returncode == 0, err
     assert f"as {ALICE_ID}" in out
