@@ -206,6 +206,15 @@ def test_the_management_api_is_among_the_apis_and_cannot_be_changed(management: 
     refused(management("DELETE", f"resource-servers/{own['id']}"), 400, "operation_not_supported")
 
 
+def test_a_scope_that_an_api_no_longer_has_goes_from_grants_and_roles(management: Management) -> None:
+    found = management.find("resource-servers", "resource_servers", identifier=API)
+    scopes = [{"value": "other", "description": ""}]
+    assert management("PATCH", f"resource-servers/{found['id']}", {"scopes": scopes}).json()["scopes"] == scopes
+    assert management("GET", "client-grants", audience=API).json()[0]["scope"] == []
+    role = management.find("roles", "roles", name="mcp-user")
+    assert management("GET", f"roles/{role['id']}/permissions").json() == []
+
+
 def test_a_grant_for_the_management_api_makes_a_client_a_manager(management: Management) -> None:
     client = management("POST", "clients", {"name": "Second", "app_type": "non_interactive"}).json()
     grant = {"client_id": client["client_id"], "audience": AUDIENCE, "scope": ["read:roles"], "subject_type": "client"}

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .errors import Exit, GatehouseError
+from .tenant.cli import app as tenant
 from .terminal import Terminal
 
 EPILOG = """
@@ -28,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
+
+app.add_typer(tenant)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr, secrets masked.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar, overload
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -118,28 +118,38 @@ class _SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value is not None}
 
 
-SECRETS: Final = frozenset({"auth0_client_secret", "gemini_api_key", "google_api_key"})
+SECRETS: Final = frozenset(
+    {"auth0_client_secret", "auth0_mgmt_client_secret", "auth0_mgmt_token", "gemini_api_key", "google_api_key"}
+)
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def load_settings() -> Settings:
+@overload
+def load_settings() -> Settings: ...
+@overload
+def load_settings(model: type[SettingsT]) -> SettingsT: ...
+def load_settings(model: type[Settings] = Settings) -> Settings:
     """The settings of this process.
+
+    Args:
+        model: the class of settings, where more than the client's own are needed.
 
     Raises:
         ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.
     """
     try:
-        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+        return model()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
     except ValidationError as error:
-        problems = [_problem(details["loc"], details) for details in error.errors()]
+        problems = [_problem(model, details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
         raise ConfigurationError("\n".join([f"{count} wrong:", *problems])) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
 
 
-def _problem(loc: tuple[int | str, ...], details: Mapping[str, Any]) -> str:
+def _problem(model: type[Settings], loc: tuple[int | str, ...], details: Mapping[str, Any]) -> str:
     field = str(loc[0])
-    name, valid = field.upper(), Settings.model_fields[field].description
+    name, valid = field.upper(), model.model_fields[field].description
     if details["type"] == "missing":
         return f"  {name} is not set: it must be {valid}."
     if field in SECRETS:

@@ -186,6 +186,7 @@ def _shown(request: Request, client: Client, *, keys: bool = False) -> Document:
         "callbacks": list(client.callbacks),
         "grant_types": shown.get("grant_types") or sorted(client.grant_types),
     }
+    shown["refresh_token"] = _refresh_token(client)
     if client.auth_method != "private_key_jwt":
         shown["token_endpoint_auth_method"] = client.auth_method
         shown.pop("client_authentication_methods", None)
@@ -199,6 +200,20 @@ def _shown(request: Request, client: Client, *, keys: bool = False) -> Document:
     if keys or has_scope(request, "read:client_keys"):
         shown["client_secret"] = client.secret
     return shown
+
+
+def _refresh_token(client: Client) -> Document:
+    policy = client.refresh
+    expires = policy.lifetime is not None or policy.idle is not None
+    shown = {
+        "rotation_type": "rotating" if policy.rotates else "non-rotating",
+        "expiration_type": "expiring" if expires else "non-expiring",
+        "leeway": policy.leeway,
+        "infinite_token_lifetime": policy.lifetime is None,
+        "infinite_idle_token_lifetime": policy.idle is None,
+    }
+    stated = {"token_lifetime": policy.lifetime, "idle_token_lifetime": policy.idle}
+    return {**shown, **{name: value for name, value in stated.items() if value is not None}}
 
 
 def _random(length: int) -> str:

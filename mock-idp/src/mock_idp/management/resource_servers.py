@@ -6,6 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..idp import Idp
+from ..loading import checked_configuration
+from ..merging import documents
 from ..tenantfile import ResourceServerSection
 from ..web import idp_of, issuer_of
 from .access import needs
@@ -14,7 +16,7 @@ from .bodies import check, read_object
 from .errors import Conflict, Inexistent, NotSupported
 from .ids import api_id
 from .paging import listed, shown_fields
-from .state import Document, add, remove, replace
+from .state import Document, add, remove
 
 SECTION = "resourceServers"
 READ_ONLY = frozenset({"id", "is_system", "client_id"})
@@ -53,7 +55,8 @@ async def update_resource_server(request: Request) -> Response:
     body = await read_object(request, ResourceServerSection, read_only=READ_ONLY | {"identifier"})
     changed = {**_stated(known), **body}
     check(ResourceServerSection, changed)
-    replace(request, SECTION, {"identifier": known.identifier}, changed, log="Update a resource server")
+    _configure(idp_of(request), changed)
+    idp_of(request).log.add("sapi", "Update a resource server")
     return JSONResponse(_shown(_servers(idp_of(request))[known.identifier]))
 
 
@@ -66,6 +69,25 @@ async def delete_resource_server(request: Request) -> Response:
         return Response(status_code=204)
     remove(request, SECTION, {"identifier": known.identifier}, log="Delete a resource server")
     return Response(status_code=204)
+
+
+def _configure(idp: Idp, changed: Document) -> None:
+    """Put an API in its place. Scopes that it no longer has go from grants and roles, too."""
+    tenant, offline = documents(idp.configuration)
+    identifier = changed["identifier"]
+    scopes = {scope["value"] for scope in changed.get("scopes", [])}
+    servers = tenant["resourceServers"]
+    tenant["resourceServers"] = [changed if each["identifier"] == identifier else each for each in servers]
+    for grant in tenant.get("clientGrants", []):
+        if grant["audience"] == identifier and "scope" in grant:
+            grant["scope"] = [scope for scope in grant["scope"] if scope in scopes]
+    for role in tenant.get("roles", []):
+        role["permissions"] = [
+            each
+            for each in role.get("permissions", [])
+            if each["resource_server_identifier"] != identifier or each["permission_name"] in scopes
+        ]
+    idp.configure(checked_configuration(tenant, offline, names=("tenant", "offline")))
 
 
 def _servers(idp: Idp) -> dict[str, ResourceServerSection]:
