@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import signal
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -212,6 +213,21 @@ def test_the_plan_is_a_table_for_people_and_lines_for_programs(bench: Bench) -> 
     assert f'{settings}resource_parameter_profile: "audience" → "compatibility"' in lines
 
 
+def test_the_offline_tenant_of_this_project_is_as_its_file_says(
+    start_offline_tenant: Callable[..., Any],  # noqa: F811 - the fixture
+    bench: Bench,
+) -> None:
+    bench.tenant = start_offline_tenant(FILE, FILE.with_name("offline.yaml"))
+    example = variables_of((FILE.parents[1] / ".env.example").read_text(encoding="utf-8"))
+    secret = example["AUTH0_MGMT_CLIENT_SECRET"]
+    variables = {"AUTH0_MGMT_CLIENT_ID": example["AUTH0_MGMT_CLIENT_ID"], "AUTH0_MGMT_CLIENT_SECRET": secret}
+    users = str(FILE.with_name("offline.yaml"))
+    result = bench.command(
+        "tenant", "plan", "--file", str(FILE), "--users", users, AUTH0_ISSUER=bench.tenant.issuer, **variables
+    )
+    assert (result.exit_code, result.stdout) == (0, f"{bench.tenant.issuer} is as {FILE} says.\n"), result.stderr
+
+
 def test_a_second_apply_changes_nothing(bench: Bench) -> None:
     assert bench.run("apply", "--yes").exit_code == 0
     count = len(bench.sent("POST", "PATCH", "DELETE"))
@@ -240,11 +256,7 @@ def test_an_apply_that_breaks_off_goes_on_where_it_was(bench: Bench, step: str) 
 
 def test_a_thing_that_was_made_and_not_finished_is_finished(bench: Bench) -> None:
     """The role is there, its permissions are not."""
-    bench.fault(endpoint="management", method="POST", status=400, body={"message": "No."}, skip=0, times=None)
-    with bench.http() as http:
-        http.delete("__mock__/faults")
-    applied = bench.run("apply", "--yes")
-    assert applied.exit_code == 0
+    assert bench.run("apply", "--yes").exit_code == 0
     role = bench.one("roles", name="mcp-user")
     permissions = bench.dashboard("GET", f"roles/{role['id']}/permissions")
     held = [{key: each[key] for key in ("permission_name", "resource_server_identifier")} for each in permissions]
@@ -252,6 +264,23 @@ def test_a_thing_that_was_made_and_not_finished_is_finished(bench: Bench) -> Non
     assert bench.run("plan").exit_code == 6
     assert bench.run("apply").exit_code == 0, "what it made itself it repairs without a question"
     assert bench.dashboard("GET", f"roles/{role['id']}/permissions") == permissions
+
+
+def test_an_apply_that_the_person_interrupts_goes_on_where_it_was(bench: Bench) -> None:
+    bench.fault(path="/api/v2/roles", method="POST", action="hang")
+    process = bench.command.process("tenant", "apply", "--yes", "--file", str(bench.file), "--users", str(bench.users))
+    assert process.stderr is not None
+    with process, process.stderr as chatter:
+        for line in chatter:
+            if line.endswith("create role mcp-user\n"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = chatter.read()
+    assert process.returncode == 130
+    assert rest.endswith("9 of 12 steps are done. The same command goes on from there.\nInterrupted.\n")
+    assert bench.run("apply", "--yes").exit_code == 0
+    assert bench.run("plan").exit_code == 0
+    assert len(bench.dashboard("GET", "clients")) == 5, "nothing was made twice"
 
 
 def test_drift_in_the_dashboard_is_shown_and_repaired(bench: Bench) -> None:

@@ -1,7 +1,7 @@
-"""The MCP conformance suite (its server scenarios against the fixtures behind the gate, and those for the tenant), and
-the TypeScript SDK's client against the whole stack.
+"""The MCP conformance suite (its server scenarios against the fixtures behind the gate, and those for the tenant), the
+TypeScript SDK's client against the whole stack, and Auth0's Deploy CLI against the tenant.
 
-    make conformance [DO="0.1|0.2|authorization|typescript"]
+    make conformance [DO="0.1|0.2|authorization|typescript|deploy-cli"]
 
 0.1 knows the revisions with a handshake (the server keeps sessions for it), 0.2 the revision 2026-07-28.
 A scenario holds when at least one of its checks succeeded and none failed or warned: stricter than the suite, whose
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import deploy_cli
 import typescript
 from authorization import run_against_the_tenant
 from behind import behind_the_gate
@@ -47,7 +48,7 @@ SUITES = {
 }
 
 
-TYPESCRIPT = "typescript"
+TYPESCRIPT, DEPLOY_CLI = "typescript", "deploy-cli"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Result:
 
 def main() -> int:
     """Exit code 0 when every scenario holds but those that are known not to, and these do not."""
-    chosen = sys.argv[1:] or [*SUITES, TYPESCRIPT]
+    chosen = sys.argv[1:] or [*SUITES, TYPESCRIPT, DEPLOY_CLI]
     modules = _installed(Path(os.environ.get("STACK_RUN_DIR") or HERE.parents[1] / ".run") / "conformance")
     logging.disable(logging.INFO)  # of what passes the gate; the SDK shows it all
     wrong = []
@@ -73,6 +74,9 @@ def main() -> int:
         if name == TYPESCRIPT:
             print("\nThe TypeScript SDK's client")
             wrong += typescript.problems(modules / "node" / "bin" / "node", modules)
+        elif name == DEPLOY_CLI:
+            print("\nAuth0's Deploy CLI")
+            wrong += deploy_cli.problems(modules / "node" / "bin" / "node", modules)
         else:
             wrong += _run(name, SUITES[name], modules)
     for problem in wrong:
