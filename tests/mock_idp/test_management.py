@@ -113,6 +113,15 @@ def test_other_tokens_are_refused(management: Management, token: str, said: str)
     assert refused(Management(tenant, token)("GET", "clients"), 401, "invalid_token").startswith(said)
 
 
+def test_a_web_page_gets_at_it_neither_by_another_name_nor_from_another_origin(management: Management) -> None:
+    http, bearer = management.tenant.http, {"Authorization": f"Bearer {management.token}"}
+    rebound = http.get("/api/v2/clients", headers={**bearer, "Host": "evil.example:9000"})
+    assert refused(rebound, 401, "invalid_token") == "Bad host"
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    preflight = http.options("/api/v2/clients", headers={**asked, "Access-Control-Request-Headers": "authorization"})
+    assert "access-control-allow-origin" not in preflight.headers
+
+
 def test_what_the_offline_tenant_does_not_have_is_forbidden_and_never_a_server_error(management: Management) -> None:
     for path in ("rules", "branding", "emails/provider", "attack-protection/brute-force-protection"):
         refused(management("GET", path), 403, "insufficient_scope")

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..answering import settled
+from ..console.access import is_for_this_tenant
 from ..errors import MalformedRequest
 from ..idp import Idp
 from ..jwts import verified_claims
@@ -64,6 +65,10 @@ async def _answer(endpoint: Endpoint, request: Request) -> Response:
 
 
 def _granted(request: Request) -> frozenset[str]:
+    """The scopes of the token. The credentials are public here, so no web page may get at this by a name that it makes
+    point to this machine (DNS rebinding); from another origin it cannot, since there is no CORS."""
+    if not is_for_this_tenant(request):
+        raise Unauthenticated("Bad host", why="The Management API answers only under the tenant's own name.")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("Missing authentication")
