@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import stat
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def bench(
     bench = Bench(tenant, Command(monkeypatch, tmp_path, variables), tmp_path)
     bench.file.write_text(FILE.read_text(encoding="utf-8"), encoding="utf-8")
     bench.users.write_text(yaml.safe_dump({"users": [ALICE]}), encoding="utf-8")
-    monkeypatch.setattr(management, "_backoff", lambda _attempt: 0.0)
+    monkeypatch.setattr(management, "backoff", lambda _attempt: 0.0)
     return bench
 
 
@@ -408,6 +409,19 @@ def test_a_rate_limit_is_waited_for(bench: Bench) -> None:
     assert "Global limit has been reached. Try again later." in limited.stderr
 
 
+def test_what_the_tenant_does_not_take_on_is_no_success(bench: Bench) -> None:
+    bench.fault(path="/api/v2/tenants/settings", method="PATCH", status=200, body={})
+    result = bench.run("apply", "--yes")
+    assert result.exit_code == 1
+    assert "The tenant did not take on all of the file" in result.stderr
+    assert 'resource_parameter_profile: "audience" → "compatibility"' in result.stderr
+    assert bench.run("apply", "--yes").exit_code == 0
+
+
+def test_the_authority_can_be_trusted_by_ssl_cert_file_too(bench: Bench) -> None:
+    assert bench.run("plan", AUTH0_CA_FILE="", SSL_CERT_FILE=str(bench.tenant.ca_file)).exit_code == 6
+
+
 def test_a_failure_of_the_tenant_is_tried_again_unless_something_could_be_made_twice(bench: Bench) -> None:
     bench.fault(path="/api/v2/clients", method="GET", status=503, times=2)
     assert bench.run("plan").exit_code == 6
@@ -518,6 +532,17 @@ def test_export_writes_a_script_for_the_auth0_cli_that_a_shell_can_read(bench: B
     script = bench.run("export", "--format", "auth0-cli").stdout
     for call in ("post resource-servers", "post clients", "post client-grants", "post roles", "patch tenants/settings"):
         assert f"auth0 api {call} --data" in script
+    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
+    recorded = subprocess.run(
+        ["sh", "-c", "auth0() { printf '%s\\n' \"$3\" >&2; echo '[]'; }; jq() { echo ID; }\n" + script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert recorded.returncode == 0, recorded.stderr
+    calls = recorded.stderr.splitlines()
+    assert (calls.count("clients"), calls.count("client-grants"), calls[-1]) == (4, 2, "tenants/settings")
+    assert {"connections/ID", "connections/ID/clients", "roles/ID/permissions"} <= set(calls)
 
 
 def test_export_writes_terraform_that_refers_to_its_own_resources(bench: Bench) -> None:

@@ -58,7 +58,11 @@ def plan(terminal: Terminal, sources: Sources) -> Exit:
 
 
 def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | None, show_secrets: bool) -> None:
-    """Bring the tenant to what the file says, and tell what to put into `.env`."""
+    """Bring the tenant to what the file says, and tell what to put into `.env`.
+
+    Raises:
+        GatehouseError: the tenant refused, or kept something otherwise than it was sent.
+    """
     with _opened(terminal, sources) as work:
         changes = work.changes()
         foreign = [change for change in changes if not change.ours]
@@ -70,8 +74,6 @@ def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | N
         present = load_present(work.management, work.file, work.record)
         found = environment(work.file, present, work.settings, work.management.issuer)
         remaining = Plan(work.management, work.file, present, work.record).changes()
-    for change in remaining:
-        terminal.say(f"The tenant does not keep {change.kind} {change.name} as the file says: {_told(change)}")
     if env_file is not None:
         write_environment(env_file, found)
         terminal.say(f"{env_file} has the settings and secrets (readable by you only).")
@@ -85,6 +87,9 @@ def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | N
         terminal.say(f"Not shown: {', '.join(found.secrets)}. --env-file .env writes them, --show-secrets shows them.")
     for name in found.withheld:
         terminal.say(f"{name} is not shown by the tenant: the management application lacks read:client_keys.")
+    if remaining:
+        lines = [f"The tenant did not take on all of the file ({sources.file}), though it refused nothing:"]
+        raise GatehouseError("\n".join([*lines, *(f"  {each.kind} {each.name}: {_told(each)}" for each in remaining)]))
 
 
 def destroy(terminal: Terminal, sources: Sources, *, yes: bool) -> None:

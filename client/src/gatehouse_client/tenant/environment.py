@@ -36,7 +36,8 @@ def environment(file: TenantFile, present: Present, settings: TenantSettings, is
     servers = [client for client in file.clients if client.get("app_type") == "resource_server"]
     for prefix, entries in (("AUTH0", people), ("EXCHANGE", servers)):
         for entry in entries[:1]:
-            _add_client(found, prefix, present.clients[entry["name"]], public=_is_public(entry))
+            if entry["name"] in present.clients:
+                _add_client(found, prefix, present.clients[entry["name"]], public=_is_public(entry))
     return found
 
 

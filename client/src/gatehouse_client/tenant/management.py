@@ -50,14 +50,11 @@ class Management(AbstractContextManager["Management"]):
     A call that is refused for now (429) is made again after the time that the answer says; one that failed on its way
     or in the tenant is so unless it makes something, which might be there twice then.
 
-    Args:
-        wait: sleeps for seconds; tests put their own in.
-
     Raises:
         ConfigurationError: auth0-python is not installed, or a setting is missing.
     """
 
-    def __init__(self, settings: TenantSettings, trace: Trace, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, settings: TenantSettings, trace: Trace) -> None:
         try:
             import httpx
             from auth0.management.client import Auth0
@@ -66,7 +63,6 @@ class Management(AbstractContextManager["Management"]):
         settings.require_credentials()
         self.issuer = settings.management_issuer
         self._settings = settings
-        self._wait = wait
         self._token: str | None = None
         hooks = {
             "request": [lambda request: trace.note("→", f"{request.method} {request.url}")],
@@ -120,11 +116,11 @@ class Management(AbstractContextManager["Management"]):
                 again = error.status_code == 429 or (_is_their_fault(error) and not makes)
                 if last or not again:
                     raise self._refusal(what, error) from None
-                self._wait(_seconds(error, attempt))
+                time.sleep(_seconds(error, attempt))
             except httpx.TransportError as error:
                 if last or makes or _is_about_tls(error):
                     raise self._unreachable(what, error) from None
-                self._wait(_backoff(attempt))
+                time.sleep(backoff(attempt))
             except ParsingError as error:
                 # Not its text, which has the answer in it and so perhaps a secret.
                 raise GatehouseError(
@@ -252,8 +248,9 @@ def _seconds(error: ApiError, attempt: int) -> float:
             return min(max(float(headers["x-ratelimit-reset"]) - time.time(), 0.0), MOST_SECONDS)
     except ValueError:
         pass
-    return _backoff(attempt)
+    return backoff(attempt)
 
 
-def _backoff(attempt: int) -> float:
+def backoff(attempt: int) -> float:
+    """Seconds to wait where the answer does not say how long."""
     return float(min(2**attempt, MOST_SECONDS))
