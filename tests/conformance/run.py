@@ -1,4 +1,5 @@
-"""How others test us: the MCP conformance suite for server, client and tenant, and the TypeScript SDK's client.
+"""How others test us: the MCP conformance suite for server, client and tenant, the TypeScript SDK's client
+against the whole stack, and Auth0's Deploy CLI against the tenant.
 
     make conformance [DO="server-0.1 client-0.2 ..."]
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import authorization
 import client_side
+import deploy_cli
 import server_side
 import typescript
 from suite import HERE, installed
@@ -26,6 +28,7 @@ RUNS: dict[str, Callable[[Path], list[str]]] = {
     "client-0.2": lambda modules: client_side.problems("0.2", modules),
     "authorization": authorization.problems,
     "typescript": typescript.problems,
+    "deploy-cli": deploy_cli.problems,
 }
 
 

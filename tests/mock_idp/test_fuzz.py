@@ -110,6 +110,23 @@ CONTROL = [
 ]
 
 
+MANAGEMENT = [
+    *(("POST", path) for path in ("clients", "resource-servers", "client-grants", "roles", "connections", "users")),
+    *(("PATCH", path) for path in ("tenants/settings", "clients/GatehouseAgentDemoClient00000000", "roles/x")),
+    *(("PATCH", path) for path in ("resource-servers/http%3A%2F%2Flocalhost%3A5555%2Fmcp", "users/x", "clients/%00")),
+    *(("POST", "clients/cimd/register"), ("DELETE", "users/x/roles"), ("PATCH", "connections/x/clients")),
+]
+MANAGER = {
+    "client_id": "GatehouseSetUpDemoClient00000000",
+    "client_secret": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-4",
+}
+MEMBERS = [
+    *("name", "identifier", "scopes", "callbacks", "app_type", "grant_types", "client_id", "audience", "subject_type"),
+    *("strategy", "options", "enabled_clients", "flags", "email", "password", "connection", "permissions", "roles"),
+    *("refresh_token", "jwt_configuration", "token_lifetime", "description", "default_audience", "default_for"),
+]
+
+
 @pytest.fixture(scope="module")
 def idp(keys: KeyRing) -> Idp:
     return Idp.start(load_configuration(AUTH0 / "tenant.yaml", AUTH0 / "offline.yaml"), keys, Clock())
@@ -260,6 +277,28 @@ def test_any_token_that_can_be_minted_is_refused_or_understood(
 def test_paths_that_do_not_exist(http: TestClient, path: str, method: str) -> None:
     url = f"/nothing/{path.encode().hex()}"
     assert http.request(method, url).status_code in (404, 405)
+
+
+@FUZZ
+@given(
+    call=st.sampled_from(MANAGEMENT),
+    document=st.dictionaries(st.sampled_from(MEMBERS) | text, documents, max_size=6) | documents,
+    query=st.dictionaries(st.sampled_from(["page", "per_page", "take", "from", "fields", "q"]), values, max_size=3),
+)
+def test_the_management_api_answers_any_body(
+    http: TestClient, idp: Idp, call: tuple[str, str], document: Any, query: dict[str, str]
+) -> None:
+    idp.reset()
+    form = {"grant_type": "client_credentials", "audience": f"{ISSUER}api/v2/"}
+    token = http.post("/oauth/token", data={**form, **MANAGER}).json()["access_token"]
+    authorized = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    content = json.dumps(document)
+    for method, body in ((call[0], content), ("GET", None)):
+        answer = http.request(method, f"/api/v2/{call[1]}", content=body, params=query, headers=authorized)
+        assert answer.status_code < 500, answer.text
+        if answer.status_code >= 400 and answer.status_code != 405:
+            assert set(answer.json()) == {"statusCode", "error", "message", "errorCode"}
+    check_page(http.get("/"))
 
 
 def test_a_fault_is_the_only_way_to_a_500(http: TestClient, idp: Idp) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from .completion import complete_argument, complete_tool
 from .errors import Exit, GatehouseError
+from .tenant.cli import app as tenant
 from .terminal import Terminal
 
 EPILOG = """
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
+
+app.add_typer(tenant)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr, secrets masked.")]

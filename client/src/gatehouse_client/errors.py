@@ -18,6 +18,7 @@ class Exit(IntEnum):
     SIGN_IN = 3
     FORBIDDEN = 4
     UNREACHABLE = 5
+    DIFFERENT = 6
     INTERRUPTED = 130
 
 

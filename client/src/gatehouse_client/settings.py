@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -163,7 +163,9 @@ class _SecretFiles(PydanticBaseSettingsSource):
 SECRETS: Final = frozenset(
     {"anthropic_api_key", "auth0_client_secret", "gemini_api_key", "google_api_key", "openai_api_key"}
     | {"auth0_client_private_key", "gatehouse_token", "gatehouse_assertion", "oauth_idp_id_token"}
+    | {"auth0_mgmt_client_secret", "auth0_mgmt_token"}
 )
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def load_settings(**values: object) -> Settings:
@@ -174,24 +176,33 @@ def load_settings(**values: object) -> Settings:
             `Settings`.
 
     Raises:
+        ConfigurationError: as `load`.
+    """
+    return load(Settings, values)
+
+
+def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
+    """The settings of this process, of the client or of more than it.
+
+    Raises:
         ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.
     """
-    unknown = sorted(set(values) - set(Settings.model_fields))
+    unknown = sorted(set(values) - set(model.model_fields))
     if unknown:
         raise ConfigurationError(f"There is no setting {', '.join(unknown)}.")
     try:
-        return Settings(**values)  # type: ignore[arg-type]  # pydantic checks it
+        return model(**values)  # type: ignore[arg-type]  # pydantic checks it
     except ValidationError as error:
-        problems = [_problem(details["loc"], details) for details in error.errors()]
+        problems = [_problem(model, details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
         raise ConfigurationError("\n".join([f"{count} wrong:", *problems])) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
 
 
-def _problem(loc: tuple[int | str, ...], details: Mapping[str, Any]) -> str:
+def _problem(model: type[Settings], loc: tuple[int | str, ...], details: Mapping[str, Any]) -> str:
     field = str(loc[0])
-    name, valid = field.upper(), Settings.model_fields[field].description
+    name, valid = field.upper(), model.model_fields[field].description
     if details["type"] == "missing":
         return f"  {name} is not set: it must be {valid}."
     if field in SECRETS:

@@ -20,6 +20,7 @@ from .idp import Idp
 from .journal import Recorder
 from .login import show_login, submit_login
 from .logout import logout
+from .management import management_routes
 from .oidc_logout import confirm_logout, oidc_logout
 from .pages import static_files
 from .register import register
@@ -62,6 +63,7 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/v2/logout", logout, methods=["GET"]),
         Route("/oidc/logout", oidc_logout, methods=["GET", "POST"]),
         Route("/u/logout", confirm_logout, methods=["POST"]),
+        management_routes(),
         *control_routes(control),
     ]
     middleware = [

@@ -6,8 +6,9 @@ import hashlib
 
 from . import clientsection, tenantfile
 from .clientsection import STRICT_GRANTS
-from .offlinefile import IssuedClient, OfflineFile, SeededUser
+from .offlinefile import IssuedClient, ManagementClient, OfflineFile, SeededUser
 from .tenant import (
+    MANAGEMENT_PATH,
     Api,
     Client,
     ClientGrant,
@@ -29,11 +30,16 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
     issued = offline_file.clients
     clients = [_client(section, issued.get(section.name)) for section in tenant_file.clients]
     ids = {client.name: client.client_id for client in clients}
+    managers = offline_file.management_clients
+    clients += [_management_client(entry) for entry in managers]
     return Tenant(
         settings=_settings(tenant_file.tenant),
         apis={section.identifier: _api(section) for section in tenant_file.resourceServers},
         clients={client.client_id: client for client in clients},
-        client_grants=[_client_grant(section, ids) for section in tenant_file.clientGrants],
+        client_grants=[
+            *(_client_grant(section, ids) for section in tenant_file.clientGrants),
+            *(_management_grant(entry) for entry in managers),
+        ],
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
         users={user.user_id: _user(user) for user in offline_file.users},
@@ -106,6 +112,31 @@ def _client(section: clientsection.ClientSection, issued: IssuedClient | None) -
         exchanges_on_behalf=ON_BEHALF in section.token_exchange.allow_any_profile_of_type,
         resource_server_identifier=section.resource_server_identifier,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
+    )
+
+
+def _management_client(entry: ManagementClient) -> Client:
+    return Client(
+        client_id=entry.client_id,
+        name=entry.name,
+        secret=entry.client_secret,
+        app_type="non_interactive",
+        first_party=True,
+        strict=False,
+        callbacks=(),
+        logout_urls=(),
+        grant_types=frozenset({"client_credentials"}),
+        auth_method="client_secret_post",
+        redirection_policy="allow_always",
+        id_token_alg="RS256",  # noqa: S106 - an algorithm
+        id_token_lifetime=36000,
+        registration="management",
+    )
+
+
+def _management_grant(entry: ManagementClient) -> ClientGrant:
+    return ClientGrant(
+        entry.client_id, f"/{MANAGEMENT_PATH}", "client", tuple(entry.scope or ()), all_scopes=entry.scope is None
     )
 
 

@@ -29,7 +29,9 @@ ENDPOINTS: Mapping[str, frozenset[str]] = {
     "userinfo": frozenset({"/userinfo"}),
     "login": frozenset({"/u/login"}),
     "consent": frozenset({"/u/consent"}),
+    "management": frozenset(),  # all paths under MANAGEMENT
 }
+MANAGEMENT = "/api/v2/"
 
 
 @dataclass
@@ -61,11 +63,16 @@ class Fault:
         return self.times is not None and self.done >= self.times
 
     def matches(self, scope: Scope) -> bool:
-        if self.endpoint is not None and scope["path"] not in ENDPOINTS[self.endpoint]:
+        if self.endpoint is not None and not self._is_of_endpoint(scope["path"]):
             return False
         if self.path is not None and scope["path"] != self.path:
             return False
         return self.method is None or scope["method"] == self.method
+
+    def _is_of_endpoint(self, path: str) -> bool:
+        if self.endpoint == "management":
+            return path.startswith(MANAGEMENT)
+        return self.endpoint is not None and path in ENDPOINTS[self.endpoint]
 
     def is_due(self) -> bool:
         """Count a matching request; whether this is one to spoil."""

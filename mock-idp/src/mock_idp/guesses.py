@@ -54,4 +54,10 @@ GUESSES: Mapping[str, Guess] = {
     "logout_target": Guess("S", "status and text of the page"),
     "logout_hint": Guess("?", "status and text of the page"),
     "logout_third_party": Guess("?", "status and text of the page; that it is not supported is documented"),
+    # the Management API
+    "management_token": Guess("S", "texts and errorCode; status 401 is documented"),
+    "management_not_found": Guess("S", "errorCode and text; both are observed for users"),
+    "management_conflict": Guess("?", "errorCode and text; status 409 is documented"),
+    "management_reference": Guess("?", "the whole answer to a body that names what the tenant does not have"),
+    "management_key_in_use": Guess("?", "the whole answer; that only previous keys can be revoked is documented"),
 }

@@ -98,7 +98,8 @@ class Idp:
         return True
 
     def _registered(self) -> dict[str, Client]:
-        return {key: client for key, client in self.tenant.clients.items() if client.registration != "file"}
+        clients = self.tenant.clients.items()
+        return {key: client for key, client in clients if client.registration in ("dcr", "cimd")}
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.configuration = snapshot.configuration

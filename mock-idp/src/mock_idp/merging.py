@@ -34,6 +34,15 @@ def changed(configuration: Configuration, tenant: Document, offline: Document) -
     return _checked(merged(before[0], tenant), merged(before[1], offline))
 
 
+def replaced(configuration: Configuration, section: str, key: Document, entry: Document) -> Configuration:
+    """The configuration with `entry` in place of the one that `key` names. ConfigurationError as for `changed`."""
+    tenant, offline = documents(configuration)
+    holder = offline if section == "users" else tenant
+    wanted = _key(section, key)
+    holder[section] = [entry if _key(section, known) == wanted else known for known in holder.get(section, [])]
+    return _checked(tenant, offline)
+
+
 def without(configuration: Configuration, section: str, entry: Document) -> Configuration | None:
     """The configuration without one entry and without what refers to it; None when it is not there."""
     tenant, offline = documents(configuration)
@@ -82,14 +91,17 @@ def _key(section: str, entry: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - 
 
 
 def _drop_references(section: str, entry: Document, tenant: Document, offline: Document) -> None:
-    """As Auth0 does when something is deleted: its grants, permissions, role assignments go with it."""
+    """As Auth0 does when something is deleted: its grants, permissions, role assignments, users go with it."""
     if section == "clients":
         name = entry["name"]
         tenant["clientGrants"] = [g for g in tenant.get("clientGrants", []) if g.get("client_id") != name]
         offline.get("clients", {}).pop(name, None)
         for database in tenant.get("databases", []):
             database["enabled_clients"] = [c for c in database.get("enabled_clients", []) if c != name]
+    if section == "databases" and not tenant["databases"]:
+        offline["users"] = []
     if section == "roles":
+        offline.get("role_ids", {}).pop(entry["name"], None)
         for user in offline.get("users", []):
             user["roles"] = [role for role in user.get("roles", []) if role != entry["name"]]
     if section == "resourceServers":
@@ -104,4 +116,4 @@ def _checked(tenant: Document, offline: Document) -> Configuration:
     return checked_configuration(tenant, offline, names=NAMES)
 
 
-__all__ = ["KEYS", "ConfigurationError", "changed", "documents", "merged", "without"]
+__all__ = ["KEYS", "ConfigurationError", "changed", "documents", "merged", "replaced", "without"]

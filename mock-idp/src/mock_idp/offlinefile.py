@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from .behaviours import Behaviours
@@ -27,12 +29,25 @@ class SeededUser(Entry):
     family_name: str | None = None
     nickname: str | None = None
     picture: str | None = None
+    user_metadata: dict[str, Any] | None = None
+    app_metadata: dict[str, Any] | None = None
     roles: list[str] = []
+
+
+class ManagementClient(Entry):
+    """An application for scripts that set the tenant up. In a real tenant one is made by hand, in the dashboard."""
+
+    name: str = Field(min_length=1)
+    client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
+    client_secret: str = Field(min_length=1)
+    scope: list[str] | None = Field(default=None, description="Management API scopes it may have; all without it")
 
 
 class OfflineFile(Entry):
     """An offline.yaml."""
 
     clients: dict[str, IssuedClient] = {}
+    management_clients: list[ManagementClient] = []
+    role_ids: dict[str, str] = {}
     users: list[SeededUser] = []
     behaviours: Behaviours = Behaviours()

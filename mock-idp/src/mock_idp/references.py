@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from .offlinefile import OfflineFile
+from .tenant import is_management
 from .tenantfile import TenantFile
-
-# Exports contain grants for Auth0's own Management API, which is never among the exported resource servers.
-MANAGEMENT_API = "/api/v2/"
 
 Finding = tuple[type[TenantFile] | type[OfflineFile], str, str]
 
@@ -54,7 +52,8 @@ def _in_grants(tenant: TenantFile, apis: dict[str, set[str]], clients: set[str])
         where = f"clientGrants[{index}]"
         if grant.client_id is not None and grant.client_id not in clients:
             yield f"{where}.client_id", _no_client(grant.client_id, clients)
-        if grant.audience.endswith(MANAGEMENT_API):
+        # Never among the resource servers of a file.
+        if is_management(grant.audience):
             continue
         if grant.audience not in apis:
             yield f"{where}.audience", _no_api(grant.audience, apis)
@@ -69,7 +68,7 @@ def _in_roles(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[s
         for position, entry in enumerate(role.permissions):
             where = f"roles[{index}].permissions[{position}]"
             api = entry.resource_server_identifier
-            if api.endswith(MANAGEMENT_API):
+            if is_management(api):
                 continue
             if api not in apis:
                 yield f"{where}.resource_server_identifier", _no_api(api, apis)
@@ -87,7 +86,9 @@ def _in_databases(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[str, 
 def _in_offline(offline: OfflineFile, clients: set[str], roles: set[str]) -> Iterator[tuple[str, str]]:
     yield from _twice("users", "email", (user.email.casefold() for user in offline.users))
     yield from _twice("users", "user_id", (user.user_id for user in offline.users))
-    yield from _twice("clients", "client_id", (client.client_id for client in offline.clients.values()))
+    issued = [client.client_id for client in offline.clients.values()]
+    issued += [client.client_id for client in offline.management_clients]
+    yield from _twice("clients", "client_id", issued)
     for name in offline.clients:
         if name not in clients:
             yield f"clients.{name}", _no_client(name, clients)

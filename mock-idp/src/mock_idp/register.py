@@ -50,7 +50,7 @@ def add_registered(idp: Idp, client: Client) -> None:
     """Keep a client that registered itself. The oldest of them gives way when there are too many."""
     clients = idp.tenant.clients
     clients[client.client_id] = client
-    registered = [key for key, known in clients.items() if known.registration != "file"]
+    registered = [key for key, known in clients.items() if known.registration in ("dcr", "cimd")]
     for key in registered[:-MAX_REGISTERED]:
         del clients[key]
 

@@ -2,16 +2,26 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
 class Section(BaseModel):
-    """Refuses unknown keys; drops those which an export contains and nothing here acts on, and nulls."""
+    """Refuses unknown keys, and drops nulls. Keys of an export that nothing here acts on are kept as they are."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     exported: ClassVar[frozenset[str]] = frozenset()
+    _kept: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -24,9 +34,16 @@ class Section(BaseModel):
         properties.update(dict.fromkeys(sorted(cls.exported), True))
         return described
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _drop_exported(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML contains
+    def _keep_exported(cls, data: Any, handler: ModelWrapValidatorHandler[Section]) -> Section:  # noqa: ANN401 - YAML
         if not isinstance(data, dict):
-            return data
-        return {key: value for key, value in data.items() if value is not None and key not in cls.exported}
+            return handler(data)
+        stated = {key: value for key, value in data.items() if value is not None}
+        section = handler({key: value for key, value in stated.items() if key not in cls.exported})
+        section._kept = {key: value for key, value in stated.items() if key in cls.exported}
+        return section
+
+    @model_serializer(mode="wrap")
+    def _with_kept(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {**handler(self), **self._kept}

@@ -26,6 +26,8 @@ PROFILE_SCOPES = (
     "address",
 )
 OIDC_SCOPES = frozenset({"openid", *PROFILE_SCOPES})
+# The Management API's identifier is the issuer and this path. Files name it under the domain of a real tenant.
+MANAGEMENT_PATH = "api/v2/"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class PublicKey:
 class Client:
     """An application. `strict` is a third-party one under the security controls of April 2026.
 
-    `registration` says where it comes from: the tenant file, Dynamic Client Registration or a metadata document.
+    `registration` says where it comes from: the tenant file, Dynamic Client Registration, a metadata document, or the
+    management clients of offline.yaml.
     """
 
     client_id: str
@@ -98,7 +101,7 @@ class Client:
     exchanges_on_behalf: bool = False
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
-    registration: Literal["file", "dcr", "cimd"] = "file"
+    registration: Literal["file", "dcr", "cimd", "management"] = "file"
 
     @property
     def shows_errors(self) -> bool:
@@ -118,6 +121,15 @@ class ClientGrant:
     subject_type: SubjectType
     scopes: tuple[str, ...]
     all_scopes: bool = False
+
+    def covers(self, api: Api) -> bool:
+        """Whether it is for this API. The Management API counts as one, whichever tenant's name it is called by."""
+        return self.audience == api.identifier or (is_management(self.audience) and is_management(api.identifier))
+
+
+def is_management(identifier: str) -> bool:
+    """Whether an API identifier is that of some tenant's Management API."""
+    return identifier.endswith(f"/{MANAGEMENT_PATH}")
 
 
 @dataclass(frozen=True)
@@ -200,7 +212,7 @@ class Tenant:
 
     def client_grant(self, client: Client, api: Api, subject_type: SubjectType) -> ClientGrant | None:
         """The grant that applies: the client's own, else the default of third-party clients (Auth0: Client Grants)."""
-        grants = [g for g in self.client_grants if g.audience == api.identifier and g.subject_type == subject_type]
+        grants = [g for g in self.client_grants if g.covers(api) and g.subject_type == subject_type]
         own = next((g for g in grants if g.client_id == client.client_id), None)
         if own is not None or client.first_party:
             return own

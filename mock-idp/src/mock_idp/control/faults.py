@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..faults import ENDPOINTS, Action, Fault
+from ..faults import ENDPOINTS, MANAGEMENT, Action, Fault
 from ..web import idp_of
 from .bodies import BadBody, Body, bad_request, not_found, read_body
 
@@ -18,6 +18,13 @@ RATE_LIMITED = {
     "error": "too_many_requests",
     "error_description": "You have reached the rate limit. Please try again later.",
 }
+# The same at the Management API, in the form of its errors.
+MANAGEMENT_RATE_LIMITED = {
+    "statusCode": 429,
+    "error": "Too Many Requests",
+    "message": "Global limit has been reached",
+    "errorCode": "too_many_requests",
+}
 
 
 class FaultBody(Body):
@@ -25,7 +32,7 @@ class FaultBody(Body):
 
     endpoint: str | None = None
     path: str | None = Field(default=None, pattern=r"^/")
-    method: Literal["GET", "POST", "DELETE", "OPTIONS"] | None = None
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] | None = None
     parameter: dict[str, str] = Field(default_factory=dict)
     times: int | None = Field(default=1, ge=1)
     skip: int = Field(default=0, ge=0)
@@ -90,7 +97,9 @@ def _rate_limit(body: FaultBody, now: float) -> Fault:
         **body.headers,
     }
     values = body.model_dump(exclude={"delay_seconds", "action", "status", "headers", "body", "patch"})
-    return Fault(**values, delay=body.delay_seconds, status=429, headers=headers, body=RATE_LIMITED)
+    management = body.endpoint == "management" or (body.path or "").startswith(MANAGEMENT)
+    answer = MANAGEMENT_RATE_LIMITED if management else RATE_LIMITED
+    return Fault(**values, delay=body.delay_seconds, status=429, headers=headers, body=answer)
 
 
 def _shown(fault: Fault) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import AccessDenied
+from ..management.api import management_api, management_identifier
 from ..minting import Authorization
 from ..scopes import granted_by, split_scope
 from ..tenant import Api, ClientGrant
@@ -32,6 +33,8 @@ def _api(request: TokenRequest) -> Api:
             "Non-global clients are not allowed access to APIv1",
             why="No audience was sent; the tenant's default_audience does not count for client_credentials.",
         )
+    if identifier == management_identifier(request.issuer):
+        return management_api(request.issuer)
     api = tenant.apis.get(identifier)
     if api is None:
         raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")

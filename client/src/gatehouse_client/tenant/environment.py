@@ -1,0 +1,82 @@
+"""The lines of `.env` that the result of `apply` comes to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from .file import TenantFile
+from .present import Present
+from .record import write_private
+from .settings import TenantSettings
+
+
+@dataclass
+class Environment:
+    """Variables with their values; the secret ones apart. `withheld` are secrets that the tenant does not show."""
+
+    public: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    withheld: list[str] = field(default_factory=list)
+
+
+def environment(file: TenantFile, present: Present, settings: TenantSettings, issuer: str) -> Environment:
+    """What the agent and the server need: the first API, the first own application that people sign in to, and the
+    server's own application where there is one."""
+    issuer = settings.issuer or issuer
+    domain = issuer.partition("://")[2].rstrip("/")
+    found = Environment({"AUTH0_DOMAIN": domain, "AUTH0_ISSUER": "" if issuer == f"https://{domain}/" else issuer})
+    for entry in file.apis[:1]:
+        found.public |= {"AUTH0_AUDIENCE": entry["identifier"], "JWT_ALGORITHM": entry.get("signing_alg", "RS256")}
+    people = [
+        c for c in file.clients if c.get("is_first_party", True) and "authorization_code" in c.get("grant_types", ())
+    ]
+    servers = [client for client in file.clients if client.get("app_type") == "resource_server"]
+    for prefix, entries in (("AUTH0", people), ("EXCHANGE", servers)):
+        for entry in entries[:1]:
+            if entry["name"] in present.clients:
+                _add_client(found, prefix, present.clients[entry["name"]], public=_is_public(entry))
+    return found
+
+
+def write_environment(path: Path, found: Environment) -> None:
+    """Put the lines into a file that only its owner can read; its other lines stay.
+
+    Raises:
+        ConfigurationError: the file cannot be read or written.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        write_private(path, "\n".join(_replaced(lines, {**found.public, **found.secrets})) + "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be written ({error}): --env-file names another file.") from None
+
+
+def _add_client(found: Environment, prefix: str, client: dict[str, str], *, public: bool) -> None:
+    found.public[f"{prefix}_CLIENT_ID"] = client["client_id"]
+    if public:
+        return
+    if client.get("client_secret"):
+        found.secrets[f"{prefix}_CLIENT_SECRET"] = client["client_secret"]
+    else:
+        found.withheld.append(f"{prefix}_CLIENT_SECRET")
+
+
+def _is_public(entry: dict[str, object]) -> bool:
+    return entry.get("token_endpoint_auth_method") == "none"
+
+
+def _replaced(lines: list[str], values: dict[str, str]) -> list[str]:
+    rest = dict(values)
+    written = []
+    for line in lines:
+        name = (re.match(r"\s*(?:export\s+)?([A-Z0-9_]+)\s*=", line) or [None, None])[1]
+        if name is not None and name in values:
+            # A name that stands there twice is written once: the last one would win.
+            if name in rest:
+                written.append(f"{name}={rest.pop(name)}")
+            continue
+        written.append(line)
+    return written + [f"{name}={value}" for name, value in rest.items()]

@@ -1,0 +1,87 @@
+"""Settings of `gatehouse tenant`: where the tenant is, and what its Management API is called with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from ..errors import ConfigurationError
+from ..settings import Secret, Settings, load
+
+_DOMAIN = r"^[A-Za-z0-9.-]+(:\d+)?$"
+_NO_CREDENTIALS = (
+    "The Management API needs AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN), and {missing} "
+    "is not set: in the dashboard make an application of the type Machine to Machine under Applications > "
+    "Applications, authorize it for the Auth0 Management API, and take both from its Settings."
+)
+_NO_DOMAIN = (
+    "AUTH0_DOMAIN is not set: it must be the tenant's domain, as the dashboard shows it under Applications > "
+    "{application} > Settings > Domain, such as dev-xxxx.us.auth0.com."
+)
+
+
+class TenantSettings(Settings):
+    """The client's settings, and those for the Management API."""
+
+    auth0_client_id: str | None = Field(None, description="the Client ID of the application")
+    auth0_mgmt_domain: str | None = Field(
+        None, pattern=_DOMAIN, description="the tenant's own domain, where AUTH0_DOMAIN is a custom one"
+    )
+    auth0_mgmt_client_id: str | None = Field(None, description="the Client ID of the management application")
+    auth0_mgmt_client_secret: Secret | None = Field(None, description="the management application's Client Secret")
+    auth0_mgmt_token: Secret | None = Field(None, description="a Management API token")
+    auth0_ca_file: Path | None = Field(None, description="a file with the certificate of an authority to trust")
+    auth0_keyword_replace_mappings: Annotated[dict[str, Any], NoDecode] = Field(
+        default_factory=dict, description="a JSON object: values for ##KEY## and @@KEY@@ in the tenant file"
+    )
+
+    @field_validator("auth0_keyword_replace_mappings", mode="before")
+    @classmethod
+    def _keywords_are_an_object(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("auth0_ca_file")
+    @classmethod
+    def _ca_file_is_there(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError
+        return value
+
+    @property
+    def management_issuer(self) -> str:
+        """The tenant under the name that its Management API answers to, with a slash at the end.
+
+        Raises:
+            ConfigurationError: no setting says which tenant.
+        """
+        issuer = f"https://{self.auth0_mgmt_domain}/" if self.auth0_mgmt_domain else self.issuer
+        if issuer is None:
+            raise ConfigurationError(_NO_DOMAIN.format(application="{your application}"))
+        return issuer
+
+    def require_credentials(self) -> None:
+        """
+        Raises:
+            ConfigurationError: there is nothing to call the Management API with; says which setting is missing.
+        """
+        if self.auth0_mgmt_token is not None:
+            return
+        stated = {
+            "AUTH0_MGMT_CLIENT_ID": self.auth0_mgmt_client_id,
+            "AUTH0_MGMT_CLIENT_SECRET": self.auth0_mgmt_client_secret,
+        }
+        missing = [name for name, value in stated.items() if value is None]
+        if missing:
+            raise ConfigurationError(_NO_CREDENTIALS.format(missing=" nor ".join(missing)))
+
+
+def load_tenant_settings() -> TenantSettings:
+    """
+    Raises:
+        ConfigurationError: names every wrong variable; never a secret's value.
+    """
+    return load(TenantSettings, {})

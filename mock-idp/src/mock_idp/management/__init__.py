@@ -1,0 +1,80 @@
+"""The part of Auth0's Management API v2 that a tenant is set up with, under /api/v2/.
+
+A change acts at once on what the tenant answers, and is forgotten at a restart or a reset, as all of the tenant is.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from . import client_grants, clients, connections, keys, resource_servers, roles, settings, users
+from .access import needs
+from .api import SCOPES
+from .errors import InsufficientScope
+
+__all__ = ["management_routes"]
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def management_routes() -> Mount:
+    return Mount("/api/v2", routes=[*_routes(), Route("/{path:path}", unknown, methods=METHODS)])
+
+
+@needs("read:actions")
+async def list_actions(request: Request) -> Response:
+    """There are none here; Auth0's Deploy CLI asks before it touches a database."""
+    return JSONResponse({"actions": [], "total": 0, "page": 0, "per_page": 50})
+
+
+@needs(*SCOPES)
+async def unknown(request: Request) -> Response:
+    """What the offline tenant does not have is as good as forbidden: Auth0's tools leave out what they may not read."""
+    resource = request.path_params["path"].partition("/")[0].replace("-", "_")
+    action = {"GET": "read", "POST": "create", "DELETE": "delete"}.get(request.method, "update")
+    raise InsufficientScope([f"{action}:{resource}"])
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        Route("/tenants/settings", settings.show_settings, methods=["GET"]),
+        Route("/tenants/settings", settings.change_settings, methods=["PATCH"]),
+        Route("/actions/actions", list_actions, methods=["GET"]),
+        Route("/clients/cimd/register", clients.register_metadata_document, methods=["POST"]),
+        Route("/clients/{id}/rotate-secret", clients.rotate_secret, methods=["POST"]),
+        # A client's id can be a URL, an API's identifier nearly always is.
+        *_collection("/clients", "{id:path}", "client", clients),
+        *_collection("/resource-servers", "{id:path}", "resource_server", resource_servers),
+        *_collection("/client-grants", "{id}", "client_grant", client_grants),
+        Route("/roles/{id}/permissions", roles.list_permissions, methods=["GET"]),
+        Route("/roles/{id}/permissions", roles.add_permissions, methods=["POST"]),
+        Route("/roles/{id}/permissions", roles.remove_permissions, methods=["DELETE"]),
+        Route("/roles/{id}/users", roles.list_members, methods=["GET"]),
+        Route("/roles/{id}/users", roles.add_members, methods=["POST"]),
+        *_collection("/roles", "{id}", "role", roles),
+        Route("/connections/{id}/clients", connections.list_enabled_clients, methods=["GET"]),
+        Route("/connections/{id}/clients", connections.change_enabled_clients, methods=["PATCH"]),
+        *_collection("/connections", "{id}", "connection", connections),
+        Route("/users-by-email", users.list_users_by_email, methods=["GET"]),
+        Route("/users/{id}/roles", users.list_roles_of_user, methods=["GET"]),
+        Route("/users/{id}/roles", users.assign_roles, methods=["POST"]),
+        Route("/users/{id}/roles", users.remove_roles, methods=["DELETE"]),
+        *_collection("/users", "{id}", "user", users),
+        Route("/keys/signing", keys.list_keys, methods=["GET"]),
+        Route("/keys/signing/rotate", keys.rotate, methods=["POST"]),
+        Route("/keys/signing/{kid}/revoke", keys.revoke, methods=["PUT"]),
+        Route("/keys/signing/{kid}", keys.show_key, methods=["GET"]),
+    ]
+
+
+def _collection(path: str, one: str, noun: str, module: object) -> list[Route]:
+    """The five usual calls of a collection, by the names that all modules here give them."""
+    return [
+        Route(path, getattr(module, f"list_{noun}s"), methods=["GET"]),
+        Route(path, getattr(module, f"create_{noun}"), methods=["POST"]),
+        Route(f"{path}/{one}", getattr(module, f"show_{noun}"), methods=["GET"]),
+        Route(f"{path}/{one}", getattr(module, f"update_{noun}"), methods=["PATCH"]),
+        Route(f"{path}/{one}", getattr(module, f"delete_{noun}"), methods=["DELETE"]),
+    ]

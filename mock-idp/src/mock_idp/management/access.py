@@ -1,0 +1,103 @@
+"""Who may call an endpoint of the Management API: whoever has a token for it with one of the endpoint's scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..answering import settled
+from ..console.access import is_for_this_tenant
+from ..errors import MalformedRequest
+from ..idp import Idp
+from ..jwts import verified_claims
+from ..loading import ConfigurationError
+from ..web import idp_of, issuer_of
+from .api import management_identifier
+from .errors import DanglingReference, InsufficientScope, InvalidBody, ManagementError, Unauthenticated
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+GRANTED = "mock_idp.management_scopes"
+# Requests per second of a free tenant (Auth0: Rate Limit Configurations). Going over it is a fault to be ordered.
+LIMIT = 10
+
+
+def needs(*scopes: str) -> Callable[[Endpoint], Endpoint]:
+    """An endpoint for callers that have one of the scopes. Refusals become Auth0's answers."""
+
+    def guarded(endpoint: Endpoint) -> Endpoint:
+        @wraps(endpoint)
+        async def answer(request: Request) -> Response:
+            idp = idp_of(request)
+            try:
+                granted = _granted(request)
+                if not granted.intersection(scopes):
+                    raise InsufficientScope(scopes)
+                request.scope[GRANTED] = granted
+                response = await _answer(endpoint, request)
+            except ManagementError as error:
+                idp.log.add("fapi", error.description, details=error.why)
+                response = _refused(idp, error)
+            response.headers.update(_rate(idp))
+            return response
+
+        return answer
+
+    return guarded
+
+
+def has_scope(request: Request, scope: str) -> bool:
+    """Whether the caller's token has a further scope."""
+    return scope in request.scope[GRANTED]
+
+
+async def _answer(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint(request)
+    except MalformedRequest as error:
+        raise InvalidBody(error.description) from error
+    except ConfigurationError as error:
+        problems = "; ".join(line.removeprefix("tenant: ").removeprefix("offline: ") for line in error.lines)
+        raise DanglingReference(f"{problems}.") from error
+
+
+def _granted(request: Request) -> frozenset[str]:
+    """The scopes of the token. The credentials are public here, so no web page may get at this by a name that it makes
+    point to this machine (DNS rebinding); from another origin it cannot, since there is no CORS."""
+    if not is_for_this_tenant(request):
+        raise Unauthenticated("Bad host", why="The Management API answers only under the tenant's own name.")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Missing authentication")
+    idp, issuer = idp_of(request), issuer_of(request)
+    claims = verified_claims(token.strip(), idp.keys.verification_keys(), ["RS256"])
+    if claims is None or claims.get("iss") != issuer:
+        raise Unauthenticated("Invalid token", why="It is no JWT that this tenant signed under this issuer.")
+    if claims.get("aud") != management_identifier(issuer):
+        raise Unauthenticated(f"Bad audience: {claims.get('aud')}", why=f"It must be {management_identifier(issuer)}.")
+    expires = claims.get("exp")
+    if not isinstance(expires, int) or expires <= idp.clock.now():
+        raise Unauthenticated("Expired token received for JSON Web Token validation")
+    return frozenset(str(claims.get("scope", "")).split())
+
+
+def _refused(idp: Idp, error: ManagementError) -> Response:
+    answer = settled(idp, error)
+    body = {
+        "statusCode": answer.status,
+        "error": HTTPStatus(answer.status).phrase,
+        "message": answer.description,
+        "errorCode": answer.error,
+    }
+    return JSONResponse(body, status_code=answer.status)
+
+
+def _rate(idp: Idp) -> dict[str, str]:
+    return {
+        "x-ratelimit-limit": str(LIMIT),
+        "x-ratelimit-remaining": str(LIMIT - 1),
+        "x-ratelimit-reset": str(int(idp.clock.now()) + 1),
+    }

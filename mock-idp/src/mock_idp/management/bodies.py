@@ -1,0 +1,83 @@
+"""Bodies of the Management API, checked by the sections of the tenant file that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from ..jsontext import parse_json
+from ..section import Section
+from ..web import json_object
+from .errors import InvalidBody
+
+TYPES: Mapping[type, str] = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
+EXPECTED = {"string": "string", "list": "array", "dict": "object", "model": "object", "bool": "boolean"}
+
+
+async def read_object(request: Request, model: type[Section], *, read_only: frozenset[str]) -> dict[str, Any]:
+    """The body, with none but keys that can be written. InvalidBody names the first other one."""
+    body = await json_object(request)
+    _refuse_others(body, (set(model.model_fields) | model.exported) - read_only)
+    return body
+
+
+async def read_members(request: Request, known: Mapping[str, type], *, required: Iterable[str] = ()) -> dict[str, Any]:
+    """A body that is no section, by the types of its members."""
+    body = await json_object(request)
+    _refuse_others(body, set(known))
+    for name in required:
+        if name not in body:
+            raise InvalidBody(f"Missing required property: {name}")
+    for name, value in body.items():
+        if type(value) is not known[name]:
+            raise InvalidBody(_mismatch(TYPES[known[name]], value), name)
+    return body
+
+
+async def read_list(request: Request) -> list[Any]:
+    """A body that is a JSON array."""
+    try:
+        body = parse_json(await request.body())
+    except ValueError as error:
+        raise InvalidBody("Not JSON") from error
+    if not isinstance(body, list):
+        raise InvalidBody(_mismatch("array", body))
+    return body
+
+
+def check(model: type[BaseModel], document: Mapping[str, Any]) -> None:
+    """InvalidBody with the path of the first thing in it that cannot be."""
+    try:
+        model.model_validate(dict(document))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _problem(first["type"], first["loc"], first["msg"], first["input"]) from error
+
+
+def _refuse_others(body: Mapping[str, Any], known: set[str]) -> None:
+    others = [name for name in body if name not in known]
+    if others:
+        raise InvalidBody(f"Additional properties not allowed: {', '.join(others)}")
+
+
+def _problem(kind: str, location: tuple[int | str, ...], message: str, seen: Any) -> InvalidBody:  # noqa: ANN401
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    *parents, last = location or ("",)
+    above = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".")
+    if kind == "missing":
+        return InvalidBody(f"Missing required property: {last}", above)
+    if kind == "extra_forbidden":
+        return InvalidBody(f"Additional properties not allowed: {last}", above)
+    expected = EXPECTED.get(kind.removesuffix("_type"))
+    if expected is not None:
+        return InvalidBody(_mismatch(expected, seen), path)
+    if kind == "literal_error":
+        return InvalidBody(f"No enum match for: {seen}", path)
+    return InvalidBody(message.removeprefix("Value error, "), path)
+
+
+def _mismatch(expected: str, seen: Any) -> str:  # noqa: ANN401 - a JSON value
+    return f"Expected type {expected} but found type {TYPES.get(type(seen), 'null' if seen is None else 'number')}"

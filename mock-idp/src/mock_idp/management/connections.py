@@ -1,0 +1,127 @@
+"""User databases: /api/v2/connections."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..idp import Idp
+from ..tenantfile import DatabaseSection
+from ..web import idp_of
+from .access import needs
+from .bodies import check, read_list, read_object
+from .errors import Conflict, Inexistent, InvalidBody, NotSupported
+from .ids import connection_id
+from .paging import listed, shown_fields
+from .state import Document, add, client_id_of, client_name, remove, replace
+
+SECTION = "databases"
+STRATEGY = "auth0"
+READ_ONLY = frozenset({"id"})
+FIXED = frozenset({"name", "strategy"})
+
+
+@needs("read:connections")
+async def list_connections(request: Request) -> Response:
+    query, idp = request.query_params, idp_of(request)
+    databases = list(idp.configuration.tenant_file.databases)
+    if "name" in query:
+        databases = [each for each in databases if each.name == query["name"]]
+    if "strategy" in query:
+        databases = [each for each in databases if each.strategy in query.getlist("strategy")]
+    return listed(request, "connections", [_shown(idp, each) for each in databases])
+
+
+@needs("read:connections")
+async def show_connection(request: Request) -> Response:
+    return JSONResponse(shown_fields(request, _shown(idp_of(request), _found(request))))
+
+
+@needs("create:connections")
+async def create_connection(request: Request) -> Response:
+    idp = idp_of(request)
+    body = await read_object(request, DatabaseSection, read_only=READ_ONLY)
+    if "strategy" not in body:
+        raise InvalidBody("Missing required property: strategy")
+    if body["strategy"] != STRATEGY:
+        raise NotSupported(f"connections with the strategy {body['strategy']}, only {STRATEGY}")
+    check(DatabaseSection, body)
+    if any(each.name == body["name"] for each in idp.configuration.tenant_file.databases):
+        raise Conflict("A connection with the same name already exists")
+    add(request, SECTION, _with_names(idp, body), log="Create a connection")
+    return JSONResponse(_shown(idp, _named(idp, body["name"])), status_code=201)
+
+
+@needs("update:connections")
+async def update_connection(request: Request) -> Response:
+    """`options` is replaced as a whole."""
+    idp, known = idp_of(request), _found(request)
+    body = await read_object(request, DatabaseSection, read_only=READ_ONLY | FIXED)
+    changed = {**_stated(known), **_with_names(idp, body)}
+    check(DatabaseSection, changed)
+    replace(request, SECTION, {"name": known.name}, changed, log="Update a connection")
+    return JSONResponse(_shown(idp, _named(idp, known.name)))
+
+
+@needs("delete:connections")
+async def delete_connection(request: Request) -> Response:
+    """Its users go with it. 204 for one that is gone already."""
+    try:
+        known = _found(request)
+    except Inexistent:
+        return Response(status_code=204)
+    remove(request, SECTION, {"name": known.name}, log="Delete a connection")
+    return Response(status_code=204)
+
+
+@needs("read:connections")
+async def list_enabled_clients(request: Request) -> Response:
+    idp = idp_of(request)
+    enabled = [{"client_id": client_id_of(idp, name)} for name in _found(request).enabled_clients]
+    query = dict(request.query_params)
+    if "take" not in query and "from" not in query:
+        return JSONResponse({"clients": enabled})
+    return listed(request, "clients", enabled)
+
+
+@needs("update:connections")
+async def change_enabled_clients(request: Request) -> Response:
+    """Enable or disable each client that the body names; the others stay as they are."""
+    idp, known = idp_of(request), _found(request)
+    enabled = list(known.enabled_clients)
+    for entry in await read_list(request):
+        if not isinstance(entry, dict) or set(entry) != {"client_id", "status"} or type(entry["status"]) is not bool:
+            raise InvalidBody("Expected objects of client_id and status")
+        name = client_name(idp, entry["client_id"])
+        enabled = [each for each in enabled if each != name] + ([name] if entry["status"] else [])
+    changed = {**_stated(known), "enabled_clients": enabled}
+    replace(request, SECTION, {"name": known.name}, changed, log="Update enabled clients of a connection")
+    return Response(status_code=204)
+
+
+def _with_names(idp: Idp, body: Document) -> Document:
+    """The body with the names of its enabled clients in place of their ids."""
+    if not isinstance(body.get("enabled_clients"), list):
+        return body
+    return {**body, "enabled_clients": [client_name(idp, each) for each in body["enabled_clients"]]}
+
+
+def _named(idp: Idp, name: str) -> DatabaseSection:
+    return next(each for each in idp.configuration.tenant_file.databases if each.name == name)
+
+
+def _found(request: Request) -> DatabaseSection:
+    for each in idp_of(request).configuration.tenant_file.databases:
+        if connection_id(each.name) == request.path_params["id"]:
+            return each
+    raise Inexistent("connection")
+
+
+def _stated(database: DatabaseSection) -> Document:
+    return database.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def _shown(idp: Idp, database: DatabaseSection) -> Document:
+    clients = [client_id_of(idp, name) for name in database.enabled_clients]
+    shown = {"options": {}, "realms": [database.name], **database.model_dump(mode="json", exclude_none=True)}
+    return {"id": connection_id(database.name), **shown, "enabled_clients": clients}

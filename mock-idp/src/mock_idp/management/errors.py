@@ -1,0 +1,83 @@
+"""What the Management API refuses, in Auth0's form: statusCode, error, message, errorCode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import Refusal
+
+
+class ManagementError(Refusal):
+    """A refusal; `error` is Auth0's errorCode, `description` its message."""
+
+
+class Unauthenticated(ManagementError):
+    """No token, or one that is not valid here."""
+
+    status = 401
+    error = "invalid_token"
+    guess = "management_token"
+
+
+class InsufficientScope(ManagementError):
+    status = 403
+    error = "insufficient_scope"
+
+    def __init__(self, expected: Iterable[str]) -> None:
+        super().__init__(f"Insufficient scope, expected any of: {','.join(expected)}")
+
+
+class InvalidBody(ManagementError):
+    """The form is observed (auth0-deploy-cli #117); `message` says what of the body is wrong."""
+
+    error = "invalid_body"
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        where = f" on property {path}" if path else ""
+        super().__init__(f"Payload validation error: '{problem}'{where}.")
+
+
+class InvalidQuery(ManagementError):
+    error = "invalid_query_string"
+
+    def __init__(self, problem: str, name: str) -> None:
+        super().__init__(f"Query validation error: '{problem}' on property {name}.")
+
+
+class NotSupported(ManagementError):
+    """Auth0 does it and the offline tenant does not. Never a 5xx: Auth0's tools would try again for minutes."""
+
+    error = "operation_not_supported"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The offline tenant does not support {what}.")
+
+
+class Inexistent(ManagementError):
+    status = 404
+    guess = "management_not_found"
+
+    def __init__(self, kind: str) -> None:
+        """`kind` as Auth0 writes it, such as `resource server`."""
+        super().__init__(f"The {kind} does not exist.")
+        self.error = f"inexistent_{kind.replace(' ', '_')}"
+
+
+class NoResource(ManagementError):
+    """A grant for an API that there is not. The text is observed (auth0-deploy-cli #29)."""
+
+    status = 404
+    error = "inexistent_resource_server"
+
+
+class Conflict(ManagementError):
+    status = 409
+    error = "conflict"
+    guess = "management_conflict"
+
+
+class DanglingReference(ManagementError):
+    """The body names something that the tenant does not have."""
+
+    error = "invalid_body"
+    guess = "management_reference"
