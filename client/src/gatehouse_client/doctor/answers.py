@@ -47,9 +47,7 @@ class Answer:
     @property
     def check(self) -> str | None:
         """The check that the refusal is about, where it is a known one."""
-        if self.error == "unauthorized_client" and "not authorized" not in self.said.lower():
-            return "grant-types"
-        return check_of(self.said)
+        return check_of(self.said) or ("grant-types" if self.error == "unauthorized_client" else None)
 
     def __str__(self) -> str:
         if not self.on_page:

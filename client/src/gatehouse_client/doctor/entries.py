@@ -176,7 +176,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "The application may use the grant types that the way to sign in needs.",
         ("`unauthorized_client`: `Grant type '…' not allowed for the client.`",),
         "The grant types of an application depend on its type, and can be switched off one by one. Refresh Token is the"
-        " one that is often missing, Device Code is off by default.",
+        " one that is often missing; Device Code is for native applications only.",
         "Switch the grant type on: Applications > the application > Settings > Advanced Settings > Grant Types.",
         said=("not allowed for the client",),
         dashboard="Applications > Applications > the application > Settings > Advanced Settings > Grant Types",
@@ -215,7 +215,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "The API's access policy asks for a client grant, and the application has none.",
         "Authorize the application for the API: Applications > APIs > the API > Application Access.",
         said=("not authorized to access",),
-        dashboard="Applications > APIs > the API > Application Access > the application > User Access",
+        dashboard="Applications > APIs > the API > Application Access > the application > Edit: User-Delegated Access,"
+        " Grant Access (the policy: Settings > Application Access Policy)",
         command='auth0 api post client-grants --data \'{"client_id":"…","audience":"…","scope":["access:mcp"],'
         '"subject_type":"user"}\'',
     ),
@@ -253,6 +254,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         said=("signatures are accepted", "signature does not match"),
         dashboard="Applications > APIs > the API > Settings > Token Settings > JSON Web Token (JWT) Signing Algorithm",
         environment="JWT_ALGORITHM=RS256   (the server's)",
+        unsure="Whether the algorithm of an API can be changed. A page of Auth0's documentation says that it cannot:"
+        " then make the API anew.",
     ),
     "rbac": Entry(
         SIGN_IN,
@@ -365,10 +368,10 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         ('Other MCP clients end on a page with `Client is not authorized to access resource server "…"`',),
         "Third-party clients always need a client grant; one default grant serves all of them.",
         "Give third-party clients a default grant for the API.",
-        dashboard="Applications > APIs > the API > Application Access",
+        dashboard="Applications > APIs > the API > Settings > Default Permissions for Third Party Apps: User-Delegated"
+        " Access, Authorized",
         command='auth0 api post client-grants --data \'{"default_for":"third_party_clients","audience":"…",'
         '"scope":["access:mcp"],"subject_type":"user"}\'',
-        unsure="Where the dashboard shows the default grant.",
     ),
 }
 
