@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
+from joserfc.jwk import RSAKey
 
+from gatehouse_client.account import Account
 from gatehouse_client.doctor.answers import Asker
 from gatehouse_client.doctor.application import see_application, see_token_endpoint, slips
 from gatehouse_client.doctor.findings import Mark, Record
 from gatehouse_client.doctor.others import see_profile, see_registration
 from gatehouse_client.doctor.server import note, see_certificates, see_clock, see_server
+from gatehouse_client.doctor.signin import see_sign_in
 from gatehouse_client.doctor.tenant import see_tenant
-from gatehouse_client.settings import Settings
+from gatehouse_client.settings import Settings, load_settings
 from gatehouse_client.signin.client import OAuthClient
 from gatehouse_client.signin.discovery import AuthorizationServer
 from gatehouse_client.signin.fetch import Fetcher, Reply
+from gatehouse_client.trace import Trace
+
+from .command import Command
+from .world import World
 
 ISSUER = "https://tenant.example/"
 API = "https://mcp.example/mcp"
@@ -239,3 +250,95 @@ async def test_each_fault_of_the_server_is_found(status: int, headers: dict[str,
 async def test_slips_are_the_final_slash_and_the_scheme() -> None:
     assert list(slips("https://x.example/")) == ["https://x.example", "http://x.example/"]
     assert list(slips("urn:api")) == ["urn:api/"]
+
+
+def ready(tmp_path: Path, claims: dict[str, object] | None, **header: str) -> tuple[Settings, Account]:
+    """The settings and the account of an agent that was given a token."""
+    parts = [{"alg": "RS256", "kid": "one", "typ": "at+jwt", **header}, claims]
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    token = ".".join([*encoded, "AAAA"]) if claims is not None else "e30..x.y.z"
+    settings = load_settings(
+        mcp_public_url=API,
+        auth0_issuer=ISSUER,
+        auth0_client_id="the-client",
+        gatehouse_token=token,
+        gatehouse_home=tmp_path,
+        gatehouse_keyring=False,
+    )
+    return settings, Account.from_settings(settings, lambda _: None, Trace())
+
+
+GOOD = {"iss": ISSUER, "aud": [API], "sub": "auth0|1", "scope": "access:mcp", "permissions": ["access:mcp"]}
+
+
+@pytest.mark.parametrize(
+    ("claims", "check"),
+    [
+        (None, "token"),
+        ({**GOOD, "aud": "https://other.example/api"}, "token-audience"),
+        ({**GOOD, "iss": "https://other.example/"}, "token-audience"),
+        ({name: value for name, value in GOOD.items() if name != "permissions"}, "rbac"),
+        ({**GOOD, "scope": "openid", "permissions": []}, "role"),
+        ({**GOOD, "scope": "openid"}, "role"),
+    ],
+)
+async def test_each_fault_of_a_token_is_found(tmp_path: Path, claims: dict[str, object] | None, check: str) -> None:
+    settings, account = ready(tmp_path, claims)
+    record = Record()
+    fetch = fetching(lambda _: httpx2.Response(200))
+    await see_sign_in(fetch, settings, account, API, ISSUER, {}, record)
+    assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == [check]
+
+
+@pytest.mark.parametrize("header", [{"alg": "HS256"}, {"kid": "two"}, {}])
+async def test_a_signature_that_the_published_keys_do_not_bear_out_is_found(
+    tmp_path: Path, header: dict[str, str]
+) -> None:
+    settings, account = ready(tmp_path, GOOD, **header)
+    public = RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)
+    record = Record()
+    fetch = fetching(lambda _: httpx2.Response(200))
+    await see_sign_in(fetch, settings, account, API, ISSUER, {"one": public}, record)
+    assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == ["token-signature"]
+
+
+@pytest.mark.parametrize(
+    ("status", "with_origin", "check"), [(421, 421, "hosts"), (200, 403, "hosts"), (401, 401, "accepted")]
+)
+async def test_a_server_that_does_not_take_the_token_the_host_or_the_origin_is_found(
+    tmp_path: Path, status: int, with_origin: int, check: str
+) -> None:
+    settings, account = ready(tmp_path, GOOD)
+    record = Record()
+    fetch = fetching(lambda request: httpx2.Response(with_origin if "origin" in request.headers else status))
+    await see_sign_in(fetch, settings, account, API, ISSUER, {}, record)
+    assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == [check]
+
+
+@pytest.mark.parametrize(
+    ("asked", "refresh_token", "answer", "mark", "told"),
+    [
+        ("access:mcp offline_access", None, None, Mark.WRONG, "not issued"),
+        ("access:mcp", None, None, Mark.WRONG, "did not ask"),
+        ("offline_access", "r1", 403, Mark.WRONG, "invalid_grant"),
+        ("offline_access", "r1", 503, Mark.UNKNOWN, "cannot serve now"),
+        ("offline_access", "r1", 200, Mark.OK, "renewed"),
+    ],
+)
+def test_the_refresh_token_is_tried(
+    world: World, command: Command, asked: str, refresh_token: str | None, answer: int | None, mark: Mark, told: str
+) -> None:
+    assert command("login").exit_code == 0
+    settings = load_settings()
+    account = Account.from_settings(settings, lambda _: None, Trace())
+    stored = account.store.load(world.server)
+    assert stored is not None
+    kept = refresh_token and stored.refresh_token
+    account.store.save(stored.model_copy(update={"requested_scope": asked, "refresh_token": kept}))
+    if answer not in (None, 200):
+        world.token_answer = (answer or 0, {"error": "invalid_grant"})
+    record = Record()
+    asyncio.run(see_sign_in(Fetcher(), settings, account, world.server, world.issuer, {}, record))
+    finding = next(finding for finding in record.findings() if finding.check == "refresh-token")
+    assert finding.mark is mark
+    assert told in finding.seen

@@ -77,7 +77,7 @@ async def _see_other_apis(asker: Asker, audience: str, answer: Answer, record: R
     for other, difference in slips(audience).items():
         if (await asker.ask(audience=other)).check != "api":
             seen = f"The tenant has no API {audience!r}, but it has {other!r} ({difference})."
-            record.wrong("api", seen, f"AUTH0_AUDIENCE={other}   (or make an API {audience})")
+            record.wrong("api", seen, f"AUTH0_AUDIENCE={other}  # or make an API {audience}")
             return
     record.wrong("api", f"The tenant answers {answer}.")
 

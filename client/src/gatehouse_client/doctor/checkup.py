@@ -33,7 +33,10 @@ async def examine(
     resource = found.resource if found else url
     issuer = settings.issuer or (found.authorization_servers[0] if found else None)
     audience = settings.auth0_audience or resource
-    see_identifier(resource, audience, record)
+    if found is None and audience == resource:
+        record.unknown("resource-identifier", "the server does not say what it is called")
+    else:
+        see_identifier(resource, audience, record)
     if issuer is None:
         record.unknown(_of(TENANT), "the tenant is not configured, and the server does not name one")
     seen = await see_tenant(fetch, issuer, url, record) if issuer else None

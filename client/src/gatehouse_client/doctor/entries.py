@@ -80,7 +80,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "The server was told another public URL than the clients: http in place of https behind a proxy, another host"
         " name, a final slash.",
         "Give the server and its clients the same MCP_PUBLIC_URL, byte for byte.",
-        environment="MCP_PUBLIC_URL=https://your.host/mcp   (the same for server and client)",
+        environment="MCP_PUBLIC_URL=https://your.host/mcp  # the same for server and client",
     ),
     "authorization-server": Entry(
         SERVER,
@@ -89,7 +89,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Server and client are set to different tenants, or to the same with and without the final slash.",
         "Give the server and its clients the same AUTH0_DOMAIN and AUTH0_ISSUER.",
         dashboard="Applications > Applications > the application > Settings > Domain",
-        environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com and an empty AUTH0_ISSUER (it is https://DOMAIN/)",
+        environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com\nAUTH0_ISSUER=  # empty: https://DOMAIN/",
     ),
     "clock": Entry(
         SERVER,
@@ -159,7 +159,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Add OAUTH_CALLBACK_URI to the application's Allowed Callback URLs, byte for byte.",
         said=("callback url mismatch", "not in the list of allowed callback urls"),
         dashboard="Applications > Applications > the application > Settings > Allowed Callback URLs",
-        command="auth0 apps update CLIENT_ID --callbacks http://localhost:5000/callback   (replaces the list)",
+        command="auth0 apps update CLIENT_ID --callbacks http://localhost:5000/callback  # replaces the list",
         environment="OAUTH_CALLBACK_URI=http://localhost:5000/callback",
     ),
     "connection": Entry(
@@ -190,7 +190,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Are AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET the application's?",
         said=("invalid_client", "access_denied: unauthorized"),
         dashboard="Applications > Applications > the application > Credentials",
-        environment="AUTH0_CLIENT_SECRET=…   (empty for a native application)",
+        environment="AUTH0_CLIENT_SECRET=…  # empty for a native application",
         unsure="Whether a tenant answers 401 with invalid_client or with access_denied; both are understood.",
     ),
     "api": Entry(
@@ -253,7 +253,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Set the API's JSON Web Token Signing Algorithm to RS256, then sign in again with `gatehouse login --force`.",
         said=("signatures are accepted", "signature does not match"),
         dashboard="Applications > APIs > the API > Settings > Token Settings > JSON Web Token (JWT) Signing Algorithm",
-        environment="JWT_ALGORITHM=RS256   (the server's)",
+        environment="JWT_ALGORITHM=RS256  # the server's",
         unsure="Whether the algorithm of an API can be changed. A page of Auth0's documentation says that it cannot:"
         " then make the API anew.",
     ),
@@ -304,7 +304,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         ("`… refuses the token that was just issued`",),
         "Server and client are set to different tenants or APIs, or one of the checks above failed.",
         "Do the server and the application use the same tenant, and is AUTH0_AUDIENCE the API that the server wants?",
-        environment="AUTH0_DOMAIN, AUTH0_ISSUER, AUTH0_AUDIENCE: the same for server and client",
+        environment="AUTH0_DOMAIN=…  # all three the same for server and client\nAUTH0_ISSUER=…\nAUTH0_AUDIENCE=…",
     ),
     # What a client meets that nobody prepared anything for.
     "resource-identifier": Entry(
@@ -315,7 +315,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " Identifier, byte for byte.",
         "Create an API whose Identifier is MCP_PUBLIC_URL, and set AUTH0_AUDIENCE to it.",
         dashboard="Applications > APIs > Create API > Identifier",
-        environment="AUTH0_AUDIENCE=http://localhost:5555/mcp   (= MCP_PUBLIC_URL)",
+        environment="AUTH0_AUDIENCE=http://localhost:5555/mcp  # as MCP_PUBLIC_URL",
     ),
     "resource-profile": Entry(
         OTHERS,
