@@ -103,8 +103,7 @@ def test(arguments: argparse.Namespace) -> int:
     """Run every test, the end-to-end suite in the local runtime among them."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    # As many at once as there are processors.
-    chosen = arguments.rest or ["-n", "auto", "--dist", "worksteal"]
+    chosen = arguments.rest or endtoend.PARALLEL
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 

@@ -8,9 +8,10 @@ import socket
 
 import pytest
 
+from gatehouse_client.doctor.entries import ENTRIES
 from gatehouse_client.grant import Grant
 from gatehouse_client.signin.challenge import Challenge
-from gatehouse_client.signin.refusals import forbidden
+from gatehouse_client.signin.refusals import forbidden, refused_token
 
 from .command import Command
 from .world import World
@@ -179,3 +180,55 @@ def test_nobody_signing_in_ends_with_a_sentence(command: Command) -> None:
     assert result.exit_code == 3
     assert "No browser could be opened here" in result.stderr
     assert "Nobody signed in in time" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "check"),
+    [
+        (("access_denied", "Service not found: http://wrong/"), "api"),
+        (("invalid_request", "no connections enabled for the client"), "connection"),
+        (("invalid_request", 'Client is not authorized to access resource server "x"'), "client-grant"),
+        (("unauthorized_client", "Grant type 'authorization_code' not allowed for the client."), "grant-types"),
+    ],
+)
+def test_a_refusal_of_the_tenant_names_the_check_of_the_doctor(
+    world: World, command: Command, answer: tuple[str, str], check: str
+) -> None:
+    world.deny = answer
+    result = command("login")
+    assert result.exit_code == 3
+    assert ENTRIES[check].advice in result.stderr
+    assert f"gatehouse doctor --explain {check}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("description", "check"),
+    [
+        ("The token is encrypted and meant for the tenant's /userinfo: the client asked for no audience.", "token"),
+        ("The token is not for http://localhost:5555/mcp.", "token-audience"),
+        ("The token is not from https://tenant.example/.", "issuer"),
+        ("Only RS256 signatures are accepted.", "token-signature"),
+        ("It is Tuesday.", "accepted"),
+    ],
+)
+def test_a_refused_token_names_the_check_of_the_doctor(description: str, check: str) -> None:
+    challenge = Challenge("bearer", {"error": "invalid_token", "error_description": description})
+    told = str(refused_token("https://x.example/mcp", None, challenge))
+    assert description.rstrip(".") in told
+    assert told.endswith(f"(More: gatehouse doctor --explain {check})")
+
+
+def test_a_missing_permission_names_the_check_of_the_doctor() -> None:
+    challenge = Challenge("bearer", {"error": "insufficient_scope", "scope": "time:read"})
+    assert "gatehouse doctor --explain role" in str(forbidden("https://x.example/", None, challenge, "access:mcp"))
+
+
+def test_a_host_name_that_the_server_does_not_take_names_the_check_of_the_doctor(
+    world: World, command: Command
+) -> None:
+    world.server_status = 421
+    result = command("tools")
+    assert result.exit_code == 5
+    assert "answered 421" in result.stderr
+    assert "MCP_ALLOWED_HOSTS" in result.stderr
+    assert "gatehouse doctor --explain hosts" in result.stderr

@@ -74,8 +74,12 @@ class OfflineStack:
         }
 
     @contextlib.contextmanager
-    def tenant(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The offline tenant, running."""
+    def tenant(self, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The offline tenant, running.
+
+        Args:
+            more: variables that come on top.
+        """
         seed = self._seed()
         variables = {
             "AUTH0_ISSUER": self.issuer,
@@ -85,6 +89,7 @@ class OfflineStack:
             "MOCK_IDP_STATE_DIR": str(self.folder / "keys"),
             "MOCK_IDP_CONTROL": "true",
             "MOCK_IDP_CONTROL_TOKEN": CONTROL_TOKEN,
+            **more,
         }
         with self._process("mock_idp", variables) as process:
             wait_for(f"{self.issuer}.well-known/openid-configuration", 200, process)

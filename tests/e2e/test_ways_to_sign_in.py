@@ -24,6 +24,7 @@ MACHINE = {
     "AUTH0_CLIENT_ID": "GatehouseMachineDemoClient000000",
     "AUTH0_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2",
 }
+DEVICE = {"AUTH0_CLIENT_ID": "GatehouseDeviceDemoClient0000000", "AUTH0_CLIENT_SECRET": ""}
 UNREGISTERED = {"AUTH0_CLIENT_ID": "", "AUTH0_CLIENT_SECRET": ""}
 SECONDS = 90
 
@@ -40,7 +41,7 @@ def test_pasting_the_last_address_of_a_browser_elsewhere_signs_in(stack: Stack, 
 
 
 def test_a_person_signs_in_on_another_device(stack: Stack, home: Path) -> None:
-    with started(stack, home, "login", "--device") as process:
+    with started(stack, home, "login", "--device", **DEVICE) as process:
         address = address_in(process, f"{stack.issuer}activate")
         page = sign_in(address, ALICE, PASSWORDS[ALICE])
         assert page.status_code == 200, page.text
@@ -48,11 +49,11 @@ def test_a_person_signs_in_on_another_device(stack: Stack, home: Path) -> None:
     assert process.returncode == 0, err
     assert f"as {ALICE_ID}" in out
     assert address.rpartition("=")[2] in err, "the code to compare is shown"
-    assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0
+    assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER, **DEVICE).returncode == 0
 
 
 def test_declining_on_the_other_device_ends_in_a_sentence(stack: Stack, home: Path) -> None:
-    with started(stack, home, "login", "--device") as process:
+    with started(stack, home, "login", "--device", **DEVICE) as process:
         sign_in(address_in(process, f"{stack.issuer}activate"), ALICE, PASSWORDS[ALICE], consent="deny")
         _, err = ended(process)
     assert process.returncode == 3, err
@@ -152,11 +153,11 @@ def register_machine_with(stack: Stack, key: RSAKey) -> str:
 
 
 @contextmanager
-def started(stack: Stack, home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(stack: Stack, home: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """The agent's command as a process of its own, which a person answers by its standard input."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gatehouse_client", *arguments],
-        env=stack.environment(home, NO_BROWSER),
+        env=stack.environment(home, NO_BROWSER, **variables),
         cwd=home,
         text=True,
         stdin=subprocess.PIPE,

@@ -59,9 +59,7 @@ class Account:
             audience=settings.auth0_audience,
             scopes=tuple(settings.oauth_scope.split()),
         )
-        configured = [settings.mcp_public_url, settings.issuer, settings.oauth_idp_token_endpoint]
-        guard = NetworkGuard(filter(None, configured), private_network=settings.gatehouse_private_network)
-        fetch = Fetcher(trace, guard=guard)
+        fetch = fetcher_for(settings, trace)
         seal = system_seal(say) if settings.gatehouse_keyring else NoSeal("GATEHOUSE_KEYRING is 0")
         registration = choose_registration(settings, fetch, ClientStore(settings.gatehouse_home, say, seal))
         provider = Provider(options, fetch, choose_way(settings, fetch, say, trace), registration, time.time)
@@ -98,6 +96,13 @@ class Account:
                 if not revoked:
                     self.say(f"{grant.issuer} did not confirm that the refresh token is revoked; it is forgotten here.")
         return removed > 0
+
+
+def fetcher_for(settings: Settings, trace: Trace) -> Fetcher:
+    """The sign-in's own HTTP, which goes only where the settings allow it."""
+    configured = [settings.mcp_public_url, settings.issuer, settings.oauth_idp_token_endpoint]
+    guard = NetworkGuard(filter(None, configured), private_network=settings.gatehouse_private_network)
+    return Fetcher(trace, guard=guard)
 
 
 def _ready_token(settings: Settings) -> str | None:

@@ -17,9 +17,9 @@ from .tenant.cli import app as tenant
 from .terminal import Terminal
 
 EPILOG = """
-**Exit codes:** 0 done · 1 the tool or the agent failed · 2 wrong usage or configuration · 3 not signed in: sign-in
-failed or was denied · 4 forbidden: a permission is missing · 5 the server or the tenant cannot be reached ·
-130 interrupted
+**Exit codes:** 0 done · 1 the tool or the agent failed, or `doctor` found something wrong · 2 wrong usage or
+configuration · 3 not signed in: sign-in failed or was denied · 4 forbidden: a permission is missing · 5 the server or
+the tenant cannot be reached · 130 interrupted
 
 Settings come from the environment and from `.env`; `.env.example` explains them.
 """
@@ -173,6 +173,36 @@ def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption
 
         with asyncio.Runner() as runner:
             commands.chat(terminal, runner)
+
+    _guard(context, as_json, trace, work)
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="CHECK", help="What a check is about, and how to mend it; or all."),
+    ] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register a client, which stays, to see what such a one meets.")
+    ] = False,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="CHECK", help="Leave a check out. May come more than once.")
+    ] = None,
+    as_json: JsonOption = False,
+    trace: TraceOption = False,
+) -> None:
+    """Check the server and its tenant. Exits with 0 if nothing is wrong, else with 1."""
+
+    def work(terminal: Terminal) -> None:
+        from .doctor import command
+
+        if explain is not None:
+            command.explain(terminal, explain)
+            return
+        if asyncio.run(command.doctor(terminal, register=register, skip=skip or [])):
+            raise typer.Exit(Exit.FAILED)
 
     _guard(context, as_json, trace, work)
 

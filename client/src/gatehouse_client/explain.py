@@ -9,6 +9,7 @@ import httpx2
 from mcp import MCPError
 from pydantic import ValidationError
 
+from .doctor.entries import advice_on
 from .errors import GatehouseError, ToolError, UnreachableError, foreign
 from .witness import Witness, witnessing
 
@@ -50,6 +51,8 @@ def _refused(error: MCPError, witness: Witness, url: str) -> GatehouseError:
     message = foreign(error.message)
     if witness.status is not None and (witness.status >= 500 or witness.status == 429):
         return UnreachableError(f"{url} cannot serve now: it answered {witness.status} ({message}).")
+    if witness.status == 421:
+        return UnreachableError(f"{url} answered 421 ({message}). {advice_on('hosts')}")
     if witness.status == 404:
         return UnreachableError(f"{url} answered 404 ({message}): is it the address of an MCP server?")
     status = f" (HTTP {witness.status})" if witness.status else ""

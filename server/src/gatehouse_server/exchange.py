@@ -44,7 +44,9 @@ class TokenExchange:
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret
-        self._http = http or httpx2.AsyncClient(follow_redirects=False, timeout=10, trust_env=False)
+        self._http = http or httpx2.AsyncClient(
+            verify=httpx2.create_ssl_context(), follow_redirects=False, timeout=10, trust_env=False
+        )
         self._clock = clock
         self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 

@@ -89,7 +89,9 @@ class SigningKeys:
         self._algorithm = algorithm
         self._issuer = issuer
         self._limits = limits or Limits()
-        self._http = http or httpx2.AsyncClient(follow_redirects=False, trust_env=False)
+        # No proxy of the environment, but its authorities (SSL_CERT_FILE): a tenant may have one of its own.
+        tls = httpx2.create_ssl_context()
+        self._http = http or httpx2.AsyncClient(verify=tls, follow_redirects=False, trust_env=False)
         self._clock = clock
         self._current: _KeySet | None = None
         self._fetching: asyncio.Task[None] | None = None

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from ..doctor.entries import advice
 from ..errors import SignInDenied, SignInError, foreign
 from .discovery import AuthorizationServer
 
@@ -107,11 +108,5 @@ class AuthorizationRequest:
 
 def _refusal(error: str, description: str, issuer: str) -> SignInError:
     said = f"{foreign(error, 80)}: {foreign(description)}" if description else foreign(error, 80)
-    if description.startswith("Service not found"):
-        advice = " AUTH0_AUDIENCE must be the Identifier of an API in the tenant, byte for byte."
-    elif "not authorized to access resource server" in description:
-        advice = " Authorize the application for the API: Applications > APIs > (the API) > Application Access."
-    else:
-        advice = ""
     kind = SignInDenied if error == "access_denied" else SignInError
-    return kind(f"{issuer} did not let you sign in ({said}).{advice}")
+    return kind(f"{issuer} did not let you sign in ({said}).{advice(said)}")

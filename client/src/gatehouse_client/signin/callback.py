@@ -87,6 +87,7 @@ class CallbackListener:
             raise SignInError(
                 f"Nobody signed in in time: no answer came to {self.address.uri}. Run it again when you are ready; if"
                 " you did sign in, the answer did not reach this machine (`gatehouse login --paste` takes it by hand)."
+                " If the browser showed an error of the tenant: `gatehouse doctor`."
             )
         if isinstance(self._outcome, SignInError):
             raise self._outcome

@@ -49,6 +49,7 @@ class AuthorizationServer(BaseModel):
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
+    jwks_uri: str | None = None
     revocation_endpoint: str | None = None
     registration_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
@@ -146,6 +147,17 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
             may not be used, or does not support PKCE with S256 (MCP, "Authorization code protection").
         UnreachableError: the authorization server does not answer or fails.
     """
+    url, server = await issuer_metadata(fetch, issuer, server_url)
+    return _checked(server, issuer, url)
+
+
+async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple[str, AuthorizationServer]:
+    """What the authorization server publishes, and where: its endpoints may be used, nothing else is checked.
+
+    Raises:
+        SignInError: there is none, it is invalid, or names endpoints that may not be used.
+        UnreachableError: the authorization server does not answer or fails.
+    """
     require_safe(issuer, "authorization server of the server", server_url, private_network=fetch.private_network)
     if urlsplit(issuer).query or urlsplit(issuer).fragment:
         raise SignInError(f"The issuer {foreign(issuer)!r} has a query or a fragment (RFC 8414 section 2).")
@@ -157,12 +169,12 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
         if document is None:
             seen.append(_seen(reply))
             continue
-        server = _checked(_validated(AuthorizationServer, document, url), issuer, url)
+        server = _validated(AuthorizationServer, document, url)
         for name in _ENDPOINTS:
             endpoint = getattr(server, name)
             if endpoint is not None:
                 require_safe(endpoint, f"{name} of {issuer}", issuer, private_network=fetch.private_network)
-        return server
+        return url, server
     raise SignInError(
         f"The authorization server {issuer} has no metadata: {', '.join(seen)}. Endpoints are not guessed."
     )

@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import anyio
 import httpx2
 
+from ..doctor.entries import advice
 from ..errors import SignInError, UnreachableError, foreign
 from ..trace import Trace
 from .network import NetworkGuard
@@ -87,13 +88,13 @@ class Fetcher:
         """
         return await self._exchange(_request("POST", url, data=form, headers=headers))
 
-    async def post_json(self, url: str, document: Mapping[str, Any]) -> Reply:
+    async def post_json(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
         """Post a JSON object. Never follows a redirect.
 
         Raises:
             UnreachableError, SignInError: as `get`.
         """
-        return await self._exchange(_request("POST", url, json=document))
+        return await self._exchange(_request("POST", url, json=document, headers=headers))
 
     async def _exchange(self, request: httpx2.Request) -> Reply:
         url = str(request.url)
@@ -104,7 +105,8 @@ class Fetcher:
             raise UnreachableError(f"{_place(url)} did not answer within {TIMEOUT:.0f} s.") from error
         except httpx2.HTTPError as error:
             detail = foreign(str(error)) or type(error).__name__
-            raise UnreachableError(f"{_place(url)} cannot be reached: {detail}. Is it running?") from error
+            known = advice(detail, otherwise="Is it running?")
+            raise UnreachableError(f"{_place(url)} cannot be reached: {detail}.{known}") from error
 
     async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
         url = str(request.url)

@@ -9,6 +9,7 @@ from typing import Final
 from ..errors import TokenRefused
 from ..grant import Grant
 from .challenge import Challenge
+from .client import OAuthClient
 from .discovery import choose_issuer, discover_issuer, discover_resource
 from .fetch import Fetcher
 from .registration import Registration
@@ -63,6 +64,10 @@ class Provider:
         """Whether a stored grant belongs to our client and issuer (MCP, "Authorization server binding")."""
         ours = self._options.issuer in (None, grant.issuer)
         return ours and self._registration.client_of(grant) is not None
+
+    def client_at(self, issuer: str) -> OAuthClient | None:
+        """Our client at `issuer`; None while it has not registered itself yet."""
+        return self._registration.known_at(issuer)
 
     async def sign_in(self, challenge: Challenge | None, held: Iterable[str] = (), *, anew: bool = False) -> Grant:
         """A new grant.

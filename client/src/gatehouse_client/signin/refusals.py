@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..doctor.entries import advice, advice_on
 from ..errors import ForbiddenError, SignInError, foreign
 from ..grant import Grant
 from .challenge import Challenge
@@ -15,9 +16,10 @@ _MACHINES: Final = "Applications > APIs > the API > Application Access"
 def refused_token(server: str, grant: Grant | None, challenge: Challenge | None) -> SignInError:
     """The server answers 401 to a token that has just been issued."""
     issuer = f" by {grant.issuer}" if grant else ""
+    said = _said(challenge)
     return SignInError(
-        f"{server} refuses the token that was just issued{issuer} ({_said(challenge) or '401'})."
-        " Do the server and the application use the same tenant, and is AUTH0_AUDIENCE the API that the server wants?"
+        f"{server} refuses the token that was just issued{issuer} ({said or '401'})."
+        f"{advice(said, otherwise=advice_on('accepted'))}"
     )
 
 
@@ -38,7 +40,7 @@ def forbidden(server: str, grant: Grant | None, challenge: Challenge | None, per
         f"{problem}: {server} answered 403 ({_said(challenge) or 'no reason given'})."
         f"{f' Signed in as {person}.' if person else ''}"
         f" An administrator of the tenant can grant it (Auth0: {_MACHINES if _is_machine(person) else _USERS});"
-        " then run `gatehouse login --force`."
+        " then run `gatehouse login --force`. (More: gatehouse doctor --explain role)"
     )
     return ForbiddenError(message, missing)
 

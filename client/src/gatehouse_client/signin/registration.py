@@ -46,6 +46,10 @@ class Registration(Protocol):
         """The client that `grant` was issued to; None when it is not ours."""
         ...
 
+    def known_at(self, issuer: str) -> OAuthClient | None:
+        """The client at `issuer`, without making one."""
+        ...
+
     def forget(self, issuer: str) -> bool:
         """Forget a client that registered itself, which the issuer may not know any more; False if there is none."""
         ...
@@ -63,6 +67,10 @@ class PreRegistered:
 
     def client_of(self, grant: Grant) -> OAuthClient | None:
         return self.client if grant.client_id == self.client.client_id else None
+
+    def known_at(self, issuer: str) -> OAuthClient | None:
+        del issuer
+        return self.client
 
     def forget(self, issuer: str) -> bool:
         del issuer
@@ -165,6 +173,10 @@ class SelfRegistered:
         kept = self.store.load(grant.issuer)
         return kept.client if kept is not None and kept.client_id == grant.client_id else None
 
+    def known_at(self, issuer: str) -> OAuthClient | None:
+        kept = self.store.load(issuer)
+        return kept.client if kept is not None else None
+
     def forget(self, issuer: str) -> bool:
         return self.store.forget(issuer)
 
@@ -230,6 +242,6 @@ def _refused(reply: Reply, issuer: str) -> SignInError | UnreachableError:
     else:
         advice = (
             " Dynamic registration may be off (Auth0: Settings > Advanced > Dynamic Client Registration). Or make an"
-            " application there, and set AUTH0_CLIENT_ID."
+            " application there, and set AUTH0_CLIENT_ID. (More: gatehouse doctor --explain registration)"
         )
     return SignInError(f"{issuer} did not register the client ({said}).{advice}")

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..doctor.entries import advice, advice_on
 from ..errors import SignInError, TokenRefused, UnreachableError, foreign
 from ..grant import ClientAuthentication, Grant
 from .client import OAuthClient
@@ -111,9 +112,10 @@ def refusal(reply: Reply, document: Mapping[str, object], issuer: str) -> TokenR
     said = f"{code}: {description}" if description else code
     if reply.status >= 500 or reply.status == 429:
         return UnreachableError(f"The token endpoint of {issuer} cannot serve now ({reply.status}, {said}).")
-    advice = ""
     if code == "invalid_client" or (reply.status == 401 and code == "access_denied"):
-        advice = " Are AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET the application's?"
+        known = f" {advice_on('credentials')}"
     elif code == "unauthorized_client":
-        advice = " The application's settings in the tenant do not allow it (Advanced Settings > Grant Types)."
-    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{advice}", code)
+        known = f" {advice_on('grant-types')}"
+    else:
+        known = advice(said)
+    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{known}", code)

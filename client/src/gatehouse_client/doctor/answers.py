@@ -1,0 +1,103 @@
+"""What a tenant answers to an authorization request at once, before any person has to do anything.
+
+The request has `prompt=none` (OpenID Connect Core section 3.1.2.1): where all is well the answer is `login_required`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from ..errors import foreign
+from ..signin.authorization import AuthorizationRequest
+from ..signin.discovery import AuthorizationServer
+from ..signin.fetch import Fetcher, Reply
+from .entries import ENTRIES, check_of
+
+_TO_BE_ASKED: Final = frozenset(
+    {"login_required", "consent_required", "interaction_required", "account_selection_required"}
+)
+_HIDDEN: Final = re.compile(r"<(script|style|svg)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The tenant's answer.
+
+    Attributes:
+        error: its `error`; empty on a page that does not show it.
+        said: error and description, for a person; of a page its words.
+        on_page: whether it ended on a page of the tenant, not at the callback.
+    """
+
+    error: str
+    said: str
+    on_page: bool
+
+    @property
+    def is_welcome(self) -> bool:
+        """Whether only the person is missing."""
+        if self.on_page:
+            return self.check is None and bool(re.search(r"(login|consent|interaction)[_ ]required", self.said.lower()))
+        return self.error in _TO_BE_ASKED
+
+    @property
+    def check(self) -> str | None:
+        """The check that the refusal is about, where it is a known one."""
+        return check_of(self.said) or ("grant-types" if self.error == "unauthorized_client" else None)
+
+    def __str__(self) -> str:
+        if not self.on_page:
+            return foreign(self.said, 160)
+        words = self.said.casefold()
+        phrases = [words.find(part) for entry in ENTRIES.values() for part in entry.said]
+        start = min((at for at in phrases if at >= 0), default=0)
+        return f"on a page: {foreign(self.said[start:], 80)}"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Sends authorization requests as one client.
+
+    Attributes:
+        redirect_uri: the client's callback, which nothing is sent to: the redirect is read, not followed.
+    """
+
+    fetch: Fetcher
+    server: AuthorizationServer
+    client_id: str
+    redirect_uri: str
+
+    async def ask(self, **target: str) -> Answer:
+        """Send the request as a sign-in does, but for `prompt=none`.
+
+        Args:
+            target: `scope`, `audience`, `resource`.
+
+        Raises:
+            UnreachableError, SignInError: as `Fetcher.get`.
+        """
+        request = AuthorizationRequest.to(
+            self.server,
+            client_id=self.client_id,
+            redirect_uri=self.redirect_uri,
+            target={**target, "prompt": "none"},
+        )
+        return _read(await self.fetch.get(request.url), self.redirect_uri)
+
+
+def _read(reply: Reply, redirect_uri: str) -> Answer:
+    location = reply.headers.get("location", "")
+    if location.startswith(redirect_uri):
+        values = parse_qs(urlsplit(location).query)
+        error, description = values.get("error", [""])[0], values.get("error_description", [""])[0]
+        return Answer(error, f"{error}: {description}" if description else error, on_page=False)
+    document = reply.json()
+    if document is not None:
+        error = str(document.get("error", ""))
+        return Answer(error, f"{error}: {document.get('error_description', '')}", on_page=True)
+    text = html.unescape(_HIDDEN.sub(" ", reply.body.decode("utf-8", "replace")))
+    return Answer("", " ".join(text.split()) or f"HTTP {reply.status}", on_page=True)

@@ -1,0 +1,123 @@
+"""What the stored sign-in tells: the tokens that the tenant issues, and whom they let in."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import import_key
+
+from ..account import Account
+from ..claims import decoded
+from ..errors import GatehouseError, TokenRefused
+from ..grant import Grant
+from ..permissions import permissions_of, roles_allow
+from ..settings import Settings
+from ..signin.fetch import Fetcher
+from ..signin.ready import ReadyTokenAuth
+from .entries import ENTRIES, SIGN_IN
+from .findings import Record
+from .server import see_acceptance
+from .tenant import Keys
+
+_CHECKS: Final = tuple(check for check, entry in ENTRIES.items() if entry.group == SIGN_IN)
+_IN_TOKEN: Final = ("token-audience", "token-signature", "rbac", "role")
+
+
+async def see_sign_in(
+    fetch: Fetcher, settings: Settings, account: Account, audience: str, issuer: str, keys: Keys, record: Record
+) -> None:
+    """Look at the stored sign-in, renewed so that it is what the tenant issues now."""
+    no_person = settings.gatehouse_sign_in in ("machine", "assertion")
+    grant = await _grant(account, settings.mcp_public_url, record, no_person=no_person)
+    if grant is None:
+        record.unknown(_CHECKS, "nobody is signed in: run `gatehouse login`, then this again")
+        return
+    header, claims = decoded(grant.access_token)
+    if claims:
+        record.ok("token", f"A JWT ({header.get('typ', 'without typ')}, {header.get('alg')}).")
+        _see_audience(claims, audience, issuer, record)
+        _see_signature(grant.access_token, header, keys, record)
+        _see_permissions(grant, claims, settings.required_permission, record)
+    else:
+        parts = grant.access_token.count(".") + 1
+        record.wrong("token", f"Not a JWT ({parts} parts): only the tenant can read it.")
+        record.unknown(_IN_TOKEN, "the token is opaque")
+    await see_acceptance(fetch, settings.mcp_public_url, grant, record)
+
+
+async def _grant(account: Account, server: str, record: Record, *, no_person: bool) -> Grant | None:
+    ready = account.auth()
+    if isinstance(ready, ReadyTokenAuth):
+        record.unknown("refresh-token", "a ready token (GATEHOUSE_TOKEN) is not renewed")
+        return ready.grant
+    async with account.store.locked(server):
+        grant = account.store.load(server, account.provider.owns)
+        if grant is None:
+            return None
+        if grant.refresh_token is None and no_person:
+            record.unknown("refresh-token", "a machine signs in anew in its place")
+            return grant
+        if grant.refresh_token is None:
+            asked = "offline_access" in grant.requested_scopes
+            seen = "It was asked for, and not issued." if asked else "The sign-in did not ask for one."
+            record.wrong("refresh-token", seen)
+            return grant
+        try:
+            renewed = await account.provider.renew(grant)
+        except TokenRefused as error:
+            record.wrong("refresh-token", str(error))
+            return grant
+        except GatehouseError as error:
+            record.unknown("refresh-token", str(error))
+            return grant
+        account.store.save(renewed)
+    record.ok("refresh-token", "The sign-in was renewed.")
+    return renewed
+
+
+def _see_audience(claims: dict[str, Any], audience: str, issuer: str, record: Record) -> None:
+    named = claims.get("aud")
+    audiences = named if isinstance(named, list) else [named]
+    if audience not in audiences:
+        record.wrong("token-audience", f"aud is {named!r}, expected is {audience!r}.")
+    elif claims.get("iss") != issuer:
+        record.wrong("token-audience", f"iss is {claims.get('iss')!r}, expected is {issuer!r}.")
+    else:
+        record.ok("token-audience", audience)
+
+
+def _see_signature(token: str, header: dict[str, Any], keys: Keys, record: Record) -> None:
+    algorithm, key_id = header.get("alg"), header.get("kid")
+    key = keys.get(str(key_id))
+    if not keys:
+        record.unknown("token-signature", "the tenant's keys cannot be had")
+    elif algorithm != "RS256":
+        record.wrong("token-signature", f"The token is signed with {algorithm}; the published keys are for RS256.")
+    elif key is None:
+        record.wrong("token-signature", f"The token's key {key_id!r} is not among the published ones.")
+    else:
+        try:
+            jws.deserialize_compact(token, import_key(dict(key)), algorithms=["RS256"])
+        except (JoseError, ValueError) as error:
+            record.wrong("token-signature", f"The signature does not match: {type(error).__name__}.")
+        else:
+            record.ok("token-signature", f"RS256, by the key {key_id}")
+
+
+def _see_permissions(grant: Grant, claims: dict[str, Any], required: str, record: Record) -> None:
+    person = grant.person or "the person"
+    if "permissions" in claims:
+        record.ok("rbac", "The token says what the person may.")
+    elif str(claims.get("sub", "")).endswith("@clients"):
+        record.unknown("rbac", "a machine is signed in, which has no roles")
+    else:
+        record.wrong("rbac", "The token has no `permissions` claim.")
+    granted, allowed = permissions_of(grant), roles_allow(claims)
+    if required in granted:
+        record.ok("role", f"{person}: {' '.join(granted)}")
+    elif required in allowed:
+        record.wrong("role", f"The roles of {person} allow {required}, but the sign-in did not get it: sign in again.")
+    else:
+        record.wrong("role", f"{person} lacks {required}; granted: {' '.join(granted) or 'nothing'}.")

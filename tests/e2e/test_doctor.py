@@ -1,0 +1,153 @@
+"""`gatehouse doctor` against the running stack: silent where all is well, and right about each misconfiguration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack import NO_BROWSER, Stack
+
+
+@contextmanager
+def misconfigured(stack: Stack, preset: str) -> Iterator[None]:
+    """The tenant with that mistake in it, mended afterwards."""
+    stack.control("POST", f"presets/{preset}")
+    try:
+        yield
+    finally:
+        stack.control("POST", "reset")
+
+
+def examined(
+    stack: Stack, home: Path, *arguments: str, code: int, **variables: str
+) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """What the doctor found: each check's result, and the whole findings."""
+    done = stack.gatehouse("doctor", "--json", *arguments, home=home, browser=NO_BROWSER, **variables)
+    assert done.returncode == code, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["ok"] is (code == 0)
+    findings = {finding["check"]: finding for finding in report["checks"]}
+    return {check: finding["result"] for check, finding in findings.items()}, findings
+
+
+def wrong(results: dict[str, str]) -> set[str]:
+    return {check for check, result in results.items() if result == "wrong"}
+
+
+def test_nothing_is_wrong_with_the_right_set_up_before_a_sign_in(stack: Stack, home: Path) -> None:
+    results, findings = examined(stack, home, code=0)
+    assert results["resource-profile"] == results["api"] == results["grant-types"] == "ok"
+    assert results["role"] == results["domain-connection"] == "unknown"
+    assert "gatehouse login" in findings["role"]["seen"]
+    assert "--register" in findings["domain-connection"]["seen"]
+
+
+def test_nothing_is_wrong_with_the_right_set_up_after_a_sign_in(stack: Stack, home: Path) -> None:
+    assert stack.gatehouse("login", home=home).returncode == 0
+    results, _ = examined(stack, home, "--register", code=0)
+    assert {check for check, result in results.items() if result == "unknown"} <= {"tls"}
+    again, _ = examined(stack, home, code=0)
+    assert again["domain-connection"] == "ok", "the client that was registered is kept for the next time"
+    assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0, "the sign-in is still good"
+
+
+@pytest.mark.parametrize(
+    ("preset", "found"),
+    [
+        ("opaque-token", {"resource-profile"}),
+        ("resource-profile-off", {"resource-profile"}),
+        ("default-audience", {"resource-profile"}),
+        ("slash-mismatch", {"api"}),
+        ("no-domain-connection", {"domain-connection"}),
+        ("no-client-grant", {"client-grant", "third-party-grant"}),
+        ("dcr-off", {"registration"}),
+        ("role-missing", {"role"}),
+        ("hs256-api", {"token-signature"}),
+    ],
+)
+def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
+    stack: Stack, home: Path, preset: str, found: set[str]
+) -> None:
+    with misconfigured(stack, preset):
+        stack.gatehouse("login", home=home)
+        results, findings = examined(stack, home, "--register", code=1)
+    assert wrong(results) == found
+    for check in found:
+        assert findings[check]["advice"]
+        assert findings[check]["fix"]
+
+
+def test_every_misconfiguration_of_the_tenant_has_its_test(stack: Stack) -> None:
+    marks = test_each_misconfiguration_is_found_by_its_check_and_by_no_other.pytestmark  # type: ignore[attr-defined]
+    tried = {preset for preset, _ in marks[0].args[1]}
+    assert {preset["name"] for preset in stack.control("GET", "presets").json()["presets"]} == tried
+
+
+@pytest.mark.parametrize(
+    ("variables", "found", "told"),
+    [
+        ({"AUTH0_CLIENT_ID": "nobody"}, {"application"}, "nobody"),
+        ({"OAUTH_CALLBACK_URI": "http://127.0.0.1:5000/callback"}, {"callback"}, "127.0.0.1:5000"),
+        ({"AUTH0_CLIENT_SECRET": "wrong-secret-of-somebody"}, {"credentials"}, "access_denied"),
+        (
+            {
+                "AUTH0_CLIENT_ID": "tpc_GatehouseInspectorDemoClient00000",
+                "AUTH0_CLIENT_SECRET": "",
+                "OAUTH_CALLBACK_URI": "http://localhost:6274/oauth/callback",
+                "GATEHOUSE_SIGN_IN": "device",
+            },
+            {"grant-types"},
+            "device_code",
+        ),
+    ],
+)
+def test_wrong_settings_of_the_agent_are_found(
+    stack: Stack, home: Path, variables: dict[str, str], found: set[str], told: str
+) -> None:
+    results, findings = examined(stack, home, code=1, **variables)
+    assert found <= wrong(results) <= {*found, "credentials"}
+    assert all(told in findings[check]["seen"] for check in found)
+    assert "wrong-secret-of-somebody" not in json.dumps(findings)
+
+
+def test_another_url_of_the_server_is_found(stack: Stack, home: Path) -> None:
+    results, findings = examined(stack, home, code=1, AUTH0_AUDIENCE=f"{stack.audience}/")
+    assert wrong(results) == {"api", "resource-identifier"}
+    assert "the final slash" in findings["api"]["seen"]
+    assert findings["resource-identifier"]["fix"]["environment"] == f"AUTH0_AUDIENCE={stack.mcp_url}"
+
+
+def test_another_tenant_than_the_servers_is_found(stack: Stack, home: Path) -> None:
+    results, _ = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer.removesuffix("/"))
+    assert {"authorization-server", "issuer"} <= wrong(results)
+
+
+def test_a_server_that_is_not_there_is_one_finding(stack: Stack, home: Path) -> None:
+    results, findings = examined(
+        stack, home, code=1, MCP_PUBLIC_URL="http://localhost:1/mcp", AUTH0_ISSUER=stack.issuer
+    )
+    assert "server" in wrong(results)
+    assert results["challenge"] == results["resource-metadata"] == "unknown"
+    assert "Traceback" not in json.dumps(findings)
+
+
+def test_a_check_can_be_left_out(stack: Stack, home: Path) -> None:
+    with misconfigured(stack, "dcr-off"):
+        results, _ = examined(stack, home, "--skip", "registration", code=0)
+    assert "registration" not in results
+
+
+def test_for_a_person_each_check_is_a_line_and_what_is_wrong_comes_with_its_fix(stack: Stack, home: Path) -> None:
+    with misconfigured(stack, "dcr-off"):
+        done = stack.gatehouse("doctor", home=home, browser=NO_BROWSER)
+    assert done.returncode == 1
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert any(line.startswith("✓ callback") for line in lines)
+    assert any(line.startswith("– role") for line in lines)
+    at = next(index for index, line in enumerate(lines) if line.startswith("✗ registration"))
+    assert lines[at + 2].startswith("dashboard: Settings > Advanced > Dynamic Client Registration")
