@@ -252,7 +252,7 @@ def test_an_apply_that_breaks_off_goes_on_where_it_was(bench: Bench, step: str) 
     posts = [each for each in bench.sent("POST") if each == "POST clients"]
     names = [each["name"] for each in bench.dashboard("GET", "clients")]
     assert len(names) == len(set(names)), "nothing was made twice"
-    assert len(posts) == 4 + (step == "clients")
+    assert len(posts) == 5 + (step == "clients")
 
 
 def test_a_thing_that_was_made_and_not_finished_is_finished(bench: Bench) -> None:
@@ -278,12 +278,12 @@ def test_an_apply_that_the_person_interrupts_goes_on_where_it_was(bench: Bench) 
         process.send_signal(signal.SIGINT)
         rest = chatter.read()
     assert process.returncode == 130
-    assert rest.endswith("9 of 12 steps are done. The same command goes on from there.\nInterrupted.\n")
+    assert rest.endswith("10 of 13 steps are done. The same command goes on from there.\nInterrupted.\n")
     with bench.http() as http:
         http.delete("__mock__/faults")  # the signal may have been quicker than the request
     assert bench.run("apply", "--yes").exit_code == 0
     assert bench.run("plan").exit_code == 0
-    assert len(bench.dashboard("GET", "clients")) == 5, "nothing was made twice"
+    assert len(bench.dashboard("GET", "clients")) == 6, "nothing was made twice"
 
 
 def test_drift_in_the_dashboard_is_shown_and_repaired(bench: Bench) -> None:
@@ -402,7 +402,7 @@ def test_a_rate_limit_is_waited_for(bench: Bench) -> None:
     fault = {"path": "/api/v2/clients", "method": "POST", "action": "rate_limit", "headers": {"retry-after": "0"}}
     bench.fault(**fault, times=2)
     assert bench.run("apply", "--yes").exit_code == 0
-    assert len(bench.dashboard("GET", "clients")) == 5
+    assert len(bench.dashboard("GET", "clients")) == 6
     bench.fault(endpoint="management", action="rate_limit", headers={"retry-after": "0"}, times=None)
     limited = bench.run("plan")
     assert limited.exit_code == 5
@@ -541,7 +541,7 @@ def test_export_writes_a_script_for_the_auth0_cli_that_a_shell_can_read(bench: B
     )
     assert recorded.returncode == 0, recorded.stderr
     calls = recorded.stderr.splitlines()
-    assert (calls.count("clients"), calls.count("client-grants"), calls[-1]) == (4, 2, "tenants/settings")
+    assert (calls.count("clients"), calls.count("client-grants"), calls[-1]) == (5, 2, "tenants/settings")
     assert {"connections/ID", "connections/ID/clients", "roles/ID/permissions"} <= set(calls)
 
 
