@@ -36,10 +36,10 @@ chat: ## Talk with the agent
 demo: ## The whole story, with no hands
 	$(STACK) demo
 
-e2e: ## End-to-end suite against a stack of its own
+e2e: ## End-to-end suite against stacks of its own
 	$(STACK) e2e
 
-test: ## All tests; needs no Docker
+test: ## All tests but the end-to-end suite; needs no Docker
 	$(STACK) test
 
 browser: ## Tests of the tenant's pages in a real Chromium

@@ -100,7 +100,7 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test, the end-to-end suite in the local runtime among them."""
+    """Run every test but the end-to-end suite."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
     chosen = arguments.rest or endtoend.PARALLEL

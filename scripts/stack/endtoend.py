@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 
 import docker
 import local
@@ -12,6 +13,7 @@ from environment import ROOT
 from report import Problem, say
 
 PROJECT = "gatehouse-e2e"
+SECONDS = 120
 SUITE = "tests/e2e"
 # What the containers could change; the agent's own ways and words are the same against any stack.
 OF_THE_STACK = ("story", "tokens", "operations", "refresh", "revisions", "other_clients", "demo")
@@ -24,11 +26,22 @@ FILES = ("--env-file", ".env.example", "-f", "docker-compose.yml", "-f", "tests/
 
 def in_local_processes() -> int:
     """The suite starts its own processes on free ports."""
-    packages.ensure()
-    return local.run([str(packages.PYTHON), "-m", "pytest", *PARALLEL, SUITE])
+    return _on_processes(SUITE)
 
 
 def in_docker() -> int:
+    """What concerns the stack runs in a container against containers, the rest on processes of this machine."""
+    files = (path.relative_to(ROOT) for path in sorted((ROOT / SUITE).glob("test_*.py")))
+    rest = [str(path) for path in files if path.stem.removeprefix("test_") not in OF_THE_STACK]
+    return _in_containers() or _on_processes(*rest)
+
+
+def _on_processes(*tests: str) -> int:
+    packages.ensure()
+    return local.run([str(packages.PYTHON), "-m", "pytest", *PARALLEL, *tests])
+
+
+def _in_containers() -> int:
     """The suite runs in a container against a Compose project of its own, without published ports.
 
     The project comes up in both orders: first the server without the tenant (it must live, and not be ready), then
@@ -42,7 +55,7 @@ def in_docker() -> int:
         _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
         say("tenant up: ready")
         _probe("ready")
-        return _suite()
+        return _suite() or _sign_in_from_the_agents_container()
     finally:
         _run("--profile", "*", "down", "--remove-orphans", "--volumes", "--timeout", "10")
 
@@ -51,6 +64,29 @@ def _suite() -> int:
     files = [f"{SUITE}/test_{name}.py" for name in OF_THE_STACK]
     pytest = ("python", "-m", "pytest", "-p", "no:cacheprovider", *files)
     return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", *pytest)
+
+
+def _sign_in_from_the_agents_container() -> int:
+    """The address is printed, a browser outside the container opens it, and the callback arrives in the container."""
+    say("the agent's container: sign-in with a browser elsewhere")
+    login = _command("run", "--rm", "--no-TTY", "--no-deps", "client", "login")
+    process = subprocess.Popen(
+        login, cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    killer = threading.Timer(SECONDS, process.kill)
+    killer.start()
+    try:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "/authorize?" in line:
+                _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", f"{SUITE}/robot.py", line.strip())
+        if process.wait() != 0:
+            raise Problem(f"The agent's container did not sign in:\n{''.join(said)}")
+    finally:
+        killer.cancel()
+    return 0
 
 
 def _probe(state: str) -> None:
@@ -66,7 +102,13 @@ def _compose(*arguments: str) -> None:
 
 
 def _run(*arguments: str) -> int:
+    return subprocess.run(_command(*arguments), cwd=ROOT, env=_environment(), check=False).returncode
+
+
+def _command(*arguments: str) -> list[str]:
+    return docker.compose("--progress", "quiet", *FILES, *arguments, project=PROJECT)
+
+
+def _environment() -> dict[str, str]:
     # The suite's stack is the offline one, whatever the shell's variables name.
-    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("DOCKER_")}
-    command = docker.compose("--progress", "quiet", *FILES, *arguments, project=PROJECT)
-    return subprocess.run(command, cwd=ROOT, env=kept, check=False).returncode
+    return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("DOCKER_")}
