@@ -139,7 +139,10 @@ async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answe
             answers = await at_once_until_spoilt(cold, tokens)
             if name != "is slow":
                 assert all(map(is_told_to_try_again, answers)), name
-        assert {answer.status_code for answer in answers} == {200}, "the last one, slow, is not too slow"
+        deadline = time.monotonic() + SECONDS  # the first may come while the last failure still holds fetches back
+        while {answer.status_code for answer in answers} != {200}:
+            assert time.monotonic() < deadline, "the last one, slow, is not too slow"
+            answers = await at_once(cold, tokens)
 
 
 @pytest.mark.requirement("S20")
