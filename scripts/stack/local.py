@@ -127,11 +127,13 @@ def _alive(pid: int) -> bool:
     command = Path(f"/proc/{pid}/cmdline")
     if command.parent.parent.exists() and Path("/proc/self").exists():
         try:
-            return b"honcho" in command.read_bytes()
+            shown = command.read_bytes()
+            # Empty: just being replaced by honcho (the system has not written it yet), or dead and not yet buried.
+            return b"honcho" in shown if shown else b") Z" not in command.with_name("stat").read_bytes()
         except OSError:
             return False
-    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return "honcho" in shown.stdout
+    listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "honcho" in listed.stdout
 
 
 def _group_alive(pid: int) -> bool:
