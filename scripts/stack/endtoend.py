@@ -26,23 +26,12 @@ FILES = ("--env-file", ".env.example", "-f", "docker-compose.yml", "-f", "tests/
 
 def in_local_processes() -> int:
     """The suite starts its own processes on free ports."""
-    return _on_processes(SUITE)
+    packages.ensure()
+    return local.run([str(packages.PYTHON), "-m", "pytest", *PARALLEL, SUITE])
 
 
 def in_docker() -> int:
-    """What concerns the stack runs in a container against containers, the rest on processes of this machine."""
-    files = (path.relative_to(ROOT) for path in sorted((ROOT / SUITE).glob("test_*.py")))
-    rest = [str(path) for path in files if path.stem.removeprefix("test_") not in OF_THE_STACK]
-    return _in_containers() or _on_processes(*rest)
-
-
-def _on_processes(*tests: str) -> int:
-    packages.ensure()
-    return local.run([str(packages.PYTHON), "-m", "pytest", *PARALLEL, *tests])
-
-
-def _in_containers() -> int:
-    """The suite runs in a container against a Compose project of its own, without published ports.
+    """What concerns the stack runs in a container against a Compose project of its own, without published ports.
 
     The project comes up in both orders: first the server without the tenant (it must live, and not be ready), then
     the tenant; the natural order is the second start.
