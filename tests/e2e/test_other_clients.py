@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -143,7 +145,19 @@ class HeadlessOAuth(OAuth):
     """FastMCP's sign-in with its own callback listener; only the browser is ours."""
 
     async def redirect_handler(self, authorization_url: str) -> None:
-        threading.Thread(target=sign_in, args=(authorization_url, ALICE, PASSWORDS[ALICE]), daemon=True).start()
+        threading.Thread(target=self._browse, args=(authorization_url,), daemon=True).start()
+
+    def _browse(self, url: str) -> None:
+        # The listener is started after this; a person takes longer than that, the robot may not.
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("localhost", self.redirect_port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                break
+        sign_in(url, ALICE, PASSWORDS[ALICE])
 
 
 @pytest.mark.filterwarnings("ignore:Using in-memory token storage")
