@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from typing import Any
@@ -17,6 +18,8 @@ def serve(app: Any) -> None:  # noqa: ANN401 - an ASGI app of whatever framework
     """Serve the app until a signal ends it: no access log, no Server header, warnings only."""
     # The SDKs set up logging of their own, at level INFO and in colour: none of that is measured.
     logging.basicConfig(level=logging.WARNING, force=True)
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -48,6 +48,24 @@ async def test_a_body_of_the_greatest_size_is_served_and_a_larger_one_is_not(
     assert '"reason": "body_too_large"' in caplog.messages[-1]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "method": "tools/call"}',
+        rb'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "\ud800"}}',
+    ],
+    ids=["two methods", "half a character"],
+)
+async def test_a_body_that_is_not_read_alike_by_all_is_refused(
+    server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    caplog.set_level(logging.INFO, "gatehouse.audit")
+    answer = await server.post("/mcp", headers=headers(issuer), content=body)
+    assert answer.status_code == 400
+    assert "JSON that can be read in one way only" in answer.json()["error"]["message"]
+    assert '"reason": "malformed_message"' in caplog.messages[-1]
+
+
 async def test_a_body_that_does_not_come_in_time_is_not_waited_for(
     server: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

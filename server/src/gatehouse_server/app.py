@@ -79,7 +79,6 @@ def protect(
             challenges=challenges,
             metrics=metrics,
             resource=settings.public_url,
-            profile=profile,
             hierarchy=hierarchy,
             trail=trail,
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring_ascii as _quoted
 
 from .operations import NO_MESSAGE, Operation
 
@@ -50,21 +50,20 @@ def to_logger(record: Record) -> None:
 
 def line_of(record: Record) -> str:
     """The record as one line of JSON in ASCII, whatever names the client chose."""
-    texts = (
-        ("time", _timestamp(time.time())),
-        ("request_id", record.request_id),
-        ("decision", record.decision),
-        ("reason", record.reason),
-        ("subject", record.subject),
-        ("client", record.client),
-        ("operation", record.operation.method[:LONGEST_NAME]),
-        ("target", record.operation.name[:LONGEST_NAME]),
+    operation = record.operation
+    missing = f'"missing": {json.dumps(record.missing)}, ' if record.missing else ""
+    # Member by member: far faster than a dictionary through json.dumps, and this is on the way of every request.
+    return (
+        f'{{"time": "{_timestamp(time.time())}", "request_id": {_quoted(record.request_id)}, '
+        f'"decision": {_quoted(record.decision)}, "reason": {_quoted(record.reason)}, '
+        f"{_member('subject', record.subject)}{_member('client', record.client)}"
+        f"{_member('operation', operation.method[:LONGEST_NAME])}{_member('target', operation.name[:LONGEST_NAME])}"
+        f'{missing}"status": {record.status}, "duration_ms": {record.duration * 1000:.2f}}}'
     )
-    # Text by text: far faster than a dictionary through json.dumps, and this is on the way of every request.
-    members = [f'"{name}": {encode_basestring_ascii(text)}' for name, text in texts if text]
-    if record.missing:
-        members.append(f'"missing": {json.dumps(record.missing)}')
-    return f'{{{", ".join(members)}, "status": {record.status}, "duration_ms": {record.duration * 1000:.2f}}}'
+
+
+def _member(name: str, text: str | None) -> str:
+    return f'"{name}": {_quoted(text)}, ' if text else ""
 
 
 def _timestamp(now: float) -> str:

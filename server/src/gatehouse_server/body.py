@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Generator
 from typing import Any
 
 from starlette.types import Message, Receive
@@ -39,7 +39,7 @@ async def read_body(receive: Receive, *, most: int, seconds: float) -> bytes:
     try:
         async with asyncio.timeout(seconds):
             while len(parts) <= most:
-                message = await _checked(receive)
+                message = _checked(await receive())
                 parts += message.get("body", b"")
                 if not message.get("more_body"):
                     break
@@ -65,31 +65,30 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _next(receive: Receive, seconds: float) -> Message:
-    begun = _Begun(_checked(receive))
+    begun = _Begun(receive())
     if begun.message is not None:
-        return begun.message
+        return _checked(begun.message)
     try:
         async with asyncio.timeout(seconds):
-            return await begun
+            return _checked(await begun)
     except TimeoutError:
         raise BodyTooSlow from None
 
 
-async def _checked(receive: Receive) -> Message:
-    message = await receive()
+def _checked(message: Message) -> Message:
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message
 
 
 class _Begun:
-    """A coroutine that has run up to its first wait, or to its end: nearly always the body is there already, and
-    what need not be waited for needs no timer.
+    """What has run up to its first wait, or to its end: nearly always the body is there already, and what need not
+    be waited for needs no timer.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Message]) -> None:
+    def __init__(self, awaitable: Awaitable[Message]) -> None:
         self.message: Message | None = None
-        self._rest = coroutine.__await__()
+        self._rest = awaitable.__await__()
         try:
             self._waits_for = next(self._rest)
         except StopIteration as end:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import time
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -23,14 +23,13 @@ from .keys import KeysUnavailable
 from .metrics import Metrics
 from .operations import MalformedMessage, Operation, read_operation
 from .permissions import Hierarchy
-from .profiles import PROFILES, Profile
 from .streams import streaming
 from .tokens import TokenRefused, TokenVerifier, VerifiedToken
 
 MOST_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BLANK = b" \t"  # RFC 9110 section 5.6.3; what else Python calls a space is none in a header
 
 
@@ -65,7 +64,6 @@ class Gate:
     Args:
         app: what is protected.
         resource: the protected resource's identifier, for the SDK's own bindings.
-        profile: where a token says what it lets its client do.
         trail: is told of every decision.
     """
 
@@ -78,7 +76,6 @@ class Gate:
         challenges: Challenges,
         metrics: Metrics,
         resource: str,
-        profile: Profile = PROFILES["auth0"],
         hierarchy: Hierarchy | None = None,
         trail: audit.Trail = audit.to_logger,
     ) -> None:
@@ -88,7 +85,6 @@ class Gate:
         self._challenges = challenges
         self._metrics = metrics
         self._resource = resource
-        self._profile = profile
         self._hierarchy = hierarchy or Hierarchy()
         self._trail = trail
         self._callers: WeakKeyDictionary[VerifiedToken, Caller] = WeakKeyDictionary()
@@ -97,12 +93,11 @@ class Gate:
         if scope["type"] != "http":
             raise RuntimeError(f"the gate passes http only, not {scope['type']}")
         began = time.perf_counter()
-        # RFC 9110 section 5.5: blanks around a field's value are no part of it. The HTTP parser leaves those behind it.
-        scope["headers"] = [(name, value.strip(_BLANK)) for name, value in scope["headers"]]
-        record = audit.Record(_request_id(scope))
+        credentials, request_id = _read_headers(scope)
+        record = audit.Record(request_id)
         send = _answering(send, record)
         try:
-            receive = await self._decide(scope, receive, record)
+            receive = await self._decide(credentials, scope, receive, record)
         except Refused as refusal:
             record.reason, record.missing = refusal.reason, tuple(sorted(refusal.missing))
             await refusal.response(scope, receive, send)
@@ -115,8 +110,11 @@ class Gate:
             record.duration = time.perf_counter() - began
             self._write(record)
 
-    async def _decide(self, scope: Scope, receive: Receive, record: audit.Record) -> Receive:
+    async def _decide(self, credentials: list[bytes], scope: Scope, receive: Receive, record: audit.Record) -> Receive:
         """Let the request in by filling `scope["user"]`.
+
+        Args:
+            credentials: the values of its Authorization headers.
 
         Returns:
             The channel to read the request's body from.
@@ -124,7 +122,7 @@ class Gate:
         Raises:
             Refused: it does not pass.
         """
-        caller = await self._authenticate(scope)
+        caller = await self._authenticate(credentials)
         record.subject, record.client = caller.user.access_token.subject, caller.user.access_token.client_id
         operation = Operation(scope["method"])
         if scope["method"] == "POST":
@@ -140,9 +138,9 @@ class Gate:
         streaming.set(operation.wants_stream)
         return receive
 
-    async def _authenticate(self, scope: Scope) -> Caller:
+    async def _authenticate(self, credentials: list[bytes]) -> Caller:
         base = self._catalogue.base
-        token = self._bearer_token(scope)
+        token = self._bearer_token(credentials)
         if token is None:
             raise Refused("no_credentials", self._challenges.credentials_missing(base))
         try:
@@ -157,7 +155,7 @@ class Gate:
         return caller
 
     def _caller(self, verified: VerifiedToken) -> Caller:
-        permissions = self._hierarchy.expand(self._profile.granted(verified.claims))
+        permissions = self._hierarchy.expand(verified.granted)
         scopes = sorted(permissions)
         access_token = AccessToken(
             token=verified.token,
@@ -170,17 +168,16 @@ class Gate:
         )
         return Caller(AuthenticatedUser(access_token), AuthCredentials(scopes), permissions)
 
-    def _bearer_token(self, scope: Scope) -> str | None:
+    def _bearer_token(self, credentials: list[bytes]) -> str | None:
         """The token of the one Authorization header, None without a Bearer header (RFC 6750 section 2.1)."""
-        values: list[bytes] = [value for name, value in scope["headers"] if name == b"authorization"]
-        if not values:
+        if not credentials:
             return None
-        if len(values) > 1:
+        if len(credentials) > 1:
             raise self._malformed("The request has more than one Authorization header.")
-        scheme, _, given = values[0].partition(b" ")
+        scheme, _, given = credentials[0].partition(b" ")
         if scheme.lower() != b"bearer":
             return None
-        token: str = given.strip(_BLANK).decode("latin-1")
+        token = given.lstrip(_BLANK).decode("latin-1")
         if not token.isascii() or "," in token or token.split() != [token]:
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
         return token
@@ -219,14 +216,21 @@ class Gate:
         self._trail(record)
 
 
-def _request_id(scope: Scope) -> str:
-    """The caller's request id when it is a harmless one, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given: str = value.decode("latin-1")
-            if _REQUEST_ID.fullmatch(given):
-                return given
-    return secrets.token_hex(8)
+def _read_headers(scope: Scope) -> tuple[list[bytes], str]:
+    """Trim the header values. Returns the Authorization headers' values, and the caller's request id when it is a
+    harmless one, else a new one.
+    """
+    headers, credentials, request_id = [], [], None
+    for name, given in scope["headers"]:
+        # RFC 9110 section 5.5: blanks around a field's value are no part of it. The HTTP parser leaves those behind it.
+        value = given.strip(_BLANK)
+        headers.append((name, value))
+        if name == b"authorization":
+            credentials.append(value)
+        elif name == b"x-request-id" and request_id is None and _REQUEST_ID.fullmatch(value):
+            request_id = value.decode("ascii")
+    scope["headers"] = headers
+    return credentials, request_id or f"{random.getrandbits(64):016x}"
 
 
 def _answering(send: Send, record: audit.Record) -> Send:

@@ -6,17 +6,19 @@ repeat what the message says; the SDK refuses a request in which they differ, so
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from mcp_types import LOG_LEVEL_META_KEY
+
+from . import strict_json
 
 Kind = Literal["tool", "prompt", "resource"]
 Target = tuple[Kind, str]
 Reader = Callable[[Mapping[str, Any]], tuple[Target, ...]]
 
 
+_OBJECT = (dict, Mapping)  # nearly always a dict, which is found out far sooner than what is any Mapping
 # What a client asks for with these in `_meta` arrives while it waits for the result.
 _STREAMED = frozenset({"progressToken", LOG_LEVEL_META_KEY})
 
@@ -50,8 +52,8 @@ def read_operation(body: bytes) -> Operation:
             two different operations).
     """
     try:
-        message = _DECODER.decode(body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        message = strict_json.parse(body)
+    except strict_json.Ambiguous as error:
         raise MalformedMessage(f"The body is not JSON that can be read in one way only: {error}.") from error
     if isinstance(message, list):
         raise MalformedMessage("Batches are not accepted: send one JSON-RPC message per request.")
@@ -67,11 +69,11 @@ def read_operation(body: bytes) -> Operation:
 
 def operation_of(method: str, params: object) -> Operation:
     """The operation of a method with its parameters."""
-    if not isinstance(params, Mapping):
+    if not isinstance(params, _OBJECT):
         return Operation(method)
     reader = _TARGETS.get(method)
     meta = params.get("_meta")
-    wants_stream = isinstance(meta, Mapping) and not _STREAMED.isdisjoint(meta)
+    wants_stream = isinstance(meta, _OBJECT) and not _STREAMED.isdisjoint(meta)
     return Operation(method, reader(params) if reader else (), wants_stream)
 
 
@@ -110,17 +112,3 @@ _TARGETS = {
     "completion/complete": _completed,
     "subscriptions/listen": _subscribed,
 }
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is named twice")
-    return members
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)

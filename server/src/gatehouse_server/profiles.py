@@ -106,7 +106,7 @@ def _words(claims: Mapping[str, Any], path: Path) -> frozenset[str] | None:
     """What the claim lists; None when the token does not carry it."""
     value: Any = claims
     for name in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise MalformedGrant(f"{path[0]} is not an object")
         if name not in value:
             return None

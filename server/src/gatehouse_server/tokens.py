@@ -7,8 +7,6 @@ Auth0 docs, "Access token profiles".
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -18,6 +16,7 @@ from typing import Any
 
 import jwt
 
+from . import strict_json
 from .keys import SigningKeys
 from .profiles import PROFILES, MalformedGrant, Profile
 
@@ -47,13 +46,18 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class VerifiedToken:
-    """What is known about the caller after verification."""
+    """What is known about the caller after verification.
+
+    Attributes:
+        granted: the permissions that the token itself states, by its profile.
+    """
 
     token: str
     key_id: str
     client_id: str
     subject: str
     expires_at: int
+    granted: frozenset[str]
     claims: Mapping[str, Any]
 
 
@@ -67,7 +71,7 @@ class TokenVerifier:
         profile: what tells an access token, and where it says what it allows.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
-        cache_size: verified tokens that are remembered, by hash; what changes with time is checked at each use.
+        cache_size: verified tokens that are remembered; what changes with time is checked at each use.
         on_lookup: told `hit` or `miss` for every token.
     """
 
@@ -91,7 +95,7 @@ class TokenVerifier:
         self._profile = profile
         self._leeway = leeway
         self._clock = clock
-        self._verified: OrderedDict[bytes, VerifiedToken] = OrderedDict()
+        self._verified: OrderedDict[str, VerifiedToken] = OrderedDict()
         self._cache_size = cache_size
         # All tokens of a key have the same header.
         self._key_id = lru_cache(64)(self._read_key_id)
@@ -106,21 +110,20 @@ class TokenVerifier:
         """
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused("token_too_large", f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        known = self._verified.get(digest)
+        known = self._verified.get(token)
         if known is not None and self._keys.holds(known.key_id):
-            self._verified.move_to_end(digest)
+            self._verified.move_to_end(token)
             self._on_lookup("hit")
         else:
             self._on_lookup("miss")
-            self._verified.pop(digest, None)
+            self._verified.pop(token, None)
             known = await self._verify(token)
-            self._remember(digest, known)
+            self._remember(known)
         self._check_times(known.claims)
         return known
 
-    def _remember(self, digest: bytes, verified: VerifiedToken) -> None:
-        self._verified[digest] = verified
+    def _remember(self, verified: VerifiedToken) -> None:
+        self._verified[verified.token] = verified
         if len(self._verified) > self._cache_size:
             self._verified.popitem(last=False)
 
@@ -141,6 +144,7 @@ class TokenVerifier:
             client_id=claims.get("client_id") or claims["azp"],
             subject=claims["sub"],
             expires_at=int(claims["exp"]),
+            granted=self._granted(claims),
             claims=claims,
         )
 
@@ -169,7 +173,6 @@ class TokenVerifier:
         _check_time_types(claims)
         _check_text(claims, "sub")
         _check_client(claims)
-        self._check_grants(claims)
 
     def _check_issuer(self, issuer: object) -> None:
         if issuer != self._issuer or not isinstance(issuer, str):
@@ -187,9 +190,9 @@ class TokenVerifier:
         if id_token:
             raise TokenRefused("wrong_type", _IDENTITY_NOT_ACCESS)
 
-    def _check_grants(self, claims: dict[str, Any]) -> None:
+    def _granted(self, claims: dict[str, Any]) -> frozenset[str]:
         try:
-            self._profile.granted(claims)
+            return self._profile.granted(claims)
         except MalformedGrant as error:
             raise TokenRefused("invalid_claim", f"The token's {error}.") from error
 
@@ -231,8 +234,8 @@ def _read_object(part: str, what: str) -> dict[str, Any]:
     except ValueError as error:
         raise TokenRefused("malformed_token", f"The token's {what} is not base64url.") from error
     try:
-        value = _DECODER.decode(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        value = strict_json.parse(raw)
+    except strict_json.Ambiguous as error:
         raise TokenRefused("malformed_token", f"The token's {what} is not plain JSON.") from error
     if not isinstance(value, dict):
         raise TokenRefused("malformed_token", f"The token's {what} is not a JSON object.")
@@ -245,21 +248,6 @@ def _base64url(part: str) -> bytes:
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode("ascii"):
         raise ValueError("not canonical base64url")
     return raw
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Two readers of one document must not see different values (RFC 8725 section 2.4).
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name appears twice")
-    return value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
 
 
 def _check_time_types(claims: dict[str, Any]) -> None:

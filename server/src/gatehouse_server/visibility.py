@@ -48,7 +48,7 @@ class Visibility:
         if token is None:
             raise MCPError(INVALID_REQUEST, "Nobody is signed in.")
         operation = operation_of(ctx.method, ctx.params)
-        if operation.targets and not self._catalogue.needed(operation) <= frozenset(token.scopes):
+        if operation.targets and not self._catalogue.needed(operation).issubset(token.scopes):
             logger.error("the gate let %s %r pass without its permission", operation.method, operation.name)
             raise MCPError(INVALID_REQUEST, "The token lacks a permission for this.")
         result = await call_next(ctx)

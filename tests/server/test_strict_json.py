@@ -1,0 +1,74 @@
+"""What is read as JSON, and what is refused because two readers could see two things in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatehouse_server.strict_json import Ambiguous, parse
+
+REFUSED = {
+    "a name twice": b'{"a": 1, "a": 1}',
+    "a name twice, once in escapes": rb'{"name": "a", "n\u0061me": "b"}',
+    "a name twice, deep inside": b'{"params": [{"x": {"a": 1, "b": 2, "a": 3}}]}',
+    "NaN": b'{"a": NaN}',
+    "Infinity": b"Infinity",
+    "minus Infinity": b"[-Infinity]",
+    "half a character, in escapes": rb'{"name": "\ud800"}',
+    "half a character, in bytes": b'"\xed\xa0\x80"',
+    "no UTF-8": b'{"a": "\xff"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "UTF-16 without a mark": '{"a": 1}'.encode("utf-16-le"),
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "two values": b"{}{}",
+    "a comma too many": b'{"a": 1,}',
+    "a comment": b"/**/ 1",
+    "single quotes": b"{'a': 1}",
+    "a control character": b'"\x00"',
+    "a number of 5000 digits": b"1" * 5000,
+    "300 levels": b"[" * 300 + b"]" * 300,
+    "endless levels": b"[" * 1_000_000,
+    "a leading nought": b"01",
+    "nothing": b"",
+    "blanks": b"  ",
+}
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    # The halves of surrogate pairs are no characters.
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+)
+
+
+@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_not_read_alike_by_all_is_refused(raw: bytes) -> None:
+    with pytest.raises(Ambiguous):
+        parse(raw)
+
+
+def test_the_refusal_names_what_stands_twice_and_where() -> None:
+    with pytest.raises(Ambiguous, match=r'duplicate key "method" at line 1 column 26'):
+        parse(b'{"method": "a", "method": "b"}')
+
+
+def test_a_long_name_does_not_make_a_long_refusal() -> None:
+    name = json.dumps("x" * 100_000)
+    with pytest.raises(Ambiguous) as refusal:
+        parse(f"{{{name}: 1, {name}: 2}}".encode())
+    assert len(str(refusal.value)) < 200
+
+
+@given(VALUES, st.booleans())
+def test_all_other_json_is_read_as_everybody_reads_it(value: Any, in_ascii: bool) -> None:
+    text = json.dumps(value, ensure_ascii=in_ascii)
+    read = parse(text.encode())
+    assert read == value
+    assert json.dumps(read) == json.dumps(value)
