@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from auth0.management.client import Auth0
     from auth0.management.core.api_error import ApiError
 
-NOT_INSTALLED: Final = "`gatehouse tenant` needs the extra `tenant`: pip install 'gatehouse-client[tenant]'."
+NOT_INSTALLED: Final = "The Management API needs the extra `tenant`: pip install 'gatehouse-client[tenant]'."
 SECONDS: Final = 30.0
 # How often a call that was refused for now is made again, and how long to wait for it at most.
 ATTEMPTS: Final = 5
