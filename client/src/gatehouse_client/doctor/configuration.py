@@ -225,7 +225,9 @@ def _see_settings(settings: Document, record: Record) -> None:
     else:
         record.wrong("registration", "Dynamic Client Registration is off in the tenant's settings.")
     if settings.get("client_id_metadata_document_supported"):
-        record.ok("client-metadata", "switched on in the tenant's settings")
+        on_use = settings.get("client_id_metadata_document_dynamic_registration_supported")
+        then = "" if on_use else ", for documents that somebody has imported"
+        record.ok("client-metadata", f"switched on in the tenant's settings{then}")
     else:
         record.unknown("client-metadata", "off in the tenant's settings; it is optional")
 

@@ -22,7 +22,10 @@ SCOPES: Final = (
 # What is asked for of an object that has secrets beside it.
 _OF_APPLICATION: Final = "name,client_id,app_type,is_first_party,callbacks,grant_types,token_endpoint_auth_method"
 _OF_CONNECTION: Final = "id,name,is_domain_connection"
-_OF_SETTINGS: Final = "resource_parameter_profile,flags,client_id_metadata_document_supported,default_audience"
+_OF_SETTINGS: Final = (
+    "resource_parameter_profile,flags,default_audience,client_id_metadata_document_supported,"
+    "client_id_metadata_document_dynamic_registration_supported"
+)
 # A tenant may have thousands of connections, and each is asked for its applications.
 _MOST_CONNECTIONS: Final = 50
 
