@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,9 @@ from gatehouse_client.tenant.settings import TenantSettings
 from gatehouse_client.trace import Trace
 from mock_idp.presets import PRESETS
 from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
+
+from .command import Command
+from .world import World
 
 FILES = tuple(Path(__file__).parents[2] / "auth0" / name for name in ("tenant.yaml", "offline.yaml"))
 SET_UP = "GatehouseSetUpDemoClient00000000"
@@ -239,6 +244,18 @@ def test_an_application_that_may_not_use_the_management_api_at_all_ends_it(
     secret = "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2"
     with pytest.raises(management.ForbiddenError, match="may not use the Management API"):
         reading(start_offline_tenant(*FILES), auth0_mgmt_client_id=MACHINE, auth0_mgmt_client_secret=secret)
+
+
+def test_without_its_library_the_doctor_says_what_to_install_and_goes_on(
+    world: World, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "auth0.management.client", None)
+    result = command("doctor", "--json", AUTH0_MGMT_TOKEN="a-t0ken", AUTH0_ISSUER=world.issuer)
+    checks = {check["check"]: check for check in json.loads(result.stdout)["checks"]}
+    assert checks["management"]["result"] == "unknown"
+    assert "gatehouse-client[tenant]" in checks["management"]["seen"]
+    assert checks["server"]["result"] == checks["application"]["result"] == "ok"
+    assert "a-t0ken" not in result.output
 
 
 def test_of_two_sources_that_agree_both_are_shown() -> None:

@@ -11,7 +11,6 @@ from ..claims import claims_of
 from ..errors import GatehouseError
 from ..grant import Grant
 from ..settings import Settings
-from ..signin.challenge import Challenge
 from ..signin.client import OAuthClient
 from ..signin.discovery import AuthorizationServer
 from ..signin.fetch import Fetcher
@@ -28,10 +27,9 @@ from .others import see_identifier, see_profile, see_registration, see_third_par
 from .server import see_certificates, see_clock, see_server
 from .signin import is_machine, see_grant, see_stored_sign_in
 from .tenant import see_tenant
-from .unattended import UNATTENDED, see_unattended_sign_in
+from .unattended import UnattendedSignIn
 
 _OPENID: Final = frozenset({"openid", "offline_access"})
-_NO_BROWSER: Final = frozenset({*UNATTENDED, "device"})
 
 
 async def examine(
@@ -43,8 +41,7 @@ async def examine(
         register: whether to register a client, to see what such a one meets.
         skip: checks to leave out.
     """
-    way = settings.gatehouse_sign_in
-    record = Record(frozenset(skip) | (frozenset() if way == "assertion" else {"assertion"}))
+    record = Record(frozenset(skip) | (frozenset() if settings.gatehouse_sign_in == "assertion" else {"assertion"}))
     fetch, url = fetcher_for(settings, trace), settings.mcp_public_url
     found = await see_server(fetch, url, settings.issuer, record)
     metadata, challenge = found if found else (None, None)
@@ -55,88 +52,82 @@ async def examine(
         record.unknown("resource-identifier", "the server does not say what it is called")
     else:
         see_identifier(resource, audience, record)
+    seen = await see_tenant(fetch, issuer, url, record) if issuer else None
+    server, keys = seen if seen else (None, {})
+    client = account.provider.client_at(server.issuer) if server else None
+    issued = None
     if issuer is None:
         record.unknown(_of(TENANT), "the tenant is not configured, and the server does not name one")
-    seen = await see_tenant(fetch, issuer, url, record) if issuer else None
-    grant, client = None, None
-    if seen is None:
+    if server is None:
         record.unknown(_of(APPLICATION, OTHERS), "the tenant's metadata cannot be had")
+        record.unknown("management", "the tenant's metadata cannot be had")
     else:
-        server, _ = seen
-        client = account.provider.client_at(server.issuer)
-        grant = await _see_application(fetch, settings, account, server, client, audience, resource, challenge, record)
+        if _is_unattended(settings) and client is not None:
+            way = UnattendedSignIn(fetch, settings, account, server, client, audience)
+            issued = await way.see(challenge, record)
+        await _see_application(fetch, settings, server, client, audience, resource, record)
         await see_registration(fetch, server, record)
         await see_third_party(fetch, server, settings, resource, record, register=register)
     if issuer is None:
         record.unknown(_of(SIGN_IN), "there is no tenant to compare it with")
+    if _is_unattended(settings):
+        grant = issued
+        record.unknown("refresh-token", "a way without a person signs in anew in its place")
+        record.unknown(() if issued else _of(SIGN_IN), "no token was issued")
     else:
-        grant = await _see_sign_in(settings, account, grant, record)
-        if grant is not None:
-            await see_grant(fetch, settings, grant, audience, issuer, seen[1] if seen else {}, record)
+        grant = await see_stored_sign_in(account, url, record)
+    if grant is not None and issuer is not None:
+        await see_grant(fetch, settings, grant, audience, issuer, keys, record)
     see_clock(record)
     see_certificates(record)
-    permissions = [name for name in (metadata and metadata.scopes_supported) or () if name not in _OPENID]
-    wanted = Wanted(
-        audience=audience,
-        resource=resource,
-        callback=settings.oauth_callback_uri,
-        required=settings.required_permission,
-        permissions=tuple(dict.fromkeys([settings.required_permission, *permissions])),
-        grant_types=() if account.token else account.provider.grant_types,
-        has_credentials=client is not None and (client.secret is not None or client.key is not None),
-    )
     told = Record()
-    if seen is None:
-        record.unknown("management", "the tenant cannot be reached")
-    else:
+    if server is not None:
+        named = [name for name in (metadata and metadata.scopes_supported) or () if name not in _OPENID]
+        wanted = Wanted(
+            audience=audience,
+            resource=resource,
+            callback=settings.oauth_callback_uri,
+            required=settings.required_permission,
+            permissions=tuple(dict.fromkeys([settings.required_permission, *named])),
+            grant_types=() if account.token else account.provider.grant_types,
+            has_credentials=client is not None and (client.secret is not None or client.key is not None),
+        )
         await _see_objects(trace, client, grant, wanted, record, told)
     return record.findings(told)
+
+
+def _is_unattended(settings: Settings) -> bool:
+    return settings.gatehouse_sign_in in ("machine", "assertion")
 
 
 async def _see_application(
     fetch: Fetcher,
     settings: Settings,
-    account: Account,
     server: AuthorizationServer,
     client: OAuthClient | None,
     audience: str,
     resource: str,
-    challenge: Challenge | None,
     record: Record,
-) -> Grant | None:
-    """The agent's own application, by the way that is chosen; a grant where that needs nobody."""
-    way, grant = settings.gatehouse_sign_in, None
+) -> None:
+    """The agent's own application, by the way to sign in that is chosen."""
+    way, permission = settings.gatehouse_sign_in, settings.required_permission
     checks = [*_of(APPLICATION), "resource-profile"]
     record.unknown("permissions", "only the Management API tells")
-    if client is None or way == "token":
-        why = "a ready token is used: nobody signs in" if client else "the agent registers itself at its first sign-in"
-        record.unknown(checks, why)
-        return None
-    permission = settings.required_permission
-    asker = Asker(fetch, server, client.client_id, settings.oauth_callback_uri)
-    if way in UNATTENDED:
-        grant = await see_unattended_sign_in(fetch, settings, account, server, client, audience, challenge, record)
-    elif way == "device":
-        await see_device(fetch, server, client, permission, audience, record)
+    if way == "token":
+        record.unknown(checks, "a ready token is used: nobody signs in")
+    elif client is None:
+        record.unknown(checks, "the agent registers itself at its first sign-in")
+    elif _is_unattended(settings):
+        record.unknown(checks, f"GATEHOUSE_SIGN_IN is {way}: no person signs in")
     else:
-        await see_application(asker, permission, audience, record)
-    if way not in UNATTENDED:
+        asker = Asker(fetch, server, client.client_id, settings.oauth_callback_uri)
+        if way == "device":
+            await see_device(fetch, server, client, permission, audience, record)
+            record.unknown("resource-profile", "only a sign-in with a browser here tells")
+        else:
+            await see_application(asker, permission, audience, record)
+            await see_profile(asker, resource, record)
         await see_token_endpoint(asker, client, settings, record)
-    if way not in _NO_BROWSER:
-        await see_profile(asker, resource, record)
-    record.unknown(checks, f"GATEHOUSE_SIGN_IN is {way}: no person signs in with a browser here")
-    return grant
-
-
-async def _see_sign_in(settings: Settings, account: Account, issued: Grant | None, record: Record) -> Grant | None:
-    """The sign-in to look at: the one that has just been made, else the stored one."""
-    if settings.gatehouse_sign_in not in UNATTENDED:
-        return await see_stored_sign_in(account, settings.mcp_public_url, record)
-    if issued is None:
-        record.unknown(_of(SIGN_IN), "no token was issued")
-    else:
-        record.unknown("refresh-token", "a way without a person signs in anew in its place")
-    return issued
 
 
 async def _see_objects(
@@ -149,14 +140,13 @@ async def _see_objects(
         record.unknown("management", str(error))
         return
     if objects is None:
-        why = "AUTH0_MGMT_CLIENT_ID is not set; with it and its secret, some checks say more"
-        record.unknown("management", why)
-    elif objects.unread:
+        record.unknown("management", "AUTH0_MGMT_CLIENT_ID is not set; with it and its secret some checks say more")
+        return
+    if objects.unread:
         record.unknown("management", " ".join(dict.fromkeys(objects.unread)))
     else:
         record.ok("management", "The tenant's own objects were read.")
-    if objects is not None:
-        see_configuration(objects, wanted, told)
+    see_configuration(objects, wanted, told)
 
 
 def _objects(trace: Trace, client: OAuthClient | None, grant: Grant | None, audience: str) -> Objects | None:
