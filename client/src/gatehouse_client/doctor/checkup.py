@@ -70,10 +70,11 @@ async def examine(
         await see_third_party(fetch, server, settings, resource, record, register=register)
     if issuer is None:
         record.unknown(_of(SIGN_IN), "there is no tenant to compare it with")
-    if _is_unattended(settings):
-        grant = issued
+        grant = None
+    elif _is_unattended(settings):
         record.unknown("refresh-token", "a way without a person signs in anew in its place")
         record.unknown(() if issued else _of(SIGN_IN), "no token was issued")
+        grant = issued
     else:
         grant = await see_stored_sign_in(account, url, record)
     if grant is not None and issuer is not None:
