@@ -6,7 +6,7 @@ STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 export Q
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask chat demo e2e test browser bench conformance check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser bench conformance check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -24,14 +24,14 @@ down: ## Stop everything
 logs: ## Follow the log of the running stack
 	$(STACK) logs
 
-client: ## The agent's commands: make client DO="call get_time"
+client: ## The agent's commands: make client DO=chat
 	$(STACK) client $(DO)
 
 ask: ## Ask the agent: make ask Q="What time is it now?"
 	$(STACK) client ask "$${Q:-What time is it now?}"
 
-chat: ## Talk with the agent
-	$(STACK) client chat
+doctor: ## What is wrong with the tenant or the server, and the mend
+	$(STACK) client doctor $(DO)
 
 demo: ## The whole story, with no hands
 	$(STACK) demo

@@ -21,8 +21,8 @@ from gatehouse_client.doctor.application import see_application, see_token_endpo
 from gatehouse_client.doctor.findings import Mark, Record
 from gatehouse_client.doctor.others import see_profile, see_registration
 from gatehouse_client.doctor.server import note, see_certificates, see_clock, see_server
-from gatehouse_client.doctor.signin import see_sign_in
-from gatehouse_client.doctor.tenant import see_tenant
+from gatehouse_client.doctor.signin import see_grant, see_stored_sign_in
+from gatehouse_client.doctor.tenant import Keys, see_tenant
 from gatehouse_client.settings import Settings, load_settings
 from gatehouse_client.signin.client import OAuthClient
 from gatehouse_client.signin.discovery import AuthorizationServer
@@ -268,6 +268,12 @@ def ready(tmp_path: Path, claims: dict[str, object] | None, **header: str) -> tu
     return settings, Account.from_settings(settings, lambda _: None, Trace())
 
 
+async def see_sign_in(fetch: Fetcher, settings: Settings, account: Account, keys: Keys, record: Record) -> None:
+    grant = await see_stored_sign_in(account, settings.mcp_public_url, record)
+    assert grant is not None
+    await see_grant(fetch, settings, grant, settings.mcp_public_url, account.options.issuer or "", keys, record)
+
+
 GOOD = {"iss": ISSUER, "aud": [API], "sub": "auth0|1", "scope": "access:mcp", "permissions": ["access:mcp"]}
 
 
@@ -286,7 +292,7 @@ async def test_each_fault_of_a_token_is_found(tmp_path: Path, claims: dict[str, 
     settings, account = ready(tmp_path, claims)
     record = Record()
     fetch = fetching(lambda _: httpx2.Response(200))
-    await see_sign_in(fetch, settings, account, API, ISSUER, {}, record)
+    await see_sign_in(fetch, settings, account, {}, record)
     assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == [check]
 
 
@@ -298,7 +304,7 @@ async def test_a_signature_that_the_published_keys_do_not_bear_out_is_found(
     public = RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)
     record = Record()
     fetch = fetching(lambda _: httpx2.Response(200))
-    await see_sign_in(fetch, settings, account, API, ISSUER, {"one": public}, record)
+    await see_sign_in(fetch, settings, account, {"one": public}, record)
     assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == ["token-signature"]
 
 
@@ -311,7 +317,7 @@ async def test_a_server_that_does_not_take_the_token_the_host_or_the_origin_is_f
     settings, account = ready(tmp_path, GOOD)
     record = Record()
     fetch = fetching(lambda request: httpx2.Response(with_origin if "origin" in request.headers else status))
-    await see_sign_in(fetch, settings, account, API, ISSUER, {}, record)
+    await see_sign_in(fetch, settings, account, {}, record)
     assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == [check]
 
 
@@ -338,7 +344,7 @@ def test_the_refresh_token_is_tried(
     if answer not in (None, 200):
         world.token_answer = (answer or 0, {"error": "invalid_grant"})
     record = Record()
-    asyncio.run(see_sign_in(Fetcher(), settings, account, world.server, world.issuer, {}, record))
+    asyncio.run(see_stored_sign_in(account, world.server, record))
     finding = next(finding for finding in record.findings() if finding.check == "refresh-token")
     assert finding.mark is mark
     assert told in finding.seen

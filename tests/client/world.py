@@ -32,6 +32,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 CLIENT_ID = "the-client"
 CLIENT_SECRET = "the-secret"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 @contextmanager
@@ -93,10 +94,12 @@ class World:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     refresh_tokens: dict[str, frozenset[str]] = field(default_factory=dict)
+    id_token: str = "the-id-token-of-the-enterprise"
+    assertions: set[str] = field(default_factory=lambda: {"the-assertion-of-the-workload"})
     revoked: list[str] = field(default_factory=list)
 
     def entries(self, name: str) -> list[dict[str, str]]:
-        """What the journal has of one kind: `authorize`, `code`, `refresh`, `revoke`, `mcp`."""
+        """What the journal has of a kind: `authorize`, `code`, `refresh`, `assertion`, `revoke`, `exchange`, `mcp`."""
         return [entry for kind, entry in self.journal if kind == name]
 
     def token_for(self, header: str | None) -> Token | None:
@@ -123,7 +126,8 @@ class World:
 
 
 class Tenant:
-    """Authorization server metadata, /authorize without a login page, /oauth/token, /oauth/revoke."""
+    """Authorization server metadata, /authorize without a login page, /oauth/token, /oauth/revoke; and, beside them,
+    the enterprise's identity provider."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -136,6 +140,7 @@ class Tenant:
                 Route("/authorize", self.authorize),
                 Route("/oauth/token", self.token, methods=["POST"]),
                 Route("/oauth/revoke", self.revoke, methods=["POST"]),
+                Route("/idp/token", self.exchange, methods=["POST"]),
             ]
         )
 
@@ -167,11 +172,14 @@ class Tenant:
 
     async def token(self, request: Request) -> Response:
         world, form = self._world, dict(parse_qsl((await request.body()).decode()))
-        is_code = form["grant_type"] == "authorization_code"
-        world.journal.append(("code" if is_code else "refresh", form))
+        kinds = {"authorization_code": "code", JWT_BEARER: "assertion"}
+        kind = kinds.get(form["grant_type"], "refresh")
+        world.journal.append((kind, form))
         if world.token_answer:
             return JSONResponse(world.token_answer[1], world.token_answer[0])
-        return self._by_code(form) if is_code else self._by_refresh_token(form)
+        if kind == "assertion":
+            return self._by_assertion(form)
+        return self._by_code(form) if kind == "code" else self._by_refresh_token(form)
 
     async def revoke(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
@@ -185,6 +193,23 @@ class Tenant:
         if query is None or base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != query["code_challenge"]:
             return _error(403, "invalid_grant", "Failed to verify code verifier")
         return JSONResponse(self._world.issue(frozenset(query.get("scope", "").split())))
+
+    def _by_assertion(self, form: dict[str, str]) -> Response:
+        if form["assertion"] not in self._world.assertions:
+            return _error(400, "invalid_grant", "The assertion has expired")
+        return JSONResponse(self._world.issue(frozenset(form.get("scope", "").split())))
+
+    async def exchange(self, request: Request) -> Response:
+        """The enterprise's identity provider: an assertion for the tenant in exchange for its ID token."""
+        world, form = self._world, dict(parse_qsl((await request.body()).decode()))
+        world.journal.append(("exchange", form))
+        if form["subject_token"] != world.id_token:
+            return _error(400, "invalid_grant", "The ID token has expired")
+        assertion = secrets.token_urlsafe(16)
+        world.assertions.add(assertion)
+        return JSONResponse(
+            {"access_token": assertion, "issued_token_type": form["requested_token_type"], "token_type": "N_A"}
+        )
 
     def _by_refresh_token(self, form: dict[str, str]) -> Response:
         requested = self._world.refresh_tokens.get(form["refresh_token"])

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from processes import DEMO_CLIENT
 from stack import NO_BROWSER, Stack
+
+MACHINE = {
+    "GATEHOUSE_SIGN_IN": "machine",
+    "AUTH0_CLIENT_ID": "GatehouseMachineDemoClient000000",
+    "AUTH0_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2",
+}
+DEVICE = {
+    "GATEHOUSE_SIGN_IN": "device",
+    "AUTH0_CLIENT_ID": "GatehouseDeviceDemoClient0000000",
+    "AUTH0_CLIENT_SECRET": "",
+}
+MANAGEMENT = {
+    "AUTH0_MGMT_CLIENT_ID": "GatehouseSetUpDemoClient00000000",
+    "AUTH0_MGMT_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-4",
+}
 
 
 @contextmanager
@@ -50,7 +66,7 @@ def test_nothing_is_wrong_with_the_right_set_up_before_a_sign_in(stack: Stack, h
 def test_nothing_is_wrong_with_the_right_set_up_after_a_sign_in(stack: Stack, home: Path) -> None:
     assert stack.gatehouse("login", home=home).returncode == 0
     results, _ = examined(stack, home, "--register", code=0)
-    assert {check for check, result in results.items() if result == "unknown"} <= {"tls"}
+    assert {check for check, result in results.items() if result == "unknown"} <= {"tls", "management", "permissions"}
     again, _ = examined(stack, home, code=0)
     assert again["domain-connection"] == "ok", "the client that was registered is kept for the next time"
     assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0, "the sign-in is still good"
@@ -80,6 +96,118 @@ def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
     for check in found:
         assert findings[check]["advice"]
         assert findings[check]["fix"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "found"),
+    [
+        ("opaque-token", {"resource-profile"}),
+        ("resource-profile-off", {"resource-profile"}),
+        ("default-audience", {"resource-profile"}),
+        ("slash-mismatch", {"api"}),
+        ("no-domain-connection", {"domain-connection"}),
+        ("no-client-grant", {"client-grant", "third-party-grant"}),
+        ("dcr-off", {"registration"}),
+        ("role-missing", set[str]()),  # whose role, only a sign-in tells
+        ("hs256-api", {"token-signature"}),
+    ],
+)
+def test_with_management_credentials_each_is_found_before_anybody_signs_in(
+    stack: Stack, home: Path, preset: str, found: set[str]
+) -> None:
+    with misconfigured(stack, preset):
+        results, _ = examined(stack, home, code=1 if found else 0, AUTH0_ISSUER=stack.issuer, **MANAGEMENT)
+    assert wrong(results) == found
+    assert results["management"] == "ok"
+
+
+def test_with_management_credentials_nothing_is_wrong_with_the_right_set_up(stack: Stack, alice_home: Path) -> None:
+    variables = {"AUTH0_ISSUER": stack.issuer, **MANAGEMENT}
+    results, findings = examined(stack, alice_home, "--trace", code=0, **variables)
+    assert {check for check, result in results.items() if result == "unknown"} <= {"tls"}
+    assert "mcp-user" in findings["role"]["seen"]
+    traced = stack.gatehouse("doctor", "--trace", home=alice_home, browser=NO_BROWSER, **variables)
+    assert "/api/v2/clients/" in traced.stderr
+    assert MANAGEMENT["AUTH0_MGMT_CLIENT_SECRET"] not in traced.stdout + traced.stderr + json.dumps(findings)
+    assert "Bearer ey" not in traced.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"AUTH0_MGMT_CLIENT_SECRET": "wr0ng-s3cret"}, "does not accept AUTH0_MGMT_CLIENT_ID"),
+        ({"AUTH0_MGMT_CLIENT_SECRET": ""}, "AUTH0_MGMT_CLIENT_SECRET is not set"),
+        ({"AUTH0_MGMT_TOKEN": "n0nsense"}, "does not accept AUTH0_MGMT_TOKEN"),
+        ({"AUTH0_CA_FILE": "/nowhere.pem"}, "AUTH0_CA_FILE"),
+    ],
+)
+def test_management_credentials_that_do_not_work_are_no_reason_to_fail(
+    stack: Stack, home: Path, variables: dict[str, str], told: str
+) -> None:
+    mistaken = {"AUTH0_ISSUER": stack.issuer, **MANAGEMENT, **variables}
+    results, findings = examined(stack, home, code=0, **mistaken)
+    assert results["management"] == "unknown"
+    assert told in findings["management"]["seen"]
+    assert results["api"] == results["application"] == "ok"
+    assert not any(secret in json.dumps(findings) for secret in ("wr0ng-s3cret", "n0nsense"))
+
+
+@pytest.mark.parametrize("management", [{}, MANAGEMENT])
+def test_a_machine_is_examined_to_the_end_with_nobody_there(
+    stack: Stack, home: Path, management: dict[str, str]
+) -> None:
+    results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **MACHINE, **management)
+    decided = {"application", "credentials", "grant-types", "api", "client-grant", "token", "token-audience"}
+    decided |= {"token-signature", "role", "accepted", "hosts"}
+    assert {results[check] for check in decided} == {"ok"}
+    assert not list(home.rglob("tokens/*.json")), "nothing is kept of it"
+    assert "client_credentials" in findings["grant-types"]["seen"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "preset", "found"),
+    [
+        ({"AUTH0_CLIENT_SECRET": "wr0ng-s3cret"}, None, {"credentials"}),
+        ({"AUTH0_CLIENT_SECRET": ""}, None, {"credentials"}),
+        (DEMO_CLIENT, None, {"grant-types"}),
+        ({}, "slash-mismatch", {"api"}),
+        ({}, "no-client-grant", {"client-grant"}),
+        ({}, "hs256-api", {"token-signature"}),
+        ({"REQUIRED_PERMISSION": "time:convert"}, None, {"role"}),
+    ],
+)
+def test_what_a_machine_stumbles_over_is_found(
+    stack: Stack, home: Path, variables: dict[str, str], preset: str | None, found: set[str]
+) -> None:
+    mistaken = {**MACHINE, **variables}
+    with misconfigured(stack, preset) if preset else nullcontext():
+        results, findings = examined(stack, home, code=1, **mistaken)
+    assert wrong(results) == found
+    if preset == "slash-mismatch":
+        assert "the final slash" in findings["api"]["seen"]
+    assert "wr0ng-s3cret" not in json.dumps(findings)
+
+
+@pytest.mark.parametrize("management", [{}, MANAGEMENT])
+def test_a_sign_in_on_another_device_has_no_callback_and_that_is_no_fault(
+    stack: Stack, home: Path, management: dict[str, str]
+) -> None:
+    results, _ = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **DEVICE, **management)
+    assert results["callback"] == "unknown"
+    assert {results[check] for check in ("application", "grant-types", "credentials", "api", "client-grant")} == {"ok"}
+    with misconfigured(stack, "slash-mismatch"):
+        results, _ = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer, **DEVICE, **management)
+    assert wrong(results) == {"api"}
+
+
+def test_a_ready_token_is_examined(stack: Stack, home: Path) -> None:
+    results, _ = examined(stack, home, code=0, GATEHOUSE_SIGN_IN="token", GATEHOUSE_TOKEN=stack.mint())
+    assert results["accepted"] == results["token"] == results["token-audience"] == "ok"
+    ended = stack.mint(claims={"iat": 1_600_000_000, "exp": 1_600_003_600})
+    results, findings = examined(stack, home, code=1, GATEHOUSE_SIGN_IN="token", GATEHOUSE_TOKEN=ended)
+    assert wrong(results) == {"accepted"}
+    assert "GATEHOUSE_TOKEN has run out" in findings["accepted"]["seen"]
+    assert ended not in json.dumps(findings)
 
 
 def test_every_misconfiguration_of_the_tenant_has_its_test(stack: Stack) -> None:

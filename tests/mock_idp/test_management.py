@@ -260,6 +260,8 @@ def test_a_user_gets_and_loses_a_role(management: Management) -> None:
     assert "password" not in bob
     assert management("POST", f"users/{bob['user_id']}/roles", {"roles": [role["id"]]}).status_code == 204
     assert tenant.claims(tenant.tokens("bob@example.com")["access_token"])["permissions"] == ["access:mcp"]
+    held = management("GET", f"users/{bob['user_id']}/permissions").json()
+    assert held == management("GET", f"roles/{role['id']}/permissions").json()
     members = [user["email"] for user in management("GET", f"roles/{role['id']}/users").json()]
     assert members == ["alice@example.com", "bob@example.com"]
     assert management("DELETE", f"users/{bob['user_id']}/roles", {"roles": [role["id"]]}).status_code == 204

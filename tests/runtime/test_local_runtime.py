@@ -34,9 +34,9 @@ class Runtime:
             "MCP_PUBLIC_URL": stack.mcp_url,
         }
 
-    def make(self, command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "scripts/stack", "--runtime", "local", command],
+            [sys.executable, "scripts/stack", "--runtime", "local", *command],
             cwd=ROOT,
             env={**os.environ, **self.variables, **more},
             capture_output=True,
@@ -77,6 +77,27 @@ def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> 
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
     assert "Nothing was running" in runtime.make("down").stdout
+
+
+def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtime: Runtime) -> None:
+    """The stack's API has another port than the tenant file's: that is what the doctor finds."""
+    assert runtime.make("up").returncode == 0
+    home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
+    planned = runtime.make("client", "tenant", "plan", **home)
+    assert (planned.returncode, planned.stdout) == (0, f"{runtime.stack.issuer} is as auth0/tenant.yaml says.\n")
+    examined = subprocess.run(
+        ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
+        cwd=ROOT,
+        env={**os.environ, **runtime.variables, **home},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert examined.returncode == 2, examined.stderr  # make's own, for a command that failed
+    assert "✗ api " in examined.stdout
+    assert "✓ management " in examined.stdout
+    assert "callback " not in examined.stdout
 
 
 def test_without_the_mock_profile_nothing_of_the_tenant_is_started(runtime: Runtime) -> None:

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import sys
 import warnings
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from .commandline import JsonOption, TraceOption, guard
 from .completion import complete_argument, complete_tool
-from .errors import Exit, GatehouseError
+from .errors import Exit
 from .tenant.cli import app as tenant
 from .terminal import Terminal
 
@@ -34,9 +34,6 @@ app = typer.Typer(
 )
 
 app.add_typer(tenant)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
-TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr, secrets masked.")]
 
 
 @app.callback()
@@ -70,7 +67,7 @@ def login(
                 chosen["gatehouse_sign_in"] = way
         asyncio.run(commands.login(terminal, force=force, **chosen))
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -82,7 +79,7 @@ def logout(context: typer.Context, as_json: JsonOption = False, trace: TraceOpti
 
         asyncio.run(commands.logout(terminal))
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -94,7 +91,7 @@ def whoami(context: typer.Context, as_json: JsonOption = False, trace: TraceOpti
 
         identity.whoami(terminal)
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -111,7 +108,7 @@ def token(
 
         asyncio.run(identity.token(terminal, raw=raw))
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -123,7 +120,7 @@ def tools(context: typer.Context, as_json: JsonOption = False, trace: TraceOptio
 
         asyncio.run(commands.tools(terminal))
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -144,7 +141,7 @@ def call(
 
         asyncio.run(commands.call(terminal, tool, arguments or [], args))
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -161,7 +158,7 @@ def ask(
 
         asyncio.run(commands.ask(terminal, " ".join(question)))
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -174,7 +171,7 @@ def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption
         with asyncio.Runner() as runner:
             commands.chat(terminal, runner)
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -204,7 +201,7 @@ def doctor(
         if asyncio.run(command.doctor(terminal, register=register, skip=skip or [])):
             raise typer.Exit(Exit.FAILED)
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 def main() -> None:
@@ -212,19 +209,3 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # a library's advice to its callers is nothing for the person
     app()
-
-
-def _guard(context: typer.Context, as_json: bool, trace: bool, work: Callable[[Terminal], None]) -> None:
-    """Do the work, and turn what goes wrong into a sentence and an exit code. Options count before and after the
-    command's name."""
-    terminal: Terminal = context.obj
-    terminal.as_json = terminal.as_json or as_json
-    terminal.tracing = terminal.tracing or trace
-    try:
-        work(terminal)
-    except GatehouseError as error:
-        terminal.fail(error)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        terminal.say("Interrupted.")
-        raise typer.Exit(Exit.INTERRUPTED) from None

@@ -7,11 +7,13 @@ from typing import Final
 from ..errors import ConfigurationError, GatehouseError, SignInError, TokenRefused, UnreachableError
 from ..settings import Settings
 from ..signin.client import OAuthClient
-from ..signin.tokens import TokenEndpoint
+from ..signin.device import DEVICE_CODE
+from ..signin.discovery import AuthorizationServer
+from ..signin.fetch import Fetcher
+from ..signin.tokens import TokenEndpoint, refusal
 from .answers import Answer, Asker
+from .entries import check_of
 from .findings import Record
-
-DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
 _UNREAL: Final = "gatehouse-doctor-probe"
 _BY_PAGE: Final = ("application", "callback")
@@ -72,6 +74,50 @@ def _refused(asker: Asker, audience: str, answer: Answer, record: Record) -> Non
     record.unknown((*_BY_PAGE, *_BY_CALLBACK), f"the tenant answers {answer}")
 
 
+async def see_device(
+    fetch: Fetcher, server: AuthorizationServer, client: OAuthClient, permission: str, audience: str, record: Record
+) -> None:
+    """Ask for a code for another device, which nobody will use."""
+    record.unknown("callback", "a sign-in on another device has none")
+    record.unknown("connection", "this way to sign in tells only the person at the other device")
+    if server.device_authorization_endpoint is None:
+        record.unknown((*_BY_PAGE, *_BY_CALLBACK), "the tenant's metadata names no device_authorization_endpoint")
+        return
+    try:
+        refused = await _device_refusal(fetch, server, client, {"audience": audience, "scope": permission})
+        unreal = await _device_refusal(fetch, server, client, {"audience": unreal_api(audience)})
+    except GatehouseError as error:
+        record.unknown((*_BY_PAGE, *_BY_CALLBACK), str(error))
+        return
+    wrong = check_of(str(refused)) if refused else None
+    if refused is None or wrong in ("grant-types", "api", "client-grant"):
+        record.ok("application", client.client_id)
+    if wrong is not None:
+        record.wrong(wrong, str(refused))
+    if unreal is not None and check_of(str(unreal)) == "api" and wrong != "grant-types":
+        if refused is None or wrong == "client-grant":
+            record.ok("api", audience)
+        if refused is None:
+            record.ok("client-grant", "The tenant gives a code for it.")
+    record.unknown((*_BY_PAGE, *_BY_CALLBACK), str(refused or "this tenant tells only a person who signs in"))
+
+
+async def _device_refusal(
+    fetch: Fetcher, server: AuthorizationServer, client: OAuthClient, target: dict[str, str]
+) -> TokenRefused | None:
+    """What the tenant says to a request for a code (RFC 8628 section 3.1); None if it gives one."""
+    assert server.device_authorization_endpoint is not None
+    method = client.authentication(server)
+    endpoint = server.device_authorization_endpoint
+    reply = await TokenEndpoint(fetch).post(client, endpoint, target, method, server.issuer)
+    if reply.status == 200:
+        return None
+    error = refusal(reply, reply.json() or {}, server.issuer)
+    if isinstance(error, UnreachableError):
+        raise error
+    return error
+
+
 async def _see_other_apis(asker: Asker, audience: str, answer: Answer, record: Record) -> None:
     """Whether there is an API whose Identifier is only a little different."""
     for other, difference in slips(audience).items():
@@ -96,7 +142,7 @@ async def see_token_endpoint(asker: Asker, client: OAuthClient, settings: Settin
     code = {"code": _UNREAL, "redirect_uri": asker.redirect_uri, "code_verifier": _UNREAL * 2}
     device = settings.gatehouse_sign_in == "device"
     forms = {
-        **({DEVICE: {"device_code": _UNREAL}} if device else {"authorization_code": code}),
+        **({DEVICE_CODE: {"device_code": _UNREAL}} if device else {"authorization_code": code}),
         "refresh_token": {"refresh_token": _UNREAL},
     }
     refused: list[str] = []
@@ -121,4 +167,4 @@ async def see_token_endpoint(asker: Asker, client: OAuthClient, settings: Settin
     if refused:
         record.wrong("grant-types", f"Not allowed: {', '.join(refused)}.")
     else:
-        record.ok("grant-types", ", ".join(forms))
+        record.ok("grant-types", ", ".join(forms), guessed=True)

@@ -137,6 +137,18 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         said=("key that the issuer does not publish", "signing keys cannot be had"),
         dashboard="Settings > Signing Keys",
     ),
+    "management": Entry(
+        TENANT,
+        "The Management API tells what the tenant's own objects say. Neither agent nor server needs it.",
+        ("`gatehouse doctor` leaves checks at – that the dashboard could answer",),
+        "There are no credentials for it, the tenant does not accept them, or they are not for all that is to be read."
+        " With them the other checks say more; it is only read.",
+        "Set AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN) of an application that has the"
+        " scopes read:clients, read:resource_servers, read:client_grants, read:connections, read:tenant_settings,"
+        " read:users and read:roles.",
+        dashboard="Applications > APIs > Auth0 Management API > Machine to Machine Applications",
+        environment="AUTH0_MGMT_CLIENT_ID=…\nAUTH0_MGMT_CLIENT_SECRET=…",
+    ),
     # The application, and the API that it asks for.
     "application": Entry(
         APPLICATION,
@@ -193,6 +205,16 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         environment="AUTH0_CLIENT_SECRET=…  # empty for a native application",
         unsure="Whether a tenant answers 401 with invalid_client or with access_denied; both are understood.",
     ),
+    "assertion": Entry(
+        APPLICATION,
+        "The assertion can be had, and the tenant accepts it (GATEHOUSE_SIGN_IN=assertion).",
+        ("`invalid_grant` from the token endpoint, or a refusal of the enterprise's identity provider",),
+        "The assertion has expired, is for another audience, or of an issuer that the tenant does not trust; or the ID"
+        " token to get it for has expired.",
+        "Get a new GATEHOUSE_ASSERTION or OAUTH_IDP_ID_TOKEN, and compare its `iss` and `aud` with what the tenant"
+        " trusts.",
+        environment="GATEHOUSE_ASSERTION_FILE=/path/to/the/token",
+    ),
     "api": Entry(
         APPLICATION,
         "The tenant has an API with the Identifier AUTH0_AUDIENCE.",
@@ -208,17 +230,31 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " for an API that cannot exist, and says nothing about API, connection and client grant where the tenant does"
         " not mind.",
     ),
+    "permissions": Entry(
+        APPLICATION,
+        "The API defines the permissions that the server asks for (REQUIRED_PERMISSION, `scopes_supported`).",
+        ("`insufficient_scope`, whatever role the person has",),
+        "Auth0 drops a scope that the API does not define, without a word; no role can have it.",
+        "Add the missing permissions to the API.",
+        dashboard="Applications > APIs > the API > Permissions > Add a Permission",
+        command='auth0 api patch resource-servers/API_ID --data \'{"scopes":[{"value":"access:mcp"}]}\'  # all of them',
+        unsure="Needs the Management API: a tenant does not tell a client what an API defines.",
+    ),
     "client-grant": Entry(
         APPLICATION,
-        "The application may ask for tokens of the API for its users.",
-        ('`Client is not authorized to access resource server "…"`',),
-        "The API's access policy asks for a client grant, and the application has none.",
+        "The application may ask for tokens of the API: for its users, or as a machine for itself.",
+        (
+            '`Client is not authorized to access resource server "…"`',
+            "A machine: `Client has not been granted scopes: …`",
+        ),
+        "The API's access policy asks for a client grant, as it always does for machines, and the application has none,"
+        " or one without the permission.",
         "Authorize the application for the API: Applications > APIs > the API > Application Access.",
-        said=("not authorized to access",),
-        dashboard="Applications > APIs > the API > Application Access > the application > Edit: User-Delegated Access,"
-        " Grant Access (the policy: Settings > Application Access Policy)",
+        said=("not authorized to access", "has not been granted scopes"),
+        dashboard="Applications > APIs > the API > Application Access > the application > Edit: User-Delegated Access"
+        " (a machine: Client Access), Grant Access (the policy: Settings > Application Access Policy)",
         command='auth0 api post client-grants --data \'{"client_id":"…","audience":"…","scope":["access:mcp"],'
-        '"subject_type":"user"}\'',
+        '"subject_type":"user"}\'  # a machine: client',
     ),
     # What the stored sign-in tells.
     "token": Entry(

@@ -56,11 +56,12 @@ async def see_registration(fetch: Fetcher, server: AuthorizationServer, record: 
             record.unknown("registration", str(error))
         else:
             if reply.status in (400, 201):
-                record.ok("registration", f"{server.registration_endpoint} reads what clients send.")
+                record.ok("registration", f"{server.registration_endpoint} reads what clients send.", guessed=True)
             elif reply.status >= 500 or reply.status == 429:
                 record.unknown("registration", f"{server.registration_endpoint} answers {reply.status}")
             else:
-                record.wrong("registration", f"{server.registration_endpoint} answers {reply.status}.")
+                seen = f"{server.registration_endpoint} answers {reply.status}."
+                record.wrong("registration", seen, guessed=True)
     if server.client_id_metadata_document_supported:
         record.ok("client-metadata", "The tenant's metadata says so.")
     else:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ..errors import SignInError, UnreachableError
 from ..grant import Grant
-from ..signin.challenge import bearer_challenge
+from ..signin.challenge import Challenge, bearer_challenge
 from ..signin.discovery import ProtectedResource, choose_issuer, discover_resource
 from ..signin.fetch import Fetcher, Reply
 from .entries import check_of
@@ -31,8 +31,10 @@ _INITIALIZE: Final = {
 _METADATA: Final = ("resource-metadata", "authorization-server")
 
 
-async def see_server(fetch: Fetcher, url: str, issuer: str | None, record: Record) -> ProtectedResource | None:
-    """What the server says of itself to who has no token.
+async def see_server(
+    fetch: Fetcher, url: str, issuer: str | None, record: Record
+) -> tuple[ProtectedResource, Challenge | None] | None:
+    """What the server says of itself to who has no token; None where that cannot be had.
 
     Args:
         issuer: whom the application belongs to; None if that is not configured.
@@ -74,7 +76,7 @@ async def see_server(fetch: Fetcher, url: str, issuer: str | None, record: Recor
         record.ok("authorization-server", choose_issuer(resource, issuer))
     except SignInError as error:
         record.wrong("authorization-server", str(error))
-    return resource
+    return resource, challenge
 
 
 async def see_acceptance(fetch: Fetcher, url: str, grant: Grant, record: Record) -> None:

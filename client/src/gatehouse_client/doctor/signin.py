@@ -1,7 +1,8 @@
-"""What the stored sign-in tells: the tokens that the tenant issues, and whom they let in."""
+"""What a sign-in tells: the tokens that the tenant issues, and whom they let in."""
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from joserfc import jws
@@ -25,15 +26,20 @@ _CHECKS: Final = tuple(check for check, entry in ENTRIES.items() if entry.group 
 _IN_TOKEN: Final = ("token-audience", "token-signature", "rbac", "role")
 
 
-async def see_sign_in(
-    fetch: Fetcher, settings: Settings, account: Account, audience: str, issuer: str, keys: Keys, record: Record
-) -> None:
-    """Look at the stored sign-in, renewed so that it is what the tenant issues now."""
-    no_person = settings.gatehouse_sign_in in ("machine", "assertion")
-    grant = await _grant(account, settings.mcp_public_url, record, no_person=no_person)
+async def see_stored_sign_in(account: Account, server: str, record: Record) -> Grant | None:
+    """The stored sign-in, renewed so that it is what the tenant issues now; or the ready token."""
+    grant = await _grant(account, server, record)
     if grant is None:
         record.unknown(_CHECKS, "nobody is signed in: run `gatehouse login`, then this again")
-        return
+    elif not grant.is_alive(time.time()) and account.token is not None:
+        record.wrong("accepted", "The token of GATEHOUSE_TOKEN has run out: give another, or unset it to sign in.")
+    return grant
+
+
+async def see_grant(
+    fetch: Fetcher, settings: Settings, grant: Grant, audience: str, issuer: str, keys: Keys, record: Record
+) -> None:
+    """Look at a sign-in's access token, and have the server accept it."""
     header, claims = decoded(grant.access_token)
     if claims:
         record.ok("token", f"A JWT ({header.get('typ', 'without typ')}, {header.get('alg')}).")
@@ -47,7 +53,7 @@ async def see_sign_in(
     await see_acceptance(fetch, settings.mcp_public_url, grant, record)
 
 
-async def _grant(account: Account, server: str, record: Record, *, no_person: bool) -> Grant | None:
+async def _grant(account: Account, server: str, record: Record) -> Grant | None:
     ready = account.auth()
     if isinstance(ready, ReadyTokenAuth):
         record.unknown("refresh-token", "a ready token (GATEHOUSE_TOKEN) is not renewed")
@@ -56,9 +62,6 @@ async def _grant(account: Account, server: str, record: Record, *, no_person: bo
         grant = account.store.load(server, account.provider.owns)
         if grant is None:
             return None
-        if grant.refresh_token is None and no_person:
-            record.unknown("refresh-token", "a machine signs in anew in its place")
-            return grant
         if grant.refresh_token is None:
             asked = "offline_access" in grant.requested_scopes
             seen = "It was asked for, and not issued." if asked else "The sign-in did not ask for one."
@@ -106,11 +109,16 @@ def _see_signature(token: str, header: dict[str, Any], keys: Keys, record: Recor
             record.ok("token-signature", f"RS256, by the key {key_id}")
 
 
+def is_machine(claims: dict[str, Any]) -> bool:
+    """Whether an application signed in as itself, as Auth0 names it."""
+    return str(claims.get("sub", "")).endswith("@clients")
+
+
 def _see_permissions(grant: Grant, claims: dict[str, Any], required: str, record: Record) -> None:
     person = grant.person or "the person"
     if "permissions" in claims:
-        record.ok("rbac", "The token says what the person may.")
-    elif str(claims.get("sub", "")).endswith("@clients"):
+        record.ok("rbac", "The token has the claim `permissions`.")
+    elif is_machine(claims):
         record.unknown("rbac", "a machine is signed in, which has no roles")
     else:
         record.wrong("rbac", "The token has no `permissions` claim.")

@@ -60,6 +60,11 @@ class Provider:
         self._clock = clock
         self._tokens = TokenEndpoint(fetch, clock)
 
+    @property
+    def grant_types(self) -> tuple[str, ...]:
+        """Those of the way to sign in."""
+        return self._way.grant_types
+
     def owns(self, grant: Grant) -> bool:
         """Whether a stored grant belongs to our client and issuer (MCP, "Authorization server binding")."""
         ours = self._options.issuer in (None, grant.issuer)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..commandline import JsonOption, TraceOption, guard
 from ..errors import Exit
 from ..terminal import Terminal
 
@@ -23,8 +23,6 @@ app = typer.Typer(name="tenant", help="Bring an Auth0 tenant to what a file says
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="The tenant file, in the Deploy CLI's words.")]
 UsersOption = Annotated[Path | None, typer.Option("--users", help="A file with `users` to make, too.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
-TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr.")]
 DEFAULT_FILE = Path("auth0/tenant.yaml")
 
 
@@ -45,7 +43,7 @@ def plan(
         nonlocal outcome
         outcome = commands.plan(terminal, commands.Sources(file, users))
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
     raise typer.Exit(outcome)
 
 
@@ -68,7 +66,7 @@ def apply(
         sources = commands.Sources(file, users)
         commands.apply(terminal, sources, yes=yes, env_file=env_file, show_secrets=show_secrets)
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -87,7 +85,7 @@ def destroy(
 
         commands.destroy(terminal, commands.Sources(file, users), yes=yes)
 
-    _guard(context, as_json, trace, work)
+    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -103,10 +101,4 @@ def export(
 
         commands.export(terminal, commands.Sources(file), form)
 
-    _guard(context, False, False, work)
-
-
-def _guard(context: typer.Context, as_json: bool, trace: bool, work: Callable[[Terminal], None]) -> None:
-    from .. import cli  # which has this app as a part
-
-    cli._guard(context, as_json, trace, work)
+    guard(context, False, False, work)

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from auth0.management.client import Auth0
     from auth0.management.core.api_error import ApiError
 
-NOT_INSTALLED: Final = "`gatehouse tenant` needs the extra `tenant`: pip install 'gatehouse-client[tenant]'."
+NOT_INSTALLED: Final = "The Management API needs the extra `tenant`: pip install 'gatehouse-client[tenant]'."
 SECONDS: Final = 30.0
 # How often a call that was refused for now is made again, and how long to wait for it at most.
 ATTEMPTS: Final = 5
 MOST_SECONDS: Final = 30.0
 _COLLECTIONS: Final = (
     *("client_grants", "clients", "connections.clients", "resource_servers", "roles.permissions", "tenants.settings"),
-    "users.roles",
+    *("users.permissions", "users.roles"),
 )
 _REFUSED: Final = (
     "The tenant does not accept {what} ({seen}): compare them with the dashboard, Applications > Applications > "
@@ -42,6 +42,14 @@ _SCOPE: Final = (
     "The management application may not {what}: {seen}. Tick it in the dashboard under Applications > APIs > "
     "Auth0 Management API > Machine to Machine Applications > {{application}}."
 )
+
+
+class Inexistent(GatehouseError):
+    """The tenant has no such object."""
+
+
+class InsufficientScope(ForbiddenError):
+    """The management application lacks a scope."""
 
 
 class Management(AbstractContextManager["Management"]):
@@ -167,7 +175,9 @@ class Management(AbstractContextManager["Management"]):
                 f"The tenant does not accept {name}: {seen}. It must be a current one for {self.issuer}api/v2/."
             )
         if error.status_code == 403:
-            return ForbiddenError(_SCOPE.format(what=what, seen=seen))
+            return InsufficientScope(_SCOPE.format(what=what, seen=seen))
+        if error.status_code == 404:
+            return Inexistent(f"The tenant refused to {what}: {seen}.")
         if error.status_code == 429 or _is_their_fault(error):
             return UnreachableError(f"The tenant could not {what}, {ATTEMPTS} times: {seen}. Try again later.")
         return GatehouseError(f"The tenant refused to {what}: {seen}.")

@@ -63,6 +63,11 @@ class TenantSettings(Settings):
             raise ConfigurationError(_NO_DOMAIN.format(application="{your application}"))
         return issuer
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether anything is set to call the Management API with; it may be only half of it."""
+        return any((self.auth0_mgmt_token, self.auth0_mgmt_client_id, self.auth0_mgmt_client_secret))
+
     def require_credentials(self) -> None:
         """
         Raises:

@@ -58,6 +58,7 @@ def _routes() -> list[BaseRoute]:
         Route("/connections/{id}/clients", connections.change_enabled_clients, methods=["PATCH"]),
         *_collection("/connections", "{id}", "connection", connections),
         Route("/users-by-email", users.list_users_by_email, methods=["GET"]),
+        Route("/users/{id}/permissions", roles.list_permissions_of_user, methods=["GET"]),
         Route("/users/{id}/roles", users.list_roles_of_user, methods=["GET"]),
         Route("/users/{id}/roles", users.assign_roles, methods=["POST"]),
         Route("/users/{id}/roles", users.remove_roles, methods=["DELETE"]),

@@ -18,7 +18,7 @@ from .errors import Conflict, Inexistent
 from .ids import new_role_id, role_id
 from .paging import listed
 from .state import Document, add, change_offline, remove, replace
-from .users import assign, described_user
+from .users import assign, described_user, roles_of
 
 SECTION = "roles"
 READ_ONLY = frozenset({"id", "permissions"})
@@ -79,6 +79,16 @@ async def delete_role(request: Request) -> Response:
 async def list_permissions(request: Request) -> Response:
     idp = idp_of(request)
     return listed(request, "permissions", [_permission(idp, entry) for entry in _found(request).permissions])
+
+
+@needs("read:users")
+async def list_permissions_of_user(request: Request) -> Response:
+    """Those of the user's roles: here nobody has a permission without a role."""
+    idp = idp_of(request)
+    held = roles_of(idp, request.path_params["id"])
+    roles = [role for role in idp.configuration.tenant_file.roles if role.name in held]
+    entries = [_permission(idp, entry) for role in roles for entry in role.permissions]
+    return listed(request, "permissions", [entry for at, entry in enumerate(entries) if entry not in entries[:at]])
 
 
 @needs("update:roles")

@@ -108,7 +108,7 @@ async def delete_user(request: Request) -> Response:
 @needs("read:users", "read:roles", "read:role_members")
 async def list_roles_of_user(request: Request) -> Response:
     idp = idp_of(request)
-    held = _found(idp, request.path_params["id"]).roles
+    held = roles_of(idp, request.path_params["id"])
     return listed(request, "roles", [{"id": role_id(idp, name), "name": name} for name in held])
 
 
@@ -146,6 +146,11 @@ def described_user(idp: Idp, user: SeededUser) -> Document:
         **shown,
         "identities": [{**identity, "isSocial": False}],
     }
+
+
+def roles_of(idp: Idp, user_id: object) -> list[str]:
+    """The names of a user's roles. Inexistent when there is no such user."""
+    return list(_found(idp, user_id).roles)
 
 
 async def _asked_roles(request: Request) -> list[str]:
