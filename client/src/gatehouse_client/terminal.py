@@ -13,13 +13,14 @@ import typer
 from rich.console import Console, RenderableType
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from .errors import GatehouseError, foreign, printable
 from .signin.paste import read_stdin_line
 from .trace import Trace
 
+_BESIDE_TEXT: Final = 30  # columns
 _UNSPOKEN: Final = "…"  # where the terminal is too narrow for a text
 
 
@@ -41,13 +42,13 @@ class Activity:
 
     def show(self, text: str) -> None:
         """Begin, or go on with another text."""
-        self._text = foreign(text, self._console.width - 30) if self._console.width > 60 else _UNSPOKEN
+        self._text = foreign(text) if self._console.width > 60 else _UNSPOKEN
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             return
         if self._progress is None:
             self._progress = Progress(
                 SpinnerColumn(),
-                TextColumn("{task.description}", markup=False),
+                TextColumn("{task.description}", markup=False, table_column=self._column()),
                 _KnownPart(),
                 console=self._console,
                 transient=True,
@@ -58,6 +59,11 @@ class Activity:
             self._progress.start()
         else:
             self._progress.update(self._task, description=self._text)
+
+    def _column(self) -> Column:
+        """The text's, with room beside it for spinner and bar, and for what the terminal shows of a typed Ctrl-C:
+        beyond the last column that begins a new line, and the old one would stay."""
+        return Column(no_wrap=True, max_width=max(1, self._console.width - _BESIDE_TEXT))
 
     def rename(self, text: str) -> None:
         """Go on with another text, if it still goes on."""
