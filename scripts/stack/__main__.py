@@ -1,6 +1,6 @@
 """What `make` runs: starts, stops and tries the stack, in the runtime that this machine has.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|e2e|test|browser|bench|conformance|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|bench|conformance|check|lock|clean
 """
 
 from __future__ import annotations
@@ -93,6 +93,15 @@ def demo(arguments: argparse.Namespace) -> int:
             runtime.down()
 
 
+def images(_: argparse.Namespace) -> int:
+    """Build the images that the end-to-end suite runs in Docker, ahead of it."""
+    obstacle = docker.available()
+    if obstacle is not None:
+        raise Problem(f"Images need Docker, but {obstacle}.")
+    endtoend.build()
+    return 0
+
+
 def e2e(arguments: argparse.Namespace) -> int:
     """Run the end-to-end suite against a stack of its own."""
     runtime = _runtime(arguments)
@@ -159,6 +168,7 @@ _COMMANDS = {
     "logs": logs,
     "client": client,
     "demo": demo,
+    "images": images,
     "e2e": e2e,
     "test": test,
     "browser": browser,

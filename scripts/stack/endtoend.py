@@ -30,6 +30,15 @@ def in_local_processes() -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", *PARALLEL, SUITE])
 
 
+def build() -> None:
+    """Build the images of the suite's stack: every service's.
+
+    Raises:
+        Problem: an image could not be built.
+    """
+    _compose("--profile", "*", "build", "--quiet")
+
+
 def in_docker() -> int:
     """What concerns the stack runs in a container against a Compose project of its own, without published ports.
 
@@ -37,7 +46,7 @@ def in_docker() -> int:
     the tenant; the natural order is the second start.
     """
     try:
-        _compose("--profile", "*", "build", "--quiet")
+        build()
         _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server up before the tenant: alive, and not ready")
         _probe("alive-not-ready")

@@ -20,7 +20,7 @@ SECONDS = 60
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     with offline_stack(tmp_path) as running:
-        yield Stack(running.mcp_url, running.issuer, running.control_token, running.mcp_url, running.client_variables)
+        yield Stack.of(running)
 
 
 @pytest.mark.parametrize(("locale", "done"), [("en-GB", "Signed in"), ("ja-JP", "サインインしました")])

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import anyio
 import httpx2
 import pytest
+from anyio import wait_all_tasks_blocked
 
 from gatehouse_client.errors import ForbiddenError, SignInDenied, SignInError, UnreachableError
 from gatehouse_client.signin.auth import GatehouseAuth
@@ -203,6 +204,33 @@ async def test_a_cancelled_sign_in_leaves_it_to_the_next_who_waits(world: World,
             first.cancel()
             agent.way.gate.set()
     assert second == [200]
+
+
+async def test_when_the_first_of_those_who_wait_is_cancelled_the_browser_opens_no_second_time(
+    world: World, agent: Agent
+) -> None:
+    agent.way.gate = anyio.Event()
+    refusal = httpx2.Response(401, headers={"WWW-Authenticate": "Bearer"})
+    server = httpx2.MockTransport(lambda r: httpx2.Response(200) if "authorization" in r.headers else refusal)
+    first, answers = anyio.CancelScope(), list[int]()
+
+    async def call(scope: anyio.CancelScope) -> None:
+        with scope:
+            async with httpx2.AsyncClient(auth=agent.auth, transport=server) as http:
+                answers.append((await http.post(world.server, json=CALL)).status_code)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, first)
+            await agent.way.started.wait()
+            for _ in range(3):
+                tasks.start_soon(call, anyio.CancelScope())
+            await wait_all_tasks_blocked()
+            first.cancel()
+            await wait_all_tasks_blocked()
+            agent.way.gate.set()
+    assert answers == [200] * 3
+    assert len(agent.way.scopes) == 1
 
 
 async def test_two_agents_of_the_person_renew_once(world: World, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,7 +13,16 @@ import pytest
 from .command import Command, clean_environment
 from .world import World
 
+TENANT_FILE = Path(__file__).parents[2] / "auth0" / "tenant.yaml"
 SECONDS = 60
+# What takes long to load, and what only a session with the server or the agent needs.
+SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_types"}
+SAYS_WHAT_IT_LOADED = """
+import atexit, json, sys
+atexit.register(lambda: print(json.dumps([*sys.modules]), file=sys.stderr))
+from gatehouse_client.cli import main
+main()
+"""
 
 
 def run(command: Command, *arguments: str, **variables: str) -> tuple[int, str, str]:
@@ -34,6 +44,34 @@ def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
     assert shown.stderr == ""
     for word in ("login", "logout", "tools", "call", "ask", "chat", "Exit codes", "130"):
         assert word in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        ("--help", SLOW | {"pydantic", "httpx2", "anyio"}),
+        ("whoami", SLOW),
+        ("logout", SLOW),
+        ("doctor --explain all", SLOW | {"httpx2"}),
+        ("tenant --help", SLOW | {"httpx2"}),
+        (f"tenant export --format terraform --file {TENANT_FILE}", SLOW),
+    ],
+)
+def test_a_command_loads_nothing_slow_that_it_does_not_need(
+    command: Command, arguments: str, unneeded: set[str]
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SAYS_WHAT_IT_LOADED, *arguments.split()],
+        env={**clean_environment(), **command.variables},
+        cwd=command.folder,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    loaded = set(json.loads(ended.stderr.splitlines()[-1]))
+    assert "gatehouse_client.cli" in loaded
+    assert loaded & unneeded == set()
 
 
 def test_a_wrong_option_exits_with_2(command: Command) -> None:

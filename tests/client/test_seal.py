@@ -11,11 +11,11 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
 
-from gatehouse_client.grant import Grant
-from gatehouse_client.seal import KeyringSeal, NoSeal, Seal, system_seal
+from gatehouse_client.keyringseal import KeyringSeal
+from gatehouse_client.seal import NoSeal, Seal, system_seal
 from gatehouse_client.store import TokenStore
 
-SERVER = "https://mcp.example/mcp"
+from .grants import SERVER, grant
 
 
 class MemoryKeyring(KeyringBackend):
@@ -37,22 +37,6 @@ class MemoryKeyring(KeyringBackend):
         if self.locked:
             raise KeyringLocked("s3cret details")
         self.entries[service, username] = password
-
-
-def grant(**more: object) -> Grant:
-    values: dict[str, object] = {
-        "server": SERVER,
-        "resource": SERVER,
-        "issuer": "https://tenant.example/",
-        "client_id": "id",
-        "token_endpoint": "https://tenant.example/oauth/token",
-        "token_endpoint_auth_method": "none",
-        "access_token": "acc3ss",
-        "refresh_token": "r3fresh",
-        "obtained_at": 1.0,
-        **more,
-    }
-    return Grant.model_validate(values)
 
 
 @pytest.fixture

@@ -11,28 +11,11 @@ import anyio
 import pytest
 
 from gatehouse_client.errors import SignInError
-from gatehouse_client.grant import Grant
 from gatehouse_client.store import TokenStore
 
+from .grants import SERVER, grant
+
 pytestmark = pytest.mark.anyio
-
-SERVER = "https://mcp.example/mcp"
-
-
-def grant(**more: object) -> Grant:
-    values: dict[str, object] = {
-        "server": SERVER,
-        "resource": SERVER,
-        "issuer": "https://tenant.example/",
-        "client_id": "id",
-        "token_endpoint": "https://tenant.example/oauth/token",
-        "token_endpoint_auth_method": "none",
-        "access_token": "acc3ss",
-        "refresh_token": "r3fresh",
-        "obtained_at": 1.0,
-        **more,
-    }
-    return Grant.model_validate(values)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
@@ -21,6 +20,7 @@ import yaml
 
 from gatehouse_client.tenant import management
 from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
+from robot import answer_back
 
 from .command import Command
 
@@ -142,26 +142,11 @@ def sign_in(bench: Bench, client: tuple[str, str]) -> Any:
         "code_challenge": CHALLENGE,
         "code_challenge_method": "S256",
     }
-    answers = {"username": ALICE["email"], "password": ALICE["password"]}
-    with bench.http() as browser:
-        response = browser.get("authorize", params=asked)
-        for _ in range(12):
-            location = response.headers.get("location", "")
-            if location.startswith(CALLBACK):
-                break
-            if location:
-                response = browser.get(urljoin(str(response.url), location))
-                continue
-            hidden = re.search(r'name="state" value="([^"]+)"', response.text)
-            action = re.search(r'id="action" name="action" value="([^"]+)"', response.text)
-            assert hidden is not None, response.text
-            assert action is not None, response.text
-            form = {"state": hidden[1], "action": action[1], **answers}
-            response = browser.post(response.url, data=form)
-        code = parse_qs(urlsplit(location).query)["code"][0]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
-        secret = {"client_id": client[0], "client_secret": client[1]}
-        return browser.post("oauth/token", data={**form, **secret}).json()
+    code = answer_back(str(httpx2.URL(f"{bench.tenant.issuer}authorize", params=asked)), ALICE["email"])["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    secret = {"client_id": client[0], "client_secret": client[1]}
+    with bench.http() as http:
+        return http.post("oauth/token", data={**form, **secret}).json()
 
 
 def claims(token: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )
         return
     with offline_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield Stack(running.mcp_url, running.issuer, running.control_token, running.mcp_url, running.client_variables)
+        yield Stack.of(running)
 
 
 @pytest.fixture

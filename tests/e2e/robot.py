@@ -7,15 +7,16 @@ say who signs in.
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import urljoin
+from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
 
 import httpx2
 
 PASSWORDS = {"alice@example.com": "Wonderland-1", "bob@example.com": "Builder-2"}
-MOST_PAGES = 10
+MOST_STEPS = 30
 
 
 @dataclass
@@ -43,30 +44,56 @@ class _Forms(HTMLParser):
                 self.forms[-1].fields[values["name"]] = values.get("value", "")
 
 
-def forms_of(page: str) -> list[Form]:
-    """The forms of an HTML page."""
-    parser = _Forms()
-    parser.feed(page)
-    return parser.forms
-
-
 def sign_in(url: str, user: str, password: str, consent: str = "accept") -> httpx2.Response:
     """Sign in as a person would.
 
     Returns:
         The page at which the way ends: the agent's callback page, or the tenant's error page.
     """
-    with httpx2.Client(follow_redirects=True, timeout=20) as browser:
-        page = browser.get(url, headers={"Accept": "text/html"})
-        for _ in range(MOST_PAGES):
-            form = next(iter(forms_of(page.text)), None)
-            if form is None or page.status_code >= 400:
+    with httpx2.Client(timeout=20) as browser:
+        return _walk(browser, url, user, password, consent)
+
+
+def address_back(url: str, user: str, *, verify: ssl.SSLContext | bool = True) -> str:
+    """Sign in but for the last step: the address of the client's callback that the tenant sends the browser to."""
+    (callback,) = parse_qs(urlsplit(url).query)["redirect_uri"]
+    with httpx2.Client(timeout=20, verify=verify) as browser:
+        page = _walk(browser, url, user, PASSWORDS[user], "accept", stop=callback)
+    if page.next_request is None:
+        raise RuntimeError(f"no redirect to {callback}, but {page.url}: {page.text}")
+    return str(page.next_request.url)
+
+
+def answer_back(url: str, user: str) -> dict[str, str]:
+    """What that address carries."""
+    return dict(parse_qsl(urlsplit(address_back(url, user)).query))
+
+
+def _walk(
+    browser: httpx2.Client, url: str, user: str, password: str, consent: str, *, stop: str | None = None
+) -> httpx2.Response:
+    """From page to page, to the last one or to the redirect that leaves for `stop`."""
+    page = browser.get(url, headers={"Accept": "text/html"})
+    for _ in range(MOST_STEPS):
+        if page.next_request is not None:
+            if stop is not None and str(page.next_request.url).startswith(stop):
                 return page
-            page = browser.post(urljoin(str(page.url), form.action), data=filled(form, user, password, consent))
-    raise RuntimeError(f"still at {page.url} after {MOST_PAGES} pages")
+            page = browser.send(page.next_request)
+        elif page.status_code >= 400 or not (forms := _forms_of(page.text)):
+            return page
+        else:
+            form = forms[0]
+            page = browser.post(urljoin(str(page.url), form.action), data=_filled(form, user, password, consent))
+    raise RuntimeError(f"still at {page.url} after {MOST_STEPS} steps")
 
 
-def filled(form: Form, user: str, password: str, consent: str) -> dict[str, str]:
+def _forms_of(page: str) -> list[Form]:
+    parser = _Forms()
+    parser.feed(page)
+    return parser.forms
+
+
+def _filled(form: Form, user: str, password: str, consent: str) -> dict[str, str]:
     """What a person would send with the form."""
     values = dict(form.fields)
     if "username" in values:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx2
 
+from processes import OfflineStack
+
 HERE = Path(__file__).parent
 NO_BROWSER = "false"
 """A $BROWSER that fails: a command that must not sign in gets it."""
@@ -25,6 +27,12 @@ class Stack:
     control_token: str
     audience: str
     variables: dict[str, str]
+
+    @classmethod
+    def of(cls, offline: OfflineStack) -> Stack:
+        """A stack of processes."""
+        url = offline.mcp_url
+        return cls(url, offline.issuer, offline.control_token, url, offline.client_variables)
 
     def gatehouse(
         self, *arguments: str, home: Path, user: str = "alice@example.com", browser: str | None = None, **more: str

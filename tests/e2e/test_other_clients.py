@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from urllib.parse import parse_qs, urljoin, urlsplit
 
 import anyio.to_thread
 import httpx2
@@ -26,7 +24,7 @@ from mcp.shared.auth import (
 )
 from pydantic import AnyUrl
 
-from robot import PASSWORDS, filled, forms_of, sign_in
+from robot import PASSWORDS, answer_back, sign_in
 from stack import Stack
 
 ALICE = "alice@example.com"
@@ -59,31 +57,13 @@ class Memory:
         self.client = client_info
 
 
-def authorize(url: str, user: str) -> dict[str, str]:
-    """Sign in on the tenant's pages; what the tenant's redirect to the client carries."""
-    with httpx2.Client(timeout=20) as browser:
-        page = browser.get(url)
-        for _ in range(15):
-            target = page.headers.get("location")
-            if target and urlsplit(target).path == "/callback":
-                return {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
-            if target:
-                page = browser.get(urljoin(str(page.url), target))
-                continue
-            assert page.status_code == 200, page.text
-            form = forms_of(page.text)[0]
-            data = filled(form, user, PASSWORDS[user], "accept")
-            page = browser.post(urljoin(str(page.url), form.action), data=data)
-    raise AssertionError(f"no redirect to the client, but {page.url}")
-
-
 @asynccontextmanager
 async def signed_in(stack: Stack, storage: Memory, callback: str, mode: str) -> AsyncIterator[Client]:
     """The SDK's client with the SDK's sign-in; only the browser is ours."""
     answers: list[dict[str, str]] = []
 
     async def open_browser(url: str) -> None:
-        answers.append(await anyio.to_thread.run_sync(functools.partial(authorize, url, ALICE)))
+        answers.append(await anyio.to_thread.run_sync(answer_back, url, ALICE))
 
     async def await_callback() -> AuthorizationCodeResult:
         answer = answers.pop()

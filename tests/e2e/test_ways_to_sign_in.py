@@ -9,12 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urljoin
 
-import httpx2
 from joserfc.jwk import RSAKey
 
-from robot import PASSWORDS, filled, forms_of, sign_in
+from robot import PASSWORDS, address_back, sign_in
 from stack import NO_BROWSER, Stack
 
 ALICE = "alice@example.com"
@@ -32,7 +30,7 @@ SECONDS = 90
 def test_pasting_the_last_address_of_a_browser_elsewhere_signs_in(stack: Stack, home: Path) -> None:
     with started(stack, home, "login", "--paste") as process:
         assert process.stdin is not None
-        process.stdin.write(f"{last_address(address_in(process, stack.issuer), ALICE)}\n")
+        process.stdin.write(f"{address_back(address_in(process, stack.issuer), ALICE)}\n")
         process.stdin.flush()
         out, err = ended(process)
     assert process.returncode == 0, err
@@ -194,18 +192,3 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
     finally:
         killer.cancel()
     return out, err
-
-
-def last_address(url: str, user: str) -> str:
-    """Where a browser ends that cannot reach the agent's machine: the callback's address, which does not load."""
-    with httpx2.Client(timeout=20) as browser:
-        page = browser.get(url)
-        while True:
-            if page.next_request is not None:
-                if "code=" in str(page.next_request.url):
-                    return str(page.next_request.url)
-                page = browser.send(page.next_request)
-            else:
-                form = next(iter(forms_of(page.text)))
-                values = filled(form, user, PASSWORDS[user], "accept")
-                page = browser.post(urljoin(str(page.url), form.action), data=values)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +24,8 @@ from mock_idp.keys import KeyRing, new_key_ring
 from mock_idp.loading import checked_configuration
 from mock_idp.pytest_plugin import start_offline_tenant  # noqa: F401 - a fixture
 
+from .tokens import parts
+
 BASE = Path(__file__).parent / "base"
 FILES = ("tenant.yaml", "offline.yaml")
 ISSUER = "http://localhost:9000/"
@@ -35,12 +36,6 @@ MACHINE = ("GatehouseMachineDemoClient000000", "demo-secret-of-the-offline-tenan
 PASSWORDS = {"alice@example.com": "Wonderland-1", "bob@example.com": "Builder-2"}
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-
-
-def decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims, unverified."""
-    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
-    return header, claims
 
 
 @dataclass
@@ -121,7 +116,7 @@ class Harness:
     @staticmethod
     def claims(token: str) -> dict[str, Any]:
         """The claims of a JWT, unverified."""
-        return decoded(token)[1]
+        return parts(token)[1]
 
     def tokens(self, email: str = "alice@example.com", **changes: Any) -> dict[str, Any]:
         response = self.redeem(self.sign_in(email, **changes)["code"])

@@ -1,23 +1,11 @@
 from __future__ import annotations
 
-import base64
-import json
 from typing import Any
 
 import pytest
-from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
-
-def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
-    return header, claims
-
-
-def verified(tenant: Any, token: str) -> dict[str, Any]:
-    keys = KeySet.import_key_set(tenant.http.get("/.well-known/jwks.json").json())
-    return dict(jwt.decode(token, keys, algorithms=["RS256"]).claims)
+from .tokens import parts, verified
 
 
 def mint(tenant: Any, **body: Any) -> str:

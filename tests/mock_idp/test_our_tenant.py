@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
+
+from robot import answer_back
 
 AUTH0 = Path(__file__).parents[2] / "auth0"
 API = "http://localhost:5555/mcp"
 INSPECTOR = "http://localhost:6274/oauth/callback"
 VERIFIER = "v" * 43
-PASSWORDS = {"alice@example.com": "Wonderland-1", "bob@example.com": "Builder-2"}
 
 
 @pytest.fixture
@@ -33,27 +32,12 @@ def sign_in(tenant: Any, client_id: str, email: str = "alice@example.com") -> di
         "resource": API,
         "code_challenge": VERIFIER,
     }
-    answers = {"username": email, "password": PASSWORDS[email]}
-    with httpx2.Client() as browser:
-        response = browser.get(f"{tenant.issuer}authorize", params=asked)
-        for _ in range(12):
-            location = response.headers.get("location", "")
-            if location.startswith(INSPECTOR):
-                break
-            if location:
-                response = browser.get(urljoin(str(response.url), location))
-                continue
-            state = re.search(r'name="state" value="([^"]+)"', response.text)
-            action = re.search(r'id="action" name="action" value="([^"]+)"', response.text)
-            assert state is not None, response.text
-            assert action is not None
-            response = browser.post(response.url, data={"state": state[1], "action": action[1], **answers})
-        returned = parse_qs(urlsplit(location).query)
-        assert returned["iss"] == [tenant.issuer]
-        form = {"grant_type": "authorization_code", "code": returned["code"][0], "redirect_uri": INSPECTOR}
-        form |= {"client_id": client_id, "code_verifier": VERIFIER, "resource": API}
-        answer: dict[str, Any] = browser.post(f"{tenant.issuer}oauth/token", data=form).json()
-        return answer
+    returned = answer_back(str(httpx2.URL(f"{tenant.issuer}authorize", params=asked)), email)
+    assert returned["iss"] == tenant.issuer
+    form = {"grant_type": "authorization_code", "code": returned["code"], "redirect_uri": INSPECTOR}
+    form |= {"client_id": client_id, "code_verifier": VERIFIER, "resource": API}
+    answer: dict[str, Any] = httpx2.post(f"{tenant.issuer}oauth/token", data=form).json()
+    return answer
 
 
 def test_a_client_that_registers_itself_signs_in(tenant: Any) -> None:

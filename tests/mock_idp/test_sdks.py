@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
+
+from robot import address_back
 
 with warnings.catch_warnings(record=True):
     # The SDK still uses a module of authlib that announces its end.
@@ -28,6 +28,7 @@ with warnings.catch_warnings(record=True):
     from authlib.integrations.starlette_client import OAuth
 
 BASE = Path(__file__).parent / "base"
+ALICE = "alice@example.com"
 API = "http://localhost:5555/mcp"
 CALLBACK = "http://localhost:5000/callback"
 AGENT = ("GatehouseAgentDemoClient00000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1")
@@ -53,28 +54,8 @@ def tenant(start_offline_tenant: Callable[..., Any], monkeypatch: pytest.MonkeyP
     return running
 
 
-@contextmanager
-def browser(tenant: Any) -> Iterator[httpx2.Client]:
-    with httpx2.Client(verify=ssl.create_default_context(cafile=tenant.ca_file)) as client:
-        yield client
-
-
-def fill_in_pages(client: httpx2.Client, url: str, *, stop: str) -> str:
-    """Follow a sign-in as alice through its pages; the URL that leaves for `stop`."""
-    answers = {"username": "alice@example.com", "password": "Wonderland-1"}
-    response = client.get(url)
-    for _ in range(12):
-        if response.is_redirect and response.headers["location"].startswith(stop):
-            return str(response.headers["location"])
-        if response.is_redirect:
-            response = client.get(urljoin(str(response.url), response.headers["location"]))
-            continue
-        hidden = re.search(r'name="state" value="([^"]+)"', response.text)
-        assert hidden is not None, response.text
-        action = re.search(r'id="action" name="action" value="([^"]+)"', response.text)
-        assert action is not None
-        response = client.post(response.url, data={"state": hidden[1], "action": action[1], **answers})
-    pytest.fail(f"the sign-in did not leave for {stop}: {response.text}")
+def trust(tenant: Any) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=tenant.ca_file)
 
 
 def alices_token(tenant: Any, scope: str = "openid access:mcp") -> dict[str, Any]:
@@ -85,13 +66,12 @@ def alices_token(tenant: Any, scope: str = "openid access:mcp") -> dict[str, Any
         "scope": scope,
         "audience": API,
     }
-    with browser(tenant) as client:
-        url = str(httpx2.URL(f"{tenant.tls_issuer}authorize", params=parameters))
-        code = parse_qs(urlsplit(fill_in_pages(client, url, stop=CALLBACK)).query)["code"][0]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
-        secret = {"client_id": AGENT[0], "client_secret": AGENT[1]}
-        answer: dict[str, Any] = client.post(f"{tenant.tls_issuer}oauth/token", data={**form, **secret}).json()
-        return answer
+    url = str(httpx2.URL(f"{tenant.tls_issuer}authorize", params=parameters))
+    code = parse_qs(urlsplit(address_back(url, ALICE, verify=trust(tenant))).query)["code"][0]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
+    form |= {"client_id": AGENT[0], "client_secret": AGENT[1]}
+    answer: dict[str, Any] = httpx2.post(f"{tenant.tls_issuer}oauth/token", data=form, verify=trust(tenant)).json()
+    return answer
 
 
 def verified(tenant: Any, token: str, audience: str = API) -> dict[str, Any]:
@@ -148,19 +128,17 @@ def test_auth0_api_python_refuses_another_audience_and_another_issuer(tenant: An
 
 @pytest.mark.parametrize("variant", ["expired", "foreign-audience", "wrong-key", "unknown-kid", "alg-none"])
 def test_auth0_api_python_refuses_hostile_tokens(tenant: Any, variant: str) -> None:
-    with browser(tenant) as client:
-        answer = client.post(f"{tenant.tls_issuer}__mock__/tokens", json={"variant": variant})
+    answer = httpx2.post(f"{tenant.tls_issuer}__mock__/tokens", json={"variant": variant}, verify=trust(tenant))
     with pytest.raises(VerifyAccessTokenError):
         verified(tenant, answer.json()["token"])
 
 
 def test_auth0_api_python_breaks_on_a_key_that_is_not_published_yet(tenant: Any) -> None:
     """It does not look again for an unknown key: what the switch for late publication is there to show."""
-    with browser(tenant) as client:
-        client.post(f"{tenant.tls_issuer}__mock__/keys/rotate", json={"publish": False})
-        token = alices_token(tenant)["access_token"]
-        with pytest.raises(VerifyAccessTokenError, match="No matching key"):
-            verified(tenant, token)
+    httpx2.post(f"{tenant.tls_issuer}__mock__/keys/rotate", json={"publish": False}, verify=trust(tenant))
+    token = alices_token(tenant)["access_token"]
+    with pytest.raises(VerifyAccessTokenError, match="No matching key"):
+        verified(tenant, token)
 
 
 def test_auth0_api_python_exchanges_a_token_on_behalf_of_the_user(tenant: Any) -> None:
@@ -196,8 +174,7 @@ def test_authlib_discovers_signs_in_with_pkce_and_validates_the_id_token(tenant:
 
     async def sign_in() -> Any:
         redirect = await registry.tenant.authorize_redirect(request(""), CALLBACK)
-        with browser(tenant) as client:
-            back = fill_in_pages(client, redirect.headers["location"], stop=CALLBACK)
+        back = address_back(redirect.headers["location"], ALICE, verify=trust(tenant))
         return await registry.tenant.authorize_access_token(request(urlsplit(back).query))
 
     token = asyncio.run(sign_in())

@@ -1,26 +1,15 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import pytest
-from joserfc import jwt
-from joserfc.jwk import KeySet
+
+from .tokens import parts, verified
 
 API = "http://localhost:5555/mcp"
 AGENT = ("GatehouseAgentDemoClient00000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1")
 MACHINE = ("GatehouseMachineDemoClient000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2")
-
-
-def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
-    return header, claims
-
-
-def verified(tenant: Any, token: str) -> dict[str, Any]:
-    keys = KeySet.import_key_set(tenant.http.get("/.well-known/jwks.json").json())
-    return dict(jwt.decode(token, keys, algorithms=["RS256"]).claims)
 
 
 def api(**changes: Any) -> Any:

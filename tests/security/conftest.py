@@ -48,6 +48,6 @@ def short_lived(tenant_as_it_was: Stack, _short_lived: Deployment) -> Deployment
 @pytest.fixture
 def tenant_as_it_was(tenant: OfflineStack) -> Iterator[Stack]:
     """The tenant's control API; faults and keys are set back afterwards."""
-    stack = Stack(tenant.mcp_url, tenant.issuer, tenant.control_token, tenant.mcp_url, {})
+    stack = Stack.of(tenant)
     yield stack
     stack.control("POST", "reset")

@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,5 +70,5 @@ def deployed(offline: OfflineStack, name: str = "gatehouse_server", **variables:
     """Another server beside the tenant, alive; `name` is its module."""
     port, metrics = free_ports(2)
     with offline.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
-        stack = Stack(f"http://localhost:{port}/mcp", offline.issuer, offline.control_token, offline.mcp_url, {})
+        stack = replace(Stack.of(offline), mcp_url=f"http://localhost:{port}/mcp")
         yield Deployment(stack, offline.folder, name, f"http://localhost:{metrics}")

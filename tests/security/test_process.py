@@ -61,7 +61,7 @@ def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and
     tenant: OfflineStack, tmp_path: Path, collector: Collector, number: signal.Signals
 ) -> None:
     (port,) = free_ports(1)
-    token = Stack("", tenant.issuer, tenant.control_token, "", {}).mint()
+    token = Stack.of(tenant).mint()
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
     log = tenant.folder / "gatehouse_server.log"
     before = log.stat().st_size if log.exists() else 0

@@ -75,9 +75,9 @@ def logout(context: typer.Context, as_json: JsonOption = False, trace: TraceOpti
     """Remove the stored sign-in, and revoke it at the tenant."""
 
     def work(terminal: Terminal) -> None:
-        from . import commands
+        from . import identity
 
-        asyncio.run(commands.logout(terminal))
+        asyncio.run(identity.logout(terminal))
 
     guard(context, as_json, trace, work)
 

@@ -1,11 +1,11 @@
-"""What each command does."""
+"""What the commands do that need a session with the server."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 
-from .account import Account, expects_paste
+from .account import expects_paste
 from .arguments import parse_arguments
 from .completion import remember
 from .conversation import open_conversation
@@ -32,16 +32,6 @@ async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
         person = f" as {grant.person}" if grant.person else ""
         until = f" (access until {local(grant.expires_at)})" if grant.expires_at else ""
         terminal.result(f"Signed in to {connection.url}{person}{until}.")
-
-
-async def logout(terminal: Terminal) -> None:
-    """Remove the stored sign-in, and revoke it."""
-    settings = settings_for(terminal)
-    removed = await Account.from_settings(settings, terminal.say, terminal.trace).sign_out()
-    if terminal.as_json:
-        terminal.result_json({"server": settings.mcp_public_url, "signed_out": removed})
-    else:
-        terminal.result(f"Signed out of {settings.mcp_public_url}." if removed else "Nobody was signed in.")
 
 
 async def tools(terminal: Terminal) -> None:

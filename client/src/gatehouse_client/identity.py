@@ -1,4 +1,4 @@
-"""Who is signed in, and what the access token says. Nobody is asked, so that it is quick."""
+"""The sign-in that is stored: whose it is, what its token says, how it ends. It needs no session, and so is quick."""
 
 from __future__ import annotations
 
@@ -59,6 +59,16 @@ async def token(terminal: Terminal, *, raw: bool) -> None:
             "The access token is not a JWT: only the tenant can read it. `gatehouse token --raw` prints it."
         )
     terminal.result_json({"header": header, "claims": claims})
+
+
+async def logout(terminal: Terminal) -> None:
+    """Remove the stored sign-in, and revoke it."""
+    settings = settings_for(terminal)
+    removed = await Account.from_settings(settings, terminal.say, terminal.trace).sign_out()
+    if terminal.as_json:
+        terminal.result_json({"server": settings.mcp_public_url, "signed_out": removed})
+    else:
+        terminal.result(f"Signed out of {settings.mcp_public_url}." if removed else "Nobody was signed in.")
 
 
 def settings_for(terminal: Terminal, **chosen: object) -> Settings:

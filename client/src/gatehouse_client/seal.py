@@ -6,18 +6,8 @@ what a keyring can do.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from typing import Final, Protocol
-
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
-
-SERVICE: Final = "gatehouse"
-ENTRY: Final = "token store"
-_HEADER: Final = {"alg": "dir", "enc": "A256GCM"}
-_KEY_BYTES: Final = 32
+from typing import Protocol
 
 
 class BrokenSeal(Exception):
@@ -44,14 +34,6 @@ class Seal(Protocol):
         ...
 
 
-class Keyring(Protocol):
-    """What a backend of the `keyring` package does."""
-
-    def get_password(self, service: str, username: str) -> str | None: ...
-
-    def set_password(self, service: str, username: str, password: str) -> None: ...
-
-
 class NoSeal:
     """Files as they are; their permissions protect them."""
 
@@ -62,53 +44,9 @@ class NoSeal:
         return content
 
     def opened(self, content: bytes) -> bytes:
-        if _is_sealed(content):
+        if is_sealed(content):
             raise SealUnavailable(self._why)
         return content
-
-
-class KeyringSeal:
-    """Sealed with AES-256-GCM (a JWE) under a key that the keyring keeps.
-
-    Args:
-        keyring: a backend of the `keyring` package.
-        say: told when the keyring does not do its work; files are then written without a seal.
-    """
-
-    def __init__(self, keyring: Keyring, say: Callable[[str], None]) -> None:
-        self._keyring = keyring
-        self._say = say
-        self._key: OctKey | None = None
-
-    def sealed(self, content: bytes) -> bytes:
-        key = self._loaded(make=True)
-        if key is None:
-            return content
-        return jwe.encrypt_compact(_HEADER, content, key).encode("ascii")
-
-    def opened(self, content: bytes) -> bytes:
-        if not _is_sealed(content):
-            return content
-        key = self._loaded(make=False)
-        if key is None:
-            raise SealUnavailable("the keyring does not give its key")
-        try:
-            return bytes(jwe.decrypt_compact(content.strip(), key).plaintext or b"")
-        except (JoseError, ValueError) as error:
-            raise BrokenSeal from error
-
-    def _loaded(self, *, make: bool) -> OctKey | None:
-        if self._key is None:
-            try:
-                kept = self._keyring.get_password(SERVICE, ENTRY)
-                if kept is None and make:
-                    self._keyring.set_password(SERVICE, ENTRY, secrets.token_hex(_KEY_BYTES))
-                    # Another process may have been faster; what the keyring gives from now on is what counts.
-                    kept = self._keyring.get_password(SERVICE, ENTRY)
-                self._key = None if kept is None else OctKey.import_key(bytes.fromhex(kept))
-            except Exception as error:  # noqa: BLE001 - every backend raises errors of its own
-                self._say(f"The system's keyring does not work ({type(error).__name__}): sign-ins are not sealed.")
-        return self._key
 
 
 def system_seal(say: Callable[[str], None]) -> Seal:
@@ -120,9 +58,13 @@ def system_seal(say: Callable[[str], None]) -> Seal:
     except ImportError:
         return NoSeal("the `keyring` extra is not installed")
     backend = keyring.get_keyring()
-    return NoSeal() if isinstance(backend, NoKeyring | NullKeyring) else KeyringSeal(backend, say)
+    if isinstance(backend, NoKeyring | NullKeyring):
+        return NoSeal()
+    from .keyringseal import KeyringSeal  # cryptography takes long to load
+
+    return KeyringSeal(backend, say)
 
 
-def _is_sealed(content: bytes) -> bool:
+def is_sealed(content: bytes) -> bool:
     """A JWE in compact form, where else a JSON object would be."""
     return content.startswith(b"eyJ")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
-
-from filelock import AsyncFileLock, Timeout
+from typing import TYPE_CHECKING, Final
 
 from .errors import SignInError
 from .files import PrivateFolder, file_name
 from .grant import Grant
 from .seal import NoSeal, Seal
+
+if TYPE_CHECKING:
+    from filelock import AsyncFileLock
 
 PATIENCE: Final = 0.5  # seconds to wait for the lock before the person is told
 
@@ -74,6 +75,8 @@ class TokenStore:
         Raises:
             SignInError: another process holds it for longer than the lock timeout.
         """
+        from filelock import AsyncFileLock  # who only reads needs none
+
         lock = AsyncFileLock(self._files.path / f"{file_name(server)}.lock", mode=0o600)
         try:
             self._files.make()
@@ -89,13 +92,13 @@ class TokenStore:
     async def _acquire(self, lock: AsyncFileLock) -> bool:
         try:
             await lock.acquire(timeout=PATIENCE)
-        except Timeout:
+        except TimeoutError:
             self._say("Another agent of yours is signing in to this server: waiting for it.")
         else:
             return True
         try:
             await lock.acquire(timeout=self._lock_timeout)
-        except Timeout:
+        except TimeoutError:
             raise SignInError(
                 f"Another process has held {lock.lock_file} for {self._lock_timeout:.0f} s: end it, then try again."
             ) from None

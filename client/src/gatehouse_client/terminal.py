@@ -7,27 +7,20 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
-from rich.console import Console, RenderableType
-from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
-from rich.progress_bar import ProgressBar
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from .errors import GatehouseError, foreign, printable
-from .signin.paste import read_stdin_line
 from .trace import Trace
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 _UNSPOKEN: Final = "…"  # where the terminal is too narrow for a text
-
-
-class _KnownPart(ProgressColumn):
-    """A bar, once it is known of how much."""
-
-    def render(self, task: Task) -> RenderableType:
-        return "" if task.total is None else ProgressBar(task.total, task.completed, width=20)
 
 
 class Activity:
@@ -36,24 +29,18 @@ class Activity:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress: Progress | None = None
-        self._task = TaskID(0)
+        self._task: TaskID
         self._text = ""
 
     def show(self, text: str) -> None:
         """Begin, or go on with another text."""
-        self._text = foreign(text, self._console.width - 30) if self._console.width > 60 else _UNSPOKEN
+        self._text = foreign(text) if self._console.width > 60 else _UNSPOKEN
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             return
         if self._progress is None:
-            self._progress = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}", markup=False),
-                _KnownPart(),
-                console=self._console,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+            from .spinner import spinner_line  # only who waits long enough to be told needs it
+
+            self._progress = spinner_line(self._console)
             self._task = self._progress.add_task(self._text, total=None)
             self._progress.start()
         else:
@@ -171,6 +158,8 @@ class Terminal:
 
     async def reply(self, prompt: str) -> str | None:
         """A line from the person while the event loop goes on; None at the end of the input. Can be cancelled."""
+        from .signin.paste import read_stdin_line  # it needs an event loop, whose libraries few commands need
+
         with self.activity.hidden():
             self._err.print(printable(prompt), end="", markup=False, soft_wrap=True)
             line = await read_stdin_line()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import httpx2
 from rich.console import Console
 from rich.text import Text
 
 from .errors import foreign
+
+if TYPE_CHECKING:
+    import httpx2
 
 SECRET_PARAMETERS: Final = frozenset(
     {"access_token", "assertion", "client_assertion", "client_secret", "code", "code_challenge", "code_verifier"}

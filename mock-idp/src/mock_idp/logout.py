@@ -20,11 +20,15 @@ from .web import idp_of, single_values
 async def logout(request: Request) -> Response:
     """GET /v2/logout: end the session, then go to `returnTo` if it is allowed for the client or the tenant."""
     parameters = single_values(request.query_params.multi_items())
-    target = _target(idp_of(request), parameters)
+    return logged_out(request, _target(idp_of(request), parameters))
+
+
+def logged_out(request: Request, target: str | None) -> Response:
+    """End the browser's session and send it to `target`, or tell the person that it is done."""
     response: Response = render(request, MessagePage("logged_out"))
     if target is not None:
         response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
-    log_logout(request)
+    _log(request)
     end_session(request, response)
     return response
 
@@ -57,7 +61,7 @@ def logout_case(wanted: str, client: Client | None, allowed: tuple[str, ...]) ->
     return Case("logout_url_not_allowed", sent=wanted, registered=allowed, client=client.name)
 
 
-def log_logout(request: Request) -> None:
+def _log(request: Request) -> None:
     idp, session = idp_of(request), current_session(request)
     if session is not None:
         idp.log.add("slo", "User successfully logged out", user=idp.tenant.users.get(session.user_id))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from .loading import Configuration, ConfigurationError, checked_configuration
 
 # By section: what tells two of its entries apart.
@@ -22,10 +24,12 @@ Document = dict[str, Any]
 
 def documents(configuration: Configuration) -> tuple[Document, Document]:
     """The configuration as the documents it could have been read from."""
-    return (
-        configuration.tenant_file.model_dump(mode="json", exclude_unset=True, exclude_none=True),
-        configuration.offline_file.model_dump(mode="json", exclude_unset=True, exclude_none=True),
-    )
+    return stated(configuration.tenant_file), stated(configuration.offline_file)
+
+
+def stated(section: BaseModel) -> Document:
+    """A section, or a whole file, as the document it could have been read from: without what it leaves to defaults."""
+    return section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 def changed(configuration: Configuration, tenant: Document, offline: Document) -> Configuration:
@@ -116,4 +120,4 @@ def _checked(tenant: Document, offline: Document) -> Configuration:
     return checked_configuration(tenant, offline, names=NAMES)
 
 
-__all__ = ["KEYS", "ConfigurationError", "changed", "documents", "merged", "replaced", "without"]
+__all__ = ["KEYS", "ConfigurationError", "changed", "documents", "merged", "replaced", "stated", "without"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from .answering import on_page
 from .authorization_cases import unknown_client
@@ -16,9 +16,9 @@ from .errors import PageError
 from .explanations import Case
 from .idp import Idp
 from .jwts import verified_claims
-from .logout import check_logout_client, log_logout, logout_case
+from .logout import check_logout_client, logged_out, logout_case
 from .pages import LogoutPage, MessagePage, render
-from .sessions import browser_mark, current_session, end_session, new_browser_mark, set_browser_mark
+from .sessions import browser_mark, current_session, new_browser_mark, set_browser_mark
 from .store import LogoutRequest
 from .tenant import Client
 from .web import form_pairs, idp_of, issuer_of, single_values
@@ -44,7 +44,7 @@ async def oidc_logout(request: Request) -> Response:
     target = _target(idp, hint, parameters)
     session = current_session(request)
     if session is None or session.session_id == hint.session_id:
-        return _log_out(request, target)
+        return logged_out(request, target)
     return _ask(request, target)
 
 
@@ -60,7 +60,7 @@ async def confirm_logout(request: Request) -> Response:
     idp.store.logouts.drop(form.get("state"))
     if form.get("action") != "accept":
         return render(request, MessagePage("still_logged_in"))
-    return _log_out(request, asked.target)
+    return logged_out(request, asked.target)
 
 
 async def _parameters(request: Request) -> dict[str, str]:
@@ -127,13 +127,4 @@ def _ask(request: Request, target: str | None) -> Response:
     asked = LogoutRequest(mark, target, idp.clock.now() + CONFIRMATION_LIFETIME)
     response = render(request, LogoutPage(idp.store.logouts.add(asked), target))
     set_browser_mark(request, response, mark)
-    return response
-
-
-def _log_out(request: Request, target: str | None) -> Response:
-    response: Response = render(request, MessagePage("logged_out"))
-    if target is not None:
-        response = RedirectResponse(target, status_code=302, headers={"Cache-Control": "no-store"})
-    log_logout(request)
-    end_session(request, response)
     return response

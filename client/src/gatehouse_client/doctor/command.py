@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from ..account import Account
 from ..errors import Exit, UsageError
-from ..identity import settings_for
 from ..terminal import Terminal
-from .checkup import examine
 from .entries import ENTRIES
 from .findings import Finding, Mark
 from .page import page, section
@@ -22,6 +19,10 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
         UsageError: there is no such check to skip.
         ConfigurationError: a setting is wrong in itself.
     """
+    from ..account import Account  # `explain` needs nothing of all this
+    from ..identity import settings_for
+    from .checkup import examine
+
     for check in skip:
         _known(check)
     settings = settings_for(terminal)

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import anyio
 import httpx2
 
 from ..errors import GatehouseError, TokenRefused, UnreachableError
@@ -18,6 +17,7 @@ from .challenge import Challenge, bearer_challenge
 from .provider import Provider, SignInOptions
 from .refusals import forbidden, refused_token
 from .tokens import INVALID_GRANT
+from .turns import Turns
 from .urls import origin
 
 RENEWAL_PAUSE: Final = 30.0
@@ -30,8 +30,8 @@ _REPLACEMENTS: Final = 3
 class GatehouseAuth(httpx2.Auth):
     """Puts the access token on every request, renews it ahead of its expiry, signs in when the server asks for it.
 
-    Its lock is held for token work only, never during a request: parallel calls stay parallel, and share one renewal
-    or one sign-in, with its failure. A refusal that a sign-in could not change is remembered.
+    Requests take turns for token work only: parallel calls stay parallel, and share one renewal or one sign-in, with
+    its failure. It goes on while one of them waits. A refusal that a sign-in could not change is remembered.
 
     A 401 that remains raises `SignInError`. A 403 that remains is returned, since it is about one call; the
     `ForbiddenError` that explains it goes to the caller's `witnessing()` context.
@@ -59,7 +59,7 @@ class GatehouseAuth(httpx2.Auth):
         self._permission = permission
         self._clock = clock
         self._ignore_stored = ignore_stored
-        self._lock = anyio.Lock()
+        self._turns = Turns()
         self._grant: Grant | None = None
         self._accepted: str | None = None
         self._newest: str | None = None
@@ -87,7 +87,7 @@ class GatehouseAuth(httpx2.Auth):
             for _ in range(_REPLACEMENTS):
                 if response.status_code != 401:
                     break
-                grant = await self._replaced(grant, challenge_of(response), seen)
+                grant = await self._turns.take(self._replaced, grant, challenge_of(response), seen)
                 response = yield signed(request, grant)
             if response.status_code == 401:
                 raise refused_token(self._options.server, self._grant, challenge_of(response))
@@ -110,61 +110,64 @@ class GatehouseAuth(httpx2.Auth):
             self._grant = self._stored()
         if self._grant is None or self._grant.is_fresh(self._clock()):
             return self._grant
-        async with self._lock:
-            grant = self._grant
-            if grant is None or grant.is_fresh(self._clock()):
-                return grant
-            alive = grant.is_alive(self._clock())
-            if alive and self._clock() < self._renewal_paused_until:
-                return grant
-            try:
-                self._share_failure(seen)
-                renewed = await self._renewed(grant)
-            except UnreachableError:
-                if not alive:
-                    raise
-                self._renewal_paused_until = self._clock() + RENEWAL_PAUSE
-                return grant
-            self._grant = renewed or (grant if alive else None)
-            return self._grant
+        return await self._turns.take(self._kept_fresh, seen)
+
+    async def _kept_fresh(self, seen: int) -> Grant | None:
+        grant = self._grant
+        if grant is None or grant.is_fresh(self._clock()):
+            return grant
+        alive = grant.is_alive(self._clock())
+        if alive and self._clock() < self._renewal_paused_until:
+            return grant
+        try:
+            self._share_failure(seen)
+            renewed = await self._renewed(grant)
+        except UnreachableError:
+            if not alive:
+                raise
+            self._renewal_paused_until = self._clock() + RENEWAL_PAUSE
+            return grant
+        self._grant = renewed or (grant if alive else None)
+        return self._grant
 
     async def _replaced(self, refused: Grant | None, challenge: Challenge | None, seen: int) -> Grant:
         """Another grant than the one that the server has just refused."""
-        async with self._lock:
-            if self._grant is not None and not _same(self._grant, refused):
-                return self._grant
-            self._share_failure(seen)
-            if refused is not None:
-                untried = refused.access_token == self._newest != self._accepted
-                if untried and refused.interactive:
-                    raise refused_token(self._options.server, refused, challenge)
-                renewed = None if untried else await self._renewed(refused)
-                if renewed is not None:
-                    return renewed
-            return await self._signed_in(refused, challenge)
+        if self._grant is not None and not _same(self._grant, refused):
+            return self._grant
+        self._share_failure(seen)
+        if refused is not None:
+            untried = refused.access_token == self._newest != self._accepted
+            if untried and refused.interactive:
+                raise refused_token(self._options.server, refused, challenge)
+            renewed = None if untried else await self._renewed(refused)
+            if renewed is not None:
+                return renewed
+        return await self._signed_in(refused, challenge)
 
     async def _stepped_up(self, grant: Grant, challenge: Challenge | None, seen: int) -> Grant | None:
         """A grant with the permissions that a 403 asks for; None when none is to be had (MCP, "Step-up")."""
         needed = frozenset(challenge.scopes or ()) if challenge else frozenset[str]()
         if challenge is None or challenge.error != "insufficient_scope" or not needed:
             return None
-        async with self._lock:
-            current = self._grant or grant
-            if not _same(current, grant) and needed <= current.scopes:
-                return current
-            if needed & self._unobtainable:
-                return None
-            if needed <= current.requested_scopes:
-                # Asked for before, and not granted. Only a role that was given since can have changed that, and a
-                # renewal shows it without a browser, unless the sign-in was this run's.
-                self._unobtainable |= needed - current.scopes or needed
-                renewed = None if current.access_token == self._newest else await self._renewed(current)
-                self._unobtainable -= renewed.scopes if renewed else frozenset()
-                return renewed
-            self._share_failure(seen)
-            larger = await self._signed_in(current, challenge, current.requested_scopes | current.scopes)
-            self._unobtainable |= needed - larger.scopes
-            return larger if needed <= larger.scopes else None
+        return await self._turns.take(self._enlarged, grant, challenge, needed, seen)
+
+    async def _enlarged(self, grant: Grant, challenge: Challenge, needed: frozenset[str], seen: int) -> Grant | None:
+        current = self._grant or grant
+        if not _same(current, grant) and needed <= current.scopes:
+            return current
+        if needed & self._unobtainable:
+            return None
+        if needed <= current.requested_scopes:
+            # Asked for before, and not granted. Only a role that was given since can have changed that, and a
+            # renewal shows it without a browser, unless the sign-in was this run's.
+            self._unobtainable |= needed - current.scopes or needed
+            renewed = None if current.access_token == self._newest else await self._renewed(current)
+            self._unobtainable -= renewed.scopes if renewed else frozenset()
+            return renewed
+        self._share_failure(seen)
+        larger = await self._signed_in(current, challenge, current.requested_scopes | current.scopes)
+        self._unobtainable |= needed - larger.scopes
+        return larger if needed <= larger.scopes else None
 
     async def _renewed(self, grant: Grant) -> Grant | None:
         """`grant` renewed, by another process if that was faster; None when only a sign-in helps."""

@@ -5,34 +5,34 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus
-
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from ..errors import ConfigurationError, foreign
 from ..grant import ClientAuthentication
 from .discovery import AuthorizationServer
 
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFETIME: Final = 60  # seconds; Auth0 takes up to 300
 
-_KEY_TYPES: Final[tuple[type[RSAKey | ECKey | OKPKey], ...]] = (RSAKey, ECKey, OKPKey)
 _ALGORITHMS: Final = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
 
 
-@dataclass(frozen=True)
 class SigningKey:
     """A private key that signs client assertions.
+
+    Who has none need not load cryptography, which takes longer than most commands.
 
     Attributes:
         algorithm: the one that goes with the kind of key, such as RS256.
     """
 
-    key: RSAKey | ECKey | OKPKey = field(repr=False)
-    algorithm: str
+    def __init__(self, key: RSAKey | ECKey | OKPKey, algorithm: str) -> None:
+        self.key = key
+        self.algorithm = algorithm
 
     @classmethod
     def from_pem(cls, pem: str) -> SigningKey:
@@ -41,9 +41,12 @@ class SigningKey:
         Raises:
             ValueError: it is no private key of a kind that can sign.
         """
-        for kind in _KEY_TYPES:
+        from joserfc.errors import JoseError
+        from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+        for kind in (RSAKey, ECKey, OKPKey):
             try:
-                key = kind.import_key(pem)
+                key: RSAKey | ECKey | OKPKey = kind.import_key(pem)
             except (ValueError, JoseError, TypeError):
                 continue
             name = str(key.as_dict(private=False).get("crv", key.key_type))
@@ -53,6 +56,8 @@ class SigningKey:
 
     def assertion(self, client_id: str, issuer: str, now: float) -> str:
         """A client assertion, for one use, now (RFC 7523 section 3; its audience is the issuer, as 7523bis has it)."""
+        from joserfc import jwt
+
         claims = {
             "iss": client_id,
             "sub": client_id,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 import anyio
-import segno
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError, foreign
@@ -114,6 +113,8 @@ class DeviceWay:
 
 def qr_code(text: str) -> str:
     """A QR code in half blocks. Its colours are the terminal's: readers take it light on dark, too."""
+    import segno  # only who has a terminal to draw on waits for it
+
     drawn = io.StringIO()
     segno.make(text, error="l", micro=False).terminal(drawn, border=2, compact=True)
     return drawn.getvalue().rstrip("\n")

@@ -6,12 +6,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..idp import Idp
+from ..merging import stated
 from ..tenant import ClientGrant, is_management
 from ..tenantfile import ClientGrantSection
 from ..web import idp_of, issuer_of
 from .access import needs
 from .api import SCOPES, management_identifier
 from .bodies import check, read_object
+from .deletion import deletion
 from .errors import Conflict, DanglingReference, Inexistent, NoResource, NotSupported
 from .ids import grant_id
 from .paging import listed
@@ -57,7 +59,7 @@ async def create_client_grant(request: Request) -> Response:
 async def update_client_grant(request: Request) -> Response:
     grant = _own(request)
     body = await read_object(request, ClientGrantSection, read_only=READ_ONLY | FIXED)
-    known = _stated(idp_of(request), grant)
+    known = _entry(idp_of(request), grant)
     if body.get("allow_all_scopes"):
         known.pop("scope", None)
     changed = {**known, **body}
@@ -68,14 +70,9 @@ async def update_client_grant(request: Request) -> Response:
 
 
 @needs("delete:client_grants")
-async def delete_client_grant(request: Request) -> Response:
-    """204 for one that is gone already."""
-    try:
-        grant = _own(request)
-    except Inexistent:
-        return Response(status_code=204)
-    remove(request, SECTION, _stated(idp_of(request), grant), log="Delete a client grant")
-    return Response(status_code=204)
+@deletion
+def delete_client_grant(request: Request) -> None:
+    remove(request, SECTION, _entry(idp_of(request), _own(request)), log="Delete a client grant")
 
 
 def _key(grant: ClientGrant) -> tuple[str | None, str, str]:
@@ -106,12 +103,12 @@ def _own(request: Request) -> ClientGrant:
     return grant
 
 
-def _stated(idp: Idp, grant: ClientGrant) -> Document:
+def _entry(idp: Idp, grant: ClientGrant) -> Document:
     """The grant as the tenant file has it, with the client's name."""
     for section in idp.configuration.tenant_file.clientGrants:
         holder = None if section.client_id is None else client_id_of(idp, section.client_id)
         if (holder, section.audience, section.subject_type) == _key(grant):
-            return section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+            return stated(section)
     raise Inexistent("client grant")
 
 

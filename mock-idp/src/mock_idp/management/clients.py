@@ -14,11 +14,12 @@ from ..clientsection import ClientSection
 from ..errors import OAuthError
 from ..idp import Idp
 from ..loading import checked_configuration
-from ..merging import documents, merged
+from ..merging import documents, merged, stated
 from ..tenant import Client
 from ..web import idp_of
 from .access import has_scope, needs
 from .bodies import check, read_members, read_object
+from .deletion import deletion
 from .errors import Conflict, Inexistent, InvalidBody, NotSupported
 from .paging import TRUE, listed, shown_fields
 from .state import Document, remove
@@ -78,7 +79,7 @@ async def update_client(request: Request) -> Response:
     secret = body.pop("client_secret", client.secret)
     if not isinstance(secret, str) or not secret:
         raise InvalidBody("Expected type string", "client_secret")
-    changed = merged(known.model_dump(mode="json", exclude_unset=True, exclude_none=True), body)
+    changed = merged(stated(known), body)
     check(ClientSection, changed)
     if changed["name"] != client.name:
         _check_name_is_free(idp, changed["name"])
@@ -90,25 +91,22 @@ async def update_client(request: Request) -> Response:
 @needs("update:client_keys")
 async def rotate_secret(request: Request) -> Response:
     idp, client = idp_of(request), _own(request)
-    stated = _section(idp, client).model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    _configure(idp, client.name, stated, {"client_id": client.client_id, "client_secret": _random(64)})
+    known = stated(_section(idp, client))
+    _configure(idp, client.name, known, {"client_id": client.client_id, "client_secret": _random(64)})
     idp.log.add("sapi", "Rotate a client secret", client=client)
     return JSONResponse(_shown(request, idp.tenant.clients[client.client_id], keys=True))
 
 
 @needs("delete:clients")
-async def delete_client(request: Request) -> Response:
-    """Its grants go with it. 204 for one that is gone already."""
-    idp = idp_of(request)
-    client = idp.tenant.clients.get(request.path_params["id"])
-    if client is None:
-        return Response(status_code=204)
+@deletion
+def delete_client(request: Request) -> None:
+    """Its grants go with it."""
+    idp, client = idp_of(request), _found(request)
     if client.registration in ("dcr", "cimd"):
         del idp.tenant.clients[client.client_id]
         idp.log.add("sapi", "Delete a client", client=client)
     else:
         remove(request, SECTION, {"name": _own(request).name}, log="Delete a client")
-    return Response(status_code=204)
 
 
 @needs("create:clients")
@@ -212,8 +210,8 @@ def _refresh_token(client: Client) -> Document:
         "infinite_token_lifetime": policy.lifetime is None,
         "infinite_idle_token_lifetime": policy.idle is None,
     }
-    stated = {"token_lifetime": policy.lifetime, "idle_token_lifetime": policy.idle}
-    return {**shown, **{name: value for name, value in stated.items() if value is not None}}
+    limits = {"token_lifetime": policy.lifetime, "idle_token_lifetime": policy.idle}
+    return {**shown, **{name: value for name, value in limits.items() if value is not None}}
 
 
 def _random(length: int) -> str:

@@ -6,10 +6,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..idp import Idp
+from ..merging import stated
 from ..tenantfile import DatabaseSection
 from ..web import idp_of
 from .access import needs
 from .bodies import check, read_list, read_object
+from .deletion import deletion
 from .errors import Conflict, Inexistent, InvalidBody, NotSupported
 from .ids import connection_id
 from .paging import listed, shown_fields
@@ -57,21 +59,17 @@ async def update_connection(request: Request) -> Response:
     """`options` is replaced as a whole."""
     idp, known = idp_of(request), _found(request)
     body = await read_object(request, DatabaseSection, read_only=READ_ONLY | FIXED)
-    changed = {**_stated(known), **_with_names(idp, body)}
+    changed = {**stated(known), **_with_names(idp, body)}
     check(DatabaseSection, changed)
     replace(request, SECTION, {"name": known.name}, changed, log="Update a connection")
     return JSONResponse(_shown(idp, _named(idp, known.name)))
 
 
 @needs("delete:connections")
-async def delete_connection(request: Request) -> Response:
-    """Its users go with it. 204 for one that is gone already."""
-    try:
-        known = _found(request)
-    except Inexistent:
-        return Response(status_code=204)
-    remove(request, SECTION, {"name": known.name}, log="Delete a connection")
-    return Response(status_code=204)
+@deletion
+def delete_connection(request: Request) -> None:
+    """Its users go with it."""
+    remove(request, SECTION, {"name": _found(request).name}, log="Delete a connection")
 
 
 @needs("read:connections")
@@ -94,7 +92,7 @@ async def change_enabled_clients(request: Request) -> Response:
             raise InvalidBody("Expected objects of client_id and status")
         name = client_name(idp, entry["client_id"])
         enabled = [each for each in enabled if each != name] + ([name] if entry["status"] else [])
-    changed = {**_stated(known), "enabled_clients": enabled}
+    changed = {**stated(known), "enabled_clients": enabled}
     replace(request, SECTION, {"name": known.name}, changed, log="Update enabled clients of a connection")
     return Response(status_code=204)
 
@@ -115,10 +113,6 @@ def _found(request: Request) -> DatabaseSection:
         if connection_id(each.name) == request.path_params["id"]:
             return each
     raise Inexistent("connection")
-
-
-def _stated(database: DatabaseSection) -> Document:
-    return database.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 def _shown(idp: Idp, database: DatabaseSection) -> Document:

@@ -7,12 +7,13 @@ from starlette.responses import JSONResponse, Response
 
 from ..idp import Idp
 from ..loading import checked_configuration
-from ..merging import documents
+from ..merging import documents, stated
 from ..tenantfile import ResourceServerSection
 from ..web import idp_of, issuer_of
 from .access import needs
 from .api import management_api
 from .bodies import check, read_object
+from .deletion import deletion
 from .errors import Conflict, Inexistent, NotSupported
 from .ids import api_id
 from .paging import listed, shown_fields
@@ -53,7 +54,7 @@ async def create_resource_server(request: Request) -> Response:
 async def update_resource_server(request: Request) -> Response:
     known = _found(request)
     body = await read_object(request, ResourceServerSection, read_only=READ_ONLY | {"identifier"})
-    changed = {**_stated(known), **body}
+    changed = {**stated(known), **body}
     check(ResourceServerSection, changed)
     _configure(idp_of(request), changed)
     idp_of(request).log.add("sapi", "Update a resource server")
@@ -61,14 +62,10 @@ async def update_resource_server(request: Request) -> Response:
 
 
 @needs("delete:resource_servers")
-async def delete_resource_server(request: Request) -> Response:
-    """Its grants and the roles' permissions go with it. 204 for one that is gone already."""
-    try:
-        known = _found(request)
-    except Inexistent:
-        return Response(status_code=204)
-    remove(request, SECTION, {"identifier": known.identifier}, log="Delete a resource server")
-    return Response(status_code=204)
+@deletion
+def delete_resource_server(request: Request) -> None:
+    """Its grants and the roles' permissions go with it."""
+    remove(request, SECTION, {"identifier": _found(request).identifier}, log="Delete a resource server")
 
 
 def _configure(idp: Idp, changed: Document) -> None:
@@ -102,10 +99,6 @@ def _found(request: Request) -> ResourceServerSection:
     if asked in (api_id(_management(request)["identifier"]), _management(request)["identifier"]):
         raise NotSupported("changes of the Management API itself")
     raise Inexistent("resource server")
-
-
-def _stated(server: ResourceServerSection) -> Document:
-    return server.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 def _shown(server: ResourceServerSection) -> Document:

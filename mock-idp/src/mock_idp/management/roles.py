@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..idp import Idp
 from ..loading import checked_configuration
-from ..merging import documents
+from ..merging import documents, stated
 from ..tenantfile import RolePermissionSection, RoleSection
 from ..web import idp_of
 from .access import needs
@@ -53,7 +53,7 @@ async def update_role(request: Request) -> Response:
     """Name and description. Who has the role has it still under a new name."""
     idp, known = idp_of(request), _found(request)
     body = await read_object(request, RoleSection, read_only=READ_ONLY)
-    changed = {**_stated(known), **body}
+    changed = {**stated(known), **body}
     check(RoleSection, changed)
     name, kept_id = changed["name"], role_id(idp, known.name)
     if name != known.name:
@@ -94,10 +94,10 @@ async def list_permissions_of_user(request: Request) -> Response:
 @needs("update:roles")
 async def add_permissions(request: Request) -> Response:
     known, asked = _found(request), await _asked(request)
-    held = _stated(known).get("permissions", [])
+    held = stated(known).get("permissions", [])
     for entry in asked:
         _check_exists(idp_of(request), entry)
-    changed = {**_stated(known), "permissions": [*held, *(entry for entry in asked if entry not in held)]}
+    changed = {**stated(known), "permissions": [*held, *(entry for entry in asked if entry not in held)]}
     replace(request, SECTION, {"name": known.name}, changed, log="Associate permissions with a role")
     return Response(status_code=201)
 
@@ -105,8 +105,8 @@ async def add_permissions(request: Request) -> Response:
 @needs("update:roles")
 async def remove_permissions(request: Request) -> Response:
     known, asked = _found(request), await _asked(request)
-    rest = [entry for entry in _stated(known).get("permissions", []) if entry not in asked]
-    changed = {**_stated(known), "permissions": rest}
+    rest = [entry for entry in stated(known).get("permissions", []) if entry not in asked]
+    changed = {**stated(known), "permissions": rest}
     replace(request, SECTION, {"name": known.name}, changed, log="Remove permissions from a role")
     return Response(status_code=204)
 
@@ -172,10 +172,6 @@ def _permission(idp: Idp, entry: RolePermissionSection) -> Document:
     return {**entry.model_dump(mode="json"), **described}
 
 
-def _stated(role: RoleSection) -> Document:
-    return role.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-
-
 def _shown(idp: Idp, role: RoleSection) -> Document:
-    stated = {name: value for name, value in _stated(role).items() if name != "permissions"}
-    return {"id": role_id(idp, role.name), "description": "", **stated}
+    described = {name: value for name, value in stated(role).items() if name != "permissions"}
+    return {"id": role_id(idp, role.name), "description": "", **described}

@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..idp import Idp
-from ..merging import replaced
+from ..merging import replaced, stated
 from ..offlinefile import SeededUser
 from ..web import idp_of
 from .access import needs
 from .bodies import check, read_members
+from .deletion import deletion
 from .errors import Conflict, Inexistent, InvalidQuery
 from .ids import role_id
 from .paging import listed, shown_fields
@@ -95,14 +96,10 @@ async def update_user(request: Request) -> Response:
 
 
 @needs("delete:users")
-async def delete_user(request: Request) -> Response:
-    """204 for one that is gone already."""
-    try:
-        known = _found(idp_of(request), request.path_params["id"])
-    except Inexistent:
-        return Response(status_code=204)
+@deletion
+def delete_user(request: Request) -> None:
+    known = _found(idp_of(request), request.path_params["id"])
     remove(request, "users", {"email": known.email}, log="Delete a User")
-    return Response(status_code=204)
 
 
 @needs("read:users", "read:roles", "read:role_members")
@@ -175,6 +172,6 @@ def _found(idp: Idp, user_id: object) -> SeededUser:
 
 
 def _replace(idp: Idp, known: SeededUser, changes: Document) -> None:
-    entry = {**known.model_dump(mode="json", exclude_unset=True, exclude_none=True), **changes}
+    entry = {**stated(known), **changes}
     check(SeededUser, entry)
     idp.configure(replaced(idp.configuration, "users", {"email": known.email}, entry))
