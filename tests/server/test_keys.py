@@ -217,44 +217,6 @@ async def test_a_hanging_tenant_is_not_waited_for_without_end_when_no_keys_are_k
             assert unavailable.value.retry_after >= 1
 
 
-async def test_a_token_that_was_seen_before_ends_with_its_key_as_any_other(
-    keys: SigningKeys, issuer: Issuer, clock: Clock
-) -> None:
-    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
-    token = issuer.token()
-    await verifier.verify(token)
-    issuer.published[:] = ["two"]
-    clock.now += LIMITS.default_age + 1
-    with pytest.raises(TokenRefused, match="unknown_key"):
-        await verifier.verify(token)
-
-
-async def test_a_token_that_was_seen_before_renews_the_keys_ahead_of_their_end(
-    keys: SigningKeys, issuer: Issuer, clock: Clock
-) -> None:
-    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
-    token = issuer.token()
-    first = await verifier.verify(token)
-    clock.now += LIMITS.default_age * 0.9
-    assert await verifier.verify(token) is first
-    await settled()
-    assert issuer.fetches == 2
-
-
-async def test_a_token_that_was_seen_before_is_not_let_in_on_keys_that_are_too_old(
-    keys: SigningKeys, issuer: Issuer, clock: Clock
-) -> None:
-    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
-    token = issuer.token()
-    await verifier.verify(token)
-    issuer.answer = FAULTS["500"]
-    clock.now += LIMITS.default_age + 1
-    await verifier.verify(token)
-    clock.now += LIMITS.max_stale
-    with pytest.raises(KeysUnavailable):
-        await verifier.verify(token)
-
-
 async def test_only_the_first_requests_wait_for_a_tenant_that_hangs(clock: Clock) -> None:
     async with hanging_tenant(clock, Limits(patience=0.05, timeout=60)) as (keys, issuer):
         issuer.answer = None

@@ -60,23 +60,3 @@ async def test_clocks_may_differ_by_the_leeway(keys: SigningKeys, issuer: Issuer
         verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, leeway=30, clock=lambda now=now: now)
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
-
-
-async def test_a_repeated_token_is_remembered_until_it_expires(keys: SigningKeys, issuer: Issuer) -> None:
-    now = [float(NOW)]
-    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, leeway=0, clock=lambda: now[0])
-    token = issuer.token(iat=NOW, exp=NOW + 60)
-    first = await verifier.verify(token)
-    assert await verifier.verify(token) is first
-    now[0] = NOW + 60
-    with pytest.raises(TokenRefused, match="token_expired"):
-        await verifier.verify(token)
-
-
-async def test_the_memory_of_verified_tokens_is_bounded(keys: SigningKeys, issuer: Issuer) -> None:
-    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, cache_size=2)
-    tokens = [issuer.token(jti=str(number)) for number in range(3)]
-    first = await verifier.verify(tokens[0])
-    for token in tokens[1:]:
-        await verifier.verify(token)
-    assert await verifier.verify(tokens[0]) is not first

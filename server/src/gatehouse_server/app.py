@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import audit
+from .callers import Callers
 from .catalogue import Catalogue
 from .challenge import Challenges
 from .gate import Gate
@@ -74,12 +75,10 @@ def protect(
     def gate(app: ASGIApp) -> Gate:
         return Gate(
             app,
-            verifier=verifier,
+            callers=callers,
             catalogue=catalogue,
             challenges=challenges,
             metrics=metrics,
-            resource=settings.public_url,
-            hierarchy=hierarchy,
             trail=trail,
         )
 
@@ -89,8 +88,8 @@ def protect(
         audience=settings.audience,
         algorithm=settings.algorithm,
         profile=profile,
-        on_lookup=metrics.count_lookup,
     )
+    callers = Callers(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
     challenges = Challenges(metadata_url(settings.public_url))
     return Starlette(
         routes=[
@@ -131,7 +130,7 @@ class _Cors(CORSMiddleware):
     """Starlette's, where there is an Origin: no answer here may be kept by a cache that would have to know of it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and b"origin" in dict(scope["headers"]):
+        if scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -23,7 +23,7 @@ LONGEST_NAME = 128
 """Characters of a client-chosen name that reach the log."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """What is written about one request. `duration` is seconds."""
 

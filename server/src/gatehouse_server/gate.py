@@ -5,26 +5,21 @@ from __future__ import annotations
 import random
 import re
 import time
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken
-from starlette.authentication import AuthCredentials
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import audit
 from .body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
+from .callers import Caller, Callers
 from .catalogue import Catalogue
 from .challenge import Challenges
 from .keys import KeysUnavailable
 from .metrics import Metrics
 from .operations import MalformedMessage, Operation, read_operation
-from .permissions import Hierarchy
 from .streams import streaming
-from .tokens import TokenRefused, TokenVerifier, VerifiedToken
+from .tokens import TokenRefused
 
 MOST_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
@@ -49,21 +44,11 @@ class Refused(Exception):
         self.missing = missing
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, and what they may do."""
-
-    user: AuthenticatedUser
-    credentials: AuthCredentials
-    permissions: frozenset[str]
-
-
 class Gate:
     """Pure ASGI middleware. Authenticates every request, asks for the operation's permissions, answers refusals.
 
     Args:
         app: what is protected.
-        resource: the protected resource's identifier, for the SDK's own bindings.
         trail: is told of every decision.
     """
 
@@ -71,23 +56,18 @@ class Gate:
         self,
         app: ASGIApp,
         *,
-        verifier: TokenVerifier,
+        callers: Callers,
         catalogue: Catalogue,
         challenges: Challenges,
         metrics: Metrics,
-        resource: str,
-        hierarchy: Hierarchy | None = None,
         trail: audit.Trail = audit.to_logger,
     ) -> None:
         self._app = app
-        self._verifier = verifier
+        self._callers = callers
         self._catalogue = catalogue
         self._challenges = challenges
         self._metrics = metrics
-        self._resource = resource
-        self._hierarchy = hierarchy or Hierarchy()
         self._trail = trail
-        self._callers: WeakKeyDictionary[VerifiedToken, Caller] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,7 +85,12 @@ class Gate:
             record.reason = "client_gone"
         else:
             record.decision, record.reason = "allow", audit.ALLOWED
-            await self._pass(scope, receive, send)
+            # As the SDK's own middleware does, so that get_access_token() works in tools.
+            reset = auth_context_var.set(scope["user"])
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                auth_context_var.reset(reset)
         finally:
             record.duration = time.perf_counter() - began
             self._write(record)
@@ -144,40 +129,22 @@ class Gate:
         if token is None:
             raise Refused("no_credentials", self._challenges.credentials_missing(base))
         try:
-            verified = await self._verifier.verify(token)
+            return self._callers.known(token) or await self._callers.verified(self._one_word(token))
         except TokenRefused as error:
             raise Refused(error.code, self._challenges.invalid_token(error.description, base)) from error
         except KeysUnavailable as error:
             raise Refused("keys_unavailable", self._challenges.unavailable(error.retry_after)) from error
-        caller = self._callers.get(verified)
-        if caller is None:
-            caller = self._callers[verified] = self._caller(verified)
-        return caller
-
-    def _caller(self, verified: VerifiedToken) -> Caller:
-        permissions = self._hierarchy.expand(verified.granted)
-        scopes = sorted(permissions)
-        access_token = AccessToken(
-            token=verified.token,
-            client_id=verified.client_id,
-            scopes=scopes,
-            expires_at=verified.expires_at,
-            resource=self._resource,
-            subject=verified.subject,
-            claims=dict(verified.claims),
-        )
-        return Caller(AuthenticatedUser(access_token), AuthCredentials(scopes), permissions)
 
     def _bearer_token(self, credentials: list[bytes]) -> str | None:
-        """The token of the one Authorization header, None without a Bearer header (RFC 6750 section 2.1)."""
+        """What follows `Bearer` in the one Authorization header, None without such a header (RFC 6750 section 2.1)."""
         if not credentials:
             return None
         if len(credentials) > 1:
             raise self._malformed("The request has more than one Authorization header.")
         scheme, _, given = credentials[0].partition(b" ")
-        if scheme.lower() != b"bearer":
-            return None
-        token = given.lstrip(_BLANK).decode("latin-1")
+        return given.lstrip(_BLANK).decode("latin-1") if scheme.lower() == b"bearer" else None
+
+    def _one_word(self, token: str) -> str:
         if not token.isascii() or "," in token or token.split() != [token]:
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
         return token
@@ -200,14 +167,6 @@ class Gate:
             return read_operation(body)
         except MalformedMessage as error:
             raise Refused("malformed_message", self._challenges.bad_message(400, str(error))) from error
-
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # What the SDK's own middleware does, so that get_access_token() works in tools.
-        reset = auth_context_var.set(scope["user"])
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            auth_context_var.reset(reset)
 
     def _write(self, record: audit.Record) -> None:
         self._metrics.count_decision(record.decision, record.reason)

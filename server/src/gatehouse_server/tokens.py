@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -44,21 +43,22 @@ class TokenRefused(Exception):
         self.description = description
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class VerifiedToken:
-    """What is known about the caller after verification.
+    """What is known about the caller after verification. Times are seconds since the epoch.
 
     Attributes:
         granted: the permissions that the token itself states, by its profile.
     """
 
-    token: str
     key_id: str
     client_id: str
     subject: str
-    expires_at: int
+    issued_at: float
+    not_before: float
+    expires_at: float
     granted: frozenset[str]
-    claims: Mapping[str, Any]
+    claims: dict[str, Any]
 
 
 class TokenVerifier:
@@ -71,8 +71,6 @@ class TokenVerifier:
         profile: what tells an access token, and where it says what it allows.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
-        cache_size: verified tokens that are remembered; what changes with time is checked at each use.
-        on_lookup: told `hit` or `miss` for every token.
     """
 
     def __init__(
@@ -85,8 +83,6 @@ class TokenVerifier:
         profile: Profile = PROFILES["auth0"],
         leeway: int = 30,
         clock: Callable[[], float] = time.time,
-        cache_size: int = 4096,
-        on_lookup: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
@@ -95,11 +91,8 @@ class TokenVerifier:
         self._profile = profile
         self._leeway = leeway
         self._clock = clock
-        self._verified: OrderedDict[str, VerifiedToken] = OrderedDict()
-        self._cache_size = cache_size
         # All tokens of a key have the same header.
         self._key_id = lru_cache(64)(self._read_key_id)
-        self._on_lookup = on_lookup
 
     async def verify(self, token: str) -> VerifiedToken:
         """The verified token.
@@ -110,25 +103,6 @@ class TokenVerifier:
         """
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused("token_too_large", f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
-        known = self._verified.get(token)
-        if known is not None and self._keys.holds(known.key_id):
-            self._verified.move_to_end(token)
-            self._on_lookup("hit")
-        else:
-            self._on_lookup("miss")
-            self._verified.pop(token, None)
-            known = await self._verify(token)
-            self._remember(known)
-        self._check_times(known.claims)
-        return known
-
-    def _remember(self, verified: VerifiedToken) -> None:
-        self._verified[verified.token] = verified
-        if len(self._verified) > self._cache_size:
-            self._verified.popitem(last=False)
-
-    async def _verify(self, token: str) -> VerifiedToken:
-        """Everything but the times."""
         header, payload, signature = _split(token)
         key_id = self._key_id(header)
         key = await self._keys.get(key_id)
@@ -138,15 +112,29 @@ class TokenVerifier:
             raise TokenRefused("bad_signature", "The token's signature does not match.")
         claims = _read_object(payload, "claims")
         self._check_claims(claims)
-        return VerifiedToken(
-            token=token,
+        verified = VerifiedToken(
             key_id=key_id,
             client_id=claims.get("client_id") or claims["azp"],
             subject=claims["sub"],
-            expires_at=int(claims["exp"]),
+            issued_at=claims["iat"],
+            not_before=claims.get("nbf", 0),
+            expires_at=claims["exp"],
             granted=self._granted(claims),
             claims=claims,
         )
+        self._check_times(verified)
+        return verified
+
+    def holds(self, verified: VerifiedToken) -> bool:
+        """Whether what was verified before still is: its key has not been withdrawn.
+
+        Raises:
+            TokenRefused: it has expired since.
+        """
+        if not self._keys.holds(verified.key_id):
+            return False
+        self._check_times(verified)
+        return True
 
     def _read_key_id(self, part: str) -> str:
         """The key id of a header that may be trusted so far as to look for the key."""
@@ -196,13 +184,13 @@ class TokenVerifier:
         except MalformedGrant as error:
             raise TokenRefused("invalid_claim", f"The token's {error}.") from error
 
-    def _check_times(self, claims: Mapping[str, Any]) -> None:
+    def _check_times(self, token: VerifiedToken) -> None:
         now = self._clock()
-        if claims["exp"] <= now - self._leeway:
+        if token.expires_at <= now - self._leeway:
             raise TokenRefused("token_expired", "The token has expired.")
-        if claims["iat"] > now + self._leeway:
+        if token.issued_at > now + self._leeway:
             raise TokenRefused("issued_in_the_future", "The token was issued in the future: compare the clocks.")
-        if claims.get("nbf", now) > now + self._leeway:
+        if token.not_before > now + self._leeway:
             raise TokenRefused("not_yet_valid", "The token is not valid yet.")
 
 
