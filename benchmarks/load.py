@@ -26,24 +26,38 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-async def send(port: int, requests: Iterator[bytes], count: int, status: int) -> None:
-    """Send `count` requests over `CONNECTIONS` connections; every answer must have the status.
+class Connections:
+    """Open connections to one server, kept over all rounds: none of what they cost is in a figure.
 
-    Raises:
-        UnexpectedAnswer: one had another, or a connection ended.
+    Use `Connections.to`.
     """
-    loop = asyncio.get_running_loop()
-    work = _Work(requests, count, status, loop.create_future())
-    connecting = (loop.create_connection(lambda: _Connection(work), "127.0.0.1", port) for _ in range(CONNECTIONS))
-    connections = await asyncio.gather(*connecting)
-    try:
-        for _, connection in connections:
-            connection.next()
+
+    def __init__(self, connections: list[_Connection]) -> None:
+        self._connections = connections
+
+    @classmethod
+    async def to(cls, port: int) -> Connections:
+        """`CONNECTIONS` connections to that port of this machine."""
+        loop = asyncio.get_running_loop()
+        opening = (loop.create_connection(_Connection, "127.0.0.1", port) for _ in range(CONNECTIONS))
+        return cls([connection for _, connection in await asyncio.gather(*opening)])
+
+    async def send(self, requests: Iterator[bytes], count: int, status: int) -> None:
+        """Send `count` requests; every answer must have the status.
+
+        Raises:
+            UnexpectedAnswer: one had another, or a connection ended.
+        """
+        work = _Work(requests, count, status, asyncio.get_running_loop().create_future())
+        for connection in self._connections:
+            connection.work_on(work)
         async with asyncio.timeout(SECONDS):
             await work.done
-    finally:
-        for transport, _ in connections:
-            transport.close()
+
+    def close(self) -> None:
+        """Close them all."""
+        for connection in self._connections:
+            connection.close()
 
 
 class _Work:
@@ -73,8 +87,8 @@ class _Work:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, work: _Work) -> None:
-        self._work = work
+    def __init__(self) -> None:
+        self._work: _Work | None = None
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,25 +96,35 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._work.fail(f"the connection ended: {error}")
+        if self._work is not None:
+            self._work.fail(f"the connection ended: {error}")
 
-    def next(self) -> None:
-        request = self._work.take()
-        if request is not None:
-            self._transport.write(request)
+    def work_on(self, work: _Work) -> None:
+        self._work = work
+        self._next(work)
+
+    def close(self) -> None:
+        self._work = None
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
-        if not found:
+        work = self._work
+        if work is None or not found:
             return
-        if not head.startswith(self._work.expected):
-            self._work.fail(self._received.decode(errors="replace"))
+        if not head.startswith(work.expected):
+            work.fail(self._received.decode(errors="replace"))
             return
         length = _LENGTH.search(head)
         if length is None:
-            self._work.fail(f"no length in {head!r}")
+            work.fail(f"no length in {head!r}")
         elif len(body) == int(length[1]):
             self._received = b""
-            self._work.answered()
-            self.next()
+            work.answered()
+            self._next(work)
+
+    def _next(self, work: _Work) -> None:
+        request = work.take()
+        if request is not None:
+            self._transport.write(request)

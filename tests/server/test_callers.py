@@ -46,6 +46,17 @@ async def test_a_token_that_is_refused_is_not_remembered(callers: Callers, issue
     assert callers.known(token) is None
 
 
+async def test_a_token_that_has_expired_is_verified_once_and_refused_each_time(
+    callers: Callers, issuer: Issuer, times: Clock
+) -> None:
+    token = issuer.token(iat=int(times.now) - 60, exp=int(times.now) - 1)
+    with pytest.raises(TokenRefused, match="token_expired"):
+        await callers.verified(token)
+    for _ in range(2):
+        with pytest.raises(TokenRefused, match="token_expired"):
+            callers.known(token)
+
+
 async def test_whoever_was_not_seen_for_longest_is_forgotten_first(callers: Callers, issuer: Issuer) -> None:
     one, two, three = (issuer.token(jti=str(number)) for number in range(3))
     await callers.verified(one)

@@ -29,7 +29,14 @@ async def read_body(receive: Receive, *, most: int, seconds: float) -> bytes:
         BodyTooSlow: it took longer than `seconds`.
         ClientGone: the connection ended.
     """
-    first = await _next(receive, seconds)
+    begun = _Begun(receive())
+    try:
+        if begun.message is None:
+            async with asyncio.timeout(seconds):
+                begun.message = await begun
+    except TimeoutError:
+        raise BodyTooSlow from None
+    first = _checked(begun.message)
     if not first.get("more_body"):
         whole: bytes = first.get("body", b"")
         if len(whole) > most:
@@ -62,17 +69,6 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-async def _next(receive: Receive, seconds: float) -> Message:
-    begun = _Begun(receive())
-    if begun.message is not None:
-        return _checked(begun.message)
-    try:
-        async with asyncio.timeout(seconds):
-            return _checked(await begun)
-    except TimeoutError:
-        raise BodyTooSlow from None
 
 
 def _checked(message: Message) -> Message:

@@ -34,7 +34,7 @@ class Callers:
     Args:
         resource: the protected resource's identifier, for the SDK's own bindings.
         most: how many are remembered; what changes with time is checked at each use.
-        on_lookup: told `hit` when a token is known and `miss` when it must be verified.
+        on_lookup: told `hit` or `miss` for every token.
     """
 
     def __init__(
@@ -62,8 +62,9 @@ class Callers:
         caller = self._known.get(token)
         if caller is None or not self._verifier.holds(caller.verified):
             return None
-        self._known.move_to_end(token)
         self._on_lookup("hit")
+        self._known.move_to_end(token)
+        self._verifier.check_times(caller.verified)
         return caller
 
     async def verified(self, token: str) -> Caller:
@@ -75,9 +76,11 @@ class Callers:
         """
         self._on_lookup("miss")
         self._known.pop(token, None)
-        caller = self._known[token] = self._caller(await self._verifier.verify(token), token)
+        verified = await self._verifier.verify_but_times(token)
+        caller = self._known[token] = self._caller(verified, token)
         if len(self._known) > self._most:
             self._known.popitem(last=False)
+        self._verifier.check_times(verified)
         return caller
 
     def _caller(self, verified: VerifiedToken, token: str) -> Caller:

@@ -101,6 +101,12 @@ class TokenVerifier:
             TokenRefused: the token is not good; its `code` says why.
             KeysUnavailable: whether it is good cannot be said now.
         """
+        verified = await self.verify_but_times(token)
+        self.check_times(verified)
+        return verified
+
+    async def verify_but_times(self, token: str) -> VerifiedToken:
+        """As `verify`, for a token that is to be remembered: its times are left to `check_times` at each use."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused("token_too_large", f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
         header, payload, signature = _split(token)
@@ -112,7 +118,7 @@ class TokenVerifier:
             raise TokenRefused("bad_signature", "The token's signature does not match.")
         claims = _read_object(payload, "claims")
         self._check_claims(claims)
-        verified = VerifiedToken(
+        return VerifiedToken(
             key_id=key_id,
             client_id=claims.get("client_id") or claims["azp"],
             subject=claims["sub"],
@@ -122,19 +128,24 @@ class TokenVerifier:
             granted=self._granted(claims),
             claims=claims,
         )
-        self._check_times(verified)
-        return verified
 
     def holds(self, verified: VerifiedToken) -> bool:
-        """Whether what was verified before still is: its key has not been withdrawn.
+        """Whether its key has not been withdrawn since it was verified."""
+        return self._keys.holds(verified.key_id)
+
+    def check_times(self, token: VerifiedToken) -> None:
+        """Compare its times with the clock.
 
         Raises:
-            TokenRefused: it has expired since.
+            TokenRefused: it has expired, or is from the future.
         """
-        if not self._keys.holds(verified.key_id):
-            return False
-        self._check_times(verified)
-        return True
+        now = self._clock()
+        if token.expires_at <= now - self._leeway:
+            raise TokenRefused("token_expired", "The token has expired.")
+        if token.issued_at > now + self._leeway:
+            raise TokenRefused("issued_in_the_future", "The token was issued in the future: compare the clocks.")
+        if token.not_before > now + self._leeway:
+            raise TokenRefused("not_yet_valid", "The token is not valid yet.")
 
     def _read_key_id(self, part: str) -> str:
         """The key id of a header that may be trusted so far as to look for the key."""
@@ -183,15 +194,6 @@ class TokenVerifier:
             return self._profile.granted(claims)
         except MalformedGrant as error:
             raise TokenRefused("invalid_claim", f"The token's {error}.") from error
-
-    def _check_times(self, token: VerifiedToken) -> None:
-        now = self._clock()
-        if token.expires_at <= now - self._leeway:
-            raise TokenRefused("token_expired", "The token has expired.")
-        if token.issued_at > now + self._leeway:
-            raise TokenRefused("issued_in_the_future", "The token was issued in the future: compare the clocks.")
-        if token.not_before > now + self._leeway:
-            raise TokenRefused("not_yet_valid", "The token is not valid yet.")
 
 
 def _split(token: str) -> list[str]:
