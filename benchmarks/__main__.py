@@ -62,11 +62,13 @@ RATIOS = (
     Ratio("refusal of an expired token, of a bare route", "bare", "gatehouse, expired token", 0.60),
     Ratio("times the article's server", "article (2025-11-25)", "gatehouse", 10),
     Ratio("times FastMCP's JWTVerifier", "fastmcp", "gatehouse", 3),
+    Ratio("the app unprotected: times the article's server", "article (2025-11-25)", "unprotected", 0),
+    Ratio("the app unprotected: times FastMCP's JWTVerifier", "fastmcp", "unprotected", 0),
     Ratio("2025-11-25: repeated token, of it unprotected", "unprotected (2025-11-25)", "gatehouse (2025-11-25)", 0),
     Ratio("2025-11-25: times the article's server", "article (2025-11-25)", "gatehouse (2025-11-25)", 0),
     Ratio("every token new: times FastMCP's JWTVerifier", "fastmcp, every token new", "gatehouse, every token new", 0),
 )
-"""A target of 0 is none: the ratio is shown for information."""
+"""A target of 0 is none: the ratio is shown for information. What the app unprotected reaches, no gate can exceed."""
 
 
 def main() -> int:
