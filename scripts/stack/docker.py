@@ -76,9 +76,17 @@ def logs(*, follow: bool) -> None:
 
 
 def client(arguments: list[str]) -> int:
-    """Run the `gatehouse` command in the agent's container."""
-    terminal = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--no-TTY"]
-    return _run_once("client", arguments, terminal)
+    """Run the `gatehouse` command in the agent's container: beside the gateway, or alone where nothing runs."""
+    terminal = [] if os.isatty(0) and os.isatty(1) else ["--no-TTY"]
+    gateway = _gateway()
+    if not gateway and is_up():
+        # A stack that did not come up has stopped before its gateway, through which the agent sees the rest.
+        run(compose(*_progress(), "up", "--detach", "--no-deps", "gateway"))
+        gateway = _gateway()
+    if not gateway:
+        say("Building the agent's image (the first time takes a minute, then seconds) ...")
+    network = f"container:{gateway}" if gateway else "bridge"
+    return _run_once("client", arguments, [*terminal, "--no-deps"], CLIENT_NETWORK=network)
 
 
 def demo() -> int:
@@ -97,9 +105,14 @@ def run(command: list[str], **variables: str) -> int:
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
 
 
-def _run_once(service: str, arguments: list[str], options: list[str]) -> int:
+def _run_once(service: str, arguments: list[str], options: list[str], **variables: str) -> int:
     _build(service)
-    return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments))
+    return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)
+
+
+def _gateway() -> str:
+    """The id of its running container."""
+    return _quiet(compose("ps", "--quiet", "gateway")).stdout.strip()
 
 
 def _build(*services: str) -> None:
