@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 
-from environment import ROOT, Environment, answers, refusal, require_free_ports
+from environment import ROOT, Environment, answers, load, refusal, require_free_ports
 from report import Problem, coloured, say
 
 PROJECT = "gatehouse"
@@ -43,7 +44,8 @@ def up(environment: Environment) -> None:
         require_free_ports(environment.ports() | environment.callback_port())
     say("Building the images (the first time takes minutes, then seconds) ...")
     _build()
-    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans")) != 0:
+    secrets = environment.secrets(_handed_over())
+    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **secrets) != 0:
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
         raise Problem("The containers did not start: the lines above say which and why.")
@@ -85,8 +87,15 @@ def client(arguments: list[str]) -> int:
         gateway = _gateway()
     if not gateway:
         say("Building the agent's image (the first time takes a minute, then seconds) ...")
-    network = f"container:{gateway}" if gateway else "bridge"
-    return _run_once("client", arguments, [*terminal, "--no-deps"], CLIENT_NETWORK=network)
+    environment = load()
+    variables = environment.secrets(_handed_over())
+    variables["CLIENT_NETWORK"] = f"container:{gateway}" if gateway else "bridge"
+    options = [*terminal, "--no-deps"]
+    authority = (ROOT / environment["AUTH0_CA_FILE"]).resolve()
+    if authority.is_file():  # Docker would make a folder of one that is not there
+        variables["AUTH0_CA_FILE"] = str(authority)
+        options += ["--volume", f"{authority}:{authority}:ro"]
+    return _run_once("client", arguments, options, **variables)
 
 
 def demo() -> int:
@@ -108,6 +117,11 @@ def run(command: list[str], **variables: str) -> int:
 def _run_once(service: str, arguments: list[str], options: list[str], **variables: str) -> int:
     _build(service)
     return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)
+
+
+def _handed_over() -> list[str]:
+    """The variables that containers get by value: a path of this machine means nothing to them."""
+    return sorted(set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))))
 
 
 def _gateway() -> str:
