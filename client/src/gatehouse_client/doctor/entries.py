@@ -154,9 +154,10 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         APPLICATION,
         "The tenant knows the application (AUTH0_CLIENT_ID).",
         ("A page with `Unknown client: …` in the browser",),
-        "The Client ID is of another tenant or misspelt; or the client registered itself, and was deleted since.",
+        "The Client ID is of another tenant or misspelt; or the client registered itself, and was deleted since; or it"
+        " is a metadata document (OAUTH_CLIENT_METADATA_URL), which the tenant knows only when it was imported.",
         "Set AUTH0_CLIENT_ID to the application's Client ID; a client that registered itself does so anew with"
-        " `gatehouse login --force`.",
+        " `gatehouse login --force`, a metadata document is to be imported.",
         said=("unknown client",),
         dashboard="Applications > Applications > the application > Settings > Client ID",
         command="auth0 apps list",
@@ -395,7 +396,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         OTHERS,
         "An MCP client can bring its own metadata document in place of a registration (CIMD).",
         ("Clients without registration fall back to Dynamic Client Registration, or give up",),
-        "Client ID Metadata Documents are off, as in every new tenant. They are optional.",
+        "Client ID Metadata Documents are off, as in every new tenant. They are optional, unless the agent's own Client"
+        " ID is one (OAUTH_CLIENT_METADATA_URL).",
         "Switch on Client ID Metadata Document Registration.",
         dashboard="Settings > Advanced > Client ID Metadata Document Registration",
         command="auth0 api patch tenants/settings --data '{\"client_id_metadata_document_supported\":true}'",
