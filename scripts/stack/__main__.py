@@ -6,6 +6,7 @@ python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|b
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -19,6 +20,8 @@ import local
 import packages
 from report import Problem, bold, dim, say
 from runtime import Runtime
+
+NOT_RUNNING = "The stack is not running: `make up` starts it."
 
 
 def main() -> int:
@@ -57,19 +60,23 @@ def logs(arguments: argparse.Namespace) -> int:
     """Show the log of the running stack."""
     runtime = next(iter(_running().values()), None)
     if runtime is None:
-        raise Problem("The stack is not running: `make up` starts it.")
+        raise Problem(NOT_RUNNING)
     runtime.logs(follow=not arguments.no_follow)
     return 0
 
 
 def client(arguments: argparse.Namespace) -> int:
-    """Run the agent's command line against the running stack."""
-    running = _running()
-    if not running:
-        raise Problem("The stack is not running: `make up` starts it.")
-    name, runtime = next(iter(running.items()))
-    sys.stderr.write(dim(f"[{name} runtime]") + "\n")
-    return runtime.client(arguments.rest)
+    """Run the agent's command line, against the running stack if there is one: doctor and tenant need none."""
+    with contextlib.redirect_stdout(sys.stderr):  # what is written to standard output is the command's
+        running = _running()
+        if running:
+            name, runtime = next(iter(running.items()))
+            say(dim(f"[{name} runtime]"))
+        else:
+            runtime = _runtime(arguments)
+            say(NOT_RUNNING)
+            environment.load()
+        return runtime.client(arguments.rest)
 
 
 def demo(arguments: argparse.Namespace) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 
-from environment import ROOT, Environment, answers, refusal, require_free_ports
+from environment import ROOT, Environment, answers, load, refusal, require_free_ports
 from report import Problem, coloured, say
 
 PROJECT = "gatehouse"
@@ -43,7 +44,8 @@ def up(environment: Environment) -> None:
         require_free_ports(environment.ports() | environment.callback_port())
     say("Building the images (the first time takes minutes, then seconds) ...")
     _build()
-    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans")) != 0:
+    secrets = environment.secrets(_handed_over())
+    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **secrets) != 0:
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
         raise Problem("The containers did not start: the lines above say which and why.")
@@ -76,9 +78,24 @@ def logs(*, follow: bool) -> None:
 
 
 def client(arguments: list[str]) -> int:
-    """Run the `gatehouse` command in the agent's container."""
-    terminal = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--no-TTY"]
-    return _run_once("client", arguments, terminal)
+    """Run the `gatehouse` command in the agent's container: beside the gateway, or alone where nothing runs."""
+    terminal = [] if os.isatty(0) and os.isatty(1) else ["--no-TTY"]
+    gateway = _gateway()
+    if not gateway and is_up():
+        # A stack that did not come up has stopped before its gateway, through which the agent sees the rest.
+        run(compose(*_progress(), "up", "--detach", "--no-deps", "gateway"))
+        gateway = _gateway()
+    if not gateway:
+        say("Building the agent's image (the first time takes a minute, then seconds) ...")
+    environment = load()
+    variables = environment.secrets(_handed_over())
+    variables["CLIENT_NETWORK"] = f"container:{gateway}" if gateway else "bridge"
+    options = [*terminal, "--no-deps"]
+    authority = (ROOT / environment["AUTH0_CA_FILE"]).resolve()
+    if authority.is_file():  # Docker would make a folder of one that is not there
+        variables["AUTH0_CA_FILE"] = str(authority)
+        options += ["--volume", f"{authority}:{authority}:ro"]
+    return _run_once("client", arguments, options, **variables)
 
 
 def demo() -> int:
@@ -97,9 +114,19 @@ def run(command: list[str], **variables: str) -> int:
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
 
 
-def _run_once(service: str, arguments: list[str], options: list[str]) -> int:
+def _run_once(service: str, arguments: list[str], options: list[str], **variables: str) -> int:
     _build(service)
-    return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments))
+    return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)
+
+
+def _handed_over() -> list[str]:
+    """The variables that containers get by value: a path of this machine means nothing to them."""
+    return sorted(set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))))
+
+
+def _gateway() -> str:
+    """The id of its running container."""
+    return _quiet(compose("ps", "--quiet", "gateway")).stdout.strip()
 
 
 def _build(*services: str) -> None:

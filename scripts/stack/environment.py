@@ -7,6 +7,7 @@ import secrets
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,19 @@ class Environment:
         """The server as this machine reaches it, whatever its public URL is."""
         return f"http://127.0.0.1:{self['MCP_PORT'] or 5555}"
 
+    def secrets(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of the variables that NAME_FILE gives, with what is in the file. As everywhere the shell goes before
+        .env, and in each of them NAME before NAME_FILE."""
+        found: dict[str, str] = {}
+        for name in names:
+            for variables in (os.environ, self.values):
+                if variables.get(name):
+                    break
+                if path := variables.get(f"{name}_FILE"):
+                    found[name] = _content(f"{name}_FILE", path)
+                    break
+        return found
+
     def ports(self) -> dict[int, str]:
         """Ports that the stack listens on, and what moves each."""
         ports = {int(self["MCP_PORT"] or 5555): "MCP_PORT and MCP_PUBLIC_URL"}
@@ -75,6 +89,13 @@ def load(path: Path = DOTENV) -> Environment:
         if equals and not line.lstrip().startswith("#"):
             values[name.strip()] = value.strip().strip("'\"")
     return Environment(values)
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        return (ROOT / path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise Problem(f"{name} is {path!r}: the file cannot be read ({error.strerror}).") from error
 
 
 def require_free_ports(ports: dict[int, str]) -> None:

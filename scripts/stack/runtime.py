@@ -23,7 +23,7 @@ class Runtime(Protocol):
         """Print the log."""
 
     def client(self, arguments: list[str]) -> int:
-        """Run the `gatehouse` command. Returns its exit code."""
+        """Run the `gatehouse` command, whether or not the stack runs. Returns its exit code."""
 
     def demo(self) -> int:
         """Tell the story against the running stack. Returns the exit code."""

@@ -18,7 +18,7 @@ from joserfc.jwk import RSAKey
 from gatehouse_client.account import Account
 from gatehouse_client.doctor.answers import Asker
 from gatehouse_client.doctor.application import see_application, see_token_endpoint, slips
-from gatehouse_client.doctor.findings import Mark, Record
+from gatehouse_client.doctor.findings import Finding, Mark, Record
 from gatehouse_client.doctor.others import see_profile, see_registration
 from gatehouse_client.doctor.server import note, see_certificates, see_clock, see_server
 from gatehouse_client.doctor.signin import see_grant, see_stored_sign_in
@@ -296,16 +296,19 @@ async def test_each_fault_of_a_token_is_found(tmp_path: Path, claims: dict[str, 
     assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == [check]
 
 
-@pytest.mark.parametrize("header", [{"alg": "HS256"}, {"kid": "two"}, {}])
+@pytest.mark.parametrize(
+    ("header", "check"),
+    [({"alg": "HS256"}, "token-algorithm"), ({"kid": "two"}, "token-signature"), ({}, "token-signature")],
+)
 async def test_a_signature_that_the_published_keys_do_not_bear_out_is_found(
-    tmp_path: Path, header: dict[str, str]
+    tmp_path: Path, header: dict[str, str], check: str
 ) -> None:
     settings, account = ready(tmp_path, GOOD, **header)
     public = RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)
     record = Record()
     fetch = fetching(lambda _: httpx2.Response(200))
     await see_sign_in(fetch, settings, account, {"one": public}, record)
-    assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == ["token-signature"]
+    assert [name for name, mark in marks(record).items() if mark is Mark.WRONG] == [check]
 
 
 @pytest.mark.parametrize(
@@ -334,17 +337,60 @@ async def test_a_server_that_does_not_take_the_token_the_host_or_the_origin_is_f
 def test_the_refresh_token_is_tried(
     world: World, command: Command, asked: str, refresh_token: str | None, answer: int | None, mark: Mark, told: str
 ) -> None:
-    assert command("login").exit_code == 0
-    settings = load_settings()
-    account = Account.from_settings(settings, lambda _: None, Trace())
-    stored = account.store.load(world.server)
-    assert stored is not None
-    kept = refresh_token and stored.refresh_token
-    account.store.save(stored.model_copy(update={"requested_scope": asked, "refresh_token": kept}))
+    account = signed_in(world, command, requested_scope=asked, **({} if refresh_token else {"refresh_token": None}))
     if answer not in (None, 200):
         world.token_answer = (answer or 0, {"error": "invalid_grant"})
     record = Record()
-    asyncio.run(see_stored_sign_in(account, world.server, record))
-    finding = next(finding for finding in record.findings() if finding.check == "refresh-token")
+    assert asyncio.run(see_stored_sign_in(account, world.server, record)) is not None
+    finding = found_of(record)["refresh-token"]
     assert finding.mark is mark
     assert told in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("refusal", "mark", "told", "way_out"),
+    [
+        (None, Mark.UNKNOWN, "ran out", "run `gatehouse login`"),
+        ((403, "invalid_grant"), Mark.UNKNOWN, "invalid_grant", "run `gatehouse login`"),
+        ((403, "unauthorized_client"), Mark.WRONG, "unauthorized_client", "see refresh-token"),
+        ((503, ""), Mark.UNKNOWN, "cannot serve now", "see refresh-token"),
+    ],
+)
+def test_a_sign_in_that_ran_out_is_said_once_and_not_judged(
+    world: World, command: Command, refusal: tuple[int, str] | None, mark: Mark, told: str, way_out: str
+) -> None:
+    account = signed_in(world, command, expires_at=1.0, **({} if refusal else {"refresh_token": None}))
+    if refusal is not None:
+        world.token_answer = (refusal[0], {"error": refusal[1]})
+    record = Record()
+    assert asyncio.run(see_stored_sign_in(account, world.server, record)) is None
+    found = found_of(record)
+    assert (found["refresh-token"].mark, told in found["refresh-token"].seen) == (mark, True)
+    others = {check: finding for check, finding in found.items() if check != "refresh-token"}
+    assert {finding.mark for finding in others.values()} == {Mark.UNKNOWN}
+    assert [check for check, finding in others.items() if way_out in finding.seen] == ["token"]
+    assert others["token"].seen.startswith("the sign-in ran out at 1970-01-01")
+
+
+def test_a_sign_in_that_ran_out_and_can_be_renewed_is_as_good_as_new(world: World, command: Command) -> None:
+    account = signed_in(world, command, expires_at=1.0)
+    record = Record()
+    grant = asyncio.run(see_stored_sign_in(account, world.server, record))
+    assert grant is not None
+    assert grant.is_alive(time.time())
+    assert set(found_of(record)) == {"refresh-token"}
+
+
+def signed_in(world: World, command: Command, **changes: object) -> Account:
+    """The account of a person who has signed in, with what is changed in the stored sign-in."""
+    assert command("login").exit_code == 0
+    account = Account.from_settings(load_settings(), lambda _: None, Trace())
+    stored = account.store.load(world.server)
+    assert stored is not None
+    account.store.save(stored.model_copy(update=changes))
+    return account
+
+
+def found_of(record: Record) -> dict[str, Finding]:
+    """The checks that were made."""
+    return {finding.check: finding for finding in record.findings() if finding.seen != "not checked"}

@@ -55,7 +55,7 @@ FOUND = {
     "no-client-grant": {"client-grant", "third-party-grant"},
     "dcr-off": {"registration"},
     "role-missing": {"role"},
-    "hs256-api": {"token-signature"},
+    "hs256-api": {"token-algorithm"},
 }
 
 Start = Callable[..., Any]
@@ -88,7 +88,7 @@ def test_nothing_is_wrong_with_the_right_set_up(objects: Objects) -> None:
     assert wrong(found) == set()
     assert set(found) == {
         *("application", "callback", "connection", "grant-types", "credentials", "api", "permissions", "client-grant"),
-        *("token-signature", "rbac", "role", "refresh-token"),
+        *("token-algorithm", "rbac", "role", "refresh-token"),
         *("resource-profile", "registration", "client-metadata", "domain-connection", "third-party-grant"),
     }
     assert '"Gatehouse agent", regular_web' in found["application"].seen
@@ -279,9 +279,9 @@ def test_what_only_one_source_knows_is_its_finding() -> None:
 
 def test_a_contradiction_is_shown_and_what_a_client_met_decides() -> None:
     met, told = Record(), Record()
-    met.wrong("token-signature", "The token is signed with HS256.")
-    told.ok("token-signature", "the API signs with RS256")
-    (finding,) = [each for each in met.findings(told) if each.check == "token-signature"]
+    met.wrong("token-algorithm", "The token is signed with HS256.")
+    told.ok("token-algorithm", "the API signs with RS256")
+    (finding,) = [each for each in met.findings(told) if each.check == "token-algorithm"]
     assert finding.mark is Mark.WRONG
     assert "The token is signed with HS256. But the Management API says: the API signs with RS256." in finding.seen
 

@@ -207,7 +207,8 @@ def test_a_refusal_of_the_tenant_names_the_check_of_the_doctor(
         ("The token is encrypted and meant for the tenant's /userinfo: the client asked for no audience.", "token"),
         ("The token is not for http://localhost:5555/mcp.", "token-audience"),
         ("The token is not from https://tenant.example/.", "issuer"),
-        ("Only RS256 signatures are accepted.", "token-signature"),
+        ("Only RS256 signatures are accepted.", "token-algorithm"),
+        ("The token is signed with a key that the issuer does not publish.", "token-signature"),
         ("It is Tuesday.", "accepted"),
     ],
 )

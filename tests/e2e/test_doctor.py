@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -59,7 +60,8 @@ def test_nothing_is_wrong_with_the_right_set_up_before_a_sign_in(stack: Stack, h
     results, findings = examined(stack, home, code=0)
     assert results["resource-profile"] == results["api"] == results["grant-types"] == "ok"
     assert results["role"] == results["domain-connection"] == "unknown"
-    assert "gatehouse login" in findings["role"]["seen"]
+    assert "gatehouse login" in findings["token"]["seen"]
+    assert findings["role"]["seen"] == "nobody is signed in"
     assert "--register" in findings["domain-connection"]["seen"]
 
 
@@ -83,7 +85,7 @@ def test_nothing_is_wrong_with_the_right_set_up_after_a_sign_in(stack: Stack, ho
         ("no-client-grant", {"client-grant", "third-party-grant"}),
         ("dcr-off", {"registration"}),
         ("role-missing", {"role"}),
-        ("hs256-api", {"token-signature"}),
+        ("hs256-api", {"token-algorithm"}),
     ],
 )
 def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
@@ -109,7 +111,7 @@ def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
         ("no-client-grant", {"client-grant", "third-party-grant"}),
         ("dcr-off", {"registration"}),
         ("role-missing", set[str]()),  # whose role, only a sign-in tells
-        ("hs256-api", {"token-signature"}),
+        ("hs256-api", {"token-algorithm"}),
     ],
 )
 def test_with_management_credentials_each_is_found_before_anybody_signs_in(
@@ -158,7 +160,7 @@ def test_a_machine_is_examined_to_the_end_with_nobody_there(
 ) -> None:
     results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **MACHINE, **management)
     decided = {"application", "credentials", "grant-types", "api", "client-grant", "token", "token-audience"}
-    decided |= {"token-signature", "role", "accepted", "hosts"}
+    decided |= {"token-algorithm", "token-signature", "role", "accepted", "hosts"}
     assert {results[check] for check in decided} == {"ok"}
     assert not list(home.rglob("tokens/*.json")), "nothing is kept of it"
     assert "client_credentials" in findings["grant-types"]["seen"]
@@ -172,7 +174,7 @@ def test_a_machine_is_examined_to_the_end_with_nobody_there(
         (DEMO_CLIENT, None, {"grant-types"}),
         ({}, "slash-mismatch", {"api"}),
         ({}, "no-client-grant", {"client-grant"}),
-        ({}, "hs256-api", {"token-signature"}),
+        ({}, "hs256-api", {"token-algorithm"}),
         ({"REQUIRED_PERMISSION": "time:convert"}, None, {"role"}),
     ],
 )
@@ -207,7 +209,46 @@ def test_a_ready_token_is_examined(stack: Stack, home: Path) -> None:
     results, findings = examined(stack, home, code=1, GATEHOUSE_SIGN_IN="token", GATEHOUSE_TOKEN=ended)
     assert wrong(results) == {"accepted"}
     assert "GATEHOUSE_TOKEN has run out" in findings["accepted"]["seen"]
+    assert results["token-signature"] == results["role"] == "unknown"
     assert ended not in json.dumps(findings)
+
+
+@pytest.mark.parametrize("management", [{}, MANAGEMENT])
+def test_a_sign_in_that_ran_out_says_nothing_about_the_tenant_of_today(
+    stack: Stack, home: Path, management: dict[str, str]
+) -> None:
+    assert stack.gatehouse("login", home=home).returncode == 0
+    of_another_time(home, expires_at=1_600_000_000)
+    results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **management)
+    told = {check: finding["seen"] for check, finding in findings.items() if finding["group"] == "Stored sign-in"}
+    assert [check for check, seen in told.items() if "gatehouse login" in seen] == ["token"]
+    assert "ran out at 2020-09-1" in told["token"]
+    assert results["token-signature"] == results["role"] == results["accepted"] == "unknown"
+
+
+@pytest.mark.parametrize("management", [{}, MANAGEMENT])
+def test_a_key_of_another_time_is_told_from_a_wrong_algorithm(
+    stack: Stack, home: Path, management: dict[str, str]
+) -> None:
+    assert stack.gatehouse("login", home=home).returncode == 0
+    of_another_time(home)
+    results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer, **management)
+    assert wrong(results) == {"token-signature", "refresh-token"}
+    assert results["token-algorithm"] == "ok"
+    signature = findings["token-signature"]
+    assert "is not among the published ones" in signature["seen"]
+    assert "Management API" not in signature["seen"]
+    assert "gatehouse login --force" in signature["advice"]
+    assert "token-signature is wrong (401" in findings["accepted"]["seen"]
+
+
+def of_another_time(home: Path, **values: object) -> None:
+    """Make the stored sign-in one that cannot be renewed, by a key that the tenant does not publish any more."""
+    (kept,) = home.rglob("tokens/*.json")
+    grant = json.loads(kept.read_text(encoding="utf-8"))
+    header = base64.urlsafe_b64encode(json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": "earlier"}).encode())
+    token = ".".join([header.decode().rstrip("="), *grant["access_token"].split(".")[1:]])
+    kept.write_text(json.dumps({**grant, "access_token": token, "refresh_token": None, **values}), encoding="utf-8")
 
 
 def test_every_misconfiguration_of_the_tenant_has_its_test(stack: Stack) -> None:

@@ -16,6 +16,7 @@ import trustme
 
 from processes import OfflineStack, prepare, wait_for
 from stack import NO_BROWSER, Stack
+from test_doctor import MANAGEMENT, examined, wrong
 
 PATH = "/gatehouse.json"
 
@@ -53,6 +54,17 @@ def published(authority: trustme.CA, callback: str) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def switched_off(stack: Stack, *switches: str) -> Iterator[None]:
+    """The tenant with these of its settings for metadata documents off."""
+    off = {f"client_id_metadata_document_{name}": False for name in switches}
+    stack.control("PATCH", "configuration", tenant={"tenant": off})
+    try:
+        yield
+    finally:
+        stack.control("POST", "reset")
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +116,46 @@ def test_such_a_sign_in_is_renewed_and_ended_without_a_person(site: tuple[Stack,
 
 def test_where_the_tenant_takes_no_documents_the_agent_registers_itself(site: tuple[Stack, str], home: Path) -> None:
     stack, _ = site
-    switches = ("supported", "dynamic_registration_supported")
-    off = {f"client_id_metadata_document_{name}": False for name in switches}
-    stack.control("PATCH", "configuration", tenant={"tenant": off})
-    try:
+    with switched_off(stack, "supported", "dynamic_registration_supported"):
         signed_in = stack.gatehouse("login", home=home)
-    finally:
-        stack.control("POST", "reset")
     assert signed_in.returncode == 0, signed_in.stderr
     (kept,) = home.rglob("clients/*.json")
     assert json.loads(kept.read_text(encoding="utf-8"))["client_id"].startswith("tpc_")
+
+
+@pytest.mark.parametrize("management", [{}, MANAGEMENT])
+def test_the_doctor_asks_as_the_agents_document(
+    site: tuple[Stack, str], home: Path, management: dict[str, str]
+) -> None:
+    stack, url = site
+    results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **management)
+    assert {results[check] for check in ("application", "callback", "credentials", "api", "client-metadata")} == {"ok"}
+    assert findings["application"]["seen"] == url
+    assert url in findings["client-metadata"]["seen"]
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "found", "told"),
+    [
+        ("1", {"client-metadata"}, "it registers itself"),
+        ("0", {"client-metadata", "application"}, "it has no other Client ID"),
+    ],
+)
+def test_the_doctor_says_that_the_agents_document_is_not_taken_and_what_then(
+    site: tuple[Stack, str], home: Path, dynamic: str, found: set[str], told: str
+) -> None:
+    stack, url = site
+    with switched_off(stack, "supported", "dynamic_registration_supported"):
+        results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer, OAUTH_DYNAMIC_REGISTRATION=dynamic)
+    assert wrong(results) == found
+    assert url in findings["client-metadata"]["seen"]
+    assert told in findings["client-metadata"]["seen"]
+
+
+def test_the_doctor_finds_a_document_that_nobody_has_imported(site: tuple[Stack, str], home: Path) -> None:
+    stack, url = site
+    with switched_off(stack, "dynamic_registration_supported"):
+        results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer)
+    assert wrong(results) == {"application", "credentials"}
+    assert url in findings["application"]["seen"]
+    assert "imported" in findings["application"]["advice"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -98,6 +99,27 @@ def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtim
     assert "✗ api " in examined.stdout
     assert "✓ management " in examined.stdout
     assert "callback " not in examined.stdout
+
+
+def test_without_the_stack_the_agents_commands_say_what_is_not_there_and_how_it_starts(runtime: Runtime) -> None:
+    home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
+    for command in (["tenant", "plan"], ["call", "get_time"]):
+        refused = runtime.make("client", *command, **home)
+        assert (refused.returncode, refused.stdout) == (5, "")
+        assert "`make up` starts it" in refused.stderr
+        assert "cannot be reached" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    examined = runtime.make("client", "doctor", "--json", **home)
+    assert examined.returncode == 1, examined.stderr
+    results = {finding["check"]: finding["result"] for finding in json.loads(examined.stdout)["checks"]}
+    assert results["server"] == results["discovery"] == "wrong"
+
+
+def test_a_tenant_that_is_not_the_stacks_is_set_up_before_the_stack_is_started(runtime: Runtime) -> None:
+    with runtime.stack.tenant():
+        planned = runtime.make("client", "tenant", "plan", COMPOSE_PROFILES="")
+    assert planned.returncode == 6, planned.stderr
+    assert "create\tAPI\thttp://localhost:5555/mcp" in planned.stdout
 
 
 def test_without_the_mock_profile_nothing_of_the_tenant_is_started(runtime: Runtime) -> None:

@@ -128,8 +128,6 @@ def _management_client(entry: ManagementClient) -> Client:
         grant_types=frozenset({"client_credentials"}),
         auth_method="client_secret_post",
         redirection_policy="allow_always",
-        id_token_alg="RS256",  # noqa: S106 - an algorithm
-        id_token_lifetime=36000,
         registration="management",
     )
 

@@ -18,13 +18,12 @@ from joserfc.jwk import RSAKey
 from .errors import InvalidClientMetadata, OAuthError
 from .fetching import Fetcher, FetchError
 from .loopback import is_loopback_name
-from .register import checked_redirect_uri
-from .tenant import Client, PublicKey, RefreshPolicy
+from .self_registered import GRANT_TYPES, checked_redirect_uri, self_registered
+from .tenant import Client, PublicKey
 
 MAX_URL = 120
 MAX_DOCUMENT = 5 * 1024
 MAX_JWKS = 12 * 1024
-GRANT_TYPES = ("authorization_code", "refresh_token")
 AUTH_METHODS = ("none", "private_key_jwt")
 PROPERTIES = frozenset(
     {
@@ -94,28 +93,21 @@ def _imported(url: str, document: Mapping[str, Any], keys: tuple[PublicKey, ...]
     name = document.get("client_name")
     if not isinstance(name, str) or not name.strip():
         raise _wrong("client_name", "must be a text")
-    native = document.get("application_type", "web")
-    if native not in ("native", "web"):
+    kind = document.get("application_type", "web")
+    if kind not in ("native", "web"):
         raise _wrong("application_type", "must be native or web")
     method = _auth_method(document)
     grants, warnings = _grant_types(document)
-    client = Client(
-        client_id=url,
-        name=name,
-        secret="",
-        app_type="native" if native == "native" else "regular_web",
-        first_party=False,
+    client = self_registered(
+        url,
+        name,
+        registration="cimd",
+        native=kind == "native",
         strict=True,
         callbacks=_redirect_uris(document, grants),
-        logout_urls=(),
         grant_types=frozenset(grants),
         auth_method=method,
-        redirection_policy="open_redirect_protection",
-        id_token_alg="RS256",  # noqa: S106 - an algorithm
-        id_token_lifetime=36000,
-        refresh=RefreshPolicy(rotates=method == "none", lifetime=2592000),
         public_keys=keys,
-        registration="cimd",
     )
     warnings += [f"Property not supported: '{name}'" for name in document if name not in PROPERTIES]
     mapped = {name: document[name] for name in document if name in PROPERTIES and name != "client_id"}

@@ -6,7 +6,7 @@ from .cimd import Imported, import_client, is_metadata_url
 from .errors import AccessDenied, OAuthError, PageError
 from .explanations import Case
 from .idp import Idp
-from .register import add_registered
+from .self_registered import add_registered
 from .store import FetchedDocument
 
 

@@ -6,7 +6,6 @@ import secrets
 import string
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,20 +13,15 @@ from starlette.responses import JSONResponse, Response
 from .answering import refused
 from .errors import AccessDenied, InvalidClientMetadata, InvalidRedirectUri, OAuthError
 from .idp import Idp
-from .loopback import is_loopback_name
-from .tenant import Client, RefreshPolicy
+from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, self_registered
+from .tenant import Client
 from .web import NO_STORE, idp_of, json_object
 
 ALPHANUMERIC = string.ascii_letters + string.digits
-GRANT_TYPES = ("authorization_code", "refresh_token")
 AUTH_METHODS = ("none", "client_secret_post", "client_secret_basic")
-# Schemes that a browser runs or opens instead of handing them to an application.
-UNSAFE_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "ftp", "ws", "wss"})
 # Auth0 has the same default when the name is left out (auth0/docs, pull request 6025).
 DEFAULT_NAME = "My App"
 MAX_REDIRECT_URIS = 50
-MAX_REGISTERED = 1000
-REFRESH_LIFETIME = 2592000
 
 
 async def register(request: Request) -> Response:
@@ -44,42 +38,6 @@ async def register(request: Request) -> Response:
     idp.log.add("sapi", "Dynamic client registration", client=client)
     status = idp.behaviours.registration_status
     return JSONResponse(_answer(client), status_code=status, headers=NO_STORE)
-
-
-def add_registered(idp: Idp, client: Client) -> None:
-    """Keep a client that registered itself. The oldest of them gives way when there are too many."""
-    clients = idp.tenant.clients
-    clients[client.client_id] = client
-    registered = [key for key, known in clients.items() if known.registration in ("dcr", "cimd")]
-    for key in registered[:-MAX_REGISTERED]:
-        del clients[key]
-
-
-def checked_redirect_uri(value: object, *, error: type[OAuthError] = InvalidRedirectUri) -> str:
-    """A redirect URI that can be registered: absolute, exact, and to a place that a browser can be sent to."""
-    if not isinstance(value, str) or not value.isascii() or any(character.isspace() for character in value):
-        raise error("redirect_uris must be a list of URIs")
-    try:
-        parts = urlsplit(value)
-        _ = parts.hostname, parts.port
-    except ValueError as reason:
-        raise error(f"{value} is not a URI") from reason
-    if "#" in value or "*" in value:
-        raise error(f"{value} must not contain a fragment or a wildcard")
-    if parts.scheme in ("http", "https"):
-        _check_web_address(value, error)
-    elif not parts.scheme or parts.scheme in UNSAFE_SCHEMES:
-        raise error(f"{value} must be https, http on a loopback address, or have an application's own scheme")
-    return value
-
-
-def _check_web_address(value: str, error: type[OAuthError]) -> None:
-    parts = urlsplit(value)
-    if not parts.hostname or parts.username is not None:
-        raise error(f"{value} must have a host and no user")
-    if parts.scheme == "http" and not is_loopback_name(parts.hostname):
-        # MCP demands it of clients; what Auth0 does with such a callback is not established (?).
-        raise error(f"{value} must use https, since it is not on a loopback address")
 
 
 def _check_enabled(idp: Idp) -> None:
@@ -99,22 +57,16 @@ def _client(idp: Idp, metadata: Mapping[str, Any]) -> Client:
         raise InvalidClientMetadata(f"token_endpoint_auth_method must be one of {', '.join(AUTH_METHODS)}")
     strict = idp.tenant.settings.dynamic_client_registration_security_mode == "strict"
     public = method == "none"
-    return Client(
-        client_id=("tpc_" if strict else "") + _random(32),
-        name=_name(metadata),
-        secret="" if public else _random(64),
-        app_type="native" if public else "regular_web",
-        first_party=False,
+    return self_registered(
+        ("tpc_" if strict else "") + _random(32),
+        _name(metadata),
+        registration="dcr",
+        native=public,
         strict=strict,
         callbacks=_redirect_uris(metadata),
-        logout_urls=(),
         grant_types=_grant_types(metadata),
         auth_method=method,
-        redirection_policy="open_redirect_protection",
-        id_token_alg="RS256",  # noqa: S106 - an algorithm
-        id_token_lifetime=36000,
-        refresh=RefreshPolicy(rotates=public, lifetime=REFRESH_LIFETIME),
-        registration="dcr",
+        secret="" if public else _random(64),
     )
 
 

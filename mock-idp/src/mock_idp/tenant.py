@@ -94,8 +94,8 @@ class Client:
     grant_types: frozenset[str]
     auth_method: str
     redirection_policy: Literal["allow_always", "open_redirect_protection"]
-    id_token_alg: str
-    id_token_lifetime: int
+    id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
+    id_token_lifetime: int = 36000
     refresh: RefreshPolicy = RefreshPolicy()
     public_keys: tuple[PublicKey, ...] = ()
     exchanges_on_behalf: bool = False

@@ -23,7 +23,7 @@ from .configuration import Wanted, see_configuration
 from .entries import APPLICATION, ENTRIES, OTHERS, SIGN_IN, TENANT
 from .findings import Finding, Record
 from .objects import Objects, read_objects
-from .others import see_identifier, see_profile, see_registration, see_third_party
+from .others import see_documents, see_identifier, see_profile, see_registration, see_third_party
 from .server import see_certificates, see_clock, see_server
 from .signin import is_machine, see_grant, see_stored_sign_in
 from .tenant import see_tenant
@@ -54,7 +54,7 @@ async def examine(
         see_identifier(resource, audience, record)
     seen = await see_tenant(fetch, issuer, url, record) if issuer else None
     server, keys = seen if seen else (None, {})
-    client = account.provider.client_at(server.issuer) if server else None
+    client = account.provider.client_at(server) if server else None
     issued = None
     if issuer is None:
         record.unknown(_of(TENANT), "the tenant is not configured, and the server does not name one")
@@ -67,6 +67,7 @@ async def examine(
             issued = await way.see(challenge, record)
         await _see_application(fetch, settings, server, client, audience, resource, record)
         await see_registration(fetch, server, record)
+        see_documents(server, settings, record)
         await see_third_party(fetch, server, settings, resource, record, register=register)
     if issuer is None:
         record.unknown(_of(SIGN_IN), "there is no tenant to compare it with")
@@ -117,7 +118,11 @@ async def _see_application(
     if way == "token":
         record.unknown(checks, "a ready token is used: nobody signs in")
     elif client is None:
-        record.unknown(checks, "the agent registers itself at its first sign-in")
+        if settings.oauth_dynamic_registration:
+            record.unknown(checks, "the agent registers itself at its first sign-in")
+        else:
+            record.wrong("application", "AUTH0_CLIENT_ID is not set, and OAUTH_DYNAMIC_REGISTRATION is 0.")
+            record.unknown(checks, "the agent has no Client ID here")
     elif _is_unattended(settings):
         record.unknown(checks, f"GATEHOUSE_SIGN_IN is {way}: no person signs in")
     else:
@@ -156,8 +161,10 @@ def _objects(trace: Trace, client: OAuthClient | None, grant: Grant | None, audi
         return None
     claims = claims_of(grant.access_token) if grant else {}
     person = None if is_machine(claims) else claims.get("sub")
+    # Under which id it has a client that is a metadata document is not established.
+    client_id = client.client_id if client is not None and not client.is_document else None
     with Management(settings, trace) as management:
-        return read_objects(management, client.client_id if client else None, str(person) if person else None, audience)
+        return read_objects(management, client_id, str(person) if person else None, audience)
 
 
 def _of(*groups: str) -> list[str]:

@@ -124,9 +124,9 @@ def _see_api(objects: Objects, wanted: Wanted, record: Record) -> None:
     algorithm, dialect = api.get("signing_alg", "RS256"), api.get("token_dialect", "access_token")
     record.ok("api", f"{_quoted(api)}, {algorithm}, {dialect}")
     if algorithm == "RS256":
-        record.ok("token-signature", "the API signs with RS256")
+        record.ok("token-algorithm", "the API signs with RS256")
     else:
-        record.wrong("token-signature", f"The API signs with {algorithm}.")
+        record.wrong("token-algorithm", f"The API signs with {algorithm}.")
     defined = _values(api)
     missing = [each for each in wanted.permissions if each not in defined]
     if missing:

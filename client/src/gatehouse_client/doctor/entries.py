@@ -131,10 +131,10 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "keys": Entry(
         TENANT,
         "The tenant publishes signing keys (JWKS) for RS256.",
-        ("The server answers 503", "`The token is signed with a key that the issuer does not publish`"),
-        "The keys cannot be fetched, or were rotated and revoked while tokens of the old key live.",
-        "Sign in again; if that does not help, see the tenant's signing keys.",
-        said=("key that the issuer does not publish", "signing keys cannot be had"),
+        ("The server answers 503",),
+        "The keys cannot be fetched, or none of them is for RS256.",
+        "See the tenant's signing keys.",
+        said=("signing keys cannot be had",),
         dashboard="Settings > Signing Keys",
     ),
     "management": Entry(
@@ -154,9 +154,10 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         APPLICATION,
         "The tenant knows the application (AUTH0_CLIENT_ID).",
         ("A page with `Unknown client: …` in the browser",),
-        "The Client ID is of another tenant or misspelt; or the client registered itself, and was deleted since.",
+        "The Client ID is of another tenant or misspelt; or the client registered itself, and was deleted since; or it"
+        " is a metadata document (OAUTH_CLIENT_METADATA_URL), which the tenant knows only when it was imported.",
         "Set AUTH0_CLIENT_ID to the application's Client ID; a client that registered itself does so anew with"
-        " `gatehouse login --force`.",
+        " `gatehouse login --force`, a metadata document is to be imported.",
         said=("unknown client",),
         dashboard="Applications > Applications > the application > Settings > Client ID",
         command="auth0 apps list",
@@ -280,18 +281,32 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         dashboard="Settings > General > API Authorization Settings > Default Audience",
         environment="AUTH0_AUDIENCE=http://localhost:5555/mcp",
     ),
-    "token-signature": Entry(
+    "token-algorithm": Entry(
         SIGN_IN,
-        "The access token is signed with one of the tenant's published keys.",
+        "The API signs its access tokens with RS256.",
         ("`Only RS256 signatures are accepted`",),
         "The API signs with HS256, that is with a secret: nobody who has only the published keys can verify such a"
         " token.",
         "Set the API's JSON Web Token Signing Algorithm to RS256, then sign in again with `gatehouse login --force`.",
-        said=("signatures are accepted", "signature does not match"),
+        said=("signatures are accepted",),
         dashboard="Applications > APIs > the API > Settings > Token Settings > JSON Web Token (JWT) Signing Algorithm",
         environment="JWT_ALGORITHM=RS256  # the server's",
         unsure="Whether the algorithm of an API can be changed. A page of Auth0's documentation says that it cannot:"
         " then make the API anew.",
+    ),
+    "token-signature": Entry(
+        SIGN_IN,
+        "The access token is signed with one of the tenant's published keys.",
+        (
+            "`The token is signed with a key that the issuer does not publish`",
+            "`The token's signature does not match`",
+        ),
+        "The tenant's keys were changed since the token was issued, and the old one was revoked; or the token is of"
+        " another tenant.",
+        "Sign in again with `gatehouse login --force`; if that does not help, give server and client the same tenant.",
+        said=("key that the issuer does not publish", "signature does not match"),
+        dashboard="Settings > Signing Keys",
+        environment="AUTH0_DOMAIN=…  # both the same for server and client\nAUTH0_ISSUER=…",
     ),
     "rbac": Entry(
         SIGN_IN,
@@ -381,7 +396,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         OTHERS,
         "An MCP client can bring its own metadata document in place of a registration (CIMD).",
         ("Clients without registration fall back to Dynamic Client Registration, or give up",),
-        "Client ID Metadata Documents are off, as in every new tenant. They are optional.",
+        "Client ID Metadata Documents are off, as in every new tenant. They are optional, unless the agent's own Client"
+        " ID is one (OAUTH_CLIENT_METADATA_URL).",
         "Switch on Client ID Metadata Document Registration.",
         dashboard="Settings > Advanced > Client ID Metadata Document Registration",
         command="auth0 api patch tenants/settings --data '{\"client_id_metadata_document_supported\":true}'",

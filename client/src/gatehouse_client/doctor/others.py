@@ -62,8 +62,18 @@ async def see_registration(fetch: Fetcher, server: AuthorizationServer, record: 
             else:
                 seen = f"{server.registration_endpoint} answers {reply.status}."
                 record.wrong("registration", seen, guessed=True)
+
+
+def see_documents(server: AuthorizationServer, settings: Settings, record: Record) -> None:
+    """Whether the tenant takes clients by their metadata documents: the agent may be one, registration is for the
+    tenants that do not."""
+    own = settings.oauth_client_metadata_url if settings.auth0_client_id is None else None
     if server.client_id_metadata_document_supported:
-        record.ok("client-metadata", "The tenant's metadata says so.")
+        seen = f"the agent's Client ID is its document {own}" if own else "the tenant's metadata says so"
+        record.ok("client-metadata", seen)
+    elif own:
+        then = "it registers itself" if settings.oauth_dynamic_registration else "it has no other Client ID"
+        record.wrong("client-metadata", f"Off, and the agent's Client ID is to be its document {own}: {then}.")
     else:
         record.unknown("client-metadata", "off, as in every new tenant; it is optional")
 

@@ -13,27 +13,39 @@ from ..account import Account
 from ..claims import decoded
 from ..errors import GatehouseError, TokenRefused
 from ..grant import Grant
+from ..identity import local
 from ..permissions import permissions_of, roles_allow
 from ..settings import Settings
 from ..signin.fetch import Fetcher
 from ..signin.ready import ReadyTokenAuth
+from ..signin.tokens import INVALID_GRANT
 from .entries import ENTRIES, SIGN_IN
 from .findings import Record
 from .server import see_acceptance
 from .tenant import Keys
 
 _CHECKS: Final = tuple(check for check, entry in ENTRIES.items() if entry.group == SIGN_IN)
-_IN_TOKEN: Final = ("token-audience", "token-signature", "rbac", "role")
+_IN_TOKEN: Final = ("token-audience", "token-algorithm", "token-signature", "rbac", "role")
+_SIGN_IN_FIRST: Final = "run `gatehouse login`, then this again"
 
 
 async def see_stored_sign_in(account: Account, server: str, record: Record) -> Grant | None:
-    """The stored sign-in, renewed so that it is what the tenant issues now; or the ready token."""
+    """The stored sign-in, renewed so that it is what the tenant issues now; or the ready token.
+
+    None where there is nothing to look at. What has run out says how the tenant was, not how it is.
+    """
     grant = await _grant(account, server, record)
+    if grant is not None and grant.is_alive(time.time()):
+        return grant
     if grant is None:
-        record.unknown(_CHECKS, "nobody is signed in: run `gatehouse login`, then this again")
-    elif not grant.is_alive(time.time()) and account.token is not None:
+        _nothing("nobody is signed in", _SIGN_IN_FIRST, record)
+    elif account.token is not None:
         record.wrong("accepted", "The token of GATEHOUSE_TOKEN has run out: give another, or unset it to sign in.")
-    return grant
+        record.unknown(_CHECKS, "the token has run out")
+    else:
+        ended = f"the sign-in ran out at {local(grant.expires_at or 0)}"
+        _nothing(ended, "see refresh-token" if grant.refresh_token else _SIGN_IN_FIRST, record)
+    return None
 
 
 async def see_grant(
@@ -53,6 +65,12 @@ async def see_grant(
     await see_acceptance(fetch, settings.mcp_public_url, grant, record)
 
 
+def _nothing(why: str, way_out: str, record: Record) -> None:
+    """The way out is said once, at the group's first check."""
+    record.unknown("token", f"{why}: {way_out}")
+    record.unknown(_CHECKS, why)
+
+
 async def _grant(account: Account, server: str, record: Record) -> Grant | None:
     ready = account.auth()
     if isinstance(ready, ReadyTokenAuth):
@@ -62,14 +80,17 @@ async def _grant(account: Account, server: str, record: Record) -> Grant | None:
         grant = account.store.load(server, account.provider.owns)
         if grant is None:
             return None
+        alive = grant.is_alive(time.time())
         if grant.refresh_token is None:
-            asked = "offline_access" in grant.requested_scopes
-            seen = "It was asked for, and not issued." if asked else "The sign-in did not ask for one."
-            record.wrong("refresh-token", seen)
+            if alive:
+                record.wrong("refresh-token", _missing(grant))
             return grant
         try:
             renewed = await account.provider.renew(grant)
         except TokenRefused as error:
+            if error.code == INVALID_GRANT and not alive:
+                record.unknown("refresh-token", str(error))  # every sign-in ends one day
+                return grant.model_copy(update={"refresh_token": None})
             record.wrong("refresh-token", str(error))
             return grant
         except GatehouseError as error:
@@ -78,6 +99,13 @@ async def _grant(account: Account, server: str, record: Record) -> Grant | None:
         account.store.save(renewed)
     record.ok("refresh-token", "The sign-in was renewed.")
     return renewed
+
+
+def _missing(grant: Grant) -> str:
+    """A refresh token that the tenant has refused is not kept, and so cannot be told from one that was not issued."""
+    if "offline_access" not in grant.requested_scopes:
+        return "The sign-in did not ask for one."
+    return "It was asked for, and is not there: not issued, or refused since."
 
 
 def _see_audience(claims: dict[str, Any], audience: str, issuer: str, record: Record) -> None:
@@ -93,11 +121,14 @@ def _see_audience(claims: dict[str, Any], audience: str, issuer: str, record: Re
 
 def _see_signature(token: str, header: dict[str, Any], keys: Keys, record: Record) -> None:
     algorithm, key_id = header.get("alg"), header.get("kid")
+    if algorithm != "RS256":
+        record.wrong("token-algorithm", f"The token is signed with {algorithm}.")
+        record.unknown("token-signature", f"the published keys are not for {algorithm}")
+        return
+    record.ok("token-algorithm", "The token is signed with RS256.")
     key = keys.get(str(key_id))
     if not keys:
         record.unknown("token-signature", "the tenant's keys cannot be had")
-    elif algorithm != "RS256":
-        record.wrong("token-signature", f"The token is signed with {algorithm}; the published keys are for RS256.")
     elif key is None:
         record.wrong("token-signature", f"The token's key {key_id!r} is not among the published ones.")
     else:
@@ -106,7 +137,7 @@ def _see_signature(token: str, header: dict[str, Any], keys: Keys, record: Recor
         except (JoseError, ValueError) as error:
             record.wrong("token-signature", f"The signature does not match: {type(error).__name__}.")
         else:
-            record.ok("token-signature", f"RS256, by the key {key_id}")
+            record.ok("token-signature", f"by the key {key_id}")
 
 
 def is_machine(claims: dict[str, Any]) -> bool:

@@ -83,6 +83,11 @@ class OAuthClient:
     key: SigningKey | None = field(default=None, repr=False)
     method: ClientAuthentication | None = None
 
+    @property
+    def is_document(self) -> bool:
+        """Whether its id is the address of its metadata (CIMD)."""
+        return self.client_id.startswith("https://")
+
     def authentication(self, server: AuthorizationServer) -> ClientAuthentication:
         """How to authenticate at the token endpoint: with the key if there is one, else with the secret
         (`client_secret_post` where it may be, as Auth0 has it).

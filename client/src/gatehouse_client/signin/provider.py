@@ -10,7 +10,7 @@ from ..errors import TokenRefused
 from ..grant import Grant
 from .challenge import Challenge
 from .client import OAuthClient
-from .discovery import choose_issuer, discover_issuer, discover_resource
+from .discovery import AuthorizationServer, choose_issuer, discover_issuer, discover_resource
 from .fetch import Fetcher
 from .registration import Registration
 from .scope import select_scope
@@ -70,9 +70,9 @@ class Provider:
         ours = self._options.issuer in (None, grant.issuer)
         return ours and self._registration.client_of(grant) is not None
 
-    def client_at(self, issuer: str) -> OAuthClient | None:
-        """Our client at `issuer`; None while it has not registered itself yet."""
-        return self._registration.known_at(issuer)
+    def client_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        """Our client at `server`; None while it has not registered itself yet."""
+        return self._registration.known_at(server)
 
     async def sign_in(self, challenge: Challenge | None, held: Iterable[str] = (), *, anew: bool = False) -> Grant:
         """A new grant.

@@ -46,8 +46,8 @@ class Registration(Protocol):
         """The client that `grant` was issued to; None when it is not ours."""
         ...
 
-    def known_at(self, issuer: str) -> OAuthClient | None:
-        """The client at `issuer`, without making one."""
+    def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        """The client at `server`, without making one."""
         ...
 
     def forget(self, issuer: str) -> bool:
@@ -68,8 +68,8 @@ class PreRegistered:
     def client_of(self, grant: Grant) -> OAuthClient | None:
         return self.client if grant.client_id == self.client.client_id else None
 
-    def known_at(self, issuer: str) -> OAuthClient | None:
-        del issuer
+    def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        del server
         return self.client
 
     def forget(self, issuer: str) -> bool:
@@ -157,8 +157,8 @@ class SelfRegistered:
     method: ClientAuthentication | None = None
 
     async def client_for(self, server: AuthorizationServer, grant_types: tuple[str, ...]) -> OAuthClient:
-        if self.metadata_url and server.client_id_metadata_document_supported:
-            return OAuthClient(self.metadata_url)
+        if document := self._document_at(server):
+            return document
         if not (self.dynamic and server.registration_endpoint):
             raise _no_client(server.issuer, dynamic=self.dynamic)
         kept = self.store.load(server.issuer)
@@ -173,12 +173,19 @@ class SelfRegistered:
         kept = self.store.load(grant.issuer)
         return kept.client if kept is not None and kept.client_id == grant.client_id else None
 
-    def known_at(self, issuer: str) -> OAuthClient | None:
-        kept = self.store.load(issuer)
+    def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        if document := self._document_at(server):
+            return document
+        kept = self.store.load(server.issuer)
         return kept.client if kept is not None else None
 
     def forget(self, issuer: str) -> bool:
         return self.store.forget(issuer)
+
+    def _document_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        if self.metadata_url and server.client_id_metadata_document_supported:
+            return OAuthClient(self.metadata_url)
+        return None
 
     async def _register(
         self, server: AuthorizationServer, endpoint: str, grant_types: tuple[str, ...]

@@ -1,0 +1,149 @@
+"""The docker runtime, as far as it can be seen without Docker: what is asked of a `docker` that only writes it down."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gatehouse_client.tenant.settings import TenantSettings
+from processes import ROOT
+
+# The image says where the tokens are; a container has neither a keyring nor a browser.
+_NOT_IN_A_CONTAINER = {"GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"}
+_DOCKER = """#!/bin/sh
+echo "CLIENT_NETWORK=$CLIENT_NETWORK $*" >> {journal}
+case "$*" in
+    *" run "*) env > {journal}.environment ;;
+    *" ps --quiet") echo {running} ;;
+    *" ps --quiet gateway") echo {gateway} ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A `docker` in front of the path."""
+
+    folder: Path
+
+    def __call__(
+        self, *command: str, running: str = "", gateway: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `scripts/stack`.
+
+        Args:
+            running: the id of a container of the stack.
+            gateway: the id of the gateway's.
+            variables: of the shell.
+        """
+        program = self.folder / "docker"
+        program.write_text(_DOCKER.format(journal=self.journal, running=running, gateway=gateway), encoding="utf-8")
+        program.chmod(0o755)
+        return subprocess.run(
+            [sys.executable, "scripts/stack", "--runtime", "docker", *command],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PATH": f"{self.folder}{os.pathsep}{os.environ['PATH']}",
+                "STACK_RUN_DIR": str(self.folder),
+                **variables,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    def asked(self, part: str) -> list[str]:
+        """The command lines that have `part` in them."""
+        return [line for line in self.journal.read_text(encoding="utf-8").splitlines() if part in line]
+
+    def handed_over(self) -> list[str]:
+        """The environment that the agent's container was started from."""
+        return (self.folder / "journal.environment").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Docker:
+    return Docker(tmp_path)
+
+
+def test_with_nothing_running_the_agents_command_runs_alone_and_starts_nothing(docker: Docker) -> None:
+    done = docker("client", "tenant", "plan")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "`make up` starts it" in done.stderr
+    (ran,) = docker.asked(" run ")
+    assert ran.startswith("CLIENT_NETWORK=bridge ")
+    assert ran.endswith(" run --rm --no-TTY --no-deps client tenant plan")
+    assert docker.asked(" up ") == []
+
+
+def test_the_agents_command_shares_the_running_gateways_network(docker: Docker) -> None:
+    done = docker("client", "tools", running="one", gateway="two")
+    assert done.returncode == 0, done.stderr
+    assert "make up" not in done.stderr
+    (ran,) = docker.asked(" run ")
+    assert ran.startswith("CLIENT_NETWORK=container:two ")
+    assert docker.asked(" up ") == []
+
+
+def test_of_a_stack_that_did_not_come_up_only_the_gateway_is_started(docker: Docker) -> None:
+    done = docker("client", "doctor", running="one")
+    assert done.returncode == 0, done.stderr
+    (started,) = docker.asked(" up ")
+    assert started.endswith(" up --detach --no-deps gateway")
+
+
+def test_a_secret_of_a_file_is_handed_over_by_value(docker: Docker) -> None:
+    secret = docker.folder / "secret"
+    secret.write_text("of-the-file\n", encoding="utf-8")
+    assert docker("client", "whoami", AUTH0_CLIENT_SECRET_FILE=str(secret)).returncode == 0
+    assert "AUTH0_CLIENT_SECRET=of-the-file" in docker.handed_over()
+    variables = {"AUTH0_CLIENT_SECRET": "of-the-shell", "AUTH0_CLIENT_SECRET_FILE": str(secret)}
+    assert docker("client", "whoami", **variables).returncode == 0
+    assert "AUTH0_CLIENT_SECRET=of-the-shell" in docker.handed_over()
+
+
+def test_a_secrets_file_that_cannot_be_read_is_one_line(docker: Docker) -> None:
+    refused = docker("client", "whoami", GATEHOUSE_ASSERTION_FILE="/nowhere/token")
+    assert refused.returncode == 1
+    assert "GATEHOUSE_ASSERTION_FILE is '/nowhere/token': the file cannot be read" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert docker.asked(" run ") == []
+
+
+def test_an_authority_to_trust_is_mounted_where_the_agent_looks_for_it(docker: Docker) -> None:
+    authority = docker.folder / "ca.pem"
+    authority.touch()
+    assert docker("client", "tenant", "plan", AUTH0_CA_FILE=os.path.relpath(authority, ROOT)).returncode == 0
+    (ran,) = docker.asked(" run ")
+    assert f" --volume {authority}:{authority}:ro client " in ran
+    assert f"AUTH0_CA_FILE={authority}" in docker.handed_over()
+
+
+def test_an_authority_that_is_not_there_is_left_to_the_agents_own_words(docker: Docker) -> None:
+    assert docker("client", "tenant", "plan", AUTH0_CA_FILE="/nowhere/ca.pem").returncode == 0
+    (ran,) = docker.asked(" run ")
+    assert "--volume" not in ran
+    assert "AUTH0_CA_FILE=/nowhere/ca.pem" in docker.handed_over()
+
+
+def test_the_agents_container_gets_every_variable_that_the_agent_reads() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    handed_over = compose["services"]["client"]["environment"]
+    read = {name.upper() for name in TenantSettings.model_fields}
+    assert read - set(handed_over) == _NOT_IN_A_CONTAINER
+    assert set(handed_over) - read == set()
+    others = {name for name, value in handed_over.items() if not value.startswith(f"${{{name}:-")}
+    assert others == {"OAUTH_CALLBACK_HOST"}, "it listens where the gateway's published port ends"
