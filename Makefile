@@ -4,6 +4,8 @@ RUNTIME ?= auto
 STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 
 export Q
+# Where it is set, every process compiles all its packages anew, which takes seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down logs client ask doctor demo e2e test browser bench conformance check clean
