@@ -38,10 +38,10 @@ doctor: ## What is wrong with the tenant or the server, and the mend
 demo: ## The whole story, with no hands
 	$(STACK) demo
 
-e2e: ## End-to-end suite against stacks of its own
+e2e: ## The stack end to end, in stacks of its own
 	$(STACK) e2e
 
-test: ## All tests but the end-to-end suite; needs no Docker
+test: ## All tests but those of the stack and the browser; needs no Docker
 	$(STACK) test
 
 browser: ## Tests of the tenant's pages in a real Chromium
