@@ -4,6 +4,8 @@ RUNTIME ?= auto
 STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 
 export Q
+# Where it is set, every process compiles all its packages anew, which takes seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down logs client ask doctor demo e2e test browser bench conformance check clean
@@ -36,10 +38,10 @@ doctor: ## What is wrong with the tenant or the server, and the mend
 demo: ## The whole story, with no hands
 	$(STACK) demo
 
-e2e: ## End-to-end suite against stacks of its own
+e2e: ## The stack end to end, in stacks of its own
 	$(STACK) e2e
 
-test: ## All tests but the end-to-end suite; needs no Docker
+test: ## All tests but those of the stack and the browser; needs no Docker
 	$(STACK) test
 
 browser: ## Tests of the tenant's pages in a real Chromium

@@ -116,10 +116,10 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test but the end-to-end suite."""
+    """Run every test that needs neither containers nor a browser."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    chosen = arguments.rest or endtoend.PARALLEL
+    chosen = arguments.rest or [*endtoend.PARALLEL, *endtoend.WITHOUT_THE_STACK]
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 

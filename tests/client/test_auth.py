@@ -27,6 +27,7 @@ from gatehouse_client.signin.way import SignInTask, SignInWay
 from gatehouse_client.store import TokenStore
 from gatehouse_client.trace import Trace
 from gatehouse_client.witness import witnessing
+from processes import TLS
 
 from .command import free_port
 from .world import CLIENT_ID, CLIENT_SECRET, World
@@ -89,7 +90,7 @@ class Agent:
     async def call(self, url: str, tool: str | None = None) -> int:
         """One request; its final status."""
         body = {**CALL, "method": "tools/call", "params": {"name": tool, "arguments": {}}} if tool else CALL
-        async with httpx2.AsyncClient(auth=self.auth, timeout=60) as http:
+        async with httpx2.AsyncClient(auth=self.auth, verify=TLS, timeout=60) as http:
             return (await http.post(url, json=body, headers=HEADERS)).status_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +22,7 @@ from starlette.routing import Route
 
 from gatehouse_client.errors import SignInError, UnreachableError
 from gatehouse_client.signin.fetch import Fetcher
-from gatehouse_client.signin.network import Nearness, NetworkGuard, Resolve, nearness
+from gatehouse_client.signin.network import Nearness, NetworkGuard, Resolve, authorities, nearness
 
 from .world import World, served
 
@@ -185,6 +187,20 @@ async def test_tls_is_verified_against_the_name_though_the_connection_goes_to_th
         assert (await fetch.get(f"https://tenant.test:{port}/")).status == 404
         with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
             await fetch.get(f"https://other.test:{port}/")
+
+
+def test_the_authorities_are_read_once_and_anew_when_others_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the_systems = authorities()
+    assert authorities() is the_systems
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with monkeypatch.context() as changed:
+        changed.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        (trusted,) = authorities().get_ca_certs(binary_form=True)
+    assert ssl.DER_cert_to_PEM_cert(trusted) == authority.cert_pem.bytes().decode()
+    assert authorities() is the_systems
 
 
 @contextmanager

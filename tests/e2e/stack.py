@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from processes import OfflineStack
+from processes import TLS, OfflineStack
 
 HERE = Path(__file__).parent
 NO_BROWSER = "false"
@@ -61,7 +61,8 @@ class Stack:
     def control(self, method: str, path: str, **body: object) -> httpx2.Response:
         """A call of the tenant's control API."""
         headers = {"Authorization": f"Bearer {self.control_token}"}
-        answer = httpx2.request(method, f"{self.issuer}__mock__/{path}", headers=headers, json=body or None)
+        url = f"{self.issuer}__mock__/{path}"
+        answer = httpx2.request(method, url, headers=headers, json=body or None, verify=TLS)
         assert answer.status_code < 300, answer.text
         return answer
 
@@ -74,6 +75,5 @@ class Stack:
         headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        return httpx2.post(
-            self.mcp_url, headers=headers, json=body or {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-        )
+        body = body or {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        return httpx2.post(self.mcp_url, headers=headers, json=body, verify=TLS)

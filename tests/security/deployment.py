@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from processes import OfflineStack, free_ports
+from processes import TLS, OfflineStack, free_ports
 from stack import Stack
 
 HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ class Deployment:
         """List the tools with that token: the answer, and the audit line about it."""
         request_id = secrets.token_hex(8)
         sent = {**HEADERS, "Authorization": f"Bearer {token}", "X-Request-Id": request_id, **headers}
-        answer = httpx2.post(self.stack.mcp_url, headers=sent, json=LIST, timeout=SECONDS)
+        answer = httpx2.post(self.stack.mcp_url, headers=sent, json=LIST, timeout=SECONDS, verify=TLS)
         return answer, self.audit(request_id)
 
     def audit(self, request_id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 from deployment import HEADERS, LIST, SECONDS, Deployment, deployed
 from gatehouse_server.keys import Limits
 from hostile import part
-from processes import OfflineStack, prepare
+from processes import TLS, OfflineStack, prepare
 from short_lived_keys import FETCH_SECONDS
 from stack import Stack
 
@@ -72,7 +72,7 @@ async def alive(deployment: Deployment) -> AsyncIterator[None]:
     over, times = asyncio.Event(), list[float]()
 
     async def watch() -> None:
-        async with httpx2.AsyncClient(timeout=SECONDS) as http:
+        async with httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
             while not over.is_set() or not times:
                 began = time.monotonic()
                 assert (await http.get(f"{deployment.origin}/livez")).status_code == 200
@@ -91,7 +91,7 @@ async def alive(deployment: Deployment) -> AsyncIterator[None]:
 
 async def at_once(deployment: Deployment, tokens: Iterable[str]) -> list[httpx2.Response]:
     """One request for each token, sixteen at a time, while /livez answers."""
-    async with alive(deployment), httpx2.AsyncClient(timeout=SECONDS) as http:
+    async with alive(deployment), httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
         room = asyncio.Semaphore(CLIENTS)
 
         async def ask(token: str) -> httpx2.Response:

@@ -21,6 +21,7 @@ from .account import Account, SignedAuth
 from .errors import ToolError, UnreachableError, foreign
 from .explain import surfacing
 from .settings import Settings
+from .signin.network import authorities
 from .signin.way import Say
 from .trace import Trace
 from .witness import watch
@@ -66,6 +67,7 @@ class Connection:
         hooks = self.trace.hooks()
         return httpx2.AsyncClient(
             auth=self.auth,
+            verify=authorities(),
             headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,

@@ -15,7 +15,7 @@ import httpx2
 from ..doctor.entries import advice
 from ..errors import SignInError, UnreachableError, foreign
 from ..trace import Trace
-from .network import NetworkGuard
+from .network import NetworkGuard, authorities
 from .urls import is_secure, origin
 
 MAX_BODY: Final = 256 * 1024  # bytes; real metadata documents have less than 10 KiB
@@ -110,7 +110,9 @@ class Fetcher:
 
     async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
         url = str(request.url)
-        async with httpx2.AsyncClient(transport=self._transport, timeout=TIMEOUT, follow_redirects=False) as client:
+        async with httpx2.AsyncClient(
+            transport=self._transport, verify=authorities(), timeout=TIMEOUT, follow_redirects=False
+        ) as client:
             self._trace.sent(request)
             response = await _connected(client, request, addresses)
             try:

@@ -8,13 +8,17 @@ to the very addresses that were checked.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+import ssl
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
+from functools import cache
 from urllib.parse import urlsplit
 
 import anyio
+import httpx2
 
 from ..errors import SignInError, UnreachableError, foreign
 
@@ -32,6 +36,16 @@ class Nearness(IntEnum):
     LOOPBACK = 2
     FORBIDDEN = 3
     """Link-local (where clouds keep their metadata), multicast and the like: nobody may name these."""
+
+
+def authorities() -> ssl.SSLContext:
+    """Whom TLS trusts. Reading them takes longer than most requests, so that it is done once."""
+    return _read_authorities(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _read_authorities(*_: str | None) -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
 
 
 async def system_addresses(host: str) -> list[str]:
