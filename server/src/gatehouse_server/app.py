@@ -130,10 +130,15 @@ class _Cors(CORSMiddleware):
     """Starlette's, where there is an Origin: no answer here may be kept by a cache that would have to know of it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
-            await super().__call__(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        await (super().__call__ if _has_origin(scope) else self.app)(scope, receive, send)
+
+
+def _has_origin(scope: Scope) -> bool:
+    if scope["type"] == "http":
+        for name, _ in scope["headers"]:  # far faster than any() of a generator
+            if name == b"origin":
+                return True
+    return False
 
 
 def _custom_routes(inner: Starlette, settings: Settings) -> list[Route]:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from json.encoder import encode_basestring_ascii as _quoted
 
 from .operations import NO_MESSAGE, Operation
 
@@ -25,7 +24,13 @@ LONGEST_NAME = 128
 
 @dataclass(slots=True)
 class Record:
-    """What is written about one request. `duration` is seconds."""
+    """What is written about one request.
+
+    Attributes:
+        request_id: letters, digits, `.`, `_` and `-`.
+        reason: a code of the gate, not a text of the client.
+        duration: seconds.
+    """
 
     request_id: str
     decision: str = "refuse"
@@ -52,18 +57,28 @@ def line_of(record: Record) -> str:
     """The record as one line of JSON in ASCII, whatever names the client chose."""
     operation = record.operation
     missing = f'"missing": {json.dumps(record.missing)}, ' if record.missing else ""
-    # Member by member: far faster than a dictionary through json.dumps, and this is on the way of every request.
+    # Piece by piece: far faster than a dictionary through json.dumps, and this is on the way of every request. What is
+    # not quoted is the gate's own: codes, and a request id that needs no quoting.
     return (
-        f'{{"time": "{_timestamp(time.time())}", "request_id": {_quoted(record.request_id)}, '
-        f'"decision": {_quoted(record.decision)}, "reason": {_quoted(record.reason)}, '
-        f"{_member('subject', record.subject)}{_member('client', record.client)}"
-        f"{_member('operation', operation.method[:LONGEST_NAME])}{_member('target', operation.name[:LONGEST_NAME])}"
+        f'{{"time": "{_timestamp(time.time())}", "request_id": "{record.request_id}", '
+        f'"decision": "{record.decision}", "reason": "{record.reason}", '
+        f"{_who(record.subject, record.client)}{_what(operation.method[:LONGEST_NAME], operation.name[:LONGEST_NAME])}"
         f'{missing}"status": {record.status}, "duration_ms": {record.duration * 1000:.2f}}}'
     )
 
 
+@lru_cache(maxsize=1024)
+def _who(subject: str | None, client: str | None) -> str:
+    return _member("subject", subject) + _member("client", client)
+
+
+@lru_cache(maxsize=1024)
+def _what(method: str, target: str) -> str:
+    return _member("operation", method) + _member("target", target)
+
+
 def _member(name: str, text: str | None) -> str:
-    return f'"{name}": {_quoted(text)}, ' if text else ""
+    return f'"{name}": {json.dumps(text)}, ' if text else ""
 
 
 def _timestamp(now: float) -> str:

@@ -57,8 +57,11 @@ class Catalogue:
         if not operation.targets:
             return method, ""
         kind, name = operation.targets[0]
-        registered = {"tool": self._tools.get_tool, "prompt": self._prompts.get_prompt}.get(kind)
-        return method, name if registered and registered(name) else UNKNOWN
+        if kind == "tool":
+            registered = self._tools.get_tool(name) is not None
+        else:
+            registered = kind == "prompt" and self._prompts.get_prompt(name) is not None
+        return method, name if registered else UNKNOWN
 
     def every(self) -> frozenset[str]:
         """Every permission that something here needs."""

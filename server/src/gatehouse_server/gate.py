@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Awaitable
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from starlette.responses import Response
@@ -195,10 +196,10 @@ def _read_headers(scope: Scope) -> tuple[list[bytes], str]:
 def _answering(send: Send, record: audit.Record) -> Send:
     header = (b"x-request-id", record.request_id.encode())
 
-    async def answer(message: Message) -> None:
+    def answer(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             record.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), header]}
-        await send(message)
+        return send(message)
 
     return answer
