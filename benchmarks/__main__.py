@@ -29,7 +29,10 @@ WARMING = 300
 
 @dataclass
 class Load:
-    """One kind of request to one server, and its CPU per request in microseconds, by round."""
+    """One kind of request to a server of its own, and the server's CPU per request in microseconds, by round.
+
+    No two share a server: what one leaves behind in memory is not booked on another.
+    """
 
     name: str
     server: running.Running
@@ -84,16 +87,15 @@ def main() -> int:
 
 
 async def _measure(loads: list[Load], rounds: int) -> None:
-    servers = {each.server for each in loads}
-    connections = {server: await load.Connections.to(server.port) for server in servers}
-    for each in loads:
-        await each.run(connections[each.server], WARMING)
+    connected = [(each, await load.Connections.to(each.server.port)) for each in loads]
+    for each, connections in connected:
+        await each.run(connections, WARMING)
     for number in range(rounds):
-        for each in random.sample(loads, len(loads)):
-            each.costs.append(await each.run(connections[each.server], each.count))
+        for each, connections in random.sample(connected, len(connected)):
+            each.costs.append(await each.run(connections, each.count))
         sys.stderr.write(f"\rround {number + 1} of {rounds}")
-    for each in connections.values():
-        each.close()
+    for _, connections in connected:
+        connections.close()
 
 
 def _arguments() -> argparse.Namespace:
@@ -109,26 +111,28 @@ def _loads(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> dic
     stack.callback(issuer.close)
     own = Path(sys.executable)
     pythons = {"bare": own, "unprotected": own, "article": arguments.article, "fastmcp_jwt": arguments.fastmcp}
-    servers = {
-        name: stack.enter_context(running.subject(name, python, issuer.url, folder / f"{name}.log"))
-        for name, python in pythons.items()
-    }
-    server = stack.enter_context(running.gatehouse(issuer.url, folder / "gatehouse.log"))
+
+    def subject(name: str) -> running.Running:
+        return stack.enter_context(running.subject(name, pythons[name], issuer.url, folder / f"{name}.log"))
+
+    def gatehouse() -> running.Running:
+        return stack.enter_context(running.gatehouse(issuer.url, folder / "gatehouse.log"))
+
     sys.stderr.write("minting tokens ...")
     token, expired = issuer.token(), issuer.expired_token()
     fresh = always_new(MODERN, [issuer.token() for _ in range(FRESH_TOKENS)])
     loads = [
-        Load("bare", servers["bare"], repeated(MODERN, None), 800, 401),
-        Load("gatehouse, no token", server, repeated(MODERN, None), 500, 401),
-        Load("gatehouse, expired token", server, repeated(MODERN, expired), 400, 401),
-        Load("unprotected", servers["unprotected"], repeated(MODERN, None), 200),
-        Load("gatehouse", server, repeated(MODERN, token), 200),
-        Load("gatehouse, every token new", server, fresh, 150),
-        Load("fastmcp", servers["fastmcp_jwt"], repeated(MODERN, token), 80),
-        Load("fastmcp, every token new", servers["fastmcp_jwt"], fresh, 80),
-        Load("unprotected (2025-11-25)", servers["unprotected"], repeated(LEGACY, None), 100),
-        Load("gatehouse (2025-11-25)", server, repeated(LEGACY, token), 100),
-        Load("article (2025-11-25)", servers["article"], repeated(LEGACY, token), 16),
+        Load("bare", subject("bare"), repeated(MODERN, None), 800, 401),
+        Load("gatehouse, no token", gatehouse(), repeated(MODERN, None), 500, 401),
+        Load("gatehouse, expired token", gatehouse(), repeated(MODERN, expired), 400, 401),
+        Load("unprotected", subject("unprotected"), repeated(MODERN, None), 200),
+        Load("gatehouse", gatehouse(), repeated(MODERN, token), 200),
+        Load("gatehouse, every token new", gatehouse(), fresh, 150),
+        Load("fastmcp", subject("fastmcp_jwt"), repeated(MODERN, token), 80),
+        Load("fastmcp, every token new", subject("fastmcp_jwt"), fresh, 80),
+        Load("unprotected (2025-11-25)", subject("unprotected"), repeated(LEGACY, None), 100),
+        Load("gatehouse (2025-11-25)", gatehouse(), repeated(LEGACY, token), 100),
+        Load("article (2025-11-25)", subject("article"), repeated(LEGACY, token), 16),
     ]
     return {each.name: each for each in loads}
 
