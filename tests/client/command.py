@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -21,12 +20,6 @@ from pty_session import PtySession, on_terminal
 
 GATEHOUSE = (sys.executable, "-m", "gatehouse_client")
 PREFIXES = ("MCP_", "AUTH0_", "OAUTH_", "GATEHOUSE_", "GEMINI_", "GOOGLE_API", "OPENAI_", "ANTHROPIC_")
-
-
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def clean_environment() -> dict[str, str]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .command import Command, free_port
+from ports import free_port
+
+from .command import Command
 from .world import CLIENT_ID, CLIENT_SECRET, World, running_world
 
 

@@ -27,9 +27,9 @@ from gatehouse_client.signin.way import SignInTask, SignInWay
 from gatehouse_client.store import TokenStore
 from gatehouse_client.trace import Trace
 from gatehouse_client.witness import witnessing
+from ports import free_port
 from processes import TLS
 
-from .command import free_port
 from .world import CLIENT_ID, CLIENT_SECRET, World
 
 pytestmark = pytest.mark.anyio

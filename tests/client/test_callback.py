@@ -12,8 +12,7 @@ import pytest
 from gatehouse_client.errors import ConfigurationError, SignInDenied, SignInError
 from gatehouse_client.signin.authorization import StrayCallback
 from gatehouse_client.signin.callback import CallbackAddress, CallbackListener
-
-from .command import free_port
+from ports import free_port
 
 pytestmark = pytest.mark.anyio
 

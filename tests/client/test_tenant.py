@@ -418,7 +418,7 @@ def test_a_failure_of_the_tenant_is_tried_again_unless_something_could_be_made_t
 @pytest.mark.parametrize(
     ("variables", "code", "said"),
     [
-        ({"AUTH0_MGMT_CLIENT_SECRET": ""}, 2, "AUTH0_MGMT_CLIENT_SECRET is not set: in the dashboard make"),
+        ({"AUTH0_MGMT_CLIENT_SECRET": ""}, 2, "Not set: AUTH0_MGMT_CLIENT_SECRET. In the dashboard make"),
         (
             {"AUTH0_MGMT_CLIENT_SECRET": "wrong"},
             2,

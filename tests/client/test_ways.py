@@ -30,8 +30,9 @@ from gatehouse_client.signin.paste import ReadLine, read_stdin_line
 from gatehouse_client.signin.tokens import TokenEndpoint
 from gatehouse_client.signin.way import SignInTask
 from gatehouse_client.trace import Trace
+from ports import free_port
 
-from .command import Command, free_port
+from .command import Command
 from .world import World
 
 pytestmark = pytest.mark.anyio

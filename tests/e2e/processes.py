@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+
+from ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
@@ -176,12 +177,3 @@ def wait_for(url: str, status: int, process: subprocess.Popen[bytes] | None = No
             seen = error
         time.sleep(0.05)
     raise AssertionError(f"{url} did not answer {status} in {SECONDS} s, but {seen}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from processes import OfflineStack, free_ports, wait_for
+from ports import free_ports
+from processes import OfflineStack, wait_for
 from test_swap import PEOPLE, Swapped, swapped_env
 
 MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}

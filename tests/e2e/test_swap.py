@@ -19,7 +19,8 @@ import httpx2
 import pytest
 import trustme
 
-from processes import OURS, ROOT, OfflineStack, free_ports, wait_for
+from ports import free_ports
+from processes import OURS, ROOT, OfflineStack, wait_for
 from stack import Stack
 
 CLIENT_ID = "TheApplicationOfTheOtherTenant01"

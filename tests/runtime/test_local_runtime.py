@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from ports import free_port
 from processes import ROOT, OfflineStack, prepare, wait_for
 
 
@@ -29,7 +30,7 @@ class Runtime:
             "AUTH0_ISSUER": stack.issuer,
             "AUTH0_AUDIENCE": stack.mcp_url,
             "MOCK_IDP_PORT": str(stack.tenant_port),
-            "MOCK_IDP_TLS_PORT": "",
+            "MOCK_IDP_TLS_PORT": str(free_port()),
             "MOCK_IDP_STATE_DIR": str(stack.folder / "keys"),
             "MCP_PORT": str(stack.mcp_port),
             "MCP_PUBLIC_URL": stack.mcp_url,

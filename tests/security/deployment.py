@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx2
 
-from processes import TLS, OfflineStack, free_ports
+from ports import free_ports
+from processes import TLS, OfflineStack
 from stack import Stack
 
 HERE = Path(__file__).parent

@@ -13,7 +13,8 @@ import httpx2
 import pytest
 
 from deployment import HEADERS, SECONDS, Deployment
-from processes import OfflineStack, free_ports
+from ports import free_ports
+from processes import OfflineStack
 from stack import Stack
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}

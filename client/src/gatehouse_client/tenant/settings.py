@@ -14,8 +14,8 @@ from ..settings import Secret, Settings, load
 
 _DOMAIN = r"^[A-Za-z0-9.-]+(:\d+)?$"
 _NO_CREDENTIALS = (
-    "The Management API needs AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN), and {missing} "
-    "is not set: in the dashboard make an application of the type Machine to Machine under Applications > "
+    "The Management API needs AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN). Not set: "
+    "{missing}. In the dashboard make an application of the type Machine to Machine under Applications > "
     "Applications, authorize it for the Auth0 Management API, and take both from its Settings."
 )
 _NO_DOMAIN = (
@@ -81,7 +81,7 @@ class TenantSettings(Settings):
         }
         missing = [name for name, value in stated.items() if value is None]
         if missing:
-            raise ConfigurationError(_NO_CREDENTIALS.format(missing=" nor ".join(missing)))
+            raise ConfigurationError(_NO_CREDENTIALS.format(missing=", ".join(missing)))
 
 
 def load_tenant_settings() -> TenantSettings:
