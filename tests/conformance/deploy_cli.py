@@ -55,7 +55,7 @@ def _imported(command: list[str], tenant: OfflineTenant, folder: Path) -> str:
     config.write_text(json.dumps(settings), encoding="utf-8")
     # The whole environment would be the CLI's settings otherwise.
     command = [*command, "import", "-c", str(config), "-i", str(FILE), "--env=false"]
-    return _failure(command, NODE_EXTRA_CA_CERTS=str(tenant.ca_file))
+    return _failure(command, folder, NODE_EXTRA_CA_CERTS=str(tenant.ca_file))
 
 
 def _planned(tenant: OfflineTenant, folder: Path) -> str:
@@ -63,6 +63,7 @@ def _planned(tenant: OfflineTenant, folder: Path) -> str:
     command = [sys.executable, "-m", "gatehouse_client", "tenant", "plan", "--file", str(FILE)]
     return _failure(
         command,
+        folder,
         AUTH0_DOMAIN=tenant.domain,
         AUTH0_ISSUER="",
         AUTH0_CA_FILE=str(tenant.ca_file),
@@ -72,9 +73,11 @@ def _planned(tenant: OfflineTenant, folder: Path) -> str:
     )
 
 
-def _failure(command: list[str], **variables: str) -> str:
+def _failure(command: list[str], folder: Path, **variables: str) -> str:
+    # In a folder without a .env, which would tell of another tenant.
+    environment = {**os.environ, **variables}
     done = subprocess.run(
-        command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=SECONDS, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     return "" if done.returncode == 0 else f"exit code {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}"
 
