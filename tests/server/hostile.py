@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import string
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from gatehouse_server.tokens import MAX_TOKEN_LENGTH
 from issuer import ISSUER, RESOURCE, Issuer
@@ -53,6 +55,37 @@ def swapped(issuer: Issuer) -> str:
     return ".".join([ours[0], theirs[1], ours[2]])
 
 
+def respelled(issuer: Issuer, which: int, spell: Callable[[str], str], **claims: Any) -> str:
+    """A token with one part in another spelling of the same bytes, and a signature over just that text."""
+    parts = issuer.token(**claims).split(".")
+    before = parts[which]
+    parts[which] = spell(before)
+    assert parts[which] != before
+    if which < 2:
+        text = f"{parts[0]}.{parts[1]}".encode()
+        parts[2] = part(issuer.private["one"].sign(text, padding.PKCS1v15(), hashes.SHA256()))
+    return ".".join(parts)
+
+
+def with_stray_bits(text: str) -> str:
+    """Another last character that stands for the same bytes (RFC 4648 section 3.5)."""
+    assert len(text) % 4 in (2, 3)
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    return text[:-1] + alphabet[alphabet.index(text[-1]) + 1]
+
+
+def in_plain_base64(text: str) -> str:
+    return text.replace("-", "+").replace("_", "/")
+
+
+def ending(issuer: Issuer, beyond: int) -> dict[str, str]:
+    """A claim that makes the payload end so many characters (0, 2 or 3) beyond the last four."""
+    fillers = ({"filler": "x" * length} for length in range(3))
+    return next(filler for filler in fillers if len(issuer.token(**filler).split(".")[1]) % 4 == beyond)
+
+
+ODD = {"odd": "~~~>>>???~~~~???>>>"}  # its base64url holds - and _ wherever it begins
+
 HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "empty": ("malformed_token", lambda _: ""),
     "one word": ("malformed_token", lambda _: "x"),
@@ -65,6 +98,40 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "only dots": ("malformed_token", lambda _: ".."),
     "huge": ("token_too_large", lambda issuer: issuer.token(filler="x" * MAX_TOKEN_LENGTH)),
     "header is no base64url": ("malformed_token", lambda issuer: "!!!." + issuer.token().split(".", 1)[1]),
+    "header with padding": ("malformed_token", lambda issuer: respelled(issuer, 0, lambda text: text + "=")),
+    "payload with padding": (
+        "malformed_token",
+        lambda issuer: respelled(issuer, 1, lambda text: text + "==", **ending(issuer, 2)),
+    ),
+    "payload with one character more": (
+        "malformed_token",
+        lambda issuer: respelled(issuer, 1, lambda text: text + "A", **ending(issuer, 0)),
+    ),
+    "payload with four bits of no byte": (
+        "malformed_token",
+        lambda issuer: respelled(issuer, 1, with_stray_bits, **ending(issuer, 2)),
+    ),
+    "payload with two bits of no byte": (
+        "malformed_token",
+        lambda issuer: respelled(issuer, 1, with_stray_bits, **ending(issuer, 3)),
+    ),
+    "payload in plain base64": ("malformed_token", lambda issuer: respelled(issuer, 1, in_plain_base64, **ODD)),
+    "payload with line breaks": (
+        "malformed_token",
+        lambda issuer: respelled(issuer, 1, lambda text: f"{text[:8]}\r\n\r\n{text[8:]}"),
+    ),
+    "payload with padding in it": (
+        "malformed_token",
+        lambda issuer: respelled(issuer, 1, lambda text: f"{text[:8]}===={text[8:]}"),
+    ),
+    "payload with a null character": ("malformed_token", lambda issuer: respelled(issuer, 1, lambda text: text + "\0")),
+    "payload with a letter of another script": (
+        "bad_signature",
+        lambda issuer: respelled(issuer, 1, lambda text: text[:-1] + "\u0435"),
+    ),
+    "signature with padding": ("bad_signature", lambda issuer: respelled(issuer, 2, lambda text: text + "==")),
+    "signature with bits of no byte": ("bad_signature", lambda issuer: respelled(issuer, 2, with_stray_bits)),
+    "signature with a blank in it": ("bad_signature", lambda issuer: respelled(issuer, 2, lambda text: "    " + text)),
     "header is no JSON": ("malformed_token", lambda issuer: part(b"{") + "." + issuer.token().split(".", 1)[1]),
     "header is a list": ("malformed_token", lambda issuer: part([]) + "." + issuer.token().split(".", 1)[1]),
     "header nested too deep": (

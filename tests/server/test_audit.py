@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import io
 import json
 import logging
 import re
@@ -11,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from gatehouse_server import audit
 from issuer import Issuer
 from protected import ERAS, Era, ask, protected
 from shop import READ, shop
@@ -139,6 +143,58 @@ async def test_a_method_cannot_break_out_of_its_line(issuer: Issuer, lines: Line
             json={"jsonrpc": "2.0", "id": 1, "method": method},
         )
     assert [line["operation"] for line in lines()] == [method[:128]]
+
+
+class Stream(io.BytesIO):
+    """Remembers what it was given at once, and fails when told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.full = False
+
+    def write(self, data: Any) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "no space left")
+        self.writes.append(bytes(data))
+        return len(data)
+
+
+async def next_turn() -> None:
+    turn = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turn.set)
+    await turn.wait()
+
+
+async def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_order() -> None:
+    stream = Stream()
+    trail = audit.to_stream(stream)
+    for name in ("one", "two"):
+        trail(audit.Record(name))
+    assert stream.writes == []
+    await next_turn()
+    trail(audit.Record("three"))
+    await next_turn()
+    assert [[json.loads(line)["request_id"] for line in text.splitlines()] for text in stream.writes] == [
+        ["one", "two"],
+        ["three"],
+    ]
+    assert all(text.endswith(b"\n") for text in stream.writes)
+
+
+async def test_a_stream_that_fails_is_reported_and_used_again() -> None:
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    stream = Stream()
+    trail = audit.to_stream(stream)
+    stream.full = True
+    trail(audit.Record("lost"))
+    await next_turn()
+    assert [context["exception"].errno for context in reported] == [errno.ENOSPC]
+    stream.full = False
+    trail(audit.Record("next"))
+    await next_turn()
+    assert [json.loads(text)["request_id"] for text in stream.writes] == ["next"]
 
 
 async def test_without_a_reader_no_line_is_made(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,6 +16,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 
 from gatehouse_server.app import protect
+from gatehouse_server.operations import Operation
 from gatehouse_server.visibility import META_KEY
 from issuer import Issuer, settings
 from protected import ERAS, Era, ask, protected
@@ -95,6 +96,22 @@ async def test_a_list_that_depends_on_the_caller_is_not_for_shared_caches(issuer
     async with protected(shop(), issuer.handle) as server:
         answer = await ask(server, issuer.token(), method, era="modern")
     assert answer.json()["result"]["cacheScope"] == "private"
+
+
+@pytest.mark.requirement("S11")
+async def test_what_the_sdk_executes_is_judged_again_when_the_gate_let_something_else_pass(issuer: Issuer) -> None:
+    """A gate that reads every message as a call of `open_tool`."""
+    open_call = Operation("tools/call", (("tool", "open_tool"),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gatehouse_server.gate.read_operation", lambda body: open_call)
+        async with protected(shop(), issuer.handle) as server:
+            answers = {
+                (name, scope): await ask(server, issuer.token(scope=scope), "tools/call", {"name": name}, era="modern")
+                for name in ("open_tool", "below_tool")
+                for scope in ("access:mcp", f"access:mcp {READ}")
+            }
+    refused = {case for case, answer in answers.items() if "lacks a permission" in answer.text}
+    assert refused == {("below_tool", "access:mcp")}
 
 
 def past_the_gate() -> MCPServer:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -14,8 +15,7 @@ from .permissions import Hierarchy
 from .tokens import TokenVerifier, VerifiedToken
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, and what they may do.
 
     Attributes:
@@ -48,7 +48,8 @@ class Callers:
     ) -> None:
         self._verifier = verifier
         self._resource = resource
-        self._hierarchy = hierarchy or Hierarchy()
+        # What tokens grant is nearly always one of few sets.
+        self._expanded = lru_cache(256)((hierarchy or Hierarchy()).expand)
         self._most = most
         self._on_lookup = on_lookup
         self._known: OrderedDict[str, Caller] = OrderedDict()
@@ -84,7 +85,7 @@ class Callers:
         return caller
 
     def _caller(self, verified: VerifiedToken, token: str) -> Caller:
-        permissions = self._hierarchy.expand(verified.granted)
+        permissions = self._expanded(verified.granted)
         scopes = sorted(permissions)
         access_token = AccessToken(
             token=token,

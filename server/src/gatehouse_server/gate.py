@@ -18,8 +18,7 @@ from .catalogue import Catalogue
 from .challenge import Challenges
 from .keys import KeysUnavailable
 from .metrics import Metrics
-from .operations import MalformedMessage, Operation, read_operation
-from .streams import streaming
+from .operations import MalformedMessage, Operation, passed, read_operation
 from .tokens import TokenRefused
 
 MOST_BODY_BYTES = 1024 * 1024
@@ -109,7 +108,7 @@ class Gate:
             Refused: it does not pass.
         """
         caller = await self._authenticate(credentials)
-        record.subject, record.client = caller.user.access_token.subject, caller.user.access_token.client_id
+        record.subject, record.client = caller.verified.subject, caller.verified.client_id
         operation = Operation(scope["method"])
         if scope["method"] == "POST":
             body = await self._body(receive)
@@ -121,7 +120,7 @@ class Gate:
         if missing:
             raise Refused("insufficient_scope", self._challenges.insufficient_scope(missing, needed), missing)
         scope["user"], scope["auth"] = caller.user, caller.credentials
-        streaming.set(operation.wants_stream)
+        passed.set(operation)
         return receive
 
     async def _authenticate(self, credentials: list[bytes]) -> Caller:
@@ -199,7 +198,7 @@ def _answering(send: Send, record: audit.Record) -> Send:
     def answer(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             record.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", ()), header]}
+            message["headers"] = [*message.get("headers", ()), header]
         return send(message)
 
     return answer

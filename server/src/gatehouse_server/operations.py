@@ -7,6 +7,7 @@ repeat what the message says; the SDK refuses a request in which they differ, so
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple
 
 from mcp_types import LOG_LEVEL_META_KEY
@@ -42,6 +43,9 @@ class Operation(NamedTuple):
 
 NO_MESSAGE = Operation("")
 """A request without a message: GET, DELETE, and answers of the client to the server."""
+
+passed: ContextVar[Operation] = ContextVar("passed", default=NO_MESSAGE)
+"""What the gate let pass, for all that is done for this request."""
 
 
 def read_operation(body: bytes) -> Operation:

@@ -113,6 +113,6 @@ def _words(claims: Mapping[str, Any], path: Path) -> frozenset[str] | None:
         value = value[name]
     if isinstance(value, str) and path[-1] in _TEXTS:
         return frozenset(value.split())
-    if isinstance(value, list) and path[-1] != "scope" and all(isinstance(entry, str) for entry in value):
+    if isinstance(value, list) and path[-1] != "scope" and {*map(type, value)} <= {str}:
         return frozenset(value)
     raise MalformedGrant(f"{'.'.join(path)} is not {'a text' if path[-1] in _TEXTS else 'a list of texts'}")

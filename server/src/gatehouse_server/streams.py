@@ -6,7 +6,6 @@ it; notifications (progress, log messages) need the stream.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Any
 
 from mcp.server.lowlevel.server import Server
@@ -15,8 +14,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
-streaming: ContextVar[bool] = ContextVar("streaming", default=False)
-"""Whether this request is answered as an event stream."""
+from .operations import passed
 
 
 class OnDemandStreams(StreamableHTTPSessionManager):
@@ -41,7 +39,7 @@ class OnDemandStreams(StreamableHTTPSessionManager):
     @property
     def json_response(self) -> bool:
         """False while a request is handled that is answered as an event stream."""
-        return self.stateless and not streaming.get()
+        return self.stateless and not passed.get().wants_stream
 
     @json_response.setter
     def json_response(self, value: bool) -> None:

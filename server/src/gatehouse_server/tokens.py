@@ -6,12 +6,11 @@ Auth0 docs, "Access token profiles".
 
 from __future__ import annotations
 
-import base64
+import binascii
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -26,6 +25,11 @@ _ACCESS_TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
 # Keys that a token brings along, and rules that it sets for its own reading, are an attacker's tools (RFC 8725).
 _UNTRUSTED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty")
 _REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
+_NUMBERS = (int, float)
+# From base64url to base64, and what is base64 only to what is neither.
+_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
+# How the characters beyond the last four can end: the bits that make no whole byte are zero. A single one cannot be.
+_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 _IDENTITY_NOT_ACCESS = "This is an ID token: send the access token."
 
 
@@ -43,8 +47,7 @@ class TokenRefused(Exception):
         self.description = description
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class VerifiedToken:
+class VerifiedToken(NamedTuple):
     """What is known about the caller after verification. Times are seconds since the epoch.
 
     Attributes:
@@ -180,7 +183,7 @@ class TokenVerifier:
     def _check_audience(self, claims: dict[str, Any]) -> None:
         audience = claims["aud"]
         audiences = [audience] if isinstance(audience, str) else audience
-        if not isinstance(audiences, list) or not all(isinstance(entry, str) for entry in audiences):
+        if not isinstance(audiences, list) or not {*map(type, audiences)} <= {str}:
             raise TokenRefused("invalid_claim", "The token's aud is neither a string nor a list of strings.")
         id_token = self._profile.is_id_token(claims)
         if self._audience not in audiences:
@@ -234,10 +237,11 @@ def _read_object(part: str, what: str) -> dict[str, Any]:
 
 def _base64url(part: str) -> bytes:
     """The bytes, from the one spelling that RFC 7515 allows: no padding, no other alphabet, no stray bits."""
-    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode("ascii"):
-        raise ValueError("not canonical base64url")
-    return raw
+    encoded = part.encode("ascii").translate(_TO_BASE64)
+    beyond = len(encoded) % 4
+    if beyond and encoded[-1] not in _LAST[beyond]:
+        raise ValueError("bits that belong to no byte")
+    return binascii.a2b_base64(encoded + b"=" * (-beyond % 4), strict_mode=True)
 
 
 def _check_time_types(claims: dict[str, Any]) -> None:
@@ -248,7 +252,7 @@ def _check_time_types(claims: dict[str, Any]) -> None:
 
 def _is_time(value: object) -> bool:
     # A bool is an int in Python; infinity and numbers that no clock reaches must not get into arithmetic.
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(value) < 1e12
 
 
 def _check_text(claims: dict[str, Any], name: str) -> None:
