@@ -101,6 +101,7 @@ async def _measure(loads: list[Load], rounds: int) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--server", type=Path, required=True, help="the Python that has what the server's image has")
     parser.add_argument("--article", type=Path, required=True, help="the Python that has the article's packages")
     parser.add_argument("--fastmcp", type=Path, required=True, help="the Python that has FastMCP")
     return parser.parse_args()
@@ -109,14 +110,14 @@ def _arguments() -> argparse.Namespace:
 def _loads(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[str, Load]:
     issuer = Issuer()
     stack.callback(issuer.close)
-    own = Path(sys.executable)
+    own = arguments.server
     pythons = {"bare": own, "unprotected": own, "article": arguments.article, "fastmcp_jwt": arguments.fastmcp}
 
     def subject(name: str) -> running.Running:
         return stack.enter_context(running.subject(name, pythons[name], issuer.url, folder / f"{name}.log"))
 
     def gatehouse() -> running.Running:
-        return stack.enter_context(running.gatehouse(issuer.url, folder / "gatehouse.log"))
+        return stack.enter_context(running.gatehouse(own, issuer.url, folder / "gatehouse.log"))
 
     sys.stderr.write("minting tokens ...")
     token, expired = issuer.token(), issuer.expired_token()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from issuer import AUDIENCE
 
 HERE = Path(__file__).parent
+SERVER = HERE.parent / "server" / "src"
 START_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -28,7 +28,7 @@ class Running:
 
 
 @contextmanager
-def gatehouse(issuer: str, log: Path) -> Iterator[Running]:
+def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
     """The example server as it is started in production: `python -m gatehouse_server`, audit lines and all."""
     port = _free_port()
     variables = {
@@ -38,7 +38,7 @@ def gatehouse(issuer: str, log: Path) -> Iterator[Running]:
         "MCP_HOST": "127.0.0.1",
         "MCP_PORT": str(port),
     }
-    with _process([sys.executable, "-m", "gatehouse_server"], port, log, variables) as running:
+    with _process([str(python), "-m", "gatehouse_server"], port, log, variables) as running:
         yield running
 
 
@@ -56,7 +56,12 @@ def _process(command: list[str], port: int, log: Path, variables: dict[str, str]
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TZ")}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, env={**kept, **variables}, cwd=log.parent, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            command,
+            env={**kept, "PYTHONPATH": str(SERVER), **variables},
+            cwd=log.parent,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
         )
     try:
         _wait_for(port, process, log)

@@ -134,8 +134,10 @@ def bench(arguments: argparse.Namespace) -> int:
     """Measure what protection costs, beside other servers."""
     packages.ensure()
     folder = environment.ROOT / "benchmarks"
-    others = {name: packages.apart(name, folder / "requirements" / f"{name}.in") for name in ("article", "fastmcp")}
-    options = [part for name, python in others.items() for part in (f"--{name}", str(python))]
+    requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
+    requirements["server"] = environment.ROOT / "server" / "requirements.lock"
+    apart = {name: packages.apart(name, path) for name, path in requirements.items()}
+    options = [part for name, python in apart.items() for part in (f"--{name}", str(python))]
     return local.run([str(packages.PYTHON), str(folder), *options, *arguments.rest])
 
 
