@@ -57,6 +57,8 @@ class Environment:
                 if path := variables.get(f"{name}_FILE"):
                     found[name] = _content(f"{name}_FILE", path)
                     break
+                if name in variables:  # emptied: what comes after it does not count
+                    break
         return found
 
     def ports(self) -> dict[int, str]:

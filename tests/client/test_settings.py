@@ -73,6 +73,29 @@ def test_the_environment_goes_before_the_env_file(empty_environment: Path, monke
     assert (loaded.auth0_client_id, loaded.auth0_audience) == ("from-environment", None)
 
 
+def test_an_empty_variable_of_the_environment_takes_the_line_in_the_env_file_away(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_environment / "mounted").write_text("s3cret\n", encoding="utf-8")
+    (empty_environment / ".env").write_text(
+        "AUTH0_CLIENT_ID=demo\nAUTH0_CLIENT_SECRET=demo\nGEMINI_API_KEY_FILE=mounted\nMODEL=openai:x\n",
+        encoding="utf-8",
+    )
+    empty = dict.fromkeys(("AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET", "GEMINI_API_KEY", "MODEL"), "")
+    loaded = settings(monkeypatch, **empty)
+    assert (loaded.auth0_client_id, loaded.auth0_client_secret, loaded.gemini_api_key) == (None, None, None)
+    assert loaded.model == "offline"
+
+
+def test_an_empty_secret_does_not_hide_the_file_that_is_named_beside_it(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_environment / "mounted").write_text("s3cret\n", encoding="utf-8")
+    loaded = settings(monkeypatch, AUTH0_CLIENT_SECRET="", AUTH0_CLIENT_SECRET_FILE="mounted").auth0_client_secret
+    assert loaded is not None
+    assert loaded.get_secret_value() == "s3cret"
+
+
 def test_secrets_come_from_files_too(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty_environment / "mounted").write_text("s3cret\n", encoding="utf-8")
     (empty_environment / ".env").write_text("AUTH0_CLIENT_SECRET=demo\n", encoding="utf-8")

@@ -69,6 +69,19 @@ def test_it_starts_on_a_free_port_serves_its_issuer_and_stops_at_once(tmp_path: 
         assert monotonic() - began < 2
 
 
+def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("MOCK_IDP_PORT=9001\nAUTH0_ISSUER=http://localhost:9001/\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name in ("MOCK_IDP_PORT", "AUTH0_ISSUER"):
+        monkeypatch.delenv(name, raising=False)
+    assert (Settings().port, Settings().issuer) == (9001, "http://localhost:9001/")
+    for name in ("MOCK_IDP_PORT", "AUTH0_ISSUER"):
+        monkeypatch.setenv(name, "")
+    assert (Settings().port, Settings().issuer) == (9000, None)
+
+
 def test_keys_are_kept_between_runs_in_a_file_only_the_owner_can_read(tmp_path: Path) -> None:
     state = tmp_path / "state"
     seen = []

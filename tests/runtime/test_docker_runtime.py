@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -113,6 +114,19 @@ def test_a_secret_of_a_file_is_handed_over_by_value(docker: Docker) -> None:
     variables = {"AUTH0_CLIENT_SECRET": "of-the-shell", "AUTH0_CLIENT_SECRET_FILE": str(secret)}
     assert docker("client", "whoami", **variables).returncode == 0
     assert "AUTH0_CLIENT_SECRET=of-the-shell" in docker.handed_over()
+
+
+def test_a_secret_that_the_shell_emptied_is_not_looked_for_in_dotenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts" / "stack"))
+    environment = importlib.import_module("environment")
+    (tmp_path / "secret").write_text("of-the-file\n", encoding="utf-8")
+    dotenv = environment.Environment({"GATEHOUSE_TOKEN_FILE": str(tmp_path / "secret")})
+    monkeypatch.delenv("GATEHOUSE_TOKEN", raising=False)
+    assert dotenv.secrets(["GATEHOUSE_TOKEN"]) == {"GATEHOUSE_TOKEN": "of-the-file"}
+    monkeypatch.setenv("GATEHOUSE_TOKEN", "")
+    assert dotenv.secrets(["GATEHOUSE_TOKEN"]) == {}
 
 
 def test_a_secrets_file_that_cannot_be_read_is_one_line(docker: Docker) -> None:

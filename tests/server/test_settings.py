@@ -93,6 +93,21 @@ def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     assert load_settings().issuer == "https://from-file.example.com/"
 
 
+def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "AUTH0_DOMAIN=x.example.com\nAUTH0_ISSUER=https://y.example.com/\nMCP_ALLOWED_HOSTS=z\nMETRICS_PORT=9100\n",
+        encoding="utf-8",
+    )
+    assert (load_settings().issuer, load_settings().metrics_port) == ("https://y.example.com/", 9100)
+    for name in ("AUTH0_ISSUER", "MCP_ALLOWED_HOSTS", "METRICS_PORT"):
+        monkeypatch.setenv(name, "")
+    known = load_settings()
+    assert (known.issuer, known.metrics_port) == ("https://x.example.com/", None)
+    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+
+
 SECRET = "0123456789abcdef0123456789abcdef"
 
 

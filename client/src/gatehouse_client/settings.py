@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -62,7 +62,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
         env_file_encoding="utf-8",
-        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         arbitrary_types_allowed=True,
@@ -124,6 +123,12 @@ class Settings(BaseSettings):
         parts = urlsplit(self.oauth_callback_uri)
         return self.oauth_callback_port or parts.port or (443 if parts.scheme == "https" else 80)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """An empty variable of the environment takes the line in `.env` away."""
+        return {name: value for name, value in values.items() if value != ""}
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -136,7 +141,7 @@ class Settings(BaseSettings):
         """The environment goes before `.env`, and in each of them NAME before NAME_FILE."""
         env_files = _SecretFiles(settings_cls, os.environ)
         dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8"))
-        return init_settings, env_settings, env_files, dotenv_settings, dotenv_files
+        return init_settings, env_files, env_settings, dotenv_files, dotenv_settings
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
@@ -148,7 +153,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         path = self._variables.get(f"{field_name}_file") if field_name in SECRETS else None
-        if path is None:
+        if path is None or field_name in self._variables:
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").strip() or None, field_name, False

@@ -37,7 +37,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env",
         env_file_encoding="utf-8",
-        env_ignore_empty=True,
         extra="ignore",
         hide_input_in_errors=True,
     )
@@ -62,6 +61,12 @@ class Settings(BaseSettings):
     preset: str = Field(default="", validation_alias="MOCK_IDP_PRESET")
     cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")
     cimd_ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CIMD_CA_FILE")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """An empty variable of the environment takes the line in `.env` away."""
+        return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("issuer", "tls_issuer")
     @classmethod

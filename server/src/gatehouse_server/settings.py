@@ -38,9 +38,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """What the protected MCP server needs to know. Field aliases are the variables' names."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, validate_default=False
-    )
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, validate_default=False)
 
     domain: str = Field(validation_alias="AUTH0_DOMAIN")
     oidc_issuer: str = Field(default="", validation_alias="OIDC_ISSUER")
@@ -76,6 +74,7 @@ class Settings(BaseSettings):
         """Fill what follows from other variables, so that every field holds its final value."""
         if not isinstance(values, dict):
             return values
+        # Empty is the same as not set; an empty variable of the environment takes the line in .env away.
         filled = {name: value for name, value in values.items() if value != ""}
         _read_secret_files(filled)
         _use_oidc_names(filled)
