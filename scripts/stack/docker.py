@@ -44,8 +44,7 @@ def up(environment: Environment) -> None:
         require_free_ports(environment.ports() | environment.callback_port())
     say("Building the images (the first time takes minutes, then seconds) ...")
     _build()
-    secrets = environment.secrets(_handed_over())
-    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **secrets) != 0:
+    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **_variables(environment)) != 0:
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
         raise Problem("The containers did not start: the lines above say which and why.")
@@ -87,15 +86,9 @@ def client(arguments: list[str]) -> int:
         gateway = _gateway()
     if not gateway:
         say("Building the agent's image (the first time takes a minute, then seconds) ...")
-    environment = load()
-    variables = environment.secrets(_handed_over())
+    variables = _variables(load())
     variables["CLIENT_NETWORK"] = f"container:{gateway}" if gateway else "bridge"
-    options = [*terminal, "--no-deps"]
-    authority = (ROOT / environment["AUTH0_CA_FILE"]).resolve()
-    if authority.is_file():  # Docker would make a folder of one that is not there
-        variables["AUTH0_CA_FILE"] = str(authority)
-        options += ["--volume", f"{authority}:{authority}:ro"]
-    return _run_once("client", arguments, options, **variables)
+    return _run_once("client", arguments, [*terminal, "--no-deps"], **variables)
 
 
 def demo() -> int:
@@ -117,6 +110,17 @@ def run(command: list[str], **variables: str) -> int:
 def _run_once(service: str, arguments: list[str], options: list[str], **variables: str) -> int:
     _build(service)
     return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)
+
+
+def _variables(environment: Environment) -> dict[str, str]:
+    """What Compose by itself would not know of: secrets that are in files, and where this machine has the authority."""
+    variables = environment.secrets(_handed_over())
+    if given := environment["AUTH0_CA_FILE"]:
+        authority = (ROOT / given).resolve()
+        if not authority.is_file():
+            raise Problem(f"AUTH0_CA_FILE is {given!r}: there is no such file.")
+        variables["AUTH0_CA_FILE"] = str(authority)
+    return variables
 
 
 def _handed_over() -> list[str]:

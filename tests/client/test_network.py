@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,6 +31,7 @@ from .world import World, served
 
 pytestmark = pytest.mark.anyio
 
+TENANT_FILE = str(Path(__file__).parents[2] / "auth0" / "tenant.yaml")
 NAMES = {
     "mcp.example": ["8.8.8.8"],
     "public.example": ["8.8.4.4", "2001:4860:4860::8888"],
@@ -201,6 +205,39 @@ def test_the_authorities_are_read_once_and_anew_when_others_are_named(
         (trusted,) = authorities().get_ca_certs(binary_form=True)
     assert ssl.DER_cert_to_PEM_cert(trusted) == authority.cert_pem.bytes().decode()
     assert authorities() is the_systems
+
+
+def test_an_authority_of_ones_own_is_trusted_besides_the_usual_ones(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    contexts = (authorities(), authorities(tmp_path / "ca.pem"))
+    usual, with_it = (set(context.get_ca_certs(binary_form=True)) for context in contexts)
+    assert [ssl.DER_cert_to_PEM_cert(der) for der in with_it - usual] == [authority.cert_pem.bytes().decode()]
+    assert with_it > usual
+
+
+@pytest.mark.parametrize("name", ["AUTH0_CA_FILE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize(
+    "command",
+    [["tools"], ["doctor"], ["tenant", "plan", "--file", TENANT_FILE]],
+    ids=["tools", "doctor", "tenant plan"],
+)
+def test_a_file_of_authorities_that_has_none_is_one_line(tmp_path: Path, name: str, command: list[str]) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate", encoding="utf-8")
+    tenant = {"AUTH0_DOMAIN": "x.example.com", "AUTH0_MGMT_TOKEN": "t", "MCP_PUBLIC_URL": "https://x.example.com/mcp"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "gatehouse_client", *command],
+        cwd=tmp_path,
+        env={**os.environ, **tenant, "GATEHOUSE_HOME": str(tmp_path), name: "ca.pem"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 2, ran.stderr
+    said = f"{name} is 'ca.pem': it must be a file with certificates in PEM (there is no certificate in it)."
+    assert said in ran.stderr.replace("\n", " ")
+    assert "Traceback" not in ran.stderr
 
 
 @contextmanager

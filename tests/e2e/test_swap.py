@@ -57,7 +57,7 @@ class Swapped:
         """A process's environment: nothing of ours but the authority that a real tenant's certificate needs not."""
         ours = (*OURS, "OAUTH_", "GATEHOUSE_", "COMPOSE_", "OIDC_")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return {**plain, "SSL_CERT_FILE": str(self.authority)}
+        return {**plain, "AUTH0_CA_FILE": str(self.authority)}
 
     def gatehouse(self, *arguments: str, user: str = "carol@example.org") -> subprocess.CompletedProcess[str]:
         robot = shlex.join([sys.executable, str(ROOT / "tests" / "e2e" / "robot.py")]) + " %s &"
@@ -175,7 +175,7 @@ def test_without_its_authority_the_agent_says_what_to_do(swapped: Swapped, tmp_p
     examined = stranger.gatehouse("doctor", user="dave@example.org")
     assert examined.returncode == 1
     assert "✗ tls" in examined.stdout
-    assert "SSL_CERT_FILE" in examined.stdout
+    assert "AUTH0_CA_FILE" in examined.stdout
     refused = stranger.gatehouse("login", "--force", user="dave@example.org")
     assert refused.returncode == 5
     assert "gatehouse doctor --explain tls" in refused.stderr

@@ -137,20 +137,29 @@ def test_a_secrets_file_that_cannot_be_read_is_one_line(docker: Docker) -> None:
     assert docker.asked(" run ") == []
 
 
-def test_an_authority_to_trust_is_mounted_where_the_agent_looks_for_it(docker: Docker) -> None:
+def test_an_authority_to_trust_is_named_by_its_absolute_path(docker: Docker) -> None:
     authority = docker.folder / "ca.pem"
     authority.touch()
     assert docker("client", "tenant", "plan", AUTH0_CA_FILE=os.path.relpath(authority, ROOT)).returncode == 0
-    (ran,) = docker.asked(" run ")
-    assert f" --volume {authority}:{authority}:ro client " in ran
     assert f"AUTH0_CA_FILE={authority}" in docker.handed_over()
 
 
-def test_an_authority_that_is_not_there_is_left_to_the_agents_own_words(docker: Docker) -> None:
-    assert docker("client", "tenant", "plan", AUTH0_CA_FILE="/nowhere/ca.pem").returncode == 0
-    (ran,) = docker.asked(" run ")
-    assert "--volume" not in ran
-    assert "AUTH0_CA_FILE=/nowhere/ca.pem" in docker.handed_over()
+def test_an_authority_that_is_not_there_is_one_line(docker: Docker) -> None:
+    refused = docker("client", "tenant", "plan", AUTH0_CA_FILE="/nowhere/ca.pem")
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("AUTH0_CA_FILE is '/nowhere/ca.pem': there is no such file.\n")
+    assert docker.asked(" run ") == []
+
+
+def test_server_and_agent_find_the_authority_under_the_path_of_this_machine() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    for name in ("server", "client"):
+        assert services[name]["environment"]["AUTH0_CA_FILE"] == "${AUTH0_CA_FILE:-}"
+        mounted = services[name]["volumes"][0]
+        assert (mounted["source"], mounted["target"]) == (
+            "${AUTH0_CA_FILE:-/dev/null}",
+            "${AUTH0_CA_FILE:-/run/no-authority}",
+        )
 
 
 def test_the_agents_container_gets_every_variable_that_the_agent_reads() -> None:

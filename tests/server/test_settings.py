@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from gatehouse_server.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
@@ -106,6 +111,44 @@ def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
     known = load_settings()
     assert (known.issuer, known.metrics_port) == ("https://x.example.com/", None)
     assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+
+
+def test_an_authority_is_trusted_besides_the_usual_ones(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nAUTH0_CA_FILE=ca.pem\n", encoding="utf-8")
+    usual = set(settings().authorities().get_ca_certs(binary_form=True))
+    with_it = set(load_settings().authorities().get_ca_certs(binary_form=True))
+    assert [ssl.DER_cert_to_PEM_cert(der) for der in with_it - usual] == [authority.cert_pem.bytes().decode()]
+    assert with_it > usual
+
+
+@pytest.mark.parametrize("name", ["AUTH0_CA_FILE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (None, "No such file or directory"),
+        ("", "there is no certificate in it"),
+        ("x", "there is no certificate in it"),
+    ],
+    ids=["no file", "empty", "something else"],
+)
+def test_a_file_of_authorities_that_has_none_stops_the_start_with_one_line(
+    tmp_path: Path, name: str, content: str | None, seen: str
+) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content, encoding="utf-8")
+    started = subprocess.run(
+        [sys.executable, "-m", "gatehouse_server"],
+        cwd=tmp_path,
+        env={**os.environ, "AUTH0_DOMAIN": "x.example.com", "MCP_PORT": "0", name: "ca.pem"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    said = f"gatehouse-server: {name} is 'ca.pem': a file with certificates in PEM is valid ({seen})\n"
+    assert (started.returncode, started.stdout, started.stderr) == (2, "", said)
 
 
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -102,7 +102,7 @@ def fetcher_for(settings: Settings, trace: Trace) -> Fetcher:
     """The sign-in's own HTTP, which goes only where the settings allow it."""
     configured = [settings.mcp_public_url, settings.issuer, settings.oauth_idp_token_endpoint]
     guard = NetworkGuard(filter(None, configured), private_network=settings.gatehouse_private_network)
-    return Fetcher(trace, guard=guard)
+    return Fetcher(trace, guard=guard, ca_file=settings.auth0_ca_file)
 
 
 def _ready_token(settings: Settings) -> str | None:

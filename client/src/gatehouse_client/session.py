@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -42,12 +43,14 @@ class Connection:
     Attributes:
         discovered: the server's answer to `server/discover` (revision 2026-07-28); None from older servers.
         timeout: seconds that the server may be silent.
+        ca_file: authorities to trust besides the usual ones.
     """
 
     url: str
     auth: SignedAuth
     trace: Trace
     timeout: float
+    ca_file: Path | None = None
     discovered: types.DiscoverResult | None = None
 
     @property
@@ -67,7 +70,7 @@ class Connection:
         hooks = self.trace.hooks()
         return httpx2.AsyncClient(
             auth=self.auth,
-            verify=authorities(),
+            verify=authorities(self.ca_file),
             headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,
@@ -148,7 +151,7 @@ async def connect(settings: Settings, say: Say, trace: Trace, *, force: bool = F
         SignInError, ForbiddenError, UnreachableError, ConfigurationError.
     """
     auth = Account.from_settings(settings, say, trace).auth(ignore_stored=force)
-    connection = Connection(settings.mcp_public_url, auth, trace, settings.mcp_timeout)
+    connection = Connection(settings.mcp_public_url, auth, trace, settings.mcp_timeout, settings.auth0_ca_file)
     with surfacing(connection.url) as witness:
         async with connection.http_client() as http:
             response = await http.post(connection.url, json=_DISCOVER, headers=_DISCOVER_HEADERS)
@@ -156,7 +159,7 @@ async def connect(settings: Settings, say: Say, trace: Trace, *, force: bool = F
             raise witness.error
         if response.status_code == 429 or response.status_code >= 500:
             raise UnreachableError(f"{connection.url} cannot serve now: it answered {_said(response)}.")
-    return Connection(connection.url, auth, trace, connection.timeout, _discovered(response))
+    return replace(connection, discovered=_discovered(response))
 
 
 _DISCOVER: Final = types.JSONRPCRequest(

@@ -10,7 +10,15 @@ from urllib.parse import urlsplit
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -71,6 +79,7 @@ class Settings(BaseSettings):
     mcp_timeout: float = Field(120.0, gt=0, description="seconds, more than 0: how long the server may be silent")
     auth0_domain: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+(:\d+)?$", description="the tenant's host name")
     auth0_issuer: SecureUrl | None = Field(None, description=f"the tenant's issuer, byte for byte, {_URL}")
+    auth0_ca_file: Path | None = Field(None, description="a file with the certificate of an authority to trust")
     auth0_client_id: str | None = Field(
         None, description="the Client ID of the application in the tenant", pattern=r"^[\x21-\x7e]+$"
     )
@@ -128,6 +137,13 @@ class Settings(BaseSettings):
     def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
         """An empty variable of the environment takes the line in `.env` away."""
         return {name: value for name, value in values.items() if value != ""}
+
+    @field_validator("auth0_ca_file")
+    @classmethod
+    def _ca_file_is_there(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError
+        return value
 
     @classmethod
     def settings_customise_sources(

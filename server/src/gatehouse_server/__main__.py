@@ -58,11 +58,11 @@ def main() -> None:
         sockets = listening_sockets(settings.host, settings.port)
         metrics = metrics_of(settings)
         export_traces()
+        app = example_app(settings, metrics, trail=audit.to_stream(sys.stdout.buffer))
     except (SettingsError, CannotListen, TelemetryMissing) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     logging.config.dictConfig(LOGGING)
-    app = example_app(settings, metrics, trail=audit.to_stream(sys.stdout.buffer))
     server = uvicorn.Server(server_config(app, settings))
     # What is there now stays for good: the garbage collector need not look at it again with every few requests.
     gc.collect()

@@ -108,9 +108,9 @@ def protect(
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
     """The signing keys that the settings name, by their URL or by the issuer's discovery document."""
-    if settings.jwks_url:
-        return SigningKeys(settings.jwks_url, settings.algorithm, on_fetch=on_fetch)
-    return SigningKeys(settings.discovery_url, settings.algorithm, issuer=settings.issuer, on_fetch=on_fetch)
+    url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
+    authorities = settings.authorities()
+    return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
 
 
 class _Shortcut:

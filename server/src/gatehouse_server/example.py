@@ -55,9 +55,10 @@ def example_app(
 
 
 def _calendar_tools(settings: Settings, secret: str) -> CalendarTools:
+    authorities = settings.authorities()
     return CalendarTools(
-        TokenExchange(settings.token_url, settings.exchange_client_id, secret),
-        httpx2.AsyncClient(verify=httpx2.create_ssl_context(), follow_redirects=False, timeout=10, trust_env=False),
+        TokenExchange(settings.token_url, settings.exchange_client_id, secret, authorities=authorities),
+        httpx2.AsyncClient(verify=authorities, follow_redirects=False, timeout=10, trust_env=False),
         settings.calendar_url,
         settings.calendar_audience,
     )

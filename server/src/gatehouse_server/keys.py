@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class SigningKeys:
 
     Args:
         url: where the document is; with an issuer, where that issuer's discovery document is, which names the place.
+        authorities: whom TLS trusts; the system's unless given.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class SigningKeys:
         algorithm: str,
         *,
         issuer: str | None = None,
+        authorities: ssl.SSLContext | None = None,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
@@ -89,8 +92,8 @@ class SigningKeys:
         self._algorithm = algorithm
         self._issuer = issuer
         self._limits = limits or Limits()
-        # No proxy of the environment, but its authorities (SSL_CERT_FILE): a tenant may have one of its own.
-        tls = httpx2.create_ssl_context()
+        # No proxy of the environment stands between server and tenant.
+        tls = authorities or httpx2.create_ssl_context()
         self._http = http or httpx2.AsyncClient(verify=tls, follow_redirects=False, trust_env=False)
         self._clock = clock
         self._current: _KeySet | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import httpx2
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
     public_url: str = Field(default="", validation_alias="MCP_PUBLIC_URL")
     allowed_hosts: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_HOSTS")
     allowed_origins: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_ORIGINS")
+    ca_file: str = Field(default="", validation_alias="AUTH0_CA_FILE")
     required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
     grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
@@ -206,6 +210,24 @@ class Settings(BaseSettings):
         """The path of the MCP endpoint, such as `/mcp`."""
         return urlsplit(self.public_url).path or "/"
 
+    def authorities(self) -> ssl.SSLContext:
+        """Whom the server's own TLS connections trust: the system's authorities (in their place those of SSL_CERT_FILE,
+        where it is set), and those of AUTH0_CA_FILE.
+
+        Raises:
+            SettingsError: a file has no certificates.
+        """
+        try:
+            context = httpx2.create_ssl_context()
+        except OSError as error:
+            raise SettingsError(_no_certificates("SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"), error)) from error
+        if self.ca_file:
+            try:
+                context.load_verify_locations(self.ca_file)
+            except OSError as error:
+                raise SettingsError(_no_certificates("AUTH0_CA_FILE", self.ca_file, error)) from error
+        return context
+
     def hosts(self) -> list[str]:
         """Host header values that are served: the configured ones, else the public URL's own."""
         return list(self.allowed_hosts) or _own_forms(self.public_url, "")
@@ -267,6 +289,11 @@ def _use_oidc_names(values: dict[str, Any]) -> None:
     values["AUTH0_DOMAIN"] = _split_url(str(issuer)).netloc
     if "OIDC_AUDIENCE" in values:
         values["AUTH0_AUDIENCE"] = values["OIDC_AUDIENCE"]
+
+
+def _no_certificates(name: str, path: str | None, error: OSError) -> str:
+    seen = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+    return f"{name} is {path!r}: a file with certificates in PEM is valid ({seen})"
 
 
 def _own_forms(public_url: str, prefix: str) -> list[str]:

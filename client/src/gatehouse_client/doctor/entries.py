@@ -61,9 +61,9 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         ("`CERTIFICATE_VERIFY_FAILED`",),
         "The certificate has expired, is for another name, or is signed by an authority that this machine does not"
         " know, such as a company's proxy or the offline tenant's own.",
-        "Trust the authority that signed the certificate (SSL_CERT_FILE), or renew it.",
+        "Trust the authority that signed the certificate, in server and agent, or renew it.",
         said=("certificate_verify_failed", "certificate verify failed"),
-        environment="SSL_CERT_FILE=/path/to/the/authority.pem",
+        environment="AUTH0_CA_FILE=/path/to/the/authority.pem",
     ),
     "challenge": Entry(
         SERVER,

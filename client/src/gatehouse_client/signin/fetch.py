@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -48,6 +49,7 @@ class Fetcher:
         trace: told of each exchange.
         transport: another way to the network, for tests.
         guard: which addresses may be connected to; None is for tests without a network.
+        ca_file: authorities to trust besides the usual ones.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class Fetcher:
         trace: Trace | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         guard: NetworkGuard | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._trace = trace or Trace()
         self._transport = transport
         self._guard = guard
+        self._ca_file = ca_file
 
     @property
     def private_network(self) -> bool:
@@ -111,7 +115,7 @@ class Fetcher:
     async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
         url = str(request.url)
         async with httpx2.AsyncClient(
-            transport=self._transport, verify=authorities(), timeout=TIMEOUT, follow_redirects=False
+            transport=self._transport, verify=authorities(self._ca_file), timeout=TIMEOUT, follow_redirects=False
         ) as client:
             self._trace.sent(request)
             response = await _connected(client, request, addresses)

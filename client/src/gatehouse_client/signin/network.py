@@ -15,12 +15,13 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
 import httpx2
 
-from ..errors import SignInError, UnreachableError, foreign
+from ..errors import ConfigurationError, SignInError, UnreachableError, foreign
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str], Awaitable[list[str]]]
@@ -38,14 +39,33 @@ class Nearness(IntEnum):
     """Link-local (where clouds keep their metadata), multicast and the like: nobody may name these."""
 
 
-def authorities() -> ssl.SSLContext:
-    """Whom TLS trusts. Reading them takes longer than most requests, so that it is done once."""
-    return _read_authorities(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+def authorities(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Whom TLS trusts: the system's authorities (in their place those of SSL_CERT_FILE, where it is set), and those of
+    `ca_file`. Reading them takes longer than most requests, so that it is done once.
+
+    Raises:
+        ConfigurationError: a file has no certificates.
+    """
+    return _read_authorities(ca_file, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 @cache
-def _read_authorities(*_: str | None) -> ssl.SSLContext:
-    return httpx2.create_ssl_context()
+def _read_authorities(ca_file: Path | None, in_place: str | None, _: str | None) -> ssl.SSLContext:
+    try:
+        context = httpx2.create_ssl_context()
+    except OSError as error:
+        raise _no_certificates("SSL_CERT_FILE", in_place, error) from error
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise _no_certificates("AUTH0_CA_FILE", ca_file, error) from error
+    return context
+
+
+def _no_certificates(name: str, path: object, error: OSError) -> ConfigurationError:
+    seen = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+    return ConfigurationError(f"{name} is {str(path)!r}: it must be a file with certificates in PEM ({seen}).")
 
 
 async def system_addresses(host: str) -> list[str]:

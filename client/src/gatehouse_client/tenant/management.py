@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import ssl
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigurationError, ForbiddenError, GatehouseError, UnreachableError, foreign
+from ..signin.network import authorities
 from ..trace import Trace
 from .settings import TenantSettings
 
@@ -76,7 +76,7 @@ class Management(AbstractContextManager["Management"]):
             "request": [lambda request: trace.note("→", f"{request.method} {request.url}")],
             "response": [lambda response: trace.note("←", str(response.status_code))],
         }
-        self._http = httpx.Client(timeout=SECONDS, verify=_trusted(settings), event_hooks=hooks)
+        self._http = httpx.Client(timeout=SECONDS, verify=authorities(settings.auth0_ca_file), event_hooks=hooks)
         self._api: Auth0 = Auth0(
             base_url=f"{self.issuer}api/v2", token=self._bearer, httpx_client=self._http, max_retries=0
         )
@@ -217,19 +217,6 @@ def _plain(answer: Any) -> Any:  # noqa: ANN401 - what the SDK answers
         return answer.model_dump(by_alias=True, exclude_unset=True, mode="json", warnings=False)
     assert isinstance(answer, Iterable)
     return [_plain(entry) for entry in answer]
-
-
-def _trusted(settings: TenantSettings) -> ssl.SSLContext:
-    """The usual authorities (those of SSL_CERT_FILE where it is set), and AUTH0_CA_FILE's on top."""
-    import httpx
-
-    context = httpx.create_ssl_context()
-    if settings.auth0_ca_file is not None:
-        try:
-            context.load_verify_locations(settings.auth0_ca_file)
-        except OSError as error:
-            raise ConfigurationError(f"AUTH0_CA_FILE, {settings.auth0_ca_file}, is no certificate: {error}.") from None
-    return context
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:

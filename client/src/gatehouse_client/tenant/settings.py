@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -34,7 +33,6 @@ class TenantSettings(Settings):
     auth0_mgmt_client_id: str | None = Field(None, description="the Client ID of the management application")
     auth0_mgmt_client_secret: Secret | None = Field(None, description="the management application's Client Secret")
     auth0_mgmt_token: Secret | None = Field(None, description="a Management API token")
-    auth0_ca_file: Path | None = Field(None, description="a file with the certificate of an authority to trust")
     auth0_keyword_replace_mappings: Annotated[dict[str, Any], NoDecode] = Field(
         default_factory=dict, description="a JSON object: values for ##KEY## and @@KEY@@ in the tenant file"
     )
@@ -43,13 +41,6 @@ class TenantSettings(Settings):
     @classmethod
     def _keywords_are_an_object(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
-
-    @field_validator("auth0_ca_file")
-    @classmethod
-    def _ca_file_is_there(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError
-        return value
 
     @property
     def management_issuer(self) -> str:
