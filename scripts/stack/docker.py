@@ -42,9 +42,10 @@ def up(environment: Environment) -> None:
     """
     if not is_up():
         require_free_ports(environment.ports() | environment.callback_port())
+    variables = _variables(environment)
     say("Building the images (the first time takes minutes, then seconds) ...")
     _build()
-    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **_variables(environment)) != 0:
+    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **variables) != 0:
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
         raise Problem("The containers did not start: the lines above say which and why.")
