@@ -50,7 +50,10 @@ def sign_in(url: str, user: str, password: str, consent: str = "accept") -> http
     Returns:
         The page at which the way ends: the agent's callback page, or the tenant's error page.
     """
-    with httpx2.Client(timeout=20) as browser:
+    trusted = httpx2.create_ssl_context()
+    if authority := os.environ.get("AUTH0_CA_FILE"):
+        trusted.load_verify_locations(authority)
+    with httpx2.Client(timeout=20, verify=trusted) as browser:
         return _walk(browser, url, user, password, consent)
 
 

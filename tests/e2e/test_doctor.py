@@ -140,7 +140,6 @@ def test_with_management_credentials_nothing_is_wrong_with_the_right_set_up(stac
         ({"AUTH0_MGMT_CLIENT_SECRET": "wr0ng-s3cret"}, "does not accept AUTH0_MGMT_CLIENT_ID"),
         ({"AUTH0_MGMT_CLIENT_SECRET": ""}, "Not set: AUTH0_MGMT_CLIENT_SECRET."),
         ({"AUTH0_MGMT_TOKEN": "n0nsense"}, "does not accept AUTH0_MGMT_TOKEN"),
-        ({"AUTH0_CA_FILE": "/nowhere.pem"}, "AUTH0_CA_FILE"),
     ],
 )
 def test_management_credentials_that_do_not_work_are_no_reason_to_fail(
