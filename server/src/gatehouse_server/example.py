@@ -56,9 +56,13 @@ def example_app(
 
 def _calendar_tools(settings: Settings, secret: str) -> CalendarTools:
     authorities = settings.authorities()
+
+    def http() -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(verify=authorities, follow_redirects=False, timeout=10, trust_env=False)
+
     return CalendarTools(
-        TokenExchange(settings.token_url, settings.exchange_client_id, secret, authorities=authorities),
-        httpx2.AsyncClient(verify=authorities, follow_redirects=False, timeout=10, trust_env=False),
+        TokenExchange(settings.token_url, settings.exchange_client_id, secret, http=http()),
+        http(),
         settings.calendar_url,
         settings.calendar_audience,
     )

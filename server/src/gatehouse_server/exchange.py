@@ -7,7 +7,6 @@ forbidden); Auth0 docs, "On-Behalf-Of token exchange".
 from __future__ import annotations
 
 import hashlib
-import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -30,7 +29,6 @@ class TokenExchange:
 
     Args:
         token_url: the tenant's token endpoint.
-        authorities: whom TLS trusts; the system's unless given.
         clock: seconds since the epoch.
     """
 
@@ -40,15 +38,15 @@ class TokenExchange:
         client_id: str,
         client_secret: str,
         *,
-        authorities: ssl.SSLContext | None = None,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret
-        tls = authorities or httpx2.create_ssl_context()
-        self._http = http or httpx2.AsyncClient(verify=tls, follow_redirects=False, timeout=10, trust_env=False)
+        self._http = http or httpx2.AsyncClient(
+            verify=httpx2.create_ssl_context(), follow_redirects=False, timeout=10, trust_env=False
+        )
         self._clock = clock
         self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 

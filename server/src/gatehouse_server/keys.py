@@ -93,8 +93,9 @@ class SigningKeys:
         self._issuer = issuer
         self._limits = limits or Limits()
         # No proxy of the environment stands between server and tenant.
-        tls = authorities or httpx2.create_ssl_context()
-        self._http = http or httpx2.AsyncClient(verify=tls, follow_redirects=False, trust_env=False)
+        self._http = http or httpx2.AsyncClient(
+            verify=authorities or httpx2.create_ssl_context(), follow_redirects=False, trust_env=False
+        )
         self._clock = clock
         self._current: _KeySet | None = None
         self._fetching: asyncio.Task[None] | None = None
