@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import tempfile
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from mock_idp.testing import offline_tenant
+from ports import free_port
 from robot import PASSWORDS, sign_in
 from suite import command, report, results_in
 
@@ -32,8 +32,7 @@ def problems(modules: Path) -> list[str]:
 
 def _run(suite: list[str]) -> str:
     tenant, offline = (_yaml(name) for name in ("tenant.yaml", "offline.yaml"))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     tenant["clients"].append(
         {
             "name": CLIENT,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 import tempfile
 import webbrowser
@@ -28,6 +27,7 @@ from gatehouse_client.explain import surfacing
 from gatehouse_client.session import CLIENT_INFO, connect
 from gatehouse_client.settings import load_settings
 from gatehouse_client.trace import Trace
+from ports import free_port
 
 WAYS = {
     "auth/client-credentials-basic": "machine",
@@ -126,12 +126,6 @@ def browse(url: str) -> bool:
     except HTTPError as error:
         error.close()
     return True
-
-
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 if __name__ == "__main__":
