@@ -53,7 +53,7 @@ bench: ## What protection costs, beside other servers
 conformance: ## The MCP conformance suite; needs npm
 	$(STACK) conformance $(DO)
 
-check: ## Linter, formatter, type checker
+check: ## Linter, formatter, arrows between rooms, type checker
 	$(STACK) check
 
 clean: ## Stop everything; remove volumes, logs, .venv

@@ -149,9 +149,9 @@ def conformance(arguments: argparse.Namespace) -> int:
 
 
 def check(_: argparse.Namespace) -> int:
-    """Linter, formatter, type checker. Changes nothing."""
+    """Linter, formatter, the arrows between rooms, type checker. Changes nothing."""
     packages.ensure()
-    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["lint-imports"], ["mypy"])
     return max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
 
 

@@ -19,9 +19,9 @@ from urllib.parse import urlencode
 import pytest
 import yaml
 
-from mock_idp.clock import Clock
-from mock_idp.idp import Idp
-from mock_idp.keys import KeyRing, new_key_ring
+from mock_idp.state.clock import Clock
+from mock_idp.state.idp import Idp
+from mock_idp.state.signing_keys import KeyRing, new_key_ring
 from mock_idp.testing import offline_tenant
 
 ROOT = Path(__file__).parents[2]

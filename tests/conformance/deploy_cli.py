@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mock_idp.idp import Idp
+from mock_idp.state.idp import Idp
 from mock_idp.testing import OfflineTenant, offline_tenant
 from suite import node
 

@@ -15,14 +15,14 @@ import yaml
 from starlette.testclient import TestClient
 
 from mock_idp.app import create_app
-from mock_idp.clock import Clock
 from mock_idp.console import ConsoleAccess
 from mock_idp.control import ControlAccess
-from mock_idp.fetching import Fetcher
-from mock_idp.idp import Idp
-from mock_idp.keys import KeyRing, new_key_ring
-from mock_idp.loading import checked_configuration
+from mock_idp.http.fetching import Fetcher
 from mock_idp.pytest_plugin import start_offline_tenant  # noqa: F401 - a fixture
+from mock_idp.state.clock import Clock
+from mock_idp.state.idp import Idp
+from mock_idp.state.signing_keys import KeyRing, new_key_ring
+from mock_idp.tenant.loading import checked_configuration
 
 from .tokens import parts
 

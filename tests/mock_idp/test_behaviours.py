@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mock_idp.behaviour_tables import BEGIN, END, tables
-from mock_idp.guesses import GUESSES
-from mock_idp.loading import ConfigurationError
+from mock_idp.behaviours.document import BEGIN, END, tables
+from mock_idp.behaviours.guesses import GUESSES
+from mock_idp.tenant.loading import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "mock-idp/src/mock_idp"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mock_idp.pages.texts import texts
-from mock_idp.tenant import TenantSettings
+from mock_idp.tenant.model import TenantSettings
 
 API = "http://localhost:5555/mcp"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"

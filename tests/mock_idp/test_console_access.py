@@ -10,7 +10,7 @@ import pytest
 from mock_idp.console import ConsoleAccess
 from mock_idp.console.activity import MOST_EVENTS, MOST_SIGN_INS
 from mock_idp.console.overview import MOST
-from mock_idp.journal import MAX_ENTRIES
+from mock_idp.state.journal import MAX_ENTRIES
 
 HOSTILE = "<script>alert(1)</script>\"'&{x}`"
 OTHER_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}

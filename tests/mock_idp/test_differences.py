@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mock_idp.differences import compare, differences, spans
+from mock_idp.formats.urls import compare, differences, spans
 
 KNOWN = "http://localhost:5000/callback"
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from mock_idp.app import create_app
-from mock_idp.clock import Clock
 from mock_idp.control import ControlAccess
-from mock_idp.faults import Fault
-from mock_idp.idp import Idp
-from mock_idp.keys import KeyRing
-from mock_idp.loading import load_configuration
+from mock_idp.state.clock import Clock
+from mock_idp.state.faults import Fault
+from mock_idp.state.idp import Idp
+from mock_idp.state.signing_keys import KeyRing
+from mock_idp.tenant.loading import load_configuration
 
 AUTH0 = Path(__file__).parents[2] / "auth0"
 ISSUER = "http://localhost:9000/"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mock_idp.masking import hidden, masked
+from mock_idp.formats.masking import hidden, masked
 
 
 @pytest.mark.parametrize(

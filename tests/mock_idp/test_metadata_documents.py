@@ -14,9 +14,9 @@ import trustme
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from mock_idp.cimd import checked_url
 from mock_idp.errors import InvalidClientMetadata
-from mock_idp.fetching import Fetcher, is_public
+from mock_idp.http.fetching import Fetcher, is_public
+from mock_idp.oauth.clients.metadata_documents import checked_url
 
 API = "http://localhost:5555/mcp"
 CALLBACK = "http://127.0.0.1:3334/callback"

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from mock_idp.oauth.scopes import auth0_lines
 from mock_idp.pages.policy import form_action
-from mock_idp.scope_words import auth0_lines
-from mock_idp.tenant import User
+from mock_idp.tenant.model import User
 
 EDITOR_SCHEMES = "cursor: vscode: vscode-insiders: windsurf:"
 HOSTILE = "<img src=x onerror=alert(1)>\"'"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mock_idp.loading import ConfigurationError, load_configuration
+from mock_idp.tenant.loading import ConfigurationError, load_configuration
 
 MISTAKES = [
     (lambda f: f["tenant"].update(freindly_name="x"), "tenant.yaml: tenant.freindly_name: unknown key"),

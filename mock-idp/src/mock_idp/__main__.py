@@ -3,14 +3,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .behaviour_tables import tables
-from .keys import KeyFileError
-from .listening import ListenError
-from .loading import ConfigurationError
+from .behaviours.document import tables
+from .http.listening import ListenError
+from .http.tls import TlsError
 from .running import run
-from .schema import schema_text
 from .settings import SettingsError, load_settings
-from .tls import TlsError
+from .state.signing_keys import KeyFileError
+from .tenant.file import schema_text
+from .tenant.loading import ConfigurationError
 
 WRONG_CONFIGURATION = 2
 CANNOT_RUN = 1

@@ -7,27 +7,27 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from .accesslog import AccessLog
-from .authorize import authorize, resume
-from .consent import show_consent, submit_consent
 from .console import ConsoleAccess, console_routes
 from .control import ControlAccess, control_routes
-from .cors import Cors
-from .device import device_code, show_activation, submit_activation
-from .discovery import jwks, metadata
-from .faults import FaultInjector
-from .idp import Idp
-from .journal import Recorder
-from .login import show_login, submit_login
-from .logout import logout
+from .http.access_log import AccessLog
+from .http.cors import Cors
 from .management import management_routes
-from .oidc_logout import confirm_logout, oidc_logout
+from .oauth.authorize.consent import show_consent, submit_consent
+from .oauth.authorize.endpoint import authorize, resume
+from .oauth.authorize.login import show_login, submit_login
+from .oauth.clients.registration import register
+from .oauth.device import device_code, show_activation, submit_activation
+from .oauth.discovery import jwks, metadata
+from .oauth.logout import logout
+from .oauth.oidc_logout import confirm_logout, oidc_logout
+from .oauth.token.endpoint import token
+from .oauth.token.revocation import revoke
+from .oauth.userinfo import userinfo
 from .pages import static_files
-from .register import register
-from .revoke import revoke
-from .token import token
-from .userinfo import userinfo
-from .web import MAX_BODY, Issuer
+from .state.faults import FaultInjector
+from .state.idp import Idp
+from .state.journal import Recorder
+from .web.request import MAX_BODY, Issuer
 
 
 def create_app(

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from .clock import Clock
-from .keys import KeyRing, new_key_ring
+from .state.clock import Clock
+from .state.signing_keys import KeyRing, new_key_ring
 from .testing import OfflineTenant, offline_tenant
 
 StartOfflineTenant = Callable[..., OfflineTenant]

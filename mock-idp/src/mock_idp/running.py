@@ -7,18 +7,18 @@ import sys
 from urllib.parse import urlsplit
 
 from .app import create_app
-from .clock import Clock
 from .console import ConsoleAccess
 from .control import ControlAccess
-from .fetching import Fetcher
-from .idp import Idp
-from .keys import load_key_ring
-from .listening import listen
-from .loading import load_configuration
-from .presets import with_presets
-from .serving import Listener, Servers
+from .http.fetching import Fetcher
+from .http.listening import listen
+from .http.serving import Listener, Servers
+from .http.tls import load_authority, server_context
 from .settings import Settings
-from .tls import load_authority, server_context
+from .state.clock import Clock
+from .state.idp import Idp
+from .state.signing_keys import load_key_ring
+from .tenant.loading import load_configuration
+from .tenant.presets import with_presets
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 BANNER = """\

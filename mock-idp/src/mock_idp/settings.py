@@ -7,16 +7,16 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .jsontext import parse_json
-from .loopback import is_loopback_name
-from .presets import PRESETS
+from .formats.json_text import parse_json
+from .formats.urls import is_loopback_name
+from .http.tls import CA_FILE
+from .tenant.presets import PRESETS
 
 ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
 CA_FILE_NEEDED = (
     "MOCK_IDP_TLS_PORT needs MOCK_IDP_CA_FILE: the file to write the authority's certificate to "
     "(or MOCK_IDP_STATE_DIR, where it is then kept as ca.pem)"
 )
-CA_FILE = "ca.pem"
 ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https elsewhere"
 ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
 

@@ -19,17 +19,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from .app import create_app
-from .clock import Clock
 from .control import ControlAccess
-from .fetching import Fetcher
-from .idp import Idp
-from .keys import KeyRing, new_key_ring
-from .listening import listen
-from .loading import Configuration, checked_configuration, load_configuration
-from .presets import with_presets
+from .http.fetching import Fetcher
+from .http.listening import listen
+from .http.serving import Listener, Servers
+from .http.tls import load_authority, server_context
 from .running import LOOPBACK_NAMES
-from .serving import Listener, Servers
-from .tls import load_authority, server_context
+from .state.clock import Clock
+from .state.idp import Idp
+from .state.signing_keys import KeyRing, new_key_ring
+from .tenant.loading import Configuration, checked_configuration, load_configuration
+from .tenant.presets import with_presets
 
 HOST = "127.0.0.1"
 Source = str | PathLike[str] | Mapping[str, Any]

@@ -13,8 +13,9 @@ from starlette.routing import Route
 from ..pages import Page, render
 from ..pages.languages import language_of
 from ..pages.policy import content_security_policy
-from ..web import idp_of, issuer_of
-from .access import ConsoleAccess, is_asked_by_a_person, is_for_this_tenant
+from ..web.request import idp_of, issuer_of
+from ..web.sender import is_for_this_tenant
+from .access import ConsoleAccess, is_asked_by_a_person
 from .activity import Activity, activity, revision
 from .overview import Overview, overview
 

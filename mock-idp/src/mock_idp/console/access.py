@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from ..loopback import is_loopback_name
-from ..web import issuer_of
+from ..web.sender import is_from_this_machine
 
 Mode = Literal["auto", "on", "off"]
-FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
 
 
 @dataclass(frozen=True)
@@ -34,17 +31,7 @@ class ConsoleAccess:
     def shows_activity(self, request: Request) -> bool:
         if self.mode != "auto":
             return self.mode == "on"
-        return not self.needs_token and _is_this_machine(request)
-
-
-def is_for_this_tenant(request: Request) -> bool:
-    """Whether the Host is the issuer's, or a name that is always this machine."""
-    host = request.headers.get("host", "")
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    return host == urlsplit(issuer_of(request)).netloc or is_loopback_name(name)
+        return not self.needs_token and is_from_this_machine(request)
 
 
 def is_asked_by_a_person(request: Request) -> bool:
@@ -53,9 +40,3 @@ def is_asked_by_a_person(request: Request) -> bool:
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return headers.get("origin") in (None, f"{request.url.scheme}://{headers.get('host', '')}")
     return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-
-
-def _is_this_machine(request: Request) -> bool:
-    if request.client is None or not is_loopback_name(request.client.host):
-        return False
-    return not any(name in request.headers for name in FORWARDED)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from ..explanations import Explanation, explain
-from ..idp import Idp
-from ..journal import Entry
-from ..tenantlog import Event
+from ..state.idp import Idp
+from ..state.journal import Entry
+from ..state.tenant_log import Event
 from .refusals import case_of
 from .signins import SignIn, answered, gives_tokens, sent_parameters, sign_ins
 from .steps import Step, steps

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..idp import Idp
 from ..pages import SeededUser
-from ..seeded import seeded_users
-from ..tenant import Api, Client, Connection, Tenant, TenantSettings
+from ..pages.seeded import seeded_users
+from ..state.idp import Idp
+from ..tenant.model import Api, Client, Connection, Tenant, TenantSettings
 
 MOST = 50
 # By the name in TenantSettings: where tenant.yaml has it, if not directly under `tenant`.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..audience import not_found_case
 from ..explanations import Case
-from ..journal import Entry
-from ..tenant import Api, Client, Tenant
+from ..oauth.audience import not_found_case
+from ..state.journal import Entry
+from ..tenant.model import Api, Client, Tenant
 from .signins import answered, gives_tokens
 
 Describe = Callable[[Tenant, Entry, re.Match[str]], Case]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from ..clientsection import GRANT_DEVICE
-from ..journal import Entry
+from ..state.journal import Entry
+from ..tenant.client_section import GRANT_DEVICE
 
 Kind = Literal["browser", "device", "machine", "exchange", "other"]
 DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")

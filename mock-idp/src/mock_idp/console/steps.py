@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ..clientsection import GRANT_DEVICE
-from ..journal import Entry
+from ..state.journal import Entry
+from ..tenant.client_section import GRANT_DEVICE
 from .signins import DISCOVERY, JWKS, answered, gives_tokens, location_parameters, sent_parameters
 
 Party = Literal["client", "browser", "tenant", "server"]

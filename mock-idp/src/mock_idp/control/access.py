@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..loopback import is_loopback_name
+from ..web.sender import is_for_loopback, is_from_this_machine
 
 WRONG_TOKEN = "The control API needs Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105
 NOT_LOOPBACK = (
@@ -53,18 +52,8 @@ def _has_token(request: Request, token: str) -> bool:
 
 
 def _is_local_program(request: Request) -> bool:
-    if request.client is None or not is_loopback_name(request.client.host):
-        return False
-    marks = ("origin", "x-forwarded-for", "x-forwarded-host", "forwarded", "via")
-    if any(mark in request.headers for mark in marks):
+    if not is_from_this_machine(request) or "origin" in request.headers:
         return False
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return False
-    return is_loopback_name(_host(request))
-
-
-def _host(request: Request) -> str:
-    try:
-        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return ""
+    return is_for_loopback(request)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import InvalidRequest
-from ..web import json_object, media_type
+from ..web.request import json_object, media_type
 
 NOT_JSON = "The body must be JSON, with Content-Type: application/json."
 

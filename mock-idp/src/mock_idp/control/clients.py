@@ -4,9 +4,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..client_documents import import_by_hand
 from ..errors import OAuthError
-from ..web import idp_of
+from ..oauth.clients.metadata_documents import import_by_hand
+from ..web.request import idp_of
 from .bodies import BadBody, Body, bad_request, read_body
 
 

@@ -8,10 +8,10 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..loading import ConfigurationError
-from ..merging import changed, documents, without
-from ..presets import PRESETS, with_preset
-from ..web import idp_of
+from ..tenant.loading import ConfigurationError
+from ..tenant.merging import changed, documents, without
+from ..tenant.presets import PRESETS, with_preset
+from ..web.request import idp_of
 from .bodies import BadBody, Body, bad_request, not_found, read_body
 
 # By path segment: the section of the files and the member that names an entry.

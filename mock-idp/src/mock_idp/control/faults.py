@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..faults import ENDPOINTS, MANAGEMENT, Action, Fault
-from ..web import idp_of
+from ..state.faults import ENDPOINTS, MANAGEMENT, Action, Fault
+from ..web.request import idp_of
 from .bodies import BadBody, Body, bad_request, not_found, read_body
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
@@ -28,7 +28,7 @@ MANAGEMENT_RATE_LIMITED = {
 
 
 class FaultBody(Body):
-    """An order for wrong answers; see `mock_idp.faults.Fault`."""
+    """An order for wrong answers; see `mock_idp.state.faults.Fault`."""
 
     endpoint: str | None = None
     path: str | None = Field(default=None, pattern=r"^/")

@@ -3,9 +3,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..keys import SigningKey
-from ..web import idp_of, issuer_of
+from ..state.idp import Idp
+from ..state.signing_keys import SigningKey
+from ..web.request import idp_of, issuer_of
 from .bodies import BadBody, Body, bad_request, not_found, read_body
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..web import idp_of
+from ..web.request import idp_of
 
 
 async def show_log(request: Request) -> Response:

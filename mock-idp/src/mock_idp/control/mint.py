@@ -9,12 +9,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..forging import VARIANTS, KeyChoice, Variant, VariantName, forge
-from ..idp import Idp
-from ..minting import Authorization, access_claims, access_token_header
-from ..scopes import user_scopes
-from ..tenant import Api, Client, User
-from ..web import NO_STORE, idp_of, issuer_of
+from ..oauth.scopes import user_scopes
+from ..oauth.token.forging import VARIANTS, KeyChoice, Variant, VariantName, forge
+from ..oauth.token.minting import Authorization, access_claims, access_token_header
+from ..state.idp import Idp
+from ..tenant.model import Api, Client, User
+from ..web.request import NO_STORE, idp_of, issuer_of
 from .bodies import BadBody, Body, bad_request, read_body
 
 

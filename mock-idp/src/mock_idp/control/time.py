@@ -4,8 +4,8 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..clock import Clock
-from ..web import idp_of
+from ..state.clock import Clock
+from ..web.request import idp_of
 from .bodies import BadBody, Body, bad_request, read_body
 
 # A thousand years either way: far beyond any test, and well within what dates can express.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..prose import Prose
+from ..formats.prose import Prose
 from .table import ENTRIES, Certainty
 
 Fact = str | tuple[str, ...]

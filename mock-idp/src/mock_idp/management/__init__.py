@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from ..tenant.management_api import SCOPES
 from . import client_grants, clients, connections, keys, resource_servers, roles, settings, users
 from .access import needs
-from .api import SCOPES
 from .errors import InsufficientScope
 
 __all__ = ["management_routes"]

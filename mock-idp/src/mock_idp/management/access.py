@@ -9,14 +9,14 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..answering import settled
-from ..console.access import is_for_this_tenant
 from ..errors import MalformedRequest
-from ..idp import Idp
-from ..jwts import verified_claims
-from ..loading import ConfigurationError
-from ..web import idp_of, issuer_of
-from .api import management_identifier
+from ..formats.jwt import verified_claims
+from ..oauth.answers import settled
+from ..state.idp import Idp
+from ..tenant.loading import ConfigurationError
+from ..tenant.management_api import management_identifier
+from ..web.request import idp_of, issuer_of
+from ..web.sender import is_for_this_tenant
 from .errors import DanglingReference, InsufficientScope, InvalidBody, ManagementError, Unauthenticated
 
 Endpoint = Callable[[Request], Awaitable[Response]]

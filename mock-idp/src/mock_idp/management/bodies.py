@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from ..jsontext import parse_json
-from ..section import Section
-from ..web import json_object
+from ..formats.json_text import parse_json
+from ..tenant.section import Section
+from ..web.request import json_object
 from .errors import InvalidBody
 
 TYPES: Mapping[type, str] = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}

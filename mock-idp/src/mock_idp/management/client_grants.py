@@ -5,13 +5,13 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..merging import stated
-from ..tenant import ClientGrant, is_management
-from ..tenantfile import ClientGrantSection
-from ..web import idp_of, issuer_of
+from ..state.idp import Idp
+from ..tenant.file import ClientGrantSection
+from ..tenant.management_api import SCOPES, management_identifier
+from ..tenant.merging import stated
+from ..tenant.model import ClientGrant, is_management
+from ..web.request import idp_of, issuer_of
 from .access import needs
-from .api import SCOPES, management_identifier
 from .bodies import check, read_object
 from .deletion import deletion
 from .errors import Conflict, DanglingReference, Inexistent, NoResource, NotSupported

@@ -9,14 +9,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..client_documents import import_by_hand
-from ..clientsection import ClientSection
 from ..errors import OAuthError
-from ..idp import Idp
-from ..loading import checked_configuration
-from ..merging import documents, merged, stated
-from ..tenant import Client
-from ..web import idp_of
+from ..oauth.clients.metadata_documents import import_by_hand
+from ..state.idp import Idp
+from ..tenant.client_section import ClientSection
+from ..tenant.loading import checked_configuration
+from ..tenant.merging import documents, merged, stated
+from ..tenant.model import Client
+from ..web.request import idp_of
 from .access import has_scope, needs
 from .bodies import check, read_members, read_object
 from .deletion import deletion

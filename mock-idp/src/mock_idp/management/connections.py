@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..merging import stated
-from ..tenantfile import DatabaseSection
-from ..web import idp_of
+from ..state.idp import Idp
+from ..tenant.file import DatabaseSection
+from ..tenant.merging import stated
+from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_list, read_object
 from .deletion import deletion

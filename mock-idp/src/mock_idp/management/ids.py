@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from ..idp import Idp
-from ..tenant import ClientGrant
+from ..state.idp import Idp
+from ..tenant.model import ClientGrant
 
 
 def api_id(identifier: str) -> str:

@@ -8,9 +8,9 @@ import ssl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..keys import SigningKey
-from ..web import idp_of, issuer_of
+from ..state.idp import Idp
+from ..state.signing_keys import SigningKey
+from ..web.request import idp_of, issuer_of
 from .access import needs
 from .errors import Inexistent, ManagementError
 from .state import Document

@@ -5,13 +5,13 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..loading import checked_configuration
-from ..merging import documents, stated
-from ..tenantfile import ResourceServerSection
-from ..web import idp_of, issuer_of
+from ..state.idp import Idp
+from ..tenant.file import ResourceServerSection
+from ..tenant.loading import checked_configuration
+from ..tenant.management_api import management_api
+from ..tenant.merging import documents, stated
+from ..web.request import idp_of, issuer_of
 from .access import needs
-from .api import management_api
 from .bodies import check, read_object
 from .deletion import deletion
 from .errors import Conflict, Inexistent, NotSupported

@@ -7,11 +7,11 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..loading import checked_configuration
-from ..merging import documents, stated
-from ..tenantfile import RolePermissionSection, RoleSection
-from ..web import idp_of
+from ..state.idp import Idp
+from ..tenant.file import RolePermissionSection, RoleSection
+from ..tenant.loading import checked_configuration
+from ..tenant.merging import documents, stated
+from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_members, read_object
 from .errors import Conflict, Inexistent

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..merging import changed, documents, merged
-from ..tenantfile import TenantSection
-from ..web import idp_of
+from ..state.idp import Idp
+from ..tenant.file import TenantSection
+from ..tenant.merging import changed, documents, merged
+from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_object
 from .paging import shown_fields

@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from ..idp import Idp
-from ..merging import changed, replaced, without
-from ..web import idp_of
+from ..state.idp import Idp
+from ..tenant.merging import changed, replaced, without
+from ..web.request import idp_of
 from .errors import Inexistent
 
 Document = dict[str, Any]

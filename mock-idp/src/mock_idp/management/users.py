@@ -9,10 +9,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..idp import Idp
-from ..merging import replaced, stated
-from ..offlinefile import SeededUser
-from ..web import idp_of
+from ..state.idp import Idp
+from ..tenant.merging import replaced, stated
+from ..tenant.offline_file import SeededUser
+from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_members
 from .deletion import deletion

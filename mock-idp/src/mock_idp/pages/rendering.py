@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from ..differences import spans
 from ..explanations import Case, explain
-from ..outcomes import note_page, note_refusal
-from ..web import idp_of
+from ..formats.urls import spans
+from ..state.outcomes import note_page, note_refusal
+from ..web.request import idp_of
 from .languages import language_of
 from .shapes import ErrorPage, Page
 from .texts import Words

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..prose import Prose
+from ..formats.prose import Prose
 
 
 @cache

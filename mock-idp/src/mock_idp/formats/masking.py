@@ -1,0 +1,81 @@
+"""What may be shown of a request: parameters in full, of secrets only what tells two of them apart."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from .jwt import unverified_claims, unverified_header
+
+SECRETS = frozenset(
+    {
+        *("client_secret", "password", "code", "code_verifier", "refresh_token", "access_token", "id_token", "token"),
+        *("subject_token", "actor_token", "client_assertion", "id_token_hint", "device_code", "state", "mfa_token"),
+        *("user_code", "signing_secret"),
+    }
+)
+TOKENS = ("access_token", "id_token", "subject_token", "client_assertion", "id_token_hint")
+# What people choose themselves: nothing of it is shown, for even a digest could be guessed.
+CHOSEN = frozenset({"password", "client_secret"})
+# A URL's parameters, in its query or fragment.
+PARAMETERS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^?#]*[?#](.*)", re.DOTALL)
+
+
+def masked(name: str, value: Any) -> Any:  # noqa: ANN401 - a JSON value
+    """The value, or of a secret so much that two can be told apart."""
+    if isinstance(value, dict):
+        return {key: masked(key, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(masked(name, inner) for inner in value)
+    if name in CHOSEN:
+        return "…"
+    if not isinstance(value, str):
+        return value
+    if name in SECRETS and value:
+        return hidden(value)
+    return masked_url(value) if _carries_secret(value) else value
+
+
+def hidden(secret: str) -> str:
+    """The same for the same secret, so that a code or token can be followed from one request to the next."""
+    return f"…{hashlib.sha256(secret.encode()).hexdigest()[:10]}"
+
+
+def masked_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, masked(name, value)) for name, value in pairs]
+
+
+def masked_url(url: str) -> str:
+    """A URL with the secrets in its query and fragment masked; one that cannot be read, as a whole."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return hidden(url)
+    query = _masked_query(parts.query)
+    return parts._replace(query=query, fragment=_masked_query(parts.fragment)).geturl()
+
+
+def decoded_tokens(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Header and claims of the JWTs among the values: what they say is no secret, their signature is."""
+    found = {}
+    for name, value in values:
+        claims = unverified_claims(value) if name in TOKENS and isinstance(value, str) else None
+        if claims is not None:
+            found[name] = {"header": unverified_header(value), "claims": claims}
+    return found
+
+
+def _carries_secret(value: str) -> bool:
+    """Whether a URL has a secret among its parameters. Any other is shown byte for byte: people compare them."""
+    found = PARAMETERS.fullmatch(value)
+    return found is not None and any(
+        name in SECRETS for name, _ in parse_qsl(found[1].replace("#", "&"), keep_blank_values=True)
+    )
+
+
+def _masked_query(query: str) -> str:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode(masked_pairs(pairs)) if pairs else query

@@ -1,0 +1,108 @@
+"""How two URLs that should be the same string differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+# What people mistype or normalise; anything else is another URL and not a slip.
+SLIPS = frozenset({"trailing_slash", "scheme", "case", "loopback_name", "port", "whitespace", "encoding"})
+LONGEST = 300
+
+
+class Span(NamedTuple):
+    """A part of a string, and whether it is what makes the difference."""
+
+    text: str
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The known string that comes nearest to the one that was sent, and the kinds of difference."""
+
+    nearest: str
+    kinds: tuple[str, ...]
+
+    @property
+    def is_slip(self) -> bool:
+        return len(self.kinds) <= 2 and SLIPS.issuperset(self.kinds)
+
+
+def compare(sent: str, known: Iterable[str]) -> Comparison | None:
+    """The comparison with the nearest of the known strings; None when there is none."""
+    found = [Comparison(candidate, differences(sent, candidate)) for candidate in known]
+    return min(found, key=lambda one: (len(one.kinds), -_likeness(sent, one.nearest)), default=None)
+
+
+def differences(sent: str, known: str) -> tuple[str, ...]:
+    """The kinds of difference, named as in the texts (`difference.*`); empty when the strings are the same."""
+    if sent == known:
+        return ()
+    if sent.strip() == known.strip():
+        return ("whitespace",)
+    if unquote(sent) == unquote(known):
+        return ("encoding",)
+    try:
+        return _by_parts(urlsplit(sent.strip()), urlsplit(known.strip())) or ("other",)
+    except ValueError:
+        return ("other",)
+
+
+def spans(text: str, other: str) -> tuple[Span, ...]:
+    """`text`, cut where it differs from `other`; shortened when it is very long."""
+    shown, compared = text[:LONGEST], other[:LONGEST]
+    matcher = SequenceMatcher(None, compared, shown, autojunk=False)
+    parts = [Span(shown[start:end], tag != "equal") for tag, _, _, start, end in matcher.get_opcodes() if end > start]
+    return (*parts, Span("…", differs=False)) if len(text) > LONGEST else tuple(parts)
+
+
+def _by_parts(sent: SplitResult, known: SplitResult) -> tuple[str, ...]:
+    kinds = []
+    if sent.scheme != known.scheme:
+        kinds.append("scheme")
+    if sent.netloc.casefold() != known.netloc.casefold():
+        kinds += _by_host(sent, known)
+    if sent.path != known.path:
+        kinds.append(_by_path(sent.path, known.path))
+    if sent.query != known.query:
+        kinds.append("query")
+    if sent.fragment != known.fragment:
+        kinds.append("fragment")
+    if not kinds and sent.geturl() != known.geturl():
+        kinds.append("case")
+    return tuple(kinds)
+
+
+def _by_host(sent: SplitResult, known: SplitResult) -> list[str]:
+    kinds = []
+    if sent.hostname != known.hostname:
+        both_here = is_loopback_name(sent.hostname or "") and is_loopback_name(known.hostname or "")
+        kinds.append("loopback_name" if both_here else "host")
+    if sent.port != known.port:
+        kinds.append("port")
+    return kinds or ["host"]
+
+
+def _by_path(sent: str, known: str) -> str:
+    if sent.rstrip("/") == known.rstrip("/"):
+        return "trailing_slash"
+    return "case" if sent.casefold() == known.casefold() else "path"
+
+
+def _likeness(sent: str, known: str) -> float:
+    return SequenceMatcher(None, sent[:LONGEST], known[:LONGEST], autojunk=False).quick_ratio()
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a host name or address is this machine, as `localhost` or by number."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The authorization endpoint, and the pages between the request and its answer."""

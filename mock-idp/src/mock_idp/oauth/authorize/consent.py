@@ -1,0 +1,163 @@
+"""The consent page, and when it is needed (Auth0: User Consent)."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ...errors import AuthorizationError, PageError
+from ...explanations import Case
+from ...pages import ConsentPage, ScopeLine, render
+from ...state.idp import Idp
+from ...state.store import AuthorizationRequest, Session, Transaction
+from ...tenant.model import Api, Client
+from ...web.cookies import current_session
+from ...web.request import form_pairs, idp_of, single_values
+from ..answers import on_page
+from ..audience import user_grant
+from ..clients.metadata_documents import is_metadata_url
+from ..scopes import auth0_lines, in_words, user_scopes
+from .callback import is_verifiable
+from .device_decision import deny_device
+from .response import refuse
+from .transactions import find_transaction, shows_errors
+
+DECLINED = "User did not authorize the request"
+REMOVED = "The client or the API was removed during the sign-in."
+
+
+def question(idp: Idp, transaction: Transaction, session: Session) -> Literal["consent", "confirmation"] | None:
+    """What the person must be asked before this client gets what it wants: consent, a confirmation, or nothing."""
+    if transaction.consented_by == session.user_id:
+        return None
+    if _needs_consent(idp, transaction.request, session):
+        return "consent"
+    return "confirmation" if _needs_confirmation(idp, transaction) else None
+
+
+def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple[str, ...]:
+    """What the client gets if the user agrees. AuthorizationError when it may not ask."""
+    client, api = _parties(idp, asked)
+    user = idp.tenant.users.get(user_id)
+    if user is None:
+        raise AuthorizationError("login_required", "Login required", Case("removed_meanwhile"))
+    grant = user_grant(idp.tenant, client, api) if api is not None else None
+    return user_scopes(idp.tenant, client, user, api, grant, asked.scopes)
+
+
+@on_page
+async def show_consent(request: Request) -> Response:
+    state, transaction = find_transaction(request, request.query_params.get("state"))
+    return render(request, _page(request, state, transaction))
+
+
+@on_page
+async def submit_consent(request: Request) -> Response:
+    form = single_values(await form_pairs(request))
+    state, transaction = find_transaction(request, form.get("state"))
+    return _decide(request, state, transaction, form.get("action"))
+
+
+def _decide(request: Request, state: str, transaction: Transaction, action: str | None) -> Response:
+    idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
+    if action == "accept":
+        scopes = frozenset(granted_scopes(idp, asked, session.user_id))
+        idp.store.remember_consent(session.user_id, asked.client_id, asked.audience, scopes)
+        transaction.consented_by = session.user_id
+        return RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
+    if action != "deny":
+        raise PageError("invalid_request", "action must be accept or deny", Case("action_unknown", sent=action or ""))
+    idp.store.transactions.drop(state)
+    client, _ = _parties(idp, asked)
+    code = "fdecc" if transaction.device is not None else "f"
+    idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
+    if transaction.device is not None:
+        return deny_device(request, transaction.device)
+    declined = AuthorizationError("access_denied", DECLINED, Case("consent_declined"), guess="consent_declined")
+    return refuse(request, asked, declined, to_page=shows_errors(idp, transaction))
+
+
+def _needs_consent(idp: Idp, asked: AuthorizationRequest, session: Session) -> bool:
+    if "consent" in asked.prompt:
+        return True
+    if _is_skippable(idp, asked):
+        return False
+    given = idp.store.consent(session.user_id, asked.client_id, asked.audience)
+    return given is None or not given.issuperset(granted_scopes(idp, asked, session.user_id))
+
+
+def _is_skippable(idp: Idp, asked: AuthorizationRequest) -> bool:
+    client, api = _parties(idp, asked)
+    if not client.first_party or (api is not None and not api.skip_consent):
+        return False
+    return is_verifiable(asked.redirect_uri) or not idp.behaviours.consent_on_localhost
+
+
+def _needs_confirmation(idp: Idp, transaction: Transaction) -> bool:
+    """A callback that anybody's program could own is never answered in silence, unless a setting says so.
+
+    The application's setting wins over the tenant's (Auth0, Measures Against Application Impersonation).
+    """
+    asked = transaction.request
+    if transaction.asked_in_person or is_verifiable(asked.redirect_uri):
+        return False
+    client, _ = _parties(idp, asked)
+    if client.skip_confirmation is not None:
+        return not client.skip_confirmation
+    return not idp.tenant.settings.skip_non_verifiable_callback_uri_confirmation_prompt
+
+
+def _parties(idp: Idp, asked: AuthorizationRequest) -> tuple[Client, Api | None]:
+    client = idp.tenant.clients.get(asked.client_id)
+    api = idp.tenant.apis.get(asked.audience or "")
+    if client is None or (asked.audience is not None and api is None):
+        raise PageError("invalid_request", REMOVED, Case("removed_meanwhile"))
+    return client, api
+
+
+def _signed_in(request: Request) -> Session:
+    session = current_session(request)
+    if session is None:
+        raise PageError("login_required", "Login required", Case("not_signed_in"))
+    return session
+
+
+def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage:
+    idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
+    client, api = _parties(idp, asked)
+    scopes = granted_scopes(idp, asked, session.user_id)
+    shown = [scope for scope in scopes if scope != "openid"]
+    described = idp.tenant.settings.use_scope_descriptions_for_consent or not _has_descriptions(api, shown)
+    return ConsentPage(
+        state=state,
+        client_name=client.name,
+        third_party=not client.first_party,
+        email=idp.tenant.users[session.user_id].email,
+        client_url=client.client_id if is_metadata_url(client.client_id) else None,
+        leads_to=asked.redirect_uri,
+        callback_host=_callback_host(asked.redirect_uri),
+        callback_is_local=not is_verifiable(asked.redirect_uri),
+        user_code=_user_code(idp, transaction),
+        api_name=api.name if api else None,
+        api_identifier=api.identifier if api else None,
+        scopes=[ScopeLine(scope, in_words(scope, api)) for scope in shown],
+        real_lines=[] if described else auth0_lines(shown),
+    )
+
+
+def _has_descriptions(api: Api | None, scopes: list[str]) -> bool:
+    return api is not None and any(api.scopes.get(scope) for scope in scopes)
+
+
+def _callback_host(redirect_uri: str) -> str:
+    """Where the browser goes, as far as it means something: host and port, or the scheme of a program."""
+    parts = urlsplit(redirect_uri)
+    return parts.netloc if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+
+
+def _user_code(idp: Idp, transaction: Transaction) -> str | None:
+    device = idp.store.devices.get(transaction.device, idp.clock.now())
+    return device.user_code if device else None

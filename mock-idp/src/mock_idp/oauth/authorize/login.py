@@ -1,0 +1,70 @@
+"""The login page."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ...pages import LoginPage, SeededUser, render
+from ...pages.seeded import seeded_users
+from ...state.store import Transaction
+from ...tenant.model import Client
+from ...web.cookies import begin_session
+from ...web.request import form_pairs, idp_of, single_values
+from ..answers import on_page
+from .transactions import find_transaction
+
+logger = logging.getLogger(__name__)
+
+# A tenant file may have thousands; nobody picks from such a list.
+MOST_USERS = 8
+
+
+@on_page
+async def show_login(request: Request) -> Response:
+    state, transaction = find_transaction(request, request.query_params.get("state"))
+    username = request.query_params.get("fill") or transaction.request.login_hint or ""
+    return render(request, _page(request, state, transaction, username))
+
+
+@on_page
+async def submit_login(request: Request) -> Response:
+    form = single_values(await form_pairs(request))
+    state, transaction = find_transaction(request, form.get("state"))
+    user = idp_of(request).tenant.user_by_email(form.get("username", ""))
+    if user is None or not user.password_matches(form.get("password", "")):
+        logger.info("login refused: wrong email or password")
+        code, words = ("fp", "Wrong email or password.") if user else ("fu", "Invalid email or username.")
+        idp_of(request).log.add(code, words, client=_client(request, transaction), user=user)
+        return render(request, _page(request, state, transaction, form.get("username", ""), failed=True), status=400)
+    transaction.asked_in_person = True
+    idp_of(request).log.add("s", "Successful login", client=_client(request, transaction), user=user)
+    response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
+    begin_session(request, response, user.user_id)
+    return response
+
+
+def _client(request: Request, transaction: Transaction) -> Client | None:
+    return idp_of(request).tenant.clients.get(transaction.request.client_id)
+
+
+def _page(request: Request, state: str, transaction: Transaction, username: str, *, failed: bool = False) -> LoginPage:
+    client, users = _client(request, transaction), seeded_users(idp_of(request))
+    return LoginPage(
+        state=state,
+        client_name=client.name if client else transaction.request.client_id,
+        leads_to=transaction.request.redirect_uri,
+        username=username,
+        password=_password_to_fill_in(request, users),
+        failed=failed,
+        users=users[:MOST_USERS],
+        more_users=max(0, len(users) - MOST_USERS),
+    )
+
+
+def _password_to_fill_in(request: Request, users: list[SeededUser]) -> str:
+    """The password of the seeded user whom the person chose from the list."""
+    chosen = request.query_params.get("fill") if request.method == "GET" else None
+    return next((user.password for user in users if user.email == chosen), "")

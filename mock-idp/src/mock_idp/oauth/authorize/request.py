@@ -1,0 +1,192 @@
+"""Reading a request to /authorize (OpenID Connect Core section 3.1.2.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ...errors import AuthorizationError, PageError
+from ...explanations import Case
+from ...state.idp import Idp
+from ...state.store import AuthorizationRequest
+from ...tenant.model import Client
+from ..audience import find_api, requested_audience, user_grant
+from ..scopes import split_scope
+from .callback import checked_callback
+from .cases import connections_case, grant_type_case, malformed, unknown_client
+
+RESPONSE_MODES = ("query", "fragment", "form_post")
+CHALLENGE_METHODS = ("S256", "plain")
+# RFC 7636 section 4.2.
+CODE_CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
+STRICT_PARAMETERS = frozenset(
+    {
+        *("acr_values", "audience", "authorization_details", "client_id", "code_challenge", "code_challenge_method"),
+        *("connection", "correlation_id", "display", "dpop_jkt", "login_hint", "max_age", "nonce", "prompt"),
+        *("redirect_uri", "resource", "response_type", "scope", "state", "ui_locales"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """Where the answer to a request goes, known before anything else in the request is looked at."""
+
+    client: Client
+    redirect_uri: str
+    redirect_uri_sent: bool
+    response_mode: str
+    state: str | None
+    issuer: str
+
+
+def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addressee:
+    """The client and its callback; PageError when either cannot be trusted."""
+    client_id = parameters.get("client_id")
+    if client_id is None:
+        raise PageError("invalid_request", "Missing required parameter: client_id", Case("client_id_missing"))
+    client = idp.tenant.clients.get(client_id)
+    if client is None:
+        raise unknown_client(idp, client_id)
+    redirect_uri = parameters.get("redirect_uri")
+    mode = parameters.get("response_mode", "query")
+    return Addressee(
+        client,
+        checked_callback(client, redirect_uri, idp.behaviours),
+        redirect_uri is not None,
+        mode if mode in RESPONSE_MODES else "query",
+        parameters.get("state"),
+        issuer,
+    )
+
+
+def read_request(
+    idp: Idp, addressee: Addressee, parameters: Mapping[str, str], resources: Sequence[str]
+) -> AuthorizationRequest:
+    """The whole request; AuthorizationError when it must be refused."""
+    client = addressee.client
+    _check_response_type(client, parameters)
+    _check_response_mode(parameters)
+    _check_strict(client, parameters)
+    _check_connections(idp, client)
+    challenge, method = _code_challenge(client, parameters)
+    return AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri=addressee.redirect_uri,
+        redirect_uri_sent=addressee.redirect_uri_sent,
+        response_mode=addressee.response_mode,
+        state=addressee.state,
+        nonce=parameters.get("nonce"),
+        scopes=split_scope(parameters.get("scope")),
+        audience=_audience(idp, client, parameters, resources),
+        code_challenge=challenge,
+        code_challenge_method=method,
+        prompt=_prompt(parameters.get("prompt")),
+        max_age=_max_age(parameters.get("max_age")),
+        login_hint=parameters.get("login_hint"),
+        ui_locales=parameters.get("ui_locales"),
+        issuer=addressee.issuer,
+    )
+
+
+def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
+    response_type = parameters.get("response_type")
+    if response_type is None:
+        description = "Missing required parameter: response_type"
+        raise AuthorizationError("invalid_request", description, Case("response_type_missing"))
+    if response_type != "code":
+        raise AuthorizationError(
+            "unsupported_response_type",
+            f"Unsupported response type: {response_type}",
+            Case("response_type_unsupported", sent=response_type),
+            guess="unsupported_response_type",
+        )
+    if "authorization_code" not in client.grant_types:
+        raise AuthorizationError(
+            "unauthorized_client",
+            "Grant type 'authorization_code' not allowed for the client.",
+            grant_type_case(client, "authorization_code"),
+            guess="authorize_grant_off",
+        )
+
+
+def _check_response_mode(parameters: Mapping[str, str]) -> None:
+    mode = parameters.get("response_mode", "query")
+    if mode not in RESPONSE_MODES:
+        case = Case("response_mode_unsupported", sent=mode, possible=RESPONSE_MODES)
+        raise _unsupported(f"Unsupported response mode: {mode}", case)
+
+
+def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
+    if not client.strict:
+        return
+    for name in parameters:
+        if name not in STRICT_PARAMETERS and not name.startswith("ext-"):
+            raise AuthorizationError(
+                "invalid_request",
+                f"Parameter not allowed: {name}",
+                Case("parameter_not_allowed", client=client.name, parameter=name),
+                guess="parameter_not_allowed",
+            )
+
+
+def _check_connections(idp: Idp, client: Client) -> None:
+    if idp.tenant.usable_connections(client):
+        return
+    raise AuthorizationError(
+        "invalid_request",
+        "no connections enabled for the client",
+        connections_case(idp, client),
+    )
+
+
+def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str | None, str]:
+    challenge = parameters.get("code_challenge")
+    method = parameters.get("code_challenge_method", "plain")
+    if challenge is None:
+        if client.strict or "code_challenge_method" in parameters:
+            raise AuthorizationError(
+                "invalid_request",
+                "Missing required parameter: code_challenge",
+                Case("pkce_missing" if client.strict else "pkce_incomplete", client=client.name),
+                guess="pkce_missing",
+            )
+        return None, method
+    if method not in CHALLENGE_METHODS:
+        case = Case("pkce_method_unsupported", sent=method, possible=CHALLENGE_METHODS)
+        raise _unsupported(f"Unsupported code_challenge_method: {method}", case)
+    if not CODE_CHALLENGE.fullmatch(challenge):
+        description = "code_challenge must be 43 to 128 unreserved characters"
+        raise _unsupported(description, Case("pkce_malformed", sent=challenge))
+    return challenge, method
+
+
+def _audience(idp: Idp, client: Client, parameters: Mapping[str, str], resources: Sequence[str]) -> str | None:
+    identifier = requested_audience(idp.tenant, parameters, resources)
+    if identifier is None:
+        return None
+    api = find_api(idp.tenant, identifier)
+    user_grant(idp.tenant, client, api)
+    return api.identifier
+
+
+def _prompt(value: str | None) -> frozenset[str]:
+    prompts = frozenset((value or "").split())
+    unknown = prompts - PROMPTS
+    if unknown or ("none" in prompts and len(prompts) > 1):
+        raise _unsupported(f"Unsupported prompt: {value}", malformed("prompt", value))
+    return prompts
+
+
+def _max_age(value: str | None) -> int | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,10}", value):
+        raise _unsupported("max_age must be a number of seconds", malformed("max_age", value))
+    return int(value)
+
+
+def _unsupported(description: str, case: Case) -> AuthorizationError:
+    return AuthorizationError("invalid_request", description, case, guess="unsupported_parameter_value")

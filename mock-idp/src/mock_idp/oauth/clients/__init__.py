@@ -1,0 +1,1 @@
+"""Clients: how they authenticate, how they register, and their metadata documents."""

@@ -1,0 +1,89 @@
+"""How a client proves who it is at the token endpoint (RFC 6749 section 2.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+from starlette.requests import Request
+
+from ...errors import ClientAuthenticationFailed, MalformedRequest, MissingParameter
+from ...state.idp import Idp
+from ...tenant.model import Client
+from ...web.request import issuer_of
+from .assertion import Assertion, check_assertion, read_assertion
+
+
+class Presented(NamedTuple):
+    """Credentials as sent: a secret, an assertion, or neither."""
+
+    method: str
+    client_id: str
+    secret: str = ""
+    assertion: Assertion | None = None
+
+
+def authenticate(idp: Idp, request: Request, parameters: Mapping[str, str]) -> Client:
+    """The client that sent the request; ClientAuthenticationFailed when it did not prove to be one."""
+    presented = _presented(request.headers.get("authorization"), parameters)
+    client = idp.tenant.clients.get(presented.client_id)
+    if client is None:
+        raise ClientAuthenticationFailed(why=f"There is no client with the id {presented.client_id!r}.")
+    _check_method(idp, client, presented.method)
+    if presented.assertion is not None:
+        check_assertion(idp, client, presented.assertion, issuer_of(request))
+    elif presented.method != "none" and not client.secret_matches(presented.secret):
+        raise ClientAuthenticationFailed(why=f"The secret is not that of the client {client.name!r}.")
+    return client
+
+
+def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Presented:
+    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    if "client_assertion" in parameters:
+        return _from_assertion(parameters, alone=authorization is None and secret is None)
+    if authorization is not None and authorization[:6].lower() == "basic ":
+        basic = _from_basic(authorization[6:])
+        if secret is not None:
+            raise MalformedRequest("Client credentials were sent in the header and in the body")
+        if client_id not in (None, basic.client_id):
+            raise MalformedRequest("client_id differs between the header and the body")
+        return basic
+    if client_id is None:
+        raise MissingParameter("client_id")
+    return Presented("none", client_id) if secret is None else Presented("client_secret_post", client_id, secret)
+
+
+def _from_assertion(parameters: Mapping[str, str], *, alone: bool) -> Presented:
+    if not alone:
+        raise MalformedRequest("More than one way of client authentication was used")
+    assertion = read_assertion(parameters["client_assertion"], parameters.get("client_assertion_type"))
+    if parameters.get("client_id") not in (None, assertion.client_id):
+        raise MalformedRequest("client_id differs from that of the client assertion")
+    return Presented("private_key_jwt", assertion.client_id, assertion=assertion)
+
+
+def _from_basic(encoded: str) -> Presented:
+    """RFC 6749 section 2.3.1: both parts are form-encoded before they are joined."""
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ClientAuthenticationFailed(why="The Authorization header is not HTTP Basic.") from error
+    client_id, colon, secret = text.partition(":")
+    if not colon:
+        raise ClientAuthenticationFailed(why="The Authorization header is not HTTP Basic.")
+    return Presented("client_secret_basic", unquote_plus(client_id), unquote_plus(secret))
+
+
+def _check_method(idp: Idp, client: Client, method: str) -> None:
+    if method == client.auth_method:
+        return
+    lenient = idp.behaviours.any_client_secret_method
+    if lenient and method.startswith("client_secret_") and client.auth_method.startswith("client_secret_"):
+        return
+    raise ClientAuthenticationFailed(
+        why=f"The client {client.name!r} is registered for token_endpoint_auth_method {client.auth_method}; "
+        f"it used {method}."
+    )

@@ -1,0 +1,156 @@
+"""The Device Authorization Flow (RFC 8628; Auth0: Authorize Device): the device's endpoint and the person's page."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from ..errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
+from ..pages import ActivatePage, render
+from ..pages.languages import ask_for
+from ..state.idp import Idp
+from ..state.store import AuthorizationRequest, DeviceAuthorization, Transaction
+from ..tenant.client_section import GRANT_DEVICE
+from ..tenant.model import Client
+from ..web.cookies import browser_mark, new_browser_mark, set_browser_mark
+from ..web.request import NO_STORE, body_pairs, form_pairs, idp_of, issuer_of, single_values
+from .answers import on_page, refused
+from .audience import find_api, requested_audience, user_grant
+from .authorize.transactions import TRANSACTION_LIFETIME
+from .clients.authentication import authenticate
+from .scopes import split_scope
+
+CODE_LIFETIME = 900
+INTERVAL = 5
+# How long an expired code is still known: `expired_token` is said once, `invalid_grant` afterwards.
+MEMORY = 3600
+# Twenty letters without vowels, so that no code is a word (RFC 8628 section 6.1).
+USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
+
+
+async def device_code(request: Request) -> Response:
+    """POST /oauth/device/code: a code for the device and one for the person."""
+    idp = idp_of(request)
+    try:
+        pairs = await body_pairs(request)
+        parameters = single_values(pairs, repeatable=frozenset({"resource"}))
+        client = authenticate(idp, request, parameters)
+        _check_allowed(client)
+        resources = [value for name, value in pairs if name == "resource" and value]
+        audience = _audience(idp, client, parameters, resources)
+    except OAuthError as error:
+        idp.log.add("fdeaz", error.description, details=error.why)
+        return refused(idp, error)
+    now = idp.clock.now()
+    scopes = split_scope(parameters.get("scope"))
+    device = DeviceAuthorization(
+        _user_code(), client.client_id, scopes, audience, issuer_of(request), now + CODE_LIFETIME, now + MEMORY
+    )
+    return JSONResponse(_answer(idp.store.devices.add(device), device), headers=NO_STORE)
+
+
+async def show_activation(request: Request) -> Response:
+    """GET /activate: the page where a person types the code that the device shows."""
+    user_code = request.query_params.get("user_code", "")
+    locales = request.query_params.get("ui_locales", "")
+    return render(request, ActivatePage(user_code[:32], locales[:100]))
+
+
+@on_page
+async def submit_activation(request: Request) -> Response:
+    """POST /activate: find the device, then log in and confirm it."""
+    idp = idp_of(request)
+    form = single_values(await form_pairs(request))
+    typed, locales = form.get("user_code", ""), form.get("ui_locales")
+    ask_for(request, locales)
+    found = _find(idp, typed)
+    if found is None:
+        idp.log.add("fdeac", "Failed to activate device.", details="The user code is unknown, expired or was used.")
+        page = ActivatePage(typed[:32], locales or "", failed=True)
+        return render(request, page, status=400)
+    mark = browser_mark(request) or new_browser_mark()
+    now = idp.clock.now()
+    transaction = Transaction(_as_request(found[1], locales), mark, now + TRANSACTION_LIFETIME, now, device=found[0])
+    state = idp.store.transactions.add(transaction, prefix="hKFo2S")
+    response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
+    set_browser_mark(request, response, mark)
+    return response
+
+
+def _check_allowed(client: Client) -> None:
+    if GRANT_DEVICE not in client.grant_types:
+        raise UnauthorizedClient(f"Grant type '{GRANT_DEVICE}' not allowed for the client.")
+
+
+def _audience(idp: Idp, client: Client, parameters: dict[str, str], resources: list[str]) -> str | None:
+    """As at /authorize; a refusal is JSON here."""
+    try:
+        identifier = requested_audience(idp.tenant, parameters, resources)
+        if identifier is None:
+            return None
+        api = find_api(idp.tenant, identifier)
+        user_grant(idp.tenant, client, api)
+    except AuthorizationError as error:
+        raise _as_oauth_error(error) from error
+    return api.identifier
+
+
+def _as_oauth_error(error: AuthorizationError) -> OAuthError:
+    refusal = InvalidRequest(error.description, case=error.case, guess="device_refused")
+    refusal.error = error.error
+    refusal.status = 403 if error.error == "access_denied" else 400
+    return refusal
+
+
+def _user_code() -> str:
+    letters = [secrets.choice(USER_CODE_LETTERS) for _ in range(8)]
+    return f"{''.join(letters[:4])}-{''.join(letters[4:])}"
+
+
+def _answer(key: str, device: DeviceAuthorization) -> dict[str, str | int]:
+    page = f"{device.issuer}activate"
+    return {
+        "device_code": key,
+        "user_code": device.user_code,
+        "verification_uri": page,
+        "expires_in": CODE_LIFETIME,
+        "interval": INTERVAL,
+        "verification_uri_complete": f"{page}?user_code={device.user_code}",
+    }
+
+
+def _find(idp: Idp, typed: str) -> tuple[str, DeviceAuthorization] | None:
+    """The device that shows this code, while somebody may still decide. Case and separators do not matter."""
+    wanted, now = _bare(typed), idp.clock.now()
+    for key, device in idp.store.devices.items():
+        if _bare(device.user_code) == wanted and device.code_expires_at > now and device.decision == "pending":
+            return key, device
+    return None
+
+
+def _bare(code: str) -> str:
+    return re.sub(r"[^A-Z]", "", code.upper())
+
+
+def _as_request(device: DeviceAuthorization, ui_locales: str | None) -> AuthorizationRequest:
+    """A device's wish as a request to sign in. Consent is asked every time: it is the confirmation of the device."""
+    return AuthorizationRequest(
+        client_id=device.client_id,
+        redirect_uri="",
+        redirect_uri_sent=False,
+        response_mode="query",
+        state=None,
+        nonce=None,
+        scopes=device.scopes,
+        audience=device.audience,
+        code_challenge=None,
+        code_challenge_method="plain",
+        prompt=frozenset({"consent"}),
+        max_age=None,
+        login_hint=None,
+        ui_locales=ui_locales,
+        issuer=device.issuer,
+    )

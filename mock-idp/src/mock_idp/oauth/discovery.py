@@ -1,0 +1,94 @@
+"""The tenant's metadata (OpenID Connect Discovery, RFC 8414) and its public keys. See BEHAVIOURS.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..state.idp import Idp
+from ..web.request import idp_of, issuer_of
+
+SCOPES = (
+    *("openid", "profile", "offline_access", "name", "given_name", "family_name", "nickname", "email"),
+    *("email_verified", "picture", "created_at", "identities", "phone", "address"),
+)
+RESPONSE_TYPES = (
+    *("code", "token", "id_token", "code token", "code id_token", "token id_token", "code token id_token"),
+)
+CLAIMS = (
+    *("aud", "auth_time", "created_at", "email", "email_verified", "exp", "family_name", "given_name", "iat"),
+    *("identities", "iss", "name", "nickname", "phone_number", "picture", "sub"),
+)
+# The list is observed in prose only, so its order is a guess (?).
+GRANT_TYPES = (
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "password",
+    "implicit",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "http://auth0.com/oauth/grant-type/password-realm",
+    "http://auth0.com/oauth/grant-type/passwordless/otp",
+    "http://auth0.com/oauth/grant-type/mfa-oob",
+    "http://auth0.com/oauth/grant-type/mfa-otp",
+    "http://auth0.com/oauth/grant-type/mfa-recovery-code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
+
+
+async def metadata(request: Request) -> Response:
+    """The same document at both well-known paths, as Auth0 has it."""
+    return JSONResponse(metadata_document(idp_of(request), issuer_of(request)))
+
+
+async def jwks(request: Request) -> Response:
+    idp = idp_of(request)
+    document = {"keys": [key.public_jwk() for key in idp.keys.published()]}
+    return JSONResponse(document, headers={"Cache-Control": idp.behaviours.jwks_cache_control})
+
+
+def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
+    """Auth0's members in Auth0's order."""
+    settings = idp.tenant.settings
+    document: dict[str, Any] = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}authorize",
+        "token_endpoint": f"{issuer}oauth/token",
+        "device_authorization_endpoint": f"{issuer}oauth/device/code",
+        "userinfo_endpoint": f"{issuer}userinfo",
+        "jwks_uri": f"{issuer}.well-known/jwks.json",
+        # Listed whether or not the tenant lets anybody register, as in every public example of Auth0's document.
+        "registration_endpoint": f"{issuer}oidc/register",
+        "revocation_endpoint": f"{issuer}oauth/revoke",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": list(RESPONSE_TYPES),
+        "code_challenge_methods_supported": ["S256", "plain"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["public"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "none",
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "PS256"],
+        "claims_supported": list(CLAIMS),
+        "grant_types_supported": list(GRANT_TYPES),
+        "request_uri_parameter_supported": False,
+        "request_parameter_supported": False,
+        "id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"],
+    }
+    if idp.behaviours.discovery_document == "older":
+        del document["grant_types_supported"]
+        document["token_endpoint_auth_methods_supported"].remove("none")
+    if settings.rp_logout_end_session_endpoint_discovery:
+        document["end_session_endpoint"] = f"{issuer}oidc/logout"
+    if settings.authorization_response_iss_parameter_supported:
+        document["authorization_response_iss_parameter_supported"] = True
+    if settings.client_id_metadata_document_supported:
+        # The member of the draft; no public example of Auth0's document with it is known (?).
+        document["client_id_metadata_document_supported"] = True
+    return document

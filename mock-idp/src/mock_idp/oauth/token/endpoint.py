@@ -1,0 +1,98 @@
+"""The token endpoint (RFC 6749 section 3.2; answers as in BEHAVIOURS.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ...errors import (
+    AuthorizationPending,
+    MissingParameter,
+    OAuthError,
+    SlowDown,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
+from ...state.idp import Idp
+from ...state.tenant_log import EXCHANGES
+from ...web.request import NO_STORE, body_values, idp_of, issuer_of
+from ..answers import refused
+from ..clients.authentication import authenticate
+from .grants import (
+    Granted,
+    TokenRequest,
+    authorization_code,
+    client_credentials,
+    device_code,
+    refresh_token,
+    token_exchange,
+)
+from .minting import Authorization, access_token, id_token, token_lifetime
+
+GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
+    module.GRANT_TYPE: module.redeem
+    for module in (authorization_code, refresh_token, client_credentials, device_code, token_exchange)
+}
+
+
+async def token(request: Request) -> Response:
+    """Tokens, or a refusal as JSON. Takes form and JSON bodies."""
+    idp = idp_of(request)
+    parameters: dict[str, str] = {}
+    try:
+        parameters = await body_values(request)
+        grant_type = parameters.get("grant_type")
+        if grant_type is None:
+            raise MissingParameter("grant_type")
+        client = authenticate(idp, request, parameters)
+        redeem = _grant(grant_type, client.grant_types)
+        granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
+    except OAuthError as error:
+        _log_failure(idp, parameters, error)
+        return refused(idp, error)
+    _log_success(idp, grant_type, granted.authorization)
+    return JSONResponse(_answer(idp, granted), headers=NO_STORE)
+
+
+def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
+    audience = granted.api.identifier if granted.api else None
+    code, _ = EXCHANGES[grant_type]
+    idp.log.add(
+        code, "", client=granted.client, user=granted.user, audience=audience, scopes=granted.scopes, details=grant_type
+    )
+
+
+def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> None:
+    """A device that has to wait is no failure."""
+    if isinstance(error, AuthorizationPending | SlowDown):
+        return
+    _, code = EXCHANGES.get(parameters.get("grant_type", ""), EXCHANGES["authorization_code"])
+    client = idp.tenant.clients.get(parameters.get("client_id", ""))
+    audience = parameters.get("audience")
+    idp.log.add(error.log_code or code, error.description, client=client, audience=audience, details=error.why)
+
+
+def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Granted]:
+    redeem = GRANTS.get(grant_type)
+    if redeem is None:
+        raise UnsupportedGrantType(f"Unsupported grant type: {grant_type}")
+    if grant_type not in allowed and grant_type != token_exchange.GRANT_TYPE:
+        raise UnauthorizedClient(f"Grant type '{grant_type}' not allowed for the client.")
+    return redeem
+
+
+def _answer(idp: Idp, granted: Granted) -> dict[str, Any]:
+    authorization = granted.authorization
+    answer: dict[str, Any] = {"access_token": access_token(idp, authorization)}
+    if granted.refresh_token is not None:
+        answer["refresh_token"] = granted.refresh_token
+    if "openid" in authorization.scopes and authorization.user is not None:
+        answer["id_token"] = id_token(idp, authorization)
+    if idp.behaviours.scope_in_answer == "always" or set(authorization.scopes) != set(granted.requested):
+        answer["scope"] = " ".join(authorization.scopes)
+    if granted.issued_token_type is not None:
+        answer["issued_token_type"] = granted.issued_token_type
+    return {**answer, "expires_in": token_lifetime(idp, authorization), "token_type": "Bearer"}

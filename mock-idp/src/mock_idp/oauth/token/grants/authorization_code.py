@@ -1,0 +1,86 @@
+"""RFC 6749 section 4.1.3, with PKCE (RFC 7636)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+from ....errors import InvalidGrant
+from ....state.idp import Idp
+from ....state.store import AuthorizationRequest, UsedCode
+from . import Granted, TokenRequest
+from .delegation import Delegation, authorize
+from .refresh_token import issue_refresh_token
+
+GRANT_TYPE = "authorization_code"
+INVALID_CODE = "Invalid authorization code"
+INVALID_VERIFIER = "Failed to verify code verifier"
+
+
+def redeem(request: TokenRequest) -> Granted:
+    """Exchange a code for tokens; it can be had once, within 60 seconds, by the client that asked for it."""
+    idp, sent = request.idp, request.required("code")
+    code = idp.store.codes.take(sent, idp.clock.now())
+    if code is None:
+        _end_tokens(idp, sent)
+        raise InvalidGrant(INVALID_CODE, why="The code is unknown, was used before, or is older than 60 seconds.")
+    _check_binding(request, code.request)
+    _check_verifier(request, code.request)
+    asked = code.request
+    delegation = Delegation(
+        user_id=code.user_id,
+        audience=asked.audience,
+        scopes=asked.scopes,
+        auth_time=code.auth_time,
+        session_id=code.session_id,
+        nonce=asked.nonce,
+    )
+    gone = InvalidGrant(INVALID_CODE, why="The user or the API was removed since.")
+    authorization = authorize(request, delegation, gone)
+    refresh_token = issue_refresh_token(idp, authorization)
+    _remember(idp, sent, refresh_token)
+    return Granted(authorization, refresh_token, requested=asked.scopes)
+
+
+def _remember(idp: Idp, code: str, refresh_token: str | None) -> None:
+    record = idp.store.refresh_tokens.get(refresh_token, idp.clock.now())
+    if record is not None:
+        idp.store.used_codes.put(code, UsedCode(record.family, record.expires_at))
+
+
+def _end_tokens(idp: Idp, code: str) -> None:
+    """A code that comes twice was seen by somebody else (RFC 6749 section 4.1.2)."""
+    used = idp.store.used_codes.get(code, idp.clock.now())
+    if used is not None and idp.behaviours.code_reuse_ends_tokens:
+        idp.store.refresh_families.drop(used.family)
+
+
+def _check_binding(request: TokenRequest, asked: AuthorizationRequest) -> None:
+    if asked.client_id != request.client.client_id:
+        raise InvalidGrant(INVALID_CODE, why="The code was issued to another client.")
+    if asked.issuer != request.issuer:
+        raise InvalidGrant(INVALID_CODE, why=f"The code was issued under the issuer {asked.issuer}.")
+    redirect_uri = request.parameters.get("redirect_uri")
+    if redirect_uri is None and not asked.redirect_uri_sent:
+        return
+    if redirect_uri != asked.redirect_uri:
+        raise InvalidGrant(INVALID_CODE, why="redirect_uri is not the one that /authorize was asked with.")
+
+
+def _check_verifier(request: TokenRequest, asked: AuthorizationRequest) -> None:
+    verifier = request.parameters.get("code_verifier")
+    if asked.code_challenge is None:
+        if verifier is not None or request.client.auth_method == "none":
+            # A public client without PKCE has nothing that binds the code to it (OAuth 2.1; Auth0's text is a guess).
+            raise InvalidGrant(INVALID_VERIFIER, why="/authorize was asked without code_challenge.")
+        return
+    if verifier is None or not hmac.compare_digest(_transformed(verifier, asked), asked.code_challenge):
+        raise InvalidGrant(INVALID_VERIFIER, why="code_verifier is missing or does not match code_challenge.")
+
+
+def _transformed(verifier: str, asked: AuthorizationRequest) -> str:
+    if asked.code_challenge_method == "plain":
+        return verifier if verifier.isascii() else ""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")

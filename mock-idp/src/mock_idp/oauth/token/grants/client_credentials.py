@@ -1,0 +1,62 @@
+"""RFC 6749 section 4.4: a machine's own token."""
+
+from __future__ import annotations
+
+from ....errors import AccessDenied
+from ....tenant.management_api import management_api, management_identifier
+from ....tenant.model import Api, ClientGrant
+from ...scopes import granted_by, split_scope
+from ..minting import Authorization
+from . import Granted, TokenRequest
+
+GRANT_TYPE = "client_credentials"
+
+
+def redeem(request: TokenRequest) -> Granted:
+    """An access token for the client itself, within its client grant."""
+    api = _api(request)
+    scopes = _scopes(request, api, _grant(request, api))
+    return Granted(
+        Authorization(request.issuer, request.client, scopes=scopes, api=api, gty="client-credentials"),
+        requested=split_scope(request.parameters.get("scope")),
+    )
+
+
+def _api(request: TokenRequest) -> Api:
+    tenant, parameters = request.idp.tenant, request.parameters
+    identifier = parameters.get("audience")
+    compatible = tenant.settings.resource_parameter_profile == "compatibility"
+    if identifier is None and compatible and request.idp.behaviours.resource_for_machines:
+        identifier = parameters.get("resource")
+    if identifier is None:
+        raise AccessDenied(
+            "Non-global clients are not allowed access to APIv1",
+            why="No audience was sent; the tenant's default_audience does not count for client_credentials.",
+        )
+    if identifier == management_identifier(request.issuer):
+        return management_api(request.issuer)
+    api = tenant.apis.get(identifier)
+    if api is None:
+        raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")
+    return api
+
+
+def _grant(request: TokenRequest, api: Api) -> ClientGrant:
+    grant = request.idp.tenant.client_grant(request.client, api, "client")
+    if grant is None or api.client_policy == "deny_all":
+        raise AccessDenied(
+            f'Client is not authorized to access "{api.identifier}". '
+            'You need to create a "client-grant" associated to this API.',
+            guess="machine_without_grant",
+            why="client_credentials needs a client grant with subject_type: client.",
+        )
+    return grant
+
+
+def _scopes(request: TokenRequest, api: Api, grant: ClientGrant) -> tuple[str, ...]:
+    covered = granted_by(grant, api)
+    asked = split_scope(request.parameters.get("scope"))
+    missing = [scope for scope in asked if scope not in covered]
+    if missing:
+        raise AccessDenied(f"Client has not been granted scopes: {', '.join(missing)}", guess="machine_scope")
+    return asked or covered

@@ -1,0 +1,129 @@
+"""Refresh tokens (RFC 6749 section 6): issue, rotate, detect reuse (Auth0: Refresh Token Rotation)."""
+
+from __future__ import annotations
+
+import math
+
+from ....errors import InvalidRefreshToken, ReusedRefreshToken
+from ....state.idp import Idp
+from ....state.store import RefreshFamily, RefreshToken
+from ....tenant.model import Client
+from ...scopes import split_scope
+from ..minting import Authorization
+from . import Granted, TokenRequest
+from .delegation import Delegation, authorize
+
+GRANT_TYPE = "refresh_token"
+
+
+def redeem(request: TokenRequest) -> Granted:
+    """New tokens for a refresh token, and the next refresh token where the client's rotate."""
+    idp, sent = request.idp, request.required("refresh_token")
+    record, family = usable_token(idp, request.client, sent, request.issuer)
+    delegation = Delegation(
+        user_id=family.user_id,
+        audience=family.audience,
+        scopes=_requested(request, family),
+        auth_time=family.auth_time,
+        session_id=family.session_id,
+    )
+    gone = InvalidRefreshToken(why="The user or the API was removed since.")
+    authorization = authorize(request, delegation, gone, gty=GRANT_TYPE)
+    return Granted(authorization, rotated(idp, request.client, record, family), requested=delegation.scopes)
+
+
+def _requested(request: TokenRequest, family: RefreshFamily) -> tuple[str, ...]:
+    """A refresh may ask for less than was granted, never for more (RFC 6749 section 6)."""
+    asked = split_scope(request.parameters.get("scope"))
+    return tuple(scope for scope in family.scopes if scope in asked) if asked else family.scopes
+
+
+PREFIX = "v1."
+
+
+def issue_refresh_token(idp: Idp, authorization: Authorization) -> str | None:
+    """The first refresh token of a sign-in, if offline access was granted."""
+    if "offline_access" not in authorization.scopes or authorization.user is None:
+        return None
+    lifetime = authorization.client.refresh.lifetime
+    now = idp.clock.now()
+    family = RefreshFamily(
+        client_id=authorization.client.client_id,
+        user_id=authorization.user.user_id,
+        scopes=authorization.scopes,
+        audience=authorization.api.identifier if authorization.api else None,
+        auth_time=authorization.auth_time or now,
+        session_id=authorization.session_id or "",
+        issuer=authorization.issuer,
+        expires_at=math.inf if lifetime is None else now + lifetime,
+    )
+    return _add_token(idp, idp.store.refresh_families.add(family), family)
+
+
+def usable_token(idp: Idp, client: Client, token: str, issuer: str) -> tuple[RefreshToken, RefreshFamily]:
+    """The record of a refresh token that this client may use now; InvalidRefreshToken for any other.
+
+    A token that was rotated is dead, and whoever sends it again ends its whole family: either the client or a thief
+    has the newer one. Within the client's leeway the one before the newest may be sent again.
+    """
+    now = idp.clock.now()
+    record = idp.store.refresh_tokens.get(token, now)
+    family = idp.store.refresh_families.get(record.family, now) if record else None
+    if record is None or family is None:
+        raise InvalidRefreshToken(why="It is unknown, has expired, or was revoked.")
+    if family.client_id != client.client_id or family.issuer != issuer:
+        raise InvalidRefreshToken(why="It was issued to another client or under another issuer.")
+    if client.refresh.idle is not None and now - record.used_at > client.refresh.idle:
+        raise InvalidRefreshToken(why=f"It was not used for {client.refresh.idle} seconds.")
+    if record.rotated_at is not None and not _within_leeway(client, record, family, now):
+        idp.store.refresh_families.drop(record.family)
+        raise ReusedRefreshToken(why="It was rotated before and came back: all tokens of this sign-in end.")
+    return record, family
+
+
+def rotated(idp: Idp, client: Client, record: RefreshToken, family: RefreshFamily) -> str | None:
+    """The token that follows `record`; None where the client's tokens do not rotate and this one stays."""
+    record.used_at = idp.clock.now()
+    if not client.refresh.rotates:
+        return None
+    if record.rotated_at is None:
+        record.rotated_at = idp.clock.now()
+    family.generation = record.generation + 1
+    return _add_token(idp, record.family, family)
+
+
+def revoke(idp: Idp, token: str, client: Client, *, whole_grant: bool) -> bool:
+    """End the family of a token of `client`; with `whole_grant` all of the same user, client and API.
+
+    False when the token is another client's. Unknown tokens count as revoked (RFC 7009 section 2.2).
+    """
+    now = idp.clock.now()
+    record = idp.store.refresh_tokens.get(token, now)
+    family = idp.store.refresh_families.get(record.family, now) if record else None
+    if record is None or family is None:
+        return True
+    if family.client_id != client.client_id:
+        return False
+    idp.store.refresh_families.drop(record.family)
+    if whole_grant:
+        _drop_grant(idp, family)
+    return True
+
+
+def _within_leeway(client: Client, record: RefreshToken, family: RefreshFamily, now: float) -> bool:
+    if record.rotated_at is None or record.generation != family.generation - 1:
+        return False
+    return now - record.rotated_at <= client.refresh.leeway and client.refresh.leeway > 0
+
+
+def _add_token(idp: Idp, key: str, family: RefreshFamily) -> str:
+    record = RefreshToken(key, family.generation, family.expires_at, idp.clock.now())
+    return idp.store.refresh_tokens.add(record, prefix=PREFIX)
+
+
+def _drop_grant(idp: Idp, revoked: RefreshFamily) -> None:
+    holder = (revoked.user_id, revoked.client_id, revoked.audience)
+    for key, family in idp.store.refresh_families.items():
+        if (family.user_id, family.client_id, family.audience) == holder:
+            idp.store.refresh_families.drop(key)
+    idp.store.consents.pop(holder, None)

@@ -1,0 +1,167 @@
+"""Access and ID tokens: dialects, RBAC, opaque tokens (Auth0: Access Token Profiles)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwe, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey, RSAKey
+from joserfc.registry import HeaderParameter
+
+from ...state.idp import Idp
+from ...tenant.model import Api, Client, User
+from .profile import profile_claims
+
+# joserfc refuses header members it does not know; Auth0 puts the issuer there.
+OPAQUE_HEADERS = jwe.JWERegistry(
+    header_registry={"iss": HeaderParameter("Issuer", "str")}, algorithms=["dir", "A256GCM"]
+)
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """Who may do what: the input of every token. Without a user it is a machine's, without an API it is opaque.
+
+    `auth_time` is Unix time in seconds; `gty` is Auth0's name of the grant, where its tokens carry it.
+    """
+
+    issuer: str
+    client: Client
+    scopes: tuple[str, ...]
+    api: Api | None = None
+    user: User | None = None
+    gty: str | None = None
+    nonce: str | None = None
+    auth_time: float | None = None
+    session_id: str | None = None
+    act: Mapping[str, Any] | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.user.user_id if self.user is not None else f"{self.client.client_id}@clients"
+
+    @property
+    def userinfo(self) -> str:
+        return f"{self.issuer}userinfo"
+
+
+def token_lifetime(idp: Idp, authorization: Authorization) -> int:
+    """Seconds until the access token expires."""
+    return authorization.api.token_lifetime if authorization.api else idp.behaviours.opaque_lifetime
+
+
+def access_token(idp: Idp, authorization: Authorization) -> str:
+    """A JWT for the API, or an opaque token for /userinfo when there is no API."""
+    if authorization.api is None:
+        return _opaque_token(idp, authorization)
+    return sign(idp, authorization.api, access_token_header(idp, authorization.api), access_claims(idp, authorization))
+
+
+def access_token_header(idp: Idp, api: Api) -> dict[str, Any]:
+    """RFC 9068 section 2.1 for the rfc9068 dialects, `JWT` for Auth0's own."""
+    typ = "at+jwt" if api.token_dialect.startswith("rfc9068") else "JWT"
+    header = {"alg": api.signing_alg, "typ": typ}
+    return header if api.signing_alg == "HS256" else {**header, "kid": idp.keys.current.kid}
+
+
+def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
+    """The claims of a JWT access token in the API's dialect."""
+    api, now = authorization.api, idp.clock.token_time()
+    assert api is not None
+    claims: dict[str, Any] = {
+        "iss": authorization.issuer,
+        "sub": authorization.subject,
+        "aud": _audience(authorization, api),
+        "iat": now,
+        "exp": now + api.token_lifetime,
+    }
+    if authorization.scopes:
+        claims["scope"] = " ".join(authorization.scopes)
+    claims |= _dialect_claims(authorization, api)
+    if authorization.act is not None:
+        claims["act"] = authorization.act
+    if api.adds_permissions and (authorization.user is not None or idp.behaviours.machine_permissions):
+        claims["permissions"] = _permissions(idp, authorization, api)
+    return claims
+
+
+def sign(idp: Idp, api: Api, header: dict[str, Any], claims: dict[str, Any]) -> str:
+    key: RSAKey | OctKey = idp.keys.current.private
+    if api.signing_alg == "HS256":
+        key = OctKey.import_key(api.signing_secret)
+    return jwt.encode(header, claims, key, algorithms=[api.signing_alg])
+
+
+def id_token(idp: Idp, authorization: Authorization) -> str:
+    """An ID token (OpenID Connect Core section 2) for the client."""
+    assert authorization.user is not None
+    client, now = authorization.client, idp.clock.token_time()
+    claims: dict[str, Any] = {
+        **profile_claims(authorization.user, authorization.scopes, now),
+        "iss": authorization.issuer,
+        "aud": client.client_id,
+        "sub": authorization.user.user_id,
+        "iat": now,
+        "exp": now + client.id_token_lifetime,
+    }
+    if authorization.auth_time is not None:
+        claims["auth_time"] = int(authorization.auth_time)
+    if authorization.session_id is not None:
+        claims["sid"] = authorization.session_id
+    if authorization.nonce is not None:
+        claims["nonce"] = authorization.nonce
+    if client.id_token_alg == "HS256":  # noqa: S105 - an algorithm
+        return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(client.secret), algorithms=["HS256"])
+    header = {"alg": client.id_token_alg, "kid": idp.keys.current.kid}
+    return jwt.encode(header, claims, idp.keys.current.private, algorithms=[client.id_token_alg])
+
+
+def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
+    """The claims of an opaque access token that this tenant issued; None for anything else."""
+    try:
+        plaintext = jwe.decrypt_compact(token, idp.keys.opaque, registry=OPAQUE_HEADERS).plaintext
+        claims = json.loads(plaintext or b"null")
+    except (JoseError, ValueError):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def _opaque_token(idp: Idp, authorization: Authorization) -> str:
+    now = idp.clock.token_time()
+    claims = {
+        "iss": authorization.issuer,
+        "sub": authorization.subject,
+        "aud": [authorization.userinfo],
+        "azp": authorization.client.client_id,
+        "scope": " ".join(authorization.scopes),
+        "iat": now,
+        "exp": now + idp.behaviours.opaque_lifetime,
+    }
+    header = {"alg": "dir", "enc": "A256GCM", "iss": authorization.issuer}
+    return jwe.encrypt_compact(header, json.dumps(claims), idp.keys.opaque, registry=OPAQUE_HEADERS)
+
+
+def _audience(authorization: Authorization, api: Api) -> str | list[str]:
+    if "openid" in authorization.scopes:
+        return [api.identifier, authorization.userinfo]
+    return api.identifier
+
+
+def _dialect_claims(authorization: Authorization, api: Api) -> dict[str, Any]:
+    client_id = authorization.client.client_id
+    if api.token_dialect.startswith("rfc9068"):
+        return {"client_id": client_id, "jti": secrets.token_urlsafe(16)}
+    if authorization.gty is not None:
+        return {"azp": client_id, "gty": authorization.gty}
+    return {"azp": client_id}
+
+
+def _permissions(idp: Idp, authorization: Authorization, api: Api) -> list[str]:
+    if authorization.user is None:
+        return list(authorization.scopes)
+    return list(idp.tenant.permissions(authorization.user, api))

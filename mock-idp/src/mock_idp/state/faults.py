@@ -1,0 +1,236 @@
+"""Faults that a test orders: the tenant answers wrongly, late, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..formats.json_text import parse_json
+
+Action = Literal["hang", "drop", "malformed", "empty"]
+# A request that hangs is let go after this many seconds, so that no test run hangs with it.
+HANG_LIMIT = 300
+MAX_BODY = 64 * 1024
+ENDPOINTS: Mapping[str, frozenset[str]] = {
+    "discovery": frozenset({"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}),
+    "jwks": frozenset({"/.well-known/jwks.json"}),
+    "authorize": frozenset({"/authorize"}),
+    "token": frozenset({"/oauth/token"}),
+    "revoke": frozenset({"/oauth/revoke"}),
+    "device_code": frozenset({"/oauth/device/code"}),
+    "register": frozenset({"/oidc/register"}),
+    "userinfo": frozenset({"/userinfo"}),
+    "login": frozenset({"/u/login"}),
+    "consent": frozenset({"/u/consent"}),
+    "management": frozenset(),  # all paths under MANAGEMENT
+}
+MANAGEMENT = "/api/v2/"
+
+
+@dataclass
+class Fault:
+    """One order. It spoils the requests it matches: after the first `skip`, each `every`-th, at most `times`.
+
+    `status`, `headers` and `body` replace the answer, `patch` changes members of a JSON answer (null removes one),
+    `delay` is in seconds and comes before anything else.
+    """
+
+    endpoint: str | None = None
+    path: str | None = None
+    method: str | None = None
+    parameter: Mapping[str, str] = field(default_factory=dict)
+    times: int | None = 1
+    skip: int = 0
+    every: int = 1
+    delay: float = 0.0
+    action: Action | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    patch: Mapping[str, Any] | None = None
+    seen: int = 0
+    done: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.times is not None and self.done >= self.times
+
+    def matches(self, scope: Scope) -> bool:
+        if self.endpoint is not None and not self._is_of_endpoint(scope["path"]):
+            return False
+        if self.path is not None and scope["path"] != self.path:
+            return False
+        return self.method is None or scope["method"] == self.method
+
+    def _is_of_endpoint(self, path: str) -> bool:
+        if self.endpoint == "management":
+            return path.startswith(MANAGEMENT)
+        return self.endpoint is not None and path in ENDPOINTS[self.endpoint]
+
+    def is_due(self) -> bool:
+        """Count a matching request; whether this is one to spoil."""
+        self.seen += 1
+        due = not self.is_over and self.seen > self.skip and (self.seen - self.skip) % self.every == 0
+        self.done += due
+        return due
+
+
+class Faults:
+    """The orders in force, by id."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Fault] = {}
+        self._count = 0
+
+    def add(self, fault: Fault) -> str:
+        self._count += 1
+        key = f"fault-{self._count}"
+        self.orders[key] = fault
+        return key
+
+    def clear(self) -> None:
+        self.orders.clear()
+
+    def due(self, scope: Scope, parameters: Mapping[str, str]) -> Fault | None:
+        """The first order that is to spoil this request."""
+        for fault in self.orders.values():
+            wanted = all(parameters.get(name) == value for name, value in fault.parameter.items())
+            if fault.matches(scope) and wanted and fault.is_due():
+                return fault
+        return None
+
+    def reads_parameters(self, scope: Scope) -> bool:
+        return any(fault.parameter and fault.matches(scope) for fault in self.orders.values())
+
+
+class FaultInjector:
+    """Carries the orders out, in front of the application."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self.app = app
+        self.faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/__mock__"):
+            await self.app(scope, receive, send)
+            return
+        parameters: dict[str, str] = {}
+        if self.faults.reads_parameters(scope):
+            receive, parameters = await _parameters(scope, receive)
+        fault = self.faults.due(scope, parameters)
+        if fault is None:
+            await self.app(scope, receive, send)
+            return
+        await anyio.sleep(fault.delay)
+        await self._spoil(fault, scope, receive, send)
+
+    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.action == "hang":
+            await _hang(receive)
+        elif fault.action == "drop":
+            await _drop(send)
+        elif fault.status is not None:
+            await _answer(fault, send)
+        else:
+            await self.app(scope, receive, _Spoiler(fault, send))
+
+
+class _Spoiler:
+    """Holds the application's answer back until it is complete, and sends it changed."""
+
+    def __init__(self, fault: Fault, send: Send) -> None:
+        self.fault = fault
+        self.send = send
+        self.start: Message = {}
+        self.body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+            return
+        self.body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        body = _changed(self.fault, self.body)
+        headers = MutableHeaders(raw=list(self.start.get("headers", [])))
+        headers["content-length"] = str(len(body))
+        headers.update(dict(self.fault.headers))
+        await self.send({**self.start, "headers": headers.raw})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _changed(fault: Fault, body: bytes) -> bytes:
+    if fault.action == "empty":
+        return b""
+    if fault.action == "malformed":
+        return body[: len(body) // 2] or b"{"
+    if fault.patch is None:
+        return body
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(document, dict):
+        return body
+    patched = {**document, **fault.patch}
+    return json.dumps({name: value for name, value in patched.items() if value is not None}).encode()
+
+
+async def _hang(receive: Receive) -> None:
+    """Say nothing until the client goes away. Uvicorn then closes the connection."""
+    with anyio.move_on_after(HANG_LIMIT):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _drop(send: Send) -> None:
+    """Promise a body and stop: the server closes the connection in the middle of the answer."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"1000000"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+async def _answer(fault: Fault, send: Send) -> None:
+    text = fault.body if isinstance(fault.body, str) else json.dumps({} if fault.body is None else fault.body)
+    kind = "text/html; charset=utf-8" if isinstance(fault.body, str) else "application/json"
+    headers = MutableHeaders({"content-type": kind, "content-length": str(len(text.encode()))})
+    headers.update(dict(fault.headers))
+    await send({"type": "http.response.start", "status": fault.status, "headers": headers.raw})
+    await send({"type": "http.response.body", "body": text.encode()})
+
+
+async def _parameters(scope: Scope, receive: Receive) -> tuple[Receive, dict[str, str]]:
+    """The query and form or JSON parameters, and a `receive` that gives the body once more."""
+    body, more = b"", True
+    while more and len(body) <= MAX_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    replayed = False
+
+    async def replay() -> Message:
+        nonlocal replayed
+        if replayed:
+            return await receive()
+        replayed = True
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    return replay, {**dict(parse_qsl(scope["query_string"].decode("latin-1"))), **_body_parameters(scope, body)}
+
+
+def _body_parameters(scope: Scope, body: bytes) -> dict[str, str]:
+    if Headers(scope=scope).get("content-type", "").startswith("application/json"):
+        try:
+            document = parse_json(body)
+        except ValueError:
+            return {}
+        items = document.items() if isinstance(document, dict) else ()
+        return {name: value for name, value in items if isinstance(value, str)}
+    return dict(parse_qsl(body.decode("latin-1")))

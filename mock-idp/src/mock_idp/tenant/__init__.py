@@ -1,0 +1,1 @@
+"""The tenant's configuration: its model, the files that describe it, and their checks."""

@@ -1,0 +1,203 @@
+"""From what the files say to the tenant that answers requests."""
+
+from __future__ import annotations
+
+import hashlib
+
+from . import client_section, file
+from .client_section import STRICT_GRANTS
+from .file import TenantFile
+from .model import (
+    MANAGEMENT_PATH,
+    Api,
+    Client,
+    ClientGrant,
+    Connection,
+    PublicKey,
+    RefreshPolicy,
+    Role,
+    Tenant,
+    TenantSettings,
+    User,
+)
+from .offline_file import IssuedClient, ManagementClient, OfflineFile, SeededUser
+
+ON_BEHALF = "on_behalf_of_token_exchange"
+
+
+def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
+    """A fresh tenant as the files describe it."""
+    issued = offline_file.clients
+    clients = [_client(section, issued.get(section.name)) for section in tenant_file.clients]
+    ids = {client.name: client.client_id for client in clients}
+    managers = offline_file.management_clients
+    clients += [_management_client(entry) for entry in managers]
+    return Tenant(
+        settings=_settings(tenant_file.tenant),
+        apis={section.identifier: _api(section) for section in tenant_file.resourceServers},
+        clients={client.client_id: client for client in clients},
+        client_grants=[
+            *(_client_grant(section, ids) for section in tenant_file.clientGrants),
+            *(_management_grant(entry) for entry in managers),
+        ],
+        roles={section.name: _role(section) for section in tenant_file.roles},
+        connections={section.name: _connection(section) for section in tenant_file.databases},
+        users={user.user_id: _user(user) for user in offline_file.users},
+    )
+
+
+def _settings(section: file.TenantSection) -> TenantSettings:
+    return TenantSettings(
+        friendly_name=section.friendly_name,
+        resource_parameter_profile=section.resource_parameter_profile,
+        default_audience=section.default_audience or None,
+        authorization_response_iss_parameter_supported=section.authorization_response_iss_parameter_supported,
+        skip_non_verifiable_callback_uri_confirmation_prompt=bool(
+            section.skip_non_verifiable_callback_uri_confirmation_prompt
+        ),
+        use_scope_descriptions_for_consent=section.flags.use_scope_descriptions_for_consent,
+        rp_logout_end_session_endpoint_discovery=section.oidc_logout.rp_logout_end_session_endpoint_discovery,
+        allowed_logout_urls=tuple(section.allowed_logout_urls),
+        session_lifetime=section.session_lifetime,
+        revoke_refresh_token_grant=section.flags.revoke_refresh_token_grant,
+        enable_dynamic_client_registration=section.flags.enable_dynamic_client_registration,
+        dynamic_client_registration_security_mode=section.dynamic_client_registration_security_mode,
+        client_id_metadata_document_supported=section.client_id_metadata_document_supported,
+        client_id_metadata_document_dynamic_registration_supported=(
+            section.client_id_metadata_document_dynamic_registration_supported
+        ),
+    )
+
+
+def _api(section: file.ResourceServerSection) -> Api:
+    return Api(
+        identifier=section.identifier,
+        name=section.name,
+        signing_alg=section.signing_alg,
+        signing_secret=section.signing_secret or _derived("signing secret", section.identifier, 32),
+        token_dialect=section.token_dialect,
+        token_lifetime=section.token_lifetime,
+        enforce_policies=section.enforce_policies,
+        allow_offline_access=section.allow_offline_access,
+        skip_consent=section.skip_consent_for_verifiable_first_party_clients,
+        user_policy=section.subject_type_authorization.user.policy,
+        client_policy=section.subject_type_authorization.client.policy,
+        scopes={scope.value: scope.description for scope in section.scopes},
+    )
+
+
+def _client(section: client_section.ClientSection, issued: IssuedClient | None) -> Client:
+    grants = section.grant_types
+    if grants is None:
+        grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
+    protected = "allow_always" if section.is_first_party else "open_redirect_protection"
+    prefix = "tpc_" if section.is_strict else ""
+    issued_id = issued.client_id if issued else prefix + _derived("client id", section.name, 32)
+    return Client(
+        client_id=section.external_client_id or issued_id,
+        name=section.name,
+        secret=issued.client_secret if issued else _derived("client secret", section.name, 64),
+        app_type=section.app_type,
+        first_party=section.is_first_party,
+        strict=section.is_strict,
+        callbacks=tuple(section.callbacks),
+        logout_urls=tuple(section.allowed_logout_urls),
+        grant_types=frozenset(grants),
+        auth_method=_auth_method(section),
+        redirection_policy=section.redirection_policy or protected,  # type: ignore[arg-type]
+        id_token_alg=section.jwt_configuration.alg,
+        id_token_lifetime=section.jwt_configuration.lifetime_in_seconds,
+        refresh=_refresh_policy(section),
+        public_keys=_public_keys(section, issued),
+        exchanges_on_behalf=ON_BEHALF in section.token_exchange.allow_any_profile_of_type,
+        resource_server_identifier=section.resource_server_identifier,
+        skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
+    )
+
+
+def _management_client(entry: ManagementClient) -> Client:
+    return Client(
+        client_id=entry.client_id,
+        name=entry.name,
+        secret=entry.client_secret,
+        app_type="non_interactive",
+        first_party=True,
+        strict=False,
+        callbacks=(),
+        logout_urls=(),
+        grant_types=frozenset({"client_credentials"}),
+        auth_method="client_secret_post",
+        redirection_policy="allow_always",
+        registration="management",
+    )
+
+
+def _management_grant(entry: ManagementClient) -> ClientGrant:
+    return ClientGrant(
+        entry.client_id, f"/{MANAGEMENT_PATH}", "client", tuple(entry.scope or ()), all_scopes=entry.scope is None
+    )
+
+
+def _default_grants(section: client_section.ClientSection) -> tuple[str, ...]:
+    return client_section.APP_TYPE_GRANTS.get(section.app_type, ("authorization_code",))
+
+
+def _auth_method(section: client_section.ClientSection) -> str:
+    if section.client_authentication_methods.private_key_jwt is not None:
+        return "private_key_jwt"
+    default = "none" if section.app_type in client_section.PUBLIC_APP_TYPES else "client_secret_post"
+    return section.token_endpoint_auth_method or default
+
+
+def _refresh_policy(section: client_section.ClientSection) -> RefreshPolicy:
+    """Public strict clients rotate by default, and no strict client's tokens live forever (Security Controls)."""
+    asked = section.refresh_token
+    public = _auth_method(section) == "none"
+    rotates = section.is_strict and public if asked.rotation_type is None else asked.rotation_type == "rotating"
+    expires = asked.expiration_type == "expiring" or rotates or section.is_strict
+    return RefreshPolicy(
+        rotates=rotates,
+        leeway=asked.leeway,
+        lifetime=asked.token_lifetime if expires and not asked.infinite_token_lifetime else None,
+        idle=asked.idle_token_lifetime if expires and not asked.infinite_idle_token_lifetime else None,
+    )
+
+
+def _public_keys(section: client_section.ClientSection, issued: IssuedClient | None) -> tuple[PublicKey, ...]:
+    method = section.client_authentication_methods.private_key_jwt
+    stated = [PublicKey(key.pem, key.alg, key.kid) for key in (method.credentials if method else ()) if key.pem]
+    if issued is not None and issued.public_key is not None:
+        stated.append(PublicKey(issued.public_key))
+    return tuple(stated)
+
+
+def _client_grant(section: file.ClientGrantSection, ids: dict[str, str]) -> ClientGrant:
+    return ClientGrant(
+        client_id=None if section.client_id is None else ids.get(section.client_id, section.client_id),
+        audience=section.audience,
+        subject_type=section.subject_type,
+        scopes=tuple(section.scope),
+        all_scopes=section.allow_all_scopes,
+    )
+
+
+def _role(section: file.RoleSection) -> Role:
+    permissions: dict[str, set[str]] = {}
+    for entry in section.permissions:
+        permissions.setdefault(entry.resource_server_identifier, set()).add(entry.permission_name)
+    return Role(section.name, {api: frozenset(names) for api, names in permissions.items()})
+
+
+def _connection(section: file.DatabaseSection) -> Connection:
+    return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
+
+
+def _user(user: SeededUser) -> User:
+    fields = ("name", "given_name", "family_name", "nickname", "picture")
+    profile = {name: value for name in fields if (value := getattr(user, name)) is not None}
+    return User(user.user_id, user.email, user.password, user.email_verified, tuple(user.roles), profile)
+
+
+def _derived(purpose: str, name: str, length: int) -> str:
+    """An id for what offline.yaml does not name. It is the same at every start, so that it can be configured."""
+    return hashlib.sha256(f"offline tenant, {purpose}, {name}".encode()).hexdigest()[:length]

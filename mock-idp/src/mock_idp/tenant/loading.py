@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .building import build_tenant
+from .file import TenantFile
+from .keywords import UnknownKeyword, with_keywords
+from .model import Tenant
+from .offline_file import OfflineFile
+from .references import dangling_references
+
+# The one in C is an order of magnitude faster, where PyYAML was built with it.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ConfigurationError(Exception):
+    """The tenant's configuration cannot be used. `lines` has one for each mistake: file, path in it, what is wrong."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What tenant.yaml and offline.yaml say."""
+
+    tenant_file: TenantFile
+    offline_file: OfflineFile
+
+    def tenant(self) -> Tenant:
+        return build_tenant(self.tenant_file, self.offline_file)
+
+
+def load_configuration(
+    tenant_path: Path, offline_path: Path, keywords: Mapping[str, Any] | None = None
+) -> Configuration:
+    """Read and check both files. ConfigurationError names every mistake. `keywords` as the Deploy CLI replaces them."""
+    documents = _read(tenant_path, keywords or {}), _read(offline_path, {})
+    return checked_configuration(*documents, names=(str(tenant_path), str(offline_path)))
+
+
+def checked_configuration(tenant: Any, offline: Any, *, names: tuple[str, str]) -> Configuration:  # noqa: ANN401
+    """The configuration that two documents describe; `names` is what the messages call them."""
+    configuration = Configuration(_validated(tenant, TenantFile, names[0]), _validated(offline, OfflineFile, names[1]))
+    found = dangling_references(configuration.tenant_file, configuration.offline_file)
+    if found:
+        by_file = {TenantFile: names[0], OfflineFile: names[1]}
+        raise ConfigurationError([f"{by_file[file]}: {where}: {what}" for file, where, what in found])
+    return configuration
+
+
+def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever YAML contains
+    try:
+        text = with_keywords(path.read_text(encoding="utf-8"), keywords)
+        return yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnknownKeyword as error:
+        raise ConfigurationError([f"{path}: {error}"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
+
+
+def _validated(document: Any, model: type[Model], name: str) -> Model:  # noqa: ANN401 - whatever YAML contains
+    try:
+        return model.model_validate({} if document is None else document)
+    except ValidationError as error:
+        raise ConfigurationError([f"{name}: {_problem(item)}" for item in error.errors()]) from error
+
+
+def _problem(item: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key"
+    message = item["msg"].removeprefix("Value error, ")
+    seen = item["input"]
+    if item["type"] in ("missing", "value_error") or isinstance(seen, dict | list) or "secret" in where:
+        return f"{where}: {message}"
+    if where.endswith("password"):
+        return f"{where}: {message}"
+    return f"{where}: {message} (seen: {seen!r})"

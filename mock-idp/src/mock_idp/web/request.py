@@ -1,0 +1,99 @@
+"""What the endpoints share: the tenant and issuer of a request, its parameters, JSON answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..errors import MalformedRequest, RepeatedParameter
+from ..explanations import Case
+from ..formats.json_text import parse_json
+from ..state.idp import Idp
+
+ISSUER = "mock_idp.issuer"
+MAX_BODY = 64 * 1024
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+NOT_AN_OBJECT = "The body must be a JSON object"
+FORM = "application/x-www-form-urlencoded"
+
+
+class Issuer:
+    """Tells the application behind it under which issuer it is called."""
+
+    def __init__(self, app: ASGIApp, issuer: str) -> None:
+        self.app = app
+        self.issuer = issuer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ISSUER] = self.issuer
+        await self.app(scope, receive, send)
+
+
+def idp_of(request: Request) -> Idp:
+    return cast(Idp, request.app.state.idp)
+
+
+def issuer_of(request: Request) -> str:
+    return cast(str, request.scope[ISSUER])
+
+
+def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Parameters by name, without the empty ones. RepeatedParameter when one is sent twice (RFC 6749 section 3.1)."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if value == "" or name in repeatable:
+            continue
+        if name in values:
+            raise RepeatedParameter(name)
+        values[name] = value
+    return values
+
+
+async def form_pairs(request: Request) -> list[tuple[str, str]]:
+    """The fields of a form body, in order. MalformedRequest when the body is not text in that encoding."""
+    body = await request.body()
+    try:
+        return QueryParams(body.decode("ascii")).multi_items()
+    except UnicodeDecodeError as error:
+        raise MalformedRequest(f"The body is not {FORM}", case=Case("form_malformed")) from error
+
+
+async def body_pairs(request: Request) -> list[tuple[str, str]]:
+    """The parameters of a form or JSON body, in order; Auth0 takes both. MalformedRequest when it is neither."""
+    if media_type(request) == "application/json":
+        return _text_pairs(await json_object(request))
+    return await form_pairs(request)
+
+
+async def body_values(request: Request) -> dict[str, str]:
+    """The parameters of a form or JSON body by name; RepeatedParameter when one is sent twice."""
+    return single_values(await body_pairs(request))
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    try:
+        document = parse_json(await request.body())
+    except ValueError as error:
+        raise MalformedRequest(NOT_AN_OBJECT) from error
+    if not isinstance(document, dict):
+        raise MalformedRequest(NOT_AN_OBJECT)
+    return document
+
+
+def media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def _text_pairs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in document.items():
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise MalformedRequest(f"Parameter must be a string: {name}")
+        pairs.append((name, value))
+    return pairs
