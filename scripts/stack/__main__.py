@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this line is what an older Python gets to read
@@ -35,7 +36,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has read enough, as in `make up | head`.
+        # The reader of the output has closed the pipe, as in `make up | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -112,14 +113,15 @@ def images(_: argparse.Namespace) -> int:
 def e2e(arguments: argparse.Namespace) -> int:
     """Run the end-to-end suite against a stack of its own."""
     runtime = _runtime(arguments)
-    return endtoend.in_docker() if runtime is docker else endtoend.in_local_processes()
+    chosen = _chosen_tests(arguments)
+    return endtoend.in_docker(chosen) if runtime is docker else endtoend.in_local_processes(chosen)
 
 
 def test(arguments: argparse.Namespace) -> int:
     """Run every test that needs neither containers nor a browser."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    chosen = arguments.rest or [*endtoend.PARALLEL, *endtoend.WITHOUT_THE_STACK]
+    chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, *endtoend.WITHOUT_THE_STACK]
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 
@@ -127,7 +129,7 @@ def browser(arguments: argparse.Namespace) -> int:
     """Run the tests of the tenant's pages in a real Chromium."""
     packages.ensure()
     packages.add(environment.ROOT / "tests" / "browser" / "requirements.in")
-    return local.run([str(packages.PYTHON), "-m", "pytest", "tests/browser", *arguments.rest])
+    return local.run([str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ["tests/browser"])])
 
 
 def bench(arguments: argparse.Namespace) -> int:
@@ -149,9 +151,9 @@ def conformance(arguments: argparse.Namespace) -> int:
 
 
 def check(_: argparse.Namespace) -> int:
-    """Linter, formatter, the arrows between rooms, type checker. Changes nothing."""
+    """Linter, formatter, type checker, import rules. Changes nothing."""
     packages.ensure()
-    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["lint-imports"], ["mypy"])
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
     return max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
 
 
@@ -198,6 +200,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _chosen_tests(arguments: argparse.Namespace) -> list[str]:
+    """The arguments for pytest: those of the command line, else those in T, split as a shell splits words."""
+    try:
+        return arguments.rest or shlex.split(os.environ.get("T", ""))
+    except ValueError as error:
+        raise Problem(f"T is {os.environ['T']!r}: {error}. Close the quote, or escape it with a backslash.") from None
+
+
 def _runtime(arguments: argparse.Namespace) -> Runtime:
     """The runtime to start in; its name and the reason are the first line that is printed."""
     if arguments.runtime == "local":
@@ -233,7 +243,7 @@ def _welcome(settings: environment.Environment) -> None:
         say("  Users        alice@example.com / Wonderland-1   has the permission")
         say("               bob@example.com   / Builder-2      has not")
     say()
-    say("  Try next     make demo                              the whole story, with no hands")
+    say("  Try next     make demo                              the whole story, without any input")
     say('               make ask Q="What time is it now?"      signs in, asks the agent')
     say("               make logs                              what the server decides")
     say("               make down                              stops everything")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -195,3 +196,63 @@ def test_every_make_target_has_a_line_of_help() -> None:
     helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert len(targets) <= 15
     assert [target for target in targets if f"make {target} " not in helped] == []
+
+
+def test_help_sorts_the_targets_into_groups() -> None:
+    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    groups = {}
+    for block in helped.split("\n\n"):
+        title, *lines = block.splitlines()
+        groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
+    assert groups["Run"] == ["up", "down", "logs"]
+    assert groups["Use"] == ["demo", "client", "ask", "doctor"]
+    assert groups["Test"] == ["test", "e2e", "browser", "conformance", "bench"]
+    assert groups["Maintain"] == ["check", "clean"]
+
+
+@pytest.mark.parametrize("target", ["test", "e2e", "browser"])
+def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tmp_path: Path) -> None:
+    marker = tmp_path / "made-by-the-shell"
+    chosen = f"-k 'one or two' tests/a.py::test_it[x-$(touch {marker})] ; `touch {marker}`"
+    # In place of pytest, a program prints what it was given.
+    stub = tmp_path / "stub.py"
+    stub.write_text(
+        "import runpy, sys\n"
+        "sys.path.insert(0, 'scripts/stack')\n"
+        "import local, packages\n"
+        "packages.ensure = lambda: None\n"
+        "packages.add = lambda requirements: None\n"
+        "local.run = lambda command, **_: print(repr(command[3:])) or 0\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path('scripts/stack/__main__.py', run_name='__main__')\n",
+        encoding="utf-8",
+    )
+    ran = subprocess.run(
+        [
+            *("make", "--no-print-directory", target, "RUNTIME=local"),
+            *(f"PYTHON={sys.executable} {stub}", f"T={chosen.replace('$', '$$')}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == repr(shlex.split(chosen))
+    assert not marker.exists()
+
+
+def test_a_quote_that_is_not_closed_in_t_is_one_line() -> None:
+    refused = subprocess.run(
+        [sys.executable, "scripts/stack", "--runtime", "local", "test"],
+        cwd=ROOT,
+        env={**os.environ, "T": "-k 'one"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert "T is" in refused.stderr
