@@ -20,7 +20,7 @@ SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_ty
 SAYS_WHAT_IT_LOADED = """
 import atexit, json, sys
 atexit.register(lambda: print(json.dumps([*sys.modules]), file=sys.stderr))
-from gatehouse_client.cli import main
+from gatehouse_client.cli.app import main
 main()
 """
 
