@@ -7,7 +7,7 @@ import sys
 
 
 class Problem(Exception):
-    """Something a person has to mend. The message is one clear line (or a few) with the way out."""
+    """Something that a person has to fix. The message is one clear line (or a few) that says how."""
 
 
 def say(text: str = "") -> None:

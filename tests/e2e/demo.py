@@ -1,4 +1,4 @@
-"""The story with no hands: refused, signed in, let in, answered; and refused for who lacks the permission.
+"""The story without input: a refusal, a sign-in, an answer; and a refusal for a missing permission.
 
 Everything is real: the agent's command line, the tenant's pages (a scripted browser fills them in), the server.
 """

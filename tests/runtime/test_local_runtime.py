@@ -228,7 +228,10 @@ def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tm
         encoding="utf-8",
     )
     ran = subprocess.run(
-        ["make", target, "RUNTIME=local", f"PYTHON={sys.executable} {stub}", f"T={chosen.replace('$', '$$')}"],
+        [
+            *("make", "--no-print-directory", target, "RUNTIME=local"),
+            *(f"PYTHON={sys.executable} {stub}", f"T={chosen.replace('$', '$$')}"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
