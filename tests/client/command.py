@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 from typer.testing import CliRunner, Result
 
-from gatehouse_client.cli import app
+from gatehouse_client.cli.app import app
 from pty_session import PtySession, on_terminal
 
 GATEHOUSE = (sys.executable, "-m", "gatehouse_client")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatehouse_client.grant import Grant
+from gatehouse_client.storage.grant import Grant
 
 SERVER = "https://mcp.example/mcp"
 

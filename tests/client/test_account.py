@@ -15,18 +15,18 @@ from joserfc.jwk import ECKey
 from gatehouse_client.account import Account, choose_registration, choose_way
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings, load_settings
-from gatehouse_client.signin.assertion import AssertionWay, EnterpriseAssertion
-from gatehouse_client.signin.browser import open_private_window, open_system_browser
-from gatehouse_client.signin.client import OAuthClient
-from gatehouse_client.signin.code import CodeWay
-from gatehouse_client.signin.device import DeviceWay
-from gatehouse_client.signin.discovery import AuthorizationServer
-from gatehouse_client.signin.fetch import Fetcher
-from gatehouse_client.signin.machine import MachineWay
-from gatehouse_client.signin.ready import ReadyTokenAuth
-from gatehouse_client.signin.registration import ClientStore, PreRegistered, Registration, SelfRegistered
-from gatehouse_client.signin.way import SignInTask, SignInWay
-from gatehouse_client.trace import Trace
+from gatehouse_client.signin.flows.assertion import AssertionWay, EnterpriseAssertion
+from gatehouse_client.signin.flows.browser import open_private_window, open_system_browser
+from gatehouse_client.signin.flows.code import CodeWay
+from gatehouse_client.signin.flows.device import DeviceWay
+from gatehouse_client.signin.flows.flow import SignInTask, SignInWay
+from gatehouse_client.signin.flows.machine import MachineWay
+from gatehouse_client.signin.http.fetch import Fetcher
+from gatehouse_client.signin.http.trace import Trace
+from gatehouse_client.signin.protocol.client import OAuthClient
+from gatehouse_client.signin.protocol.discovery import AuthorizationServer
+from gatehouse_client.signin.protocol.registration import ClientStore, PreRegistered, Registration, SelfRegistered
+from gatehouse_client.signin.ready_token import ReadyTokenAuth
 
 from .command import clean_environment
 

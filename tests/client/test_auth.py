@@ -16,17 +16,17 @@ from anyio import wait_all_tasks_blocked
 
 from gatehouse_client.errors import ForbiddenError, SignInDenied, SignInError, UnreachableError
 from gatehouse_client.signin.auth import GatehouseAuth
-from gatehouse_client.signin.callback import CallbackAddress
-from gatehouse_client.signin.client import OAuthClient
-from gatehouse_client.signin.code import CodeWay
-from gatehouse_client.signin.fetch import Fetcher
+from gatehouse_client.signin.flows.callback import CallbackAddress
+from gatehouse_client.signin.flows.code import CodeWay
+from gatehouse_client.signin.flows.flow import SignInTask, SignInWay
+from gatehouse_client.signin.http.fetch import Fetcher
+from gatehouse_client.signin.http.trace import Trace
+from gatehouse_client.signin.http_outcome import witnessing
+from gatehouse_client.signin.protocol.client import OAuthClient
+from gatehouse_client.signin.protocol.registration import PreRegistered
+from gatehouse_client.signin.protocol.tokens import TokenEndpoint, TokenResponse
 from gatehouse_client.signin.provider import Provider, SignInOptions
-from gatehouse_client.signin.registration import PreRegistered
-from gatehouse_client.signin.tokens import TokenEndpoint, TokenResponse
-from gatehouse_client.signin.way import SignInTask, SignInWay
-from gatehouse_client.store import TokenStore
-from gatehouse_client.trace import Trace
-from gatehouse_client.witness import witnessing
+from gatehouse_client.storage.store import TokenStore
 from ports import free_port
 from processes import TLS
 

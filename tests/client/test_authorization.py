@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from gatehouse_client.errors import SignInDenied, SignInError
-from gatehouse_client.signin.authorization import AuthorizationRequest, StrayCallback, pkce_challenge
-from gatehouse_client.signin.challenge import Challenge
-from gatehouse_client.signin.discovery import AuthorizationServer, ProtectedResource
-from gatehouse_client.signin.scope import select_scope
+from gatehouse_client.signin.protocol.authorization import AuthorizationRequest, StrayCallback, pkce_challenge
+from gatehouse_client.signin.protocol.challenge import Challenge
+from gatehouse_client.signin.protocol.discovery import AuthorizationServer, ProtectedResource
+from gatehouse_client.signin.protocol.scope import select_scope
 
 ISSUER = "https://tenant.example/"
 

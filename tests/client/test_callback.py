@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import ConfigurationError, SignInDenied, SignInError
-from gatehouse_client.signin.authorization import StrayCallback
-from gatehouse_client.signin.callback import CallbackAddress, CallbackListener
+from gatehouse_client.signin.flows.callback import CallbackAddress, CallbackListener
+from gatehouse_client.signin.protocol.authorization import StrayCallback
 from ports import free_port
 
 pytestmark = pytest.mark.anyio

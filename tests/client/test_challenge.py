@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatehouse_client.signin.challenge import Challenge, bearer_challenge, parse_challenges
+from gatehouse_client.signin.protocol.challenge import Challenge, bearer_challenge, parse_challenges
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import SignInError, UnreachableError
-from gatehouse_client.signin.challenge import Challenge
-from gatehouse_client.signin.discovery import (
+from gatehouse_client.signin.http.fetch import MAX_BODY, Fetcher
+from gatehouse_client.signin.http.network import NetworkGuard
+from gatehouse_client.signin.http.urls import is_loopback, is_secure, same_url
+from gatehouse_client.signin.protocol.challenge import Challenge
+from gatehouse_client.signin.protocol.discovery import (
     ProtectedResource,
     choose_issuer,
     discover_issuer,
@@ -18,9 +21,6 @@ from gatehouse_client.signin.discovery import (
     issuer_metadata_urls,
     resource_metadata_urls,
 )
-from gatehouse_client.signin.fetch import MAX_BODY, Fetcher
-from gatehouse_client.signin.network import NetworkGuard
-from gatehouse_client.signin.urls import is_loopback, is_secure, same_url
 
 pytestmark = pytest.mark.anyio
 

@@ -24,10 +24,10 @@ from gatehouse_client.doctor.server import note, see_certificates, see_clock, se
 from gatehouse_client.doctor.signin import see_grant, see_stored_sign_in
 from gatehouse_client.doctor.tenant import Keys, see_tenant
 from gatehouse_client.settings import Settings, load_settings
-from gatehouse_client.signin.client import OAuthClient
-from gatehouse_client.signin.discovery import AuthorizationServer
-from gatehouse_client.signin.fetch import Fetcher, Reply
-from gatehouse_client.trace import Trace
+from gatehouse_client.signin.http.fetch import Fetcher, Reply
+from gatehouse_client.signin.http.trace import Trace
+from gatehouse_client.signin.protocol.client import OAuthClient
+from gatehouse_client.signin.protocol.discovery import AuthorizationServer
 
 from .command import Command
 from .world import World

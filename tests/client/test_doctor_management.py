@@ -16,12 +16,12 @@ from gatehouse_client.doctor.configuration import Wanted, see_configuration
 from gatehouse_client.doctor.findings import Finding, Mark, Record
 from gatehouse_client.doctor.objects import SCOPES, Objects, read_objects
 from gatehouse_client.errors import ConfigurationError
+from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.tenant import management
 from gatehouse_client.tenant.management import Management
 from gatehouse_client.tenant.settings import TenantSettings
-from gatehouse_client.trace import Trace
-from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
 from mock_idp.tenant.presets import PRESETS
+from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
 
 from .command import Command
 from .world import World

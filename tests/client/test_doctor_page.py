@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatehouse_client.doctor.entries import ENTRIES, advice, check_of
+from gatehouse_client.causes.catalogue import ENTRIES, advice, check_of
 from gatehouse_client.doctor.page import page
 
 from .command import Command

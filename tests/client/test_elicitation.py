@@ -10,8 +10,8 @@ from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 from pydantic import BaseModel
 
 from gatehouse_client import gatehouse_auth, load_settings
-from gatehouse_client.session import Connection, text_of
-from gatehouse_client.trace import Trace
+from gatehouse_client.mcp.session import Connection, text_of
+from gatehouse_client.signin.http.trace import Trace
 from pty_session import CTRL_C, CTRL_D
 
 from .command import Command

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatehouse_client.forms import Field, NotValid, fields_of
+from gatehouse_client.mcp.elicitation_form import Field, NotValid, fields_of
 
 SEVERAL = {"type": "array", "items": {"enum": ["a", "b", "c"]}, "minItems": 1, "maxItems": 2}
 TITLED = {"type": "string", "oneOf": [{"const": "r", "title": "Red"}, {"const": "g", "title": "Green"}]}

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gatehouse_client.claims import claims_of, decoded
-from gatehouse_client.grant import Grant
-from gatehouse_client.permissions import permissions_of, roles_allow
-from gatehouse_client.store import TokenStore
+from gatehouse_client.mcp.permissions import permissions_of, roles_allow
+from gatehouse_client.storage.grant import Grant
+from gatehouse_client.storage.store import TokenStore
 
 from .command import Command
 from .world import CLIENT_ID, World

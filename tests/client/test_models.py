@@ -12,10 +12,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 
-from gatehouse_client import models
+from gatehouse_client.agent import models
+from gatehouse_client.agent.failures import model_failures
+from gatehouse_client.agent.offline_model import OfflineModel, choose_tool, fill_arguments, find_time_zones
 from gatehouse_client.errors import ConfigurationError
-from gatehouse_client.failures import model_failures
-from gatehouse_client.offline import OfflineModel, choose_tool, fill_arguments, find_time_zones
 from gatehouse_client.settings import Settings
 
 from .command import Command

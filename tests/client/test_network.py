@@ -24,8 +24,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gatehouse_client.errors import SignInError, UnreachableError
-from gatehouse_client.signin.fetch import Fetcher
-from gatehouse_client.signin.network import Nearness, NetworkGuard, Resolve, authorities, nearness
+from gatehouse_client.signin.http.fetch import Fetcher
+from gatehouse_client.signin.http.network import Nearness, NetworkGuard, Resolve, authorities, nearness
 
 from .world import World, served
 

@@ -20,7 +20,7 @@ SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_ty
 SAYS_WHAT_IT_LOADED = """
 import atexit, json, sys
 atexit.register(lambda: print(json.dumps([*sys.modules]), file=sys.stderr))
-from gatehouse_client.cli import main
+from gatehouse_client.cli.app import main
 main()
 """
 
@@ -70,7 +70,7 @@ def test_a_command_loads_nothing_slow_that_it_does_not_need(
         check=False,
     )
     loaded = set(json.loads(ended.stderr.splitlines()[-1]))
-    assert "gatehouse_client.cli" in loaded
+    assert "gatehouse_client.cli.app" in loaded
     assert loaded & unneeded == set()
 
 

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import ForbiddenError, SignInError
-from gatehouse_client.signin.ready import ReadyTokenAuth
-from gatehouse_client.witness import witnessing
+from gatehouse_client.signin.http_outcome import witnessing
+from gatehouse_client.signin.ready_token import ReadyTokenAuth
 
 from .command import Command
 from .world import World

@@ -8,10 +8,10 @@ import socket
 
 import pytest
 
-from gatehouse_client.doctor.entries import ENTRIES
-from gatehouse_client.grant import Grant
-from gatehouse_client.signin.challenge import Challenge
+from gatehouse_client.causes.catalogue import ENTRIES
+from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.refusals import forbidden, refused_token
+from gatehouse_client.storage.grant import Grant
 
 from .command import Command
 from .world import World

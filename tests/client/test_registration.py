@@ -10,16 +10,16 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import ConfigurationError, SignInError, TokenRefused, UnreachableError
-from gatehouse_client.grant import Grant
-from gatehouse_client.signin.callback import CallbackAddress
-from gatehouse_client.signin.client import OAuthClient
-from gatehouse_client.signin.code import CodeWay
-from gatehouse_client.signin.discovery import AuthorizationServer
-from gatehouse_client.signin.fetch import Fetcher
+from gatehouse_client.signin.flows.callback import CallbackAddress
+from gatehouse_client.signin.flows.code import CodeWay
+from gatehouse_client.signin.http.fetch import Fetcher
+from gatehouse_client.signin.http.trace import Trace
+from gatehouse_client.signin.protocol.client import OAuthClient
+from gatehouse_client.signin.protocol.discovery import AuthorizationServer
+from gatehouse_client.signin.protocol.registration import ClientStore, PreRegistered, Registration, SelfRegistered
+from gatehouse_client.signin.protocol.tokens import TokenEndpoint
 from gatehouse_client.signin.provider import Provider, SignInOptions
-from gatehouse_client.signin.registration import ClientStore, PreRegistered, Registration, SelfRegistered
-from gatehouse_client.signin.tokens import TokenEndpoint
-from gatehouse_client.trace import Trace
+from gatehouse_client.storage.grant import Grant
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
 
-from gatehouse_client.keyringseal import KeyringSeal
-from gatehouse_client.seal import NoSeal, Seal, system_seal
-from gatehouse_client.store import TokenStore
+from gatehouse_client.storage.keyring_sealing import KeyringSeal
+from gatehouse_client.storage.sealing import NoSeal, Seal, system_seal
+from gatehouse_client.storage.store import TokenStore
 
 from .grants import SERVER, grant
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from gatehouse_client.errors import SignInError
-from gatehouse_client.store import TokenStore
+from gatehouse_client.storage.store import TokenStore
 
 from .grants import SERVER, grant
 

@@ -10,11 +10,11 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import ConfigurationError, SignInError, TokenRefused, UnreachableError
-from gatehouse_client.grant import Grant
-from gatehouse_client.signin.client import OAuthClient
-from gatehouse_client.signin.discovery import AuthorizationServer
-from gatehouse_client.signin.fetch import Fetcher
-from gatehouse_client.signin.tokens import TokenEndpoint, TokenResponse
+from gatehouse_client.signin.http.fetch import Fetcher
+from gatehouse_client.signin.protocol.client import OAuthClient
+from gatehouse_client.signin.protocol.discovery import AuthorizationServer
+from gatehouse_client.signin.protocol.tokens import TokenEndpoint, TokenResponse
+from gatehouse_client.storage.grant import Grant
 
 pytestmark = pytest.mark.anyio
 

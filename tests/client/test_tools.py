@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gatehouse_client.schema import call_form
+from gatehouse_client.mcp.schema import call_form
 
 from .command import Command
 from .world import World

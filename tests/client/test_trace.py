@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from rich.console import Console
 
-from gatehouse_client.trace import Trace, masked_url
+from gatehouse_client.signin.http.trace import Trace, masked_url
 
 
 def shown(terminal: bool = False) -> tuple[Trace, io.StringIO]:

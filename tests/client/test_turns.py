@@ -11,7 +11,7 @@ import anyio.abc
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from gatehouse_client.signin.turns import Turns
+from gatehouse_client.signin.single_file import Turns
 
 pytestmark = pytest.mark.anyio
 

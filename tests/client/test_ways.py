@@ -17,19 +17,19 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gatehouse_client.errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError
-from gatehouse_client.signin import browser
-from gatehouse_client.signin.assertion import AssertionWay, EnterpriseAssertion, workload_assertion
-from gatehouse_client.signin.callback import CallbackAddress
-from gatehouse_client.signin.client import OAuthClient, SigningKey
-from gatehouse_client.signin.code import CodeWay
-from gatehouse_client.signin.device import DeviceWay, qr_code
-from gatehouse_client.signin.discovery import AuthorizationServer
-from gatehouse_client.signin.fetch import Fetcher
-from gatehouse_client.signin.machine import MachineWay
-from gatehouse_client.signin.paste import ReadLine, read_stdin_line
-from gatehouse_client.signin.tokens import TokenEndpoint
-from gatehouse_client.signin.way import SignInTask
-from gatehouse_client.trace import Trace
+from gatehouse_client.signin.flows import browser
+from gatehouse_client.signin.flows.assertion import AssertionWay, EnterpriseAssertion, workload_assertion
+from gatehouse_client.signin.flows.callback import CallbackAddress
+from gatehouse_client.signin.flows.code import CodeWay
+from gatehouse_client.signin.flows.device import DeviceWay, qr_code
+from gatehouse_client.signin.flows.flow import SignInTask
+from gatehouse_client.signin.flows.machine import MachineWay
+from gatehouse_client.signin.flows.paste import ReadLine, read_stdin_line
+from gatehouse_client.signin.http.fetch import Fetcher
+from gatehouse_client.signin.http.trace import Trace
+from gatehouse_client.signin.protocol.client import OAuthClient, SigningKey
+from gatehouse_client.signin.protocol.discovery import AuthorizationServer
+from gatehouse_client.signin.protocol.tokens import TokenEndpoint
 from ports import free_port
 
 from .command import Command

@@ -23,10 +23,10 @@ from mcp.client.context import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 
 from gatehouse_client.errors import GatehouseError
-from gatehouse_client.explain import surfacing
-from gatehouse_client.session import CLIENT_INFO, connect
+from gatehouse_client.mcp.explain import surfacing
+from gatehouse_client.mcp.session import CLIENT_INFO, connect
 from gatehouse_client.settings import load_settings
-from gatehouse_client.trace import Trace
+from gatehouse_client.signin.http.trace import Trace
 from ports import free_port
 
 WAYS = {

@@ -1,5 +1,5 @@
 """`python -m gatehouse_client`."""
 
-from .cli import main
+from .cli.app import main
 
 main()

@@ -7,26 +7,26 @@ import time
 from dataclasses import dataclass
 
 from .errors import ConfigurationError, SignInError, UnreachableError
-from .seal import NoSeal, system_seal
 from .settings import Settings, load_settings
-from .signin.assertion import Assertion, AssertionWay, EnterpriseAssertion, workload_assertion
 from .signin.auth import GatehouseAuth
-from .signin.browser import has_screen, open_private_window, open_system_browser
-from .signin.callback import CallbackAddress
-from .signin.client import OAuthClient
-from .signin.code import CodeWay
-from .signin.device import DeviceWay
-from .signin.fetch import Fetcher
-from .signin.machine import MachineWay
-from .signin.network import NetworkGuard
-from .signin.paste import read_stdin_line
+from .signin.flows.assertion import Assertion, AssertionWay, EnterpriseAssertion, workload_assertion
+from .signin.flows.browser import has_screen, open_private_window, open_system_browser
+from .signin.flows.callback import CallbackAddress
+from .signin.flows.code import CodeWay
+from .signin.flows.device import DeviceWay
+from .signin.flows.flow import Say, SignInWay
+from .signin.flows.machine import MachineWay
+from .signin.flows.paste import read_stdin_line
+from .signin.http.fetch import Fetcher
+from .signin.http.network import NetworkGuard
+from .signin.http.trace import Trace
+from .signin.protocol.client import OAuthClient
+from .signin.protocol.registration import ClientStore, PreRegistered, Registration, SelfRegistered
+from .signin.protocol.tokens import TokenEndpoint
 from .signin.provider import Provider, SignInOptions
-from .signin.ready import ReadyTokenAuth
-from .signin.registration import ClientStore, PreRegistered, Registration, SelfRegistered
-from .signin.tokens import TokenEndpoint
-from .signin.way import Say, SignInWay
-from .store import TokenStore
-from .trace import Trace
+from .signin.ready_token import ReadyTokenAuth
+from .storage.sealing import NoSeal, system_seal
+from .storage.store import TokenStore
 
 SignedAuth = GatehouseAuth | ReadyTokenAuth
 """The auth object for an HTTP client: it signs in, or has been given a token."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from .account import Account, SignedAuth
-from .session import connect
+from .mcp.session import connect
 from .settings import Settings
-from .signin.way import Say
-from .trace import Trace
+from .signin.flows.flow import Say
+from .signin.http.trace import Trace
 
 
 def _to_stderr(text: str) -> None:

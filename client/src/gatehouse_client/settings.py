@@ -23,9 +23,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigurationError, foreign
-from .grant import ClientAuthentication
-from .signin.client import SigningKey
-from .signin.urls import is_secure
+from .signin.http.urls import is_secure
+from .signin.protocol.client import SigningKey
+from .storage.grant import ClientAuthentication
 
 ENV_FILE: Final = ".env"
 

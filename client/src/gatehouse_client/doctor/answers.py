@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from ..causes.catalogue import ENTRIES, check_of
 from ..errors import foreign
-from ..signin.authorization import AuthorizationRequest
-from ..signin.discovery import AuthorizationServer
-from ..signin.fetch import Fetcher, Reply
-from .entries import ENTRIES, check_of
+from ..signin.http.fetch import Fetcher, Reply
+from ..signin.protocol.authorization import AuthorizationRequest
+from ..signin.protocol.discovery import AuthorizationServer
 
 _TO_BE_ASKED: Final = frozenset(
     {"login_required", "consent_required", "interaction_required", "account_selection_required"}

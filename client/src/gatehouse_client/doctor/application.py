@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..causes.catalogue import check_of
 from ..errors import ConfigurationError, GatehouseError, SignInError, TokenRefused, UnreachableError
 from ..settings import Settings
-from ..signin.client import OAuthClient
-from ..signin.device import DEVICE_CODE
-from ..signin.discovery import AuthorizationServer
-from ..signin.fetch import Fetcher
-from ..signin.tokens import TokenEndpoint, refusal
+from ..signin.flows.device import DEVICE_CODE
+from ..signin.http.fetch import Fetcher
+from ..signin.protocol.client import OAuthClient
+from ..signin.protocol.discovery import AuthorizationServer
+from ..signin.protocol.tokens import TokenEndpoint, refusal
 from .answers import Answer, Asker
-from .entries import check_of
 from .findings import Record
 
 _UNREAL: Final = "gatehouse-doctor-probe"

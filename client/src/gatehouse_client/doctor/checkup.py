@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..account import Account, fetcher_for
+from ..causes.catalogue import APPLICATION, ENTRIES, OTHERS, SIGN_IN, TENANT
 from ..claims import claims_of
 from ..errors import GatehouseError
-from ..grant import Grant
 from ..settings import Settings
-from ..signin.client import OAuthClient
-from ..signin.discovery import AuthorizationServer
-from ..signin.fetch import Fetcher
+from ..signin.http.fetch import Fetcher
+from ..signin.http.trace import Trace
+from ..signin.protocol.client import OAuthClient
+from ..signin.protocol.discovery import AuthorizationServer
+from ..storage.grant import Grant
 from ..tenant.management import Management
 from ..tenant.settings import load_tenant_settings
-from ..trace import Trace
 from .answers import Asker
 from .application import see_application, see_device, see_token_endpoint
 from .configuration import Wanted, see_configuration
-from .entries import APPLICATION, ENTRIES, OTHERS, SIGN_IN, TENANT
 from .findings import Finding, Record
 from .objects import Objects, read_objects
 from .others import see_documents, see_identifier, see_profile, see_registration, see_third_party

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from ..causes.catalogue import ENTRIES
+from ..cli.terminal import Terminal
 from ..errors import Exit, UsageError
-from ..terminal import Terminal
-from .entries import ENTRIES
 from .findings import Finding, Mark
 from .page import page, section
 
@@ -20,7 +20,7 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
         ConfigurationError: a setting is wrong in itself.
     """
     from ..account import Account  # `explain` needs nothing of all this
-    from ..identity import settings_for
+    from ..cli.identity import settings_for
     from .checkup import examine
 
     for check in skip:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import foreign
-from ..signin.device import DEVICE_CODE
+from ..signin.flows.device import DEVICE_CODE
 from .application import slips
 from .findings import Record
 from .objects import Document, Objects

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .entries import ENTRIES
+from ..causes.catalogue import ENTRIES
 
 
 class Mark(Enum):

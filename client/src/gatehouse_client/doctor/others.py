@@ -7,10 +7,10 @@ from typing import Final
 
 from ..errors import ConfigurationError, SignInError, UnreachableError
 from ..settings import Settings
-from ..signin.client import OAuthClient
-from ..signin.discovery import AuthorizationServer
-from ..signin.fetch import Fetcher
-from ..signin.registration import ClientStore, SelfRegistered
+from ..signin.http.fetch import Fetcher
+from ..signin.protocol.client import OAuthClient
+from ..signin.protocol.discovery import AuthorizationServer
+from ..signin.protocol.registration import ClientStore, SelfRegistered
 from .answers import Asker
 from .application import slips, unreal_api
 from .findings import Record

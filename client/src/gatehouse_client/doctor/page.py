@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from .entries import ENTRIES, Entry
+from ..causes.catalogue import ENTRIES, Entry
 
 _HEAD = """# Troubleshooting
 

@@ -7,12 +7,12 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from ..causes.catalogue import check_of
 from ..errors import SignInError, UnreachableError
-from ..grant import Grant
-from ..signin.challenge import Challenge, bearer_challenge
-from ..signin.discovery import ProtectedResource, choose_issuer, discover_resource
-from ..signin.fetch import Fetcher, Reply
-from .entries import check_of
+from ..signin.http.fetch import Fetcher, Reply
+from ..signin.protocol.challenge import Challenge, bearer_challenge
+from ..signin.protocol.discovery import ProtectedResource, choose_issuer, discover_resource
+from ..storage.grant import Grant
 from .findings import Record
 
 CLOCK_TOLERANCE: Final = 30.0  # seconds

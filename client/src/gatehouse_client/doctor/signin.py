@@ -10,16 +10,16 @@ from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
 from ..account import Account
+from ..causes.catalogue import ENTRIES, SIGN_IN
 from ..claims import decoded
+from ..cli.identity import local
 from ..errors import GatehouseError, TokenRefused
-from ..grant import Grant
-from ..identity import local
-from ..permissions import permissions_of, roles_allow
+from ..mcp.permissions import permissions_of, roles_allow
 from ..settings import Settings
-from ..signin.fetch import Fetcher
-from ..signin.ready import ReadyTokenAuth
-from ..signin.tokens import INVALID_GRANT
-from .entries import ENTRIES, SIGN_IN
+from ..signin.http.fetch import Fetcher
+from ..signin.protocol.tokens import INVALID_GRANT
+from ..signin.ready_token import ReadyTokenAuth
+from ..storage.grant import Grant
 from .findings import Record
 from .server import see_acceptance
 from .tenant import Keys

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import SignInError, UnreachableError, foreign
-from ..signin.discovery import AuthorizationServer, issuer_metadata
-from ..signin.fetch import Fetcher
-from ..signin.urls import require_safe
+from ..signin.http.fetch import Fetcher
+from ..signin.http.urls import require_safe
+from ..signin.protocol.discovery import AuthorizationServer, issuer_metadata
 from .findings import Record
 from .server import note, unreached
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..account import Account
+from ..causes.catalogue import check_of
 from ..errors import ConfigurationError, GatehouseError, TokenRefused, UnreachableError
-from ..grant import Grant
 from ..settings import Settings
-from ..signin.challenge import Challenge
-from ..signin.client import OAuthClient
-from ..signin.discovery import AuthorizationServer
-from ..signin.fetch import Fetcher
-from ..signin.tokens import INVALID_GRANT, TokenEndpoint
+from ..signin.http.fetch import Fetcher
+from ..signin.protocol.challenge import Challenge
+from ..signin.protocol.client import OAuthClient
+from ..signin.protocol.discovery import AuthorizationServer
+from ..signin.protocol.tokens import INVALID_GRANT, TokenEndpoint
+from ..storage.grant import Grant
 from .application import slips
-from .entries import check_of
 from .findings import Record
 
 # In the order in which a tenant looks at them: what it refuses for one has passed those before it.

@@ -10,15 +10,15 @@ from typing import Final
 import httpx2
 
 from ..errors import GatehouseError, TokenRefused, UnreachableError
-from ..grant import Grant
-from ..store import TokenStore
-from ..witness import testify
-from .challenge import Challenge, bearer_challenge
+from ..storage.grant import Grant
+from ..storage.store import TokenStore
+from .http.urls import origin
+from .http_outcome import testify
+from .protocol.challenge import Challenge, bearer_challenge
+from .protocol.tokens import INVALID_GRANT
 from .provider import Provider, SignInOptions
 from .refusals import forbidden, refused_token
-from .tokens import INVALID_GRANT
-from .turns import Turns
-from .urls import origin
+from .single_file import Turns
 
 RENEWAL_PAUSE: Final = 30.0
 """Seconds without a new try after the tenant could not be reached, while the old token still lives."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import TokenRefused
-from ..grant import Grant
-from .challenge import Challenge
-from .client import OAuthClient
-from .discovery import AuthorizationServer, choose_issuer, discover_issuer, discover_resource
-from .fetch import Fetcher
-from .registration import Registration
-from .scope import select_scope
-from .tokens import INVALID_GRANT, TokenEndpoint, TokenResponse
-from .way import SignInTask, SignInWay
+from ..storage.grant import Grant
+from .flows.flow import SignInTask, SignInWay
+from .http.fetch import Fetcher
+from .protocol.challenge import Challenge
+from .protocol.client import OAuthClient
+from .protocol.discovery import AuthorizationServer, choose_issuer, discover_issuer, discover_resource
+from .protocol.registration import Registration
+from .protocol.scope import select_scope
+from .protocol.tokens import INVALID_GRANT, TokenEndpoint, TokenResponse
 
 _UNKNOWN_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
 

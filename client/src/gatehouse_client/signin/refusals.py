@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..doctor.entries import advice, advice_on
+from ..causes.catalogue import advice, advice_on
 from ..errors import ForbiddenError, SignInError, foreign
-from ..grant import Grant
-from .challenge import Challenge
+from ..storage.grant import Grant
+from .protocol.challenge import Challenge
 
 _USERS: Final = "User Management > Users > the user > Roles"
 _MACHINES: Final = "Applications > APIs > the API > Application Access"

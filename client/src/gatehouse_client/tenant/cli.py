@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..commandline import JsonOption, TraceOption, guard
+from ..cli.commandline import JsonOption, TraceOption, guard
+from ..cli.terminal import Terminal
 from ..errors import Exit
-from ..terminal import Terminal
 
 EPILOG = """
 **Exit codes:** as for every command, and of `plan`: 0 no difference · 6 there are differences

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cli.terminal import Terminal
 from ..errors import Exit, GatehouseError, UsageError
-from ..terminal import Terminal
 from .environment import environment, write_environment
+from .existing import Present, load_present
 from .exporting import FORMATS
 from .file import TenantFile, load_tenant_file
 from .management import Management
+from .ownership import Record
 from .planning import Change, Plan
-from .present import Present, load_present
-from .record import Record
 from .removing import Removal, Removals
 from .settings import TenantSettings, load_tenant_settings
 

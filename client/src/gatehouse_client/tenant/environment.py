@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from .existing import Present
 from .file import TenantFile
-from .present import Present
-from .record import write_private
+from .ownership import write_private
 from .settings import TenantSettings
 
 

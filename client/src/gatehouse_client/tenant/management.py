@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigurationError, ForbiddenError, GatehouseError, UnreachableError, foreign
-from ..signin.network import authorities
-from ..trace import Trace
+from ..signin.http.network import authorities
+from ..signin.http.trace import Trace
 from .settings import TenantSettings
 
 if TYPE_CHECKING:

@@ -9,20 +9,10 @@ from typing import Any, Literal
 
 from ..errors import GatehouseError
 from .differences import Difference, differences
+from .existing import API, APPLICATION, CONNECTION, GRANT, ROLE, SETTINGS, USER, Present, grant_key
 from .file import Document, TenantFile
 from .management import Management, arguments
-from .present import (
-    API,
-    APPLICATION,
-    CONNECTION,
-    GRANT,
-    ROLE,
-    SETTINGS,
-    USER,
-    Present,
-    grant_key,
-)
-from .record import Record
+from .ownership import Record
 
 # What cannot be changed once something is there (Auth0: Management API, the PATCH of each).
 _FIXED: Mapping[str, frozenset[str]] = {

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from ..errors import ConfigurationError
+from .existing import API, APPLICATION, CONNECTION, GRANT, ROLE, SETTINGS, USER, GrantKey, Present, grant_key
 from .file import TenantFile
 from .management import Management, arguments
-from .present import API, APPLICATION, CONNECTION, GRANT, ROLE, SETTINGS, USER, GrantKey, Present, grant_key
-from .record import Record
+from .ownership import Record
 
 
 @dataclass(frozen=True)

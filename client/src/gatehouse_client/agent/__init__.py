@@ -1,0 +1,1 @@
+"""The agent: the model, its tools and the conversation."""

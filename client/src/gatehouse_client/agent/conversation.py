@@ -1,0 +1,116 @@
+"""`ask` and `chat`: the person's questions to the agent, and what it does, as lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..account import expects_paste
+from ..cli.terminal import Terminal
+from ..errors import GatehouseError
+from ..mcp.elicitation import Elicitation
+from ..mcp.session import connect, failure
+from ..settings import Settings
+from .models import OFFLINE, chat_model
+
+if TYPE_CHECKING:
+    from .agent import Agent, Event
+
+_THINKING = "Thinking"
+_GOODBYES = frozenset({"exit", "quit", "bye", ":q"})
+
+
+class Conversation:
+    """Questions and answers on a terminal or through pipes."""
+
+    def __init__(self, terminal: Terminal, agent: Agent) -> None:
+        self._terminal = terminal
+        self._agent = agent
+
+    async def turn(self, question: str) -> None:
+        """Ask, and show what the model says and the tool calls as they happen."""
+        from .agent import Spoke, ToolCalled
+
+        terminal = self._terminal
+        calls: list[dict[str, Any]] = []
+        spoken = False
+
+        def tell(event: Event) -> None:
+            nonlocal spoken
+            spoken = isinstance(event, Spoke)
+            if isinstance(event, Spoke):
+                terminal.write(event.text)
+            elif isinstance(event, ToolCalled):
+                calls.append({"tool": event.name, "arguments": event.arguments})
+                terminal.say(f"· {event.name}({_shown(event.arguments)})", "cyan")
+                terminal.activity.show(f"Calling {event.name}")
+            else:
+                if event.failed:
+                    terminal.say(f"· {event.name} failed: {failure(event.name, event.text)}", "yellow")
+                terminal.activity.show(_THINKING)
+
+        with terminal.busy(_THINKING):
+            answer = await self._agent.ask(question, tell)
+        if terminal.as_json:
+            terminal.result_json({"answer": answer, "tool_calls": calls})
+        elif spoken:
+            terminal.end_line()
+        else:
+            terminal.result(answer)
+
+    def run(self, runner: asyncio.Runner) -> None:
+        """Take questions until the input ends. To a person an error is shown, and the conversation goes on.
+
+        Raises:
+            GatehouseError: in a pipe, what the first question that failed raises.
+        """
+        for question in self._questions():
+            try:
+                runner.run(self.turn(question))
+            except GatehouseError as error:
+                if not self._terminal.is_conversation:
+                    raise
+                self._terminal.fail(error)
+
+    def _questions(self) -> Iterator[str]:
+        if not self._terminal.is_conversation:
+            yield from (line.strip() for line in sys.stdin if line.strip())
+            return
+        self._terminal.say("Ask something; an empty line or Ctrl-D ends.", "dim")
+        while question := self._terminal.ask("you> "):
+            if question.lower() in _GOODBYES:
+                return
+            yield question
+
+
+async def open_conversation(terminal: Terminal, settings: Settings) -> Conversation:
+    """Check the model, sign in when needed, and have the agent ready.
+
+    Raises:
+        ConfigurationError: the model cannot be used as things are set.
+        GatehouseError: as `connect`.
+    """
+    with terminal.busy("Loading the agent"):
+        model = chat_model(settings)
+        from .agent import Agent
+
+    with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
+        connection = await connect(settings, say, terminal.trace)
+    if settings.model == OFFLINE:
+        terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")
+    agent = Agent(
+        connection,
+        model,
+        settings,
+        streaming=terminal.is_watched,
+        answer=Elicitation(terminal, connection.url).answer,
+        progress=terminal.activity.progress,
+    )
+    return Conversation(terminal, agent)
+
+
+def _shown(arguments: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())

@@ -1,0 +1,97 @@
+"""What the models' packages raise, as one sentence: what is wrong, what the provider said, what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ..errors import ModelError, foreign
+from ..settings import Settings
+from .models import key_variable
+
+_FAILURES: Final = (
+    ("aiohttp", "ClientError"),
+    ("anthropic", "AnthropicError"),
+    ("google.genai.errors", "APIError"),
+    ("httpx", "HTTPError"),
+    ("httpx2", "HTTPError"),
+    ("langchain_core.exceptions", "LangChainException"),
+    ("langchain_google_genai.chat_models", "ChatGoogleGenerativeAIError"),
+    ("langgraph.errors", "GraphRecursionError"),
+    ("openai", "OpenAIError"),
+    ("requests", "RequestException"),
+)
+
+
+def model_failures() -> tuple[type[Exception], ...]:
+    """What the loaded providers' packages raise when a model does not answer: key, quota, network, bad request."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in _FAILURES)
+    return (TimeoutError, *(failure for failure in found if isinstance(failure, type)))
+
+
+def model_error(settings: Settings, error: Exception) -> ModelError:
+    """The sentence."""
+    causes = list(_causes(error))
+    status = next((status for cause in causes if (status := _status(cause))), None)
+    said = _said(causes)
+    for secret in _secrets(settings):
+        said = said.replace(secret, "***")
+    detail, advice = _explained(settings, status, foreign(said, 500).rstrip(".") or type(error).__name__, causes)
+    return ModelError(f"The model {settings.model} did not answer: {detail}.{f' {advice}' if advice else ''}")
+
+
+def _explained(settings: Settings, status: int | None, said: str, causes: list[BaseException]) -> tuple[str, str]:
+    names = {name for cause in causes for name in (kind.__name__ for kind in type(cause).__mro__)}
+    variable = key_variable(settings) or "the provider's key"
+    if "GraphRecursionError" in names:
+        return "it called tools again and again without coming to an end", "Ask something smaller."
+    if status in (401, 403) or (status == 400 and "API key" in said):
+        return f"the provider refuses the key ({status}: {said})", f"Is {variable} right?"
+    if status == 404:
+        return f"the provider does not know it ({status}: {said})", "Is MODEL right?"
+    if status == 429:
+        return f"quota or rate limit ({status}: {said})", "Try later, or raise the limit at the provider."
+    if status is not None and status >= 500:
+        return f"the provider cannot serve now ({status}: {said})", "Try later."
+    if status is not None:
+        return f"{status}: {said}", ""
+    if any("Timeout" in name for name in names):
+        return f"nothing came for {settings.model_timeout:g} s (MODEL_TIMEOUT)", ""
+    if any(name in ("APIConnectionError", "TransportError", "ClientConnectionError") for name in names):
+        reason = next((str(cause) for cause in reversed(causes) if isinstance(cause, OSError)), said)
+        return f"the provider cannot be reached ({foreign(reason)})", ""
+    return said, ""
+
+
+def _said(causes: list[BaseException]) -> str:
+    """The provider's own words, of whichever error has them."""
+    for cause in causes:
+        body: Any = getattr(cause, "body", None) or getattr(cause, "details", None)
+        inner = body.get("error", body) if isinstance(body, dict) else None
+        message = inner.get("message") if isinstance(inner, dict) else None
+        if isinstance(message, str):
+            return message
+    return next((text for cause in causes if (text := str(cause))), "")
+
+
+def _status(error: BaseException) -> int | None:
+    found = getattr(error, "status_code", None) or getattr(error, "code", None)
+    return found if isinstance(found, int) and 400 <= found < 600 else None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
+    keys = (settings.gemini_api_key, settings.google_api_key, settings.openai_api_key, settings.anthropic_api_key)
+    yield from (key.get_secret_value() for key in keys if key)
+    value = os.environ.get(key_variable(settings) or "")
+    if value:
+        yield value

@@ -1,0 +1,90 @@
+"""What the commands do that need a session with the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ..account import expects_paste
+from ..agent.conversation import open_conversation
+from ..errors import UsageError, foreign
+from ..mcp.arguments import parse_arguments
+from ..mcp.elicitation import Elicitation
+from ..mcp.permissions import needed_by
+from ..mcp.schema import call_form
+from ..mcp.session import Connection, connect, text_of
+from .completion import remember
+from .identity import described, local, settings_for
+from .terminal import Terminal
+
+
+async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
+    """Sign in when the server asks for it, see that it is an MCP server, and say who is signed in."""
+    connection = await _connect(terminal, force=force, **chosen)
+    with terminal.busy(f"Opening a session with {connection.url}"):
+        async with connection.session():
+            grant = connection.auth.grant
+    if terminal.as_json:
+        terminal.result_json(described(connection.url, grant))
+    elif grant is None:
+        terminal.result(f"{connection.url} does not ask for a sign-in.")
+    else:
+        person = f" as {grant.person}" if grant.person else ""
+        until = f" (access until {local(grant.expires_at)})" if grant.expires_at else ""
+        terminal.result(f"Signed in to {connection.url}{person}{until}.")
+
+
+async def tools(terminal: Terminal) -> None:
+    """Show the tools: what each needs, how to call it, what it does."""
+    connection = await _connect(terminal)
+    with terminal.busy(f"Asking {connection.url} for its tools"):
+        async with connection.session() as session:
+            found = await session.tools()
+    settings = settings_for(terminal)
+    remember(settings.gatehouse_home, connection.url, found)
+    if terminal.as_json:
+        terminal.result_json([tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in found])
+        return
+    base = [settings.required_permission] if connection.auth.grant else []
+    rows = [
+        (tool.name, " ".join([*base, *needed_by(tool)]), call_form(tool.input_schema), tool.description or "")
+        for tool in found
+    ]
+    terminal.table(("Tool", "Needs", "Arguments", "Description"), rows)
+
+
+async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: str | None) -> None:
+    """Call a tool, with the arguments typed by its schema, and show its result."""
+    connection = await _connect(terminal)
+    answer = Elicitation(terminal, connection.url).answer
+    with terminal.busy(f"Calling {tool}") as activity:
+        async with connection.session(answer) as session:
+            found = {known.name: known for known in await session.tools()}
+            if tool not in found:
+                raise UsageError(
+                    f"The server has no tool {foreign(tool)}. Its tools are: {foreign(', '.join(found)) or 'none'}."
+                )
+            arguments = parse_arguments(pairs, document, found[tool].input_schema)
+            result = await session.call(tool, arguments, activity.progress)
+    if terminal.as_json:
+        terminal.result_json(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+    else:
+        terminal.result(text_of(result))
+
+
+async def ask(terminal: Terminal, question: str) -> None:
+    """One question to the agent."""
+    conversation = await open_conversation(terminal, settings_for(terminal))
+    await conversation.turn(question)
+
+
+def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
+    """Questions until the input ends; between them the terminal, not the event loop, waits."""
+    conversation = runner.run(open_conversation(terminal, settings_for(terminal)))
+    conversation.run(runner)
+
+
+async def _connect(terminal: Terminal, *, force: bool = False, **chosen: object) -> Connection:
+    settings = settings_for(terminal, **chosen)
+    with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
+        return await connect(settings, say, terminal.trace, force=force)

@@ -1,0 +1,59 @@
+"""Shell completion of tools and their arguments, from what the server's list of tools said last."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typer import Context
+
+from ..errors import GatehouseError, foreign
+
+if TYPE_CHECKING:
+    from mcp_types import Tool
+
+
+def remember(home: Path, server: str, tools: Iterable[Tool]) -> None:
+    """Keep the names. Where nothing can be written there is no completion, and nobody need know."""
+    known = {tool.name: [tool.description or "", [*tool.input_schema.get("properties", {})]] for tool in tools}
+    with contextlib.suppress(OSError):
+        path = _path(home)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8", opener=_private) as file:
+            json.dump({"server": server, "tools": known}, file)
+
+
+def complete_tool(incomplete: str) -> list[tuple[str, str]]:
+    """The tools whose names begin so, each with its description."""
+    known = _known()
+    return [(name, foreign(known[name][0], 80)) for name in known if name.startswith(incomplete)]
+
+
+def complete_argument(context: Context, incomplete: str) -> list[str]:
+    """The arguments of the tool on the command line that begin so, as `key=`."""
+    _, arguments = _known().get(str(context.params.get("tool")), ("", []))
+    return [f"{name}=" for name in arguments if name.startswith(incomplete)]
+
+
+def _known() -> dict[str, Any]:
+    from ..settings import load_settings
+
+    try:
+        settings = load_settings()
+        kept = json.loads(_path(settings.gatehouse_home).read_text(encoding="utf-8"))
+        known: dict[str, Any] = kept["tools"] if kept["server"] == settings.mcp_public_url else {}
+    except (GatehouseError, OSError, ValueError, KeyError, TypeError):
+        return {}
+    return known
+
+
+def _path(home: Path) -> Path:
+    return home / "tools.cache"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

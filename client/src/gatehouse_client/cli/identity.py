@@ -1,0 +1,129 @@
+"""The sign-in that is stored: whose it is, what its token says, how it ends. It needs no session, and so is quick."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from ..account import Account, expects_paste
+from ..claims import claims_of, decoded
+from ..errors import NotSignedIn, UsageError
+from ..mcp.permissions import permissions_of, roles_allow
+from ..settings import Settings, load_settings
+from ..signin.ready_token import ReadyTokenAuth
+from ..storage.grant import Grant
+from .terminal import Terminal
+
+
+def whoami(terminal: Terminal) -> None:
+    """Say who is signed in, what for and until when, without asking anybody.
+
+    Raises:
+        NotSignedIn: nobody is, or the sign-in has run out.
+    """
+    grant = _signed_in(terminal)
+    claims = claims_of(grant.access_token)
+    subject = str(claims.get("sub") or "")
+    if terminal.as_json:
+        terminal.result_json(described(grant.server, grant) | {"subject": subject or None})
+        return
+    shown = {
+        "Person": grant.person or "(the token does not say)",
+        "Subject": subject if subject != grant.person else "",
+        "Server": grant.server,
+        "Tenant": grant.issuer,
+        "Permissions": " ".join(permissions_of(grant)) or "none",
+        "By roles": " ".join(roles_allow(claims)),
+        "Until": _until(grant),
+    }
+    terminal.fields({name: value for name, value in shown.items() if value})
+
+
+async def token(terminal: Terminal, *, raw: bool) -> None:
+    """Show what the access token says; or print the token itself, for another program.
+
+    Raises:
+        NotSignedIn: nobody is signed in.
+        UsageError: the token is not a JWT, so that there is nothing to decode.
+        GatehouseError: as `connect`, when the token has to be renewed.
+    """
+    grant = _signed_in(terminal)
+    if not grant.is_fresh(time.time()):
+        grant = await _renewed(terminal) or grant
+    if raw:
+        terminal.result(grant.access_token)
+        return
+    header, claims = decoded(grant.access_token)
+    if not claims:
+        raise UsageError(
+            "The access token is not a JWT: only the tenant can read it. `gatehouse token --raw` prints it."
+        )
+    terminal.result_json({"header": header, "claims": claims})
+
+
+async def logout(terminal: Terminal) -> None:
+    """Remove the stored sign-in, and revoke it."""
+    settings = settings_for(terminal)
+    removed = await Account.from_settings(settings, terminal.say, terminal.trace).sign_out()
+    if terminal.as_json:
+        terminal.result_json({"server": settings.mcp_public_url, "signed_out": removed})
+    else:
+        terminal.result(f"Signed out of {settings.mcp_public_url}." if removed else "Nobody was signed in.")
+
+
+def settings_for(terminal: Terminal, **chosen: object) -> Settings:
+    """The settings, which may switch the trace on; what was chosen on the command line goes before the others."""
+    settings = load_settings(**chosen)
+    terminal.tracing = terminal.tracing or settings.gatehouse_trace
+    return settings
+
+
+def described(server: str, grant: Grant | None) -> dict[str, object]:
+    """A sign-in as JSON."""
+    if grant is None:
+        return {"server": server, "signed_in": False}
+    return {
+        "server": server,
+        "signed_in": True,
+        "person": grant.person,
+        "issuer": grant.issuer,
+        "scopes": sorted(grant.scopes),
+        "permissions": permissions_of(grant),
+        "expires_at": datetime.fromtimestamp(grant.expires_at, UTC).isoformat() if grant.expires_at else None,
+        "renewable": grant.refresh_token is not None,
+    }
+
+
+def _until(grant: Grant) -> str:
+    then = "then renewed without the browser" if grant.refresh_token else "then a new sign-in"
+    if grant.expires_at is None:
+        return f"the server refuses it, {then}"
+    if not grant.is_alive(time.time()):
+        return f"{local(grant.expires_at)}: the next call renews it without the browser"
+    return f"{local(grant.expires_at)}, {then}"
+
+
+def local(seconds: float) -> str:
+    """A time for a person."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
+def _signed_in(terminal: Terminal) -> Grant:
+    settings = settings_for(terminal)
+    account = Account.from_settings(settings, terminal.say, terminal.trace)
+    if isinstance(ready := account.auth(), ReadyTokenAuth):
+        return ready.grant
+    grant = account.store.load(settings.mcp_public_url, account.provider.owns)
+    if grant is None:
+        raise NotSignedIn(f"Nobody is signed in to {settings.mcp_public_url}: run `gatehouse login`.")
+    if not grant.is_alive(time.time()) and grant.refresh_token is None:
+        raise NotSignedIn(f"The sign-in to {grant.server} has run out: run `gatehouse login`.")
+    return grant
+
+
+async def _renewed(terminal: Terminal) -> Grant | None:
+    from ..mcp.session import connect  # it takes a second to import, and is rarely needed
+
+    settings = settings_for(terminal)
+    with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
+        return (await connect(settings, say, terminal.trace)).auth.grant

@@ -1,0 +1,1 @@
+"""The MCP session: the connection, the arguments of tools, elicitation."""

@@ -1,0 +1,77 @@
+"""What a server asks the person during a call (MCP elicitation), answered on the terminal."""
+
+from __future__ import annotations
+
+import anyio
+from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
+
+from ..cli.terminal import Terminal
+from ..errors import foreign
+from ..signin.flows.browser import open_system_browser
+from .elicitation_form import Field, NotValid, Value, fields_of
+
+_DECLINE = "!decline"
+_CANCEL = "!cancel"
+
+
+class Elicitation:
+    """The person at the terminal. Where nobody sits at one, every question is declined, and that is said.
+
+    Args:
+        server: who asks: the person must see it with each question.
+    """
+
+    def __init__(self, terminal: Terminal, server: str) -> None:
+        self._terminal = terminal
+        self._server = server
+        self._lock = anyio.Lock()  # several may be asked at a time; a person answers one
+
+    async def answer(self, params: ElicitRequestParams) -> ElicitResult:
+        """The person's answer to one question."""
+        async with self._lock:
+            self._terminal.say(f"{self._server} asks: {foreign(params.message, 1000)}", "bold")
+            if not self._terminal.is_conversation:
+                self._terminal.say("Declined: nobody is at a terminal to answer.")
+                return ElicitResult(action="decline")
+            try:
+                if isinstance(params, ElicitRequestURLParams):
+                    return await self._visit(params.url)
+                return await self._fill_in(fields_of(params.requested_schema))
+            except _Refused as refused:
+                return ElicitResult(action="cancel" if refused.cancelled else "decline")
+
+    async def _fill_in(self, fields: list[Field]) -> ElicitResult:
+        self._terminal.say(f"({_DECLINE} says no, {_CANCEL} or Ctrl-D gives up the call)", "dim")
+        if not fields and not await self._agreed("Agree? (yes or no): "):
+            raise _Refused(cancelled=False)
+        answers = [(field.name, await self._value(field)) for field in fields]
+        return ElicitResult(action="accept", content={name: value for name, value in answers if value is not None})
+
+    async def _visit(self, url: str) -> ElicitResult:
+        self._terminal.say(f"It wants you to open this address in your browser:\n{foreign(url, 4000)}")
+        if not await self._agreed("Open it? (yes or no): "):
+            raise _Refused(cancelled=False)
+        open_system_browser(url, lambda: self._terminal.say("No browser could be opened here: open it yourself."))
+        return ElicitResult(action="accept")
+
+    async def _agreed(self, prompt: str) -> bool:
+        return await self._value(Field("", {"type": "boolean"}, required=True), prompt) is True
+
+    async def _value(self, field: Field, prompt: str = "") -> Value:
+        """What the person means; asked again until it is valid."""
+        while True:
+            reply = await self._terminal.reply(f"  {prompt or field.prompt}")
+            if reply is None or reply in (_DECLINE, _CANCEL):
+                raise _Refused(cancelled=reply != _DECLINE)
+            try:
+                return field.parse(reply)
+            except NotValid as problem:
+                self._terminal.say(f"  {problem}", "yellow")
+
+
+class _Refused(Exception):
+    """The person does not answer."""
+
+    def __init__(self, *, cancelled: bool) -> None:
+        super().__init__()
+        self.cancelled = cancelled

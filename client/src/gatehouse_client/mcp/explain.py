@@ -1,0 +1,68 @@
+"""From what the SDK raises to what happened: one sentence in place of nested exception groups."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import httpx2
+from mcp import MCPError
+from pydantic import ValidationError
+
+from ..causes.catalogue import advice_on
+from ..errors import GatehouseError, ToolError, UnreachableError, foreign
+from ..signin.http_outcome import Witness, witnessing
+
+
+@contextmanager
+def surfacing(url: str) -> Generator[Witness]:
+    """Replace what the SDK and its task groups raise by the error that explains it."""
+    with witnessing() as witness:
+        try:
+            yield witness
+        except (ExceptionGroup, MCPError, httpx2.HTTPError, RuntimeError, ValidationError) as error:
+            reason = _reason(error, witness, url)
+            if reason is None:
+                raise
+            raise reason from error
+
+
+def _reason(error: BaseException, witness: Witness, url: str) -> GatehouseError | None:
+    causes = list(_causes(error))
+    ours = next((cause for cause in causes if isinstance(cause, GatehouseError)), witness.error)
+    if ours is not None:
+        return ours
+    for cause in causes:
+        if isinstance(cause, httpx2.TimeoutException):
+            return UnreachableError(f"{url} did not answer in time ({type(cause).__name__}). Is it overloaded?")
+        if isinstance(cause, httpx2.HTTPError):
+            detail = foreign(str(cause)) or type(cause).__name__
+            return UnreachableError(f"{url} cannot be reached: {detail}. Is the server running?")
+    refusals = (cause for cause in causes if isinstance(cause, MCPError))
+    refusal = next(refusals, None)
+    if refusal is not None:
+        return _refused(refusal, witness, url)
+    if any(isinstance(cause, ValidationError) for cause in causes):
+        return ToolError(f"{url} answered with something that is not MCP: is it the address of an MCP server?")
+    return None
+
+
+def _refused(error: MCPError, witness: Witness, url: str) -> GatehouseError:
+    message = foreign(error.message)
+    if witness.status is not None and (witness.status >= 500 or witness.status == 429):
+        return UnreachableError(f"{url} cannot serve now: it answered {witness.status} ({message}).")
+    if witness.status == 421:
+        return UnreachableError(f"{url} answered 421 ({message}). {advice_on('hosts')}")
+    if witness.status == 404:
+        return UnreachableError(f"{url} answered 404 ({message}): is it the address of an MCP server?")
+    status = f" (HTTP {witness.status})" if witness.status else ""
+    return ToolError(f"The server refused the call: {message}{status}.")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    yield error
+    for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _causes(inner)
+    cause = error.__cause__ or error.__context__
+    if cause is not None:
+        yield from _causes(cause)

@@ -1,0 +1,83 @@
+"""With an assertion that somebody else has issued (RFC 7523 section 2.1): a workload's JWT, or an identity assertion
+of the enterprise's identity provider (MCP extension "Enterprise-managed authorization")."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ...errors import SignInError
+from ..http.fetch import Fetcher
+from ..protocol.client import OAuthClient
+from ..protocol.tokens import TokenEndpoint, TokenResponse, refusal
+from .flow import SignInTask
+
+JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant type
+ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a token type
+ID_JAG: Final = "urn:ietf:params:oauth:token-type:id-jag"
+
+Assertion = Callable[[SignInTask], Awaitable[str]]
+"""Gets the assertion to present for a task."""
+
+
+@dataclass(frozen=True)
+class AssertionWay:
+    """Presents the assertion at the tenant's token endpoint. A refusal is final: nothing else is tried."""
+
+    tokens: TokenEndpoint
+    assertion: Assertion
+
+    grant_types = (JWT_BEARER,)
+
+    async def sign_in(self, task: SignInTask) -> TokenResponse:
+        form = {"grant_type": JWT_BEARER, "assertion": await self.assertion(task), **task.target}
+        return await self.tokens.request(task.client, task.server, form)
+
+
+def workload_assertion(read: Callable[[], str]) -> Assertion:
+    """The JWT that the platform gives the workload; read anew each time, since platforms replace it."""
+
+    async def present(_: SignInTask) -> str:
+        return read()
+
+    return present
+
+
+@dataclass(frozen=True)
+class EnterpriseAssertion:
+    """The identity provider's assertion for this very tenant and server, in exchange for the person's ID token there
+    (RFC 8693).
+
+    Attributes:
+        token_endpoint: the identity provider's.
+        client: ours at the identity provider.
+        id_token: of the person's sign-in there.
+    """
+
+    fetch: Fetcher
+    token_endpoint: str
+    client: OAuthClient
+    id_token: str
+
+    async def __call__(self, task: SignInTask) -> str:
+        scope = {"scope": task.scope} if task.scope else {}
+        form = {
+            "grant_type": TOKEN_EXCHANGE,
+            "requested_token_type": ID_JAG,
+            "subject_token": self.id_token,
+            "subject_token_type": ID_TOKEN,
+            "audience": task.server.issuer,
+            "resource": task.resource,
+            "client_id": self.client.client_id,
+            **scope,
+        }
+        reply = await self.fetch.post(self.token_endpoint, form)
+        document = reply.json() or {}
+        if reply.status != 200:
+            raise refusal(reply, document, self.token_endpoint)
+        assertion = document.get("access_token")
+        if document.get("issued_token_type") != ID_JAG or not isinstance(assertion, str) or not assertion:
+            raise SignInError(f"{self.token_endpoint} did not answer with an identity assertion ({ID_JAG}).")
+        return assertion

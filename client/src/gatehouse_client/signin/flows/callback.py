@@ -1,0 +1,219 @@
+"""The listener that the tenant sends the browser back to (RFC 8252 section 7.3): one use, then it is gone."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import anyio
+import h11
+from anyio.abc import SocketStream
+
+from ...errors import ConfigurationError, SignInDenied, SignInError, foreign
+from ..protocol.authorization import StrayCallback
+from . import pages
+from .pages import Page
+
+REQUEST_TIMEOUT: Final = 10.0  # seconds; browsers open connections that they never use
+_MAX_REQUEST: Final = 32 * 1024  # bytes
+
+Answer = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class CallbackAddress:
+    """Where the answer arrives.
+
+    Attributes:
+        uri: what the tenant redirects to; only its path matters to the listener.
+        host: the address to listen on; None is this machine's loopback addresses only.
+        port: the port to listen on (in a container the published port may be another than the URI's).
+    """
+
+    uri: str
+    port: int
+    host: str | None = None
+
+
+@dataclass
+class CallbackListener:
+    """Waits for the one answer that `read` accepts.
+
+    Attributes:
+        read: takes the query of a request and returns the code; raises `StrayCallback` for what is to be ignored, or
+            a `SignInError` that ends the wait.
+    """
+
+    address: CallbackAddress
+    read: Callable[[Answer], str]
+    _done: anyio.Event = field(default_factory=anyio.Event, init=False)
+    _outcome: str | SignInError | None = field(default=None, init=False, repr=False)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        """Listen for the time of the context.
+
+        Raises:
+            ConfigurationError: the port is taken, or may not be listened on.
+        """
+        async with AsyncExitStack() as stack:
+            listeners = [await stack.enter_async_context(one) for one in await _listeners(self.address)]
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            for listener in listeners:
+                tasks.start_soon(listener.serve, self._serve)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def wait(self, patience: float) -> None:
+        """Wait for the answer, for at most `patience` seconds."""
+        with anyio.move_on_after(patience):
+            await self._done.wait()
+
+    def code(self) -> str:
+        """The code that has come.
+
+        Raises:
+            SignInError: none has, or the answer was refused.
+        """
+        if self._outcome is None:
+            raise SignInError(
+                f"Nobody signed in in time: no answer came to {self.address.uri}. Run it again when you are ready; if"
+                " you did sign in, the answer did not reach this machine (`gatehouse login --paste` takes it by hand)."
+                " If the browser showed an error of the tenant: `gatehouse doctor`."
+            )
+        if isinstance(self._outcome, SignInError):
+            raise self._outcome
+        return self._outcome
+
+    def offer(self, answer: Answer) -> bool:
+        """Take an answer that came another way, such as the person's clipboard; False when there has been one.
+
+        Raises:
+            StrayCallback: it is no answer to our request.
+        """
+        if self._outcome is not None:
+            return False
+        try:
+            self._outcome = self.read(answer)
+        except SignInError as error:
+            self._outcome = error
+        self._done.set()
+        return True
+
+    def give_up(self) -> None:
+        """No answer can come any more."""
+        self._done.set()
+
+    async def _serve(self, stream: SocketStream) -> None:
+        async with stream:
+            with anyio.move_on_after(REQUEST_TIMEOUT):
+                try:
+                    await self._exchange(stream)
+                except (anyio.BrokenResourceError, anyio.ClosedResourceError, h11.ProtocolError):
+                    return  # the browser went away, or it is no browser
+
+    async def _exchange(self, stream: SocketStream) -> None:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_REQUEST)
+        request = await _request(connection, stream)
+        if request is None:
+            return
+        waiting = self._outcome is None
+        page, detail = self._page(request)
+        try:
+            await _reply(connection, stream, page, page.html(detail))
+        finally:
+            # Only after the page was sent: the end of the wait closes every connection.
+            if waiting and self._outcome is not None:
+                self._done.set()
+
+    def _page(self, request: h11.Request) -> tuple[Page, str]:
+        target = urlsplit(request.target.decode("ascii", "replace"))
+        if request.method != b"GET" or target.path != (urlsplit(self.address.uri).path or "/"):
+            return pages.NOT_FOUND, ""
+        if self._outcome is not None:
+            return pages.STRAY, ""
+        try:
+            self._outcome = self.read(parse_qsl(target.query, keep_blank_values=True))
+        except StrayCallback:
+            return pages.STRAY, ""
+        except SignInDenied as denied:
+            self._outcome = denied
+            return pages.DENIED, str(denied)
+        except SignInError as failed:
+            self._outcome = failed
+            return pages.FAILED, str(failed)
+        return pages.SUCCESS, ""
+
+
+def query_of(text: str) -> Answer:
+    """The query of a redirected URL as a person copies it, whole or in part."""
+    _, mark, query = text.partition("?")
+    return parse_qsl((query if mark else text).partition("#")[0], keep_blank_values=True)
+
+
+async def _request(connection: h11.Connection, stream: SocketStream) -> h11.Request | None:
+    while True:
+        event = connection.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is not h11.NEED_DATA:
+            return None
+        try:
+            connection.receive_data(await stream.receive())
+        except anyio.EndOfStream:
+            return None
+
+
+async def _reply(connection: h11.Connection, stream: SocketStream, page: Page, body: bytes) -> None:
+    headers = [*pages.HEADERS.items(), ("Content-Length", str(len(body))), ("Connection", "close")]
+    reason = HTTPStatus(page.status).phrase.encode()
+    response = h11.Response(status_code=page.status, headers=headers, reason=reason)
+    for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+        await stream.send(connection.send(event) or b"")
+    await stream.send_eof()
+
+
+async def _listeners(address: CallbackAddress) -> list[anyio.abc.Listener[SocketStream]]:
+    """On both loopback addresses (a browser may try either for `localhost`), or on the configured one."""
+    if address.host is not None:
+        return [await _listener(address, address.host)]
+    listeners = [await _listener(address, "127.0.0.1")]
+    if socket.has_ipv6:
+        try:
+            listeners.append(await _listener(address, "::1"))
+        except _NoSuchAddress:
+            pass
+        except ConfigurationError:
+            await listeners[0].aclose()
+            raise
+    return listeners
+
+
+class _NoSuchAddress(Exception):
+    pass
+
+
+async def _listener(address: CallbackAddress, host: str) -> anyio.abc.Listener[SocketStream]:
+    try:
+        return await anyio.create_tcp_listener(local_host=host, local_port=address.port)
+    except OSError as error:
+        if host == "::1" and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL):
+            raise _NoSuchAddress from error
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {address.port}, which the sign-in's callback needs, is taken by another program (on macOS often"
+                " AirPlay Receiver). Stop it, or set OAUTH_CALLBACK_PORT and OAUTH_CALLBACK_URI to another port and"
+                " add that URI to the application's Allowed Callback URLs."
+            ) from error
+        raise ConfigurationError(
+            f"The sign-in's callback cannot listen on {host} port {address.port}: {foreign(str(error))}. Check"
+            " OAUTH_CALLBACK_HOST and OAUTH_CALLBACK_PORT."
+        ) from error

@@ -1,0 +1,106 @@
+"""Authorization code with PKCE: a browser, and the answer by the callback or from the person's clipboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+
+from ...errors import ConfigurationError, foreign
+from ..http.trace import Trace, masked, masked_url
+from ..protocol.authorization import AuthorizationRequest, StrayCallback
+from ..protocol.tokens import TokenEndpoint, TokenResponse
+from .browser import OpenBrowser, open_system_browser
+from .callback import CallbackAddress, CallbackListener, query_of
+from .flow import Say, SignInTask
+from .paste import ReadLine
+
+
+@dataclass(frozen=True)
+class CodeWay:
+    """The person signs in with a browser, here or elsewhere.
+
+    Attributes:
+        timeout: seconds to wait for the person.
+        open_browser: opens the browser; None leaves that to the person.
+        read_line: reads what the person pastes: where their browser ended, when it cannot reach this machine. The
+            first good answer counts, that or the callback's. None where nobody can paste.
+    """
+
+    tokens: TokenEndpoint
+    callback: CallbackAddress
+    say: Say
+    trace: Trace
+    timeout: float
+    open_browser: OpenBrowser | None = open_system_browser
+    read_line: ReadLine | None = None
+
+    grant_types = ("authorization_code", "refresh_token")
+
+    async def sign_in(self, task: SignInTask) -> TokenResponse:
+        request = AuthorizationRequest.to(
+            task.server, client_id=task.client.client_id, redirect_uri=self.callback.uri, target=task.target
+        )
+        listener = CallbackListener(self.callback, partial(self._read, request))
+        async with AsyncExitStack() as stack:
+            listening = await self._listen(listener, stack)
+            self._show(request.url)
+            if self.read_line is not None:
+                tasks = await stack.enter_async_context(anyio.create_task_group())
+                stack.callback(tasks.cancel_scope.cancel)
+                tasks.start_soon(self._take_pasted, listener, self.read_line, listening)
+            await listener.wait(self.timeout)
+        code = listener.code()  # out here, where no task group wraps what it raises
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.callback.uri,
+            "code_verifier": request.verifier,
+            "resource": task.resource,
+        }
+        return await self.tokens.request(task.client, task.server, form)
+
+    async def _listen(self, listener: CallbackListener, stack: AsyncExitStack) -> bool:
+        """Whether the callback is listened for, as it must be where nobody can paste."""
+        try:
+            await stack.enter_async_context(listener.listening())
+        except ConfigurationError as error:
+            if self.read_line is None:
+                raise
+            self.say(str(error))
+            return False
+        return True
+
+    def _show(self, url: str) -> None:
+        minutes = f"waiting up to {self.timeout / 60:.0f} min"
+        if self.open_browser is None:
+            self.say(f"Open this address in a browser and sign in ({minutes}):")
+        else:
+            self.say(f"Sign in with your browser ({minutes}). If it does not open:")
+        self.say(url)
+        self.trace.note("→", f"browser GET {masked_url(url)}")
+        if self.open_browser is not None:
+            self.open_browser(url, self._browser_failed)
+        if self.read_line is not None:
+            self.say("If the browser cannot reach this machine in the end, paste the address where it ended here:")
+
+    async def _take_pasted(self, listener: CallbackListener, read_line: ReadLine, listening: bool) -> None:
+        """Offer what the person pastes to the listener, until it takes one."""
+        while (line := await read_line()) is not None:
+            try:
+                if line and listener.offer(query_of(line)):
+                    return
+            except StrayCallback:
+                self.say(f"That is not the answer to this sign-in. It begins with {self.callback.uri}?")
+        if not listening:
+            listener.give_up()
+
+    def _read(self, request: AuthorizationRequest, answer: Sequence[tuple[str, str]]) -> str:
+        self.trace.note("←", f"browser GET {self.callback.uri}?{foreign(masked(answer))}")
+        return request.code_in(answer)
+
+    def _browser_failed(self) -> None:
+        self.say("No browser could be opened here: open the address above in one.")

@@ -1,0 +1,1 @@
+"""The HTTP client of the sign-in: fetching, network settings, URLs and the trace."""

@@ -1,0 +1,187 @@
+"""The sign-in's own HTTP: bounded in time and size, without credentials of others, redirects only within an origin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import anyio
+import httpx2
+
+from ...causes.catalogue import advice
+from ...errors import SignInError, UnreachableError, foreign
+from .network import NetworkGuard, authorities
+from .trace import Trace
+from .urls import is_secure, origin
+
+MAX_BODY: Final = 256 * 1024  # bytes; real metadata documents have less than 10 KiB
+MAX_REDIRECTS: Final = 3
+TIMEOUT: Final = 15.0  # seconds, for a whole exchange
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, read to its end."""
+
+    url: str
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+
+    def json(self) -> dict[str, Any] | None:
+        """The body if it is a JSON object, else None."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+class Fetcher:
+    """Requests to the tenant and to the metadata of the server.
+
+    Args:
+        trace: told of each exchange.
+        transport: another way to the network, for tests.
+        guard: which addresses may be connected to; None is for tests without a network.
+        ca_file: authorities to trust besides the usual ones.
+    """
+
+    def __init__(
+        self,
+        trace: Trace | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        guard: NetworkGuard | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        self._trace = trace or Trace()
+        self._transport = transport
+        self._guard = guard
+        self._ca_file = ca_file
+
+    @property
+    def private_network(self) -> bool:
+        """Whether servers may name private addresses."""
+        return self._guard is not None and self._guard.private_network
+
+    async def get(self, url: str) -> Reply:
+        """Get a JSON document.
+
+        Raises:
+            UnreachableError: no answer, or none within `TIMEOUT`.
+            SignInError: the answer is larger than `MAX_BODY`, or the address is one that may not be connected to.
+        """
+        reply = await self._exchange(_request("GET", url))
+        for _ in range(MAX_REDIRECTS):
+            target = _redirect(reply)
+            if target is None:
+                break
+            reply = await self._exchange(_request("GET", target))
+        return reply
+
+    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Reply:
+        """Post a form. Never follows a redirect: the form has secrets.
+
+        Raises:
+            UnreachableError, SignInError: as `get`.
+        """
+        return await self._exchange(_request("POST", url, data=form, headers=headers))
+
+    async def post_json(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
+        """Post a JSON object. Never follows a redirect.
+
+        Raises:
+            UnreachableError, SignInError: as `get`.
+        """
+        return await self._exchange(_request("POST", url, json=document, headers=headers))
+
+    async def _exchange(self, request: httpx2.Request) -> Reply:
+        url = str(request.url)
+        try:
+            with anyio.fail_after(TIMEOUT):
+                return await self._send(request, await self._guard.addresses(url) if self._guard else [])
+        except (httpx2.TimeoutException, TimeoutError) as error:
+            raise UnreachableError(f"{_place(url)} did not answer within {TIMEOUT:.0f} s.") from error
+        except httpx2.HTTPError as error:
+            detail = foreign(str(error)) or type(error).__name__
+            known = advice(detail, otherwise="Is it running?")
+            raise UnreachableError(f"{_place(url)} cannot be reached: {detail}.{known}") from error
+
+    async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
+        url = str(request.url)
+        async with httpx2.AsyncClient(
+            transport=self._transport, verify=authorities(self._ca_file), timeout=TIMEOUT, follow_redirects=False
+        ) as client:
+            self._trace.sent(request)
+            response = await _connected(client, request, addresses)
+            try:
+                body = await _bounded(response, url)
+            finally:
+                await response.aclose()
+            reply = Reply(url, response.status_code, response.headers, body)
+            self._trace.received(response, _facts(reply))
+            return reply
+
+
+def _request(
+    method: str,
+    url: str,
+    *,
+    data: Mapping[str, str] | None = None,
+    json: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx2.Request:
+    accept = {"Accept": "application/json", **(headers or {})}
+    try:
+        return httpx2.Request(method, url, data=data, json=json, headers=accept)
+    except httpx2.InvalidURL as error:
+        raise UnreachableError(f"{foreign(url)} cannot be reached: {foreign(str(error))}.") from error
+
+
+async def _connected(client: httpx2.AsyncClient, request: httpx2.Request, addresses: Sequence[str]) -> httpx2.Response:
+    """Send `request` to the first of the addresses that takes it; without any, to where its name leads."""
+    for address in addresses[:-1]:
+        with suppress(httpx2.ConnectError):
+            return await client.send(_pinned(request, address), stream=True)
+    return await client.send(_pinned(request, addresses[-1]) if addresses else request, stream=True)
+
+
+def _pinned(request: httpx2.Request, address: str) -> httpx2.Request:
+    """The same request to an address that was checked; TLS still asks for, and verifies, the name."""
+    url, extensions = request.url.copy_with(host=address), {**request.extensions, "sni_hostname": request.url.host}
+    return httpx2.Request(request.method, url, headers=request.headers, content=request.content, extensions=extensions)
+
+
+async def _bounded(response: httpx2.Response, url: str) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise SignInError(f"{_place(url)} answered with more than {MAX_BODY // 1024} KiB; it was not read further.")
+    return bytes(body)
+
+
+def _redirect(reply: Reply) -> str | None:
+    location = reply.headers.get("location")
+    if reply.status not in (301, 302, 303, 307, 308) or not location:
+        return None
+    target = urljoin(reply.url, location)
+    return target if is_secure(target) and origin(target) == origin(reply.url) else None
+
+
+def _facts(reply: Reply) -> str:
+    """What a person wants to see of an answer, and may."""
+    shown = ("error", "error_description", "token_type", "scope", "expires_in", "resource", "issuer")
+    document = reply.json() or {}
+    facts = {name: document[name] for name in (*shown, "authorization_servers") if name in document}
+    return json.dumps(facts, ensure_ascii=False) if facts else ""
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{foreign(parts.netloc)}"

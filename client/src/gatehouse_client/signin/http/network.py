@@ -1,0 +1,167 @@
+"""Which addresses the sign-in may connect to (MCP security best practices, "SSRF"; RFC 9728 section 7.7).
+
+A server names URLs that the client then fetches. Nobody may name an address that is nearer to this machine than their
+own: a public server no private one, a private one not this machine. Names are resolved first, and the connection goes
+to the very addresses that were checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import ssl
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterable
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import httpx2
+
+from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str], Awaitable[list[str]]]
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class Nearness(IntEnum):
+    """How near to this machine an address is."""
+
+    PUBLIC = 0
+    PRIVATE = 1
+    LOOPBACK = 2
+    FORBIDDEN = 3
+    """Link-local (where clouds keep their metadata), multicast and the like: nobody may name these."""
+
+
+def authorities(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Whom TLS trusts: the system's authorities (in their place those of SSL_CERT_FILE, where it is set), and those of
+    `ca_file`. Reading them takes longer than most requests, so that it is done once.
+
+    Raises:
+        ConfigurationError: a file has no certificates.
+    """
+    return _read_authorities(ca_file, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _read_authorities(ca_file: Path | None, in_place: str | None, _: str | None) -> ssl.SSLContext:
+    try:
+        context = httpx2.create_ssl_context()
+    except OSError as error:
+        raise _no_certificates("SSL_CERT_FILE", in_place, error) from error
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise _no_certificates("AUTH0_CA_FILE", ca_file, error) from error
+    return context
+
+
+def _no_certificates(name: str, path: object, error: OSError) -> ConfigurationError:
+    seen = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+    return ConfigurationError(f"{name} is {str(path)!r}: it must be a file with certificates in PEM ({seen}).")
+
+
+async def system_addresses(host: str) -> list[str]:
+    """The addresses of a name, by the system's resolver.
+
+    Raises:
+        OSError: there are none.
+    """
+    found = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class NetworkGuard:
+    """Says where a connection may go.
+
+    Args:
+        trusted: URLs that the person configured. Their hosts may be anywhere, and decide how near others may be.
+        private_network: whether a public server may name private addresses, too (an intranet's split DNS).
+    """
+
+    def __init__(
+        self, trusted: Iterable[str], *, private_network: bool = False, resolve: Resolve = system_addresses
+    ) -> None:
+        self._trusted = {host for url in trusted if (host := urlsplit(url).hostname)}
+        self.private_network = private_network
+        self._resolve = resolve
+
+    async def addresses(self, url: str) -> list[str]:
+        """The addresses to connect to for `url`; empty where the name itself is to be used: behind a proxy, which
+        resolves by itself, and for names of this machine and addresses.
+
+        Raises:
+            SignInError: one of them is nearer than it may be.
+            UnreachableError: the name has no address.
+        """
+        host = urlsplit(url).hostname or ""
+        if host in self._trusted or _through_proxy(url, host):
+            return []
+        found = await self._resolved(host)
+        allowed = await self._allowed()
+        for address in found:
+            if nearness(address) > allowed:
+                raise SignInError(
+                    f"{foreign(host)} is at {address}: a server must not send the sign-in to an address that is nearer"
+                    " to this machine than its own. Is it your intranet? Then set GATEHOUSE_PRIVATE_NETWORK=1."
+                )
+        return [] if literal_address(host) else found
+
+    async def _allowed(self) -> Nearness:
+        """As near as the nearest of the trusted hosts."""
+        allowed = Nearness.PRIVATE if self.private_network else Nearness.PUBLIC
+        for host in self._trusted:
+            for address in await self._resolved(host):
+                allowed = max(allowed, nearness(address))
+        return min(allowed, Nearness.LOOPBACK)
+
+    async def _resolved(self, host: str) -> list[str]:
+        literal = literal_address(host)
+        if literal:
+            return [literal]
+        try:
+            return await self._resolve(host)
+        except (OSError, UnicodeError) as error:
+            raise UnreachableError(f"{foreign(host)} cannot be reached: its name has no address.") from error
+
+
+def nearness(address: str) -> Nearness:
+    """How near an address is; an IPv4 address inside an IPv6 one counts as itself."""
+    parsed = _unmapped(ipaddress.ip_address(address.partition("%")[0]))
+    if parsed.is_loopback:
+        return Nearness.LOOPBACK
+    if parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified or parsed.is_reserved:
+        return Nearness.FORBIDDEN
+    return Nearness.PUBLIC if parsed.is_global else Nearness.PRIVATE
+
+
+def _unmapped(address: Address) -> Address:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped or address.sixtofour:
+            return address.ipv4_mapped or address.sixtofour or address
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def literal_address(host: str) -> str | None:
+    """The address that `host` is without asking a resolver."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return None
+
+
+def _through_proxy(url: str, host: str) -> bool:
+    proxies = urllib.request.getproxies()
+    return bool((proxies.get(urlsplit(url).scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(host))

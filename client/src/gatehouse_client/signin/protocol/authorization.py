@@ -1,0 +1,112 @@
+"""The authorization request and the answer to it (RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from ...causes.catalogue import advice
+from ...errors import SignInDenied, SignInError, foreign
+from .discovery import AuthorizationServer
+
+
+class StrayCallback(Exception):
+    """A request to the callback that is no answer to ours. It is not acted on."""
+
+
+def pkce_challenge(verifier: str) -> str:
+    """The S256 code challenge (RFC 7636 section 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
+
+
+@dataclass(frozen=True)
+class AuthorizationRequest:
+    """One request: what was sent is what the answer is checked against.
+
+    Attributes:
+        issuer: whom it went to.
+        iss_promised: whether the authorization server says that it always names itself in the answer.
+        state, verifier: fresh secrets of this request.
+    """
+
+    endpoint: str
+    issuer: str
+    iss_promised: bool
+    parameters: Mapping[str, str]
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
+
+    @classmethod
+    def to(
+        cls,
+        server: AuthorizationServer,
+        *,
+        client_id: str,
+        redirect_uri: str,
+        target: Mapping[str, str],
+    ) -> AuthorizationRequest:
+        """A request for a token for `target` (see `SignInTask.target`)."""
+        parameters = {
+            "response_type": "code",
+            "client_id": client_id,
+            "redirect_uri": redirect_uri,
+            **target,
+        }
+        promised = server.authorization_response_iss_parameter_supported
+        return cls(server.authorization_endpoint, server.issuer, promised, parameters)
+
+    @property
+    def url(self) -> str:
+        """What the browser opens. A query of the endpoint itself is kept (RFC 6749 section 3.1)."""
+        parts = urlsplit(self.endpoint)
+        ours = {
+            **self.parameters,
+            "state": self.state,
+            "code_challenge": pkce_challenge(self.verifier),
+            "code_challenge_method": "S256",
+        }
+        theirs = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in ours]
+        return urlunsplit(parts._replace(query=urlencode([*theirs, *ours.items()]), fragment=""))
+
+    def code_in(self, answer: Sequence[tuple[str, str]]) -> str:
+        """The authorization code of an answer, after everything else about it was checked.
+
+        Args:
+            answer: names and values of the callback's query.
+
+        Raises:
+            StrayCallback: the `state` is not ours, or a parameter comes twice (RFC 6749 section 3.1).
+            SignInError: the issuer is not the one asked (RFC 9207 section 2.4; nothing else of such an answer is
+                believed or shown), the authorization server reports an error, or there is no code.
+            SignInDenied: it reports `access_denied`.
+        """
+        values = dict(answer)
+        state = values.get("state", "").encode("utf-8", "surrogateescape")
+        if len(values) != len(answer) or not hmac.compare_digest(state, self.state.encode("ascii")):
+            raise StrayCallback
+        self._check_issuer(values.get("iss"))
+        if "error" in values:
+            raise _refusal(values["error"], values.get("error_description", ""), self.issuer)
+        if not values.get("code"):
+            raise SignInError(f"{self.issuer} sent the browser back without a code and without an error.")
+        return values["code"]
+
+    def _check_issuer(self, iss: str | None) -> None:
+        if iss is None and self.iss_promised:
+            raise SignInError(
+                f"The answer does not name its issuer, though {self.issuer} says that it always does (RFC 9207):"
+                " it is not believed."
+            )
+        if iss is not None and iss != self.issuer:
+            raise SignInError(f"The answer does not come from {self.issuer}, which was asked (RFC 9207): not believed.")
+
+
+def _refusal(error: str, description: str, issuer: str) -> SignInError:
+    said = f"{foreign(error, 80)}: {foreign(description)}" if description else foreign(error, 80)
+    kind = SignInDenied if error == "access_denied" else SignInError
+    return kind(f"{issuer} did not let you sign in ({said}).{advice(said)}")

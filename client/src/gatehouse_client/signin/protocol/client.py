@@ -1,0 +1,135 @@
+"""The client as the tenant knows it, and how it authenticates (RFC 6749 section 2.3, RFC 7523 section 2.2)."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote_plus
+
+from ...errors import ConfigurationError, foreign
+from ...storage.grant import ClientAuthentication
+from .discovery import AuthorizationServer
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_LIFETIME: Final = 60  # seconds; Auth0 takes up to 300
+
+_ALGORITHMS: Final = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
+
+
+class SigningKey:
+    """A private key that signs client assertions.
+
+    Who has none need not load cryptography, which takes longer than most commands.
+
+    Attributes:
+        algorithm: the one that goes with the kind of key, such as RS256.
+    """
+
+    def __init__(self, key: RSAKey | ECKey | OKPKey, algorithm: str) -> None:
+        self.key = key
+        self.algorithm = algorithm
+
+    @classmethod
+    def from_pem(cls, pem: str) -> SigningKey:
+        """The key of a PEM file.
+
+        Raises:
+            ValueError: it is no private key of a kind that can sign.
+        """
+        from joserfc.errors import JoseError
+        from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+        for kind in (RSAKey, ECKey, OKPKey):
+            try:
+                key: RSAKey | ECKey | OKPKey = kind.import_key(pem)
+            except (ValueError, JoseError, TypeError):
+                continue
+            name = str(key.as_dict(private=False).get("crv", key.key_type))
+            if key.is_private and name in _ALGORITHMS:
+                return cls(key, _ALGORITHMS[name])
+        raise ValueError("it must be a private key in PEM: RSA, EC (P-256, P-384, P-521) or Ed25519")
+
+    def assertion(self, client_id: str, issuer: str, now: float) -> str:
+        """A client assertion, for one use, now (RFC 7523 section 3; its audience is the issuer, as 7523bis has it)."""
+        from joserfc import jwt
+
+        claims = {
+            "iss": client_id,
+            "sub": client_id,
+            "aud": issuer,
+            "iat": int(now),
+            "exp": int(now) + ASSERTION_LIFETIME,
+            "jti": secrets.token_urlsafe(16),
+        }
+        return jwt.encode({"alg": self.algorithm}, claims, self.key, algorithms=[self.algorithm])
+
+
+@dataclass(frozen=True)
+class OAuthClient:
+    """A client that is registered with the tenant.
+
+    Attributes:
+        secret, key: what it authenticates with; None for a public client.
+        method: how it authenticates at the token endpoint; None takes what the authorization server allows.
+    """
+
+    client_id: str
+    secret: str | None = field(default=None, repr=False)
+    key: SigningKey | None = field(default=None, repr=False)
+    method: ClientAuthentication | None = None
+
+    @property
+    def is_document(self) -> bool:
+        """Whether its id is the address of its metadata (CIMD)."""
+        return self.client_id.startswith("https://")
+
+    def authentication(self, server: AuthorizationServer) -> ClientAuthentication:
+        """How to authenticate at the token endpoint: with the key if there is one, else with the secret
+        (`client_secret_post` where it may be, as Auth0 has it).
+
+        Raises:
+            ConfigurationError: the authorization server takes neither form of the secret.
+        """
+        if self.method is not None:
+            return self.method
+        if self.key is not None:
+            return "private_key_jwt"
+        if self.secret is None:
+            return "none"
+        allowed = server.token_endpoint_auth_methods_supported
+        if allowed is None or "client_secret_post" in allowed:
+            return "client_secret_post"
+        if "client_secret_basic" in allowed:
+            return "client_secret_basic"
+        raise ConfigurationError(
+            f"{server.issuer} takes no client secret at its token endpoint (it takes {foreign(', '.join(allowed))}):"
+            " unset AUTH0_CLIENT_SECRET."
+        )
+
+    def credentials(
+        self, method: ClientAuthentication, issuer: str, now: float
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Form fields and headers that authenticate the client.
+
+        Raises:
+            ConfigurationError: the method needs a secret or a key that the client does not have.
+        """
+        if method == "none":
+            return {"client_id": self.client_id}, {}
+        if method == "private_key_jwt":
+            if self.key is None:
+                raise ConfigurationError("private_key_jwt needs AUTH0_CLIENT_PRIVATE_KEY, which is not set.")
+            # `client_id` is optional here, and Auth0 wants none (the assertion names the client).
+            assertion = self.key.assertion(self.client_id, issuer, now)
+            return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}, {}
+        if self.secret is None:
+            raise ConfigurationError(f"{method} needs AUTH0_CLIENT_SECRET, which is not set.")
+        if method == "client_secret_post":
+            return {"client_id": self.client_id, "client_secret": self.secret}, {}
+        pair = f"{quote_plus(self.client_id)}:{quote_plus(self.secret)}".encode()
+        return {}, {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}

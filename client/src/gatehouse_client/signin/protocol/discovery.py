@@ -1,0 +1,213 @@
+"""Where to sign in: the server's metadata (RFC 9728), then the authorization server's (RFC 8414, OIDC Discovery).
+
+Nothing is guessed: without metadata that can be trusted there is no sign-in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...errors import SignInError, UnreachableError, foreign
+from ..http.fetch import Fetcher, Reply
+from ..http.urls import require_safe, same_url
+from .challenge import Challenge
+
+_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
+_OAUTH_PATH: Final = "/.well-known/oauth-authorization-server"
+_OIDC_PATH: Final = "/.well-known/openid-configuration"
+
+_ENDPOINTS: Final = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+    "registration_endpoint",
+    "device_authorization_endpoint",
+)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class ProtectedResource(BaseModel):
+    """Protected resource metadata (RFC 9728 section 2). URLs are kept byte for byte."""
+
+    model_config = ConfigDict(frozen=True)
+
+    resource: str
+    authorization_servers: tuple[str, ...] = Field(min_length=1)
+    scopes_supported: tuple[str, ...] | None = None
+    resource_name: str | None = None
+
+
+class AuthorizationServer(BaseModel):
+    """Authorization server metadata (RFC 8414 section 2). URLs are kept byte for byte."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str | None = None
+    revocation_endpoint: str | None = None
+    registration_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    scopes_supported: tuple[str, ...] | None = None
+    grant_types_supported: tuple[str, ...] | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
+    code_challenge_methods_supported: tuple[str, ...] | None = None
+    authorization_response_iss_parameter_supported: bool = False
+    client_id_metadata_document_supported: bool = False
+
+
+def resource_metadata_urls(server_url: str, challenge: Challenge | None) -> list[str]:
+    """Where the document may be, in the order to try: the challenge, the path form, the root form (MCP discovery)."""
+    parts = urlsplit(server_url)
+    root = f"{parts.scheme}://{parts.netloc}{_RESOURCE_PATH}"
+    query = f"?{parts.query}" if parts.query else ""
+    path_form = f"{root}{parts.path.rstrip('/')}{query}"
+    named = [challenge.resource_metadata] if challenge and challenge.resource_metadata else []
+    return list(dict.fromkeys([*named, path_form, root]))
+
+
+def issuer_metadata_urls(issuer: str) -> list[str]:
+    """Where the document may be, in the order to try (MCP discovery; RFC 8414 section 3.1 and 5)."""
+    parts = urlsplit(issuer)
+    base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    if not path:
+        return [f"{base}{_OAUTH_PATH}", f"{base}{_OIDC_PATH}"]
+    return [f"{base}{_OAUTH_PATH}{path}", f"{base}{_OIDC_PATH}{path}", f"{base}{path}{_OIDC_PATH}"]
+
+
+async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challenge | None) -> ProtectedResource:
+    """The server's own statement of who protects it.
+
+    Raises:
+        SignInError: there is none, it is invalid, or it is about another resource (RFC 9728 section 3.3).
+        UnreachableError: the server does not answer or fails.
+    """
+    seen: list[str] = []
+    for url in resource_metadata_urls(server_url, challenge):
+        require_safe(url, "resource_metadata URL of the server", server_url, private_network=fetch.private_network)
+        reply = await fetch.get(url)
+        _require_service(reply, "server")
+        document = reply.json() if reply.status == 200 else None
+        if document is None:
+            seen.append(_seen(reply))
+            continue
+        resource = _validated(ProtectedResource, document, url)
+        if not any(same_url(resource.resource, name) for name in _names(url, server_url, challenge)):
+            raise SignInError(
+                f"The metadata at {url} is about {foreign(resource.resource)!r}, not about {server_url}: it is not"
+                " used. Is MCP_PUBLIC_URL the server's own name for itself, byte for byte?"
+            )
+        return resource
+    raise SignInError(
+        f"{server_url} asks for a sign-in but does not say where: no protected resource metadata at {', '.join(seen)}."
+    )
+
+
+def _names(metadata_url: str, server_url: str, challenge: Challenge | None) -> list[str]:
+    """What the resource may be called in the document at `metadata_url` (RFC 9728 section 3.3): the server's URL; at
+    the root form, which is built from the bare origin, that origin, unless a challenge has named the URL."""
+    origin_form = metadata_url.removesuffix(_RESOURCE_PATH)
+    named = challenge.resource_metadata if challenge else None
+    return [server_url] if origin_form == metadata_url or metadata_url == named else [server_url, origin_form]
+
+
+def choose_issuer(resource: ProtectedResource, expected: str | None) -> str:
+    """The authorization server to use (RFC 9728 section 7.6: the client chooses).
+
+    Args:
+        expected: the issuer that the client's credentials belong to; they are never sent to another (MCP,
+            "Authorization server binding"). None takes the first.
+
+    Raises:
+        SignInError: the server does not name the expected issuer.
+    """
+    named = resource.authorization_servers
+    if expected is None:
+        return named[0]
+    if expected in named:
+        return expected
+    listed = ", ".join(foreign(issuer) for issuer in named)
+    raise SignInError(
+        f"The server names the authorization server {listed}, but the application (AUTH0_CLIENT_ID) belongs to"
+        f" {expected}. Set AUTH0_ISSUER (or AUTH0_DOMAIN) to the server's, byte for byte, with the application's"
+        " credentials there."
+    )
+
+
+async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> AuthorizationServer:
+    """The authorization server's metadata, checked.
+
+    Raises:
+        SignInError: there is none, it is invalid, names another issuer (RFC 8414 section 3.3), names endpoints that
+            may not be used, or does not support PKCE with S256 (MCP, "Authorization code protection").
+        UnreachableError: the authorization server does not answer or fails.
+    """
+    url, server = await issuer_metadata(fetch, issuer, server_url)
+    return _checked(server, issuer, url)
+
+
+async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple[str, AuthorizationServer]:
+    """What the authorization server publishes, and where: its endpoints may be used, nothing else is checked.
+
+    Raises:
+        SignInError: there is none, it is invalid, or names endpoints that may not be used.
+        UnreachableError: the authorization server does not answer or fails.
+    """
+    require_safe(issuer, "authorization server of the server", server_url, private_network=fetch.private_network)
+    if urlsplit(issuer).query or urlsplit(issuer).fragment:
+        raise SignInError(f"The issuer {foreign(issuer)!r} has a query or a fragment (RFC 8414 section 2).")
+    seen: list[str] = []
+    for url in issuer_metadata_urls(issuer):
+        reply = await fetch.get(url)
+        _require_service(reply, "authorization server")
+        document = reply.json() if reply.status == 200 else None
+        if document is None:
+            seen.append(_seen(reply))
+            continue
+        server = _validated(AuthorizationServer, document, url)
+        for name in _ENDPOINTS:
+            endpoint = getattr(server, name)
+            if endpoint is not None:
+                require_safe(endpoint, f"{name} of {issuer}", issuer, private_network=fetch.private_network)
+        return url, server
+    raise SignInError(
+        f"The authorization server {issuer} has no metadata: {', '.join(seen)}. Endpoints are not guessed."
+    )
+
+
+def _checked(server: AuthorizationServer, issuer: str, url: str) -> AuthorizationServer:
+    if server.issuer != issuer:
+        raise SignInError(
+            f"The metadata at {url} is of the issuer {foreign(server.issuer)!r}, not of {issuer!r} (they are compared"
+            " byte for byte, the final slash too): it is not used."
+        )
+    if "S256" not in (server.code_challenge_methods_supported or ()):
+        raise SignInError(
+            f"The authorization server {issuer} does not say that it supports PKCE with S256"
+            " (code_challenge_methods_supported), so a stolen code could be used. Sign-in is refused."
+        )
+    return server
+
+
+def _require_service(reply: Reply, who: str) -> None:
+    if reply.status >= 500 or reply.status == 429:
+        raise UnreachableError(f"The {who} cannot serve its metadata now: {_seen(reply)}.")
+
+
+def _validated(model: type[_Model], document: dict[str, Any], url: str) -> _Model:
+    # An explicit null means the same as an absent member, and real documents have them.
+    members = {name: value for name, value in document.items() if value is not None}
+    try:
+        return model.model_validate(members)
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
+        raise SignInError(f"The metadata at {url} is invalid: {fields}.") from error
+
+
+def _seen(reply: Reply) -> str:
+    return f"{reply.url} ({reply.status if reply.status != 200 else '200, not a JSON object'})"

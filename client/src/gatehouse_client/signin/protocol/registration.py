@@ -1,0 +1,254 @@
+"""Which client the tenant knows us as (MCP authorization, "Client registration").
+
+In this order: registered beforehand; by a client id metadata document (CIMD), where the authorization server takes
+them; registered dynamically (RFC 7591), where it has an endpoint for that. Credentials belong to one issuer and are
+never shown to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...storage.grant import ClientAuthentication, Grant
+from ...storage.private_files import PrivateFolder, file_name
+from ...storage.sealing import NoSeal, Seal
+from ..http.fetch import Fetcher, Reply
+from ..http.urls import is_loopback
+from .client import OAuthClient
+from .discovery import AuthorizationServer
+
+CLIENT_NAME: Final = "Gatehouse agent"
+
+_METHODS: Final[tuple[ClientAuthentication, ...]] = ("none", "client_secret_post", "client_secret_basic")
+_UNLISTED: Final = ("client_secret_basic",)  # RFC 8414 section 2: the default where the list is left out
+
+
+class Registration(Protocol):
+    """Where the client comes from."""
+
+    async def client_for(self, server: AuthorizationServer, grant_types: tuple[str, ...]) -> OAuthClient:
+        """The client to use at `server`.
+
+        Raises:
+            ConfigurationError: there is none, and none can be made there.
+            SignInError, UnreachableError: the registration endpoint refuses, or does not answer.
+        """
+        ...
+
+    def client_of(self, grant: Grant) -> OAuthClient | None:
+        """The client that `grant` was issued to; None when it is not ours."""
+        ...
+
+    def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        """The client at `server`, without making one."""
+        ...
+
+    def forget(self, issuer: str) -> bool:
+        """Forget a client that registered itself, which the issuer may not know any more; False if there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class PreRegistered:
+    """An application that somebody has made in the tenant."""
+
+    client: OAuthClient
+
+    async def client_for(self, server: AuthorizationServer, grant_types: tuple[str, ...]) -> OAuthClient:
+        del server, grant_types
+        return self.client
+
+    def client_of(self, grant: Grant) -> OAuthClient | None:
+        return self.client if grant.client_id == self.client.client_id else None
+
+    def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        del server
+        return self.client
+
+    def forget(self, issuer: str) -> bool:
+        del issuer
+        return False
+
+
+class RegisteredClient(BaseModel):
+    """What a registration endpoint answered (RFC 7591 section 3.2.1), and what was asked for. No secret in its repr.
+
+    Attributes:
+        client_secret_expires_at: seconds since the epoch; 0 is never.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    issuer: str
+    redirect_uri: str
+    grant_types: tuple[str, ...]
+    client_id: str = Field(pattern=r"^[\x20-\x7e]+$")
+    client_secret: str | None = Field(default=None, repr=False, pattern=r"^[\x20-\x7e]+$")
+    client_secret_expires_at: float = 0
+    token_endpoint_auth_method: Literal["none", "client_secret_post", "client_secret_basic"]
+
+    @property
+    def client(self) -> OAuthClient:
+        return OAuthClient(self.client_id, self.client_secret, method=self.token_endpoint_auth_method)
+
+    def serves(self, issuer: str, redirect_uri: str, grant_types: tuple[str, ...], now: float) -> bool:
+        """Whether it can be used again."""
+        alive = not self.client_secret_expires_at or now < self.client_secret_expires_at
+        same = (self.issuer, self.redirect_uri) == (issuer, redirect_uri)
+        return alive and same and set(grant_types) <= set(self.grant_types)
+
+
+class ClientStore:
+    """Clients that registered themselves, one file per issuer under `home`/clients."""
+
+    def __init__(self, home: Path, say: Callable[[str], None], seal: Seal | None = None) -> None:
+        self._files = PrivateFolder(home / "clients", "The stored client registration", say, seal or NoSeal())
+        self._say = say
+
+    def load(self, issuer: str) -> RegisteredClient | None:
+        """The client that is registered at `issuer`."""
+        kept = self._files.read(self._path(issuer), RegisteredClient)
+        return kept if kept is not None and kept.issuer == issuer else None
+
+    def save(self, client: RegisteredClient) -> None:
+        """Keep it. A disk that cannot be written is reported, not raised."""
+        try:
+            self._files.write(self._path(client.issuer), client)
+        except OSError as error:
+            self._say(f"The client registration cannot be kept in {self._files.path} ({error.strerror}).")
+
+    def forget(self, issuer: str) -> bool:
+        """Remove it; False when there is none, or it cannot be removed."""
+        try:
+            self._path(issuer).unlink()
+        except OSError:
+            return False
+        return True
+
+    def _path(self, issuer: str) -> Path:
+        return self._files.path / f"{file_name(issuer)}.json"
+
+
+@dataclass(frozen=True)
+class SelfRegistered:
+    """Nobody has made an application for us.
+
+    Attributes:
+        metadata_url: where our client id metadata document is published; None if nowhere.
+        dynamic: whether dynamic registration is allowed.
+        method: how to authenticate at the token endpoint; None takes the first that the authorization server allows
+            of none (we are a native application), client_secret_post, client_secret_basic.
+    """
+
+    fetch: Fetcher
+    store: ClientStore
+    redirect_uri: str
+    clock: Callable[[], float]
+    metadata_url: str | None = None
+    dynamic: bool = True
+    method: ClientAuthentication | None = None
+
+    async def client_for(self, server: AuthorizationServer, grant_types: tuple[str, ...]) -> OAuthClient:
+        if document := self._document_at(server):
+            return document
+        if not (self.dynamic and server.registration_endpoint):
+            raise _no_client(server.issuer, dynamic=self.dynamic)
+        kept = self.store.load(server.issuer)
+        if kept is None or not kept.serves(server.issuer, self.redirect_uri, grant_types, self.clock()):
+            kept = await self._register(server, server.registration_endpoint, grant_types)
+            self.store.save(kept)
+        return kept.client
+
+    def client_of(self, grant: Grant) -> OAuthClient | None:
+        if self.metadata_url and grant.client_id == self.metadata_url:
+            return OAuthClient(self.metadata_url)
+        kept = self.store.load(grant.issuer)
+        return kept.client if kept is not None and kept.client_id == grant.client_id else None
+
+    def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        if document := self._document_at(server):
+            return document
+        kept = self.store.load(server.issuer)
+        return kept.client if kept is not None else None
+
+    def forget(self, issuer: str) -> bool:
+        return self.store.forget(issuer)
+
+    def _document_at(self, server: AuthorizationServer) -> OAuthClient | None:
+        if self.metadata_url and server.client_id_metadata_document_supported:
+            return OAuthClient(self.metadata_url)
+        return None
+
+    async def _register(
+        self, server: AuthorizationServer, endpoint: str, grant_types: tuple[str, ...]
+    ) -> RegisteredClient:
+        method = self._method(server)
+        asked: dict[str, Any] = {
+            "client_name": CLIENT_NAME,
+            "redirect_uris": [self.redirect_uri],
+            "grant_types": list(grant_types),
+            "response_types": ["code"] if "authorization_code" in grant_types else [],
+            "token_endpoint_auth_method": method,
+            "application_type": "native" if is_loopback(urlsplit(self.redirect_uri).hostname) else "web",
+        }
+        reply = await self.fetch.post_json(endpoint, asked)
+        document = reply.json()
+        if reply.status not in (200, 201) or document is None:
+            raise _refused(reply, server.issuer)
+        answered = {name: value for name, value in document.items() if name in _ANSWERED and value is not None}
+        ours = {"issuer": server.issuer, "redirect_uri": self.redirect_uri, "grant_types": grant_types}
+        try:
+            return RegisteredClient.model_validate({"token_endpoint_auth_method": method, **answered, **ours})
+        except ValidationError as error:
+            fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
+            raise SignInError(f"{server.issuer} answered the client registration with a wrong {fields}.") from None
+
+    def _method(self, server: AuthorizationServer) -> ClientAuthentication:
+        if self.method is not None:
+            return self.method
+        allowed = server.token_endpoint_auth_methods_supported or _UNLISTED
+        method = next((each for each in _METHODS if each in allowed), None)
+        if method is None:
+            raise ConfigurationError(
+                f"{server.issuer} takes only {foreign(', '.join(allowed))} at its token endpoint, which a client that"
+                " registers itself does not have: register an application there and set AUTH0_CLIENT_ID."
+            )
+        return method
+
+
+_ANSWERED: Final = frozenset({"client_id", "client_secret", "client_secret_expires_at", "token_endpoint_auth_method"})
+
+
+def _no_client(issuer: str, *, dynamic: bool) -> ConfigurationError:
+    why = (
+        "lets no client register itself" if dynamic else "needs a registered client (dynamic registration is off here)"
+    )
+    return ConfigurationError(
+        f"{issuer} {why}: make an application in the tenant, and set AUTH0_CLIENT_ID to its Client ID (and"
+        " AUTH0_CLIENT_SECRET if it has one)."
+    )
+
+
+def _refused(reply: Reply, issuer: str) -> SignInError | UnreachableError:
+    document = reply.json() or {}
+    code = foreign(str(document.get("error") or f"HTTP {reply.status}"), 80)
+    description = foreign(str(document.get("error_description") or ""))
+    said = f"{code}: {description}" if description else code
+    if reply.status >= 500 or reply.status == 429:
+        return UnreachableError(f"{issuer} cannot register clients now ({reply.status}, {said}).")
+    if code == "invalid_redirect_uri":
+        advice = " Set OAUTH_CALLBACK_URI to one that it takes."
+    else:
+        advice = (
+            " Dynamic registration may be off (Auth0: Settings > Advanced > Dynamic Client Registration). Or make an"
+            " application there, and set AUTH0_CLIENT_ID. (More: gatehouse doctor --explain registration)"
+        )
+    return SignInError(f"{issuer} did not register the client ({said}).{advice}")

@@ -1,0 +1,121 @@
+"""Requests to the token and revocation endpoints (RFC 6749 sections 5 and 6; RFC 7009)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...causes.catalogue import advice, advice_on
+from ...errors import SignInError, TokenRefused, UnreachableError, foreign
+from ...storage.grant import ClientAuthentication, Grant
+from ..http.fetch import Fetcher, Reply
+from .client import OAuthClient
+from .discovery import AuthorizationServer
+
+INVALID_GRANT: Final = "invalid_grant"
+
+
+class TokenResponse(BaseModel):
+    """A successful answer of the token endpoint (RFC 6749 section 5.1). Tokens stay out of its repr."""
+
+    model_config = ConfigDict(frozen=True)
+
+    access_token: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", repr=False)]
+    token_type: Annotated[str, Field(pattern=r"^(?i:bearer)$")]
+    expires_in: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    refresh_token: Annotated[str | None, Field(pattern=r"^[\x20-\x7e]+$", repr=False)] = None
+    scope: str | None = None
+
+
+class TokenEndpoint:
+    """A client's requests to a token endpoint.
+
+    Args:
+        clock: seconds since the epoch, for client assertions.
+    """
+
+    def __init__(self, fetch: Fetcher, clock: Callable[[], float] = time.time) -> None:
+        self._fetch = fetch
+        self._clock = clock
+
+    async def request(self, client: OAuthClient, server: AuthorizationServer, form: Mapping[str, str]) -> TokenResponse:
+        """Ask for a token.
+
+        Args:
+            form: `grant_type` and what goes with it, without the client's credentials.
+
+        Raises:
+            TokenRefused: the tenant refuses.
+            SignInError: its answer cannot be used.
+            UnreachableError: it does not answer or fails.
+            ConfigurationError: the client cannot authenticate there as things are set.
+        """
+        method = client.authentication(server)
+        return _token(await self.post(client, server.token_endpoint, form, method, server.issuer), server.issuer)
+
+    async def refresh(self, client: OAuthClient, grant: Grant) -> TokenResponse:
+        """Renew a grant that has a refresh token.
+
+        Raises: as `request`; `TokenRefused.code` is `invalid_grant` when only a new sign-in helps.
+        """
+        assert grant.refresh_token is not None
+        form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token, "resource": grant.resource}
+        method = grant.token_endpoint_auth_method
+        return _token(await self.post(client, grant.token_endpoint, form, method, grant.issuer), grant.issuer)
+
+    async def revoke(self, client: OAuthClient, grant: Grant) -> bool:
+        """Revoke the refresh token (RFC 7009); True when the tenant says that it is done.
+
+        Raises:
+            UnreachableError, SignInError: the tenant does not answer, or not within bounds.
+        """
+        if grant.refresh_token is None or grant.revocation_endpoint is None:
+            return False
+        form = {"token": grant.refresh_token, "token_type_hint": "refresh_token"}
+        method = grant.token_endpoint_auth_method
+        return (await self.post(client, grant.revocation_endpoint, form, method, grant.issuer)).status == 200
+
+    async def post(
+        self, client: OAuthClient, endpoint: str, form: Mapping[str, str], method: ClientAuthentication, issuer: str
+    ) -> Reply:
+        """Post a form with the client's credentials to an endpoint of `issuer`.
+
+        Raises:
+            UnreachableError, SignInError: the endpoint does not answer, or not within bounds.
+            ConfigurationError: the client has not what the method needs.
+        """
+        credentials, headers = client.credentials(method, issuer, self._clock())
+        return await self._fetch.post(endpoint, {**form, **credentials}, headers)
+
+
+def _token(reply: Reply, issuer: str) -> TokenResponse:
+    document = reply.json()
+    if reply.status != 200:
+        raise refusal(reply, document or {}, issuer)
+    if document is None:
+        raise SignInError(f"The token endpoint of {issuer} did not answer with a JSON object.")
+    try:
+        return TokenResponse.model_validate({name: value for name, value in document.items() if value is not None})
+    except ValidationError as error:
+        # The values are left out on purpose: they may be tokens.
+        fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
+        raise SignInError(f"The token endpoint of {issuer} answered with a wrong {fields}.") from None
+
+
+def refusal(reply: Reply, document: Mapping[str, object], issuer: str) -> TokenRefused | UnreachableError:
+    """What an error answer means (RFC 6749 section 5.2)."""
+    code = foreign(str(document.get("error") or f"HTTP {reply.status}"), 80)
+    description = foreign(str(document.get("error_description") or ""))
+    said = f"{code}: {description}" if description else code
+    if reply.status >= 500 or reply.status == 429:
+        return UnreachableError(f"The token endpoint of {issuer} cannot serve now ({reply.status}, {said}).")
+    if code == "invalid_client" or (reply.status == 401 and code == "access_denied"):
+        known = f" {advice_on('credentials')}"
+    elif code == "unauthorized_client":
+        known = f" {advice_on('grant-types')}"
+    else:
+        known = advice(said)
+    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{known}", code)
