@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from gatehouse_client.cli.terminal import Activity
+from gatehouse_client.terminal.output import Activity
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

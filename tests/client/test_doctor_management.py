@@ -20,8 +20,8 @@ from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.tenant import management
 from gatehouse_client.tenant.management import Management
 from gatehouse_client.tenant.settings import TenantSettings
-from mock_idp.tenant.presets import PRESETS
 from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
+from mock_idp.tenant.presets import PRESETS
 
 from .command import Command
 from .world import World

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..account import expects_paste
-from ..cli.terminal import Terminal
 from ..errors import GatehouseError
 from ..mcp.elicitation import Elicitation
 from ..mcp.session import connect, failure
 from ..settings import Settings
+from ..terminal.output import Terminal
 from .models import OFFLINE, chat_model
 
 if TYPE_CHECKING:

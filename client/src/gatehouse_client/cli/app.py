@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from ..errors import Exit
-from ..tenant.cli import app as tenant
+from ..terminal.output import Terminal
 from .commandline import JsonOption, TraceOption, guard
 from .completion import complete_argument, complete_tool
-from .terminal import Terminal
+from .tenant import app as tenant
 
 EPILOG = """
 **Exit codes:** 0 done · 1 the tool or the agent failed, or `doctor` found something wrong · 2 wrong usage or
@@ -75,7 +75,7 @@ def logout(context: typer.Context, as_json: JsonOption = False, trace: TraceOpti
     """Remove the stored sign-in, and revoke it at the tenant."""
 
     def work(terminal: Terminal) -> None:
-        from . import identity
+        from .. import identity
 
         asyncio.run(identity.logout(terminal))
 
@@ -87,7 +87,7 @@ def whoami(context: typer.Context, as_json: JsonOption = False, trace: TraceOpti
     """Show who is signed in, with which permissions, until when."""
 
     def work(terminal: Terminal) -> None:
-        from . import identity
+        from .. import identity
 
         identity.whoami(terminal)
 
@@ -104,7 +104,7 @@ def token(
     """Show what the access token says."""
 
     def work(terminal: Terminal) -> None:
-        from . import identity
+        from .. import identity
 
         asyncio.run(identity.token(terminal, raw=raw))
 
@@ -193,12 +193,12 @@ def doctor(
     """Check the server and its tenant. Exits with 0 if nothing is wrong, else with 1."""
 
     def work(terminal: Terminal) -> None:
-        from ..doctor import command
+        from . import doctor
 
         if explain is not None:
-            command.explain(terminal, explain)
+            doctor.explain(terminal, explain)
             return
-        if asyncio.run(command.doctor(terminal, register=register, skip=skip or [])):
+        if asyncio.run(doctor.doctor(terminal, register=register, skip=skip or [])):
             raise typer.Exit(Exit.FAILED)
 
     guard(context, as_json, trace, work)

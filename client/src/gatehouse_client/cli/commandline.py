@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import Exit, GatehouseError
-from .terminal import Terminal
+from ..terminal.output import Terminal
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr, secrets masked.")]

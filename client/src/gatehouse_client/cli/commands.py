@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from ..account import expects_paste
 from ..agent.conversation import open_conversation
 from ..errors import UsageError, foreign
+from ..identity import described, local, settings_for
 from ..mcp.arguments import parse_arguments
 from ..mcp.elicitation import Elicitation
 from ..mcp.permissions import needed_by
 from ..mcp.schema import call_form
 from ..mcp.session import Connection, connect, text_of
+from ..terminal.output import Terminal
 from .completion import remember
-from .identity import described, local, settings_for
-from .terminal import Terminal
 
 
 async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:

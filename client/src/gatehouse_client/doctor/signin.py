@@ -12,8 +12,8 @@ from joserfc.jwk import import_key
 from ..account import Account
 from ..causes.catalogue import ENTRIES, SIGN_IN
 from ..claims import decoded
-from ..cli.identity import local
 from ..errors import GatehouseError, TokenRefused
+from ..identity import local
 from ..mcp.permissions import permissions_of, roles_allow
 from ..settings import Settings
 from ..signin.http.fetch import Fetcher

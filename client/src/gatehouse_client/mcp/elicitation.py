@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
-from ..cli.terminal import Terminal
 from ..errors import foreign
 from ..signin.flows.browser import open_system_browser
+from ..terminal.output import Terminal
 from .elicitation_form import Field, NotValid, Value, fields_of
 
 _DECLINE = "!decline"

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cli.terminal import Terminal
 from ..errors import Exit, GatehouseError, UsageError
+from ..terminal.output import Terminal
 from .environment import environment, write_environment
 from .existing import Present, load_present
 from .exporting import FORMATS

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from ..account import Account, expects_paste
-from ..claims import claims_of, decoded
-from ..errors import NotSignedIn, UsageError
-from ..mcp.permissions import permissions_of, roles_allow
-from ..settings import Settings, load_settings
-from ..signin.ready_token import ReadyTokenAuth
-from ..storage.grant import Grant
-from .terminal import Terminal
+from .account import Account, expects_paste
+from .claims import claims_of, decoded
+from .errors import NotSignedIn, UsageError
+from .mcp.permissions import permissions_of, roles_allow
+from .settings import Settings, load_settings
+from .signin.ready_token import ReadyTokenAuth
+from .storage.grant import Grant
+from .terminal.output import Terminal
 
 
 def whoami(terminal: Terminal) -> None:
@@ -122,7 +122,7 @@ def _signed_in(terminal: Terminal) -> Grant:
 
 
 async def _renewed(terminal: Terminal) -> Grant | None:
-    from ..mcp.session import connect  # it takes a second to import, and is rarely needed
+    from .mcp.session import connect  # it takes a second to import, and is rarely needed
 
     settings = settings_for(terminal)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:

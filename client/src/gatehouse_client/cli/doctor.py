@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ..causes.catalogue import ENTRIES
-from ..cli.terminal import Terminal
+from ..doctor.findings import Finding, Mark
+from ..doctor.page import page, section
 from ..errors import Exit, UsageError
-from .findings import Finding, Mark
-from .page import page, section
+from ..terminal.output import Terminal
 
 
 async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> Exit:
@@ -20,8 +20,8 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
         ConfigurationError: a setting is wrong in itself.
     """
     from ..account import Account  # `explain` needs nothing of all this
-    from ..cli.identity import settings_for
-    from .checkup import examine
+    from ..doctor.checkup import examine
+    from ..identity import settings_for
 
     for check in skip:
         _known(check)

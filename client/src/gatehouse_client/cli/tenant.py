@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..cli.commandline import JsonOption, TraceOption, guard
-from ..cli.terminal import Terminal
 from ..errors import Exit
+from ..terminal.output import Terminal
+from .commandline import JsonOption, TraceOption, guard
 
 EPILOG = """
 **Exit codes:** as for every command, and of `plan`: 0 no difference · 6 there are differences
@@ -38,7 +38,7 @@ def plan(
     outcome = Exit.OK
 
     def work(terminal: Terminal) -> None:
-        from . import commands
+        from ..tenant import commands
 
         nonlocal outcome
         outcome = commands.plan(terminal, commands.Sources(file, users))
@@ -61,7 +61,7 @@ def apply(
     """Bring the tenant to what the file says. Asks before it changes what it did not make; can be run again."""
 
     def work(terminal: Terminal) -> None:
-        from . import commands
+        from ..tenant import commands
 
         sources = commands.Sources(file, users)
         commands.apply(terminal, sources, yes=yes, env_file=env_file, show_secrets=show_secrets)
@@ -81,7 +81,7 @@ def destroy(
     """Take away what the file names, and nothing else. Asks first."""
 
     def work(terminal: Terminal) -> None:
-        from . import commands
+        from ..tenant import commands
 
         commands.destroy(terminal, commands.Sources(file, users), yes=yes)
 
@@ -97,7 +97,7 @@ def export(
     """Print the same set-up for another tool."""
 
     def work(terminal: Terminal) -> None:
-        from . import commands
+        from ..tenant import commands
 
         commands.export(terminal, commands.Sources(file), form)
 
