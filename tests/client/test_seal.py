@@ -11,8 +11,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
 
-from gatehouse_client.storage.keyring_sealing import KeyringSeal
-from gatehouse_client.storage.sealing import NoSeal, Seal, system_seal
+from gatehouse_client.storage.sealing import KeyringSeal, NoSeal, Seal, system_seal
 from gatehouse_client.storage.store import TokenStore
 
 from .grants import SERVER, grant

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fixtures import fixtures
 from gatehouse_server.app import protect
-from gatehouse_server.keys import SigningKeys
+from gatehouse_server.auth.keys import SigningKeys
 from issuer import JWKS_URL, RESOURCE, Issuer, settings
 
 

@@ -7,10 +7,10 @@ import logging.config
 import uvicorn
 
 from gatehouse_server.__main__ import LOGGING, server_config
-from gatehouse_server.example import example_app
-from gatehouse_server.keys import Limits, SigningKeys
-from gatehouse_server.listen import listening_sockets
-from gatehouse_server.settings import load_settings
+from gatehouse_server.auth.keys import Limits, SigningKeys
+from gatehouse_server.example.app import example_app
+from gatehouse_server.serving.listening import listening_sockets
+from gatehouse_server.serving.settings import load_settings
 
 FETCH_SECONDS = 4.0
 LIMITS = Limits(

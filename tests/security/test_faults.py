@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from deployment import HEADERS, LIST, SECONDS, Deployment, deployed
-from gatehouse_server.keys import Limits
+from gatehouse_server.auth.keys import Limits
 from hostile import part
 from processes import TLS, OfflineStack, prepare
 from short_lived_keys import FETCH_SECONDS

@@ -12,7 +12,7 @@ import httpx2
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gatehouse_server.settings import Settings
+from gatehouse_server.serving.settings import Settings
 
 ISSUER = "https://tenant.example.com/"
 RESOURCE = "http://localhost:5555/mcp"

@@ -11,9 +11,9 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from gatehouse_server.app import protect
-from gatehouse_server.keys import SigningKeys
-from gatehouse_server.metrics import Metrics
-from gatehouse_server.settings import Settings
+from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.serving.metrics import Metrics
+from gatehouse_server.serving.settings import Settings
 from issuer import JWKS_URL, settings
 
 Era = Literal["legacy", "modern"]

@@ -18,8 +18,8 @@ from mcp_types import Completion, CompletionArgument, PromptReference, ResourceT
 from starlette.applications import Starlette
 
 from gatehouse_server.app import protect
-from gatehouse_server.keys import SigningKeys
-from gatehouse_server.permissions import requires
+from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.permissions import requires
 from issuer import settings
 
 BASE, A, B = "access:mcp", "p:a", "p:b"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcp.server.mcpserver import MCPServer
 from mcp_types import Completion
 
-from gatehouse_server.permissions import requires
+from gatehouse_server.auth.permissions import requires
 
 READ, WRITE = "shop:read", "shop:write"
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_server import audit
+from gatehouse_server.auth import audit
 from issuer import Issuer
 from protected import ERAS, Era, ask, protected
 from shop import READ, shop

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from starlette.types import Message
 
-from gatehouse_server import gate
-from gatehouse_server.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
+from gatehouse_server.auth import gate
+from gatehouse_server.auth.request_body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
 from issuer import Issuer
 from protected import headers_of, message
 

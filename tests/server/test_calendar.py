@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from gatehouse_server.exchange import MOST_TOKENS, ExchangeFailed, TokenExchange
-from gatehouse_server.tools.calendar import CalendarTools
+from gatehouse_server.auth.token_exchange import MOST_TOKENS, ExchangeFailed, TokenExchange
+from gatehouse_server.example.tools.calendar import CalendarTools
 from issuer import Issuer
 from protected import ask, protected
 

@@ -8,9 +8,9 @@ import time
 import httpx2
 import pytest
 
-from gatehouse_server.callers import Callers
-from gatehouse_server.keys import KeysUnavailable, Limits, SigningKeys
-from gatehouse_server.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.callers import Callers
+from gatehouse_server.auth.keys import KeysUnavailable, Limits, SigningKeys
+from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from issuer import ISSUER, RESOURCE, Clock, Issuer
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from gatehouse_server.app import protect
-from gatehouse_server.example import example_server
-from gatehouse_server.keys import SigningKeys
+from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.example.app import example_server
 from issuer import JWKS_URL, Issuer, settings
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ from hypothesis import strategies
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server.app import protect
-from gatehouse_server.keys import KeysUnavailable, Limits, SigningKeys, usable_keys
-from gatehouse_server.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.keys import KeysUnavailable, Limits, SigningKeys, usable_keys
+from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings
 
 pytestmark = pytest.mark.anyio

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from gatehouse_server.__main__ import metrics_of
-from gatehouse_server.keys import KeysUnavailable, SigningKeys
-from gatehouse_server.listen import CannotListen
-from gatehouse_server.metrics import Metrics
+from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
+from gatehouse_server.serving.listening import CannotListen
+from gatehouse_server.serving.metrics import Metrics
 from issuer import Issuer, settings
 from protected import ask, protected
 from shop import READ, WRITE, shop

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from gatehouse_server.permissions import Hierarchy, declared, requires
-from gatehouse_server.profiles import PROFILES
+from gatehouse_server.auth.permissions import Hierarchy, declared, requires
+from gatehouse_server.auth.profiles import PROFILES
 from issuer import Issuer, settings
 from protected import ERAS, Era, ask, protected
 from shop import READ, WRITE, shop

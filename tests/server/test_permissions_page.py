@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gatehouse_server.catalogue import Catalogue
-from gatehouse_server.example import example_server
+from gatehouse_server.adapters.catalogue import Catalogue
+from gatehouse_server.example.app import example_server
 from issuer import settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"

@@ -9,10 +9,10 @@ import httpx2
 import pytest
 
 from gatehouse_server.app import tenant_keys
-from gatehouse_server.keys import KeysUnavailable, SigningKeys
-from gatehouse_server.profiles import PROFILES, MalformedGrant
-from gatehouse_server.settings import Settings, SettingsError, load_settings
-from gatehouse_server.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
+from gatehouse_server.auth.profiles import PROFILES, MalformedGrant
+from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.serving.settings import Settings, SettingsError, load_settings
 from issuer import RESOURCE, Issuer
 from protected import ask, protected
 from shop import shop

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
 
-from gatehouse_server.example import example_server
-from gatehouse_server.settings import Settings
+from gatehouse_server.example.app import example_server
+from gatehouse_server.serving.settings import Settings
 from issuer import Issuer, settings
 from protected import ask, protected
 

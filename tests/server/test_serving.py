@@ -16,9 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from gatehouse_server.__main__ import LOGGING, server_config
 from gatehouse_server.app import protect
-from gatehouse_server.keys import SigningKeys
-from gatehouse_server.listen import listening_sockets
-from gatehouse_server.settings import Settings
+from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.serving.listening import listening_sockets
+from gatehouse_server.serving.settings import Settings
 from issuer import JWKS_URL, Issuer, settings
 from protected import headers_of, message
 

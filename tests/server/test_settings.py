@@ -12,7 +12,7 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from gatehouse_server.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
+from gatehouse_server.serving.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from issuer import settings
 
 

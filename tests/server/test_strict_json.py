@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatehouse_server.strict_json import Ambiguous, parse
+from gatehouse_server.auth.strict_json import Ambiguous, parse
 
 REFUSED = {
     "a name twice": b'{"a": 1, "a": 1}',

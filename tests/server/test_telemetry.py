@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gatehouse_server.telemetry import TelemetryMissing, export_traces
+from gatehouse_server.serving.telemetry import TelemetryMissing, export_traces
 
 ENDPOINTS = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gatehouse_server.keys import SigningKeys
-from gatehouse_server.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from hostile import HOSTILE, NOW
 from issuer import ISSUER, RESOURCE, Issuer
 

@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from . import audit
-from .catalogue import Catalogue
-from .example import example_app, example_server
-from .listen import CannotListen, listening_sockets
-from .metrics import Metrics
-from .settings import Settings, SettingsError, load_settings
-from .telemetry import TelemetryMissing, export_traces
+from .adapters.catalogue import Catalogue
+from .auth import audit
+from .example.app import example_app, example_server
+from .serving.listening import CannotListen, listening_sockets
+from .serving.metrics import Metrics
+from .serving.settings import Settings, SettingsError, load_settings
+from .serving.telemetry import TelemetryMissing, export_traces
 
 CONFIGURATION_ERROR = 2
 START_ERROR = 3

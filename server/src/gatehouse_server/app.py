@@ -18,21 +18,21 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import audit
-from .callers import Callers
-from .catalogue import Catalogue
-from .challenge import Challenges
-from .gate import Gate
-from .health import health_routes
-from .keys import KeysUnavailable, SigningKeys
-from .metadata import metadata_routes, metadata_url
-from .metrics import Metrics
-from .permissions import Hierarchy
-from .settings import Settings
-from .streams import OnDemandStreams
-from .telemetry import leave_out_unused_spans
-from .tokens import TokenVerifier
-from .visibility import Visibility
+from .adapters.catalogue import Catalogue
+from .adapters.streams import OnDemandStreams
+from .adapters.visibility import Visibility
+from .auth import audit
+from .auth.callers import Callers
+from .auth.challenge import Challenges
+from .auth.gate import Gate
+from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.metadata import metadata_routes, metadata_url
+from .auth.permissions import Hierarchy
+from .auth.tokens import TokenVerifier
+from .serving.health import health_routes
+from .serving.metrics import Metrics
+from .serving.settings import Settings
+from .serving.telemetry import leave_out_unused_spans
 
 CORS_ANSWER_HEADERS = ("WWW-Authenticate", "MCP-Session-Id", "Retry-After", "X-Request-Id")
 

@@ -14,7 +14,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
-from .operations import passed
+from ..auth.operations import passed
 
 
 class OnDemandStreams(StreamableHTTPSessionManager):

@@ -12,8 +12,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.resources.templates import ResourceSecurityError, ResourceTemplate
 from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
 
-from .operations import Operation, Target
-from .permissions import declared
+from ..auth.operations import Operation, Target
+from ..auth.permissions import declared
 
 UNKNOWN = "(other)"
 

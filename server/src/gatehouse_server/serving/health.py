@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from .keys import KeysUnavailable, SigningKeys
+from ..auth.keys import KeysUnavailable, SigningKeys
 
 _HEADERS = {"Cache-Control": "no-store"}
 

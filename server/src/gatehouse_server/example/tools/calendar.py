@@ -10,8 +10,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field, ValidationError
 
-from ..exchange import ExchangeFailed, TokenExchange
-from ..permissions import requires
+from ...auth.permissions import requires
+from ...auth.token_exchange import ExchangeFailed, TokenExchange
 
 
 class Event(BaseModel):

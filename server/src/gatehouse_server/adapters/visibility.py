@@ -16,10 +16,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 from pydantic import BaseModel
 
+from ..auth.operations import Kind, operation_of, passed
+from ..auth.permissions import Hierarchy
+from ..auth.profiles import Profile
 from .catalogue import Catalogue
-from .operations import Kind, operation_of, passed
-from .permissions import Hierarchy
-from .profiles import Profile
 
 logger = logging.getLogger(__name__)
 

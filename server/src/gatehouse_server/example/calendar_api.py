@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .keys import KeysUnavailable
-from .profiles import PROFILES
-from .tokens import TokenRefused, TokenVerifier, VerifiedToken
+from ..auth.keys import KeysUnavailable
+from ..auth.profiles import PROFILES
+from ..auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
 
 PERMISSION = "calendar:read"
 

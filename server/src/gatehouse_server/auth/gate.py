@@ -6,19 +6,18 @@ import random
 import re
 import time
 from collections.abc import Awaitable
+from typing import Protocol
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import audit
-from .body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
 from .callers import Caller, Callers
-from .catalogue import Catalogue
 from .challenge import Challenges
 from .keys import KeysUnavailable
-from .metrics import Metrics
 from .operations import MalformedMessage, Operation, passed, read_operation
+from .request_body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
 from .tokens import TokenRefused
 
 MOST_BODY_BYTES = 1024 * 1024
@@ -44,6 +43,36 @@ class Refused(Exception):
         self.missing = missing
 
 
+class Offer(Protocol):
+    """What the server behind the gate offers, and what each part needs. An adapter knows it.
+
+    Attributes:
+        base: permissions that every operation needs.
+    """
+
+    base: frozenset[str]
+
+    def needed(self, operation: Operation) -> frozenset[str]:
+        """All permissions that the operation needs."""
+        ...
+
+    def label(self, operation: Operation) -> tuple[str, str]:
+        """Method and target for a metric, from a bounded set of values."""
+        ...
+
+
+class Counters(Protocol):
+    """Where the gate counts its decisions."""
+
+    def count_decision(self, decision: str, reason: str) -> None:
+        """A request passed (`allow`) or did not (`refuse`)."""
+        ...
+
+    def observe(self, labels: tuple[str, str], seconds: float) -> None:
+        """An allowed call of that method and target took that long."""
+        ...
+
+
 class Gate:
     """Pure ASGI middleware. Authenticates every request, asks for the operation's permissions, answers refusals.
 
@@ -57,9 +86,9 @@ class Gate:
         app: ASGIApp,
         *,
         callers: Callers,
-        catalogue: Catalogue,
+        catalogue: Offer,
         challenges: Challenges,
-        metrics: Metrics,
+        metrics: Counters,
         trail: audit.Trail = audit.to_logger,
     ) -> None:
         self._app = app

@@ -13,7 +13,7 @@ import httpx2
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .profiles import PROFILES, Profile
+from ..auth.profiles import PROFILES, Profile
 
 ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
-from ..permissions import requires
+from ...auth.permissions import requires
 
 TimeZone = Annotated[str, Field(description="IANA time zone such as Asia/Tokyo")]
 

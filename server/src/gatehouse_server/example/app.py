@@ -8,16 +8,16 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from . import audit
-from .app import protect, tenant_keys
-from .exchange import TokenExchange
-from .keys import SigningKeys
-from .metrics import Metrics
-from .settings import Settings
-from .tokens import TokenVerifier
+from ..app import protect, tenant_keys
+from ..auth import audit
+from ..auth.keys import SigningKeys
+from ..auth.token_exchange import TokenExchange
+from ..auth.tokens import TokenVerifier
+from ..serving.metrics import Metrics
+from ..serving.settings import Settings
+from .calendar_api import calendar_app
 from .tools import booking, clock, identity, slow
 from .tools.calendar import CalendarTools
-from .upstream import calendar_app
 
 IMPLIED = {"time:admin": ["time:convert", "time:zones"]}
 """Which permission implies which others."""

@@ -1,0 +1,1 @@
+"""The example server. Replace its tools by your own."""

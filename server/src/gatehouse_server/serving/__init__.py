@@ -1,0 +1,1 @@
+"""The process: settings, sockets, health, metrics, traces."""
