@@ -103,7 +103,7 @@ async def test_what_the_sdk_executes_is_judged_again_when_the_gate_let_something
     """A gate that reads every message as a call of `open_tool`."""
     open_call = Operation("tools/call", (("tool", "open_tool"),))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gatehouse_server.gate.read_operation", lambda body: open_call)
+        patch.setattr("gatehouse_server.auth.gate.read_operation", lambda body: open_call)
         async with protected(shop(), issuer.handle) as server:
             answers = {
                 (name, scope): await ask(server, issuer.token(scope=scope), "tools/call", {"name": name}, era="modern")
