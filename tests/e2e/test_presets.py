@@ -19,7 +19,7 @@ def anyio_backend() -> str:
 
 @contextmanager
 def misconfigured(stack: Stack, preset: str) -> Iterator[None]:
-    """The tenant with that mistake in it, mended afterwards."""
+    """The tenant with that mistake in it. The mistake is fixed afterwards."""
     stack.control("POST", f"presets/{preset}")
     try:
         yield

@@ -47,7 +47,7 @@ def break_keys(stack: Stack, fault: dict[str, Any]) -> None:
     stack.control("POST", "faults", **{"endpoint": "jwks", "times": None, **fault})
 
 
-def mend_keys(stack: Stack) -> None:
+def restore_keys(stack: Stack) -> None:
     stack.control("DELETE", "faults")
 
 
@@ -134,7 +134,7 @@ async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answe
     with deployed(tenant, "short_lived_keys") as cold:
         tokens = minted(stack)
         for name, fault in FAULTS.items():
-            mend_keys(stack)
+            restore_keys(stack)
             break_keys(stack, fault)
             answers = await at_once_until_spoilt(cold, tokens)
             if name != "is slow":
@@ -157,7 +157,7 @@ async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_li
         # For a while the server believes what the tenant said last in the test before: it has no such key.
         await until(lambda: short_lived.ask(unknown[0])[0].status_code != 401, "an unknown key is looked for again")
         assert all(map(is_told_to_try_again, await at_once(short_lived, unknown)))
-    mend_keys(short_lived.stack)
+    restore_keys(short_lived.stack)
     await until(lambda: short_lived.ask(unknown[0])[0].status_code == 401, "the keys are fetched again", 5)
 
 

@@ -1,4 +1,4 @@
-"""The one place of the texts: what each check looks at, what people see when it fails, why that is, how to mend it.
+"""The one place of the texts: what each check looks at, what people see when it fails, why that is, how to fix it.
 
 `gatehouse doctor` prints them, the sign-in's errors end with them, `docs/troubleshooting.md` is made from them.
 Sources: Auth0's documentation as BEHAVIOURS.md of the offline tenant cites it; what is not established is in `unsure`.

@@ -179,7 +179,7 @@ def doctor(
     context: typer.Context,
     explain: Annotated[
         str | None,
-        typer.Option("--explain", metavar="CHECK", help="What a check is about, and how to mend it; or all."),
+        typer.Option("--explain", metavar="CHECK", help="What a check is about, and how to fix it; or all."),
     ] = None,
     register: Annotated[
         bool, typer.Option("--register", help="Register a client, which stays, to see what such a one meets.")

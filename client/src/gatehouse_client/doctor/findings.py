@@ -24,7 +24,7 @@ class Finding:
     Attributes:
         check: a name of `ENTRIES`.
         seen: what was seen; of an unknown one, why it could not be checked.
-        environment: the line of `.env` that mends it here, where the doctor knows better than the entry.
+        environment: the line of `.env` that fixes the fault, if the doctor knows it better than the entry.
         guessed: whether it was inferred from an answer that may mean something else, too.
     """
 
@@ -35,7 +35,7 @@ class Finding:
     guessed: bool = False
 
     def fixes(self) -> dict[str, str]:
-        """How to mend it, by where that is done; empty unless it is wrong."""
+        """How to fix the fault, by the place of the fix. Empty unless the mark is wrong."""
         entry = ENTRIES[self.check]
         ways = {
             "dashboard": entry.dashboard,

@@ -266,7 +266,7 @@ def _usable_key(entry: Any, algorithm: str) -> jwt.PyJWK | None:  # noqa: ANN401
         return None
     try:
         if "d" in entry:
-            raise ValueError("it is a private key, and now everybody's")
+            raise ValueError("it is a private key, and a key set must hold public keys only")
         key = jwt.PyJWK(entry, algorithm)
         if weakness := key.Algorithm.check_key_length(key.key):
             raise ValueError(weakness)

@@ -12,7 +12,7 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 
 def health_routes(keys: SigningKeys) -> list[Route]:
-    """`/livez` never depends on the tenant: restarting the server would not mend it. `/readyz` does."""
+    """`/livez` never depends on the tenant: a restart of the server does not fix it. `/readyz` does."""
 
     async def livez(_: Request) -> JSONResponse:
         return JSONResponse({"status": "alive"}, headers=_HEADERS)
