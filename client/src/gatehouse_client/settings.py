@@ -28,6 +28,10 @@ from .signin.protocol.client import SigningKey
 from .storage.grant import ClientAuthentication
 
 ENV_FILE: Final = ".env"
+_DEFAULT_MCP_PORT: Final = 5555
+_DEFAULT_CALLBACK_PORT: Final = 8642
+_DEFAULT_TENANT_PORT: Final = 9000
+_LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def _secure_url(value: str) -> str:
@@ -69,13 +73,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
-        env_file_encoding="utf-8",
+        env_file_encoding="utf-8-sig",
         extra="ignore",
         frozen=True,
         arbitrary_types_allowed=True,
     )
 
     mcp_public_url: SecureUrl = Field("http://localhost:5555/mcp", description=f"the MCP server's URL, {_URL}")
+    mcp_host: str | None = Field(None, description="where the server listens, a host name or an address")
+    mcp_port: int | None = Field(None, ge=0, le=65535, description="the server's port, a number up to 65535")
+    public_host: str | None = Field(None, description="the host name or address that the stack is reached by")
+    compose_profiles: str = Field("", description="`mock` for the offline tenant, else empty")
+    mock_idp_port: int | None = Field(None, ge=0, le=65535, description="the offline tenant's port")
     mcp_timeout: float = Field(120.0, gt=0, description="seconds, more than 0: how long the server may be silent")
     auth0_domain: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+(:\d+)?$", description="the tenant's host name")
     auth0_issuer: SecureUrl | None = Field(None, description=f"the tenant's issuer, byte for byte, {_URL}")
@@ -87,7 +96,9 @@ class Settings(BaseSettings):
     auth0_audience: str | None = Field(None, description="the Identifier of the API in the tenant")
     required_permission: str = Field("access:mcp", description="a permission of the API")
     oauth_scope: str = Field("", description="scopes to ask for in addition, separated by spaces")
-    oauth_callback_uri: SecureUrl = Field("http://localhost:5000/callback", description=f"a callback URL, {_URL}")
+    oauth_callback_uri: SecureUrl = Field(
+        f"http://localhost:{_DEFAULT_CALLBACK_PORT}/callback", description=f"a callback URL, {_URL}"
+    )
     oauth_callback_port: int | None = Field(None, ge=1, le=65535, description="a port number from 1 to 65535")
     oauth_callback_host: str | None = Field(None, description="an address of this machine to listen on")
     oauth_callback_timeout: float = Field(300.0, gt=0, description="seconds, more than 0")
@@ -134,9 +145,20 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """An empty variable of the environment takes the line in `.env` away."""
-        return {name: value for name, value in values.items() if value != ""}
+    def _derive(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Drop empty variables (one in the environment hides the line in `.env`), and fill what follows from others."""
+        given = {name: value for name, value in values.items() if value != ""}
+        port = given.get("mcp_port", _DEFAULT_MCP_PORT)
+        listens_on = given.get("mcp_host")
+        host = given.get("public_host") or (listens_on if listens_on in _LOOPBACK_HOSTS else None)
+        given.setdefault("mcp_public_url", f"{_origin(host, port)}/mcp")
+        callback_port = given.get("oauth_callback_port", _DEFAULT_CALLBACK_PORT)
+        given.setdefault("oauth_callback_uri", f"http://localhost:{callback_port}/callback")
+        offline = "mock" in str(given.get("compose_profiles", "")).split(",")
+        if offline and not {"auth0_domain", "auth0_issuer"} & set(given):
+            tenant_port = given.get("mock_idp_port", _DEFAULT_TENANT_PORT)
+            given["auth0_issuer"] = f"{_origin(given.get('public_host'), tenant_port)}/"
+        return given
 
     @field_validator("auth0_ca_file")
     @classmethod
@@ -156,8 +178,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes before `.env`, and in each of them NAME before NAME_FILE."""
         env_files = _SecretFiles(settings_cls, os.environ)
-        dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8"))
+        dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8-sig"))
         return init_settings, env_files, env_settings, dotenv_files, dotenv_settings
+
+
+def _origin(host: object, port: object) -> str:
+    """Where a part of the stack is: http on this machine, https under any other name (RFC 9700 section 2.6)."""
+    name = str(host or "localhost")
+    scheme = "http" if name in _LOOPBACK_HOSTS else "https"
+    return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
@@ -218,7 +247,15 @@ def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
         raise ConfigurationError("\n".join([f"{count} wrong:", *problems])) from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+        raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text: {not_utf8(error)}") from None
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """What was seen in a text file that is not UTF-8, and what to do."""
+    if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "it is UTF-16 (PowerShell's > writes it). Save the file as UTF-8."
+    line = error.object[: error.start].count(b"\n") + 1
+    return f"line {line} has the byte 0x{error.object[error.start]:02x}. Save the file as UTF-8."
 
 
 def _problem(model: type[Settings], loc: tuple[int | str, ...], details: Mapping[str, Any]) -> str:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from .behaviours.document import tables
 from .http.listening import ListenError
-from .http.tls import TlsError
+from .http.tls import TlsError, issue_certificate
 from .running import run
 from .settings import SettingsError, load_settings
 from .state.signing_keys import KeyFileError
@@ -18,12 +19,15 @@ CANNOT_RUN = 1
 
 def main() -> None:
     """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: it cannot listen."""
-    command = _parser().parse_args().command
+    arguments = _parser().parse_args()
+    command = arguments.command
     try:
         if command == "schema":
             sys.stdout.write(schema_text())
         elif command == "behaviours":
             sys.stdout.write(tables() + "\n")
+        elif command == "certificate":
+            issue_certificate(arguments.folder, arguments.names)
         else:
             run(load_settings())
     except (SettingsError, ConfigurationError) as error:
@@ -40,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="serve the tenant (the default)")
     commands.add_parser("schema", help="print the JSON Schema of tenant.yaml")
     commands.add_parser("behaviours", help="print the switches for what is not known of Auth0, as in BEHAVIOURS.md")
+    certificate = commands.add_parser("certificate", help="write a certificate of the tenant's authority, in PEM")
+    certificate.add_argument("folder", type=Path, help="where ca.pem, certificate.pem and key.pem are written")
+    certificate.add_argument("names", nargs="+", metavar="NAME", help="a host name or an address")
     return parser
 
 

@@ -12,7 +12,7 @@ from .control import ControlAccess
 from .http.fetching import Fetcher
 from .http.listening import listen
 from .http.serving import Listener, Servers
-from .http.tls import load_authority, server_context
+from .http.tls import certificate_context, load_authority, server_context
 from .settings import Settings
 from .state.clock import Clock
 from .state.idp import Idp
@@ -34,7 +34,7 @@ BANNER = """\
 
 def run(settings: Settings) -> None:
     """Serve until a signal ends it. Raises the errors of whatever cannot be read or listened on."""
-    configuration = load_configuration(settings.tenant_file, settings.offline_file, settings.keywords)
+    configuration = load_configuration(settings.tenant_file, settings.offline_file, settings.keyword_values())
     configuration = with_presets(configuration, settings.presets)
     sockets = listen(settings.host, settings.port, setting="MOCK_IDP_PORT")
     port = sockets[0].getsockname()[1]
@@ -42,7 +42,8 @@ def run(settings: Settings) -> None:
     clock = Clock()
     keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
     idp = Idp.start(configuration, keys, clock, Fetcher(settings.cimd_allow_private, settings.cimd_ca_file))
-    listeners = [Listener(create_app(idp, issuer, _control(settings), _console(settings)), sockets)]
+    app = create_app(idp, issuer, _control(settings), _console(settings))
+    listeners = [Listener(app, sockets, certificate_context(settings.tls_cert_file, settings.tls_key_file))]
     facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer)]
     if settings.tls_port is not None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .formats.json_text import parse_json
+from .formats.prose import not_utf8
 from .formats.urls import is_loopback_name
 from .http.tls import CA_FILE
+from .tenant.keywords import keyword_values
 from .tenant.presets import PRESETS
 
 ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
@@ -19,6 +23,9 @@ CA_FILE_NEEDED = (
 )
 ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https elsewhere"
 ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
+
+DEFAULT_PORT = 9000
+ENV_FILE = ".env"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -35,14 +42,14 @@ class Settings(BaseSettings):
     """The offline tenant's configuration, from the environment and `.env` in the working directory."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",
         extra="ignore",
         hide_input_in_errors=True,
     )
 
     host: str = Field(default="localhost", validation_alias="MOCK_IDP_HOST")
-    port: Port = Field(default=9000, validation_alias="MOCK_IDP_PORT")
+    port: Port = Field(default=DEFAULT_PORT, validation_alias="MOCK_IDP_PORT")
     issuer: str | None = Field(default=None, validation_alias="AUTH0_ISSUER")
     tenant_file: Path = Field(default=Path("auth0/tenant.yaml"), validation_alias="MOCK_IDP_TENANT")
     offline_file: Path = Field(default=Path("auth0/offline.yaml"), validation_alias="MOCK_IDP_OFFLINE")
@@ -54,6 +61,9 @@ class Settings(BaseSettings):
     keywords: Annotated[dict[str, Any], NoDecode] = Field(
         default_factory=dict, validation_alias="AUTH0_KEYWORD_REPLACE_MAPPINGS"
     )
+    tls_cert_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_TLS_CERT_FILE")
+    tls_key_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_TLS_KEY_FILE")
+
     tls_port: Port | None = Field(default=None, validation_alias="MOCK_IDP_TLS_PORT")
     tls_issuer: str | None = Field(default=None, validation_alias="MOCK_IDP_TLS_ISSUER")
     ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CA_FILE")
@@ -64,9 +74,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """An empty variable of the environment takes the line in `.env` away."""
-        return {name: value for name, value in values.items() if value != ""}
+    def _derive(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Drop empty variables (one in the environment hides the line in `.env`); the port follows from the issuer."""
+        filled = {name: value for name, value in values.items() if value != ""}
+        port = _loopback_port(str(filled.get("AUTH0_ISSUER", "")))
+        if port is not None:
+            filled.setdefault("MOCK_IDP_PORT", port)
+        return filled
 
     @field_validator("issuer", "tls_issuer")
     @classmethod
@@ -108,9 +122,16 @@ class Settings(BaseSettings):
     def _tls_is_complete(self) -> Settings:
         if self.tls_port is not None and self.ca_file is None and self.state_dir is None:
             raise ValueError(CA_FILE_NEEDED)
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("MOCK_IDP_TLS_CERT_FILE and MOCK_IDP_TLS_KEY_FILE belong together: set both or neither")
         if self.tls_issuer is not None and not self.tls_issuer.startswith("https:"):
             raise ValueError("MOCK_IDP_TLS_ISSUER must be an https URL")
         return self
+
+    def keyword_values(self) -> dict[str, Any]:
+        """Values for ##KEY## and @@KEY@@ in the tenant file: from the environment and `.env`, else from
+        AUTH0_KEYWORD_REPLACE_MAPPINGS."""
+        return keyword_values({**dotenv_values(ENV_FILE, encoding="utf-8-sig"), **os.environ}, self.keywords)
 
     @property
     def ca_path(self) -> Path:
@@ -129,6 +150,15 @@ class Settings(BaseSettings):
     def issuer_at(self, port: int) -> str:
         """The issuer, given the port the tenant listens on."""
         return self.issuer or f"http://localhost:{port}/"
+
+
+def _loopback_port(url: str) -> int | None:
+    """The port of an http URL on this machine; None for any other URL."""
+    try:
+        parts = urlsplit(url)
+        return (parts.port or 80) if parts.scheme == "http" and is_loopback_name(parts.hostname or "") else None
+    except ValueError:
+        return None
 
 
 def _listed(value: str) -> list[str]:
@@ -157,6 +187,8 @@ def load_settings() -> Settings:
     """Read the settings; SettingsError names every wrong variable."""
     try:
         return Settings()
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{ENV_FILE}: {not_utf8(error)}"]) from error
     except ValidationError as error:
         raise SettingsError([_line(item["loc"], item["msg"]) for item in error.errors()]) from error
 

@@ -8,6 +8,7 @@ with offline_tenant("auth0/tenant.yaml", "auth0/offline.yaml") as tenant:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from .running import LOOPBACK_NAMES
 from .state.clock import Clock
 from .state.idp import Idp
 from .state.signing_keys import KeyRing, new_key_ring
+from .tenant.keywords import keyword_values
 from .tenant.loading import Configuration, checked_configuration, load_configuration
 from .tenant.presets import with_presets
 
@@ -61,12 +63,14 @@ def offline_tenant(
     presets: Sequence[str] = (),
     keys: KeyRing | None = None,
     fetcher: Fetcher | None = None,
+    keywords: Mapping[str, Any] | None = None,
 ) -> Iterator[OfflineTenant]:
     """Run a tenant from two files or two documents until the block ends.
 
-    `keys` spares the time to make new ones. ConfigurationError when the files make no sense.
+    `keys` spares the time to make new ones. `keywords` go before the environment for ##KEY## and @@KEY@@ in a file.
+    ConfigurationError when the files make no sense.
     """
-    configuration = with_presets(_configuration(tenant, offline), presets)
+    configuration = with_presets(_configuration(tenant, offline, keywords or {}), presets)
     clock = Clock()
     idp = Idp.start(configuration, keys or new_key_ring("localhost", clock.now()), clock, fetcher)
     with TemporaryDirectory() as directory:
@@ -83,12 +87,12 @@ def offline_tenant(
             thread.join()
 
 
-def _configuration(tenant: Source, offline: Source) -> Configuration:
+def _configuration(tenant: Source, offline: Source, keywords: Mapping[str, Any]) -> Configuration:
     if isinstance(tenant, Mapping) and isinstance(offline, Mapping):
         return checked_configuration(dict(tenant), dict(offline), names=("tenant", "offline"))
     if isinstance(tenant, Mapping) or isinstance(offline, Mapping):
         raise TypeError("tenant and offline must both be files or both be documents")
-    return load_configuration(Path(tenant), Path(offline))
+    return load_configuration(Path(tenant), Path(offline), {**keyword_values(os.environ, {}), **keywords})
 
 
 def _listeners(idp: Idp, ca_file: Path) -> tuple[OfflineTenant, list[Listener]]:

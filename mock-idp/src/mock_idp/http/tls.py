@@ -42,6 +42,37 @@ def server_context(authority: trustme.CA, names: Iterable[str]) -> ssl.SSLContex
     return context
 
 
+def certificate_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """What a server presents that has a certificate of its own (PEM files); None without one. TlsError if unusable."""
+    if certificate is None or key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise TlsError(
+            f"MOCK_IDP_TLS_CERT_FILE is {certificate} and MOCK_IDP_TLS_KEY_FILE is {key}: a certificate and its key in"
+            f" PEM are needed ({error.strerror or error})"
+        ) from error
+    return context
+
+
+def issue_certificate(folder: Path, names: Iterable[str]) -> None:
+    """Write ca.pem, certificate.pem and key.pem into `folder`: a certificate for `names`, and its authority.
+
+    The authority is kept there from one call to the next, so that what trusts it keeps working. TlsError when a file
+    cannot be used.
+    """
+    authority = load_authority(folder, folder / CA_FILE)
+    issued = authority.issue_cert(*dict.fromkeys(names))
+    try:
+        (folder / "certificate.pem").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+        _write_private(folder / "key.pem", issued.private_key_pem.bytes())
+    except OSError as error:
+        raise TlsError(f"cannot write {error.filename}: {error.strerror}") from error
+
+
 def _kept(state_dir: Path | None) -> trustme.CA | None:
     if state_dir is None or not (state_dir / CA_KEY_FILE).exists():
         return None

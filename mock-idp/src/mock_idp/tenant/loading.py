@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ..formats.prose import not_utf8
 from .building import build_tenant
 from .file import TenantFile
 from .keywords import UnknownKeyword, with_keywords
@@ -59,13 +60,15 @@ def checked_configuration(tenant: Any, offline: Any, *, names: tuple[str, str]) 
 
 def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever YAML contains
     try:
-        text = with_keywords(path.read_text(encoding="utf-8"), keywords)
+        text = with_keywords(path.read_text(encoding="utf-8-sig"), keywords)
         return yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnknownKeyword as error:
         raise ConfigurationError([f"{path}: {error}"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([f"{path}: {not_utf8(error)}"]) from error
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
 
 

@@ -17,6 +17,8 @@ from ..auth.profiles import PROFILES, Profile
 
 ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+DEFAULT_PORT = 5555
+ENV_FILE = ".env"
 
 _MISSING = {
     "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com (offline: localhost:9000); or OIDC_ISSUER for"
@@ -41,7 +43,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """What the protected MCP server needs to know. Field aliases are the variables' names."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, validate_default=False)
+    model_config = SettingsConfigDict(env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True, validate_default=False)
 
     domain: str = Field(validation_alias="AUTH0_DOMAIN")
     oidc_issuer: str = Field(default="", validation_alias="OIDC_ISSUER")
@@ -51,7 +53,7 @@ class Settings(BaseSettings):
     audience: str = Field(default="", validation_alias="AUTH0_AUDIENCE")
     algorithm: str = Field(default="RS256", validation_alias="JWT_ALGORITHM")
     host: str = Field(default="localhost", validation_alias="MCP_HOST")
-    port: int = Field(default=5555, ge=0, le=65535, validation_alias="MCP_PORT")
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535, validation_alias="MCP_PORT")
     public_url: str = Field(default="", validation_alias="MCP_PUBLIC_URL")
     allowed_hosts: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_HOSTS")
     allowed_origins: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_ORIGINS")
@@ -59,6 +61,11 @@ class Settings(BaseSettings):
     required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
     grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
+    tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
+    tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
+    offline_tenant: bool = Field(default=False, validation_alias="OFFLINE_TENANT")
+    compose_profiles: str = Field(default="", validation_alias="COMPOSE_PROFILES")
+    mock_idp_port: int = Field(default=9000, validation_alias="MOCK_IDP_PORT")
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
     trusted_proxies: CommaSeparated = Field(default=(), validation_alias="TRUSTED_PROXIES")
@@ -82,16 +89,19 @@ class Settings(BaseSettings):
         filled = {name: value for name, value in values.items() if value != ""}
         _read_secret_files(filled)
         _use_oidc_names(filled)
-        domain, port = str(filled.get("AUTH0_DOMAIN", "")), str(filled.get("MCP_PORT", 5555))
+        if "mock" in str(filled.get("COMPOSE_PROFILES", "")).split(",") and "AUTH0_DOMAIN" not in filled:
+            # The offline tenant of this stack. Without this explicit choice no issuer is a default.
+            filled.setdefault("AUTH0_ISSUER", f"http://localhost:{filled.get('MOCK_IDP_PORT', 9000)}/")
+        domain = str(filled.get("AUTH0_DOMAIN", ""))
         # Nothing is derived from a wrong value: each mistake is reported once, where it is.
         if _DOMAIN.fullmatch(domain):
             filled.setdefault("AUTH0_ISSUER", f"https://{domain}/")
+        elif "AUTH0_ISSUER" in filled and not domain:
+            filled["AUTH0_DOMAIN"] = urlsplit(str(filled["AUTH0_ISSUER"])).netloc
         if "AUTH0_ISSUER" in filled and "OIDC_ISSUER" not in filled:
             filled.setdefault("AUTH0_JWKS_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/.well-known/jwks.json")
             filled.setdefault("AUTH0_TOKEN_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/oauth/token")
-        if port.isdecimal():
-            filled.setdefault("MCP_PUBLIC_URL", f"http://localhost:{port}/mcp")
-            filled.setdefault("CALENDAR_URL", f"http://localhost:{port}/calendar/events")
+        _place(filled)
         if "MCP_PUBLIC_URL" in filled:
             filled.setdefault("AUTH0_AUDIENCE", filled["MCP_PUBLIC_URL"])
         return filled
@@ -169,11 +179,25 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> Settings:
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("MCP_TLS_CERT_FILE and MCP_TLS_KEY_FILE belong together: set both or neither")
+        if self.tls_cert_file:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.tls_cert_file, self.tls_key_file)
+            except OSError as error:
+                raise ValueError(
+                    f"MCP_TLS_CERT_FILE is {self.tls_cert_file!r} and MCP_TLS_KEY_FILE is {self.tls_key_file!r}: a"
+                    f" certificate and its key in PEM are needed ({error.strerror or error})"
+                ) from error
+        return self
+
+    @model_validator(mode="after")
     def _keys_from_a_safe_place(self) -> Settings:
         if not self.jwks_url:
             return self  # the issuer's own discovery document names the place
         parts = _split_url(self.jwks_url)
-        if parts.scheme != "https" and not is_loopback(self.issuer):
+        if parts.scheme != "https" and not (is_loopback(self.issuer) or self.offline_tenant):
             raise ValueError(
                 f"AUTH0_JWKS_URL is {self.jwks_url!r}: https:// is needed, whoever can change the keys can sign tokens"
             )
@@ -183,7 +207,7 @@ class Settings(BaseSettings):
     def _secrets_where_they_belong(self) -> Settings:
         if self.exchange_client_id and not self.token_url:
             raise ValueError("EXCHANGE_CLIENT_ID is set with OIDC_ISSUER: set AUTH0_TOKEN_URL, the token endpoint, too")
-        if is_loopback(self.issuer) or not self.token_url:
+        if is_loopback(self.issuer) or self.offline_tenant or not self.token_url:
             return self
         if urlsplit(self.token_url).scheme != "https":
             raise ValueError(f"AUTH0_TOKEN_URL is {self.token_url!r}: https:// is needed, a secret is sent there")
@@ -244,9 +268,27 @@ def load_settings() -> Settings:
         SettingsError: a variable is missing or wrong; the message names all of them.
     """
     try:
+        _require_utf8(Path(ENV_FILE))
         return Settings()  # type: ignore[call-arg]  # the fields come from the environment
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
+
+
+def _require_utf8(path: Path) -> None:
+    """
+    Raises:
+        SettingsError: the file is not UTF-8 text.
+    """
+    try:
+        path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
+            seen = "it is UTF-16 text (PowerShell's > writes it)"
+        else:
+            seen = f"line {error.object[: error.start].count(10) + 1} has the byte 0x{error.object[error.start]:02x}"
+        raise SettingsError(f"{path} is not UTF-8 text: {seen}. Save the file as UTF-8.") from error
+    except OSError:
+        return  # no file, or none that can be read: the environment alone counts
 
 
 def is_loopback(url: str) -> bool:
@@ -274,6 +316,29 @@ def _read_secret_files(values: dict[str, Any]) -> None:
                 values[name] = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"{name}_FILE is {path!r}: the file cannot be read ({error})") from error
+
+
+def _place(values: dict[str, Any]) -> None:
+    """Where the server listens and its public URL, each from the other."""
+    if (port := _loopback_port(str(values.get("MCP_PUBLIC_URL", "")))) is not None:
+        values.setdefault("MCP_PORT", port)
+    port_text = str(values.get("MCP_PORT", DEFAULT_PORT))
+    if not port_text.isdecimal():
+        return
+    host = str(values.get("MCP_HOST", "localhost"))
+    host = "[::1]" if host == "::1" else host if host in LOOPBACK_HOSTS else "localhost"
+    values.setdefault("MCP_PUBLIC_URL", f"http://{host}:{port_text}/mcp")
+    scheme = "https" if values.get("MCP_TLS_CERT_FILE") else "http"
+    values.setdefault("CALENDAR_URL", f"{scheme}://localhost:{port_text}/calendar/events")
+
+
+def _loopback_port(url: str) -> int | None:
+    """The port of an http URL on this machine; None for any other URL."""
+    try:
+        parts = urlsplit(url)
+        return (parts.port or 80) if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS else None
+    except ValueError:
+        return None
 
 
 def _use_oidc_names(values: dict[str, Any]) -> None:
