@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from ..tenant.management_api import SCOPES
+from ..tenant.model import MANAGEMENT_SCOPES
 from . import client_grants, clients, connections, resource_servers, roles, tenant, users
 from .access import needs
 from .errors import InsufficientScope
@@ -29,7 +29,7 @@ async def list_actions(request: Request) -> Response:
     return JSONResponse({"actions": [], "total": 0, "page": 0, "per_page": 50})
 
 
-@needs(*SCOPES)
+@needs(*MANAGEMENT_SCOPES)
 async def unknown(request: Request) -> Response:
     """Refuse an unknown resource with 403. Auth0's tools skip resources that they may not read."""
     resource = request.path_params["path"].partition("/")[0].replace("-", "_")

@@ -14,7 +14,7 @@ from ..formats.jwt import verified_claims
 from ..oauth.answers import settled
 from ..state.idp import Idp
 from ..tenant.loading import ConfigurationError
-from ..tenant.management_api import management_identifier
+from ..tenant.model import management_identifier
 from ..web.request import idp_of, issuer_of
 from ..web.sender import is_for_this_tenant
 from .errors import DanglingReference, Inexistent, InsufficientScope, InvalidBody, ManagementError, Unauthenticated

@@ -6,10 +6,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import ClientGrantSection
-from ..tenant.management_api import SCOPES, management_identifier
 from ..tenant.merging import stated
-from ..tenant.model import ClientGrant, is_management
+from ..tenant.model import MANAGEMENT_SCOPES, ClientGrant, is_management, management_identifier
+from ..tenant.tenant_file import ClientGrantSection
 from ..web.request import idp_of, issuer_of
 from .access import needs
 from .bodies import check, read_object
@@ -82,7 +81,7 @@ def _check_scopes(request: Request, audience: str, scopes: list[str]) -> None:
     if api is None and audience != management_identifier(issuer_of(request)):
         raise NoResource(f"No resource with identifier {audience}")
     for scope in scopes:
-        if scope not in (SCOPES if api is None else api.scopes):
+        if scope not in (MANAGEMENT_SCOPES if api is None else api.scopes):
             raise DanglingReference(f"The resource server {audience} has no scope {scope}")
 
 
@@ -115,7 +114,7 @@ def _shown(request: Request, grant: ClientGrant) -> Document:
     audience = management_identifier(issuer_of(request)) if is_management(grant.audience) else grant.audience
     holder = {"default_for": "third_party_clients"} if grant.client_id is None else {"client_id": grant.client_id}
     shown: Document = {"id": grant_id(grant), **holder, "audience": audience, "subject_type": grant.subject_type}
-    shown["scope"] = list(SCOPES if grant.all_scopes and is_management(grant.audience) else grant.scopes)
+    shown["scope"] = list(MANAGEMENT_SCOPES if grant.all_scopes and is_management(grant.audience) else grant.scopes)
     if grant.all_scopes and not is_management(grant.audience):
         shown["allow_all_scopes"] = True
     return shown

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from ..errors import OAuthError
 from ..oauth.clients.metadata_documents import import_by_hand
 from ..state.idp import Idp
-from ..tenant.client_section import ClientSection
 from ..tenant.merging import documents, merged, stated
 from ..tenant.model import Client
+from ..tenant.tenant_file import ClientSection
 from ..web.request import idp_of
 from .access import has_scope, needs
 from .bodies import check, read_members, read_object

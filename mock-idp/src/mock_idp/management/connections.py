@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import DatabaseSection
 from ..tenant.merging import stated
+from ..tenant.tenant_file import DatabaseSection
 from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_list, read_object

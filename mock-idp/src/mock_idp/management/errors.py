@@ -45,7 +45,7 @@ class InvalidQuery(ManagementError):
 
 
 class NotSupported(ManagementError):
-    """Only a real tenant supports it. The status is 400, because Auth0's tools repeat a request after a 5xx for minutes."""
+    """Only a real tenant supports it. The status is no 5xx: Auth0's tools repeat such a request for minutes."""
 
     error = "operation_not_supported"
 

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import ResourceServerSection
-from ..tenant.management_api import management_api
 from ..tenant.merging import documents, stated
+from ..tenant.model import management_api
+from ..tenant.tenant_file import ResourceServerSection
 from ..web.request import idp_of, issuer_of
 from .access import needs
 from .bodies import check, read_object

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import RolePermissionSection, RoleSection
 from ..tenant.merging import changed, documents, stated
+from ..tenant.tenant_file import RolePermissionSection, RoleSection
 from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_members, read_object

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
 from ..state.signing_keys import SigningKey
-from ..tenant.file import TenantSection
 from ..tenant.merging import changed, documents, merged
+from ..tenant.tenant_file import TenantSection
 from ..web.request import idp_of, issuer_of
 from .access import needs
 from .bodies import check, read_object
