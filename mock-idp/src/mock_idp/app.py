@@ -9,8 +9,7 @@ from starlette.types import ASGIApp
 
 from .console import ConsoleAccess, console_routes
 from .control import ControlAccess, control_routes
-from .http.access_log import AccessLog
-from .http.cors import Cors
+from .http.middleware import AccessLog, Cors
 from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume

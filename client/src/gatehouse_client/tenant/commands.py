@@ -114,7 +114,7 @@ def destroy(terminal: Terminal, sources: Sources, *, yes: bool) -> None:
 def export(terminal: Terminal, sources: Sources, form: str) -> None:
     """Print the file for another tool."""
     settings = load_tenant_settings()
-    file = load_tenant_file(sources.file, settings.auth0_keyword_replace_mappings, sources.users)
+    file = load_tenant_file(sources.file, settings.keywords(), sources.users)
     if form not in FORMATS:
         raise UsageError(f"There is no format {form}: it must be one of {', '.join(FORMATS)}.")
     terminal.result(FORMATS[form](file).rstrip("\n"))
@@ -123,7 +123,7 @@ def export(terminal: Terminal, sources: Sources, form: str) -> None:
 @contextmanager
 def _opened(terminal: Terminal, sources: Sources) -> Iterator[_Work]:
     settings = load_tenant_settings()
-    file = load_tenant_file(sources.file, settings.auth0_keyword_replace_mappings, sources.users)
+    file = load_tenant_file(sources.file, settings.keywords(), sources.users)
     if file.ignored:
         terminal.say(f"Not looked at in {sources.file}: {', '.join(file.ignored)}. The Deploy CLI may know it.")
     with Management(settings, terminal.trace) as management:

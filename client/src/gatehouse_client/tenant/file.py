@@ -13,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from ..errors import ConfigurationError, foreign
+from ..settings import not_utf8
 
 Document = dict[str, Any]
 
@@ -92,12 +93,17 @@ def load_tenant_file(path: Path, keywords: Mapping[str, Any], users: Path | None
 
 def _mapping(path: Path, keywords: Mapping[str, Any]) -> Document:
     try:
-        document = yaml.safe_load(_with_keywords(path.read_text(encoding="utf-8"), keywords))
+        document = yaml.safe_load(_with_keywords(path.read_text(encoding="utf-8-sig"), keywords))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read ({error.strerror}): --file names the tenant file.") from None
     except KeyError as error:
-        raise ConfigurationError(f"{path}: {error.args[0]} has no value in AUTH0_KEYWORD_REPLACE_MAPPINGS.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path}: no value for {error.args[0]}: set an environment variable of that name, or"
+            " AUTH0_KEYWORD_REPLACE_MAPPINGS."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 text: {not_utf8(error)}") from None
+    except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {foreign(str(error))}.") from None
     if document is None:
         return {}
@@ -107,13 +113,10 @@ def _mapping(path: Path, keywords: Mapping[str, Any]) -> Document:
 
 
 def _with_keywords(text: str, values: Mapping[str, Any]) -> str:
-    def value(match: re.Match[str]) -> str:
-        name = match[1] or match[3]
-        if name not in values:
-            raise KeyError(match[0])
-        return str(values[name]) if match[1] else json.dumps(values[name])
-
-    return _KEYWORD.sub(value, text)
+    unknown = dict.fromkeys(match[0] for match in _KEYWORD.finditer(text) if (match[1] or match[3]) not in values)
+    if unknown:
+        raise KeyError(", ".join(unknown))
+    return _KEYWORD.sub(lambda match: str(values[match[1]]) if match[1] else json.dumps(values[match[3]]), text)
 
 
 def _wrong_shapes(document: Document) -> Iterator[str]:

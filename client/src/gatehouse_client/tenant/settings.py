@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, Any
 
+from dotenv import dotenv_values
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from ..errors import ConfigurationError
-from ..settings import Secret, Settings, load
+from ..settings import ENV_FILE, Secret, Settings, load
 
 _DOMAIN = r"^[A-Za-z0-9.-]+(:\d+)?$"
 _NO_CREDENTIALS = (
@@ -41,6 +43,17 @@ class TenantSettings(Settings):
     @classmethod
     def _keywords_are_an_object(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+    def keywords(self) -> dict[str, Any]:
+        """Values for ##KEY## and @@KEY@@ in the tenant file, by name.
+
+        An environment variable (or a line in `.env`) goes before AUTH0_KEYWORD_REPLACE_MAPPINGS, as in the Deploy CLI
+        (`import` with its default `--env`). The two URLs that depend on where the stack runs always have a value.
+        """
+        variables = {**dotenv_values(ENV_FILE, encoding="utf-8-sig"), **os.environ}
+        given = {name: value for name, value in variables.items() if value}
+        derived = {"MCP_PUBLIC_URL": self.mcp_public_url, "OAUTH_CALLBACK_URI": self.oauth_callback_uri}
+        return {**self.auth0_keyword_replace_mappings, **given, **derived}
 
     @property
     def management_issuer(self) -> str:

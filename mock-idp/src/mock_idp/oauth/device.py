@@ -13,8 +13,7 @@ from ..pages import ActivatePage, render
 from ..pages.languages import ask_for
 from ..state.idp import Idp
 from ..state.store import AuthorizationRequest, DeviceAuthorization, Transaction
-from ..tenant.client_section import GRANT_DEVICE
-from ..tenant.model import Client
+from ..tenant.model import GRANT_DEVICE, Client
 from ..web.cookies import browser_mark, new_browser_mark, set_browser_mark
 from ..web.request import NO_STORE, body_pairs, form_pairs, idp_of, issuer_of, single_values
 from .answers import on_page, refused

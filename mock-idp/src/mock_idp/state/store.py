@@ -175,13 +175,6 @@ class LogoutRequest:
 
 
 @dataclass(frozen=True)
-class FetchedDocument:
-    """The mark that a client's metadata document was fetched and need not be fetched again until it expires."""
-
-    expires_at: float
-
-
-@dataclass(frozen=True)
 class UsedCode:
     """The mark that a code was redeemed, and the family of the refresh token it gave."""
 
@@ -190,8 +183,8 @@ class UsedCode:
 
 
 @dataclass(frozen=True)
-class UsedAssertion:
-    """The mark that a client assertion was seen, so that it cannot be used twice."""
+class Expiry:
+    """A record of which only the key and the expiry matter. `expires_at` is Unix time in seconds."""
 
     expires_at: float
 
@@ -207,9 +200,9 @@ class Store:
     refresh_tokens: Shelf[RefreshToken] = field(default_factory=Shelf)
     logouts: Shelf[LogoutRequest] = field(default_factory=Shelf)
     devices: Shelf[DeviceAuthorization] = field(default_factory=Shelf)
-    documents: Shelf[FetchedDocument] = field(default_factory=Shelf)
+    documents: Shelf[Expiry] = field(default_factory=Shelf)
     used_codes: Shelf[UsedCode] = field(default_factory=Shelf)
-    assertions: Shelf[UsedAssertion] = field(default_factory=Shelf)
+    assertions: Shelf[Expiry] = field(default_factory=Shelf)
     consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
 
     def consent(self, user_id: str, client_id: str, audience: str | None) -> frozenset[str] | None:

@@ -33,17 +33,16 @@ def keyword_values(variables: Mapping[str, str | None], mappings: Mapping[str, A
     return known
 
 
-class UnknownKeyword(Exception):
-    """A keyword without a value; the message names it."""
+class UnknownKeywords(Exception):
+    """Keywords without a value; the message names all of them."""
 
 
 def with_keywords(text: str, values: Mapping[str, Any]) -> str:
-    """The text of a tenant file with its keywords replaced. UnknownKeyword when one has no value."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1] or match[3]
-        if name not in values:
-            raise UnknownKeyword(f"{match[0]} has no value in AUTH0_KEYWORD_REPLACE_MAPPINGS")
-        return str(values[name]) if match[1] else json.dumps(values[name])
-
-    return KEYWORD.sub(value, text)
+    """The text of a tenant file with its keywords replaced. UnknownKeywords if any has no value."""
+    unknown = dict.fromkeys(match[0] for match in KEYWORD.finditer(text) if (match[1] or match[3]) not in values)
+    if unknown:
+        raise UnknownKeywords(
+            f"no value for {', '.join(unknown)}: set an environment variable of that name, or"
+            " AUTH0_KEYWORD_REPLACE_MAPPINGS"
+        )
+    return KEYWORD.sub(lambda match: str(values[match[1]]) if match[1] else json.dumps(values[match[3]]), text)

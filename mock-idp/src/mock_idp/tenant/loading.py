@@ -1,3 +1,5 @@
+"""Reading and checking tenant.yaml and offline.yaml."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -10,13 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from ..formats.prose import not_utf8
 from .building import build_tenant
-from .file import TenantFile
-from .keywords import UnknownKeyword, with_keywords
+from .keywords import UnknownKeywords, with_keywords
 from .model import Tenant
 from .offline_file import OfflineFile
 from .references import dangling_references
+from .tenant_file import TenantFile
 
-# The one in C is an order of magnitude faster, where PyYAML was built with it.
+# The loader in C is an order of magnitude faster. PyYAML may be built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,11 +47,15 @@ def load_configuration(
 ) -> Configuration:
     """Read and check both files. ConfigurationError names every mistake. `keywords` as the Deploy CLI replaces them."""
     documents = _read(tenant_path, keywords or {}), _read(offline_path, {})
-    return checked_configuration(*documents, names=(str(tenant_path), str(offline_path)))
+    return checked_configuration(*documents, (str(tenant_path), str(offline_path)))
 
 
-def checked_configuration(tenant: Any, offline: Any, *, names: tuple[str, str]) -> Configuration:  # noqa: ANN401
-    """The configuration that two documents describe; `names` is what the messages call them."""
+def checked_configuration(
+    tenant: Any,  # noqa: ANN401 - whatever YAML contains
+    offline: Any,  # noqa: ANN401 - whatever YAML contains
+    names: tuple[str, str] = ("tenant", "offline"),
+) -> Configuration:
+    """The configuration that two documents describe. ConfigurationError calls the documents by `names`."""
     configuration = Configuration(_validated(tenant, TenantFile, names[0]), _validated(offline, OfflineFile, names[1]))
     found = dangling_references(configuration.tenant_file, configuration.offline_file)
     if found:
@@ -64,7 +70,7 @@ def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - wha
         return yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnknownKeyword as error:
+    except UnknownKeywords as error:
         raise ConfigurationError([f"{path}: {error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError([f"{path}: {not_utf8(error)}"]) from error

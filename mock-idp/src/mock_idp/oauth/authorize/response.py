@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ...errors import AuthorizationError, PageError
 from ...pages import FormPostPage, render
-from ...state.outcomes import note_refusal
+from ...state.journal import note_refusal
 from ...state.store import AuthorizationRequest
 from ...web.request import idp_of
 from ..answers import error_page, settled

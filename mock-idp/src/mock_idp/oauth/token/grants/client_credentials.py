@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ....errors import AccessDenied
-from ....tenant.management_api import management_api, management_identifier
-from ....tenant.model import Api, ClientGrant
+from ....tenant.model import Api, ClientGrant, management_api, management_identifier
 from ...scopes import granted_by, split_scope
 from ..minting import Authorization
 from . import Granted, TokenRequest

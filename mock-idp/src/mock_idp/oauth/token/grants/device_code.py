@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, SlowDown
 from ....state.store import DeviceAuthorization
-from ....tenant.client_section import GRANT_DEVICE
+from ....tenant.model import GRANT_DEVICE
 from . import Granted, TokenRequest
 from .delegation import Delegation, authorize
 from .refresh_token import issue_refresh_token
