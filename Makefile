@@ -4,7 +4,7 @@ RUNTIME ?= auto
 STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 
 # The recipes read these from the environment: the shell must not interpret their text.
-export Q T
+export Q T PORTS
 # If this is set, every process compiles all its packages again, which takes seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -16,6 +16,7 @@ help: ## Show this help
 	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
 	@echo "  RUNTIME=docker|local chooses the runtime. Without it, Docker is used if it answers."
+	@echo "  PORTS=auto lets \`make up\` move taken ports to free ones, in .env."
 	@echo "  T=path::test runs one test: make test T=tests/server/test_gate.py"
 
 ##@ Run

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import os
 import shlex
+import socket
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this line is what an older Python gets to read
@@ -19,6 +20,7 @@ import endtoend
 import environment
 import local
 import packages
+import ports
 from report import Problem, bold, dim, say
 from runtime import Runtime
 
@@ -43,11 +45,48 @@ def main() -> int:
 
 def up(arguments: argparse.Namespace) -> int:
     """Start the stack and say what to do with it."""
+    settings = _settings()
     runtime = _runtime(arguments)
-    settings = environment.load()
     runtime.up(settings)
-    _welcome(settings)
+    _welcome(settings, runtime)
     return 0
+
+
+def _settings() -> environment.Environment:
+    """What .env says, checked.
+
+    Raises:
+        Problem: variables contradict each other, or this machine does not know PUBLIC_HOST.
+    """
+    settings = environment.load()
+    if found := settings.contradictions():
+        raise Problem("\n".join(found))
+    if os.environ.get("PORTS") == "auto":
+        settings = _with_free_ports(settings)
+    try:
+        socket.getaddrinfo(settings.public_host, None)
+    except OSError as error:
+        raise Problem(
+            f"PUBLIC_HOST is {settings.public_host!r}: this machine does not know the name ({error.strerror}). Use a name"
+            " that your DNS or /etc/hosts has."
+        ) from None
+    return settings
+
+
+def _with_free_ports(settings: environment.Environment) -> environment.Environment:
+    """Move what is taken to free ports, in .env, unless the stack runs already."""
+    if _running():
+        return settings
+    changes = {name: str(port) for name, port in ports.moved(settings.ports() | settings.callback_port()).items()}
+    if docker.available() is None and docker.other_clone() is not None:
+        changes["COMPOSE_PROJECT_NAME"] = f"gatehouse-{changes.get('MCP_PORT', settings['MCP_PORT'])}"
+    moved = environment.Environment({**settings.values, **changes})
+    if found := moved.contradictions():
+        raise Problem("\n".join(found))
+    if changes:
+        environment.write(changes)
+        say("Set in .env: " + ", ".join(f"{name}={value}" for name, value in changes.items()))
+    return moved
 
 
 def down(_: argparse.Namespace) -> int:
@@ -86,7 +125,7 @@ def demo(arguments: argparse.Namespace) -> int:
     for name in running:
         say(f"{bold(f'Runtime: {name}')} (the stack is running)")
     runtime = next(iter(running.values())) if running else _runtime(arguments)
-    settings = environment.load()
+    settings = _settings()
     if not settings.offline:
         raise Problem(
             f"The demo signs in the offline tenant's users, but .env names {settings['AUTH0_DOMAIN']}."
@@ -232,7 +271,7 @@ def _running() -> dict[str, Runtime]:
     return running
 
 
-def _welcome(settings: environment.Environment) -> None:
+def _welcome(settings: environment.Environment, runtime: Runtime) -> None:
     say()
     say(f"  MCP server   {bold(settings.public_url)}")
     say(f"  Tenant       {bold(settings.issuer)}" + ("  (offline, for development only)" if settings.offline else ""))
@@ -242,6 +281,12 @@ def _welcome(settings: environment.Environment) -> None:
             say(f"               {bold(over_tls)}  (the same over TLS)")
         say("  Users        alice@example.com / Wonderland-1   has the permission")
         say("               bob@example.com   / Builder-2      has not")
+    if settings.own_tls:
+        say(f"  Authority    {environment.AUTHORITY.relative_to(environment.ROOT)}")
+        say("               The certificate of the stack's own authority. Browsers and clients must trust it:")
+        say("               import it, or set AUTH0_CA_FILE (agent), SSL_CERT_FILE or NODE_EXTRA_CA_CERTS to its path.")
+    if settings.offline and settings.bind_address not in environment.LOOPBACK_HOSTS:
+        say("  Warning      The offline tenant's users and secrets are public, and other machines can reach it.")
     say()
     say("  Try next     make demo                              the whole story, without any input")
     say('               make ask Q="What time is it now?"      signs in, asks the agent')

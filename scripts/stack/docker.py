@@ -8,12 +8,15 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from environment import ROOT, Environment, answers, load, refusal, require_free_ports
+import ports
+from environment import AUTHORITY, DOTENV, LOOPBACK_HOSTS, ROOT, Environment, answers, load, refusal
 from report import Problem, coloured, say
 
-PROJECT = "gatehouse"
 READY_SECONDS = 60
+PUBLIC_HOST_FILE = "gateway/public-host.yml"
 
 
 def available() -> str | None:
@@ -31,7 +34,7 @@ def available() -> str | None:
 
 def is_up() -> bool:
     """Whether containers of the stack run."""
-    return bool(_quiet(compose("ps", "--quiet")).stdout.strip())
+    return bool(_quiet(compose("ps", "--quiet")).stdout.strip()) and other_clone() is None
 
 
 def up(environment: Environment) -> None:
@@ -40,11 +43,14 @@ def up(environment: Environment) -> None:
     Raises:
         Problem: a port is taken, or a container did not become healthy.
     """
+    _require_own_project()
     if not is_up():
-        require_free_ports(environment.ports() | environment.callback_port())
+        ports.require_free(environment.ports() | environment.callback_port())
     variables = _variables(environment)
     say("Building the images (the first time takes minutes, then seconds) ...")
     _build()
+    if environment.own_tls:
+        _certificate(environment, variables)
     if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **variables) != 0:
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
@@ -55,14 +61,18 @@ def up(environment: Environment) -> None:
 def wait_until(url: str) -> None:
     """Wait until the URL answers with 200."""
     deadline = time.monotonic() + READY_SECONDS
-    while not answers(url):
+    while not answers(url, AUTHORITY):
         if time.monotonic() > deadline:
-            raise Problem(f"{url} is not ready after {READY_SECONDS} s: {refusal(url)}\n`make logs` shows more.")
+            raise Problem(
+                f"{url} is not ready after {READY_SECONDS} s: {refusal(url, AUTHORITY)}\n`make logs` shows more."
+            )
         time.sleep(0.2)
 
 
 def down(*, volumes: bool = False) -> bool:
-    """Stop and remove containers and networks. Returns whether there were any."""
+    """Stop and remove containers and networks. Returns whether there were any. Another clone's stack stays."""
+    if other_clone() is not None:
+        return False
     was_up = bool(_quiet(compose("ps", "--all", "--quiet")).stdout.strip())
     extra = ["--volumes"] if volumes else []
     if was_up or volumes:
@@ -95,12 +105,19 @@ def client(arguments: list[str]) -> int:
 def demo() -> int:
     """Tell the story against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
-    return _run_once("e2e", ["python", "tests/e2e/demo.py"], ["--no-TTY", *colour])
+    variables = _variables(load())
+    return _run_once("e2e", ["python", "tests/e2e/demo.py"], ["--no-TTY", *colour], **variables)
 
 
-def compose(*arguments: str, project: str = PROJECT) -> list[str]:
+def project() -> str:
+    """The name of the Compose project, which tells the stacks of one machine apart."""
+    return _environment()["COMPOSE_PROJECT_NAME"] or "gatehouse"
+
+
+def compose(*arguments: str, project_name: str | None = None) -> list[str]:
     """A Compose command line of the project."""
-    return ["docker", "compose", "--project-name", project, *arguments]
+    files = ["--file", "docker-compose.yml", "--file", PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []
+    return ["docker", "compose", "--project-name", project_name or project(), *files, *arguments]
 
 
 def run(command: list[str], **variables: str) -> int:
@@ -113,14 +130,67 @@ def _run_once(service: str, arguments: list[str], options: list[str], **variable
     return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)
 
 
+def _environment() -> Environment:
+    """The variables, without making .env: `make down` in a fresh clone changes nothing."""
+    return load() if DOTENV.exists() else Environment({})
+
+
+def _own_tls() -> bool:
+    return _environment().own_tls
+
+
+def other_clone() -> str | None:
+    """The folder of another clone whose stack runs under this project's name; None if there is none."""
+    label = '{{index .Config.Labels "com.docker.compose.project.working_dir"}}'
+    for container in _quiet(compose("ps", "--quiet")).stdout.split()[:1]:
+        folder = _quiet(["docker", "inspect", "--format", label, container]).stdout.strip()
+        if folder and Path(folder) != ROOT:
+            return folder
+    return None
+
+
+def _require_own_project() -> None:
+    """
+    Raises:
+        Problem: another clone's stack runs under the same project name.
+    """
+    if (folder := other_clone()) is not None:
+        raise Problem(
+            f"The Compose project {project()} already runs from {folder}. Stop it there (`make down`), or give this clone"
+            f" another name: set COMPOSE_PROJECT_NAME={project()}-2 in .env (`make up PORTS=auto` sets it)."
+        )
+
+
+def _certificate(environment: Environment, variables: dict[str, str]) -> None:
+    """Make a certificate for PUBLIC_HOST in a volume, and copy the authority's certificate to this machine."""
+    names = [environment.public_host, *LOOPBACK_HOSTS]
+    once = ("run", "--rm", "--no-deps", "--no-TTY")
+    for command in (
+        ["mock-idp", "certificate", "/authority", *names],
+        ["--entrypoint", "cat", "mock-idp", "/authority/ca.pem"],
+    ):
+        done = _quiet(compose(*once, *command), **variables)
+        if done.returncode != 0:
+            raise Problem(f"No certificate could be made for {environment.public_host}: {done.stderr.strip()}")
+    AUTHORITY.parent.mkdir(parents=True, exist_ok=True)
+    AUTHORITY.write_text(done.stdout, encoding="utf-8")
+
+
 def _variables(environment: Environment) -> dict[str, str]:
-    """What Compose by itself would not know of: secrets that are in files, and where this machine has the authority."""
-    variables = environment.secrets(_handed_over())
+    """What Compose by itself does not know: derived variables, secrets in files, the authority's path, TLS."""
+    variables = {name: environment[name] for name in environment.derived}
+    variables |= environment.secrets(_handed_over())
     if given := environment["AUTH0_CA_FILE"]:
         authority = (ROOT / given).resolve()
-        if not authority.is_file():
+        if not authority.is_file() and authority != AUTHORITY:
             raise Problem(f"AUTH0_CA_FILE is {given!r}: there is no such file.")
         variables["AUTH0_CA_FILE"] = str(authority)
+    if environment.own_tls:
+        variables["PUBLIC_HOST"] = environment.public_host
+    port = urlsplit(environment.public_url).port
+    if urlsplit(environment.public_url).hostname in LOOPBACK_HOSTS and port not in (None, int(environment["MCP_PORT"])):
+        # A proxy of this machine is in front. The agent's container shares the gateway's localhost, not this machine's.
+        variables["GATEWAY_ALSO"] = f", :{port}"
     return variables
 
 
@@ -145,5 +215,8 @@ def _progress() -> list[str]:
     return [] if sys.stdout.isatty() else ["--progress", "quiet"]
 
 
-def _quiet(command: list[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)
+def _quiet(command: list[str], timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=timeout
+    )

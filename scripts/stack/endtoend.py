@@ -108,7 +108,7 @@ def _run(*arguments: str) -> int:
 
 
 def _command(*arguments: str) -> list[str]:
-    return docker.compose("--progress", "quiet", *FILES, *arguments, project=PROJECT)
+    return docker.compose("--progress", "quiet", *FILES, *arguments, project_name=PROJECT)
 
 
 def _environment() -> dict[str, str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
-import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from http.client import HTTPResponse
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from report import Problem, say
 
@@ -17,34 +21,165 @@ ROOT = Path(__file__).resolve().parents[2]
 DOTENV = ROOT / ".env"
 EXAMPLE = ROOT / ".env.example"
 RUN = Path(os.environ.get("STACK_RUN_DIR") or ROOT / ".run")
+AUTHORITY = RUN / "authority" / "ca.pem"
+"""The certificate of the stack's own authority, for https under PUBLIC_HOST."""
+
+
+DEFAULT_PORTS = {"MCP_PORT": 5555, "MOCK_IDP_PORT": 9000, "OAUTH_CALLBACK_PORT": 8642}
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The variables of .env, overlaid by the shell's own."""
+    """The variables of .env, overlaid by the shell's own; an empty one follows from others.
+
+    `given` are the variables as they are written, `self[name]` is a variable's value with what follows from others.
+    """
 
     values: dict[str, str]
 
     def __getitem__(self, name: str) -> str:
+        return self.given(name) or self.derived.get(name, "")
+
+    def given(self, name: str) -> str:
+        """The variable as the shell or .env has it; empty if neither does."""
         return os.environ.get(name, self.values.get(name, ""))
+
+    @cached_property
+    def derived(self) -> dict[str, str]:
+        """Variables that follow from others, by name. The packages' settings derive them alike."""
+        host = self.public_host
+        listens_on = self.given("MCP_HOST")
+        server_host = self.given("PUBLIC_HOST") or (listens_on if listens_on in LOOPBACK_HOSTS else host)
+        port = self._port("MCP_PORT", "MCP_PUBLIC_URL")
+        public_url = self.given("MCP_PUBLIC_URL") or f"{_origin(server_host, port)}/mcp"
+        found = {
+            "MCP_PORT": str(port),
+            "MCP_PUBLIC_URL": public_url,
+            "OAUTH_CALLBACK_PORT": str(self._port("OAUTH_CALLBACK_PORT", "OAUTH_CALLBACK_URI")),
+        }
+        found["OAUTH_CALLBACK_URI"] = f"http://localhost:{self._port('OAUTH_CALLBACK_PORT', '')}/callback"
+        if self.offline:
+            tenant_port = self._port("MOCK_IDP_PORT", "AUTH0_ISSUER")
+            found |= {
+                "COMPOSE_PROFILES": "mock",
+                "MOCK_IDP_PORT": str(tenant_port),
+                "AUTH0_ISSUER": f"{_origin(host, tenant_port)}/",
+                "AUTH0_AUDIENCE": public_url,
+                "OFFLINE_TENANT": "1",
+                "MOCK_IDP_STATE_DIR": str(RUN / "tenant"),
+            }
+        if not self.given("OIDC_ISSUER") and not self.given("AUTH0_DOMAIN"):
+            issuer = self.given("AUTH0_ISSUER") or found.get("AUTH0_ISSUER", "")
+            found["AUTH0_DOMAIN"] = urlsplit(issuer).netloc
+        if self.own_tls:
+            found["AUTH0_CA_FILE"] = str(AUTHORITY)
+        return found
 
     @property
     def offline(self) -> bool:
-        """Whether the offline tenant is part of the stack."""
-        return "mock" in self["COMPOSE_PROFILES"].split(",")
+        """Whether the offline tenant is part of the stack: the issuer decides, not COMPOSE_PROFILES.
+
+        It is part of it if no variable names an issuer, or if the issuer is this machine's, on the tenant's port.
+        """
+        named = [self.given("OIDC_ISSUER"), self.given("AUTH0_ISSUER"), self.given("AUTH0_DOMAIN")]
+        issuer = next(filter(None, named), "")
+        if not issuer:
+            return True
+        parts = _split(issuer if "//" in issuer else f"//{issuer}")
+        if self.given("OIDC_ISSUER") or parts is None or parts.hostname not in (*LOOPBACK_HOSTS, self.public_host):
+            return False
+        return "mock" in self.given("COMPOSE_PROFILES") or parts.port == self._port("MOCK_IDP_PORT", "")
 
     @property
-    def issuer(self) -> str:
-        return self["AUTH0_ISSUER"] or f"https://{self['AUTH0_DOMAIN']}/"
+    def public_host(self) -> str:
+        """The host name or address that the stack is reached by."""
+        return self.given("PUBLIC_HOST") or "localhost"
 
     @property
-    def public_url(self) -> str:
-        return self["MCP_PUBLIC_URL"] or f"http://localhost:{self['MCP_PORT'] or 5555}/mcp"
+    def own_tls(self) -> bool:
+        """Whether the stack itself serves https: under any other name than this machine's own."""
+        return self.public_host not in LOOPBACK_HOSTS
+
+    @property
+    def bind_address(self) -> str:
+        """The address of this machine that the ports are opened on."""
+        return self.given("BIND_ADDRESS") or "127.0.0.1"
 
     @property
     def server_url(self) -> str:
         """The server as this machine reaches it, whatever its public URL is."""
-        return f"http://127.0.0.1:{self['MCP_PORT'] or 5555}"
+        return _origin(self.public_host, int(self["MCP_PORT"]))
+
+    @property
+    def issuer(self) -> str:
+        return self["AUTH0_ISSUER"] or self["OIDC_ISSUER"] or f"https://{self['AUTH0_DOMAIN']}/"
+
+    @property
+    def public_url(self) -> str:
+        return self["MCP_PUBLIC_URL"]
+
+    def _port(self, name: str, url_name: str) -> int:
+        """The port in the variable `name`; else that of the URL, if the URL is this machine's; else the default."""
+        if given := self.given(name):
+            return _number(name, given)
+        port = _loopback_port(self.given(url_name)) if url_name else None
+        return DEFAULT_PORTS[name] if port is None else port
+
+    def variables(self) -> dict[str, str]:
+        """What the parts of the stack are started with: the shell's variables, .env, and what follows from them."""
+        return {**self.values, **os.environ, **{name: self[name] for name in self.derived}}
+
+    def contradictions(self) -> list[str]:
+        """What two variables say differently, a sentence each; checked before anything is built or started."""
+        found = []
+        callback = self.given("OAUTH_CALLBACK_URI")
+        if (port := _loopback_port(callback)) is not None and port != int(self["OAUTH_CALLBACK_PORT"]):
+            found.append(
+                f"OAUTH_CALLBACK_URI is {callback}, and OAUTH_CALLBACK_PORT is {self['OAUTH_CALLBACK_PORT']}: the browser"
+                " would be sent to a port on which nothing listens. Remove OAUTH_CALLBACK_URI, it follows the port."
+            )
+        url = _split(self.public_url)
+        if url is None or not url.hostname:
+            found.append(f"MCP_PUBLIC_URL is {self.public_url!r}: a URL is needed, such as http://localhost:5555/mcp.")
+            return found
+        port = _loopback_port(self.public_url)
+        if port is not None and url.path == "/mcp" and port != int(self["MCP_PORT"]):
+            found.append(
+                f"MCP_PUBLIC_URL is {self.public_url}, and MCP_PORT is {self['MCP_PORT']}: clients would not reach the"
+                " server. Remove one of the two, it follows the other."
+            )
+        if self.given("PUBLIC_HOST") and self.given("MCP_PUBLIC_URL") and url.hostname != self.public_host:
+            found.append(
+                f"PUBLIC_HOST is {self.public_host}, and MCP_PUBLIC_URL is {self.public_url}: the hosts differ. Remove"
+                " one of the two."
+            )
+        return found + (self._contradictions_of_the_tenant() if self.offline else [])
+
+    def _contradictions_of_the_tenant(self) -> list[str]:
+        found = []
+        if self["AUTH0_AUDIENCE"] != self.public_url:
+            found.append(
+                f"AUTH0_AUDIENCE is {self['AUTH0_AUDIENCE']}, and MCP_PUBLIC_URL is {self.public_url}: in the offline"
+                " tenant the API's Identifier is the server's URL. Remove AUTH0_AUDIENCE, it follows the URL."
+            )
+        issuer, domain = _split(self.issuer), self.given("AUTH0_DOMAIN")
+        if issuer is None or issuer.port != int(self["MOCK_IDP_PORT"]):
+            found.append(
+                f"AUTH0_ISSUER is {self.issuer}, and MOCK_IDP_PORT is {self['MOCK_IDP_PORT']}: the offline tenant would"
+                " not be at its issuer. Remove AUTH0_ISSUER and AUTH0_DOMAIN, they follow the port."
+            )
+        elif domain and self.given("AUTH0_ISSUER") and domain != issuer.netloc:
+            found.append(
+                f"AUTH0_DOMAIN is {domain}, and AUTH0_ISSUER is {self.issuer}: the hosts differ. Remove AUTH0_DOMAIN, it"
+                " follows the issuer."
+            )
+        if self.given("PUBLIC_HOST") and issuer is not None and issuer.hostname != self.public_host:
+            found.append(
+                f"PUBLIC_HOST is {self.public_host}, and AUTH0_ISSUER is {self.issuer}: the hosts differ. Remove"
+                " AUTH0_ISSUER and AUTH0_DOMAIN, they follow PUBLIC_HOST."
+            )
+        return found
 
     def secrets(self, names: Iterable[str]) -> dict[str, str]:
         """Those of the variables that NAME_FILE gives, with what is in the file. As everywhere the shell goes before
@@ -61,36 +196,99 @@ class Environment:
                     break
         return found
 
-    def ports(self) -> dict[int, str]:
-        """Ports that the stack listens on, and what moves each."""
-        ports = {int(self["MCP_PORT"] or 5555): "MCP_PORT and MCP_PUBLIC_URL"}
-        if self.offline:
-            ports[int(self["MOCK_IDP_PORT"] or 9000)] = "MOCK_IDP_PORT, AUTH0_DOMAIN and AUTH0_ISSUER"
-            if self["MOCK_IDP_TLS_PORT"]:
-                ports[int(self["MOCK_IDP_TLS_PORT"])] = "MOCK_IDP_TLS_PORT (or leave it empty)"
-        return ports
+    def ports(self) -> dict[str, int]:
+        """Ports that the stack listens on, by the variable that moves each."""
+        names = ["MCP_PORT", *(["MOCK_IDP_PORT"] if self.offline else [])]
+        if self.offline and self["MOCK_IDP_TLS_PORT"]:
+            names.append("MOCK_IDP_TLS_PORT")
+        return {name: _number(name, self[name]) for name in names}
 
-    def callback_port(self) -> dict[int, str]:
-        """The port of the agent's sign-in callback, and what moves it."""
-        moved_by = "OAUTH_CALLBACK_PORT and OAUTH_CALLBACK_URI (and the application's callback URL in the tenant)"
-        return {int(self["OAUTH_CALLBACK_PORT"] or 5000): moved_by}
+    def callback_port(self) -> dict[str, int]:
+        """The port of the agent's sign-in callback, by the variable that moves it."""
+        return {"OAUTH_CALLBACK_PORT": _number("OAUTH_CALLBACK_PORT", self["OAUTH_CALLBACK_PORT"])}
 
 
 def load(path: Path = DOTENV) -> Environment:
-    """Read .env; a fresh clone gets the example's."""
+    """Read .env; a fresh clone gets the example's.
+
+    Raises:
+        Problem: the file is not UTF-8 text.
+    """
     if path == DOTENV and not DOTENV.exists():
         text = EXAMPLE.read_text(encoding="utf-8")
-        DOTENV.write_text(
-            text.replace("REQUEST_STATE_SECRET=\n", f"REQUEST_STATE_SECRET={secrets.token_hex(32)}\n"), encoding="utf-8"
-        )
-        DOTENV.chmod(0o600)
+        _write(text.replace("REQUEST_STATE_SECRET=\n", f"REQUEST_STATE_SECRET={secrets.token_hex(32)}\n"))
         say("Created .env from .env.example: the offline tenant, demo users.")
     values: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in _text(path).splitlines():
         name, equals, value = line.partition("=")
         if equals and not line.lstrip().startswith("#"):
-            values[name.strip()] = value.strip().strip("'\"")
+            values[name.strip().removeprefix("export ").strip()] = _value(value.strip())
     return Environment(values)
+
+
+def write(changes: dict[str, str]) -> None:
+    """Set variables in .env; its other lines stay."""
+    rest, lines = dict(changes), []
+    for line in _text(DOTENV).splitlines():
+        name = line.partition("=")[0].strip()
+        lines.append(f"{name}={rest.pop(name)}" if name in rest else line)
+    _write("\n".join([*lines, *(f"{name}={value}" for name, value in rest.items())]) + "\n")
+
+
+def _write(text: str) -> None:
+    # The file has secrets: it is private from the first byte on.
+    descriptor = os.open(DOTENV, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
+            seen = "it is UTF-16 text (PowerShell's > writes it)"
+        else:
+            seen = f"line {error.object[: error.start].count(10) + 1} has the byte 0x{error.object[error.start]:02x}"
+        raise Problem(f"{path.name} is not UTF-8 text: {seen}. Save the file as UTF-8.") from None
+    except OSError as error:
+        raise Problem(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _value(text: str) -> str:
+    """A value as python-dotenv and Compose read it: quotes off, and a comment after a blank."""
+    if text[:1] in ("'", '"') and text.find(text[0], 1) > 0:
+        return text[1 : text.index(text[0], 1)]
+    return re.split(r"\s+#", text, maxsplit=1)[0].strip() if not text.startswith("#") else ""
+
+
+def _origin(host: str, port: int) -> str:
+    """Where a part of the stack is: http on this machine, https under any other name (RFC 9700 section 2.6)."""
+    scheme = "http" if host in LOOPBACK_HOSTS else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _loopback_port(url: str) -> int | None:
+    """The port of an http URL on this machine; None for any other URL."""
+    parts = _split(url)
+    if parts is None or parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS:
+        return None
+    return parts.port or 80
+
+
+def _number(name: str, text: str) -> int:
+    if text.isdecimal() and 0 < int(text) <= 65535:
+        return int(text)
+    raise Problem(f"{name} is {text!r}: a port number from 1 to 65535 is needed.")
 
 
 def _content(name: str, path: str) -> str:
@@ -100,43 +298,31 @@ def _content(name: str, path: str) -> str:
         raise Problem(f"{name} is {path!r}: the file cannot be read ({error.strerror}).") from error
 
 
-def require_free_ports(ports: dict[int, str]) -> None:
-    """Raise a Problem that names the first taken port."""
-    for port, moved_by in ports.items():
-        if port_is_taken(port):
-            raise Problem(
-                f"Port {port} is taken by another program. Stop that program"
-                f" (`ss -ltnp | grep :{port}` shows which), or use another port: set {moved_by} in .env."
-            )
-
-
-def port_is_taken(port: int) -> bool:
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.settimeout(1)
-            try:
-                if probe.connect_ex((host, port)) == 0:
-                    return True
-            except OSError:
-                continue
-    return False
-
-
-def answers(url: str) -> bool:
-    """Whether the URL answers with 200."""
+def answers(url: str, authority: Path | None = None) -> bool:
+    """Whether the URL answers with 200; `authority` is a PEM file to trust besides the system's authorities."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with _opened(url, authority) as response:
             return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return False
 
 
-def refusal(url: str) -> str:
+def refusal(url: str, authority: Path | None = None) -> str:
     """What the URL answers, for a message."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with _opened(url, authority) as response:
             return f"HTTP {response.status}"
     except urllib.error.HTTPError as error:
         return f"HTTP {error.code}: {error.read(500).decode(errors='replace')}"
     except OSError as error:
         return str(error)
+
+
+def _opened(url: str, authority: Path | None) -> HTTPResponse:
+    trusted = ssl.create_default_context()
+    if authority is not None and authority.exists():
+        trusted.load_verify_locations(authority)
+    # The stack is on this machine: a proxy does not lead to it.
+    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+    opened: HTTPResponse = urllib.request.build_opener(*handlers).open(url, timeout=2)
+    return opened

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import packages
-from environment import ROOT, RUN, Environment, answers, refusal, require_free_ports
+import ports
+from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, answers, load, refusal
 from report import Problem
 
 PID_FILE = RUN / "stack.pid"
@@ -33,7 +34,7 @@ def up(environment: Environment) -> None:
     """
     packages.ensure()
     if not is_up():
-        require_free_ports(environment.ports())
+        ports.require_free(environment.ports())
         _start(environment)
     _wait_until_ready(environment)
 
@@ -65,13 +66,13 @@ def logs(*, follow: bool) -> None:
 def client(arguments: list[str]) -> int:
     """Run the `gatehouse` command."""
     packages.ensure()
-    return run([str(packages.BIN / "gatehouse"), *arguments])
+    return run([str(packages.BIN / "gatehouse"), *arguments], **load().variables())
 
 
 def demo() -> int:
     """Tell the story against the running stack."""
     packages.ensure()
-    return run([str(packages.PYTHON), "tests/e2e/demo.py"])
+    return run([str(packages.PYTHON), "tests/e2e/demo.py"], **load().variables())
 
 
 def run(command: list[str], **variables: str) -> int:
@@ -83,8 +84,11 @@ def run(command: list[str], **variables: str) -> int:
 def _start(environment: Environment) -> None:
     RUN.mkdir(exist_ok=True)
     processes = ["server", "mock-idp"] if environment.offline else ["server"]
-    # An exported variable wins over .env, as it does in Compose; honcho would have it the other way round.
-    variables = {**environment.values, **os.environ, "PYTHONUNBUFFERED": "1"}
+    variables = {**environment.variables(), "PYTHONUNBUFFERED": "1"}
+    if environment.given("BIND_ADDRESS"):
+        variables |= {"MCP_HOST": environment.bind_address, "MOCK_IDP_HOST": environment.bind_address}
+    if environment.own_tls:
+        variables |= _certificate(environment)
     with LOG_FILE.open("w", encoding="utf-8") as log:
         honcho = subprocess.Popen(
             [str(packages.BIN / "honcho"), "-e", os.devnull, "-f", "Procfile", "start", *processes],
@@ -98,18 +102,32 @@ def _start(environment: Environment) -> None:
     PID_FILE.write_text(str(honcho.pid), encoding="utf-8")
 
 
+def _certificate(environment: Environment) -> dict[str, str]:
+    """Make a certificate for PUBLIC_HOST. Returns the variables that give it to the server and the tenant."""
+    folder = AUTHORITY.parent
+    names = (environment.public_host, *LOOPBACK_HOSTS)
+    command = [str(packages.BIN / "mock-idp"), "certificate", str(folder), *names]
+    done = subprocess.run(command, cwd=ROOT, env=environment.variables(), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Problem(f"No certificate could be made for {environment.public_host}: {done.stderr.strip()}")
+    files = {"CERT": str(folder / "certificate.pem"), "KEY": str(folder / "key.pem")}
+    return {f"{part}_TLS_{name}_FILE": path for part in ("MCP", "MOCK_IDP") for name, path in files.items()}
+
+
 def _wait_until_ready(environment: Environment) -> None:
     wanted = [f"{environment.server_url}/readyz"]
     if environment.offline:
         wanted.insert(0, f"{environment.issuer}.well-known/openid-configuration")
     deadline = time.monotonic() + START_SECONDS
     for url in wanted:
-        while not answers(url):
+        while not answers(url, AUTHORITY):
             if not is_up():
                 PID_FILE.unlink(missing_ok=True)
                 raise Problem(f"The stack did not start. Its last lines:\n{_last_lines()}")
             if time.monotonic() > deadline:
-                raise Problem(f"{url} is not ready after {START_SECONDS} s: {refusal(url)}\n`make logs` shows more.")
+                raise Problem(
+                    f"{url} is not ready after {START_SECONDS} s: {refusal(url, AUTHORITY)}\n`make logs` shows more."
+                )
             time.sleep(0.1)
 
 

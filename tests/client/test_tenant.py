@@ -466,7 +466,10 @@ def test_a_missing_scope_is_named_with_its_place_in_the_dashboard(
         (lambda file: file.update(tenant=[1]), "tenant must be a mapping of settings."),
         (lambda file: file["roles"].append(file["roles"][0]), "roles: name 'mcp-user' stands there 2 times."),
         (lambda file: file["clientGrants"][0].pop("client_id"), "clientGrants[0] needs one of client_id"),
-        (lambda file: file["tenant"].update(friendly_name="##NAME##"), "no value for ##NAME##: set an environment variable of that name"),
+        (
+            lambda file: file["tenant"].update(friendly_name="##NAME##"),
+            "no value for ##NAME##: set an environment variable of that name",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_told_with_its_place(

@@ -96,15 +96,13 @@ def _mapping(path: Path, keywords: Mapping[str, Any]) -> Document:
         document = yaml.safe_load(_with_keywords(path.read_text(encoding="utf-8-sig"), keywords))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read ({error.strerror}): --file names the tenant file.") from None
-    except KeyError as error:
-        raise ConfigurationError(
-            f"{path}: no value for {error.args[0]}: set an environment variable of that name, or"
-            " AUTH0_KEYWORD_REPLACE_MAPPINGS."
-        ) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text: {not_utf8(error)}") from None
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {foreign(str(error))}.") from None
+    if unknown := _remaining_keywords(document):
+        variables = "an environment variable of that name, or AUTH0_KEYWORD_REPLACE_MAPPINGS"
+        raise ConfigurationError(f"{path}: no value for {', '.join(unknown)}: set {variables}.")
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -113,10 +111,29 @@ def _mapping(path: Path, keywords: Mapping[str, Any]) -> Document:
 
 
 def _with_keywords(text: str, values: Mapping[str, Any]) -> str:
-    unknown = dict.fromkeys(match[0] for match in _KEYWORD.finditer(text) if (match[1] or match[3]) not in values)
-    if unknown:
-        raise KeyError(", ".join(unknown))
-    return _KEYWORD.sub(lambda match: str(values[match[1]]) if match[1] else json.dumps(values[match[3]]), text)
+    """The text with its keywords replaced. A keyword without a value stays, as in the Deploy CLI."""
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1] or match[3]
+        if name not in values:
+            return match[0]
+        return str(values[name]) if match[1] else json.dumps(values[name])
+
+    return _KEYWORD.sub(replaced, text)
+
+
+def _remaining_keywords(document: object) -> dict[str, None]:
+    """The keywords without a value, in their order. YAML comments do not count."""
+    found: dict[str, None] = {}
+    pending, seen = [document], set()  # an anchor may refer to itself
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            found |= {match[0]: None for match in _KEYWORD.finditer(part)}
+        elif isinstance(part, dict | list) and id(part) not in seen:
+            seen.add(id(part))
+            pending += reversed([*part, *part.values()] if isinstance(part, dict) else part)
+    return found
 
 
 def _wrong_shapes(document: Document) -> Iterator[str]:

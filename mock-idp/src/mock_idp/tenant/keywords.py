@@ -33,16 +33,27 @@ def keyword_values(variables: Mapping[str, str | None], mappings: Mapping[str, A
     return known
 
 
-class UnknownKeywords(Exception):
-    """Keywords without a value; the message names all of them."""
-
-
 def with_keywords(text: str, values: Mapping[str, Any]) -> str:
-    """The text of a tenant file with its keywords replaced. UnknownKeywords if any has no value."""
-    unknown = dict.fromkeys(match[0] for match in KEYWORD.finditer(text) if (match[1] or match[3]) not in values)
-    if unknown:
-        raise UnknownKeywords(
-            f"no value for {', '.join(unknown)}: set an environment variable of that name, or"
-            " AUTH0_KEYWORD_REPLACE_MAPPINGS"
-        )
-    return KEYWORD.sub(lambda match: str(values[match[1]]) if match[1] else json.dumps(values[match[3]]), text)
+    """The text of a tenant file with its keywords replaced. A keyword without a value stays, as in the Deploy CLI."""
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1] or match[3]
+        if name not in values:
+            return match[0]
+        return str(values[name]) if match[1] else json.dumps(values[name])
+
+    return KEYWORD.sub(replaced, text)
+
+
+def remaining_keywords(document: Any) -> dict[str, None]:  # noqa: ANN401 - whatever YAML contains
+    """The keywords without a value in a parsed tenant file, in their order. YAML comments do not count."""
+    found: dict[str, None] = {}
+    pending, seen = [document], set()  # an anchor may refer to itself
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            found |= {match[0]: None for match in KEYWORD.finditer(part)}
+        elif isinstance(part, dict | list) and id(part) not in seen:
+            seen.add(id(part))
+            pending += reversed([*part, *part.values()] if isinstance(part, dict) else part)
+    return found

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..formats.prose import not_utf8
 from .building import build_tenant
-from .keywords import UnknownKeywords, with_keywords
+from .keywords import remaining_keywords, with_keywords
 from .model import Tenant
 from .offline_file import OfflineFile
 from .references import dangling_references
@@ -67,15 +67,17 @@ def checked_configuration(
 def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever YAML contains
     try:
         text = with_keywords(path.read_text(encoding="utf-8-sig"), keywords)
-        return yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
+        document = yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnknownKeywords as error:
-        raise ConfigurationError([f"{path}: {error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError([f"{path}: {not_utf8(error)}"]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
+    if unknown := remaining_keywords(document):
+        variables = "an environment variable of that name, or AUTH0_KEYWORD_REPLACE_MAPPINGS"
+        raise ConfigurationError([f"{path}: no value for {', '.join(unknown)}: set {variables}"])
+    return document
 
 
 def _validated(document: Any, model: type[Model], name: str) -> Model:  # noqa: ANN401 - whatever YAML contains

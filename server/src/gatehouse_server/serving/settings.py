@@ -43,7 +43,9 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """What the protected MCP server needs to know. Field aliases are the variables' names."""
 
-    model_config = SettingsConfigDict(env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True, validate_default=False)
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True, validate_default=False
+    )
 
     domain: str = Field(validation_alias="AUTH0_DOMAIN")
     oidc_issuer: str = Field(default="", validation_alias="OIDC_ISSUER")
