@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from ..storage.private_files import write_private
 from .existing import Present
 from .file import TenantFile
-from .ownership import write_private
 from .settings import TenantSettings
 
 
@@ -49,7 +49,8 @@ def write_environment(path: Path, found: Environment) -> None:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        write_private(path, "\n".join(_replaced(lines, {**found.public, **found.secrets})) + "\n")
+        text = "\n".join(_replaced(lines, {**found.public, **found.secrets})) + "\n"
+        write_private(path, text.encode())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be written ({error}): --env-file names another file.") from None
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..storage.private_files import file_name, write_private
 
 
 @dataclass
@@ -34,8 +31,7 @@ class Record:
         Raises:
             ConfigurationError: the file is damaged.
         """
-        readable = re.sub(r"[^A-Za-z0-9.-]+", "_", issuer.partition("://")[2]).strip("_")
-        path = home / "tenants" / f"{readable}-{hashlib.sha256(issuer.encode()).hexdigest()[:12]}.json"
+        path = home / "tenants" / f"{file_name(issuer)}.json"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             return cls(path, document["created"], document["settings_before"])
@@ -75,25 +71,9 @@ class Record:
             return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         document = {"created": self.created, "settings_before": self.settings_before}
-        write_private(self.path, json.dumps(document, indent=2))
+        write_private(self.path, json.dumps(document, indent=2).encode())
 
 
 def _over(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     both = {name: _over(base[name], top[name]) for name in top if isinstance(base.get(name), dict)}
     return {**base, **top, **both}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
