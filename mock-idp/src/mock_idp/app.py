@@ -22,7 +22,7 @@ from .oauth.oidc_logout import confirm_logout, oidc_logout
 from .oauth.token.endpoint import token
 from .oauth.token.revocation import revoke
 from .oauth.userinfo import userinfo
-from .pages import static_files
+from .pages.rendering import static_files
 from .state.faults import FaultInjector
 from .state.idp import Idp
 from .state.journal import Recorder

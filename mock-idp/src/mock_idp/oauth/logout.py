@@ -7,7 +7,8 @@ from starlette.responses import RedirectResponse, Response
 
 from ..errors import PageError
 from ..explanations import Case
-from ..pages import MessagePage, render
+from ..pages.models import MessagePage
+from ..pages.rendering import render
 from ..state.idp import Idp
 from ..tenant.model import Client
 from ..web.cookies import current_session, end_session

@@ -5,7 +5,8 @@ from starlette.responses import Response
 
 from ...errors import PageError
 from ...explanations import Case
-from ...pages import MessagePage, render
+from ...pages.models import MessagePage
+from ...pages.rendering import render
 from ...state.idp import Idp
 from ...state.store import DeviceAuthorization, Session
 from ...web.request import idp_of

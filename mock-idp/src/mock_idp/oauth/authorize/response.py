@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ...errors import AuthorizationError, PageError
-from ...pages import FormPostPage, render
+from ...pages.models import FormPostPage
+from ...pages.rendering import render
 from ...state.journal import note_refusal
 from ...state.store import AuthorizationRequest
 from ...web.request import idp_of
