@@ -8,7 +8,7 @@ from ..pages.models import PublishedUser, published_users
 from ..state.idp import Idp
 from ..tenant.model import Api, Client, Tenant, TenantSettings
 
-MAX_ENTRIES = 50
+MAX_SHOWN = 50
 # By name in TenantSettings: the parent key in tenant.yaml, if it is not `tenant` itself.
 NESTED = {
     "use_scope_descriptions_for_consent": "flags.",
@@ -63,7 +63,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Overview:
-    """Each list has at most MAX_ENTRIES entries. The counts are the full numbers."""
+    """Each list has at most MAX_SHOWN entries. The counts are the full numbers."""
 
     users: list[UserView]
     user_count: int
@@ -80,14 +80,14 @@ def overview(idp: Idp) -> Overview:
     published = {user.email: user for user in published_users(idp)}
     clients = list(tenant.clients.values())
     return Overview(
-        users=[_user(tenant, user_id, published) for user_id in list(tenant.users)[:MAX_ENTRIES]],
+        users=[_user(tenant, user_id, published) for user_id in list(tenant.users)[:MAX_SHOWN]],
         user_count=len(tenant.users),
-        apis=[ApiView(api, _has_default_grant(tenant, api)) for api in list(tenant.apis.values())[:MAX_ENTRIES]],
-        clients=[_client(tenant, client) for client in clients[:MAX_ENTRIES]],
+        apis=[ApiView(api, _has_default_grant(tenant, api)) for api in list(tenant.apis.values())[:MAX_SHOWN]],
+        clients=[_client(tenant, client) for client in clients[:MAX_SHOWN]],
         client_count=len(clients),
         connections=[
             (one.name, one.domain_level, tuple(sorted(one.enabled_clients)))
-            for one in list(tenant.connections.values())[:MAX_ENTRIES]
+            for one in list(tenant.connections.values())[:MAX_SHOWN]
         ],
         settings=_settings(tenant.settings),
         checks=_checks(tenant),

@@ -130,7 +130,7 @@ class _Grouping:
             self._add(found, entry)
 
     def _waiting_for(self, grant: str, entry: Entry) -> SignIn | None:
-        """The client's last sign-in without tokens. A code in a page is not recorded, so it cannot identify the sign-in."""
+        """The client's last sign-in without tokens. Its code was in a page, so it is not recorded."""
         if grant not in ("authorization_code", GRANT_DEVICE):
             return None
         kind = "device" if grant == GRANT_DEVICE else "browser"
