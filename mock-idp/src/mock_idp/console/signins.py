@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from ..state.journal import Entry
-from ..tenant.client_section import GRANT_DEVICE
+from ..tenant.model import GRANT_DEVICE
 
 Kind = Literal["browser", "device", "machine", "exchange", "other"]
 DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")

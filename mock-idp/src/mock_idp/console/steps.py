@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ..state.journal import Entry
-from ..tenant.client_section import GRANT_DEVICE
+from ..tenant.model import GRANT_DEVICE
 from .signins import DISCOVERY, JWKS, answered, gives_tokens, location_parameters, sent_parameters
 
 Party = Literal["client", "browser", "tenant", "server"]

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 
 from ..explanations import Case, explain
 from ..formats.urls import spans
-from ..state.outcomes import note_page, note_refusal
+from ..state.journal import note_page, note_refusal
 from ..web.request import idp_of
 from .languages import language_of
 from .shapes import ErrorPage, Page
