@@ -204,9 +204,7 @@ class Management(AbstractContextManager["Management"]):
             raise ConfigurationError(_REFUSED.format(what=what, seen=seen))
         if response.status_code == 403:
             raise ForbiddenError(_NOT_AUTHORIZED.format(client=self._settings.auth0_mgmt_client_id, seen=seen))
-        raise UnreachableError(
-            f"The tenant {self.issuer} issues no token for its Management API: {seen}. Try again later."
-        )
+        raise UnreachableError(f"{self.issuer} issues no token for its Management API: {seen}. Try again later.")
 
     def _refusal(self, what: str, error: ApiError) -> GatehouseError:
         body = error.body if isinstance(error.body, dict) else {}
@@ -228,8 +226,8 @@ class Management(AbstractContextManager["Management"]):
         seen = foreign(str(error)) or type(error).__name__
         if _is_about_tls(error):
             return UnreachableError(
-                f"The certificate of {self.issuer} is not trusted ({seen}). Set AUTH0_CA_FILE to the certificate of the "
-                "authority that signed it; the offline tenant writes its own authority to ca.pem."
+                f"The certificate of {self.issuer} is not trusted ({seen}). Set AUTH0_CA_FILE to the certificate of "
+                "the authority that signed it; the offline tenant writes its own authority to ca.pem."
             )
         return UnreachableError(f"{self.issuer} cannot be reached to {what}: {seen}. Check AUTH0_DOMAIN.")
 

@@ -37,8 +37,8 @@ class Ownership(BaseModel):
             found = cls(created={}, settings_before={})
         except (OSError, ValidationError) as error:
             raise ConfigurationError(
-                f"{path} lists what `gatehouse tenant apply` created in the tenant. It cannot be read ({foreign(str(error))}). "
-                "Move it away, then run the command again."
+                f"{path} lists what `gatehouse tenant apply` created in the tenant. It cannot be read "
+                f"({foreign(str(error))}). Move it away, then run the command again."
             ) from None
         found._path = path
         return found
