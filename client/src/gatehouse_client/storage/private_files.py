@@ -61,7 +61,7 @@ class PrivateFolder:
         return None
 
     def write(self, path: Path, model: BaseModel) -> None:
-        """Write the model to the file.
+        """Seal the model and write the file.
 
         Raises:
             OSError: the disk cannot be written.
@@ -79,10 +79,12 @@ class PrivateFolder:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read (0600). A reader sees the old file or the new one, never a part.
+    """Write a file that only its owner can read (0600).
+
+    The content is written to a temporary file, which is then renamed: a reader sees the old file or the new one.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the disk cannot be written.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
     try:
