@@ -177,7 +177,7 @@ def test_from_nothing_to_a_sign_in_and_back_to_nothing(bench: Bench) -> None:
     defaults = {"flags": {"enable_dynamic_client_registration": False}, "resource_parameter_profile": "audience"}
     assert after["tenant"].pop("tenant").items() >= defaults.items()
     assert after == before
-    assert not list((bench.folder / "home").rglob("*.json")), "nothing is left to remember"
+    assert not list((bench.folder / "home").rglob("*.json")), "no record is left"
     assert json.loads(bench.run("destroy", "--yes", "--json").stdout) == []
 
 
@@ -194,7 +194,7 @@ def test_the_plan_is_a_table_for_people_and_lines_for_programs(bench: Bench) -> 
     lines = bench.run("plan").stdout.splitlines()
     assert f"create\tAPI\t{API}\t" in lines
     assert "create\tapplication\tGatehouse agent\t" in lines
-    settings = f"change\ttenant settings\t{bench.tenant.tls_issuer} (not made by apply)\t"
+    settings = f"change\ttenant settings\t{bench.tenant.tls_issuer} (not created by apply)\t"
     assert f'{settings}resource_parameter_profile: "audience" → "compatibility"' in lines
 
 
@@ -228,14 +228,16 @@ def test_an_apply_that_breaks_off_goes_on_where_it_was(bench: Bench, step: str) 
     )
     broken = bench.run("apply", "--yes")
     assert broken.exit_code == 1
-    assert re.search(r"^\d+ of \d+ steps are done. The same command goes on from there.$", broken.stderr, re.MULTILINE)
+    assert re.search(
+        r"^\d+ of \d+ steps are done. Run the same command again to continue.$", broken.stderr, re.MULTILINE
+    )
     assert broken.stderr.splitlines()[-1].endswith(": No.")
     converged = bench.run("apply", "--yes")
     assert converged.exit_code == 0, converged.stderr
     assert bench.run("plan").exit_code == 0
     posts = [each for each in bench.sent("POST") if each == "POST clients"]
     names = [each["name"] for each in bench.dashboard("GET", "clients")]
-    assert len(names) == len(set(names)), "nothing was made twice"
+    assert len(names) == len(set(names)), "nothing was created twice"
     assert len(posts) == 5 + (step == "clients")
 
 
@@ -247,7 +249,7 @@ def test_a_thing_that_was_made_and_not_finished_is_finished(bench: Bench) -> Non
     held = [{key: each[key] for key in ("permission_name", "resource_server_identifier")} for each in permissions]
     bench.dashboard("DELETE", f"roles/{role['id']}/permissions", {"permissions": held})
     assert bench.run("plan").exit_code == 6
-    assert bench.run("apply").exit_code == 0, "what it made itself it repairs without a question"
+    assert bench.run("apply").exit_code == 0, "apply repairs what it created without a question"
     assert bench.dashboard("GET", f"roles/{role['id']}/permissions") == permissions
 
 
@@ -262,12 +264,12 @@ def test_an_apply_that_the_person_interrupts_goes_on_where_it_was(bench: Bench) 
         process.send_signal(signal.SIGINT)
         rest = chatter.read()
     assert process.returncode == 130
-    assert rest.endswith("10 of 13 steps are done. The same command goes on from there.\nInterrupted.\n")
+    assert rest.endswith("10 of 13 steps are done. Run the same command again to continue.\nInterrupted.\n")
     with bench.http() as http:
         http.delete("__mock__/faults")  # the signal may have been quicker than the request
     assert bench.run("apply", "--yes").exit_code == 0
     assert bench.run("plan").exit_code == 0
-    assert len(bench.dashboard("GET", "clients")) == 6, "nothing was made twice"
+    assert len(bench.dashboard("GET", "clients")) == 6, "nothing was created twice"
 
 
 def test_drift_in_the_dashboard_is_shown_and_repaired(bench: Bench) -> None:
@@ -327,9 +329,9 @@ def test_apply_asks_before_it_changes_what_it_did_not_make(bench: Bench) -> None
     made = bench.dashboard("POST", "resource-servers", {"identifier": API, "name": "Mine"})
     refused = bench.run("apply", stdin="n\n")
     assert refused.exit_code == 2
-    assert f'change\tAPI\t{API} (not made by apply)\tname: "Mine" → "Gatehouse MCP server"' in refused.stdout
-    assert refused.stderr.endswith("? [y/N] Nothing was changed. --yes answers the question beforehand.\n")
-    assert bench.run("apply", stdin="").exit_code == 2, "nobody answers"
+    assert f'change\tAPI\t{API} (not created by apply)\tname: "Mine" → "Gatehouse MCP server"' in refused.stdout
+    assert refused.stderr.endswith("? [y/N] Nothing was changed. --yes answers the question in advance.\n")
+    assert bench.run("apply", stdin="").exit_code == 2, "no answer is a refusal"
     assert bench.sent("POST", "PATCH") == ["POST resource-servers"]
     assert bench.run("apply", stdin="y\n").exit_code == 0
     assert bench.one("resource-servers", identifier=API)["id"] == made["id"]
@@ -397,7 +399,7 @@ def test_what_the_tenant_does_not_take_on_is_no_success(bench: Bench) -> None:
     bench.fault(path="/api/v2/tenants/settings", method="PATCH", status=200, body={})
     result = bench.run("apply", "--yes")
     assert result.exit_code == 1
-    assert "The tenant did not take on all of the file" in result.stderr
+    assert "The tenant refused nothing, but it still differs from" in result.stderr
     assert 'resource_parameter_profile: "audience" → "compatibility"' in result.stderr
     assert bench.run("apply", "--yes").exit_code == 0
 
@@ -417,7 +419,7 @@ def test_a_failure_of_the_tenant_is_tried_again_unless_something_could_be_made_t
 @pytest.mark.parametrize(
     ("variables", "code", "said"),
     [
-        ({"AUTH0_MGMT_CLIENT_SECRET": ""}, 2, "Not set: AUTH0_MGMT_CLIENT_SECRET. In the dashboard make"),
+        ({"AUTH0_MGMT_CLIENT_SECRET": ""}, 2, "Not set: AUTH0_MGMT_CLIENT_SECRET. In the dashboard, create"),
         (
             {"AUTH0_MGMT_CLIENT_SECRET": "wrong"},
             2,
@@ -425,7 +427,7 @@ def test_a_failure_of_the_tenant_is_tried_again_unless_something_could_be_made_t
         ),
         ({"AUTH0_MGMT_TOKEN": "nonsense"}, 2, "The tenant does not accept AUTH0_MGMT_TOKEN: Invalid token."),
         ({"AUTH0_DOMAIN": ""}, 2, "AUTH0_DOMAIN is not set"),
-        ({"AUTH0_DOMAIN": "localhost:1"}, 5, "https://localhost:1/ cannot be reached, to read the tenant settings"),
+        ({"AUTH0_DOMAIN": "localhost:1"}, 5, "https://localhost:1/ cannot be reached to read the tenant settings"),
         ({"AUTH0_CA_FILE": ""}, 5, "is not trusted"),
         (
             {"AUTH0_CA_FILE": "/nowhere.pem"},
@@ -463,9 +465,9 @@ def test_a_missing_scope_is_named_with_its_place_in_the_dashboard(
         (lambda file: file.update(clients={}), "there is no client 'Gatehouse agent' in the file"),
         (lambda file: file.update(roles=["x"]), "roles[0] must be a mapping with name."),
         (lambda file: file.update(tenant=[1]), "tenant must be a mapping of settings."),
-        (lambda file: file["roles"].append(file["roles"][0]), "roles: name 'mcp-user' stands there 2 times."),
+        (lambda file: file["roles"].append(file["roles"][0]), "roles: name 'mcp-user' occurs 2 times."),
         (lambda file: file["clientGrants"][0].pop("client_id"), "clientGrants[0] needs one of client_id"),
-        (lambda file: file["tenant"].update(friendly_name="##NAME##"), "##NAME## has no value in AUTH0_KEYWORD"),
+        (lambda file: file["tenant"].update(friendly_name="##NAME##"), "contains ##NAME##, but AUTH0_KEYWORD"),
     ],
 )
 def test_a_mistake_in_the_file_is_told_with_its_place(
@@ -504,7 +506,7 @@ def test_keywords_are_replaced_as_the_deploy_cli_does(bench: Bench) -> None:
 
 def test_sections_that_are_not_handled_are_named(bench: Bench) -> None:
     bench.edit(lambda file: file.update(actions=[], branding={}))
-    assert f"Not looked at in {bench.file}: actions, branding." in bench.run("plan").stderr
+    assert f"Not handled in {bench.file}: actions, branding." in bench.run("plan").stderr
 
 
 def test_export_prints_the_file_for_the_deploy_cli(bench: Bench) -> None:

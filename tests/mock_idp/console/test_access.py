@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mock_idp.console import ConsoleAccess
-from mock_idp.console.activity import MOST_EVENTS, MOST_SIGN_INS
-from mock_idp.console.overview import MOST
+from mock_idp.console.activity import MAX_EVENTS, MAX_SIGN_INS
+from mock_idp.console.overview import MAX_SHOWN
 from mock_idp.state.journal import MAX_ENTRIES
 
 HOSTILE = "<script>alert(1)</script>\"'&{x}`"
@@ -76,7 +76,8 @@ def test_requests_that_make_no_sense_do_not_break_the_console(tenant: Any) -> No
 def test_the_page_is_bounded_however_much_happens(start: Any) -> None:
     def many(file: dict[str, Any]) -> None:
         file["users"] += [
-            {"email": f"u{n}@example.com", "user_id": f"auth0|{n}", "password": "Password-1"} for n in range(2 * MOST)
+            {"email": f"u{n}@example.com", "user_id": f"auth0|{n}", "password": "Password-1"}
+            for n in range(2 * MAX_SHOWN)
         ]
 
     tenant = start(offline=many)
@@ -84,9 +85,9 @@ def test_the_page_is_bounded_however_much_happens(start: Any) -> None:
         tenant.authorize(client_id="x" * 2000, **{f"p{n}": "y" for n in range(50)})
     page = console(tenant).text
     assert len(tenant.idp.journal.entries) == MAX_ENTRIES
-    assert page.count(SIGN_IN) == MOST_SIGN_INS
-    assert page.count('<td class="short"><time') == MOST_EVENTS
-    assert page.count("Password-1") <= MOST
+    assert page.count(SIGN_IN) == MAX_SIGN_INS
+    assert page.count('<td class="short"><time') == MAX_EVENTS
+    assert page.count("Password-1") <= MAX_SHOWN
     assert len(page) < 400_000
 
 

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gatehouse_client.errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError
 from gatehouse_client.signin.flows import browser
-from gatehouse_client.signin.flows.assertion import AssertionWay, EnterpriseAssertion, workload_assertion
+from gatehouse_client.signin.flows.assertion import AssertionWay, EnterpriseAssertion
 from gatehouse_client.signin.flows.callback import CallbackAddress
 from gatehouse_client.signin.flows.code import CodeWay
 from gatehouse_client.signin.flows.device import DeviceWay, qr_code
@@ -257,15 +257,19 @@ async def test_a_method_without_what_it_needs_is_explained() -> None:
             await MachineWay(tenant.tokens).sign_in(tenant.task)
 
 
+async def workload_jwt(_: SignInTask) -> str:
+    return "w0rkload"
+
+
 async def test_a_workload_presents_its_jwt_and_takes_a_refusal_as_final() -> None:
     tenant = Tenant((200, TOKEN), client=OAuthClient("id"))
-    await AssertionWay(tenant.tokens, workload_assertion(lambda: "w0rkload")).sign_in(tenant.task)
+    await AssertionWay(tenant.tokens, workload_jwt).sign_in(tenant.task)
     form = tenant.asked[0][1]
     assert (form["grant_type"], form["assertion"]) == ("urn:ietf:params:oauth:grant-type:jwt-bearer", "w0rkload")
     assert (form["client_id"], form["resource"]) == ("id", "https://mcp.example/mcp")
     refusing = Tenant((400, {"error": "invalid_grant"}))
     with pytest.raises(TokenRefused) as raised:
-        await AssertionWay(refusing.tokens, workload_assertion(lambda: "w0rkload")).sign_in(refusing.task)
+        await AssertionWay(refusing.tokens, workload_jwt).sign_in(refusing.task)
     assert "w0rkload" not in str(raised.value)
     assert len(refusing.asked) == 1
 

@@ -10,7 +10,7 @@ from gatehouse_client.errors import SignInDenied, SignInError
 from gatehouse_client.signin.protocol.authorization import AuthorizationRequest, StrayCallback, pkce_challenge
 from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer, ProtectedResource
-from gatehouse_client.signin.protocol.scope import select_scope
+from gatehouse_client.signin.provider import select_scope
 
 ISSUER = "https://tenant.example/"
 
@@ -26,7 +26,7 @@ def server(**more: object) -> AuthorizationServer:
 
 
 def request(**more: object) -> AuthorizationRequest:
-    return AuthorizationRequest.to(
+    return AuthorizationRequest(
         server(**more),
         client_id="id",
         redirect_uri="http://localhost:5000/callback",

@@ -3,17 +3,70 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from . import exported_keys
-from .client_section import ClientSection
 from .model import ClientPolicy, Dialect, SubjectType, UserPolicy
-from .section import Section
 
 # Deploy CLI 8.44.0 writes this into the export of a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
+# What a strict third-party application may have (Auth0, Security Controls for Third-Party Applications).
+STRICT_GRANTS = ("authorization_code", "refresh_token", "client_credentials")
+APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
+    "regular_web": ("authorization_code", "implicit", "refresh_token", "client_credentials"),
+    "spa": ("authorization_code", "implicit", "refresh_token"),
+    "native": ("authorization_code", "implicit", "refresh_token"),
+    "non_interactive": ("client_credentials",),
+    "resource_server": (),
+}
+PUBLIC_APP_TYPES = ("spa", "native")
+
+
+class Section(BaseModel):
+    """Refuses unknown keys, and drops nulls. Keys of an export that nothing here acts on are kept as they are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    exported: ClassVar[frozenset[str]] = frozenset()
+    _kept: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Exported keys are allowed with any value, and so is null, which counts as absent."""
+        described = handler(core_schema)
+        target = handler.resolve_ref_schema(described)
+        properties = target.setdefault("properties", {})
+        for name, value in properties.items():
+            properties[name] = {"anyOf": [value, {"type": "null"}]}
+        properties.update(dict.fromkeys(sorted(cls.exported), True))
+        return described
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_exported(cls, data: Any, handler: ModelWrapValidatorHandler[Section]) -> Section:  # noqa: ANN401 - YAML
+        if not isinstance(data, dict):
+            return handler(data)
+        stated = {key: value for key, value in data.items() if value is not None}
+        section = handler({key: value for key, value in stated.items() if key not in cls.exported})
+        section._kept = {key: value for key, value in stated.items() if key in cls.exported}
+        return section
+
+    @model_serializer(mode="wrap")
+    def _with_kept(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {**handler(self), **self._kept}
 
 
 class FlagsSection(Section):
@@ -105,6 +158,91 @@ class ResourceServerSection(Section):
     allow_offline_access: bool = Field(default=False, description="Whether the scope offline_access is granted.")
     skip_consent_for_verifiable_first_party_clients: bool = True
     subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
+
+
+class JwtConfigurationSection(Section):
+    exported = frozenset({"secret_encoded", "scopes"})
+
+    alg: Literal["RS256", "HS256", "PS256"] = "RS256"
+    lifetime_in_seconds: int = Field(default=36000, gt=0)
+
+
+class RefreshTokenSection(Section):
+    """Defaults as in Auth0's Management API: tokens neither rotate nor expire."""
+
+    exported = frozenset({"policies"})
+
+    rotation_type: Literal["rotating", "non-rotating"] | None = None
+    expiration_type: Literal["expiring", "non-expiring"] | None = None
+    leeway: int = Field(default=0, ge=0, le=60)
+    token_lifetime: int = Field(default=2592000, gt=0, le=157788000)
+    infinite_token_lifetime: bool = False
+    idle_token_lifetime: int | None = Field(default=None, gt=0)
+    infinite_idle_token_lifetime: bool = False
+
+
+class CredentialSection(Section):
+    exported = frozenset({"id", "name", "credential_type", "created_at", "updated_at", "expires_at"})
+
+    pem: str | None = None
+    kid: str | None = None
+    alg: Literal["RS256", "RS384", "PS256"] = "RS256"
+
+
+class PrivateKeyJwtSection(Section):
+    credentials: list[CredentialSection] = Field(default_factory=list)
+
+
+class AuthenticationMethodsSection(Section):
+    exported = frozenset({"tls_client_auth", "self_signed_tls_client_auth"})
+
+    private_key_jwt: PrivateKeyJwtSection | None = None
+
+
+class TokenExchangeSection(Section):
+    allow_any_profile_of_type: list[Literal["custom_authentication", "on_behalf_of_token_exchange"]] = Field(
+        default_factory=list
+    )
+
+
+class ClientSection(Section):
+    exported = exported_keys.CLIENT
+
+    name: str = Field(min_length=1, pattern=r"^[^<>]+$")
+    app_type: str = "regular_web"
+    is_first_party: bool = Field(
+        default=True, description="A third-party client needs PKCE, a client grant and a domain-level connection."
+    )
+    external_client_id: str | None = None
+    third_party_security_mode: Literal["strict", "permissive"] = "strict"
+    redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
+    callbacks: list[str] = Field(default_factory=list)
+    allowed_logout_urls: list[str] = Field(default_factory=list)
+    grant_types: list[str] | None = None
+    token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic", "none"] | None = None
+    jwt_configuration: JwtConfigurationSection = JwtConfigurationSection()
+    refresh_token: RefreshTokenSection = RefreshTokenSection()
+    client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
+    token_exchange: TokenExchangeSection = TokenExchangeSection()
+    resource_server_identifier: str | None = None
+    skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
+
+    @property
+    def is_strict(self) -> bool:
+        return not self.is_first_party and self.third_party_security_mode == "strict"
+
+    @model_validator(mode="after")
+    def _strict_clients_are_restricted(self) -> ClientSection:
+        if self.external_client_id is not None and not self.is_strict:
+            raise ValueError("a client with external_client_id must have is_first_party: false and be strict")
+        if not self.is_strict:
+            return self
+        extra = [grant for grant in self.grant_types or () if grant not in STRICT_GRANTS]
+        if extra:
+            raise ValueError(f"a strict third-party client cannot have the grant types {', '.join(extra)}")
+        if self.jwt_configuration.alg != "RS256":
+            raise ValueError("a strict third-party client must have jwt_configuration.alg RS256")
+        return self
 
 
 class DatabaseSection(Section):

@@ -1,4 +1,4 @@
-"""Signing keys: /api/v2/keys/signing."""
+"""The tenant's settings and signing keys: /api/v2/tenants/settings, /api/v2/keys/signing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,37 @@ from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
 from ..state.signing_keys import SigningKey
+from ..tenant.merging import changed, documents, merged
+from ..tenant.tenant_file import TenantSection
 from ..web.request import idp_of, issuer_of
 from .access import needs
-from .errors import Inexistent, ManagementError
+from .bodies import check, read_object
+from .errors import Inexistent, KeyInUse
+from .paging import shown_fields
 from .state import Document
+
+READ_ONLY = frozenset({"sandbox_versions_available"})
+
+
+@needs("read:tenant_settings")
+async def show_settings(request: Request) -> Response:
+    return JSONResponse(shown_fields(request, _settings(idp_of(request))))
+
+
+@needs("update:tenant_settings")
+async def change_settings(request: Request) -> Response:
+    """Change the members that the body has. This also holds for the members of `flags`."""
+    idp = idp_of(request)
+    body = await read_object(request, TenantSection, read_only=READ_ONLY)
+    check(TenantSection, merged(documents(idp.configuration)[0].get("tenant", {}), body))
+    idp.configure(changed(idp.configuration, {"tenant": body}, {}))
+    idp.log.add("sapi", "Update tenant settings")
+    return JSONResponse(_settings(idp))
 
 
 @needs("read:signing_keys")
 async def list_keys(request: Request) -> Response:
-    """A plain array, whatever the query says."""
+    """All keys as a plain array. The query is ignored."""
     idp = idp_of(request)
     return JSONResponse([_shown(idp, key) for key in idp.keys.all()])
 
@@ -30,7 +52,7 @@ async def show_key(request: Request) -> Response:
 
 @needs("create:signing_keys")
 async def rotate(request: Request) -> Response:
-    """Next becomes current, current becomes previous. The answer is the key that signs from now on."""
+    """Next becomes current, current becomes previous. The answer has the new current key."""
     idp = idp_of(request)
     idp.keys.rotate(issuer_of(request), idp.clock.now())
     idp.log.add("sapi", "Rotate the Application Signing Key")
@@ -47,9 +69,9 @@ async def revoke(request: Request) -> Response:
     return JSONResponse(_brief(key), status_code=201)
 
 
-class KeyInUse(ManagementError):
-    error = "invalid_key_state"
-    guess = "management_key_in_use"
+def _settings(idp: Idp) -> Document:
+    settings = idp.configuration.tenant_file.tenant.model_dump(mode="json", exclude_none=True)
+    return {"enabled_locales": ["en"], **settings}
 
 
 def _found(request: Request) -> SigningKey:
@@ -65,6 +87,7 @@ def _brief(key: SigningKey) -> Document:
 
 def _shown(idp: Idp, key: SigningKey) -> Document:
     state = "current" if key is idp.keys.current else "next" if key is idp.keys.next else "previous"
-    thumbprint = hashlib.sha1(key.certificate, usedforsecurity=False).hexdigest().upper()
-    fingerprint = ":".join(thumbprint[place : place + 2] for place in range(0, len(thumbprint), 2))
-    return {**_brief(key), state: True, "fingerprint": fingerprint, "thumbprint": thumbprint, "revoked": False}
+    thumbprint = hashlib.sha1(key.certificate, usedforsecurity=False)
+    fingerprint = thumbprint.digest().hex(":").upper()
+    described = {"fingerprint": fingerprint, "thumbprint": thumbprint.hexdigest().upper(), "revoked": False}
+    return {**_brief(key), state: True, **described}

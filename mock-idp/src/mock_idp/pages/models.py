@@ -1,6 +1,6 @@
-"""What each page shows: plain data, no behaviour.
+"""The data of each page.
 
-Names and ids of form fields are a contract with scripts: `state`, `username`, `password`, `action`.
+Scripts depend on the names and ids of the form fields `state`, `username`, `password` and `action`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ..explanations import Case
+from ..state.idp import Idp
 from .policy import content_security_policy, form_action
 
 Message = Literal["device_connected", "device_denied", "logged_out", "still_logged_in"]
 
 
 class Page:
-    """Something to show: the template that shows it, and what it may load and where its forms may lead."""
+    """A page, its template and its Content Security Policy."""
 
     template: ClassVar[str]
 
@@ -25,8 +26,8 @@ class Page:
         return content_security_policy(form_action="'none'")
 
 
-class _LeadsOn(Page):
-    """A page whose form can send the browser out of the tenant."""
+class _FormPage(Page):
+    """A page with a form. The answer to the form can redirect the browser to `leads_to`, out of the tenant."""
 
     leads_to: str | None
 
@@ -36,10 +37,22 @@ class _LeadsOn(Page):
 
 
 @dataclass(frozen=True)
-class SeededUser:
+class PublishedUser:
+    """A user whose password the pages may show, because offline.yaml publishes it."""
+
     email: str
     password: str
     roles: str
+
+
+def published_users(idp: Idp) -> list[PublishedUser]:
+    """The users that still have the email and the password of offline.yaml. Users made at run time are not included."""
+    published = {(user.email, user.password) for user in idp.seed.configuration.offline_file.users}
+    return [
+        PublishedUser(user.email, user.password, ", ".join(user.roles))
+        for user in idp.tenant.users.values()
+        if (user.email, user.password) in published
+    ]
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,8 @@ class ScopeLine:
 
 
 @dataclass(frozen=True)
-class LoginPage(_LeadsOn):
-    """`leads_to` is the callback at which the sign-in may end; empty for a device."""
+class LoginPage(_FormPage):
+    """`leads_to` is the callback of the sign-in, or empty for a device."""
 
     state: str
     client_name: str
@@ -58,16 +71,15 @@ class LoginPage(_LeadsOn):
     username: str
     password: str
     failed: bool
-    users: Sequence[SeededUser]
+    users: Sequence[PublishedUser]
     more_users: int = 0
     template: ClassVar[str] = "login.html"
 
 
 @dataclass(frozen=True)
-class ConsentPage(_LeadsOn):
-    """`leads_to` is the callback, empty for a device; `user_code` is what the device shows; `client_url` is where the
-    client's metadata document is. `real_lines` are the
-    permissions as a tenant of Auth0's with these settings would word them, where that is different."""
+class ConsentPage(_FormPage):
+    """`leads_to` is the callback, or empty for a device. `user_code` is the code on the device. `client_url` is the URL
+    of the client's metadata document. `real_lines` are the permissions in a real tenant's words, if they differ."""
 
     state: str
     client_name: str
@@ -99,8 +111,8 @@ class ActivatePage(Page):
 
 @dataclass(frozen=True)
 class ErrorPage(Page):
-    """`case` is the explanation that a real tenant does not give; `kept_from` the client that would have got the error
-    at its callback if its redirection policy allowed it."""
+    """`case` is the explanation, which a real tenant does not show. `kept_from` is the client whose redirection policy
+    prevented that the error went to its callback."""
 
     error: str
     description: str
@@ -129,7 +141,7 @@ class MessagePage(Page):
 
 
 @dataclass(frozen=True)
-class LogoutPage(_LeadsOn):
+class LogoutPage(_FormPage):
     state: str
     leads_to: str | None
     template: ClassVar[str] = "logout.html"
