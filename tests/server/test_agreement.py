@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.operations import NO_MESSAGE, MalformedMessage, operation_of, read_operation
+from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_of, read_operation
 from issuer import JWKS_URL, Issuer
 from recorded import BASE, A, B, Outcome, Recorded, Request
 from wire import ENVELOPE, REVISION, request

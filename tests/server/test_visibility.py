@@ -15,9 +15,9 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 
-from gatehouse_server.adapters.visibility import META_KEY
+from gatehouse_server.adapters.mcpserver import META_KEY
 from gatehouse_server.app import protect
-from gatehouse_server.auth.operations import Operation
+from gatehouse_server.auth.request import Operation
 from issuer import Issuer, settings
 from protected import ERAS, Era, ask, protected
 from shop import READ, WRITE, shop
