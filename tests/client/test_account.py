@@ -27,8 +27,7 @@ from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer
 from gatehouse_client.signin.protocol.registration import ClientStore, PreRegistered, Registration, SelfRegistered
 from gatehouse_client.signin.ready_token import ReadyTokenAuth
-
-from .command import clean_environment
+from tests.client.run_command import clean_environment
 
 IDP = {
     "OAUTH_IDP_TOKEN_ENDPOINT": "https://idp.example/token",

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from .errors import ConfigurationError, SignInError, UnreachableError
 from .settings import Settings, load_settings
 from .signin.auth import GatehouseAuth
-from .signin.flows.assertion import Assertion, AssertionWay, EnterpriseAssertion, workload_assertion
+from .signin.flows.assertion import Assertion, AssertionWay, EnterpriseAssertion
 from .signin.flows.browser import has_screen, open_private_window, open_system_browser
 from .signin.flows.callback import CallbackAddress
 from .signin.flows.code import CodeWay
 from .signin.flows.device import DeviceWay
-from .signin.flows.flow import Say, SignInWay
+from .signin.flows.flow import Say, SignInTask, SignInWay
 from .signin.flows.machine import MachineWay
 from .signin.flows.paste import read_stdin_line
 from .signin.http.fetch import Fetcher
@@ -185,7 +185,11 @@ def _assertion(settings: Settings, fetch: Fetcher) -> Assertion:
         client = OAuthClient(settings.oauth_idp_client_id)
         return EnterpriseAssertion(fetch, endpoint, client, id_token.get_secret_value())
     _workload_jwt(settings)
-    return workload_assertion(lambda: _workload_jwt(load_settings()))
+
+    async def read_again(_: SignInTask) -> str:
+        return _workload_jwt(load_settings())  # platforms replace a workload's JWT
+
+    return read_again
 
 
 def _workload_jwt(settings: Settings) -> str:

@@ -4,13 +4,13 @@ import argparse
 import sys
 
 from .behaviours.document import tables
-from .http.listening import ListenError
+from .http.serving import ListenError
 from .http.tls import TlsError
 from .running import run
 from .settings import SettingsError, load_settings
 from .state.signing_keys import KeyFileError
-from .tenant.file import schema_text
 from .tenant.loading import ConfigurationError
+from .tenant.tenant_file import schema_text
 
 WRONG_CONFIGURATION = 2
 CANNOT_RUN = 1

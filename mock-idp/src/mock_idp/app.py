@@ -9,8 +9,7 @@ from starlette.types import ASGIApp
 
 from .console import ConsoleAccess, console_routes
 from .control import ControlAccess, control_routes
-from .http.access_log import AccessLog
-from .http.cors import Cors
+from .http.middleware import AccessLog, Cors
 from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
@@ -18,12 +17,10 @@ from .oauth.authorize.login import show_login, submit_login
 from .oauth.clients.registration import register
 from .oauth.device import device_code, show_activation, submit_activation
 from .oauth.discovery import jwks, metadata
-from .oauth.logout import logout
-from .oauth.oidc_logout import confirm_logout, oidc_logout
-from .oauth.token.endpoint import token
-from .oauth.token.revocation import revoke
+from .oauth.logout import confirm_logout, logout, oidc_logout
+from .oauth.token.endpoint import revoke, token
 from .oauth.userinfo import userinfo
-from .pages import static_files
+from .pages.rendering import static_files
 from .state.faults import FaultInjector
 from .state.idp import Idp
 from .state.journal import Recorder

@@ -10,8 +10,7 @@ from .app import create_app
 from .console import ConsoleAccess
 from .control import ControlAccess
 from .http.fetching import Fetcher
-from .http.listening import listen
-from .http.serving import Listener, Servers
+from .http.serving import Listener, Servers, listen
 from .http.tls import load_authority, server_context
 from .settings import Settings
 from .state.clock import Clock

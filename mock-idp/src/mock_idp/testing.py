@@ -21,8 +21,7 @@ from typing import Any
 from .app import create_app
 from .control import ControlAccess
 from .http.fetching import Fetcher
-from .http.listening import listen
-from .http.serving import Listener, Servers
+from .http.serving import Listener, Servers, listen
 from .http.tls import load_authority, server_context
 from .running import LOOPBACK_NAMES
 from .state.clock import Clock
@@ -85,7 +84,7 @@ def offline_tenant(
 
 def _configuration(tenant: Source, offline: Source) -> Configuration:
     if isinstance(tenant, Mapping) and isinstance(offline, Mapping):
-        return checked_configuration(dict(tenant), dict(offline), names=("tenant", "offline"))
+        return checked_configuration(dict(tenant), dict(offline))
     if isinstance(tenant, Mapping) or isinstance(offline, Mapping):
         raise TypeError("tenant and offline must both be files or both be documents")
     return load_configuration(Path(tenant), Path(offline))

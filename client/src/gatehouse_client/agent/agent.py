@@ -147,8 +147,7 @@ class Agent:
             yield adapter
 
     async def _elicited(self, message: str, form: object, params: ElicitRequestParams, context: object) -> ElicitResult:
-        """FastMCP's form of the question; `params` has all of it."""
-        del message, form, context
+        """The handler's signature is FastMCP's; `params` has everything that the server asks."""
         return await self._answer(params)
 
 

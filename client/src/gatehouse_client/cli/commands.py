@@ -9,10 +9,9 @@ from ..account import expects_paste
 from ..agent.conversation import open_conversation
 from ..errors import UsageError, foreign
 from ..identity import described, local, settings_for
-from ..mcp.arguments import parse_arguments
 from ..mcp.elicitation import Elicitation
 from ..mcp.permissions import needed_by
-from ..mcp.schema import call_form
+from ..mcp.schema import call_form, parse_arguments
 from ..mcp.session import Connection, connect, text_of
 from ..terminal.output import Terminal
 from .completion import remember

@@ -28,7 +28,7 @@ def surfacing(url: str) -> Generator[Witness]:
 
 
 def _reason(error: BaseException, witness: Witness, url: str) -> GatehouseError | None:
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     ours = next((cause for cause in causes if isinstance(cause, GatehouseError)), witness.error)
     if ours is not None:
         return ours
@@ -59,10 +59,11 @@ def _refused(error: MCPError, witness: Witness, url: str) -> GatehouseError:
     return ToolError(f"The server refused the call: {message}{status}.")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The error, the errors of its group, and what caused each of them."""
     yield error
     for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
-        yield from _causes(inner)
+        yield from causes_of(inner)
     cause = error.__cause__ or error.__context__
     if cause is not None:
-        yield from _causes(cause)
+        yield from causes_of(cause)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any, Final
 import httpx2
 import mcp_types as types
 from mcp.client import Client
-from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
@@ -32,7 +31,7 @@ _CONNECT_TIMEOUT: Final = 30.0  # seconds
 _MAX_PAGES: Final = 100
 
 
-Answer = Callable[[types.ElicitRequestParams], Awaitable[types.ElicitResult]]
+Answer = Callable[[types.ElicitRequestParams], Coroutine[Any, Any, types.ElicitResult]]
 """Answers what a server asks during a call."""
 
 
@@ -94,7 +93,7 @@ class Connection:
                     mode=self.mode,
                     prior_discover=self.discovered,
                     client_info=CLIENT_INFO,
-                    elicitation_callback=_callback(answer) if answer else None,
+                    elicitation_callback=(lambda _, params: answer(params)) if answer else None,
                     cache=None,
                 )
                 async with client:
@@ -179,14 +178,6 @@ _DISCOVER_HEADERS: Final = {
     MCP_PROTOCOL_VERSION_HEADER: LATEST_MODERN_VERSION,
     MCP_METHOD_HEADER: "server/discover",
 }
-
-
-def _callback(answer: Answer) -> ElicitationFnT:
-    async def callback(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
-        del context
-        return await answer(params)
-
-    return callback
 
 
 def _discovered(response: httpx2.Response) -> types.DiscoverResult | None:

@@ -61,23 +61,13 @@ class PrivateFolder:
         return None
 
     def write(self, path: Path, model: BaseModel) -> None:
-        """Write beside and rename, so that a reader sees the old file or the new one (mkstemp makes it 0600).
+        """Seal the model and write the file.
 
         Raises:
             OSError: the disk cannot be written.
         """
         self.make()
-        content = self._seal.sealed(model.model_dump_json(indent=2).encode())
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_private(path, self._seal.sealed(model.model_dump_json(indent=2).encode()))
 
     def _set_aside(self, path: Path) -> None:
         aside = path.with_suffix(".damaged")
@@ -86,6 +76,26 @@ class PrivateFolder:
         except OSError:
             aside = path
         self._say(f"{self._what} was damaged and is not used; it is kept as {aside}.")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read (0600).
+
+    The content is written to a temporary file, which is then renamed: a reader sees the old file or the new one.
+
+    Raises:
+        OSError: the disk cannot be written.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def file_name(url: str) -> str:

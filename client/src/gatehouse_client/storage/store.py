@@ -41,7 +41,9 @@ class TokenStore:
 
     def all(self, server: str) -> list[Grant]:
         """Every grant for `server`."""
-        return [grant for path in self._paths(server) if (grant := self._read(path)) and grant.server == server]
+        return [
+            grant for path in self._paths(server) if (grant := self._files.read(path, Grant)) and grant.server == server
+        ]
 
     def save(self, grant: Grant) -> None:
         """Keep `grant` in place of an earlier one of the same server and issuer.
@@ -109,6 +111,3 @@ class TokenStore:
 
     def _paths(self, server: str) -> Iterable[Path]:
         return sorted(self._files.path.glob(f"{file_name(server)}--*.json"))
-
-    def _read(self, path: Path) -> Grant | None:
-        return self._files.read(path, Grant)

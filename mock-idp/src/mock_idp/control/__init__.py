@@ -1,12 +1,11 @@
-"""The control API under /__mock__/: for tests, off unless it is switched on."""
+"""The control API for tests, under /__mock__/. It is off by default."""
 
 from __future__ import annotations
 
 from starlette.routing import BaseRoute, Mount, Route
 
-from . import configuration, faults, keys, log, snapshots, time
+from . import configuration, faults, keys, state
 from .access import ControlAccess, ControlGate
-from .clients import import_metadata_document
 from .mint import mint
 
 __all__ = ["PREFIX", "ControlAccess", "control_routes"]
@@ -15,7 +14,7 @@ PREFIX = "/__mock__"
 
 
 def control_routes(access: ControlAccess | None) -> list[Mount]:
-    """The routes of the control API; none when it is off, so that it cannot be told from a path that never existed."""
+    """The routes of the control API. If it is off, there are none, and its paths answer like unknown paths."""
     if access is None:
         return []
     return [Mount(PREFIX, app=ControlGate(Mount("", routes=_routes()), access))]
@@ -24,12 +23,12 @@ def control_routes(access: ControlAccess | None) -> list[Mount]:
 def _routes() -> list[BaseRoute]:
     return [
         Route("/tokens", mint, methods=["POST"]),
-        Route("/clock", time.show_clock, methods=["GET"]),
-        Route("/clock", time.move_clock, methods=["POST"]),
-        Route("/clock", time.reset_clock, methods=["DELETE"]),
-        Route("/reset", snapshots.reset, methods=["POST"]),
-        Route("/snapshots", snapshots.take_snapshot, methods=["POST"]),
-        Route("/snapshots/{snapshot}/restore", snapshots.restore_snapshot, methods=["POST"]),
+        Route("/clock", state.show_clock, methods=["GET"]),
+        Route("/clock", state.move_clock, methods=["POST"]),
+        Route("/clock", state.reset_clock, methods=["DELETE"]),
+        Route("/reset", state.reset, methods=["POST"]),
+        Route("/snapshots", state.take_snapshot, methods=["POST"]),
+        Route("/snapshots/{snapshot}/restore", state.restore_snapshot, methods=["POST"]),
         Route("/keys", keys.list_keys, methods=["GET"]),
         Route("/keys/rotate", keys.rotate_keys, methods=["POST"]),
         Route("/keys/{kid}/revoke", keys.revoke_key, methods=["POST"]),
@@ -38,22 +37,16 @@ def _routes() -> list[BaseRoute]:
         Route("/faults", faults.add_fault, methods=["POST"]),
         Route("/faults", faults.clear_faults, methods=["DELETE"]),
         Route("/faults/{fault}", faults.remove_fault, methods=["DELETE"]),
-        Route("/logs", log.show_log, methods=["GET"]),
-        Route("/logs", log.clear_log, methods=["DELETE"]),
-        Route("/requests", log.show_journal, methods=["GET"]),
-        Route("/requests", log.clear_journal, methods=["DELETE"]),
-        *_configuration_routes(),
-    ]
-
-
-def _configuration_routes() -> list[BaseRoute]:
-    return [
+        Route("/logs", state.show_log, methods=["GET"]),
+        Route("/logs", state.clear_log, methods=["DELETE"]),
+        Route("/requests", state.show_journal, methods=["GET"]),
+        Route("/requests", state.clear_journal, methods=["DELETE"]),
         Route("/configuration", configuration.show_configuration, methods=["GET"]),
         Route("/configuration", configuration.patch_configuration, methods=["PATCH"]),
         Route("/presets", configuration.list_presets, methods=["GET"]),
         Route("/presets/{preset}", configuration.apply_preset, methods=["POST"]),
         Route("/client-grants", configuration.delete_client_grant, methods=["DELETE"]),
-        Route("/clients/cimd", import_metadata_document, methods=["POST"]),
+        Route("/clients/cimd", configuration.import_metadata_document, methods=["POST"]),
         *(
             Route(f"/{collection}/{{name:path}}", endpoint, methods=[method])
             for collection in configuration.COLLECTIONS

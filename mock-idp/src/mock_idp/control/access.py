@@ -7,7 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..errors import OAuthError
+from ..tenant.loading import ConfigurationError
 from ..web.sender import is_for_loopback, is_from_this_machine
+from .bodies import ControlError
 
 WRONG_TOKEN = "The control API needs Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105
 NOT_LOOPBACK = (
@@ -18,16 +21,16 @@ NOT_LOOPBACK = (
 
 @dataclass(frozen=True)
 class ControlAccess:
-    """Who may use the control API: whoever has the token or, without one, programs on this machine."""
+    """The access to the control API. With a token, requests must send it. Without one, only this machine has access."""
 
     token: str | None = None
 
 
 class ControlGate:
-    """Lets a request pass that has the control token or, where no token is set, comes from this machine itself.
+    """Passes permitted requests to `app`, and answers refusals as JSON.
 
-    A web page that is open in a browser on this machine is not this machine: requests with the marks of one
-    (Origin, Sec-Fetch-Site, a Host that is no loopback name) are refused, and so are those a proxy passed on.
+    Without a token, a request must come from a program on this machine. A request of a web page in a local browser
+    (Origin, Sec-Fetch-Site, a Host that is no loopback name) is refused, and so is a request through a proxy.
     """
 
     def __init__(self, app: ASGIApp, access: ControlAccess) -> None:
@@ -35,15 +38,23 @@ class ControlGate:
         self.token = access.token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        if self.token is not None:
-            refusal = None if _has_token(request, self.token) else (401, WRONG_TOKEN)
-        else:
-            refusal = None if _is_local_program(request) else (403, NOT_LOOPBACK)
-        if refusal is None:
+        try:
+            self._check(Request(scope))
             await self.app(scope, receive, send)
-            return
-        await JSONResponse({"error": refusal[1]}, status_code=refusal[0])(scope, receive, send)
+        except ControlError as error:
+            await JSONResponse({"error": str(error)}, status_code=error.status)(scope, receive, send)
+        except OAuthError as error:
+            await JSONResponse({"error": f"{error.description}."}, status_code=400)(scope, receive, send)
+        except ConfigurationError as error:
+            message = " ".join(f"{line}." for line in error.lines)
+            await JSONResponse({"error": message}, status_code=400)(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        if self.token is not None:
+            if not _has_token(request, self.token):
+                raise ControlError(WRONG_TOKEN, 401)
+        elif not _is_local_program(request):
+            raise ControlError(NOT_LOOPBACK, 403)
 
 
 def _has_token(request: Request, token: str) -> bool:

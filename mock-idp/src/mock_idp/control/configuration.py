@@ -1,4 +1,4 @@
-"""The tenant's configuration at run time, in the words of tenant.yaml and offline.yaml."""
+"""The tenant's configuration at run time, with the names of tenant.yaml and offline.yaml."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..tenant.loading import ConfigurationError
+from ..oauth.clients.metadata_documents import import_by_hand
+from ..tenant.loading import Configuration
 from ..tenant.merging import changed, documents, without
 from ..tenant.presets import PRESETS, with_preset
 from ..web.request import idp_of
-from .bodies import BadBody, Body, bad_request, not_found, read_body
+from .bodies import Body, ControlError, read_body
 
-# By path segment: the section of the files and the member that names an entry.
+# By path segment: the section in the files, and the member that identifies an entry.
 COLLECTIONS = {
     "users": ("users", "email"),
     "clients": ("clients", "name"),
@@ -25,10 +26,16 @@ COLLECTIONS = {
 
 
 class PatchBody(Body):
-    """Pieces of the two files. Entries of a list are found by their key and changed, or added."""
+    """Parts of the two files. An entry of a list replaces members of the entry with the same key, or is added."""
 
     tenant: dict[str, Any] = Field(default_factory=dict)
     offline: dict[str, Any] = Field(default_factory=dict)
+
+
+class EntryBody(Body):
+    """An entry of a section. The section's model checks it."""
+
+    model_config = Body.model_config | {"extra": "allow"}
 
 
 class RemoveGrantBody(Body):
@@ -38,6 +45,12 @@ class RemoveGrantBody(Body):
     subject_type: str = "client"
 
 
+class ImportBody(Body):
+    """The body of Auth0's POST /api/v2/clients/cimd/register."""
+
+    external_client_id: str = Field(min_length=1)
+
+
 async def show_configuration(request: Request) -> Response:
     tenant, offline = documents(idp_of(request).configuration)
     return JSONResponse({"tenant": tenant, "offline": offline})
@@ -45,57 +58,49 @@ async def show_configuration(request: Request) -> Response:
 
 async def patch_configuration(request: Request) -> Response:
     idp = idp_of(request)
-    try:
-        body = await read_body(request, PatchBody)
-        idp.configure(changed(idp.configuration, body.tenant, body.offline))
-    except BadBody as error:
-        return bad_request(error)
-    except ConfigurationError as error:
-        return _refused(error)
+    body = await read_body(request, PatchBody)
+    idp.configure(changed(idp.configuration, body.tenant, body.offline))
     idp.log.add("sapi", "Update tenant configuration")
     return await show_configuration(request)
 
 
 async def put_entry(request: Request) -> Response:
-    """Add or change one user, client, role, database or API; the path names it, the body has its other members."""
+    """Add or change one user, client, role, database or API. The path has its name, the body its other members."""
     idp = idp_of(request)
     section, member = COLLECTIONS[_collection(request)]
-    try:
-        entry = {**await _any_object(request), member: request.path_params["name"]}
-        idp.configure(_with_entry(request, section, entry))
-    except BadBody as error:
-        return bad_request(error)
-    except ConfigurationError as error:
-        return _refused(error)
+    body = await read_body(request, EntryBody)
+    entry = {**body.model_dump(), member: request.path_params["name"]}
+    idp.configure(_with_entry(idp.configuration, section, entry))
     idp.log.add("sapi", f"Update {section}: {entry[member]}")
     return Response(status_code=204)
 
 
 async def delete_entry(request: Request) -> Response:
-    """Remove an entry and what refers to it."""
-    idp = idp_of(request)
+    """Remove an entry, and all references to it."""
     section, member = COLLECTIONS[_collection(request)]
     name = request.path_params["name"]
-    rest = without(idp.configuration, section, {member: name})
-    if rest is None:
-        return not_found(f"There is no such entry in {section}.")
-    idp.configure(rest)
-    idp.log.add("sapi", f"Delete {section}: {name}")
+    _remove(request, section, {member: name}, f"There is no such entry in {section}.")
+    idp_of(request).log.add("sapi", f"Delete {section}: {name}")
     return Response(status_code=204)
 
 
 async def delete_client_grant(request: Request) -> Response:
-    idp = idp_of(request)
-    try:
-        body = await read_body(request, RemoveGrantBody)
-    except BadBody as error:
-        return bad_request(error)
-    rest = without(idp.configuration, "clientGrants", body.model_dump())
-    if rest is None:
-        return not_found("There is no such client grant.")
-    idp.configure(rest)
-    idp.log.add("sapi", "Delete client grant", audience=body.audience)
+    body = await read_body(request, RemoveGrantBody)
+    _remove(request, "clientGrants", body.model_dump(), "There is no such client grant.")
+    idp_of(request).log.add("sapi", "Delete client grant", audience=body.audience)
     return Response(status_code=204)
+
+
+async def import_metadata_document(request: Request) -> Response:
+    """Import a client from its metadata document. The answer is that of Auth0's Management API."""
+    body = await read_body(request, ImportBody)
+    imported = await import_by_hand(idp_of(request), body.external_client_id)
+    answer = {
+        "client_id": imported.client.client_id,
+        "mapped_fields": dict(imported.mapped),
+        "validation": {"valid": True, "warnings": imported.warnings},
+    }
+    return JSONResponse(answer, status_code=201)
 
 
 async def list_presets(request: Request) -> Response:
@@ -103,17 +108,16 @@ async def list_presets(request: Request) -> Response:
 
 
 async def apply_preset(request: Request) -> Response:
-    """Misconfigure the tenant as it now is; a reset takes it back."""
+    """Add a misconfiguration to the current configuration. A reset removes it."""
     idp, name = idp_of(request), request.path_params["preset"]
     if name not in PRESETS:
-        return not_found(f"There is no such preset; there are: {', '.join(PRESETS)}.")
+        raise ControlError(f"There is no such preset; there are: {', '.join(PRESETS)}.", 404)
     idp.configure(with_preset(idp.configuration, name))
     idp.log.add("sapi", f"Apply preset {name}")
     return Response(status_code=204)
 
 
-def _with_entry(request: Request, section: str, entry: dict[str, Any]) -> Any:  # noqa: ANN401 - a Configuration
-    configuration = idp_of(request).configuration
+def _with_entry(configuration: Configuration, section: str, entry: dict[str, Any]) -> Configuration:
     if section == "users":
         return changed(configuration, {}, {"users": [entry]})
     issued = {name: entry.pop(name) for name in ("client_id", "client_secret", "public_key") if name in entry}
@@ -122,17 +126,14 @@ def _with_entry(request: Request, section: str, entry: dict[str, Any]) -> Any:  
     return changed(configuration, {section: [entry]}, {"clients": {entry["name"]: issued}})
 
 
-async def _any_object(request: Request) -> dict[str, Any]:
-    class Anything(Body):
-        model_config = Body.model_config | {"extra": "allow"}
-
-    return (await read_body(request, Anything)).model_dump()
-
-
-def _refused(error: ConfigurationError) -> Response:
-    return bad_request(BadBody(" ".join(f"{line}." for line in error.lines)))
+def _remove(request: Request, section: str, entry: dict[str, Any], missing: str) -> None:
+    idp = idp_of(request)
+    rest = without(idp.configuration, section, entry)
+    if rest is None:
+        raise ControlError(missing, 404)
+    idp.configure(rest)
 
 
 def _collection(request: Request) -> str:
-    """The path segment behind the prefix: /__mock__/users/... is of the collection `users`."""
+    """The path segment after the prefix: `users` in /__mock__/users/..."""
     return str(request.url.path).split("/")[2]

@@ -8,17 +8,17 @@ from starlette.responses import JSONResponse, Response
 
 from ..state.faults import ENDPOINTS, MANAGEMENT, Action, Fault
 from ..web.request import idp_of
-from .bodies import BadBody, Body, bad_request, not_found, read_body
+from .bodies import Body, ControlError, read_body
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7E]*$")]
 MAX_DELAY = 60.0
-# Auth0's answer when a limit is exceeded (Auth0: Rate Limit Policy).
+# Auth0: Rate Limit Policy.
 RATE_LIMITED = {
     "error": "too_many_requests",
     "error_description": "You have reached the rate limit. Please try again later.",
 }
-# The same at the Management API, in the form of its errors.
+# The same answer of the Management API.
 MANAGEMENT_RATE_LIMITED = {
     "statusCode": 429,
     "error": "Too Many Requests",
@@ -28,7 +28,7 @@ MANAGEMENT_RATE_LIMITED = {
 
 
 class FaultBody(Body):
-    """An order for wrong answers; see `mock_idp.state.faults.Fault`."""
+    """A fault to inject. The members are those of `mock_idp.state.faults.Fault`."""
 
     endpoint: str | None = None
     path: str | None = Field(default=None, pattern=r"^/")
@@ -45,7 +45,7 @@ class FaultBody(Body):
     patch: dict[str, Any] | None = None
 
     @model_validator(mode="after")
-    def _says_where_and_what(self) -> FaultBody:
+    def _is_complete(self) -> FaultBody:
         if (self.endpoint is None) == (self.path is None):
             raise ValueError("send either endpoint or path")
         if self.endpoint is not None and self.endpoint not in ENDPOINTS:
@@ -58,11 +58,11 @@ class FaultBody(Body):
 
 async def add_fault(request: Request) -> Response:
     idp = idp_of(request)
-    try:
-        body = await read_body(request, FaultBody)
-    except BadBody as error:
-        return bad_request(error)
-    fault = _rate_limit(body, idp.clock.now()) if body.action == "rate_limit" else _fault(body)
+    body = await read_body(request, FaultBody)
+    values = body.model_dump(exclude={"delay_seconds"})
+    if body.action == "rate_limit":
+        values |= _rate_limit(body, idp.clock.now())
+    fault = Fault(**values, delay=body.delay_seconds)
     return JSONResponse({"id": idp.faults.add(fault)}, status_code=201)
 
 
@@ -78,17 +78,13 @@ async def clear_faults(request: Request) -> Response:
 
 
 async def remove_fault(request: Request) -> Response:
-    removed = idp_of(request).faults.orders.pop(request.path_params["fault"], None)
-    return Response(status_code=204) if removed else not_found("There is no such fault.")
+    if idp_of(request).faults.orders.pop(request.path_params["fault"], None) is None:
+        raise ControlError("There is no such fault.", 404)
+    return Response(status_code=204)
 
 
-def _fault(body: FaultBody) -> Fault:
-    values = body.model_dump(exclude={"delay_seconds"})
-    return Fault(**values, delay=body.delay_seconds)
-
-
-def _rate_limit(body: FaultBody, now: float) -> Fault:
-    """429 with the headers that Auth0 sends with it; `x-ratelimit-reset` is Unix time in seconds."""
+def _rate_limit(body: FaultBody, now: float) -> dict[str, Any]:
+    """A 429 answer with the headers that Auth0 sends. `x-ratelimit-reset` is Unix time in seconds."""
     headers = {
         "x-ratelimit-limit": "10",
         "x-ratelimit-remaining": "0",
@@ -96,10 +92,9 @@ def _rate_limit(body: FaultBody, now: float) -> Fault:
         "retry-after": "1",
         **body.headers,
     }
-    values = body.model_dump(exclude={"delay_seconds", "action", "status", "headers", "body", "patch"})
     management = body.endpoint == "management" or (body.path or "").startswith(MANAGEMENT)
     answer = MANAGEMENT_RATE_LIMITED if management else RATE_LIMITED
-    return Fault(**values, delay=body.delay_seconds, status=429, headers=headers, body=answer)
+    return {"action": None, "status": 429, "headers": headers, "body": answer, "patch": None}
 
 
 def _shown(fault: Fault) -> dict[str, Any]:

@@ -3,14 +3,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..state.idp import Idp
-from ..state.signing_keys import SigningKey
 from ..web.request import idp_of, issuer_of
-from .bodies import BadBody, Body, bad_request, not_found, read_body
+from .bodies import Body, ControlError, read_body
 
 
 class RotateBody(Body):
-    """`publish: false` leaves the new signing key out of the JWKS, as if a cache in between were stale."""
+    """`publish: false` keeps the new signing key out of the JWKS. This simulates an outdated cache."""
 
     publish: bool = True
 
@@ -20,51 +18,39 @@ class WithholdBody(Body):
 
 
 async def list_keys(request: Request) -> Response:
-    return _answer(idp_of(request))
+    keys = idp_of(request).keys
+    states = [(keys.current, "current"), (keys.next, "next"), *((key, "previous") for key in keys.previous)]
+    listed = [{"kid": key.kid, "state": state, "published": key.kid not in keys.withheld} for key, state in states]
+    return JSONResponse({"keys": listed})
 
 
 async def rotate_keys(request: Request) -> Response:
-    """What Auth0's POST /api/v2/keys/signing/rotate does: next becomes current, current becomes previous."""
+    """The same as Auth0's POST /api/v2/keys/signing/rotate: next becomes current, current becomes previous."""
     idp = idp_of(request)
-    try:
-        body = await read_body(request, RotateBody)
-    except BadBody as error:
-        return bad_request(error)
+    body = await read_body(request, RotateBody)
     idp.keys.rotate(issuer_of(request), idp.clock.now())
     if not body.publish:
         idp.keys.withheld.add(idp.keys.current.kid)
     idp.log.add("sapi", "Rotate the Application Signing Key")
-    return _answer(idp)
+    return await list_keys(request)
 
 
 async def withhold_key(request: Request) -> Response:
-    """Leave a key out of the JWKS, or put it back; it goes on to sign."""
+    """Remove a key from the JWKS, or publish it again. A withheld key continues to sign."""
     idp, kid = idp_of(request), request.path_params["kid"]
-    try:
-        body = await read_body(request, WithholdBody)
-    except BadBody as error:
-        return bad_request(error)
+    body = await read_body(request, WithholdBody)
     if kid not in {key.kid for key in idp.keys.all()}:
-        return not_found("There is no such key.")
+        raise ControlError("There is no such key.", 404)
     (idp.keys.withheld.add if body.withheld else idp.keys.withheld.discard)(kid)
-    return _answer(idp)
+    return await list_keys(request)
 
 
 async def revoke_key(request: Request) -> Response:
-    """What Auth0's PUT /api/v2/keys/signing/{kid}/revoke does; only a previous key can be revoked."""
+    """The same as Auth0's PUT /api/v2/keys/signing/{kid}/revoke. Only a previous key can be revoked."""
     idp, kid = idp_of(request), request.path_params["kid"]
     if kid in (idp.keys.current.kid, idp.keys.next.kid):
-        return bad_request(BadBody("Only a previous key can be revoked; rotate first."))
+        raise ControlError("Only a previous key can be revoked; rotate first.")
     if not idp.keys.revoke(kid):
-        return not_found("There is no such key.")
+        raise ControlError("There is no such key.", 404)
     idp.log.add("sapi", "Revoke an Application Signing Key by its key id")
-    return _answer(idp)
-
-
-def _answer(idp: Idp) -> Response:
-    states = [(idp.keys.current, "current"), (idp.keys.next, "next"), *((key, "previous") for key in idp.keys.previous)]
-    return JSONResponse({"keys": [_described(idp, key, state) for key, state in states]})
-
-
-def _described(idp: Idp, key: SigningKey, state: str) -> dict[str, object]:
-    return {"kid": key.kid, "state": state, "published": key.kid not in idp.keys.withheld}
+    return await list_keys(request)

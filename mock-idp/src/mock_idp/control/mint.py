@@ -1,4 +1,4 @@
-"""POST /__mock__/tokens: any access token, good or hostile."""
+"""POST /__mock__/tokens: any access token, valid or invalid."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..oauth.token.minting import Authorization, access_claims, access_token_hea
 from ..state.idp import Idp
 from ..tenant.model import Api, Client, User
 from ..web.request import NO_STORE, idp_of, issuer_of
-from .bodies import BadBody, Body, bad_request, read_body
+from .bodies import Body, ControlError, read_body
 
 
 class MintBody(Body):
-    """Starts from a valid token and changes it.
+    """The changes to a valid token.
 
-    `user` (an e-mail), `client_id` and `audience` say whose token for which API; the first of each when left out.
-    `scope` replaces what the user would get. `variant` makes it a hostile one of a known kind. `claims` and `header`
-    override members; null removes one. `key` says what signs it.
+    The token is for `user` (an email address), `client_id` and `audience`. The default is the tenant's first user,
+    client and API. `scope` replaces the granted scope. `variant` is a known kind of invalid token. `claims` and
+    `header` override members; null removes a member. `key` selects the signing key.
     """
 
     user: str | None = None
@@ -38,13 +38,11 @@ class MintBody(Body):
 
 async def mint(request: Request) -> Response:
     idp = idp_of(request)
+    body = await read_body(request, MintBody)
     try:
-        body = await read_body(request, MintBody)
         token = _token(idp, issuer_of(request), body)
-    except BadBody as error:
-        return bad_request(error)
     except (JoseError, ValueError, TypeError, RecursionError) as error:
-        return bad_request(BadBody(f"Such a token cannot be made: {error}"))
+        raise ControlError(f"Such a token cannot be made: {error}") from error
     return JSONResponse({"token": token}, headers=NO_STORE)
 
 
@@ -54,7 +52,9 @@ def _token(idp: Idp, issuer: str, body: MintBody) -> str:
     claims = _overridden(access_claims(idp, authorization), {**variant.claims, **body.claims})
     if body.scope is not None:
         claims["scope"] = body.scope
-    header = {**_header(idp, authorization), **variant.header, **body.header}
+    assert authorization.api is not None
+    typ = access_token_header(idp, authorization.api)["typ"]
+    header = {"typ": typ, **variant.header, **body.header}
     return forge(idp.keys, header, claims, body.key or variant.key)
 
 
@@ -68,14 +68,14 @@ def _api(idp: Idp, identifier: str | None) -> Api:
     apis = idp.tenant.apis
     api = next(iter(apis.values()), None) if identifier is None else apis.get(identifier)
     if api is None:
-        raise BadBody("audience: no such API in the tenant.")
+        raise ControlError("audience: no such API in the tenant.")
     return api
 
 
 def _user(idp: Idp, email: str | None) -> User:
     user = next(iter(idp.tenant.users.values()), None) if email is None else idp.tenant.user_by_email(email)
     if user is None:
-        raise BadBody("user: no such user in the tenant.")
+        raise ControlError("user: no such user in the tenant.")
     return user
 
 
@@ -83,13 +83,7 @@ def _client(idp: Idp, client_id: str | None) -> Client:
     for client in idp.tenant.clients.values():
         if client_id == client.client_id or (client_id is None and "authorization_code" in client.grant_types):
             return client
-    raise BadBody("client_id: no such client in the tenant.")
-
-
-def _header(idp: Idp, authorization: Authorization) -> dict[str, Any]:
-    """The API's `typ`; `alg` and `kid` follow the key unless they are given."""
-    assert authorization.api is not None
-    return {"typ": access_token_header(idp, authorization.api)["typ"]}
+    raise ControlError("client_id: no such client in the tenant.")
 
 
 def _overridden(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The part of Auth0's Management API v2 that a tenant is set up with, under /api/v2/.
+"""The part of Auth0's Management API v2 that sets up a tenant, under /api/v2/.
 
-A change acts at once on what the tenant answers, and is forgotten at a restart or a reset, as all of the tenant is.
+A change takes effect at once. A restart or a reset removes it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from ..tenant.management_api import SCOPES
-from . import client_grants, clients, connections, keys, resource_servers, roles, settings, users
+from ..tenant.model import MANAGEMENT_SCOPES
+from . import client_grants, clients, connections, resource_servers, roles, tenant, users
 from .access import needs
 from .errors import InsufficientScope
 
@@ -25,13 +25,13 @@ def management_routes() -> Mount:
 
 @needs("read:actions")
 async def list_actions(request: Request) -> Response:
-    """There are none here; Auth0's Deploy CLI asks before it touches a database."""
+    """The offline tenant has no actions. Auth0's Deploy CLI requests them before it changes a database."""
     return JSONResponse({"actions": [], "total": 0, "page": 0, "per_page": 50})
 
 
-@needs(*SCOPES)
+@needs(*MANAGEMENT_SCOPES)
 async def unknown(request: Request) -> Response:
-    """What the offline tenant does not have is as good as forbidden: Auth0's tools leave out what they may not read."""
+    """Refuse an unknown resource with 403. Auth0's tools skip resources that they may not read."""
     resource = request.path_params["path"].partition("/")[0].replace("-", "_")
     action = {"GET": "read", "POST": "create", "DELETE": "delete"}.get(request.method, "update")
     raise InsufficientScope([f"{action}:{resource}"])
@@ -39,12 +39,12 @@ async def unknown(request: Request) -> Response:
 
 def _routes() -> list[BaseRoute]:
     return [
-        Route("/tenants/settings", settings.show_settings, methods=["GET"]),
-        Route("/tenants/settings", settings.change_settings, methods=["PATCH"]),
+        Route("/tenants/settings", tenant.show_settings, methods=["GET"]),
+        Route("/tenants/settings", tenant.change_settings, methods=["PATCH"]),
         Route("/actions/actions", list_actions, methods=["GET"]),
         Route("/clients/cimd/register", clients.register_metadata_document, methods=["POST"]),
         Route("/clients/{id}/rotate-secret", clients.rotate_secret, methods=["POST"]),
-        # A client's id can be a URL, an API's identifier nearly always is.
+        # A client's id can be a URL. An API's identifier is nearly always a URL.
         *_collection("/clients", "{id:path}", "client", clients),
         *_collection("/resource-servers", "{id:path}", "resource_server", resource_servers),
         *_collection("/client-grants", "{id}", "client_grant", client_grants),
@@ -63,15 +63,15 @@ def _routes() -> list[BaseRoute]:
         Route("/users/{id}/roles", users.assign_roles, methods=["POST"]),
         Route("/users/{id}/roles", users.remove_roles, methods=["DELETE"]),
         *_collection("/users", "{id}", "user", users),
-        Route("/keys/signing", keys.list_keys, methods=["GET"]),
-        Route("/keys/signing/rotate", keys.rotate, methods=["POST"]),
-        Route("/keys/signing/{kid}/revoke", keys.revoke, methods=["PUT"]),
-        Route("/keys/signing/{kid}", keys.show_key, methods=["GET"]),
+        Route("/keys/signing", tenant.list_keys, methods=["GET"]),
+        Route("/keys/signing/rotate", tenant.rotate, methods=["POST"]),
+        Route("/keys/signing/{kid}/revoke", tenant.revoke, methods=["PUT"]),
+        Route("/keys/signing/{kid}", tenant.show_key, methods=["GET"]),
     ]
 
 
 def _collection(path: str, one: str, noun: str, module: object) -> list[Route]:
-    """The five usual calls of a collection, by the names that all modules here give them."""
+    """The five usual calls of a collection. All modules here use the same function names for them."""
     return [
         Route(path, getattr(module, f"list_{noun}s"), methods=["GET"]),
         Route(path, getattr(module, f"create_{noun}"), methods=["POST"]),

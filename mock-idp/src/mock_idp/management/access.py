@@ -1,4 +1,4 @@
-"""Who may call an endpoint of the Management API: whoever has a token for it with one of the endpoint's scopes."""
+"""Access to the Management API: a request needs a token with one of the endpoint's scopes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from starlette.responses import JSONResponse, Response
 
 from ..errors import MalformedRequest
 from ..formats.jwt import verified_claims
-from ..oauth.answers import settled
+from ..oauth.answers import answer_to
 from ..state.idp import Idp
 from ..tenant.loading import ConfigurationError
-from ..tenant.management_api import management_identifier
+from ..tenant.model import management_identifier
 from ..web.request import idp_of, issuer_of
 from ..web.sender import is_for_this_tenant
-from .errors import DanglingReference, InsufficientScope, InvalidBody, ManagementError, Unauthenticated
+from .errors import DanglingReference, Inexistent, InsufficientScope, InvalidBody, ManagementError, Unauthenticated
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 GRANTED = "mock_idp.management_scopes"
-# Requests per second of a free tenant (Auth0: Rate Limit Configurations). Going over it is a fault to be ordered.
+# Requests per second of a free tenant (Auth0: Rate Limit Configurations). Only a fault simulates its excess.
 LIMIT = 10
 
 
-def needs(*scopes: str) -> Callable[[Endpoint], Endpoint]:
-    """An endpoint for callers that have one of the scopes. Refusals become Auth0's answers."""
+def needs(*scopes: str, deletes: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """An endpoint for callers that have one of the scopes. Refusals become Auth0's answers.
+
+    With `deletes`, the answer is 204 also if the entry does not exist.
+    """
 
     def guarded(endpoint: Endpoint) -> Endpoint:
         @wraps(endpoint)
@@ -39,8 +42,11 @@ def needs(*scopes: str) -> Callable[[Endpoint], Endpoint]:
                 request.scope[GRANTED] = granted
                 response = await _answer(endpoint, request)
             except ManagementError as error:
-                idp.log.add("fapi", error.description, details=error.why)
-                response = _refused(idp, error)
+                if deletes and isinstance(error, Inexistent):
+                    response = Response(status_code=204)
+                else:
+                    idp.log.add("fapi", error.description, details=error.why)
+                    response = _refused(idp, error)
             response.headers.update(_rate(idp))
             return response
 
@@ -50,7 +56,7 @@ def needs(*scopes: str) -> Callable[[Endpoint], Endpoint]:
 
 
 def has_scope(request: Request, scope: str) -> bool:
-    """Whether the caller's token has a further scope."""
+    """Whether the caller's token has this scope."""
     return scope in request.scope[GRANTED]
 
 
@@ -65,8 +71,11 @@ async def _answer(endpoint: Endpoint, request: Request) -> Response:
 
 
 def _granted(request: Request) -> frozenset[str]:
-    """The scopes of the token. The credentials are public here, so no web page may get at this by a name that it makes
-    point to this machine (DNS rebinding); from another origin it cannot, since there is no CORS."""
+    """The scopes of the token. Raises Unauthenticated.
+
+    The tenant's credentials are public. The check of the Host protects this API from web pages that use DNS rebinding.
+    A page of another origin cannot read the answers, because CORS is not enabled.
+    """
     if not is_for_this_tenant(request):
         raise Unauthenticated("Bad host", why="The Management API answers only under the tenant's own name.")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -75,7 +84,7 @@ def _granted(request: Request) -> frozenset[str]:
     idp, issuer = idp_of(request), issuer_of(request)
     claims = verified_claims(token.strip(), idp.keys.verification_keys(), ["RS256"])
     if claims is None or claims.get("iss") != issuer:
-        raise Unauthenticated("Invalid token", why="It is no JWT that this tenant signed under this issuer.")
+        raise Unauthenticated("Invalid token", why="This tenant did not sign this token under this issuer.")
     if claims.get("aud") != management_identifier(issuer):
         raise Unauthenticated(f"Bad audience: {claims.get('aud')}", why=f"It must be {management_identifier(issuer)}.")
     expires = claims.get("exp")
@@ -85,7 +94,7 @@ def _granted(request: Request) -> frozenset[str]:
 
 
 def _refused(idp: Idp, error: ManagementError) -> Response:
-    answer = settled(idp, error)
+    answer = answer_to(idp, error)
     body = {
         "statusCode": answer.status,
         "error": HTTPStatus(answer.status).phrase,

@@ -1,4 +1,4 @@
-"""Bodies of the Management API, checked by the sections of the tenant file that they become."""
+"""Request bodies of the Management API. The models of the tenant file check them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from ..formats.json_text import parse_json
-from ..tenant.section import Section
+from ..tenant.tenant_file import Section
 from ..web.request import json_object
 from .errors import InvalidBody
 
@@ -18,14 +18,14 @@ EXPECTED = {"string": "string", "list": "array", "dict": "object", "model": "obj
 
 
 async def read_object(request: Request, model: type[Section], *, read_only: frozenset[str]) -> dict[str, Any]:
-    """The body, with none but keys that can be written. InvalidBody names the first other one."""
+    """The body, if all its keys are writable. Raises InvalidBody with the other keys."""
     body = await json_object(request)
     _refuse_others(body, (set(model.model_fields) | model.exported) - read_only)
     return body
 
 
 async def read_members(request: Request, known: Mapping[str, type], *, required: Iterable[str] = ()) -> dict[str, Any]:
-    """A body that is no section, by the types of its members."""
+    """The body, checked by the types of its members. Raises InvalidBody."""
     body = await json_object(request)
     _refuse_others(body, set(known))
     for name in required:
@@ -38,7 +38,7 @@ async def read_members(request: Request, known: Mapping[str, type], *, required:
 
 
 async def read_list(request: Request) -> list[Any]:
-    """A body that is a JSON array."""
+    """The body as a JSON array. Raises InvalidBody."""
     try:
         body = parse_json(await request.body())
     except ValueError as error:
@@ -49,7 +49,7 @@ async def read_list(request: Request) -> list[Any]:
 
 
 def check(model: type[BaseModel], document: Mapping[str, Any]) -> None:
-    """InvalidBody with the path of the first thing in it that cannot be."""
+    """Check a document by a model. Raises InvalidBody with the path of the first mistake."""
     try:
         model.model_validate(dict(document))
     except ValidationError as error:
@@ -64,9 +64,7 @@ def _refuse_others(body: Mapping[str, Any], known: set[str]) -> None:
 
 
 def _problem(kind: str, location: tuple[int | str, ...], message: str, seen: Any) -> InvalidBody:  # noqa: ANN401
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    *parents, last = location or ("",)
-    above = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".")
+    path, above, last = _path(location), _path(location[:-1]), location[-1] if location else ""
     if kind == "missing":
         return InvalidBody(f"Missing required property: {last}", above)
     if kind == "extra_forbidden":
@@ -77,6 +75,10 @@ def _problem(kind: str, location: tuple[int | str, ...], message: str, seen: Any
     if kind == "literal_error":
         return InvalidBody(f"No enum match for: {seen}", path)
     return InvalidBody(message.removeprefix("Value error, "), path)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
 def _mismatch(expected: str, seen: Any) -> str:  # noqa: ANN401 - a JSON value

@@ -1,4 +1,4 @@
-"""What clients may ask APIs for: /api/v2/client-grants."""
+"""Client grants: /api/v2/client-grants."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import ClientGrantSection
-from ..tenant.management_api import SCOPES, management_identifier
 from ..tenant.merging import stated
-from ..tenant.model import ClientGrant, is_management
+from ..tenant.model import MANAGEMENT_SCOPES, ClientGrant, is_management, management_identifier
+from ..tenant.tenant_file import ClientGrantSection
 from ..web.request import idp_of, issuer_of
 from .access import needs
 from .bodies import check, read_object
-from .deletion import deletion
 from .errors import Conflict, DanglingReference, Inexistent, NoResource, NotSupported
-from .ids import grant_id
 from .paging import listed
-from .state import Document, add, client_id_of, client_name, remove, replace
+from .state import Document, add, client_id_of, client_name, grant_id, remove, replace
 
 SECTION = "clientGrants"
 READ_ONLY = frozenset({"id", "is_system"})
@@ -57,7 +54,7 @@ async def create_client_grant(request: Request) -> Response:
 
 @needs("update:client_grants")
 async def update_client_grant(request: Request) -> Response:
-    grant = _own(request)
+    grant = _changeable(request)
     body = await read_object(request, ClientGrantSection, read_only=READ_ONLY | FIXED)
     known = _entry(idp_of(request), grant)
     if body.get("allow_all_scopes"):
@@ -69,10 +66,10 @@ async def update_client_grant(request: Request) -> Response:
     return JSONResponse(_shown(request, _found(request)))
 
 
-@needs("delete:client_grants")
-@deletion
-def delete_client_grant(request: Request) -> None:
-    remove(request, SECTION, _entry(idp_of(request), _own(request)), log="Delete a client grant")
+@needs("delete:client_grants", deletes=True)
+async def delete_client_grant(request: Request) -> Response:
+    remove(request, SECTION, _entry(idp_of(request), _changeable(request)), log="Delete a client grant")
+    return Response(status_code=204)
 
 
 def _key(grant: ClientGrant) -> tuple[str | None, str, str]:
@@ -84,7 +81,7 @@ def _check_scopes(request: Request, audience: str, scopes: list[str]) -> None:
     if api is None and audience != management_identifier(issuer_of(request)):
         raise NoResource(f"No resource with identifier {audience}")
     for scope in scopes:
-        if scope not in (SCOPES if api is None else api.scopes):
+        if scope not in (MANAGEMENT_SCOPES if api is None else api.scopes):
             raise DanglingReference(f"The resource server {audience} has no scope {scope}")
 
 
@@ -95,7 +92,8 @@ def _found(request: Request) -> ClientGrant:
     raise Inexistent("client grant")
 
 
-def _own(request: Request) -> ClientGrant:
+def _changeable(request: Request) -> ClientGrant:
+    """The grant. Raises NotSupported if offline.yaml declares it."""
     idp, grant = idp_of(request), _found(request)
     client = idp.tenant.clients.get(grant.client_id or "")
     if client is not None and client.registration == "management":
@@ -104,7 +102,7 @@ def _own(request: Request) -> ClientGrant:
 
 
 def _entry(idp: Idp, grant: ClientGrant) -> Document:
-    """The grant as the tenant file has it, with the client's name."""
+    """The grant's entry in the tenant file, with the client's name."""
     for section in idp.configuration.tenant_file.clientGrants:
         holder = None if section.client_id is None else client_id_of(idp, section.client_id)
         if (holder, section.audience, section.subject_type) == _key(grant):
@@ -116,8 +114,7 @@ def _shown(request: Request, grant: ClientGrant) -> Document:
     audience = management_identifier(issuer_of(request)) if is_management(grant.audience) else grant.audience
     holder = {"default_for": "third_party_clients"} if grant.client_id is None else {"client_id": grant.client_id}
     shown: Document = {"id": grant_id(grant), **holder, "audience": audience, "subject_type": grant.subject_type}
-    scopes = list(SCOPES) if grant.all_scopes and is_management(grant.audience) else list(grant.scopes)
-    shown["scope"] = scopes
+    shown["scope"] = list(MANAGEMENT_SCOPES if grant.all_scopes and is_management(grant.audience) else grant.scopes)
     if grant.all_scopes and not is_management(grant.audience):
         shown["allow_all_scopes"] = True
     return shown

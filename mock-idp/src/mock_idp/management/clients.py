@@ -12,17 +12,15 @@ from starlette.responses import JSONResponse, Response
 from ..errors import OAuthError
 from ..oauth.clients.metadata_documents import import_by_hand
 from ..state.idp import Idp
-from ..tenant.client_section import ClientSection
-from ..tenant.loading import checked_configuration
 from ..tenant.merging import documents, merged, stated
 from ..tenant.model import Client
+from ..tenant.tenant_file import ClientSection
 from ..web.request import idp_of
 from .access import has_scope, needs
 from .bodies import check, read_members, read_object
-from .deletion import deletion
 from .errors import Conflict, Inexistent, InvalidBody, NotSupported
 from .paging import TRUE, listed, shown_fields
-from .state import Document, remove
+from .state import Document, configure, remove
 
 SECTION = "clients"
 ALPHANUMERIC = string.ascii_letters + string.digits
@@ -32,7 +30,7 @@ READ_ONLY = frozenset(
         *("external_metadata_type", "global", "jwks_uri", "signing_keys", "tenant", "updated_at"),
     }
 )
-# What cannot be said of a new one, and what not of one that there is.
+# Members that a POST cannot have, and members that a PATCH cannot have.
 ISSUED = frozenset({"client_secret"})
 FIXED = frozenset({"resource_server_identifier"})
 
@@ -59,7 +57,7 @@ async def show_client(request: Request) -> Response:
 
 @needs("create:clients")
 async def create_client(request: Request) -> Response:
-    """A new application, with its id and its secret in the answer."""
+    """Create an application. The answer has its id and its secret."""
     idp = idp_of(request)
     body = await read_object(request, ClientSection, read_only=READ_ONLY | ISSUED)
     check(ClientSection, body)
@@ -73,7 +71,7 @@ async def create_client(request: Request) -> Response:
 
 @needs("update:clients", "update:client_keys")
 async def update_client(request: Request) -> Response:
-    idp, client = idp_of(request), _own(request)
+    idp, client = idp_of(request), _file_client(request)
     body = await read_object(request, ClientSection, read_only=READ_ONLY | FIXED)
     known = _section(idp, client)
     secret = body.pop("client_secret", client.secret)
@@ -90,28 +88,28 @@ async def update_client(request: Request) -> Response:
 
 @needs("update:client_keys")
 async def rotate_secret(request: Request) -> Response:
-    idp, client = idp_of(request), _own(request)
+    idp, client = idp_of(request), _file_client(request)
     known = stated(_section(idp, client))
     _configure(idp, client.name, known, {"client_id": client.client_id, "client_secret": _random(64)})
     idp.log.add("sapi", "Rotate a client secret", client=client)
     return JSONResponse(_shown(request, idp.tenant.clients[client.client_id], keys=True))
 
 
-@needs("delete:clients")
-@deletion
-def delete_client(request: Request) -> None:
-    """Its grants go with it."""
+@needs("delete:clients", deletes=True)
+async def delete_client(request: Request) -> Response:
+    """Delete an application and its client grants."""
     idp, client = idp_of(request), _found(request)
     if client.registration in ("dcr", "cimd"):
         del idp.tenant.clients[client.client_id]
         idp.log.add("sapi", "Delete a client", client=client)
     else:
-        remove(request, SECTION, {"name": _own(request).name}, log="Delete a client")
+        remove(request, SECTION, {"name": _file_client(request).name}, log="Delete a client")
+    return Response(status_code=204)
 
 
 @needs("create:clients")
 async def register_metadata_document(request: Request) -> Response:
-    """Import a client by its metadata document."""
+    """Import a client from its metadata document."""
     body = await read_members(request, {"external_client_id": str}, required=("external_client_id",))
     try:
         imported = await import_by_hand(idp_of(request), body["external_client_id"])
@@ -132,8 +130,8 @@ def _found(request: Request) -> Client:
     return client
 
 
-def _own(request: Request) -> Client:
-    """A client that the tenant file has, or could have. The others are not kept there."""
+def _file_client(request: Request) -> Client:
+    """The client, if the tenant file has it. Raises NotSupported for other clients."""
     client = _found(request)
     if client.registration == "management":
         raise NotSupported("changes of the management clients of offline.yaml")
@@ -147,13 +145,13 @@ def _section(idp: Idp, client: Client) -> ClientSection:
 
 
 def _check_name_is_free(idp: Idp, name: str) -> None:
-    """Auth0 has names more than once; the tenant file has each once."""
+    """In Auth0 two clients can have one name. In the tenant file names are unique."""
     if any(section.name == name for section in idp.configuration.tenant_file.clients):
         raise Conflict(f"The offline tenant has a client with the name {name} already.")
 
 
 def _configure(idp: Idp, known: str | None, section: Document, issued: dict[str, str]) -> None:
-    """Put a client into the two files in place of the one of the name `known`. What refers to it follows its name."""
+    """Add a client to the two files, or replace the client with the name `known`. References get the new name."""
     tenant, offline = documents(idp.configuration)
     name, clients = section["name"], tenant.setdefault("clients", [])
     if known is None:
@@ -167,11 +165,11 @@ def _configure(idp: Idp, known: str | None, section: Document, issued: dict[str,
             database["enabled_clients"] = [name if c == known else c for c in database.get("enabled_clients", [])]
     entries = offline.setdefault("clients", {})
     entries[name] = {**entries.pop(known or name, {}), **issued}
-    idp.configure(checked_configuration(tenant, offline, names=("tenant", "offline")))
+    configure(idp, tenant, offline)
 
 
 def _shown(request: Request, client: Client, *, keys: bool = False) -> Document:
-    """As Auth0 shows it; its secret only to who may read keys, and once to who made it."""
+    """A client in Auth0's form. The secret is shown with `keys`, or if the caller has read:client_keys."""
     idp = idp_of(request)
     shown: dict[str, Any] = {"tenant": "offline", "global": False, "oidc_conformant": True}
     if client.registration == "file":

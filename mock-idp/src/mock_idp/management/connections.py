@@ -6,16 +6,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import DatabaseSection
 from ..tenant.merging import stated
+from ..tenant.tenant_file import DatabaseSection
 from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_list, read_object
-from .deletion import deletion
 from .errors import Conflict, Inexistent, InvalidBody, NotSupported
-from .ids import connection_id
 from .paging import listed, shown_fields
-from .state import Document, add, client_id_of, client_name, remove, replace
+from .state import Document, add, client_id_of, client_name, connection_id, remove, replace
 
 SECTION = "databases"
 STRATEGY = "auth0"
@@ -26,7 +24,7 @@ FIXED = frozenset({"name", "strategy"})
 @needs("read:connections")
 async def list_connections(request: Request) -> Response:
     query, idp = request.query_params, idp_of(request)
-    databases = list(idp.configuration.tenant_file.databases)
+    databases = list(_databases(idp).values())
     if "name" in query:
         databases = [each for each in databases if each.name == query["name"]]
     if "strategy" in query:
@@ -48,28 +46,28 @@ async def create_connection(request: Request) -> Response:
     if body["strategy"] != STRATEGY:
         raise NotSupported(f"connections with the strategy {body['strategy']}, only {STRATEGY}")
     check(DatabaseSection, body)
-    if any(each.name == body["name"] for each in idp.configuration.tenant_file.databases):
+    if body["name"] in _databases(idp):
         raise Conflict("A connection with the same name already exists")
     add(request, SECTION, _with_names(idp, body), log="Create a connection")
-    return JSONResponse(_shown(idp, _named(idp, body["name"])), status_code=201)
+    return JSONResponse(_shown(idp, _databases(idp)[body["name"]]), status_code=201)
 
 
 @needs("update:connections")
 async def update_connection(request: Request) -> Response:
-    """`options` is replaced as a whole."""
+    """Change a database. `options` is replaced as a whole."""
     idp, known = idp_of(request), _found(request)
     body = await read_object(request, DatabaseSection, read_only=READ_ONLY | FIXED)
     changed = {**stated(known), **_with_names(idp, body)}
     check(DatabaseSection, changed)
     replace(request, SECTION, {"name": known.name}, changed, log="Update a connection")
-    return JSONResponse(_shown(idp, _named(idp, known.name)))
+    return JSONResponse(_shown(idp, _databases(idp)[known.name]))
 
 
-@needs("delete:connections")
-@deletion
-def delete_connection(request: Request) -> None:
-    """Its users go with it."""
+@needs("delete:connections", deletes=True)
+async def delete_connection(request: Request) -> Response:
+    """Delete a database and its users."""
     remove(request, SECTION, {"name": _found(request).name}, log="Delete a connection")
+    return Response(status_code=204)
 
 
 @needs("read:connections")
@@ -84,7 +82,7 @@ async def list_enabled_clients(request: Request) -> Response:
 
 @needs("update:connections")
 async def change_enabled_clients(request: Request) -> Response:
-    """Enable or disable each client that the body names; the others stay as they are."""
+    """Enable or disable each client in the body. Other clients are not changed."""
     idp, known = idp_of(request), _found(request)
     enabled = list(known.enabled_clients)
     for entry in await read_list(request):
@@ -98,18 +96,18 @@ async def change_enabled_clients(request: Request) -> Response:
 
 
 def _with_names(idp: Idp, body: Document) -> Document:
-    """The body with the names of its enabled clients in place of their ids."""
+    """The body with its enabled clients as names instead of ids."""
     if not isinstance(body.get("enabled_clients"), list):
         return body
     return {**body, "enabled_clients": [client_name(idp, each) for each in body["enabled_clients"]]}
 
 
-def _named(idp: Idp, name: str) -> DatabaseSection:
-    return next(each for each in idp.configuration.tenant_file.databases if each.name == name)
+def _databases(idp: Idp) -> dict[str, DatabaseSection]:
+    return {database.name: database for database in idp.configuration.tenant_file.databases}
 
 
 def _found(request: Request) -> DatabaseSection:
-    for each in idp_of(request).configuration.tenant_file.databases:
+    for each in _databases(idp_of(request)).values():
         if connection_id(each.name) == request.path_params["id"]:
             return each
     raise Inexistent("connection")

@@ -1,4 +1,4 @@
-"""What the Management API refuses, in Auth0's form: statusCode, error, message, errorCode."""
+"""The refusals of the Management API. Auth0's form has statusCode, error, message and errorCode."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ..errors import Refusal
 
 
 class ManagementError(Refusal):
-    """A refusal; `error` is Auth0's errorCode, `description` its message."""
+    """A refusal. `error` is Auth0's errorCode, `description` its message."""
 
 
 class Unauthenticated(ManagementError):
-    """No token, or one that is not valid here."""
+    """The token is missing or not valid."""
 
     status = 401
     error = "invalid_token"
@@ -28,7 +28,7 @@ class InsufficientScope(ManagementError):
 
 
 class InvalidBody(ManagementError):
-    """The form is observed (auth0-deploy-cli #117); `message` says what of the body is wrong."""
+    """The form of the message is observed (auth0-deploy-cli #117)."""
 
     error = "invalid_body"
 
@@ -45,7 +45,7 @@ class InvalidQuery(ManagementError):
 
 
 class NotSupported(ManagementError):
-    """Auth0 does it and the offline tenant does not. Never a 5xx: Auth0's tools would try again for minutes."""
+    """Only a real tenant supports it. The status is no 5xx: Auth0's tools repeat such a request for minutes."""
 
     error = "operation_not_supported"
 
@@ -58,13 +58,13 @@ class Inexistent(ManagementError):
     guess = "management_not_found"
 
     def __init__(self, kind: str) -> None:
-        """`kind` as Auth0 writes it, such as `resource server`."""
+        """`kind` is Auth0's term, such as `resource server`."""
         super().__init__(f"The {kind} does not exist.")
         self.error = f"inexistent_{kind.replace(' ', '_')}"
 
 
 class NoResource(ManagementError):
-    """A grant for an API that there is not. The text is observed (auth0-deploy-cli #29)."""
+    """The API of a client grant does not exist. The text is observed (auth0-deploy-cli #29)."""
 
     status = 404
     error = "inexistent_resource_server"
@@ -77,7 +77,12 @@ class Conflict(ManagementError):
 
 
 class DanglingReference(ManagementError):
-    """The body names something that the tenant does not have."""
+    """The body refers to an entry that the tenant does not have."""
 
     error = "invalid_body"
     guess = "management_reference"
+
+
+class KeyInUse(ManagementError):
+    error = "invalid_key_state"
+    guess = "management_key_in_use"

@@ -1,4 +1,4 @@
-"""Lists in pages: by `page`, with or without totals, and by checkpoint (`from`, `take`)."""
+"""Paging of lists: by `page`, with or without totals, and by checkpoint (`from`, `take`)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TRUE = ("true", "1")
 
 
 def listed(request: Request, name: str, entries: Sequence[dict[str, Any]]) -> Response:
-    """The part of the list that the query asks for. `name` is what the list is called where it is wrapped.
+    """The page of the list that the query selects. `name` is the member that has the list in a JSON object.
 
-    Where totals and a checkpoint are asked for together, the checkpoint wins.
+    If the query has both `include_totals` and a checkpoint, the checkpoint has priority.
     """
     shown = [shown_fields(request, entry) for entry in entries]
     if "take" in request.query_params or "from" in request.query_params:
@@ -33,11 +33,11 @@ def listed(request: Request, name: str, entries: Sequence[dict[str, Any]]) -> Re
 
 
 def shown_fields(request: Request, entry: dict[str, Any]) -> dict[str, Any]:
-    """The members that `fields` names, or the others with `include_fields=false`."""
-    asked = request.query_params.get("fields")
-    if not asked:
+    """The members that `fields` lists. With `include_fields=false`, all other members."""
+    fields = request.query_params.get("fields")
+    if not fields:
         return entry
-    names = {name.strip() for name in asked.split(",")}
+    names = {name.strip() for name in fields.split(",")}
     include = request.query_params.get("include_fields", "true") in TRUE
     return {name: value for name, value in entry.items() if (name in names) == include}
 

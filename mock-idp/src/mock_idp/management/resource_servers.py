@@ -1,4 +1,4 @@
-"""APIs: /api/v2/resource-servers. In a path one is named by its id or its identifier."""
+"""APIs: /api/v2/resource-servers. A path has an API's id or its identifier."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import ResourceServerSection
-from ..tenant.loading import checked_configuration
-from ..tenant.management_api import management_api
 from ..tenant.merging import documents, stated
+from ..tenant.model import management_api
+from ..tenant.tenant_file import ResourceServerSection
 from ..web.request import idp_of, issuer_of
 from .access import needs
 from .bodies import check, read_object
-from .deletion import deletion
 from .errors import Conflict, Inexistent, NotSupported
-from .ids import api_id
 from .paging import listed, shown_fields
-from .state import Document, add, remove
+from .state import Document, add, api_id, configure, remove
 
 SECTION = "resourceServers"
 READ_ONLY = frozenset({"id", "is_system", "client_id"})
@@ -56,20 +53,20 @@ async def update_resource_server(request: Request) -> Response:
     body = await read_object(request, ResourceServerSection, read_only=READ_ONLY | {"identifier"})
     changed = {**stated(known), **body}
     check(ResourceServerSection, changed)
-    _configure(idp_of(request), changed)
+    _replace(idp_of(request), changed)
     idp_of(request).log.add("sapi", "Update a resource server")
     return JSONResponse(_shown(_servers(idp_of(request))[known.identifier]))
 
 
-@needs("delete:resource_servers")
-@deletion
-def delete_resource_server(request: Request) -> None:
-    """Its grants and the roles' permissions go with it."""
+@needs("delete:resource_servers", deletes=True)
+async def delete_resource_server(request: Request) -> Response:
+    """Delete an API, its client grants, and its permissions in roles."""
     remove(request, SECTION, {"identifier": _found(request).identifier}, log="Delete a resource server")
+    return Response(status_code=204)
 
 
-def _configure(idp: Idp, changed: Document) -> None:
-    """Put an API in its place. Scopes that it no longer has go from grants and roles, too."""
+def _replace(idp: Idp, changed: Document) -> None:
+    """Replace an API. Removed scopes are also removed from grants and roles."""
     tenant, offline = documents(idp.configuration)
     identifier = changed["identifier"]
     scopes = {scope["value"] for scope in changed.get("scopes", [])}
@@ -84,7 +81,7 @@ def _configure(idp: Idp, changed: Document) -> None:
             for each in role.get("permissions", [])
             if each["resource_server_identifier"] != identifier or each["permission_name"] in scopes
         ]
-    idp.configure(checked_configuration(tenant, offline, names=("tenant", "offline")))
+    configure(idp, tenant, offline)
 
 
 def _servers(idp: Idp) -> dict[str, ResourceServerSection]:
@@ -92,11 +89,11 @@ def _servers(idp: Idp) -> dict[str, ResourceServerSection]:
 
 
 def _found(request: Request) -> ResourceServerSection:
-    asked = request.path_params["id"]
+    wanted = request.path_params["id"]
     for server in _servers(idp_of(request)).values():
-        if asked in (api_id(server.identifier), server.identifier):
+        if wanted in (api_id(server.identifier), server.identifier):
             return server
-    if asked in (api_id(_management(request)["identifier"]), _management(request)["identifier"]):
+    if wanted in (api_id(_management(request)["identifier"]), _management(request)["identifier"]):
         raise NotSupported("changes of the Management API itself")
     raise Inexistent("resource server")
 

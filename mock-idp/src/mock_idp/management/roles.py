@@ -8,17 +8,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.file import RolePermissionSection, RoleSection
-from ..tenant.loading import checked_configuration
-from ..tenant.merging import documents, stated
+from ..tenant.merging import changed, documents, stated
+from ..tenant.tenant_file import RolePermissionSection, RoleSection
 from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_members, read_object
 from .errors import Conflict, Inexistent
-from .ids import new_role_id, role_id
 from .paging import listed
-from .state import Document, add, change_offline, remove, replace
-from .users import assign, described_user, roles_of
+from .state import Document, add, configure, new_role_id, remove, replace, role_id
+from .users import assign, described_user, find_user
 
 SECTION = "roles"
 READ_ONLY = frozenset({"id", "permissions"})
@@ -28,7 +26,7 @@ READ_ONLY = frozenset({"id", "permissions"})
 async def list_roles(request: Request) -> Response:
     idp = idp_of(request)
     wanted = request.query_params.get("name_filter", "").casefold()
-    roles = [role for role in idp.configuration.tenant_file.roles if wanted in role.name.casefold()]
+    roles = [role for role in _roles(idp).values() if wanted in role.name.casefold()]
     return listed(request, "roles", [_shown(idp, role) for role in roles])
 
 
@@ -39,34 +37,36 @@ async def show_role(request: Request) -> Response:
 
 @needs("create:roles")
 async def create_role(request: Request) -> Response:
+    idp = idp_of(request)
     body = await read_object(request, RoleSection, read_only=READ_ONLY)
     check(RoleSection, body)
-    _check_name_is_free(idp_of(request), body["name"])
+    name = body["name"]
+    _check_name_is_free(idp, name)
     add(request, SECTION, body, log="Create a role")
-    if new_role_id(body["name"]) in idp_of(request).configuration.offline_file.role_ids.values():
-        change_offline(request, {"role_ids": {body["name"]: f"rol_{secrets.token_hex(8)}"}})
-    return JSONResponse(_shown(idp_of(request), _named(idp_of(request), body["name"])))
+    if new_role_id(name) in idp.configuration.offline_file.role_ids.values():
+        idp.configure(changed(idp.configuration, {}, {"role_ids": {name: f"rol_{secrets.token_hex(8)}"}}))
+    return JSONResponse(_shown(idp, _roles(idp)[name]))
 
 
 @needs("update:roles")
 async def update_role(request: Request) -> Response:
-    """Name and description. Who has the role has it still under a new name."""
+    """Change name and description. Users keep a renamed role."""
     idp, known = idp_of(request), _found(request)
     body = await read_object(request, RoleSection, read_only=READ_ONLY)
-    changed = {**stated(known), **body}
-    check(RoleSection, changed)
-    name, kept_id = changed["name"], role_id(idp, known.name)
+    role = {**stated(known), **body}
+    check(RoleSection, role)
+    name, kept_id = role["name"], role_id(idp, known.name)
     if name != known.name:
         _check_name_is_free(idp, name)
     tenant, offline = documents(idp.configuration)
-    tenant["roles"] = [changed if each["name"] == known.name else each for each in tenant["roles"]]
+    tenant["roles"] = [role if each["name"] == known.name else each for each in tenant["roles"]]
     for user in offline.get("users", []):
-        user["roles"] = [name if role == known.name else role for role in user.get("roles", [])]
+        user["roles"] = [name if held == known.name else held for held in user.get("roles", [])]
     ids = {role: value for role, value in offline.get("role_ids", {}).items() if role != known.name}
     offline["role_ids"] = ids if kept_id == new_role_id(name) else {**ids, name: kept_id}
-    idp.configure(checked_configuration(tenant, offline, names=("tenant", "offline")))
+    configure(idp, tenant, offline)
     idp.log.add("sapi", "Update a role")
-    return JSONResponse(_shown(idp, _named(idp, name)))
+    return JSONResponse(_shown(idp, _roles(idp)[name]))
 
 
 @needs("delete:roles")
@@ -83,31 +83,31 @@ async def list_permissions(request: Request) -> Response:
 
 @needs("read:users")
 async def list_permissions_of_user(request: Request) -> Response:
-    """Those of the user's roles: here nobody has a permission without a role."""
+    """The permissions of the user's roles. Here a user has no permissions without a role."""
     idp = idp_of(request)
-    held = roles_of(idp, request.path_params["id"])
-    roles = [role for role in idp.configuration.tenant_file.roles if role.name in held]
+    user = find_user(idp, request.path_params["id"])
+    roles = [role for role in _roles(idp).values() if role.name in user.roles]
     entries = [_permission(idp, entry) for role in roles for entry in role.permissions]
     return listed(request, "permissions", [entry for at, entry in enumerate(entries) if entry not in entries[:at]])
 
 
 @needs("update:roles")
 async def add_permissions(request: Request) -> Response:
-    known, asked = _found(request), await _asked(request)
+    known, added = _found(request), await _sent_permissions(request)
     held = stated(known).get("permissions", [])
-    for entry in asked:
+    for entry in added:
         _check_exists(idp_of(request), entry)
-    changed = {**stated(known), "permissions": [*held, *(entry for entry in asked if entry not in held)]}
-    replace(request, SECTION, {"name": known.name}, changed, log="Associate permissions with a role")
+    role = {**stated(known), "permissions": [*held, *(entry for entry in added if entry not in held)]}
+    replace(request, SECTION, {"name": known.name}, role, log="Associate permissions with a role")
     return Response(status_code=201)
 
 
 @needs("update:roles")
 async def remove_permissions(request: Request) -> Response:
-    known, asked = _found(request), await _asked(request)
-    rest = [entry for entry in stated(known).get("permissions", []) if entry not in asked]
-    changed = {**stated(known), "permissions": rest}
-    replace(request, SECTION, {"name": known.name}, changed, log="Remove permissions from a role")
+    known, removed = _found(request), await _sent_permissions(request)
+    rest = [entry for entry in stated(known).get("permissions", []) if entry not in removed]
+    role = {**stated(known), "permissions": rest}
+    replace(request, SECTION, {"name": known.name}, role, log="Remove permissions from a role")
     return Response(status_code=204)
 
 
@@ -127,24 +127,24 @@ async def add_members(request: Request) -> Response:
     return Response(status_code=200)
 
 
-def _named(idp: Idp, name: str) -> RoleSection:
-    return next(role for role in idp.configuration.tenant_file.roles if role.name == name)
+def _roles(idp: Idp) -> dict[str, RoleSection]:
+    return {role.name: role for role in idp.configuration.tenant_file.roles}
 
 
 def _found(request: Request) -> RoleSection:
     idp = idp_of(request)
-    for role in idp.configuration.tenant_file.roles:
+    for role in _roles(idp).values():
         if role_id(idp, role.name) == request.path_params["id"]:
             return role
     raise Inexistent("role")
 
 
 def _check_name_is_free(idp: Idp, name: str) -> None:
-    if any(role.name == name for role in idp.configuration.tenant_file.roles):
+    if name in _roles(idp):
         raise Conflict(f"A role with the name {name} already exists.")
 
 
-async def _asked(request: Request) -> list[Document]:
+async def _sent_permissions(request: Request) -> list[Document]:
     body = await read_members(request, {"permissions": list}, required=("permissions",))
     for entry in body["permissions"]:
         check(RolePermissionSection, entry if isinstance(entry, dict) else {})
@@ -161,15 +161,11 @@ def _check_exists(idp: Idp, entry: Document) -> None:
 
 def _permission(idp: Idp, entry: RolePermissionSection) -> Document:
     api = idp.tenant.apis.get(entry.resource_server_identifier)
-    described = (
-        {}
-        if api is None
-        else {
-            "resource_server_name": api.name,
-            "description": api.scopes.get(entry.permission_name, ""),
-        }
-    )
-    return {**entry.model_dump(mode="json"), **described}
+    shown = entry.model_dump(mode="json")
+    if api is None:
+        return shown
+    description = api.scopes.get(entry.permission_name, "")
+    return {**shown, "resource_server_name": api.name, "description": description}
 
 
 def _shown(idp: Idp, role: RoleSection) -> Document:

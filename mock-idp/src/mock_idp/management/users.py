@@ -10,16 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.merging import replaced, stated
+from ..tenant.merging import changed, replaced, stated
 from ..tenant.offline_file import SeededUser
 from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_members
-from .deletion import deletion
 from .errors import Conflict, Inexistent, InvalidQuery
-from .ids import role_id
 from .paging import listed, shown_fields
-from .state import Document, change_offline, remove
+from .state import Document, remove, role_id
 
 PROVIDER = "auth0|"
 MEMBERS: dict[str, type] = {
@@ -29,19 +27,19 @@ MEMBERS: dict[str, type] = {
     "connection": str,
     "verify_email": bool,
 }
-# What says how to carry it out, and is no part of the user.
-ORDERS = ("connection", "verify_email")
+# Members that are options of the request, not members of the user.
+OPTIONS = ("connection", "verify_email")
 QUERY = re.compile(r'(email|user_id|name):"?([^"*]+)"?')
 
 
 @needs("read:users")
 async def list_users(request: Request) -> Response:
-    """`q` knows one term of email, user_id or name."""
+    """`q` supports one term: email, user_id or name."""
     idp = idp_of(request)
     users = list(idp.configuration.offline_file.users)
-    asked = request.query_params.get("q", "").strip()
-    if asked not in ("", "*"):
-        term = QUERY.fullmatch(asked)
+    query = request.query_params.get("q", "").strip()
+    if query not in ("", "*"):
+        term = QUERY.fullmatch(query)
         if term is None:
             raise InvalidQuery('The offline tenant knows email:"...", user_id:"..." and name:"..."', "q")
         users = [user for user in users if str(getattr(user, term[1])).casefold() == term[2].casefold()]
@@ -58,13 +56,13 @@ async def list_users_by_email(request: Request) -> Response:
 
 @needs("read:users")
 async def show_user(request: Request) -> Response:
-    user = _found(idp_of(request), request.path_params["id"])
+    user = find_user(idp_of(request), request.path_params["id"])
     return JSONResponse(shown_fields(request, described_user(idp_of(request), user)))
 
 
 @needs("create:users")
 async def create_user(request: Request) -> Response:
-    """A user of a database, who can sign in at once."""
+    """Create a user of a database. The user can sign in at once."""
     idp = idp_of(request)
     required = ("connection", "email", "password")
     body = await read_members(request, {**MEMBERS, "user_id": str}, required=required)
@@ -77,63 +75,63 @@ async def create_user(request: Request) -> Response:
         raise Conflict("The user already exists.")
     entry = {"email_verified": False, **_members(body), "user_id": user_id, "roles": []}
     check(SeededUser, entry)
-    change_offline(request, {"users": [entry]})
+    idp.configure(changed(idp.configuration, {}, {"users": [entry]}))
     idp.log.add("sapi", "Create a User")
-    return JSONResponse(described_user(idp, _found(idp, user_id)), status_code=201)
+    return JSONResponse(described_user(idp, find_user(idp, user_id)), status_code=201)
 
 
 @needs("update:users")
 async def update_user(request: Request) -> Response:
     idp = idp_of(request)
-    known = _found(idp, request.path_params["id"])
+    known = find_user(idp, request.path_params["id"])
     body = await read_members(request, MEMBERS)
     other = idp.tenant.user_by_email(body.get("email", known.email))
     if other is not None and other.user_id != known.user_id:
         raise Conflict("The specified new email already exists")
     _replace(idp, known, _members(body))
     idp.log.add("sapi", "Update a User")
-    return JSONResponse(described_user(idp, _found(idp, known.user_id)))
+    return JSONResponse(described_user(idp, find_user(idp, known.user_id)))
 
 
-@needs("delete:users")
-@deletion
-def delete_user(request: Request) -> None:
-    known = _found(idp_of(request), request.path_params["id"])
+@needs("delete:users", deletes=True)
+async def delete_user(request: Request) -> Response:
+    known = find_user(idp_of(request), request.path_params["id"])
     remove(request, "users", {"email": known.email}, log="Delete a User")
+    return Response(status_code=204)
 
 
 @needs("read:users", "read:roles", "read:role_members")
 async def list_roles_of_user(request: Request) -> Response:
     idp = idp_of(request)
-    held = roles_of(idp, request.path_params["id"])
-    return listed(request, "roles", [{"id": role_id(idp, name), "name": name} for name in held])
+    user = find_user(idp, request.path_params["id"])
+    return listed(request, "roles", [{"id": role_id(idp, name), "name": name} for name in user.roles])
 
 
 @needs("update:users", "create:role_members")
 async def assign_roles(request: Request) -> Response:
-    assign(request, request.path_params["id"], await _asked_roles(request))
+    assign(request, request.path_params["id"], await _sent_roles(request))
     return Response(status_code=204)
 
 
 @needs("update:users", "delete:role_members")
 async def remove_roles(request: Request) -> Response:
-    idp, names = idp_of(request), await _asked_roles(request)
-    known = _found(idp, request.path_params["id"])
+    idp, names = idp_of(request), await _sent_roles(request)
+    known = find_user(idp, request.path_params["id"])
     _replace(idp, known, {"roles": [name for name in known.roles if name not in names]})
     idp.log.add("sapi", "Remove roles from a user")
     return Response(status_code=204)
 
 
 def assign(request: Request, user_id: object, names: list[str]) -> None:
-    """Give a user roles. Inexistent when there is no such user."""
+    """Assign roles to a user. Raises Inexistent if there is no such user."""
     idp = idp_of(request)
-    known = _found(idp, user_id)
+    known = find_user(idp, user_id)
     _replace(idp, known, {"roles": list(dict.fromkeys([*known.roles, *names]))})
     idp.log.add("sapi", "Assign roles to a user")
 
 
 def described_user(idp: Idp, user: SeededUser) -> Document:
-    """As Auth0 shows a user of a database. All here are in the first one: the model does not tell them apart."""
+    """A user in Auth0's form. The model has no database per user, so each user is shown in the first database."""
     connection = next(iter(idp.tenant.connections), "")
     identity = {"user_id": user.user_id.removeprefix(PROVIDER), "provider": "auth0", "connection": connection}
     shown = user.model_dump(mode="json", exclude_none=True, exclude={"password", "roles"})
@@ -145,12 +143,7 @@ def described_user(idp: Idp, user: SeededUser) -> Document:
     }
 
 
-def roles_of(idp: Idp, user_id: object) -> list[str]:
-    """The names of a user's roles. Inexistent when there is no such user."""
-    return list(_found(idp, user_id).roles)
-
-
-async def _asked_roles(request: Request) -> list[str]:
+async def _sent_roles(request: Request) -> list[str]:
     body = await read_members(request, {"roles": list}, required=("roles",))
     idp = idp_of(request)
     by_id: dict[Any, str] = {role_id(idp, role.name): role.name for role in idp.configuration.tenant_file.roles}
@@ -161,10 +154,11 @@ async def _asked_roles(request: Request) -> list[str]:
 
 
 def _members(body: Document) -> Document:
-    return {name: value for name, value in body.items() if name not in ORDERS}
+    return {name: value for name, value in body.items() if name not in OPTIONS}
 
 
-def _found(idp: Idp, user_id: object) -> SeededUser:
+def find_user(idp: Idp, user_id: object) -> SeededUser:
+    """Raises Inexistent if there is no such user."""
     for user in idp.configuration.offline_file.users:
         if user.user_id == user_id:
             return user

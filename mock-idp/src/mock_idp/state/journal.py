@@ -10,15 +10,17 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..explanations import Case
 from ..formats.json_text import parse_json
 from ..formats.masking import decoded_tokens, hidden, masked, masked_pairs, masked_url
 from .clock import Clock
-from .outcomes import outcome_of
 
 MAX_ENTRIES = 500
 MAX_BODY = 64 * 1024
+OUTCOME = "mock_idp.outcome"
 # The tenant's own conversation with the people who watch it.
 IGNORED = ("/__mock__", "/u/static", "/u/console", "/livez", "/favicon.ico")
 
@@ -125,7 +127,7 @@ def _entry(entry_id: int, began: float, scope: Scope, recording: _Recording) -> 
         answer=masked("", answer),
         tokens=decoded_tokens([*query, *_items(sent), *_items(answer), *_bearer(headers)]),
         flow=_flow(scope["path"], dict(query)) or _flow(*_split(location)),
-        outcome=masked("", outcome_of(scope)),
+        outcome=masked("", scope.get(OUTCOME)),
     )
 
 
@@ -174,3 +176,19 @@ def _flow(path: str, query: dict[str, str]) -> str | None:
     """What the requests of one sign-in have in common: the (masked) transaction."""
     own = path.startswith("/u/") or path == "/authorize/resume"
     return hidden(query["state"]) if own and "state" in query else None
+
+
+def note_page(request: Request, name: str) -> None:
+    _outcome(request)["page"] = name
+
+
+def note_refusal(request: Request, error: str, description: str, case: Case | None) -> None:
+    refusal: dict[str, Any] = {"error": error, "error_description": description}
+    if case is not None:
+        refusal |= {"explanation": case.code, "facts": dict(case.facts)}
+    _outcome(request).update(refusal)
+
+
+def _outcome(request: Request) -> dict[str, Any]:
+    found: dict[str, Any] = request.scope.setdefault(OUTCOME, {})
+    return found

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
 MAX_ENTRIES = 10_000
+# How often a device may ask for its tokens, in seconds.
+POLLING_INTERVAL = 5
 
 
 class Expiring(Protocol):
@@ -64,23 +66,23 @@ class Shelf(Generic[T]):
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A request to /authorize that passed validation. `scopes` as requested, `audience` resolved to an API."""
+    """A request to /authorize. `scopes` are those it asks for, `audience` is the identifier of an API."""
 
     client_id: str
-    redirect_uri: str
-    redirect_uri_sent: bool
-    response_mode: str
-    state: str | None
-    nonce: str | None
-    scopes: tuple[str, ...]
-    audience: str | None
-    code_challenge: str | None
-    code_challenge_method: str
-    prompt: frozenset[str]
-    max_age: int | None
-    login_hint: str | None
-    ui_locales: str | None
     issuer: str
+    redirect_uri: str
+    redirect_uri_sent: bool = False
+    response_mode: str = "query"
+    state: str | None = None
+    nonce: str | None = None
+    scopes: tuple[str, ...] = ()
+    audience: str | None = None
+    code_challenge: str | None = None
+    code_challenge_method: str = "plain"
+    prompt: frozenset[str] = frozenset()
+    max_age: int | None = None
+    login_hint: str | None = None
+    ui_locales: str | None = None
 
 
 @dataclass
@@ -175,13 +177,6 @@ class LogoutRequest:
 
 
 @dataclass(frozen=True)
-class FetchedDocument:
-    """The mark that a client's metadata document was fetched and need not be fetched again until it expires."""
-
-    expires_at: float
-
-
-@dataclass(frozen=True)
 class UsedCode:
     """The mark that a code was redeemed, and the family of the refresh token it gave."""
 
@@ -190,8 +185,8 @@ class UsedCode:
 
 
 @dataclass(frozen=True)
-class UsedAssertion:
-    """The mark that a client assertion was seen, so that it cannot be used twice."""
+class Expiry:
+    """A record of which only the key and the expiry matter. `expires_at` is Unix time in seconds."""
 
     expires_at: float
 
@@ -207,9 +202,9 @@ class Store:
     refresh_tokens: Shelf[RefreshToken] = field(default_factory=Shelf)
     logouts: Shelf[LogoutRequest] = field(default_factory=Shelf)
     devices: Shelf[DeviceAuthorization] = field(default_factory=Shelf)
-    documents: Shelf[FetchedDocument] = field(default_factory=Shelf)
+    documents: Shelf[Expiry] = field(default_factory=Shelf)
     used_codes: Shelf[UsedCode] = field(default_factory=Shelf)
-    assertions: Shelf[UsedAssertion] = field(default_factory=Shelf)
+    assertions: Shelf[Expiry] = field(default_factory=Shelf)
     consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
 
     def consent(self, user_id: str, client_id: str, audience: str | None) -> frozenset[str] | None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-from . import client_section, file
-from .client_section import STRICT_GRANTS
-from .file import TenantFile
 from .model import (
     MANAGEMENT_PATH,
     Api,
@@ -21,6 +18,18 @@ from .model import (
     User,
 )
 from .offline_file import IssuedClient, ManagementClient, OfflineFile, SeededUser
+from .tenant_file import (
+    APP_TYPE_GRANTS,
+    PUBLIC_APP_TYPES,
+    STRICT_GRANTS,
+    ClientGrantSection,
+    ClientSection,
+    DatabaseSection,
+    ResourceServerSection,
+    RoleSection,
+    TenantFile,
+    TenantSection,
+)
 
 ON_BEHALF = "on_behalf_of_token_exchange"
 
@@ -46,7 +55,7 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
     )
 
 
-def _settings(section: file.TenantSection) -> TenantSettings:
+def _settings(section: TenantSection) -> TenantSettings:
     return TenantSettings(
         friendly_name=section.friendly_name,
         resource_parameter_profile=section.resource_parameter_profile,
@@ -69,7 +78,7 @@ def _settings(section: file.TenantSection) -> TenantSettings:
     )
 
 
-def _api(section: file.ResourceServerSection) -> Api:
+def _api(section: ResourceServerSection) -> Api:
     return Api(
         identifier=section.identifier,
         name=section.name,
@@ -86,7 +95,7 @@ def _api(section: file.ResourceServerSection) -> Api:
     )
 
 
-def _client(section: client_section.ClientSection, issued: IssuedClient | None) -> Client:
+def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
     grants = section.grant_types
     if grants is None:
         grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
@@ -138,18 +147,18 @@ def _management_grant(entry: ManagementClient) -> ClientGrant:
     )
 
 
-def _default_grants(section: client_section.ClientSection) -> tuple[str, ...]:
-    return client_section.APP_TYPE_GRANTS.get(section.app_type, ("authorization_code",))
+def _default_grants(section: ClientSection) -> tuple[str, ...]:
+    return APP_TYPE_GRANTS.get(section.app_type, ("authorization_code",))
 
 
-def _auth_method(section: client_section.ClientSection) -> str:
+def _auth_method(section: ClientSection) -> str:
     if section.client_authentication_methods.private_key_jwt is not None:
         return "private_key_jwt"
-    default = "none" if section.app_type in client_section.PUBLIC_APP_TYPES else "client_secret_post"
+    default = "none" if section.app_type in PUBLIC_APP_TYPES else "client_secret_post"
     return section.token_endpoint_auth_method or default
 
 
-def _refresh_policy(section: client_section.ClientSection) -> RefreshPolicy:
+def _refresh_policy(section: ClientSection) -> RefreshPolicy:
     """Public strict clients rotate by default, and no strict client's tokens live forever (Security Controls)."""
     asked = section.refresh_token
     public = _auth_method(section) == "none"
@@ -163,7 +172,7 @@ def _refresh_policy(section: client_section.ClientSection) -> RefreshPolicy:
     )
 
 
-def _public_keys(section: client_section.ClientSection, issued: IssuedClient | None) -> tuple[PublicKey, ...]:
+def _public_keys(section: ClientSection, issued: IssuedClient | None) -> tuple[PublicKey, ...]:
     method = section.client_authentication_methods.private_key_jwt
     stated = [PublicKey(key.pem, key.alg, key.kid) for key in (method.credentials if method else ()) if key.pem]
     if issued is not None and issued.public_key is not None:
@@ -171,7 +180,7 @@ def _public_keys(section: client_section.ClientSection, issued: IssuedClient | N
     return tuple(stated)
 
 
-def _client_grant(section: file.ClientGrantSection, ids: dict[str, str]) -> ClientGrant:
+def _client_grant(section: ClientGrantSection, ids: dict[str, str]) -> ClientGrant:
     return ClientGrant(
         client_id=None if section.client_id is None else ids.get(section.client_id, section.client_id),
         audience=section.audience,
@@ -181,14 +190,14 @@ def _client_grant(section: file.ClientGrantSection, ids: dict[str, str]) -> Clie
     )
 
 
-def _role(section: file.RoleSection) -> Role:
+def _role(section: RoleSection) -> Role:
     permissions: dict[str, set[str]] = {}
     for entry in section.permissions:
         permissions.setdefault(entry.resource_server_identifier, set()).add(entry.permission_name)
     return Role(section.name, {api: frozenset(names) for api, names in permissions.items()})
 
 
-def _connection(section: file.DatabaseSection) -> Connection:
+def _connection(section: DatabaseSection) -> Connection:
     return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
 
 

@@ -1,5 +1,9 @@
+"""Reading and checking tenant.yaml and offline.yaml."""
+
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +13,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .building import build_tenant
-from .file import TenantFile
-from .keywords import UnknownKeyword, with_keywords
 from .model import Tenant
 from .offline_file import OfflineFile
 from .references import dangling_references
+from .tenant_file import TenantFile
 
-# The one in C is an order of magnitude faster, where PyYAML was built with it.
+# Keyword replacement of Auth0's Deploy CLI: `##KEY##` stands for a text, `@@KEY@@` for a JSON value.
+KEYWORD = re.compile(r"##([A-Za-z0-9_]+)##|(['\"]?)@@([A-Za-z0-9_]+)@@\2")
+# The loader in C is an order of magnitude faster. PyYAML may be built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -44,11 +49,15 @@ def load_configuration(
 ) -> Configuration:
     """Read and check both files. ConfigurationError names every mistake. `keywords` as the Deploy CLI replaces them."""
     documents = _read(tenant_path, keywords or {}), _read(offline_path, {})
-    return checked_configuration(*documents, names=(str(tenant_path), str(offline_path)))
+    return checked_configuration(*documents, (str(tenant_path), str(offline_path)))
 
 
-def checked_configuration(tenant: Any, offline: Any, *, names: tuple[str, str]) -> Configuration:  # noqa: ANN401
-    """The configuration that two documents describe; `names` is what the messages call them."""
+def checked_configuration(
+    tenant: Any,  # noqa: ANN401 - whatever YAML contains
+    offline: Any,  # noqa: ANN401 - whatever YAML contains
+    names: tuple[str, str] = ("tenant", "offline"),
+) -> Configuration:
+    """The configuration that two documents describe. ConfigurationError calls the documents by `names`."""
     configuration = Configuration(_validated(tenant, TenantFile, names[0]), _validated(offline, OfflineFile, names[1]))
     found = dangling_references(configuration.tenant_file, configuration.offline_file)
     if found:
@@ -59,14 +68,22 @@ def checked_configuration(tenant: Any, offline: Any, *, names: tuple[str, str]) 
 
 def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever YAML contains
     try:
-        text = with_keywords(path.read_text(encoding="utf-8"), keywords)
+        text = _with_keywords(path, path.read_text(encoding="utf-8"), keywords)
         return yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnknownKeyword as error:
-        raise ConfigurationError([f"{path}: {error}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
+
+
+def _with_keywords(path: Path, text: str, keywords: Mapping[str, Any]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[3]
+        if name not in keywords:
+            raise ConfigurationError([f"{path}: {match[0]} has no value in AUTH0_KEYWORD_REPLACE_MAPPINGS"])
+        return str(keywords[name]) if match[1] else json.dumps(keywords[name])
+
+    return KEYWORD.sub(value, text)
 
 
 def _validated(document: Any, model: type[Model], name: str) -> Model:  # noqa: ANN401 - whatever YAML contains

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .loading import Configuration, ConfigurationError, checked_configuration
+from .loading import Configuration, checked_configuration
 
 # By section: what tells two of its entries apart.
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -18,7 +18,6 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "clientGrants": ("client_id", "default_for", "audience", "subject_type"),
     "users": ("email",),
 }
-NAMES = ("tenant", "offline")
 Document = dict[str, Any]
 
 
@@ -35,7 +34,7 @@ def stated(section: BaseModel) -> Document:
 def changed(configuration: Configuration, tenant: Document, offline: Document) -> Configuration:
     """The configuration with the pieces merged in. ConfigurationError when the outcome makes no sense."""
     before = documents(configuration)
-    return _checked(merged(before[0], tenant), merged(before[1], offline))
+    return checked_configuration(merged(before[0], tenant), merged(before[1], offline))
 
 
 def replaced(configuration: Configuration, section: str, key: Document, entry: Document) -> Configuration:
@@ -44,7 +43,7 @@ def replaced(configuration: Configuration, section: str, key: Document, entry: D
     holder = offline if section == "users" else tenant
     wanted = _key(section, key)
     holder[section] = [entry if _key(section, known) == wanted else known for known in holder.get(section, [])]
-    return _checked(tenant, offline)
+    return checked_configuration(tenant, offline)
 
 
 def without(configuration: Configuration, section: str, entry: Document) -> Configuration | None:
@@ -56,7 +55,7 @@ def without(configuration: Configuration, section: str, entry: Document) -> Conf
         return None
     holder[section] = rest
     _drop_references(section, entry, tenant, offline)
-    return _checked(tenant, offline)
+    return checked_configuration(tenant, offline)
 
 
 def merged(base: Document, changes: Document) -> Document:
@@ -114,10 +113,3 @@ def _drop_references(section: str, entry: Document, tenant: Document, offline: D
         for role in tenant.get("roles", []):
             held = role.get("permissions", [])
             role["permissions"] = [p for p in held if p["resource_server_identifier"] != identifier]
-
-
-def _checked(tenant: Document, offline: Document) -> Configuration:
-    return checked_configuration(tenant, offline, names=NAMES)
-
-
-__all__ = ["KEYS", "ConfigurationError", "changed", "documents", "merged", "replaced", "stated", "without"]

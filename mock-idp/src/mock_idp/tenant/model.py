@@ -10,6 +10,7 @@ UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
 ClientPolicy = Literal["deny_all", "require_client_grant"]
 SubjectType = Literal["user", "client"]
 
+GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 # The OpenID Connect scopes of Auth0's discovery document, less `openid` and `offline_access`.
 PROFILE_SCOPES = (
     "profile",
@@ -28,6 +29,17 @@ PROFILE_SCOPES = (
 OIDC_SCOPES = frozenset({"openid", *PROFILE_SCOPES})
 # The Management API's identifier is the issuer and this path. Files name it under the domain of a real tenant.
 MANAGEMENT_PATH = "api/v2/"
+# Of Auth0's scopes, those of the endpoints here.
+_MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connections", "users")
+_OTHER_SCOPES = (
+    *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
+    *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
+    *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
+)
+MANAGEMENT_SCOPES = (
+    *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),
+    *_OTHER_SCOPES,
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +142,29 @@ class ClientGrant:
 def is_management(identifier: str) -> bool:
     """Whether an API identifier is that of some tenant's Management API."""
     return identifier.endswith(f"/{MANAGEMENT_PATH}")
+
+
+def management_identifier(issuer: str) -> str:
+    """The identifier of this tenant's Management API under one of its issuers."""
+    return f"{issuer}{MANAGEMENT_PATH}"
+
+
+def management_api(issuer: str) -> Api:
+    """The API that every tenant has. Its tokens live a day, and are for machines that have a client grant."""
+    return Api(
+        identifier=management_identifier(issuer),
+        name="Auth0 Management API",
+        signing_alg="RS256",
+        signing_secret="",
+        token_dialect="access_token",  # noqa: S106 - a dialect
+        token_lifetime=86400,
+        enforce_policies=False,
+        allow_offline_access=False,
+        skip_consent=True,
+        user_policy="deny_all",
+        client_policy="require_client_grant",
+        scopes=dict.fromkeys(MANAGEMENT_SCOPES, ""),
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .loading import Configuration, checked_configuration
-from .merging import NAMES, documents
+from .merging import documents
 
 OTHER_API = "https://other.example/api"
 
@@ -24,7 +24,7 @@ def with_preset(configuration: Configuration, name: str) -> Configuration:
     """The configuration with the mistake in it. KeyError when there is no such preset."""
     tenant, offline = documents(configuration)
     PRESETS[name].change(tenant, offline)
-    return checked_configuration(tenant, offline, names=NAMES)
+    return checked_configuration(tenant, offline)
 
 
 def with_presets(configuration: Configuration, names: Iterable[str]) -> Configuration:

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from .file import TenantFile
 from .model import is_management
 from .offline_file import OfflineFile
+from .tenant_file import TenantFile
 
 Finding = tuple[type[TenantFile] | type[OfflineFile], str, str]
 

@@ -41,7 +41,7 @@ class CodeWay:
     grant_types = ("authorization_code", "refresh_token")
 
     async def sign_in(self, task: SignInTask) -> TokenResponse:
-        request = AuthorizationRequest.to(
+        request = AuthorizationRequest(
             task.server, client_id=task.client.client_id, redirect_uri=self.callback.uri, target=task.target
         )
         listener = CallbackListener(self.callback, partial(self._read, request))

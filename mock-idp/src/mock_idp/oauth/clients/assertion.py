@@ -14,7 +14,7 @@ from joserfc.jwk import RSAKey
 from ...errors import ClientAuthenticationFailed, MalformedRequest
 from ...formats.jwt import unverified_claims, verified_claims
 from ...state.idp import Idp
-from ...state.store import UsedAssertion
+from ...state.store import Expiry
 from ...tenant.model import Client, PublicKey
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -58,7 +58,7 @@ def check_assertion(idp: Idp, client: Client, assertion: Assertion, issuer: str)
     used = f"{client.client_id} {identifier}"
     if idp.store.assertions.get(used, now) is not None:
         raise _refused("its jti was used before")
-    idp.store.assertions.put(used, UsedAssertion(expires + CLOCK_SKEW))
+    idp.store.assertions.put(used, Expiry(expires + CLOCK_SKEW))
 
 
 def _check_audience(idp: Idp, audience: object, issuer: str) -> None:

@@ -20,7 +20,7 @@ from ...explanations import Case
 from ...formats.urls import is_loopback_name
 from ...http.fetching import Fetcher, FetchError
 from ...state.idp import Idp
-from ...state.store import FetchedDocument
+from ...state.store import Expiry
 from ...tenant.model import Client, PublicKey
 from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, self_registered
 
@@ -223,7 +223,7 @@ async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
         raise PageError(error.error, error.description, case, guess="metadata_document") from error
     add_registered(idp, imported.client)
     expires = idp.clock.now() + idp.behaviours.metadata_copy_lifetime
-    idp.store.documents.put(client_id, FetchedDocument(expires))
+    idp.store.documents.put(client_id, Expiry(expires))
 
 
 def _is_stale(idp: Idp, client_id: str) -> bool:

@@ -1,10 +1,9 @@
-"""RFC 6749 section 4.4: a machine's own token."""
+"""Client credentials: a token for the client itself (RFC 6749 section 4.4)."""
 
 from __future__ import annotations
 
 from ....errors import AccessDenied
-from ....tenant.management_api import management_api, management_identifier
-from ....tenant.model import Api, ClientGrant
+from ....tenant.model import Api, ClientGrant, management_api, management_identifier
 from ...scopes import granted_by, split_scope
 from ..minting import Authorization
 from . import Granted, TokenRequest
@@ -35,10 +34,7 @@ def _api(request: TokenRequest) -> Api:
         )
     if identifier == management_identifier(request.issuer):
         return management_api(request.issuer)
-    api = tenant.apis.get(identifier)
-    if api is None:
-        raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")
-    return api
+    return request.api(identifier)
 
 
 def _grant(request: TokenRequest, api: Api) -> ClientGrant:

@@ -1,0 +1,66 @@
+"""Middleware for all endpoints: the access log and cross-origin access."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+QUIET_PATHS = frozenset({"/livez", "/u/console/activity"})
+# What a browser client calls with fetch. The pages are not among them: nothing may read those from another origin.
+OPEN_PATHS = frozenset(
+    {
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/jwks.json",
+        "/oauth/token",
+        "/oauth/revoke",
+        "/oauth/device/code",
+        "/oidc/register",
+        "/userinfo",
+    }
+)
+
+
+class AccessLog:
+    """One line per request, with the path only: queries carry codes and tokens."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in QUIET_PATHS:
+            await self.app(scope, receive, send)
+            return
+        status, began = 500, perf_counter()
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            milliseconds = (perf_counter() - began) * 1000
+            # %r keeps a path with line breaks in it from forging a line.
+            logger.info("%s %r %d %.0fms", scope["method"], scope["path"], status, milliseconds)
+
+
+class Cors:
+    """Cross-origin access to the endpoints that take no cookie."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.open = CORSMiddleware(
+            app, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"], max_age=600
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.open if scope["type"] == "http" and scope["path"] in OPEN_PATHS else self.app
+        await app(scope, receive, send)

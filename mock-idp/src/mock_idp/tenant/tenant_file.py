@@ -1,0 +1,317 @@
+"""The shape of tenant.yaml, in the words of Auth0's Deploy CLI."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from . import exported_keys
+from .model import ClientPolicy, Dialect, SubjectType, UserPolicy
+
+# Deploy CLI 8.44.0 writes this into the export of a grant that has `default_for`.
+UNDEFINED_CLIENT = "undefined_clientId"
+# What a strict third-party application may have (Auth0, Security Controls for Third-Party Applications).
+STRICT_GRANTS = ("authorization_code", "refresh_token", "client_credentials")
+APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
+    "regular_web": ("authorization_code", "implicit", "refresh_token", "client_credentials"),
+    "spa": ("authorization_code", "implicit", "refresh_token"),
+    "native": ("authorization_code", "implicit", "refresh_token"),
+    "non_interactive": ("client_credentials",),
+    "resource_server": (),
+}
+PUBLIC_APP_TYPES = ("spa", "native")
+
+
+class Section(BaseModel):
+    """Refuses unknown keys, and drops nulls. Keys of an export that nothing here acts on are kept as they are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    exported: ClassVar[frozenset[str]] = frozenset()
+    _kept: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Exported keys are allowed with any value, and so is null, which counts as absent."""
+        described = handler(core_schema)
+        target = handler.resolve_ref_schema(described)
+        properties = target.setdefault("properties", {})
+        for name, value in properties.items():
+            properties[name] = {"anyOf": [value, {"type": "null"}]}
+        properties.update(dict.fromkeys(sorted(cls.exported), True))
+        return described
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_exported(cls, data: Any, handler: ModelWrapValidatorHandler[Section]) -> Section:  # noqa: ANN401 - YAML
+        if not isinstance(data, dict):
+            return handler(data)
+        stated = {key: value for key, value in data.items() if value is not None}
+        section = handler({key: value for key, value in stated.items() if key not in cls.exported})
+        section._kept = {key: value for key, value in stated.items() if key in cls.exported}
+        return section
+
+    @model_serializer(mode="wrap")
+    def _with_kept(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {**handler(self), **self._kept}
+
+
+class FlagsSection(Section):
+    exported = exported_keys.FLAGS
+
+    use_scope_descriptions_for_consent: bool = False
+    revoke_refresh_token_grant: bool = False
+    enable_dynamic_client_registration: bool = False
+
+
+class OidcLogoutSection(Section):
+    # On by default for tenants created since November 2023 (Auth0: Log Users Out of Auth0).
+    rp_logout_end_session_endpoint_discovery: bool = True
+
+
+class TenantSection(Section):
+    exported = exported_keys.TENANT
+
+    friendly_name: str = "Offline tenant"
+    resource_parameter_profile: Literal["audience", "compatibility"] = Field(
+        default="audience",
+        description="Whether `resource` (RFC 8707) selects the API where `audience` is absent, as MCP clients need it.",
+    )
+    default_audience: str = Field(
+        default="", description="The API of requests that name none. It does not count for client_credentials."
+    )
+    authorization_response_iss_parameter_supported: bool = Field(
+        default=False, description="Whether answers of /authorize carry `iss` (RFC 9207)."
+    )
+    skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
+    dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
+    client_id_metadata_document_supported: bool = False
+    client_id_metadata_document_dynamic_registration_supported: bool = False
+    allowed_logout_urls: list[str] = Field(default_factory=list)
+    session_lifetime: float = Field(default=168, gt=0)
+    oidc_logout: OidcLogoutSection = OidcLogoutSection()
+    flags: FlagsSection = FlagsSection()
+
+    @model_validator(mode="after")
+    def _dynamic_metadata_needs_metadata(self) -> TenantSection:
+        dynamic = self.client_id_metadata_document_dynamic_registration_supported
+        if dynamic and not self.client_id_metadata_document_supported:
+            raise ValueError(
+                "client_id_metadata_document_dynamic_registration_supported requires "
+                "client_id_metadata_document_supported"
+            )
+        return self
+
+
+class ScopeEntry(Section):
+    value: str = Field(min_length=1, pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$")
+    description: str = ""
+
+
+class UserPolicySection(Section):
+    policy: UserPolicy = "allow_all"
+
+
+class ClientPolicySection(Section):
+    policy: ClientPolicy = "require_client_grant"
+
+
+class SubjectTypeSection(Section):
+    exported = frozenset({"anonymous_user"})
+
+    user: UserPolicySection = UserPolicySection()
+    client: ClientPolicySection = ClientPolicySection()
+
+
+class ResourceServerSection(Section):
+    exported = exported_keys.RESOURCE_SERVER
+
+    name: str
+    identifier: str = Field(
+        min_length=1,
+        description="The audience of its tokens, compared byte by byte: for an MCP server exactly its URL.",
+    )
+    scopes: list[ScopeEntry] = Field(default_factory=list)
+    signing_alg: Literal["RS256", "HS256", "PS256"] = "RS256"
+    signing_secret: str | None = Field(default=None, min_length=16)
+    token_dialect: Dialect = Field(
+        default="access_token",
+        description="The shape of its access tokens; the _authz ones carry `permissions` where RBAC is on.",
+    )
+    token_lifetime: int = Field(default=86400, gt=0, le=2592000)
+    enforce_policies: bool = Field(
+        default=False, description="RBAC: a user gets the permissions of their roles and no others."
+    )
+    allow_offline_access: bool = Field(default=False, description="Whether the scope offline_access is granted.")
+    skip_consent_for_verifiable_first_party_clients: bool = True
+    subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
+
+
+class JwtConfigurationSection(Section):
+    exported = frozenset({"secret_encoded", "scopes"})
+
+    alg: Literal["RS256", "HS256", "PS256"] = "RS256"
+    lifetime_in_seconds: int = Field(default=36000, gt=0)
+
+
+class RefreshTokenSection(Section):
+    """Defaults as in Auth0's Management API: tokens neither rotate nor expire."""
+
+    exported = frozenset({"policies"})
+
+    rotation_type: Literal["rotating", "non-rotating"] | None = None
+    expiration_type: Literal["expiring", "non-expiring"] | None = None
+    leeway: int = Field(default=0, ge=0, le=60)
+    token_lifetime: int = Field(default=2592000, gt=0, le=157788000)
+    infinite_token_lifetime: bool = False
+    idle_token_lifetime: int | None = Field(default=None, gt=0)
+    infinite_idle_token_lifetime: bool = False
+
+
+class CredentialSection(Section):
+    exported = frozenset({"id", "name", "credential_type", "created_at", "updated_at", "expires_at"})
+
+    pem: str | None = None
+    kid: str | None = None
+    alg: Literal["RS256", "RS384", "PS256"] = "RS256"
+
+
+class PrivateKeyJwtSection(Section):
+    credentials: list[CredentialSection] = Field(default_factory=list)
+
+
+class AuthenticationMethodsSection(Section):
+    exported = frozenset({"tls_client_auth", "self_signed_tls_client_auth"})
+
+    private_key_jwt: PrivateKeyJwtSection | None = None
+
+
+class TokenExchangeSection(Section):
+    allow_any_profile_of_type: list[Literal["custom_authentication", "on_behalf_of_token_exchange"]] = Field(
+        default_factory=list
+    )
+
+
+class ClientSection(Section):
+    exported = exported_keys.CLIENT
+
+    name: str = Field(min_length=1, pattern=r"^[^<>]+$")
+    app_type: str = "regular_web"
+    is_first_party: bool = Field(
+        default=True, description="A third-party client needs PKCE, a client grant and a domain-level connection."
+    )
+    external_client_id: str | None = None
+    third_party_security_mode: Literal["strict", "permissive"] = "strict"
+    redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
+    callbacks: list[str] = Field(default_factory=list)
+    allowed_logout_urls: list[str] = Field(default_factory=list)
+    grant_types: list[str] | None = None
+    token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic", "none"] | None = None
+    jwt_configuration: JwtConfigurationSection = JwtConfigurationSection()
+    refresh_token: RefreshTokenSection = RefreshTokenSection()
+    client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
+    token_exchange: TokenExchangeSection = TokenExchangeSection()
+    resource_server_identifier: str | None = None
+    skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
+
+    @property
+    def is_strict(self) -> bool:
+        return not self.is_first_party and self.third_party_security_mode == "strict"
+
+    @model_validator(mode="after")
+    def _strict_clients_are_restricted(self) -> ClientSection:
+        if self.external_client_id is not None and not self.is_strict:
+            raise ValueError("a client with external_client_id must have is_first_party: false and be strict")
+        if not self.is_strict:
+            return self
+        extra = [grant for grant in self.grant_types or () if grant not in STRICT_GRANTS]
+        if extra:
+            raise ValueError(f"a strict third-party client cannot have the grant types {', '.join(extra)}")
+        if self.jwt_configuration.alg != "RS256":
+            raise ValueError("a strict third-party client must have jwt_configuration.alg RS256")
+        return self
+
+
+class DatabaseSection(Section):
+    exported = exported_keys.DATABASE
+
+    name: str
+    strategy: Literal["auth0"] = "auth0"
+    is_domain_connection: bool = Field(
+        default=False, description="Whether third-party clients may use it; they see no other connections."
+    )
+    enabled_clients: list[str] = Field(default_factory=list)
+
+
+class ClientGrantSection(Section):
+    exported = exported_keys.CLIENT_GRANT
+
+    client_id: str | None = None
+    default_for: Literal["third_party_clients"] | None = Field(
+        default=None, description="The grant of all third-party clients, in place of client_id."
+    )
+    audience: str
+    subject_type: SubjectType = "client"
+    scope: list[str] = Field(default_factory=list)
+    allow_all_scopes: bool = False
+
+    @model_validator(mode="after")
+    def _one_holder(self) -> ClientGrantSection:
+        if self.default_for and self.client_id == UNDEFINED_CLIENT:
+            self.client_id = None
+        if (self.client_id is None) == (self.default_for is None):
+            raise ValueError("needs exactly one of client_id and default_for")
+        if self.allow_all_scopes and self.scope:
+            raise ValueError("allow_all_scopes excludes scope")
+        return self
+
+
+class RolePermissionSection(Section):
+    permission_name: str
+    resource_server_identifier: str
+
+
+class RoleSection(Section):
+    exported = exported_keys.ROLE
+
+    name: str
+    permissions: list[RolePermissionSection] = Field(default_factory=list)
+
+
+class TenantFile(Section):
+    """A tenant.yaml that the Deploy CLI could import."""
+
+    exported = exported_keys.SECTIONS
+
+    tenant: TenantSection = TenantSection()
+    resourceServers: list[ResourceServerSection] = Field(default_factory=list)  # noqa: N815 - the Deploy CLI's word
+    clients: list[ClientSection] = Field(default_factory=list)
+    databases: list[DatabaseSection] = Field(default_factory=list)
+    clientGrants: list[ClientGrantSection] = Field(default_factory=list)  # noqa: N815 - the Deploy CLI's word
+    roles: list[RoleSection] = Field(default_factory=list)
+
+
+def schema_text() -> str:
+    return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """What the loader takes: our keys described, those of an export that change nothing allowed, all others refused."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **TenantFile.model_json_schema(),
+        "title": "tenant.yaml: an Auth0 tenant in the words of the Deploy CLI",
+    }
