@@ -17,7 +17,7 @@ help: ## Show this help
 	@echo
 	@echo "  RUNTIME=docker|local chooses the runtime. Without it, Docker is used if it answers."
 	@echo "  PORTS=auto lets \`make up\` move taken ports to free ones, in .env."
-	@echo "  T=path::test runs one test: make test T=tests/server/test_gate.py"
+	@echo "  T=path::test runs one test: make test T=tests/server/auth/test_gate.py"
 
 ##@ Run
 

@@ -106,7 +106,7 @@ def demo() -> int:
     """Tell the story against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
     variables = _variables(load())
-    return _run_once("e2e", ["python", "tests/e2e/demo.py"], ["--no-TTY", *colour], **variables)
+    return _run_once("e2e", ["python", "tests/e2e/run_demo.py"], ["--no-TTY", *colour], **variables)
 
 
 def project() -> str:
@@ -156,8 +156,8 @@ def _require_own_project() -> None:
     """
     if (folder := other_clone()) is not None:
         raise Problem(
-            f"The Compose project {project()} already runs from {folder}. Stop it there (`make down`), or give this clone"
-            f" another name: set COMPOSE_PROJECT_NAME={project()}-2 in .env (`make up PORTS=auto` sets it)."
+            f"The Compose project {project()} already runs from {folder}. Stop it there (`make down`), or give this"
+            f" clone another name: set COMPOSE_PROJECT_NAME={project()}-2 in .env (`make up PORTS=auto` sets it)."
         )
 
 

@@ -136,8 +136,9 @@ class Environment:
         callback = self.given("OAUTH_CALLBACK_URI")
         if (port := _loopback_port(callback)) is not None and port != int(self["OAUTH_CALLBACK_PORT"]):
             found.append(
-                f"OAUTH_CALLBACK_URI is {callback}, and OAUTH_CALLBACK_PORT is {self['OAUTH_CALLBACK_PORT']}: the browser"
-                " would be sent to a port on which nothing listens. Remove OAUTH_CALLBACK_URI, it follows the port."
+                f"OAUTH_CALLBACK_URI is {callback}, and OAUTH_CALLBACK_PORT is {self['OAUTH_CALLBACK_PORT']}: the"
+                " browser would be sent to a port on which nothing listens. Remove OAUTH_CALLBACK_URI, it"
+                " follows the port."
             )
         url = _split(self.public_url)
         if url is None or not url.hostname:
@@ -171,8 +172,8 @@ class Environment:
             )
         elif domain and self.given("AUTH0_ISSUER") and domain != issuer.netloc:
             found.append(
-                f"AUTH0_DOMAIN is {domain}, and AUTH0_ISSUER is {self.issuer}: the hosts differ. Remove AUTH0_DOMAIN, it"
-                " follows the issuer."
+                f"AUTH0_DOMAIN is {domain}, and AUTH0_ISSUER is {self.issuer}: the hosts differ. Remove AUTH0_DOMAIN,"
+                " it follows the issuer."
             )
         if self.given("PUBLIC_HOST") and issuer is not None and issuer.hostname != self.public_host:
             found.append(

@@ -72,7 +72,7 @@ def client(arguments: list[str]) -> int:
 def demo() -> int:
     """Tell the story against the running stack."""
     packages.ensure()
-    return run([str(packages.PYTHON), "tests/e2e/demo.py"], **load().variables())
+    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **load().variables())
 
 
 def run(command: list[str], **variables: str) -> int:

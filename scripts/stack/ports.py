@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 import socket
@@ -101,7 +100,7 @@ def _linux_programs(port: int) -> Iterator[str]:
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for link in Path("/proc").glob("[0-9]*/fd/*") if sockets else ():
         try:
-            if os.readlink(link) in sockets:
+            if str(link.readlink()) in sockets:
                 process = link.parent.parent
                 yield f"{(process / 'comm').read_text(encoding='utf-8').strip()} (process {process.name})"
         except OSError:

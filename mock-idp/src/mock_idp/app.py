@@ -17,12 +17,10 @@ from .oauth.authorize.login import show_login, submit_login
 from .oauth.clients.registration import register
 from .oauth.device import device_code, show_activation, submit_activation
 from .oauth.discovery import jwks, metadata
-from .oauth.logout import logout
-from .oauth.oidc_logout import confirm_logout, oidc_logout
-from .oauth.token.endpoint import token
-from .oauth.token.revocation import revoke
+from .oauth.logout import confirm_logout, logout, oidc_logout
+from .oauth.token.endpoint import revoke, token
 from .oauth.userinfo import userinfo
-from .pages import static_files
+from .pages.rendering import static_files
 from .state.faults import FaultInjector
 from .state.idp import Idp
 from .state.journal import Recorder

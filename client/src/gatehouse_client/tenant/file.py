@@ -1,4 +1,4 @@
-"""tenant.yaml, in the words of Auth0's Deploy CLI: the sections that `gatehouse tenant` brings a tenant to."""
+"""The tenant file (tenant.yaml) in the format of Auth0's Deploy CLI: the sections that `gatehouse tenant` handles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..settings import not_utf8
 
 Document = dict[str, Any]
 
-# By section: what names an entry in it. Source: the schema of auth0-deploy-cli 8.44.
+# The member that names an entry, by section. Source: the schema of auth0-deploy-cli 8.44.
 SECTIONS: Final[Mapping[str, str]] = {
     "resourceServers": "identifier",
     "clients": "name",
@@ -32,11 +32,11 @@ _KEYWORD: Final = re.compile(r"##([A-Za-z0-9_]+)##|(['\"]?)@@([A-Za-z0-9_]+)@@\2
 
 @dataclass(frozen=True)
 class TenantFile:
-    """What the file says.
+    """The contents of the file.
 
     Attributes:
-        ignored: sections of a Deploy CLI file that are left to the Deploy CLI, and names that are none.
-        users: people to make, with `email`, `password` and `roles`; from a file of their own.
+        ignored: the sections that are not handled here: other sections of the Deploy CLI, and unknown names.
+        users: people to create, with `email`, `password` and `roles`; from a file of their own.
     """
 
     settings: Document
@@ -49,7 +49,7 @@ class TenantFile:
     users: list[Document]
 
     def document(self) -> Document:
-        """The sections again, as they would stand in a file."""
+        """The sections in file form."""
         sections = {
             "tenant": self.settings,
             "resourceServers": self.apis,
@@ -62,14 +62,14 @@ class TenantFile:
 
 
 def load_tenant_file(path: Path, keywords: Mapping[str, Any], users: Path | None = None) -> TenantFile:
-    """Read the tenant file, and the users of another one.
+    """Read the tenant file, and the users from another file.
 
     Args:
-        keywords: values for ##KEY## and @@KEY@@, as the Deploy CLI replaces them.
+        keywords: values for ##KEY## and @@KEY@@, which are replaced as the Deploy CLI replaces them.
         users: a file with a list `users`, such as auth0/offline.yaml.
 
     Raises:
-        ConfigurationError: a file cannot be read, or names every mistake in it.
+        ConfigurationError: a file cannot be read or has mistakes; the message names every mistake.
     """
     document = _mapping(path, keywords)
     problems = [*_wrong_shapes(document)] or [*_wrong_names(document)] or [*_dangling(document)]
@@ -95,14 +95,16 @@ def _mapping(path: Path, keywords: Mapping[str, Any]) -> Document:
     try:
         document = yaml.safe_load(_with_keywords(path.read_text(encoding="utf-8-sig"), keywords))
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read ({error.strerror}): --file names the tenant file.") from None
+        raise ConfigurationError(
+            f"{path} cannot be read ({error.strerror}). Name the tenant file with --file."
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text: {not_utf8(error)}") from None
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {foreign(str(error))}.") from None
     if unknown := _remaining_keywords(document):
         variables = "an environment variable of that name, or AUTH0_KEYWORD_REPLACE_MAPPINGS"
-        raise ConfigurationError(f"{path}: no value for {', '.join(unknown)}: set {variables}.")
+        raise ConfigurationError(f"{path} has no value for {', '.join(unknown)}. Set {variables}.")
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -155,7 +157,7 @@ def _wrong_names(document: Document) -> Iterator[str]:
             continue
         for name, count in Counter(entry[key] for entry in document.get(section) or []).items():
             if count > 1:
-                yield f"{section}: {key} {name!r} stands there {count} times"
+                yield f"{section}: {key} {name!r} occurs {count} times"
 
 
 def _dangling(document: Document) -> Iterator[str]:
@@ -190,6 +192,11 @@ def _users(path: Path, roles: list[Document]) -> list[Document]:
     if problems:
         raise ConfigurationError("\n".join(f"{path}: {problem}." for problem in problems))
     return [_without_nulls(user) for user in users]
+
+
+def without(document: Document, *members: str) -> Document:
+    """A copy without these members."""
+    return {name: value for name, value in document.items() if name not in members}
 
 
 def _without_nulls(entry: Document) -> Document:

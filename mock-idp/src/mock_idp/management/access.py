@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..errors import MalformedRequest
 from ..formats.jwt import verified_claims
-from ..oauth.answers import settled
+from ..oauth.answers import answer_to
 from ..state.idp import Idp
 from ..tenant.loading import ConfigurationError
 from ..tenant.model import management_identifier
@@ -94,7 +94,7 @@ def _granted(request: Request) -> frozenset[str]:
 
 
 def _refused(idp: Idp, error: ManagementError) -> Response:
-    answer = settled(idp, error)
+    answer = answer_to(idp, error)
     body = {
         "statusCode": answer.status,
         "error": HTTPStatus(answer.status).phrase,

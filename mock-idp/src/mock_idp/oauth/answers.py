@@ -1,4 +1,4 @@
-"""How a refusal leaves the tenant, after the replacements that the tenant's behaviours make."""
+"""The answers that refuse a request, and redirects. `behaviours.answers` can replace a refusal that is a guess."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import wraps
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ..errors import AuthorizationError, ClientAuthenticationFailed, InvalidRequest, OAuthError, Refusal
-from ..pages import ErrorPage, render
+from ..pages.models import ErrorPage
+from ..pages.rendering import render
 from ..state.idp import Idp
 from ..web.request import NO_STORE, idp_of
 
@@ -20,30 +21,30 @@ logger = logging.getLogger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Settled(NamedTuple):
-    """What is said: HTTP status, error code, description."""
+class Answer(NamedTuple):
+    """The HTTP status, error code and description that leave the tenant."""
 
     status: int
     error: str
     description: str
 
 
-def settled(idp: Idp, refusal: Refusal) -> Settled:
-    """The refusal's answer, or what replaces it where it is a guess (BEHAVIOURS.md)."""
-    replaced = idp.behaviours.answers.get(refusal.guess or "")
-    if replaced is None:
-        return Settled(refusal.status, refusal.error, refusal.description)
-    return Settled(
-        replaced.status or refusal.status,
-        replaced.error or refusal.error,
-        refusal.description if replaced.description is None else replaced.description,
+def answer_to(idp: Idp, refusal: Refusal) -> Answer:
+    """The refusal's own answer, or the replacement that offline.yaml has for it (see BEHAVIOURS.md)."""
+    replacement = idp.behaviours.answers.get(refusal.guess or "")
+    if replacement is None:
+        return Answer(refusal.status, refusal.error, refusal.description)
+    return Answer(
+        replacement.status or refusal.status,
+        replacement.error or refusal.error,
+        refusal.description if replacement.description is None else replacement.description,
     )
 
 
-def refused(idp: Idp, error: OAuthError) -> Response:
-    """An OAuth error answer (RFC 6749 section 5.2)."""
+def error_response(idp: Idp, error: OAuthError) -> Response:
+    """An OAuth error as JSON (RFC 6749 section 5.2)."""
     logger.info("refused: %s: %s (%s)", error.error, error.description, error.why)
-    answer = settled(idp, error)
+    answer = answer_to(idp, error)
     headers = dict(NO_STORE)
     if isinstance(error, ClientAuthenticationFailed):
         headers["WWW-Authenticate"] = 'Basic realm="Users"'
@@ -52,24 +53,28 @@ def refused(idp: Idp, error: OAuthError) -> Response:
 
 
 def error_page(request: Request, error: Refusal, *, kept_from: str | None = None) -> Response:
-    """A page that says what a real tenant says, and explains it.
+    """A page with the text of a real tenant and an explanation.
 
-    `kept_from` names the client that would have got the error at its callback otherwise.
+    `kept_from` is the name of a client that would get the error at its callback under another redirection policy.
     """
     logger.info("refused on a page: %s: %s", error.error, error.description)
-    answer = settled(idp_of(request), error)
+    answer = answer_to(idp_of(request), error)
     page = ErrorPage(answer.error, answer.description, error.case, kept_from)
     return render(request, page, status=answer.status)
 
 
-def on_page(endpoint: Endpoint) -> Endpoint:
+def with_error_pages(endpoint: Endpoint) -> Endpoint:
     """An endpoint whose refusals are pages."""
 
     @wraps(endpoint)
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         try:
             return await endpoint(request)
         except (InvalidRequest, AuthorizationError) as error:
             return error_page(request, error)
 
-    return answer
+    return respond
+
+
+def redirect(url: str) -> RedirectResponse:
+    return RedirectResponse(url, status_code=302, headers={"Cache-Control": "no-store"})

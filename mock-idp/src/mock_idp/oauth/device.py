@@ -6,27 +6,27 @@ import re
 import secrets
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from ..errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
-from ..pages import ActivatePage, render
 from ..pages.languages import ask_for
+from ..pages.models import ActivatePage
+from ..pages.rendering import render
 from ..state.idp import Idp
-from ..state.store import AuthorizationRequest, DeviceAuthorization, Transaction
+from ..state.store import POLLING_INTERVAL, AuthorizationRequest, DeviceAuthorization
 from ..tenant.model import GRANT_DEVICE, Client
-from ..web.cookies import browser_mark, new_browser_mark, set_browser_mark
+from ..web.cookies import set_browser_mark
 from ..web.request import NO_STORE, body_pairs, form_pairs, idp_of, issuer_of, single_values
-from .answers import on_page, refused
-from .audience import find_api, requested_audience, user_grant
-from .authorize.transactions import TRANSACTION_LIFETIME
+from .answers import error_response, redirect, with_error_pages
+from .audience import requested_audience
+from .authorize.transactions import begin_transaction
 from .clients.authentication import authenticate
 from .scopes import split_scope
 
 CODE_LIFETIME = 900
-INTERVAL = 5
-# How long an expired code is still known: `expired_token` is said once, `invalid_grant` afterwards.
+# An expired code is kept for this many seconds. It is answered with `expired_token` once, then with `invalid_grant`.
 MEMORY = 3600
-# Twenty letters without vowels, so that no code is a word (RFC 8628 section 6.1).
+# Without vowels, so that no code is a word (RFC 8628 section 6.1).
 USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
 
@@ -37,12 +37,13 @@ async def device_code(request: Request) -> Response:
         pairs = await body_pairs(request)
         parameters = single_values(pairs, repeatable=frozenset({"resource"}))
         client = authenticate(idp, request, parameters)
-        _check_allowed(client)
+        if GRANT_DEVICE not in client.grant_types:
+            raise UnauthorizedClient(f"Grant type '{GRANT_DEVICE}' not allowed for the client.")
         resources = [value for name, value in pairs if name == "resource" and value]
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:
         idp.log.add("fdeaz", error.description, details=error.why)
-        return refused(idp, error)
+        return error_response(idp, error)
     now = idp.clock.now()
     scopes = split_scope(parameters.get("scope"))
     device = DeviceAuthorization(
@@ -58,7 +59,7 @@ async def show_activation(request: Request) -> Response:
     return render(request, ActivatePage(user_code[:32], locales[:100]))
 
 
-@on_page
+@with_error_pages
 async def submit_activation(request: Request) -> Response:
     """POST /activate: find the device, then log in and confirm it."""
     idp = idp_of(request)
@@ -70,38 +71,21 @@ async def submit_activation(request: Request) -> Response:
         idp.log.add("fdeac", "Failed to activate device.", details="The user code is unknown, expired or was used.")
         page = ActivatePage(typed[:32], locales or "", failed=True)
         return render(request, page, status=400)
-    mark = browser_mark(request) or new_browser_mark()
-    now = idp.clock.now()
-    transaction = Transaction(_as_request(found[1], locales), mark, now + TRANSACTION_LIFETIME, now, device=found[0])
-    state = idp.store.transactions.add(transaction, prefix="hKFo2S")
-    response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
-    set_browser_mark(request, response, mark)
+    key, device = found
+    state, transaction = begin_transaction(request, _as_request(device, locales), device=key)
+    response = redirect(f"/authorize/resume?state={state}")
+    set_browser_mark(request, response, transaction.browser)
     return response
 
 
-def _check_allowed(client: Client) -> None:
-    if GRANT_DEVICE not in client.grant_types:
-        raise UnauthorizedClient(f"Grant type '{GRANT_DEVICE}' not allowed for the client.")
-
-
 def _audience(idp: Idp, client: Client, parameters: dict[str, str], resources: list[str]) -> str | None:
-    """As at /authorize; a refusal is JSON here."""
+    """The audience, as at /authorize. A refusal is JSON here."""
     try:
-        identifier = requested_audience(idp.tenant, parameters, resources)
-        if identifier is None:
-            return None
-        api = find_api(idp.tenant, identifier)
-        user_grant(idp.tenant, client, api)
+        return requested_audience(idp.tenant, client, parameters, resources)
     except AuthorizationError as error:
-        raise _as_oauth_error(error) from error
-    return api.identifier
-
-
-def _as_oauth_error(error: AuthorizationError) -> OAuthError:
-    refusal = InvalidRequest(error.description, case=error.case, guess="device_refused")
-    refusal.error = error.error
-    refusal.status = 403 if error.error == "access_denied" else 400
-    return refusal
+        refusal = InvalidRequest(error.description, case=error.case, guess="device_refused")
+        refusal.error, refusal.status = error.error, error.status
+        raise refusal from error
 
 
 def _user_code() -> str:
@@ -116,13 +100,13 @@ def _answer(key: str, device: DeviceAuthorization) -> dict[str, str | int]:
         "user_code": device.user_code,
         "verification_uri": page,
         "expires_in": CODE_LIFETIME,
-        "interval": INTERVAL,
+        "interval": POLLING_INTERVAL,
         "verification_uri_complete": f"{page}?user_code={device.user_code}",
     }
 
 
 def _find(idp: Idp, typed: str) -> tuple[str, DeviceAuthorization] | None:
-    """The device that shows this code, while somebody may still decide. Case and separators do not matter."""
+    """The device that shows this code and waits for a decision. Case and separators of the code do not matter."""
     wanted, now = _bare(typed), idp.clock.now()
     for key, device in idp.store.devices.items():
         if _bare(device.user_code) == wanted and device.code_expires_at > now and device.decision == "pending":
@@ -135,21 +119,13 @@ def _bare(code: str) -> str:
 
 
 def _as_request(device: DeviceAuthorization, ui_locales: str | None) -> AuthorizationRequest:
-    """A device's wish as a request to sign in. Consent is asked every time: it is the confirmation of the device."""
+    """The sign-in for a device. It always asks for consent, because consent is the confirmation of the device."""
     return AuthorizationRequest(
         client_id=device.client_id,
+        issuer=device.issuer,
         redirect_uri="",
-        redirect_uri_sent=False,
-        response_mode="query",
-        state=None,
-        nonce=None,
         scopes=device.scopes,
         audience=device.audience,
-        code_challenge=None,
-        code_challenge_method="plain",
         prompt=frozenset({"consent"}),
-        max_age=None,
-        login_hint=None,
         ui_locales=ui_locales,
-        issuer=device.issuer,
     )

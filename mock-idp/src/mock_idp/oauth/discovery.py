@@ -8,12 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
+from ..tenant.model import GRANT_DEVICE, PROFILE_SCOPES
 from ..web.request import idp_of, issuer_of
 
-SCOPES = (
-    *("openid", "profile", "offline_access", "name", "given_name", "family_name", "nickname", "email"),
-    *("email_verified", "picture", "created_at", "identities", "phone", "address"),
-)
+SCOPES = ("openid", "profile", "offline_access", *PROFILE_SCOPES[1:])
 RESPONSE_TYPES = (
     *("code", "token", "id_token", "code token", "code id_token", "token id_token", "code token id_token"),
 )
@@ -28,7 +26,7 @@ GRANT_TYPES = (
     "refresh_token",
     "password",
     "implicit",
-    "urn:ietf:params:oauth:grant-type:device_code",
+    GRANT_DEVICE,
     "urn:ietf:params:oauth:grant-type:token-exchange",
     "http://auth0.com/oauth/grant-type/password-realm",
     "http://auth0.com/oauth/grant-type/passwordless/otp",

@@ -1,6 +1,6 @@
 """What of the requested scope is granted (Auth0: Role-Based Access Control). What is not is dropped without error.
 
-`in_words` and `auth0_lines` say scopes as Auth0's consent page does.
+`scope_text` and `auth0_lines` say scopes as Auth0's consent page does.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PROFILE_TEXTS = {
 }
 
 
-def in_words(scope: str, api: Api | None) -> str:
+def scope_text(scope: str, api: Api | None) -> str:
     """What a scope means: the API's description of it, where it has one."""
     described = api.scopes.get(scope) if api is not None else None
     return described or auth0_lines([scope])[0]

@@ -11,8 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from ..formats.jwt import verified_claims
 from ..state.idp import Idp
 from ..web.request import NO_STORE, idp_of, issuer_of
-from .token.minting import opaque_claims
-from .token.profile import profile_claims
+from .token.minting import opaque_claims, profile_claims
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Users", error="invalid_token"'}
 

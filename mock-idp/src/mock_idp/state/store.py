@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
 MAX_ENTRIES = 10_000
+# How often a device may ask for its tokens, in seconds.
+POLLING_INTERVAL = 5
 
 
 class Expiring(Protocol):
@@ -64,23 +66,23 @@ class Shelf(Generic[T]):
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A request to /authorize that passed validation. `scopes` as requested, `audience` resolved to an API."""
+    """A request to /authorize. `scopes` are those it asks for, `audience` is the identifier of an API."""
 
     client_id: str
-    redirect_uri: str
-    redirect_uri_sent: bool
-    response_mode: str
-    state: str | None
-    nonce: str | None
-    scopes: tuple[str, ...]
-    audience: str | None
-    code_challenge: str | None
-    code_challenge_method: str
-    prompt: frozenset[str]
-    max_age: int | None
-    login_hint: str | None
-    ui_locales: str | None
     issuer: str
+    redirect_uri: str
+    redirect_uri_sent: bool = False
+    response_mode: str = "query"
+    state: str | None = None
+    nonce: str | None = None
+    scopes: tuple[str, ...] = ()
+    audience: str | None = None
+    code_challenge: str | None = None
+    code_challenge_method: str = "plain"
+    prompt: frozenset[str] = frozenset()
+    max_age: int | None = None
+    login_hint: str | None = None
+    ui_locales: str | None = None
 
 
 @dataclass

@@ -6,31 +6,30 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
-from ...pages import ConsentPage, ScopeLine, render
+from ...pages.models import ConsentPage, ScopeLine
+from ...pages.rendering import render
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest, Session, Transaction
 from ...tenant.model import Api, Client
 from ...web.cookies import current_session
 from ...web.request import form_pairs, idp_of, single_values
-from ..answers import on_page
+from ..answers import redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import is_metadata_url
-from ..scopes import auth0_lines, in_words, user_scopes
+from ..scopes import auth0_lines, scope_text, user_scopes
 from .callback import is_verifiable
-from .device_decision import deny_device
-from .response import refuse
+from .response import deny_device, refuse
 from .transactions import find_transaction, shows_errors
 
 DECLINED = "User did not authorize the request"
-REMOVED = "The client or the API was removed during the sign-in."
 
 
 def question(idp: Idp, transaction: Transaction, session: Session) -> Literal["consent", "confirmation"] | None:
-    """What the person must be asked before this client gets what it wants: consent, a confirmation, or nothing."""
+    """The question to the person before the client gets its answer: consent, a confirmation, or none."""
     if transaction.consented_by == session.user_id:
         return None
     if _needs_consent(idp, transaction.request, session):
@@ -39,8 +38,8 @@ def question(idp: Idp, transaction: Transaction, session: Session) -> Literal["c
 
 
 def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple[str, ...]:
-    """What the client gets if the user agrees. AuthorizationError when it may not ask."""
-    client, api = _parties(idp, asked)
+    """The scopes that the client gets if the user agrees. AuthorizationError if the client may not use the API."""
+    client, api = client_and_api(idp, asked)
     user = idp.tenant.users.get(user_id)
     if user is None:
         raise AuthorizationError("login_required", "Login required", Case("removed_meanwhile"))
@@ -48,13 +47,23 @@ def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple
     return user_scopes(idp.tenant, client, user, api, grant, asked.scopes)
 
 
-@on_page
+def client_and_api(idp: Idp, asked: AuthorizationRequest) -> tuple[Client, Api | None]:
+    """The client and the API of a sign-in. PageError if one was removed during the sign-in."""
+    client = idp.tenant.clients.get(asked.client_id)
+    api = idp.tenant.apis.get(asked.audience or "")
+    if client is None or (asked.audience is not None and api is None):
+        description = "The client or the API was removed during the sign-in."
+        raise PageError("invalid_request", description, Case("removed_meanwhile"))
+    return client, api
+
+
+@with_error_pages
 async def show_consent(request: Request) -> Response:
     state, transaction = find_transaction(request, request.query_params.get("state"))
     return render(request, _page(request, state, transaction))
 
 
-@on_page
+@with_error_pages
 async def submit_consent(request: Request) -> Response:
     form = single_values(await form_pairs(request))
     state, transaction = find_transaction(request, form.get("state"))
@@ -67,11 +76,11 @@ def _decide(request: Request, state: str, transaction: Transaction, action: str 
         scopes = frozenset(granted_scopes(idp, asked, session.user_id))
         idp.store.remember_consent(session.user_id, asked.client_id, asked.audience, scopes)
         transaction.consented_by = session.user_id
-        return RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
+        return redirect(f"/authorize/resume?state={state}")
     if action != "deny":
         raise PageError("invalid_request", "action must be accept or deny", Case("action_unknown", sent=action or ""))
     idp.store.transactions.drop(state)
-    client, _ = _parties(idp, asked)
+    client, _ = client_and_api(idp, asked)
     code = "fdecc" if transaction.device is not None else "f"
     idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
     if transaction.device is not None:
@@ -90,32 +99,24 @@ def _needs_consent(idp: Idp, asked: AuthorizationRequest, session: Session) -> b
 
 
 def _is_skippable(idp: Idp, asked: AuthorizationRequest) -> bool:
-    client, api = _parties(idp, asked)
+    client, api = client_and_api(idp, asked)
     if not client.first_party or (api is not None and not api.skip_consent):
         return False
     return is_verifiable(asked.redirect_uri) or not idp.behaviours.consent_on_localhost
 
 
 def _needs_confirmation(idp: Idp, transaction: Transaction) -> bool:
-    """A callback that anybody's program could own is never answered in silence, unless a setting says so.
+    """Whether the person must confirm a callback that any program could own.
 
     The application's setting wins over the tenant's (Auth0, Measures Against Application Impersonation).
     """
     asked = transaction.request
     if transaction.asked_in_person or is_verifiable(asked.redirect_uri):
         return False
-    client, _ = _parties(idp, asked)
+    client, _ = client_and_api(idp, asked)
     if client.skip_confirmation is not None:
         return not client.skip_confirmation
     return not idp.tenant.settings.skip_non_verifiable_callback_uri_confirmation_prompt
-
-
-def _parties(idp: Idp, asked: AuthorizationRequest) -> tuple[Client, Api | None]:
-    client = idp.tenant.clients.get(asked.client_id)
-    api = idp.tenant.apis.get(asked.audience or "")
-    if client is None or (asked.audience is not None and api is None):
-        raise PageError("invalid_request", REMOVED, Case("removed_meanwhile"))
-    return client, api
 
 
 def _signed_in(request: Request) -> Session:
@@ -127,7 +128,7 @@ def _signed_in(request: Request) -> Session:
 
 def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage:
     idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
-    client, api = _parties(idp, asked)
+    client, api = client_and_api(idp, asked)
     scopes = granted_scopes(idp, asked, session.user_id)
     shown = [scope for scope in scopes if scope != "openid"]
     described = idp.tenant.settings.use_scope_descriptions_for_consent or not _has_descriptions(api, shown)
@@ -143,7 +144,7 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         user_code=_user_code(idp, transaction),
         api_name=api.name if api else None,
         api_identifier=api.identifier if api else None,
-        scopes=[ScopeLine(scope, in_words(scope, api)) for scope in shown],
+        scopes=[ScopeLine(scope, scope_text(scope, api)) for scope in shown],
         real_lines=[] if described else auth0_lines(shown),
     )
 
@@ -153,7 +154,7 @@ def _has_descriptions(api: Api | None, scopes: list[str]) -> bool:
 
 
 def _callback_host(redirect_uri: str) -> str:
-    """Where the browser goes, as far as it means something: host and port, or the scheme of a program."""
+    """Host and port of the callback, or the scheme if it belongs to a program."""
     parts = urlsplit(redirect_uri)
     return parts.netloc if parts.scheme in ("http", "https") else f"{parts.scheme}:"
 

@@ -1,25 +1,24 @@
-"""The way through a sign-in: /authorize, the pages it needs, /authorize/resume, the callback."""
+"""A sign-in from /authorize through its pages and /authorize/resume to the callback."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ...errors import AuthorizationError, InvalidRequest, PageError
 from ...explanations import Case
 from ...pages.languages import ask_for
 from ...state.idp import Idp
 from ...state.store import AuthorizationCode, Session, Transaction
-from ...web.cookies import browser_mark, current_session, new_browser_mark, set_browser_mark
+from ...web.cookies import current_session, set_browser_mark
 from ...web.request import form_pairs, idp_of, issuer_of, single_values
-from ..answers import error_page, on_page
+from ..answers import error_page, redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import register_on_first_use
-from .consent import REMOVED, question
-from .device_decision import approve_device
-from .request import read_addressee, read_request
-from .response import refuse, send_to_callback
-from .transactions import TRANSACTION_LIFETIME, find_transaction, shows_errors
+from .consent import client_and_api, question
+from .request import read_recipient, read_request
+from .response import approve_device, refuse, send_to_callback
+from .transactions import begin_transaction, find_transaction, shows_errors
 
 CODE_LIFETIME = 60
 REPEATABLE = frozenset({"resource"})
@@ -33,27 +32,26 @@ async def authorize(request: Request) -> Response:
         parameters = single_values(pairs, repeatable=REPEATABLE)
         ask_for(request, parameters.get("ui_locales"))
         await register_on_first_use(idp, parameters.get("client_id"))
-        addressee = read_addressee(idp, parameters, issuer_of(request))
+        recipient = read_recipient(idp, parameters, issuer_of(request))
     except (InvalidRequest, PageError) as error:
         _log(idp, None, error, None)
         return error_page(request, error)
     resources = [value for name, value in pairs if name == "resource" and value]
     try:
-        asked = read_request(idp, addressee, parameters, resources)
+        asked = read_request(idp, recipient, parameters, resources)
     except AuthorizationError as error:
-        _log(idp, addressee.client.client_id, error, parameters.get("audience"))
-        return refuse(request, addressee, error, to_page=addressee.client.shows_errors)
-    mark = browser_mark(request) or new_browser_mark()
-    now = idp.clock.now()
-    transaction = Transaction(asked, mark, now + TRANSACTION_LIFETIME, now)
-    response = _proceed(request, idp.store.transactions.add(transaction, prefix="hKFo2S"), transaction)
-    set_browser_mark(request, response, mark)
+        _log(idp, recipient.client_id, error, parameters.get("audience"))
+        client = idp.tenant.clients[recipient.client_id]
+        return refuse(request, recipient, error, to_page=client.shows_errors)
+    state, transaction = begin_transaction(request, asked)
+    response = _proceed(request, state, transaction)
+    set_browser_mark(request, response, transaction.browser)
     return response
 
 
-@on_page
+@with_error_pages
 async def resume(request: Request) -> Response:
-    """Go on with a sign-in after one of its pages."""
+    """GET /authorize/resume: continue a sign-in after one of its pages."""
     state, transaction = find_transaction(request, request.query_params.get("state"))
     return _proceed(request, state, transaction)
 
@@ -64,9 +62,9 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
     try:
         session = _session_for(request, transaction)
         if session is None:
-            return _to_page("/u/login", state)
+            return redirect(f"/u/login?state={state}")
         if _must_ask(idp, transaction, session):
-            return _to_page("/u/consent", state)
+            return redirect(f"/u/consent?state={state}")
         response = _finish(request, transaction, session)
     except AuthorizationError as error:
         _log(idp, asked.client_id, error, asked.audience, silent="none" in asked.prompt)
@@ -96,7 +94,7 @@ def _log(
 
 
 def _session_for(request: Request, transaction: Transaction) -> Session | None:
-    """The session to answer with; None when the person must log in; AuthorizationError when they may not be asked."""
+    """The session to answer with; None if the person must log in. AuthorizationError if `prompt=none`."""
     session, asked = current_session(request), transaction.request
     if session is not None and not _must_log_in_again(transaction, session, idp_of(request).clock.now()):
         return session
@@ -115,10 +113,10 @@ def _must_log_in_again(transaction: Transaction, session: Session, now: float) -
 
 
 def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
-    asked = question(idp, transaction, session)
-    if asked is None or "none" not in transaction.request.prompt:
-        return asked is not None
-    if asked == "consent":
+    needed = question(idp, transaction, session)
+    if needed is None or "none" not in transaction.request.prompt:
+        return needed is not None
+    if needed == "consent":
         raise AuthorizationError(
             "consent_required", "Consent required", Case("consent_required"), guess="consent_required"
         )
@@ -129,10 +127,7 @@ def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
 
 def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
     asked = transaction.request
-    client = idp.tenant.clients.get(asked.client_id)
-    api = idp.tenant.apis.get(asked.audience or "")
-    if client is None or (asked.audience is not None and api is None):
-        raise PageError("invalid_request", REMOVED, Case("removed_meanwhile"))
+    client, api = client_and_api(idp, asked)
     if api is not None:
         user_grant(idp.tenant, client, api)
     if "none" in asked.prompt:
@@ -142,7 +137,3 @@ def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
         asked, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
     )
     return idp.store.codes.add(code)
-
-
-def _to_page(path: str, state: str) -> Response:
-    return RedirectResponse(f"{path}?state={state}", status_code=302, headers={"Cache-Control": "no-store"})

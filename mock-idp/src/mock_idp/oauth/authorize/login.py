@@ -5,31 +5,31 @@ from __future__ import annotations
 import logging
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from ...pages import LoginPage, SeededUser, render
-from ...pages.seeded import seeded_users
+from ...pages.models import LoginPage, PublishedUser, published_users
+from ...pages.rendering import render
 from ...state.store import Transaction
 from ...tenant.model import Client
 from ...web.cookies import begin_session
 from ...web.request import form_pairs, idp_of, single_values
-from ..answers import on_page
+from ..answers import redirect, with_error_pages
 from .transactions import find_transaction
 
 logger = logging.getLogger(__name__)
 
-# A tenant file may have thousands; nobody picks from such a list.
+# A tenant file may have thousands of users. A list of all of them is of no use.
 MOST_USERS = 8
 
 
-@on_page
+@with_error_pages
 async def show_login(request: Request) -> Response:
     state, transaction = find_transaction(request, request.query_params.get("state"))
     username = request.query_params.get("fill") or transaction.request.login_hint or ""
     return render(request, _page(request, state, transaction, username))
 
 
-@on_page
+@with_error_pages
 async def submit_login(request: Request) -> Response:
     form = single_values(await form_pairs(request))
     state, transaction = find_transaction(request, form.get("state"))
@@ -41,7 +41,7 @@ async def submit_login(request: Request) -> Response:
         return render(request, _page(request, state, transaction, form.get("username", ""), failed=True), status=400)
     transaction.asked_in_person = True
     idp_of(request).log.add("s", "Successful login", client=_client(request, transaction), user=user)
-    response = RedirectResponse(f"/authorize/resume?state={state}", 302, headers={"Cache-Control": "no-store"})
+    response = redirect(f"/authorize/resume?state={state}")
     begin_session(request, response, user.user_id)
     return response
 
@@ -51,7 +51,7 @@ def _client(request: Request, transaction: Transaction) -> Client | None:
 
 
 def _page(request: Request, state: str, transaction: Transaction, username: str, *, failed: bool = False) -> LoginPage:
-    client, users = _client(request, transaction), seeded_users(idp_of(request))
+    client, users = _client(request, transaction), published_users(idp_of(request))
     return LoginPage(
         state=state,
         client_name=client.name if client else transaction.request.client_id,
@@ -64,7 +64,7 @@ def _page(request: Request, state: str, transaction: Transaction, username: str,
     )
 
 
-def _password_to_fill_in(request: Request, users: list[SeededUser]) -> str:
-    """The password of the seeded user whom the person chose from the list."""
+def _password_to_fill_in(request: Request, users: list[PublishedUser]) -> str:
+    """The password of the user that the person chose from the list."""
     chosen = request.query_params.get("fill") if request.method == "GET" else None
     return next((user.password for user in users if user.email == chosen), "")

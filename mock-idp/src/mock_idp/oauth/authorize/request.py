@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest
 from ...tenant.model import Client
-from ..audience import find_api, requested_audience, user_grant
+from ..audience import requested_audience
+from ..clients.metadata_documents import is_metadata_url
 from ..scopes import split_scope
 from .callback import checked_callback
-from .cases import connections_case, grant_type_case, malformed, unknown_client
 
 RESPONSE_MODES = ("query", "fragment", "form_post")
 CHALLENGE_METHODS = ("S256", "plain")
@@ -30,64 +30,58 @@ STRICT_PARAMETERS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Addressee:
-    """Where the answer to a request goes, known before anything else in the request is looked at."""
+def find_client(idp: Idp, client_id: str) -> Client:
+    """The client with this id; PageError if there is none."""
+    client = idp.tenant.clients.get(client_id)
+    if client is not None:
+        return client
+    code = "unknown_registered_client" if client_id.startswith("tpc_") else "unknown_client"
+    if is_metadata_url(client_id):
+        code = "unknown_metadata_client"
+    known = tuple(f"{client.client_id} ({client.name})" for client in idp.tenant.clients.values())
+    case = Case(code, sent=client_id, clients=known)
+    raise PageError("invalid_request", f"Unknown client: {client_id}", case, guess="unknown_client")
 
-    client: Client
-    redirect_uri: str
-    redirect_uri_sent: bool
-    response_mode: str
-    state: str | None
-    issuer: str
 
-
-def read_addressee(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Addressee:
-    """The client and its callback; PageError when either cannot be trusted."""
+def read_recipient(idp: Idp, parameters: Mapping[str, str], issuer: str) -> AuthorizationRequest:
+    """The part of a request that says where its answer goes. PageError if the client or callback cannot be trusted."""
     client_id = parameters.get("client_id")
     if client_id is None:
         raise PageError("invalid_request", "Missing required parameter: client_id", Case("client_id_missing"))
-    client = idp.tenant.clients.get(client_id)
-    if client is None:
-        raise unknown_client(idp, client_id)
+    client = find_client(idp, client_id)
     redirect_uri = parameters.get("redirect_uri")
     mode = parameters.get("response_mode", "query")
-    return Addressee(
-        client,
-        checked_callback(client, redirect_uri, idp.behaviours),
-        redirect_uri is not None,
-        mode if mode in RESPONSE_MODES else "query",
-        parameters.get("state"),
-        issuer,
+    return AuthorizationRequest(
+        client_id=client_id,
+        issuer=issuer,
+        redirect_uri=checked_callback(client, redirect_uri, idp.behaviours),
+        redirect_uri_sent=redirect_uri is not None,
+        response_mode=mode if mode in RESPONSE_MODES else "query",
+        state=parameters.get("state"),
     )
 
 
 def read_request(
-    idp: Idp, addressee: Addressee, parameters: Mapping[str, str], resources: Sequence[str]
+    idp: Idp, recipient: AuthorizationRequest, parameters: Mapping[str, str], resources: Sequence[str]
 ) -> AuthorizationRequest:
-    """The whole request; AuthorizationError when it must be refused."""
-    client = addressee.client
+    """The whole request; AuthorizationError if it must be refused."""
+    client = idp.tenant.clients[recipient.client_id]
     _check_response_type(client, parameters)
     _check_response_mode(parameters)
     _check_strict(client, parameters)
     _check_connections(idp, client)
     challenge, method = _code_challenge(client, parameters)
-    return AuthorizationRequest(
-        client_id=client.client_id,
-        redirect_uri=addressee.redirect_uri,
-        redirect_uri_sent=addressee.redirect_uri_sent,
-        response_mode=addressee.response_mode,
-        state=addressee.state,
+    return replace(
+        recipient,
         nonce=parameters.get("nonce"),
         scopes=split_scope(parameters.get("scope")),
-        audience=_audience(idp, client, parameters, resources),
+        audience=requested_audience(idp.tenant, client, parameters, resources),
         code_challenge=challenge,
         code_challenge_method=method,
         prompt=_prompt(parameters.get("prompt")),
         max_age=_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
-        issuer=addressee.issuer,
     )
 
 
@@ -107,7 +101,12 @@ def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
         raise AuthorizationError(
             "unauthorized_client",
             "Grant type 'authorization_code' not allowed for the client.",
-            grant_type_case(client, "authorization_code"),
+            Case(
+                "grant_type_not_allowed",
+                client=client.name,
+                grant="authorization_code",
+                allowed=tuple(sorted(client.grant_types)),
+            ),
             guess="authorize_grant_off",
         )
 
@@ -135,11 +134,11 @@ def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
 def _check_connections(idp: Idp, client: Client) -> None:
     if idp.tenant.usable_connections(client):
         return
-    raise AuthorizationError(
-        "invalid_request",
-        "no connections enabled for the client",
-        connections_case(idp, client),
-    )
+    code = "no_connections" if client.first_party else "no_domain_connection"
+    names = tuple(idp.tenant.connections)
+    database = names[0] if names else "Username-Password-Authentication"
+    case = Case(code, client=client.name, connections=names, database=database)
+    raise AuthorizationError("invalid_request", "no connections enabled for the client", case)
 
 
 def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str | None, str]:
@@ -163,20 +162,11 @@ def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str 
     return challenge, method
 
 
-def _audience(idp: Idp, client: Client, parameters: Mapping[str, str], resources: Sequence[str]) -> str | None:
-    identifier = requested_audience(idp.tenant, parameters, resources)
-    if identifier is None:
-        return None
-    api = find_api(idp.tenant, identifier)
-    user_grant(idp.tenant, client, api)
-    return api.identifier
-
-
 def _prompt(value: str | None) -> frozenset[str]:
     prompts = frozenset((value or "").split())
     unknown = prompts - PROMPTS
     if unknown or ("none" in prompts and len(prompts) > 1):
-        raise _unsupported(f"Unsupported prompt: {value}", malformed("prompt", value))
+        raise _unsupported(f"Unsupported prompt: {value}", _malformed("prompt", value))
     return prompts
 
 
@@ -184,8 +174,12 @@ def _max_age(value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"[0-9]{1,10}", value):
-        raise _unsupported("max_age must be a number of seconds", malformed("max_age", value))
+        raise _unsupported("max_age must be a number of seconds", _malformed("max_age", value))
     return int(value)
+
+
+def _malformed(parameter: str, value: str | None) -> Case:
+    return Case("parameter_malformed", parameter=parameter, sent=value or "")
 
 
 def _unsupported(description: str, case: Case) -> AuthorizationError:

@@ -1,4 +1,4 @@
-"""Answers of /authorize: to the callback (RFC 6749 section 4.1.2, RFC 9207), or a page where that is not safe."""
+"""How a sign-in ends: at the callback (RFC 6749 section 4.1.2, RFC 9207), on a page, or at a device (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -7,52 +7,74 @@ from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ...errors import AuthorizationError, PageError
-from ...pages import FormPostPage, render
+from ...explanations import Case
+from ...pages.models import FormPostPage, MessagePage
+from ...pages.rendering import render
+from ...state.idp import Idp
 from ...state.journal import note_refusal
-from ...state.store import AuthorizationRequest
+from ...state.store import AuthorizationRequest, DeviceAuthorization, Session
 from ...web.request import idp_of
-from ..answers import error_page, settled
-from .request import Addressee
+from ..answers import answer_to, error_page, redirect
 
 logger = logging.getLogger(__name__)
 
-Recipient = Addressee | AuthorizationRequest
+EXPIRED = "This code has expired. Start again on your device."
 
 
-def send_to_callback(request: Request, recipient: Recipient, parameters: Mapping[str, str]) -> Response:
-    """Deliver `parameters`, `state` and, where the tenant says so, `iss`."""
+def send_to_callback(request: Request, asked: AuthorizationRequest, parameters: Mapping[str, str]) -> Response:
+    """Deliver `parameters` and `state`; also `iss` if the tenant is set to send it."""
     answer = dict(parameters)
-    if recipient.state is not None:
-        answer["state"] = recipient.state
+    if asked.state is not None:
+        answer["state"] = asked.state
     if idp_of(request).tenant.settings.authorization_response_iss_parameter_supported:
-        answer["iss"] = recipient.issuer
-    if recipient.response_mode == "form_post":
-        return render(request, FormPostPage(recipient.redirect_uri, answer))
-    url = _with_parameters(recipient.redirect_uri, answer, fragment=recipient.response_mode == "fragment")
-    return RedirectResponse(url, status_code=302, headers={"Cache-Control": "no-store"})
+        answer["iss"] = asked.issuer
+    if asked.response_mode == "form_post":
+        return render(request, FormPostPage(asked.redirect_uri, answer))
+    return redirect(_with_parameters(asked.redirect_uri, answer, fragment=asked.response_mode == "fragment"))
 
 
-def refuse(request: Request, recipient: Recipient, error: AuthorizationError, *, to_page: bool) -> Response:
-    """Deliver an error: redirected, or as a page for clients under open_redirect_protection."""
+def refuse(request: Request, asked: AuthorizationRequest, error: AuthorizationError, *, to_page: bool) -> Response:
+    """Deliver an error to the callback, or on a page for clients under open_redirect_protection."""
     if to_page or isinstance(error, PageError):
-        return error_page(request, error, kept_from=_kept_from(request, recipient, error))
+        return error_page(request, error, kept_from=_kept_from(request, asked, error))
     logger.info("authorization refused: %s: %s", error.error, error.description)
-    answer = settled(idp_of(request), error)
+    answer = answer_to(idp_of(request), error)
     note_refusal(request, answer.error, answer.description, error.case)
     parameters = {"error": answer.error, "error_description": answer.description}
-    return send_to_callback(request, recipient, parameters)
+    return send_to_callback(request, asked, parameters)
 
 
-def _kept_from(request: Request, recipient: Recipient, error: AuthorizationError) -> str | None:
-    """The client whose redirection policy alone keeps the error on a page."""
-    if isinstance(error, PageError) or not recipient.redirect_uri:
+def approve_device(request: Request, key: str, session: Session) -> Response:
+    """Let the device act for the person who is signed in. PageError if the device no longer waits."""
+    device = _pending(idp_of(request), key)
+    device.decision = "approved"
+    device.user_id = session.user_id
+    device.auth_time = session.auth_time
+    device.session_id = session.session_id
+    return render(request, MessagePage("device_connected"))
+
+
+def deny_device(request: Request, key: str) -> Response:
+    _pending(idp_of(request), key).decision = "denied"
+    return render(request, MessagePage("device_denied"))
+
+
+def _pending(idp: Idp, key: str) -> DeviceAuthorization:
+    now = idp.clock.now()
+    device = idp.store.devices.get(key, now)
+    if device is None or device.decision != "pending" or device.code_expires_at <= now:
+        raise PageError("expired_token", EXPIRED, Case("device_code_expired"))
+    return device
+
+
+def _kept_from(request: Request, asked: AuthorizationRequest, error: AuthorizationError) -> str | None:
+    """The name of the client, if only its redirection policy keeps the error on a page."""
+    if isinstance(error, PageError) or not asked.redirect_uri:
         return None
-    if isinstance(recipient, Addressee):
-        return recipient.client.name
-    client = idp_of(request).tenant.clients.get(recipient.client_id)
+    client = idp_of(request).tenant.clients.get(asked.client_id)
     return client.name if client is not None else None
 
 

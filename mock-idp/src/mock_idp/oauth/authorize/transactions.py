@@ -1,3 +1,5 @@
+"""Sign-ins that are under way, each bound to the browser that began it."""
+
 from __future__ import annotations
 
 import hmac
@@ -8,18 +10,29 @@ from ...errors import PageError
 from ...explanations import Case
 from ...pages.languages import ask_for
 from ...state.idp import Idp
-from ...state.store import Transaction
-from ...web.cookies import browser_mark
+from ...state.store import AuthorizationRequest, Transaction
+from ...web.cookies import browser_mark, new_browser_mark
 from ...web.request import idp_of
 
 TRANSACTION_LIFETIME = 3600
 
 
+def begin_transaction(
+    request: Request, asked: AuthorizationRequest, *, device: str | None = None
+) -> tuple[str, Transaction]:
+    """Keep a new sign-in; returns its `state` and the transaction. The response must set the browser's mark."""
+    idp = idp_of(request)
+    now = idp.clock.now()
+    mark = browser_mark(request) or new_browser_mark()
+    transaction = Transaction(asked, mark, now + TRANSACTION_LIFETIME, now, device=device)
+    return idp.store.transactions.add(transaction, prefix="hKFo2S"), transaction
+
+
 def find_transaction(request: Request, state: str | None) -> tuple[str, Transaction]:
     """The sign-in that `state` names, if this browser began it; PageError otherwise.
 
-    The check of the browser's mark is what keeps other sites from posting the forms (CSRF) and other people from
-    finishing a sign-in.
+    The check of the browser's mark prevents that another site posts the forms (CSRF) and that another person finishes
+    the sign-in.
     """
     idp = idp_of(request)
     transaction = idp.store.transactions.get(state, idp.clock.now())
@@ -33,7 +46,7 @@ def find_transaction(request: Request, state: str | None) -> tuple[str, Transact
 
 
 def shows_errors(idp: Idp, transaction: Transaction) -> bool:
-    """Whether an error of this sign-in stays on a page: there is no callback, or the client's policy keeps it here."""
+    """Whether an error of this sign-in is shown on a page instead of being sent to a callback."""
     client = idp.tenant.clients.get(transaction.request.client_id)
     return client is None or client.shows_errors or transaction.device is not None
 

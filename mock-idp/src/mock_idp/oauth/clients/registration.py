@@ -14,7 +14,7 @@ from ...errors import AccessDenied, InvalidClientMetadata, InvalidRedirectUri, O
 from ...state.idp import Idp
 from ...tenant.model import Client
 from ...web.request import NO_STORE, idp_of, json_object
-from ..answers import refused
+from ..answers import error_response
 from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, self_registered
 
 ALPHANUMERIC = string.ascii_letters + string.digits
@@ -33,7 +33,7 @@ async def register(request: Request) -> Response:
         client = _client(idp, metadata)
     except OAuthError as error:
         idp.log.add("fapi", f"Dynamic client registration: {error.description}", details=error.why)
-        return refused(idp, error)
+        return error_response(idp, error)
     add_registered(idp, client)
     idp.log.add("sapi", "Dynamic client registration", client=client)
     status = idp.behaviours.registration_status

@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749 section 3.2; answers as in BEHAVIOURS.md)."""
+"""The token endpoint (RFC 6749 section 3.2) and the revocation endpoint (RFC 7009; Auth0: Revoke a Refresh Token)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from ...errors import (
     AuthorizationPending,
+    InvalidRequest,
     MissingParameter,
     OAuthError,
     SlowDown,
@@ -19,7 +20,7 @@ from ...errors import (
 from ...state.idp import Idp
 from ...state.tenant_log import EXCHANGES
 from ...web.request import NO_STORE, body_values, idp_of, issuer_of
-from ..answers import refused
+from ..answers import error_response
 from ..clients.authentication import authenticate
 from .grants import (
     Granted,
@@ -39,7 +40,7 @@ GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
 
 
 async def token(request: Request) -> Response:
-    """Tokens, or a refusal as JSON. Takes form and JSON bodies."""
+    """POST /oauth/token: tokens, or a refusal as JSON. The body may be a form or JSON."""
     idp = idp_of(request)
     parameters: dict[str, str] = {}
     try:
@@ -52,9 +53,26 @@ async def token(request: Request) -> Response:
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
     except OAuthError as error:
         _log_failure(idp, parameters, error)
-        return refused(idp, error)
+        return error_response(idp, error)
     _log_success(idp, grant_type, granted.authorization)
     return JSONResponse(_answer(idp, granted), headers=NO_STORE)
+
+
+async def revoke(request: Request) -> Response:
+    """POST /oauth/revoke: end a refresh token. An unknown token also gets 200. Access tokens cannot be revoked."""
+    idp = idp_of(request)
+    try:
+        parameters = await body_values(request)
+        client = authenticate(idp, request, parameters)
+        if "token" not in parameters:
+            raise MissingParameter("token")
+        whole_grant = idp.tenant.settings.revoke_refresh_token_grant
+        if not refresh_token.revoke(idp, parameters["token"], client, whole_grant=whole_grant):
+            raise InvalidRequest("The token was not issued to this client", guess="revoke_foreign_token")
+    except OAuthError as error:
+        return error_response(idp, error)
+    idp.log.add("srrt", "Successfully revoked a refresh token", client=client)
+    return Response(status_code=200, headers=NO_STORE)
 
 
 def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
@@ -66,7 +84,7 @@ def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
 
 
 def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> None:
-    """A device that has to wait is no failure."""
+    """A device that must wait is not a failure."""
     if isinstance(error, AuthorizationPending | SlowDown):
         return
     _, code = EXCHANGES.get(parameters.get("grant_type", ""), EXCHANGES["authorization_code"])

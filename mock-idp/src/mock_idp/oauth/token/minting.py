@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from joserfc import jwe, jwt
@@ -15,7 +16,6 @@ from joserfc.registry import HeaderParameter
 
 from ...state.idp import Idp
 from ...tenant.model import Api, Client, User
-from .profile import profile_claims
 
 # joserfc refuses header members it does not know; Auth0 puts the issuer there.
 OPAQUE_HEADERS = jwe.JWERegistry(
@@ -121,6 +121,17 @@ def id_token(idp: Idp, authorization: Authorization) -> str:
     return jwt.encode(header, claims, idp.keys.current.private, algorithms=[client.id_token_alg])
 
 
+def profile_claims(user: User, scopes: Collection[str], now: float) -> dict[str, Any]:
+    """The claims about a user that the scopes ask for (OpenID Connect Core section 5.4), `sub` not among them."""
+    available = _profile(user, now) | {"email": user.email, "email_verified": user.email_verified}
+    wanted = set(scopes)
+    if "profile" in wanted:
+        wanted |= _profile(user, now).keys()
+    if "email" in wanted:
+        wanted.add("email_verified")
+    return {name: value for name, value in available.items() if name in wanted}
+
+
 def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
     """The claims of an opaque access token that this tenant issued; None for anything else."""
     try:
@@ -165,3 +176,10 @@ def _permissions(idp: Idp, authorization: Authorization, api: Api) -> list[str]:
     if authorization.user is None:
         return list(authorization.scopes)
     return list(idp.tenant.permissions(authorization.user, api))
+
+
+def _profile(user: User, now: float) -> dict[str, Any]:
+    """Auth0 fills `name` with the e-mail and `nickname` with its local part when a database user has neither."""
+    defaults = {"nickname": user.email.partition("@")[0], "name": user.email}
+    updated = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {**defaults, **user.profile, "updated_at": updated}

@@ -1,19 +1,22 @@
-"""The grants of the token endpoint, one module each. A grant turns a request into what a token answer is made of."""
+"""The grants of the token endpoint, one module each: `redeem` turns a request into the content of a token answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ....errors import MissingParameter
+from ....errors import AccessDenied, AuthorizationError, MissingParameter, OAuthError
 from ....state.idp import Idp
-from ....tenant.model import Client
+from ....tenant.model import Api, Client
+from ...audience import user_grant
+from ...scopes import user_scopes
 from ..minting import Authorization
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """A request to the token endpoint from a client that proved who it is."""
+    """A request to the token endpoint from an authenticated client."""
 
     idp: Idp
     issuer: str
@@ -21,18 +24,61 @@ class TokenRequest:
     parameters: Mapping[str, str]
 
     def required(self, name: str) -> str:
-        """The parameter; MissingParameter when it was not sent."""
+        """The parameter; MissingParameter if the request lacks it."""
         value = self.parameters.get(name)
         if value is None:
             raise MissingParameter(name)
         return value
 
+    def api(self, identifier: str) -> Api:
+        """The API with this identifier; AccessDenied if there is none."""
+        api = self.idp.tenant.apis.get(identifier)
+        if api is None:
+            raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")
+        return api
+
 
 @dataclass(frozen=True)
 class Granted:
-    """What a grant allows, the refresh token that goes with it, and the scopes that were asked for."""
+    """The content of a token answer. `requested` are the scopes that the client asked for."""
 
     authorization: Authorization
     refresh_token: str | None = None
     issued_token_type: str | None = None
     requested: tuple[str, ...] = ()
+
+
+def authorize_for_user(
+    request: TokenRequest,
+    removed: OAuthError,
+    *,
+    user_id: str,
+    audience: str | None,
+    scopes: tuple[str, ...],
+    auth_time: float,
+    session_id: str = "",
+    nonce: str | None = None,
+    gty: str | None = None,
+    act: Mapping[str, Any] | None = None,
+) -> Authorization:
+    """The authorization under the present roles and client grants. Raises `removed` if the user or API is gone."""
+    tenant = request.idp.tenant
+    user, api = tenant.users.get(user_id), tenant.apis.get(audience or "")
+    if user is None or (audience is not None and api is None):
+        raise removed
+    try:
+        grant = user_grant(tenant, request.client, api) if api is not None else None
+    except AuthorizationError as error:
+        raise AccessDenied(error.description, why=error.why) from error
+    return Authorization(
+        issuer=request.issuer,
+        client=request.client,
+        user=user,
+        api=api,
+        scopes=user_scopes(tenant, request.client, user, api, grant, scopes),
+        gty=gty,
+        nonce=nonce,
+        auth_time=auth_time,
+        session_id=session_id,
+        act=act,
+    )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
+
+from joserfc.util import urlsafe_b64encode
 
 from ....errors import InvalidGrant
 from ....state.idp import Idp
 from ....state.store import AuthorizationRequest, UsedCode
-from . import Granted, TokenRequest
-from .delegation import Delegation, authorize
+from . import Granted, TokenRequest, authorize_for_user
 from .refresh_token import issue_refresh_token
 
 GRANT_TYPE = "authorization_code"
@@ -19,7 +19,7 @@ INVALID_VERIFIER = "Failed to verify code verifier"
 
 
 def redeem(request: TokenRequest) -> Granted:
-    """Exchange a code for tokens; it can be had once, within 60 seconds, by the client that asked for it."""
+    """Exchange a code for tokens: once, within 60 seconds, by the client that requested it."""
     idp, sent = request.idp, request.required("code")
     code = idp.store.codes.take(sent, idp.clock.now())
     if code is None:
@@ -28,7 +28,9 @@ def redeem(request: TokenRequest) -> Granted:
     _check_binding(request, code.request)
     _check_verifier(request, code.request)
     asked = code.request
-    delegation = Delegation(
+    authorization = authorize_for_user(
+        request,
+        InvalidGrant(INVALID_CODE, why="The user or the API was removed after the sign-in."),
         user_id=code.user_id,
         audience=asked.audience,
         scopes=asked.scopes,
@@ -36,8 +38,6 @@ def redeem(request: TokenRequest) -> Granted:
         session_id=code.session_id,
         nonce=asked.nonce,
     )
-    gone = InvalidGrant(INVALID_CODE, why="The user or the API was removed since.")
-    authorization = authorize(request, delegation, gone)
     refresh_token = issue_refresh_token(idp, authorization)
     _remember(idp, sent, refresh_token)
     return Granted(authorization, refresh_token, requested=asked.scopes)
@@ -50,7 +50,7 @@ def _remember(idp: Idp, code: str, refresh_token: str | None) -> None:
 
 
 def _end_tokens(idp: Idp, code: str) -> None:
-    """A code that comes twice was seen by somebody else (RFC 6749 section 4.1.2)."""
+    """A code that is sent twice may be stolen (RFC 6749 section 4.1.2)."""
     used = idp.store.used_codes.get(code, idp.clock.now())
     if used is not None and idp.behaviours.code_reuse_ends_tokens:
         idp.store.refresh_families.drop(used.family)
@@ -65,7 +65,7 @@ def _check_binding(request: TokenRequest, asked: AuthorizationRequest) -> None:
     if redirect_uri is None and not asked.redirect_uri_sent:
         return
     if redirect_uri != asked.redirect_uri:
-        raise InvalidGrant(INVALID_CODE, why="redirect_uri is not the one that /authorize was asked with.")
+        raise InvalidGrant(INVALID_CODE, why="redirect_uri is not the one that was sent to /authorize.")
 
 
 def _check_verifier(request: TokenRequest, asked: AuthorizationRequest) -> None:
@@ -73,7 +73,7 @@ def _check_verifier(request: TokenRequest, asked: AuthorizationRequest) -> None:
     if asked.code_challenge is None:
         if verifier is not None or request.client.auth_method == "none":
             # A public client without PKCE has nothing that binds the code to it (OAuth 2.1; Auth0's text is a guess).
-            raise InvalidGrant(INVALID_VERIFIER, why="/authorize was asked without code_challenge.")
+            raise InvalidGrant(INVALID_VERIFIER, why="The request to /authorize had no code_challenge.")
         return
     if verifier is None or not hmac.compare_digest(_transformed(verifier, asked), asked.code_challenge):
         raise InvalidGrant(INVALID_VERIFIER, why="code_verifier is missing or does not match code_challenge.")
@@ -83,4 +83,4 @@ def _transformed(verifier: str, asked: AuthorizationRequest) -> str:
     if asked.code_challenge_method == "plain":
         return verifier if verifier.isascii() else ""
     digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return urlsafe_b64encode(digest).decode()

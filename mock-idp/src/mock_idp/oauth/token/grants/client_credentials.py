@@ -1,4 +1,4 @@
-"""RFC 6749 section 4.4: a machine's own token."""
+"""Client credentials: a token for the client itself (RFC 6749 section 4.4)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,7 @@ def _api(request: TokenRequest) -> Api:
         )
     if identifier == management_identifier(request.issuer):
         return management_api(request.issuer)
-    api = tenant.apis.get(identifier)
-    if api is None:
-        raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")
-    return api
+    return request.api(identifier)
 
 
 def _grant(request: TokenRequest, api: Api) -> ClientGrant:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from ....errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, SlowDown
-from ....state.store import DeviceAuthorization
+from ....state.store import POLLING_INTERVAL, DeviceAuthorization
 from ....tenant.model import GRANT_DEVICE
-from . import Granted, TokenRequest
-from .delegation import Delegation, authorize
+from . import Granted, TokenRequest, authorize_for_user
 from .refresh_token import issue_refresh_token
 
 GRANT_TYPE = GRANT_DEVICE
-INTERVAL = 5
 INVALID_CODE = "Invalid or expired device code."
 
 
@@ -28,15 +26,17 @@ def redeem(request: TokenRequest) -> Granted:
     if device.decision != "pending" or device.code_expires_at <= now:
         idp.store.devices.drop(sent)
     _check_decision(device, now)
-    delegation = Delegation(
+    authorization = authorize_for_user(
+        request,
+        InvalidGrant(
+            INVALID_CODE, guess="invalid_device_code", why="The user or the API was removed after the sign-in."
+        ),
         user_id=device.user_id,
         audience=device.audience,
         scopes=device.scopes,
         auth_time=device.auth_time,
         session_id=device.session_id,
     )
-    gone = InvalidGrant(INVALID_CODE, guess="invalid_device_code", why="The user or the API was removed since.")
-    authorization = authorize(request, delegation, gone)
     return Granted(authorization, issue_refresh_token(idp, authorization), requested=device.scopes)
 
 
@@ -47,8 +47,8 @@ def _check_decision(device: DeviceAuthorization, now: float) -> None:
         raise ExpiredToken("The device code has expired.")
     if device.decision == "approved":
         return
-    too_soon = device.polled_at is not None and now - device.polled_at < INTERVAL
+    too_soon = device.polled_at is not None and now - device.polled_at < POLLING_INTERVAL
     device.polled_at = now
     if too_soon:
-        raise SlowDown(f"You are polling faster than the specified interval of {INTERVAL} seconds.")
+        raise SlowDown(f"You are polling faster than the specified interval of {POLLING_INTERVAL} seconds.")
     raise AuthorizationPending("User has yet to authorize device code.")

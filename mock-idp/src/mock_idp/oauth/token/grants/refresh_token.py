@@ -10,35 +10,33 @@ from ....state.store import RefreshFamily, RefreshToken
 from ....tenant.model import Client
 from ...scopes import split_scope
 from ..minting import Authorization
-from . import Granted, TokenRequest
-from .delegation import Delegation, authorize
+from . import Granted, TokenRequest, authorize_for_user
 
 GRANT_TYPE = "refresh_token"
 
 
 def redeem(request: TokenRequest) -> Granted:
-    """New tokens for a refresh token, and the next refresh token where the client's rotate."""
+    """New tokens for a refresh token; also the next refresh token if those of the client rotate."""
     idp, sent = request.idp, request.required("refresh_token")
     record, family = usable_token(idp, request.client, sent, request.issuer)
-    delegation = Delegation(
+    scopes = _requested(request, family)
+    authorization = authorize_for_user(
+        request,
+        InvalidRefreshToken(why="The user or the API was removed after the sign-in."),
         user_id=family.user_id,
         audience=family.audience,
-        scopes=_requested(request, family),
+        scopes=scopes,
         auth_time=family.auth_time,
         session_id=family.session_id,
+        gty=GRANT_TYPE,
     )
-    gone = InvalidRefreshToken(why="The user or the API was removed since.")
-    authorization = authorize(request, delegation, gone, gty=GRANT_TYPE)
-    return Granted(authorization, rotated(idp, request.client, record, family), requested=delegation.scopes)
+    return Granted(authorization, rotated(idp, request.client, record, family), requested=scopes)
 
 
 def _requested(request: TokenRequest, family: RefreshFamily) -> tuple[str, ...]:
     """A refresh may ask for less than was granted, never for more (RFC 6749 section 6)."""
     asked = split_scope(request.parameters.get("scope"))
     return tuple(scope for scope in family.scopes if scope in asked) if asked else family.scopes
-
-
-PREFIX = "v1."
 
 
 def issue_refresh_token(idp: Idp, authorization: Authorization) -> str | None:
@@ -63,8 +61,8 @@ def issue_refresh_token(idp: Idp, authorization: Authorization) -> str | None:
 def usable_token(idp: Idp, client: Client, token: str, issuer: str) -> tuple[RefreshToken, RefreshFamily]:
     """The record of a refresh token that this client may use now; InvalidRefreshToken for any other.
 
-    A token that was rotated is dead, and whoever sends it again ends its whole family: either the client or a thief
-    has the newer one. Within the client's leeway the one before the newest may be sent again.
+    A token that was rotated is no longer valid. A request with it ends the whole family, because one of the two tokens
+    may be stolen. Within the client's leeway the token before the newest one is still accepted.
     """
     now = idp.clock.now()
     record = idp.store.refresh_tokens.get(token, now)
@@ -77,12 +75,12 @@ def usable_token(idp: Idp, client: Client, token: str, issuer: str) -> tuple[Ref
         raise InvalidRefreshToken(why=f"It was not used for {client.refresh.idle} seconds.")
     if record.rotated_at is not None and not _within_leeway(client, record, family, now):
         idp.store.refresh_families.drop(record.family)
-        raise ReusedRefreshToken(why="It was rotated before and came back: all tokens of this sign-in end.")
+        raise ReusedRefreshToken(why="It was rotated before and was sent again. All tokens of this sign-in end.")
     return record, family
 
 
 def rotated(idp: Idp, client: Client, record: RefreshToken, family: RefreshFamily) -> str | None:
-    """The token that follows `record`; None where the client's tokens do not rotate and this one stays."""
+    """The token that follows `record`; None if the client's tokens do not rotate, so that `record` stays valid."""
     record.used_at = idp.clock.now()
     if not client.refresh.rotates:
         return None
@@ -116,9 +114,9 @@ def _within_leeway(client: Client, record: RefreshToken, family: RefreshFamily, 
     return now - record.rotated_at <= client.refresh.leeway and client.refresh.leeway > 0
 
 
-def _add_token(idp: Idp, key: str, family: RefreshFamily) -> str:
-    record = RefreshToken(key, family.generation, family.expires_at, idp.clock.now())
-    return idp.store.refresh_tokens.add(record, prefix=PREFIX)
+def _add_token(idp: Idp, family_key: str, family: RefreshFamily) -> str:
+    record = RefreshToken(family_key, family.generation, family.expires_at, idp.clock.now())
+    return idp.store.refresh_tokens.add(record, prefix="v1.")
 
 
 def _drop_grant(idp: Idp, revoked: RefreshFamily) -> None:

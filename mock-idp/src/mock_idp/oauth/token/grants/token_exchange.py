@@ -1,22 +1,20 @@
 """On-Behalf-Of Token Exchange (RFC 8693; Auth0: On-Behalf-Of Token Exchange).
 
-An API exchanges the access token it was called with for one that calls the next API for the same user. Auth0's
-Custom Token Exchange runs the tenant's own code (Actions), which does not exist offline.
+An API receives an access token and exchanges it for a token that calls the next API for the same user. Auth0's Custom
+Token Exchange runs the tenant's own code (Actions), which does not exist offline.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from joserfc.jwk import OctKey
 
-from ....errors import AccessDenied, InvalidRequest, OAuthError, UnauthorizedClient
+from ....errors import InvalidRequest, OAuthError, UnauthorizedClient
 from ....formats.jwt import verified_claims
 from ....tenant.model import Api
 from ...scopes import split_scope
-from . import Granted, TokenRequest
-from .delegation import Delegation, authorize
+from . import Granted, TokenRequest, authorize_for_user
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type
@@ -30,22 +28,24 @@ class InvalidSubjectToken(OAuthError):
 
 
 def redeem(request: TokenRequest) -> Granted:
-    """A token for the next API. The `act` claim says who acts, and for whom they acted before."""
+    """A token for the next API. Its `act` claim names the client that acts and the clients that acted before."""
     _check_client(request)
     _check_types(request)
     claims = _subject(request, request.required("subject_token"))
     act = _actor(request, claims)
-    api = _target(request, request.required("audience"))
-    delegation = Delegation(
+    api = request.api(request.required("audience"))
+    # Without `scope`, the token has everything that the user may do at the API.
+    scopes = split_scope(request.parameters.get("scope")) or tuple(api.scopes)
+    authorization = authorize_for_user(
+        request,
+        InvalidSubjectToken("Invalid subject token", why="The user of the subject token does not exist."),
         user_id=str(claims["sub"]),
         audience=api.identifier,
-        scopes=_requested(request, api),
+        scopes=scopes,
         auth_time=float(claims.get("auth_time", claims["iat"])),
-        session_id="",
+        act=act,
     )
-    gone = InvalidSubjectToken("Invalid subject token", why="The user of the subject token does not exist.")
-    authorization = replace(authorize(request, delegation, gone), act=act)
-    return Granted(authorization, issued_token_type=ACCESS_TOKEN, requested=delegation.scopes)
+    return Granted(authorization, issued_token_type=ACCESS_TOKEN, requested=scopes)
 
 
 def _check_client(request: TokenRequest) -> None:
@@ -72,13 +72,13 @@ def _check_types(request: TokenRequest) -> None:
 
 
 def _subject(request: TokenRequest, token: str) -> dict[str, Any]:
-    """The claims of a live access token that was meant for the API which sends it; InvalidSubjectToken otherwise."""
+    """The claims of a valid access token for the API that sends it; InvalidSubjectToken otherwise."""
     api = request.idp.tenant.apis.get(request.client.resource_server_identifier or "")
     claims = _verified(request, api, token) if api is not None else None
-    if api is None or claims is None or not _is_live(request, api, claims):
+    if api is None or claims is None or not _is_valid(request, api, claims):
         raise InvalidSubjectToken(
             "Invalid subject token",
-            why="It is no access token of this tenant, has expired, is a machine's, or its audience is not the "
+            why="It is not an access token of this tenant, has expired, is a machine's, or its audience is not the "
             f"client's own API ({request.client.resource_server_identifier}).",
         )
     return claims
@@ -90,7 +90,7 @@ def _verified(request: TokenRequest, api: Api, token: str) -> dict[str, Any] | N
     return verified_claims(token, request.idp.keys.verification_keys(), [api.signing_alg])
 
 
-def _is_live(request: TokenRequest, api: Api, claims: dict[str, Any]) -> bool:
+def _is_valid(request: TokenRequest, api: Api, claims: dict[str, Any]) -> bool:
     audience = claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
     expires, subject = claims.get("exp"), claims.get("sub")
@@ -102,7 +102,7 @@ def _is_live(request: TokenRequest, api: Api, claims: dict[str, Any]) -> bool:
 
 
 def _actor(request: TokenRequest, claims: dict[str, Any]) -> dict[str, Any]:
-    """The chain of those who acted, the latest outermost (RFC 8693 section 4.1)."""
+    """The `act` claim: the chain of clients that acted, the latest outermost (RFC 8693 section 4.1)."""
     before = claims.get("act") or {"sub": claims.get("azp", claims.get("client_id"))}
     if _depth(claims.get("act")) >= MAX_DEPTH:
         raise InvalidRequest(f"Delegation chain (`act` claim) depth exceeds the maximum allowed limit of {MAX_DEPTH}")
@@ -111,15 +111,3 @@ def _actor(request: TokenRequest, claims: dict[str, Any]) -> dict[str, Any]:
 
 def _depth(act: object) -> int:
     return 1 + _depth(act.get("act")) if isinstance(act, dict) else 0
-
-
-def _target(request: TokenRequest, identifier: str) -> Api:
-    api = request.idp.tenant.apis.get(identifier)
-    if api is None:
-        raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")
-    return api
-
-
-def _requested(request: TokenRequest, api: Api) -> tuple[str, ...]:
-    """Without `scope`, everything that the user may do at the API."""
-    return split_scope(request.parameters.get("scope")) or tuple(api.scopes)
