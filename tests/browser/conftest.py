@@ -22,6 +22,7 @@ import yaml
 from mock_idp.state.clock import Clock
 from mock_idp.state.idp import Idp
 from mock_idp.state.signing_keys import KeyRing, new_key_ring
+from mock_idp.tenant.keywords import with_keywords
 from mock_idp.testing import offline_tenant
 
 ROOT = Path(__file__).parents[2]
@@ -149,8 +150,13 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         context.close()
 
 
+KEYWORDS = {"MCP_PUBLIC_URL": API, "OAUTH_CALLBACK_URI": "http://localhost:8642/callback"}
+
+
 def _document(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(
+        with_keywords((ROOT / "auth0" / name).read_text(encoding="utf-8"), KEYWORDS)
+    )
     return document
 
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "auth0" / "tenant.yaml"
 OFFLINE = ROOT / "auth0" / "offline.yaml"
 MANAGER = {"name": "Deploy CLI", "client_id": "deploy-cli", "client_secret": "the-secret-of-the-deploy-cli"}
+KEYWORDS = {"MCP_PUBLIC_URL": "http://localhost:5555/mcp", "OAUTH_CALLBACK_URI": "http://localhost:8642/callback"}
 # One import takes half a minute, most of it for the CLI's schema.
 SECONDS = 180
 REPEATS = ("a new tenant", "once more")
@@ -31,7 +32,7 @@ def problems(modules: Path) -> list[str]:
     command = [node(modules), str(modules / "auth0-deploy-cli" / "lib" / "index.js")]
     with (
         tempfile.TemporaryDirectory() as folder,
-        offline_tenant(FILE, OFFLINE) as wanted,
+        offline_tenant(FILE, OFFLINE, keywords=KEYWORDS) as wanted,
         offline_tenant({}, {"management_clients": [MANAGER]}) as empty,
     ):
         for name in REPEATS:
@@ -51,6 +52,7 @@ def _imported(command: list[str], tenant: OfflineTenant, folder: Path) -> str:
         "AUTH0_CLIENT_SECRET": MANAGER["client_secret"],
         "AUTH0_ALLOW_DELETE": False,
         "AUTH0_API_MAX_RETRIES": 1,
+        "AUTH0_KEYWORD_REPLACE_MAPPINGS": KEYWORDS,
     }
     config.write_text(json.dumps(settings), encoding="utf-8")
     # The whole environment would be the CLI's settings otherwise.

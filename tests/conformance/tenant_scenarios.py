@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from mock_idp.tenant.keywords import with_keywords
 from mock_idp.testing import offline_tenant
 from tests.conformance.suite import command, report, results_in
 from tests.support.free_ports import free_port
@@ -72,6 +73,11 @@ def _signed_in(process: subprocess.Popen[str]) -> str:
     return printed
 
 
+KEYWORDS = {"MCP_PUBLIC_URL": "http://localhost:5555/mcp", "OAUTH_CALLBACK_URI": "http://localhost:8642/callback"}
+
+
 def _yaml(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((ROOT / "auth0" / name).read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(
+        with_keywords((ROOT / "auth0" / name).read_text(encoding="utf-8"), KEYWORDS)
+    )
     return document

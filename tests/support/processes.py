@@ -83,11 +83,12 @@ class OfflineStack:
         Args:
             more: variables that come on top.
         """
-        seed = self._seed()
         variables = {
             "AUTH0_ISSUER": self.issuer,
             "MOCK_IDP_PORT": str(self.tenant_port),
-            "MOCK_IDP_TENANT": str(seed),
+            "MOCK_IDP_TENANT": str(ROOT / "auth0" / "tenant.yaml"),
+            "MCP_PORT": str(self.mcp_port),
+            "OAUTH_CALLBACK_PORT": str(self.callback_port),
             "MOCK_IDP_OFFLINE": str(ROOT / "auth0" / "offline.yaml"),
             "MOCK_IDP_STATE_DIR": str(self.folder / "keys"),
             "MOCK_IDP_CONTROL": "true",
@@ -121,14 +122,6 @@ class OfflineStack:
         with self._process(name, variables) as process:
             wait_for(f"http://localhost:{port}/livez", 200, process)
             yield process
-
-    def _seed(self) -> Path:
-        text = (ROOT / "auth0" / "tenant.yaml").read_text(encoding="utf-8")
-        text = text.replace("http://localhost:5555/mcp", self.mcp_url)
-        text = text.replace("http://localhost:5000/callback", f"http://localhost:{self.callback_port}/callback")
-        seed = self.folder / "tenant.yaml"
-        seed.write_text(text, encoding="utf-8")
-        return seed
 
     @contextlib.contextmanager
     def _process(self, module: str, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:

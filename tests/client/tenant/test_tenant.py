@@ -27,7 +27,7 @@ FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
 MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}
 ALICE = {"email": "alice@example.com", "password": "Wonderland-1", "name": "Alice Adams", "roles": ["mcp-user"]}
 API = "http://localhost:5555/mcp"
-CALLBACK = "http://localhost:5000/callback"
+CALLBACK = "http://localhost:8642/callback"
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 DATABASE = "Username-Password-Authentication"

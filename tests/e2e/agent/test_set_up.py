@@ -13,7 +13,7 @@ import yaml
 
 from tests.e2e.agent.test_swap import PEOPLE, Swapped, swapped_env
 from tests.support.free_ports import free_ports
-from tests.support.processes import OfflineStack, wait_for
+from tests.support.processes import ROOT, OfflineStack, wait_for
 
 MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}
 USERS = [
@@ -74,7 +74,7 @@ def server_of(running: Swapped, stack: OfflineStack) -> Iterator[None]:
 def test_an_empty_tenant_is_set_up_signs_people_in_and_is_left_empty(tmp_path: Path) -> None:
     stack = OfflineStack(tmp_path, *free_ports(3))
     with empty_tenant(stack) as running:
-        files = ("--file", str(tmp_path / "tenant.yaml"), "--users", "users.yaml")
+        files = ("--file", str(ROOT / "auth0" / "tenant.yaml"), "--users", "users.yaml")
 
         planned = running.gatehouse("tenant", "plan", *files, "--json")
         assert planned.returncode == 6, planned.stderr
