@@ -80,7 +80,7 @@ class Asker:
         Raises:
             UnreachableError, SignInError: as `Fetcher.get`.
         """
-        request = AuthorizationRequest.to(
+        request = AuthorizationRequest(
             self.server,
             client_id=self.client_id,
             redirect_uri=self.redirect_uri,

@@ -112,7 +112,7 @@ async def _device_refusal(
     reply = await TokenEndpoint(fetch).post(client, endpoint, target, method, server.issuer)
     if reply.status == 200:
         return None
-    error = refusal(reply, reply.json() or {}, server.issuer)
+    error = refusal(reply, server.issuer)
     if isinstance(error, UnreachableError):
         raise error
     return error

@@ -1,5 +1,4 @@
-"""The tenant as code: `gatehouse tenant` brings a tenant to what auth0/tenant.yaml says, and shows how far it is.
+"""The tenant as code: `gatehouse tenant` compares a tenant with auth0/tenant.yaml and changes it accordingly.
 
-It works through Auth0's Management API, the same with the offline tenant and a real one. It touches what the file names
-and nothing else.
+It uses Auth0's Management API, of the offline tenant or of a real one. It touches only what the file names.
 """

@@ -1,4 +1,4 @@
-"""What `gatehouse tenant plan`, `apply`, `destroy` and `export` do."""
+"""The commands `gatehouse tenant plan`, `apply`, `destroy` and `export`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from ..errors import Exit, GatehouseError, UsageError
 from ..terminal.output import Terminal
 from .environment import environment, write_environment
-from .existing import Present, load_present
+from .existing import Existing, load_existing
 from .exporting import FORMATS
 from .file import TenantFile, load_tenant_file
 from .management import Management
-from .ownership import Record
-from .planning import Change, Plan
-from .removing import Removal, Removals
+from .ownership import Ownership
+from .planning import Plan, Step
+from .removing import Removal
 from .settings import TenantSettings, load_tenant_settings
 
 HEADINGS = ("Action", "What", "Name", "Tenant → file")
@@ -30,53 +30,59 @@ class Sources:
     users: Path | None = None
 
 
-@dataclass(frozen=True)
-class _Work:
-    """The tenant, the file, and what is known of both."""
+@dataclass
+class _Comparison:
+    """The tenant and the file."""
 
     settings: TenantSettings
     management: Management
     file: TenantFile
-    present: Present
-    record: Record
+    ownership: Ownership
+    existing: Existing
 
-    def changes(self) -> list[Change]:
-        return Plan(self.management, self.file, self.present, self.record).changes()
+    def changes(self) -> list[Step]:
+        return Plan(self.management, self.file, self.existing, self.ownership).steps()
+
+    def removals(self) -> list[Step]:
+        return Removal(self.management, self.file, self.existing, self.ownership).steps()
+
+    def reload(self) -> None:
+        self.existing = load_existing(self.management, self.file, self.ownership)
 
 
 def plan(terminal: Terminal, sources: Sources) -> Exit:
-    """Show what `apply` would do. DIFFERENT when there is something."""
-    with _opened(terminal, sources) as work:
-        changes = work.changes()
+    """Show what `apply` would do. Returns `Exit.DIFFERENT` if the tenant and the file differ."""
+    with _compared(terminal, sources) as compared:
+        changes = compared.changes()
     if terminal.as_json:
         terminal.result_json([change.as_json() for change in changes])
     elif changes:
         terminal.table(HEADINGS, [row for change in changes for row in _rows(change)])
     else:
-        terminal.result(f"{work.management.issuer} is as {sources.file} says.")
+        terminal.result(f"{compared.management.issuer} is as {sources.file} says.")
     return Exit.DIFFERENT if changes else Exit.OK
 
 
 def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | None, show_secrets: bool) -> None:
-    """Bring the tenant to what the file says, and tell what to put into `.env`.
+    """Change the tenant to what the file says, and show the settings for `.env`.
 
     Raises:
-        GatehouseError: the tenant refused, or kept something otherwise than it was sent.
+        GatehouseError: the tenant refused a change, or it accepted a change without making it.
     """
-    with _opened(terminal, sources) as work:
-        changes = work.changes()
+    with _compared(terminal, sources) as compared:
+        changes = compared.changes()
         foreign = [change for change in changes if not change.ours]
         if foreign and not yes:
             terminal.table(HEADINGS, [row for change in foreign for row in _rows(change)])
-            _confirm(terminal, f"`apply` did not make this. Change it at {work.management.issuer}?")
+            _confirm(terminal, f"`apply` did not create this. Change it at {compared.management.issuer}?")
         _carry_out(terminal, changes)
-        # Once more, for the secrets and for what the tenant made of it.
-        present = load_present(work.management, work.file, work.record)
-        found = environment(work.file, present, work.settings, work.management.issuer)
-        remaining = Plan(work.management, work.file, present, work.record).changes()
+        # The tenant is read again: it now has secrets, and it may not have made every change.
+        compared.reload()
+        found = environment(compared.file, compared.existing, compared.settings, compared.management.issuer)
+        remaining = compared.changes()
     if env_file is not None:
         write_environment(env_file, found)
-        terminal.say(f"{env_file} has the settings and secrets (readable by you only).")
+        terminal.say(f"{env_file} has the settings and secrets. Only you can read it.")
     shown = {**found.public, **(found.secrets if show_secrets else {})}
     if terminal.as_json:
         terminal.result_json({"changes": [change.as_json() for change in changes], "environment": shown})
@@ -86,52 +92,58 @@ def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | N
     if found.secrets and env_file is None and not show_secrets:
         terminal.say(f"Not shown: {', '.join(found.secrets)}. --env-file .env writes them, --show-secrets shows them.")
     for name in found.withheld:
-        terminal.say(f"{name} is not shown by the tenant: the management application lacks read:client_keys.")
+        terminal.say(f"The tenant does not show {name}: the management application lacks the scope read:client_keys.")
     if remaining:
-        lines = [f"The tenant did not take on all of the file ({sources.file}), though it refused nothing:"]
-        raise GatehouseError("\n".join([*lines, *(f"  {each.kind} {each.name}: {_told(each)}" for each in remaining)]))
+        lines = [f"The tenant refused nothing, but it still differs from {sources.file}:"]
+        for step in remaining:
+            reason = "; ".join(str(each) for each in step.differences or ()) or "it is missing"
+            lines.append(f"  {step.kind} {step.name}: {reason}")
+        raise GatehouseError("\n".join(lines))
 
 
 def destroy(terminal: Terminal, sources: Sources, *, yes: bool) -> None:
-    """Take away what the file names."""
-    with _opened(terminal, sources) as work:
-        found = Removals(work.management, work.file, work.present, work.record).steps()
-        if found and not yes:
-            terminal.table(HEADINGS[:3], [(each.action, each.kind, _marked(each)) for each in found])
-            _confirm(terminal, f"Take this away from {work.management.issuer}? It cannot be undone.")
-        _carry_out(terminal, found)
-        kept = [
-            name for name in work.present.connections if ("connection", name) not in {(f.kind, f.name) for f in found}
-        ]
-    for name in kept:
-        terminal.say(f"The connection {name} stays: `apply` did not make it, and people's accounts are in it.")
+    """Remove what the file names."""
+    with _compared(terminal, sources) as compared:
+        removals = compared.removals()
+        if removals and not yes:
+            terminal.table(HEADINGS[:3], [(each.action, each.kind, _marked(each)) for each in removals])
+            _confirm(terminal, f"Remove this from {compared.management.issuer}? It cannot be undone.")
+        _carry_out(terminal, removals)
+    removed = {(each.kind, each.name) for each in removals}
+    for name in compared.existing.connections:
+        if ("connection", name) not in removed:
+            terminal.say(f"The connection {name} stays: `apply` did not create it, and it has people's accounts.")
     if terminal.as_json:
-        terminal.result_json([each.as_json() for each in found])
-    elif not found:
-        terminal.result(f"{work.management.issuer} has nothing of what {sources.file} names.")
+        terminal.result_json([each.as_json() for each in removals])
+    elif not removals:
+        terminal.result(f"{compared.management.issuer} has nothing that {sources.file} names.")
 
 
 def export(terminal: Terminal, sources: Sources, form: str) -> None:
     """Print the file for another tool."""
-    settings = load_tenant_settings()
-    file = load_tenant_file(sources.file, settings.auth0_keyword_replace_mappings, sources.users)
+    file = _load_file(sources, load_tenant_settings())
     if form not in FORMATS:
-        raise UsageError(f"There is no format {form}: it must be one of {', '.join(FORMATS)}.")
+        raise UsageError(f"There is no format {form}. The formats are {', '.join(FORMATS)}.")
     terminal.result(FORMATS[form](file).rstrip("\n"))
 
 
+def _load_file(sources: Sources, settings: TenantSettings) -> TenantFile:
+    return load_tenant_file(sources.file, settings.auth0_keyword_replace_mappings, sources.users)
+
+
 @contextmanager
-def _opened(terminal: Terminal, sources: Sources) -> Iterator[_Work]:
+def _compared(terminal: Terminal, sources: Sources) -> Iterator[_Comparison]:
     settings = load_tenant_settings()
-    file = load_tenant_file(sources.file, settings.auth0_keyword_replace_mappings, sources.users)
+    file = _load_file(sources, settings)
     if file.ignored:
-        terminal.say(f"Not looked at in {sources.file}: {', '.join(file.ignored)}. The Deploy CLI may know it.")
+        terminal.say(f"Not handled in {sources.file}: {', '.join(file.ignored)}. The Deploy CLI may handle them.")
     with Management(settings, terminal.trace) as management:
-        record = Record.load(settings.gatehouse_home, management.issuer)
-        yield _Work(settings, management, file, load_present(management, file, record), record)
+        ownership = Ownership.load(settings.gatehouse_home, management.issuer)
+        existing = load_existing(management, file, ownership)
+        yield _Comparison(settings, management, file, ownership, existing)
 
 
-def _carry_out(terminal: Terminal, steps: Sequence[Change | Removal]) -> None:
+def _carry_out(terminal: Terminal, steps: Sequence[Step]) -> None:
     done = 0
     try:
         for step in steps:
@@ -139,23 +151,18 @@ def _carry_out(terminal: Terminal, steps: Sequence[Change | Removal]) -> None:
             step.carry_out()
             done += 1
     except (GatehouseError, KeyboardInterrupt):
-        terminal.say(f"{done} of {len(steps)} steps are done. The same command goes on from there.")
+        terminal.say(f"{done} of {len(steps)} steps are done. Run the same command again to continue.")
         raise
 
 
 def _confirm(terminal: Terminal, question: str) -> None:
     if terminal.ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
-        raise UsageError("Nothing was changed. --yes answers the question beforehand.")
+        raise UsageError("Nothing was changed. --yes answers the question in advance.")
 
 
-def _rows(change: Change) -> list[tuple[str, ...]]:
-    told = [str(each) for each in change.differences] or [""]
-    return [(change.action, change.kind, _marked(change), each) for each in told]
+def _rows(step: Step) -> list[tuple[str, ...]]:
+    return [(step.action, step.kind, _marked(step), str(each)) for each in step.differences or ("",)]
 
 
-def _marked(step: Change | Removal) -> str:
-    return step.name if step.ours else f"{step.name} (not made by apply)"
-
-
-def _told(change: Change) -> str:
-    return "; ".join(str(each) for each in change.differences) or "it is missing"
+def _marked(step: Step) -> str:
+    return step.name if step.ours else f"{step.name} (not created by apply)"

@@ -1,4 +1,4 @@
-"""Where the tenant is not as the file says. What the file does not mention is nobody's business."""
+"""Where the tenant and the tenant file differ. Values that the file does not mention are not compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH: Final = 60
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that differs; `path` leads to it, `tenant` is None where the tenant has none."""
+    """One value that differs. `path` leads to it; `tenant` is None if the tenant has no value."""
 
     path: tuple[str, ...]
     tenant: Any
@@ -24,12 +24,8 @@ class Difference:
         return f"{'.'.join(self.path)}: {self._short(self.tenant)} → {self._short(self.file)}"
 
     def as_json(self) -> dict[str, Any]:
-        secret = self._is_secret
-        return {
-            "path": ".".join(self.path),
-            "tenant": MASK if secret else self.tenant,
-            "file": MASK if secret else self.file,
-        }
+        tenant, file = (MASK, MASK) if self._is_secret else (self.tenant, self.file)
+        return {"path": ".".join(self.path), "tenant": tenant, "file": file}
 
     @property
     def _is_secret(self) -> bool:
@@ -45,7 +41,7 @@ class Difference:
 def differences(
     file: Mapping[str, Any], tenant: Mapping[str, Any], *, ignore: frozenset[str] = frozenset()
 ) -> list[Difference]:
-    """The values of the file that the tenant does not have. Lists are compared without their order."""
+    """The values of the file that the tenant does not have. The order of a list does not matter."""
     return [*_differences({name: value for name, value in file.items() if name not in ignore}, tenant, ())]
 
 
@@ -59,7 +55,7 @@ def _differences(file: Mapping[str, Any], tenant: Mapping[str, Any], path: tuple
 
 
 def _same(wanted: Any, seen: Any) -> bool:  # noqa: ANN401 - JSON values
-    """What is off, empty or absent is the same."""
+    """Whether two values mean the same. A value that is off, empty or absent means the same."""
     if not wanted and not isinstance(wanted, int | float):
         return not seen
     if wanted is False and seen is None:

@@ -1,4 +1,4 @@
-"""The lines of `.env` that the result of `apply` comes to."""
+"""The settings of the agent and the server that follow from the tenant, as lines of `.env`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from .existing import Present
+from ..storage.private_files import write_private
+from .existing import Existing
 from .file import TenantFile
-from .ownership import write_private
 from .settings import TenantSettings
 
 
 @dataclass
 class Environment:
-    """Variables with their values; the secret ones apart. `withheld` are secrets that the tenant does not show."""
+    """Variables with their values, secrets apart. `withheld` names the secrets that the tenant does not show."""
 
     public: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     withheld: list[str] = field(default_factory=list)
 
 
-def environment(file: TenantFile, present: Present, settings: TenantSettings, issuer: str) -> Environment:
-    """What the agent and the server need: the first API, the first own application that people sign in to, and the
-    server's own application where there is one."""
+def environment(file: TenantFile, existing: Existing, settings: TenantSettings, issuer: str) -> Environment:
+    """What the agent and the server need: the first API, the first first-party application that people sign in to, and
+    the server's own application if the file has one."""
     issuer = settings.issuer or issuer
     domain = issuer.partition("://")[2].rstrip("/")
     found = Environment({"AUTH0_DOMAIN": domain, "AUTH0_ISSUER": "" if issuer == f"https://{domain}/" else issuer})
@@ -36,22 +36,25 @@ def environment(file: TenantFile, present: Present, settings: TenantSettings, is
     servers = [client for client in file.clients if client.get("app_type") == "resource_server"]
     for prefix, entries in (("AUTH0", people), ("EXCHANGE", servers)):
         for entry in entries[:1]:
-            if entry["name"] in present.clients:
-                _add_client(found, prefix, present.clients[entry["name"]], public=_is_public(entry))
+            if entry["name"] in existing.clients:
+                public = entry.get("token_endpoint_auth_method") == "none"
+                _add_client(found, prefix, existing.clients[entry["name"]], public=public)
     return found
 
 
 def write_environment(path: Path, found: Environment) -> None:
-    """Put the lines into a file that only its owner can read; its other lines stay.
+    """Write the variables into a file that only its owner can read. Its other lines stay.
 
     Raises:
         ConfigurationError: the file cannot be read or written.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        write_private(path, "\n".join(_replaced(lines, {**found.public, **found.secrets})) + "\n")
+        write_private(path, ("\n".join(_replaced(lines, {**found.public, **found.secrets})) + "\n").encode())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be written ({error}): --env-file names another file.") from None
+        raise ConfigurationError(
+            f"{path} cannot be read or written ({error}). Name another file with --env-file."
+        ) from None
 
 
 def _add_client(found: Environment, prefix: str, client: dict[str, str], *, public: bool) -> None:
@@ -64,17 +67,13 @@ def _add_client(found: Environment, prefix: str, client: dict[str, str], *, publ
         found.withheld.append(f"{prefix}_CLIENT_SECRET")
 
 
-def _is_public(entry: dict[str, object]) -> bool:
-    return entry.get("token_endpoint_auth_method") == "none"
-
-
 def _replaced(lines: list[str], values: dict[str, str]) -> list[str]:
     rest = dict(values)
     written = []
     for line in lines:
         name = (re.match(r"\s*(?:export\s+)?([A-Z0-9_]+)\s*=", line) or [None, None])[1]
         if name is not None and name in values:
-            # A name that stands there twice is written once: the last one would win.
+            # A variable that the file has twice is written once.
             if name in rest:
                 written.append(f"{name}={rest.pop(name)}")
             continue

@@ -1,4 +1,4 @@
-"""The same set-up for other tools: Auth0's CLI, Terraform, Auth0's Deploy CLI."""
+"""The tenant file for other tools: Auth0's CLI, Terraform, Auth0's Deploy CLI."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any, Final
 
 import yaml
 
-from .file import Document, TenantFile
+from .file import Document, TenantFile, without
 
 
 def as_deploy_cli(file: TenantFile) -> str:
-    """A tenant.yaml for `a0deploy import`, keywords replaced. Deploy CLI: leave AUTH0_ALLOW_DELETE off."""
+    """A tenant.yaml for `a0deploy import`, with the keywords replaced. AUTH0_ALLOW_DELETE must be off there."""
     return yaml.safe_dump(file.document(), sort_keys=False, allow_unicode=True, width=120)
 
 
 def as_auth0_cli(file: TenantFile) -> str:
-    """A shell script of calls of the Auth0 CLI, for a tenant that has nothing of it but perhaps the connections."""
+    """A shell script that calls the Auth0 CLI, for a tenant that has none of these objects except connections."""
     return "\n".join(_script(file))
 
 
 def as_terraform(file: TenantFile) -> str:
-    """Resources of the provider auth0/auth0, named as its documentation names them."""
+    """Resources of the Terraform provider auth0/auth0."""
     return "\n".join(_resources(file))
 
 
@@ -36,7 +36,7 @@ def _script(file: TenantFile) -> Iterator[str]:
         yield f"\nauth0 api post resource-servers --data {_quoted(api)}"
     clients = {client["name"]: f"client_{number}" for number, client in enumerate(file.clients, 1)}
     for client in file.clients:
-        yield f"\n# {_comment(client['name'])}"
+        yield f"\n# {' '.join(client['name'].split())}"
         yield f"{clients[client['name']]}=$(auth0 api post clients --data {_quoted(client)} | jq -r .client_id)"
     for database in file.databases:
         yield from _connection_script(database, clients)
@@ -46,7 +46,7 @@ def _script(file: TenantFile) -> Iterator[str]:
         data = _quoted(body) if holder is None else _with_id(body, clients[holder])
         yield f"\nauth0 api post client-grants --data {data}"
     for number, role in enumerate(file.roles, 1):
-        body = {name: value for name, value in role.items() if name != "permissions"}
+        body = without(role, "permissions")
         yield f"\nrole_{number}=$(auth0 api post roles --data {_quoted(body)} | jq -r .id)"
         if role.get("permissions"):
             permissions = _quoted({"permissions": role["permissions"]})
@@ -56,9 +56,9 @@ def _script(file: TenantFile) -> Iterator[str]:
 
 
 def _connection_script(database: Document, clients: Mapping[str, str]) -> Iterator[str]:
-    """Every new tenant has a connection already, which must not be made twice."""
-    body = {"strategy": "auth0", **{name: value for name, value in database.items() if name != "enabled_clients"}}
-    changes = {name: value for name, value in body.items() if name not in ("name", "strategy")}
+    """Commands that create the connection if the tenant does not have it. Every new tenant has one."""
+    body = {"strategy": "auth0", **without(database, "enabled_clients")}
+    changes = without(body, "name", "strategy")
     name = shlex.quote(database["name"])
     yield f"\nconnection=$(auth0 api get connections | jq -r --arg name {name} '.[] | select(.name == $name) | .id')"
     yield 'if [ -z "$connection" ]; then'
@@ -81,10 +81,6 @@ def _quoted(body: Document) -> str:
     return shlex.quote(json.dumps(body, ensure_ascii=False))
 
 
-def _comment(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _resources(file: TenantFile) -> Iterator[str]:
     yield 'terraform {\n  required_providers {\n    auth0 = { source = "auth0/auth0" }\n  }\n}'
     if file.settings:
@@ -95,7 +91,7 @@ def _resources(file: TenantFile) -> Iterator[str]:
         yield from _client_resources(client)
     for database in file.databases:
         label = _label(database["name"])
-        body = {"strategy": "auth0", **{name: value for name, value in database.items() if name != "enabled_clients"}}
+        body = {"strategy": "auth0", **without(database, "enabled_clients")}
         yield _resource("auth0_connection", label, body)
         if database.get("enabled_clients"):
             enabled = [_Reference(f"auth0_client.{_label(name)}.id") for name in database["enabled_clients"]]
@@ -105,14 +101,17 @@ def _resources(file: TenantFile) -> Iterator[str]:
             )
     apis = {api["identifier"] for api in file.apis}
     for number, grant in enumerate(file.grants, 1):
-        body = {name: value for name, value in grant.items() if name != "scope"}
-        body = {**body, "audience": _identifier(grant["audience"], apis), "scopes": grant.get("scope", [])}
+        body = {
+            **without(grant, "scope"),
+            "audience": _identifier(grant["audience"], apis),
+            "scopes": grant.get("scope", []),
+        }
         if "client_id" in body:
             body["client_id"] = _Reference(f"auth0_client.{_label(grant['client_id'])}.id")
         yield _resource("auth0_client_grant", f"grant_{number}", body)
     for role in file.roles:
         label = _label(role["name"])
-        yield _resource("auth0_role", label, {name: value for name, value in role.items() if name != "permissions"})
+        yield _resource("auth0_role", label, without(role, "permissions"))
         permissions = [
             {
                 "resource_server_identifier": _identifier(entry["resource_server_identifier"], apis),
@@ -127,7 +126,7 @@ def _resources(file: TenantFile) -> Iterator[str]:
 
 def _api_resources(api: Document) -> Iterator[str]:
     label = _label(api["identifier"])
-    yield _resource("auth0_resource_server", label, {name: value for name, value in api.items() if name != "scopes"})
+    yield _resource("auth0_resource_server", label, without(api, "scopes"))
     scopes = [
         {"name": scope["value"], **({"description": scope["description"]} if scope.get("description") else {})}
         for scope in api.get("scopes") or []
@@ -141,15 +140,14 @@ def _api_resources(api: Document) -> Iterator[str]:
 def _client_resources(client: Document) -> Iterator[str]:
     label = _label(client["name"])
     method = client.get("token_endpoint_auth_method")
-    body = {name: value for name, value in client.items() if name != "token_endpoint_auth_method"}
-    yield _resource("auth0_client", label, body)
+    yield _resource("auth0_client", label, without(client, "token_endpoint_auth_method"))
     if method:
         credentials = {"client_id": _Reference(f"auth0_client.{label}.id"), "authentication_method": method}
         yield _resource("auth0_client_credentials", label, credentials)
 
 
 class _Reference(str):
-    """An expression of Terraform's language, which is not quoted."""
+    """An expression of the Terraform language: it is written without quotes."""
 
     __slots__ = ()
 
@@ -163,7 +161,7 @@ def _resource(kind: str, label: str, body: Mapping[str, Any]) -> str:
 
 
 def _arguments(body: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """Mappings, and lists of them, are blocks in Terraform's language; everything else is an argument."""
+    """In the Terraform language, mappings and lists of mappings are blocks; every other value is an argument."""
     for name, value in body.items():
         blocks = [value] if isinstance(value, Mapping) else value
         if isinstance(blocks, list) and blocks and all(isinstance(block, Mapping) for block in blocks):
@@ -180,7 +178,7 @@ def _value(value: Any) -> str:  # noqa: ANN401 - a value of YAML
         return str(value)
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
-    # `${` and `%{` begin a template there.
+    # `${` and `%{` begin a template in the Terraform language.
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
 

@@ -1,4 +1,4 @@
-"""tenant.yaml, in the words of Auth0's Deploy CLI: the sections that `gatehouse tenant` brings a tenant to."""
+"""The tenant file (tenant.yaml) in the format of Auth0's Deploy CLI: the sections that `gatehouse tenant` handles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import ConfigurationError, foreign
 
 Document = dict[str, Any]
 
-# By section: what names an entry in it. Source: the schema of auth0-deploy-cli 8.44.
+# The member that names an entry, by section. Source: the schema of auth0-deploy-cli 8.44.
 SECTIONS: Final[Mapping[str, str]] = {
     "resourceServers": "identifier",
     "clients": "name",
@@ -31,11 +31,11 @@ _KEYWORD: Final = re.compile(r"##([A-Za-z0-9_]+)##|(['\"]?)@@([A-Za-z0-9_]+)@@\2
 
 @dataclass(frozen=True)
 class TenantFile:
-    """What the file says.
+    """The contents of the file.
 
     Attributes:
-        ignored: sections of a Deploy CLI file that are left to the Deploy CLI, and names that are none.
-        users: people to make, with `email`, `password` and `roles`; from a file of their own.
+        ignored: the sections that are not handled here: other sections of the Deploy CLI, and unknown names.
+        users: people to create, with `email`, `password` and `roles`; from a file of their own.
     """
 
     settings: Document
@@ -48,7 +48,7 @@ class TenantFile:
     users: list[Document]
 
     def document(self) -> Document:
-        """The sections again, as they would stand in a file."""
+        """The sections in file form."""
         sections = {
             "tenant": self.settings,
             "resourceServers": self.apis,
@@ -61,14 +61,14 @@ class TenantFile:
 
 
 def load_tenant_file(path: Path, keywords: Mapping[str, Any], users: Path | None = None) -> TenantFile:
-    """Read the tenant file, and the users of another one.
+    """Read the tenant file, and the users from another file.
 
     Args:
-        keywords: values for ##KEY## and @@KEY@@, as the Deploy CLI replaces them.
+        keywords: values for ##KEY## and @@KEY@@, which are replaced as the Deploy CLI replaces them.
         users: a file with a list `users`, such as auth0/offline.yaml.
 
     Raises:
-        ConfigurationError: a file cannot be read, or names every mistake in it.
+        ConfigurationError: a file cannot be read or has mistakes; the message names every mistake.
     """
     document = _mapping(path, keywords)
     problems = [*_wrong_shapes(document)] or [*_wrong_names(document)] or [*_dangling(document)]
@@ -94,9 +94,13 @@ def _mapping(path: Path, keywords: Mapping[str, Any]) -> Document:
     try:
         document = yaml.safe_load(_with_keywords(path.read_text(encoding="utf-8"), keywords))
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read ({error.strerror}): --file names the tenant file.") from None
+        raise ConfigurationError(
+            f"{path} cannot be read ({error.strerror}). Name the tenant file with --file."
+        ) from None
     except KeyError as error:
-        raise ConfigurationError(f"{path}: {error.args[0]} has no value in AUTH0_KEYWORD_REPLACE_MAPPINGS.") from None
+        raise ConfigurationError(
+            f"{path} contains {error.args[0]}, but AUTH0_KEYWORD_REPLACE_MAPPINGS has no value for it. Add one."
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not YAML: {foreign(str(error))}.") from None
     if document is None:
@@ -135,7 +139,7 @@ def _wrong_names(document: Document) -> Iterator[str]:
             continue
         for name, count in Counter(entry[key] for entry in document.get(section) or []).items():
             if count > 1:
-                yield f"{section}: {key} {name!r} stands there {count} times"
+                yield f"{section}: {key} {name!r} occurs {count} times"
 
 
 def _dangling(document: Document) -> Iterator[str]:
@@ -170,6 +174,11 @@ def _users(path: Path, roles: list[Document]) -> list[Document]:
     if problems:
         raise ConfigurationError("\n".join(f"{path}: {problem}." for problem in problems))
     return [_without_nulls(user) for user in users]
+
+
+def without(document: Document, *members: str) -> Document:
+    """A copy without these members."""
+    return {name: value for name, value in document.items() if name not in members}
 
 
 def _without_nulls(entry: Document) -> Document:

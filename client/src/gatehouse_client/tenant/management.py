@@ -1,4 +1,4 @@
-"""Auth0's Management API through auth0-python: its objects as plain mappings, its errors as sentences."""
+"""Auth0's Management API through auth0-python. Objects are plain mappings, errors are sentences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from functools import reduce
+from functools import partial, reduce
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,28 +23,41 @@ if TYPE_CHECKING:
 
 NOT_INSTALLED: Final = "The Management API needs the extra `tenant`: pip install 'gatehouse-client[tenant]'."
 SECONDS: Final = 30.0
-# How often a call that was refused for now is made again, and how long to wait for it at most.
+# How often a call is tried, and the longest wait between two tries.
 ATTEMPTS: Final = 5
 MOST_SECONDS: Final = 30.0
+
+API, APPLICATION, CONNECTION, GRANT, ROLE, USER = "API", "application", "connection", "client grant", "role", "user"
+SETTINGS = "tenant settings"
+# The SDK's collection for each kind of object.
+_COLLECTION_OF: Final = {
+    API: "resource_servers",
+    APPLICATION: "clients",
+    CONNECTION: "connections",
+    GRANT: "client_grants",
+    ROLE: "roles",
+    USER: "users",
+}
+# The SDK's collections that this package uses.
 _COLLECTIONS: Final = (
     *("client_grants", "clients", "connections.clients", "resource_servers", "roles.permissions", "tenants.settings"),
     *("users.permissions", "users.roles"),
 )
 _REFUSED: Final = (
-    "The tenant does not accept {what} ({seen}): compare them with the dashboard, Applications > Applications > "
-    "{{application}} > Settings."
+    "The tenant does not accept {what} ({seen}). Compare them with the dashboard: Applications > Applications > "
+    "your application > Settings."
 )
 _NOT_AUTHORIZED: Final = (
-    "The application {client} may not use the Management API ({seen}): authorize it in the dashboard under "
+    "The application {client} may not use the Management API ({seen}). Authorize it in the dashboard under "
     "Applications > APIs > Auth0 Management API > Machine to Machine Applications."
 )
 _SCOPE: Final = (
     "The management application may not {what}: {seen}. Tick it in the dashboard under Applications > APIs > "
-    "Auth0 Management API > Machine to Machine Applications > {{application}}."
+    "Auth0 Management API > Machine to Machine Applications > your application."
 )
 
 
-class Inexistent(GatehouseError):
+class ObjectNotFound(GatehouseError):
     """The tenant has no such object."""
 
 
@@ -55,8 +68,8 @@ class InsufficientScope(ForbiddenError):
 class Management(AbstractContextManager["Management"]):
     """A tenant's Management API.
 
-    A call that is refused for now (429) is made again after the time that the answer says; one that failed on its way
-    or in the tenant is so unless it makes something, which might be there twice then.
+    A call that the tenant refuses for now (429) is repeated after the time that the answer names. A call that fails on
+    the network or in the tenant is also repeated, unless it creates something: the object could then exist twice.
 
     Raises:
         ConfigurationError: auth0-python is not installed, or a setting is missing.
@@ -89,29 +102,22 @@ class Management(AbstractContextManager["Management"]):
 
     @property
     def client_id(self) -> str | None:
-        """The management application itself; None with a ready token."""
+        """The Client ID of the management application; None if AUTH0_MGMT_TOKEN is set."""
         return self._settings.auth0_mgmt_client_id if self._settings.auth0_mgmt_token is None else None
 
-    def get(self, what: str, call: Callable[[Auth0], Any]) -> Any:  # noqa: ANN401 - what the SDK answers
-        """One object or, of a list that comes in pages, all.
+    def call(self, what: str, call: Callable[[Auth0], Any], *, creates: bool = False) -> Any:  # noqa: ANN401
+        """Make a call.
 
         Args:
-            what: completes the sentence "to …".
+            what: completes the sentence "The tenant refused to …".
+            creates: whether a repeated call would create a second object.
+
+        Returns:
+            What the SDK answers, as plain values: one object, or all objects of a list, whatever its pages.
 
         Raises:
-            GatehouseError: the tenant refused, or cannot be reached; the message says what to do.
+            GatehouseError: the tenant refused, or it cannot be reached; the message says what to do.
         """
-        return self._carried_out(what, lambda: _plain(call(self._api)), makes=False)
-
-    def change(self, what: str, call: Callable[[Auth0], Any]) -> Any:  # noqa: ANN401 - what the SDK answers
-        """A call that leaves the same behind when it is made twice. As `get`."""
-        return self.get(what, call)
-
-    def create(self, what: str, call: Callable[[Auth0], Any]) -> Any:  # noqa: ANN401 - what the SDK answers
-        """A call that makes something. As `get`."""
-        return self._carried_out(what, lambda: _plain(call(self._api)), makes=True)
-
-    def _carried_out(self, what: str, call: Callable[[], Any], *, makes: bool) -> Any:  # noqa: ANN401
         import httpx
         from auth0.management.core.api_error import ApiError
         from auth0.management.core.parse_error import ParsingError
@@ -119,23 +125,57 @@ class Management(AbstractContextManager["Management"]):
         for attempt in range(ATTEMPTS):
             last = attempt == ATTEMPTS - 1
             try:
-                return call()
+                return _plain(call(self._api))
             except ApiError as error:
-                again = error.status_code == 429 or (_is_their_fault(error) and not makes)
-                if last or not again:
+                if last or not (error.status_code == 429 or (_failed_in_tenant(error) and not creates)):
                     raise self._refusal(what, error) from None
                 time.sleep(_seconds(error, attempt))
             except httpx.TransportError as error:
-                if last or makes or _is_about_tls(error):
+                if last or creates or _is_about_tls(error):
                     raise self._unreachable(what, error) from None
                 time.sleep(backoff(attempt))
             except ParsingError as error:
-                # Not its text, which has the answer in it and so perhaps a secret.
+                # The error's own text contains the answer, and so perhaps a secret.
                 raise GatehouseError(
-                    f"The tenant did {what}, but auth0-python cannot read its answer (HTTP {error.status_code}): is it "
-                    "the version that this command needs? The same command goes on from there."
+                    f"The tenant did {what}, but auth0-python cannot read the answer (HTTP {error.status_code}). "
+                    "Install the version of auth0-python that this package requires, then run the same command again."
                 ) from None
         raise AssertionError("the last attempt returns or raises")
+
+    def connection_clients(self, connection: dict[str, Any]) -> list[str]:
+        """The Client IDs of the applications that the connection is enabled for. Raises as `call`."""
+        enabled = self.call(
+            "read a connection's applications", lambda api: api.connections.clients.get(connection["id"], take=100)
+        )
+        return [entry["client_id"] for entry in enabled]
+
+    def role_permissions(self, role: dict[str, Any]) -> list[dict[str, Any]]:
+        """The permissions of a role. Raises as `call`."""
+        permissions: list[dict[str, Any]] = self.call(
+            "read a role's permissions", lambda api: api.roles.permissions.list(role["id"], per_page=100)
+        )
+        return permissions
+
+    def create(self, kind: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create an object and return it. Raises as `call`."""
+        created: dict[str, Any] = self.call(
+            f"create the {kind} {name}", lambda api: _send(_collection(api, kind).create, body), creates=True
+        )
+        return created
+
+    def update(self, kind: str, name: str, object_id: str, body: dict[str, Any]) -> None:
+        """Change members of an object. Raises as `call`."""
+        self.call(
+            f"change the {kind} {name}", lambda api: _send(partial(_collection(api, kind).update, object_id), body)
+        )
+
+    def delete(self, kind: str, name: str, object_id: str) -> None:
+        """Delete an object. Raises as `call`."""
+        self.call(f"delete the {kind} {name}", lambda api: _collection(api, kind).delete(object_id))
+
+    def update_settings(self, what: str, body: dict[str, Any]) -> None:
+        """Change the tenant settings. Raises as `call`."""
+        self.call(what, lambda api: _send(api.tenants.settings.update, body))
 
     def _bearer(self) -> str:
         if self._settings.auth0_mgmt_token is not None:
@@ -164,7 +204,7 @@ class Management(AbstractContextManager["Management"]):
             raise ConfigurationError(_REFUSED.format(what=what, seen=seen))
         if response.status_code == 403:
             raise ForbiddenError(_NOT_AUTHORIZED.format(client=self._settings.auth0_mgmt_client_id, seen=seen))
-        raise UnreachableError(f"The tenant {self.issuer} gives no token for its Management API: {seen}.")
+        raise UnreachableError(f"{self.issuer} issues no token for its Management API: {seen}. Try again later.")
 
     def _refusal(self, what: str, error: ApiError) -> GatehouseError:
         body = error.body if isinstance(error.body, dict) else {}
@@ -172,37 +212,48 @@ class Management(AbstractContextManager["Management"]):
         if error.status_code == 401:
             name = "AUTH0_MGMT_TOKEN" if self._settings.auth0_mgmt_token else "the token of the management application"
             return ConfigurationError(
-                f"The tenant does not accept {name}: {seen}. It must be a current one for {self.issuer}api/v2/."
+                f"The tenant does not accept {name}: {seen}. The token must be valid and for {self.issuer}api/v2/."
             )
         if error.status_code == 403:
             return InsufficientScope(_SCOPE.format(what=what, seen=seen))
         if error.status_code == 404:
-            return Inexistent(f"The tenant refused to {what}: {seen}.")
-        if error.status_code == 429 or _is_their_fault(error):
-            return UnreachableError(f"The tenant could not {what}, {ATTEMPTS} times: {seen}. Try again later.")
+            return ObjectNotFound(f"The tenant refused to {what}: {seen}.")
+        if error.status_code == 429 or _failed_in_tenant(error):
+            return UnreachableError(f"The tenant failed {ATTEMPTS} times to {what}: {seen}. Try again later.")
         return GatehouseError(f"The tenant refused to {what}: {seen}.")
 
     def _unreachable(self, what: str, error: httpx.TransportError) -> GatehouseError:
         seen = foreign(str(error)) or type(error).__name__
         if _is_about_tls(error):
             return UnreachableError(
-                f"The certificate of {self.issuer} is not trusted ({seen}): AUTH0_CA_FILE can name the authority's "
-                "certificate; the offline tenant writes its own to ca.pem."
+                f"The certificate of {self.issuer} is not trusted ({seen}). Set AUTH0_CA_FILE to the certificate of "
+                "the authority that signed it; the offline tenant writes its own authority to ca.pem."
             )
-        return UnreachableError(f"{self.issuer} cannot be reached, to {what}: {seen}. Compare it with AUTH0_DOMAIN.")
+        return UnreachableError(f"{self.issuer} cannot be reached to {what}: {seen}. Check AUTH0_DOMAIN.")
 
 
-def arguments(method: Callable[..., Any], body: dict[str, Any]) -> dict[str, Any]:
-    """The body as arguments of an SDK method; what it has no name for goes along, for the tenant to judge."""
+def object_id(kind: str, found: dict[str, Any]) -> str:
+    """The id of an object, by the kind of object."""
+    return str(found[{APPLICATION: "client_id", USER: "user_id"}.get(kind, "id")])
+
+
+def _collection(api: Auth0, kind: str) -> Any:  # noqa: ANN401 - an SDK client
+    return getattr(api, _COLLECTION_OF[kind])
+
+
+def _send(method: Callable[..., Any], body: dict[str, Any]) -> Any:  # noqa: ANN401 - what the SDK answers
+    """Call an SDK method with the body's members as arguments.
+
+    Members that the method has no argument for are also sent: the tenant decides about them.
+    """
     known = inspect.signature(method).parameters
     others = {name: value for name, value in body.items() if name not in known}
     stated: dict[str, Any] = {name: value for name, value in body.items() if name in known}
-    return {**stated, "request_options": {"additional_body_parameters": others}} if others else stated
+    return method(**stated, **({"request_options": {"additional_body_parameters": others}} if others else {}))
 
 
 def _load(api: Auth0) -> None:
-    """Have the SDK import the modules that it leaves for later: some have escapes that Python warns of, which are not
-    the person's business."""
+    """Import the SDK's lazy modules now. Python warns of escapes in some of them, which the user cannot change."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for path in _COLLECTIONS:
@@ -210,7 +261,7 @@ def _load(api: Auth0) -> None:
 
 
 def _plain(answer: Any) -> Any:  # noqa: ANN401 - what the SDK answers
-    """Models of the SDK as the mappings that came over the wire, pages as one list."""
+    """The SDK's models as the mappings that the tenant sent, and pages as one list."""
     if answer is None or isinstance(answer, str | int | dict):
         return answer
     if hasattr(answer, "model_dump"):
@@ -227,7 +278,7 @@ def _object(response: httpx.Response) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _is_their_fault(error: ApiError) -> bool:
+def _failed_in_tenant(error: ApiError) -> bool:
     return error.status_code is None or error.status_code >= 500
 
 
@@ -236,7 +287,7 @@ def _is_about_tls(error: httpx.TransportError) -> bool:
 
 
 def _seconds(error: ApiError, attempt: int) -> float:
-    """How long to wait: Retry-After, else X-RateLimit-Reset, which is a Unix time (Auth0: Rate Limits)."""
+    """Seconds to wait: Retry-After, else X-RateLimit-Reset, which is a Unix time (Auth0: Rate Limits)."""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     try:
         if "retry-after" in headers:
@@ -249,5 +300,5 @@ def _seconds(error: ApiError, attempt: int) -> float:
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait where the answer does not say how long."""
+    """Seconds to wait if the answer does not say how long."""
     return float(min(2**attempt, MOST_SECONDS))

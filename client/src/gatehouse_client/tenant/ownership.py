@@ -1,99 +1,83 @@
-"""What `apply` made in a tenant, so that it and `destroy` can tell it from what was there before."""
+"""Which objects of a tenant `apply` created, so that `apply` and `destroy` can tell them from all others."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import re
-import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigurationError
+from pydantic import BaseModel, PrivateAttr, ValidationError
+
+from ..errors import ConfigurationError, foreign
+from ..storage.private_files import file_name, write_private
 
 
-@dataclass
-class Record:
-    """Kept in the person's state folder, a file per tenant. A lost one makes `apply` ask more, and nothing worse.
+class Ownership(BaseModel):
+    """Kept in the user's state folder, one file for each tenant. If a file is lost, `apply` only asks more often.
 
     Attributes:
-        created: by kind, the ids of what was made.
-        settings_before: the tenant's settings that were changed, with their values from before.
+        created: the ids of the objects that `apply` created, by kind.
+        settings_before: the tenant settings that `apply` changed, with their earlier values.
     """
 
-    path: Path
-    created: dict[str, list[str]] = field(default_factory=dict)
-    settings_before: dict[str, Any] = field(default_factory=dict)
+    created: dict[str, list[str]]
+    settings_before: dict[str, Any]
+    _path: Path = PrivateAttr()
 
     @classmethod
-    def load(cls, home: Path, issuer: str) -> Record:
-        """The record for a tenant; an empty one where there is none.
+    def load(cls, home: Path, issuer: str) -> Ownership:
+        """Read the file for a tenant; the result is empty if there is no file.
 
         Raises:
             ConfigurationError: the file is damaged.
         """
-        readable = re.sub(r"[^A-Za-z0-9.-]+", "_", issuer.partition("://")[2]).strip("_")
-        path = home / "tenants" / f"{readable}-{hashlib.sha256(issuer.encode()).hexdigest()[:12]}.json"
+        path = home / "tenants" / f"{file_name(issuer)}.json"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            return cls(path, document["created"], document["settings_before"])
+            found = cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
-            return cls(path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            found = cls(created={}, settings_before={})
+        except (OSError, ValidationError) as error:
             raise ConfigurationError(
-                f"{path}, the record of what was made in the tenant, cannot be read ({error}): move it away."
+                f"{path} lists what `gatehouse tenant apply` created in the tenant. It cannot be read "
+                f"({foreign(str(error))}). Move it away, then run the command again."
             ) from None
+        found._path = path
+        return found
 
-    def made(self, kind: str, object_id: str) -> bool:
+    def is_ours(self, kind: str, object_id: str) -> bool:
+        """Whether `apply` created the object."""
         return object_id in self.created.get(kind, ())
 
     def add(self, kind: str, object_id: str) -> None:
-        """Keep that `apply` made it, at once: the next step may fail."""
+        """Note that `apply` created the object. The file is written at once, because the next step may fail."""
         self.created.setdefault(kind, []).append(object_id)
         self._save()
 
-    def drop(self, kind: str, object_id: str) -> None:
-        """Forget what is no longer there."""
-        if self.made(kind, object_id):
+    def remove(self, kind: str, object_id: str) -> None:
+        """Forget a deleted object."""
+        if self.is_ours(kind, object_id):
             self.created[kind].remove(object_id)
             self._save()
 
     def remember_settings(self, before: dict[str, Any]) -> None:
-        """Keep the values of settings from before they were first changed."""
-        self.settings_before = _over(before, self.settings_before)
+        """Note the values of settings before their first change."""
+        self.settings_before = merged(before, self.settings_before)
         self._save()
 
     def forget_settings(self) -> None:
+        """Forget the earlier settings, after they are restored."""
         self.settings_before = {}
         self._save()
 
     def _save(self) -> None:
         if not any(self.created.values()) and not self.settings_before:
-            self.path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
             return
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        document = {"created": self.created, "settings_before": self.settings_before}
-        write_private(self.path, json.dumps(document, indent=2))
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(self._path, self.model_dump_json(indent=2).encode())
 
 
-def _over(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
-    both = {name: _over(base[name], top[name]) for name in top if isinstance(base.get(name), dict)}
-    return {**base, **top, **both}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def merged(base: Any, top: Any) -> Any:  # noqa: ANN401 - JSON values
+    """`base` with the values of `top` over it, at each depth of the mappings."""
+    if not isinstance(base, dict) or not isinstance(top, dict):
+        return top
+    return {**base, **{name: merged(base.get(name), value) for name, value in top.items()}}

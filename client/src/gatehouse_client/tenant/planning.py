@@ -1,4 +1,4 @@
-"""What has to be done in the tenant, in the order in which it can be done."""
+"""The steps that `apply` takes to change the tenant to what the tenant file says."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ from typing import Any, Literal
 
 from ..errors import GatehouseError
 from .differences import Difference, differences
-from .existing import API, APPLICATION, CONNECTION, GRANT, ROLE, SETTINGS, USER, Present, grant_key
-from .file import Document, TenantFile
-from .management import Management, arguments
-from .ownership import Record
+from .existing import Existing, grant_key
+from .file import Document, TenantFile, without
+from .management import (
+    API,
+    APPLICATION,
+    CONNECTION,
+    GRANT,
+    ROLE,
+    SETTINGS,
+    USER,
+    Management,
+    object_id,
+)
+from .ownership import Ownership, merged
 
-# What cannot be changed once something is there (Auth0: Management API, the PATCH of each).
+# What cannot change once an object exists (Auth0: Management API, the PATCH of each kind).
 _FIXED: Mapping[str, frozenset[str]] = {
     API: frozenset({"identifier"}),
     APPLICATION: frozenset({"resource_server_identifier"}),
@@ -22,44 +32,44 @@ _FIXED: Mapping[str, frozenset[str]] = {
     GRANT: frozenset({"client_id", "default_for", "audience", "subject_type"}),
 }
 
+_Update = Callable[[Document, Document], None]
+
 
 @dataclass(frozen=True)
-class Change:
-    """One thing to make or to change.
+class Step:
+    """One step of `apply` or `destroy`.
 
     Attributes:
-        ours: whether `apply` made what it changes; always true of what is to be made.
-        carry_out: does it; GatehouseError when the tenant refuses.
+        carry_out: does the step; raises GatehouseError if the tenant refuses.
+        ours: whether `apply` created the object; always true of an object to create.
+        differences: where the tenant and the file differ; None for a step of `destroy`.
     """
 
-    action: Literal["create", "change"]
+    action: Literal["create", "change", "delete", "restore"]
     kind: str
     name: str
-    carry_out: Callable[[], None]
-    differences: tuple[Difference, ...] = ()
+    carry_out: Callable[[], object]
     ours: bool = True
+    differences: tuple[Difference, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "action": self.action,
-            "kind": self.kind,
-            "name": self.name,
-            "ours": self.ours,
-            "differences": [each.as_json() for each in self.differences],
-        }
+        shown: dict[str, Any] = {"action": self.action, "kind": self.kind, "name": self.name, "ours": self.ours}
+        if self.differences is not None:
+            shown["differences"] = [each.as_json() for each in self.differences]
+        return shown
 
 
 class Plan:
-    """The changes that lead from the tenant as it is to the file. Reading them changes nothing."""
+    """The steps from the tenant as it is to the tenant file. To list them changes nothing."""
 
-    def __init__(self, management: Management, file: TenantFile, present: Present, record: Record) -> None:
+    def __init__(self, management: Management, file: TenantFile, existing: Existing, ownership: Ownership) -> None:
         self._management = management
         self._file = file
-        self._present = present
-        self._record = record
+        self._existing = existing
+        self._ownership = ownership
 
-    def changes(self) -> list[Change]:
-        """In the order in which one may need what another makes. Settings come last: they can name an API."""
+    def steps(self) -> list[Step]:
+        """An object comes before the objects that refer to it. Settings come last because they can name an API."""
         return [
             *self._apis(),
             *self._clients(),
@@ -70,264 +80,210 @@ class Plan:
             *self._settings(),
         ]
 
-    def _apis(self) -> Iterator[Change]:
+    def _apis(self) -> Iterator[Step]:
         for entry in self._file.apis:
             name = entry["identifier"]
-            yield from self._change(API, name, entry, self._present.apis.get(name), self._create_api, self._update_api)
+            create = partial(self._create, API, name, entry)
+            yield from self._steps(API, name, entry, self._existing.apis.get(name), create)
 
-    def _create_api(self, entry: Document) -> None:
-        made = self._management.create(
-            f"create the API {entry['identifier']}",
-            lambda api: api.resource_servers.create(**arguments(api.resource_servers.create, entry)),
-        )
-        self._record.add(API, made["id"])
-
-    def _update_api(self, found: Document, body: Document) -> None:
-        self._management.change(
-            f"change the API {found['identifier']}",
-            lambda api: api.resource_servers.update(found["id"], **arguments(api.resource_servers.update, body)),
-        )
-
-    def _clients(self) -> Iterator[Change]:
+    def _clients(self) -> Iterator[Step]:
         for entry in self._file.clients:
-            found = self._present.clients.get(entry["name"])
-            yield from self._change(APPLICATION, entry["name"], entry, found, self._create_client, self._update_client)
+            found = self._existing.clients.get(entry["name"])
+            yield from self._steps(APPLICATION, entry["name"], entry, found, partial(self._create_client, entry))
 
     def _create_client(self, entry: Document) -> None:
-        made = self._management.create(
-            f"create the application {entry['name']}",
-            lambda api: api.clients.create(**arguments(api.clients.create, entry)),
-        )
-        self._present.clients[entry["name"]] = made
-        self._record.add(APPLICATION, made["client_id"])
+        self._existing.clients[entry["name"]] = self._create(APPLICATION, entry["name"], entry)
 
-    def _update_client(self, found: Document, body: Document) -> None:
-        self._management.change(
-            f"change the application {found['name']}",
-            lambda api: api.clients.update(found["client_id"], **arguments(api.clients.update, body)),
-        )
-
-    def _connections(self) -> Iterator[Change]:
-        """Applications are enabled for a connection, never disabled: it may serve others, too."""
+    def _connections(self) -> Iterator[Step]:
+        """Applications are enabled for a connection and never disabled: other applications may also use it."""
         for entry in self._file.databases:
-            found = self._present.connections.get(entry["name"])
-            if found is None:
-                yield self._creation(CONNECTION, entry["name"], partial(self._create_connection, entry))
-                continue
-            changed = differences(entry, found, ignore=frozenset({"enabled_clients"}))
-            wanted = entry.get("enabled_clients") or []
-            enabled = self._enabled_names(found, wanted)
-            if set(wanted) - set(enabled):
-                changed.append(Difference(("enabled_clients",), enabled, wanted))
-            if changed:
-                yield self._update(CONNECTION, entry, found, changed, self._update_connection)
+            name, wanted = entry["name"], entry.get("enabled_clients") or []
+            found = self._existing.connections.get(name)
+            enabled = self._enabled_names(found, wanted) if found else []
+            yield from self._steps(
+                CONNECTION,
+                name,
+                entry,
+                found,
+                partial(self._create_connection, entry),
+                self._update_connection,
+                compared_apart={"enabled_clients": (enabled, wanted)} if set(wanted) - set(enabled) else {},
+                ignore=frozenset({"enabled_clients"}),
+            )
 
     def _enabled_names(self, found: Document, names: list[str]) -> list[str]:
-        known = self._present.clients
+        known = self._existing.clients
         return [name for name in names if name in known and known[name]["client_id"] in found["enabled_clients"]]
 
     def _create_connection(self, entry: Document) -> None:
-        body = {"strategy": "auth0", **{name: value for name, value in entry.items() if name != "enabled_clients"}}
-        made = self._management.create(
-            f"create the connection {entry['name']}",
-            lambda api: api.connections.create(**arguments(api.connections.create, body)),
-        )
-        self._record.add(CONNECTION, made["id"])
-        self._enable(made, entry.get("enabled_clients") or [])
+        body = {"strategy": "auth0", **without(entry, "enabled_clients")}
+        self._enable(self._create(CONNECTION, entry["name"], body), entry.get("enabled_clients") or [])
 
     def _update_connection(self, found: Document, body: Document) -> None:
         self._enable(found, body.pop("enabled_clients", []))
-        if body:
-            self._management.change(
-                f"change the connection {found['name']}",
-                lambda api: api.connections.update(found["id"], **arguments(api.connections.update, body)),
-            )
+        self._update(CONNECTION, found["name"], found, body)
 
     def _enable(self, connection: Document, names: list[str]) -> None:
         if names:
-            wanted: Any = [{"client_id": self._present.client_id(name), "status": True} for name in names]
-            self._management.change(
+            wanted: Any = [{"client_id": self._existing.clients[name]["client_id"], "status": True} for name in names]
+            self._management.call(
                 f"enable applications for the connection {connection['name']}",
                 lambda api: api.connections.clients.update(connection["id"], request=wanted),
             )
 
-    def _grants(self) -> Iterator[Change]:
+    def _grants(self) -> Iterator[Step]:
         for entry in self._file.grants:
             key = grant_key(entry)
-            found = self._present.grants.get(key)
-            if found is None:
-                yield self._creation(GRANT, str(key), partial(self._create_grant, entry))
-                continue
-            changed = differences(entry, found, ignore=_FIXED[GRANT])
-            if changed:
-                yield self._update(GRANT, entry, found, changed, self._update_grant)
+            create = partial(self._create_grant, str(key), entry)
+            yield from self._steps(GRANT, str(key), entry, self._existing.grants.get(key), create, ignore=_FIXED[GRANT])
 
-    def _create_grant(self, entry: Document) -> None:
+    def _create_grant(self, name: str, entry: Document) -> None:
         body = {"scope": [], "subject_type": "client", **entry}
         if body.get("allow_all_scopes"):
             del body["scope"]
         if "client_id" in body:
-            body["client_id"] = self._present.client_id(body["client_id"])
-        made = self._management.create(
-            f"create the client grant {grant_key(entry)}",
-            lambda api: api.client_grants.create(**arguments(api.client_grants.create, body)),
-        )
-        self._record.add(GRANT, made["id"])
+            body["client_id"] = self._existing.clients[body["client_id"]]["client_id"]
+        self._create(GRANT, name, body)
 
-    def _update_grant(self, found: Document, body: Document) -> None:
-        self._management.change(
-            f"change a client grant for {found['audience']}",
-            lambda api: api.client_grants.update(found["id"], **arguments(api.client_grants.update, body)),
-        )
-
-    def _roles(self) -> Iterator[Change]:
+    def _roles(self) -> Iterator[Step]:
         for entry in self._file.roles:
-            found = self._present.roles.get(entry["name"])
-            if found is None:
-                yield self._creation(ROLE, entry["name"], partial(self._create_role, entry))
-                continue
-            changed = differences(entry, found, ignore=frozenset({"permissions"}))
-            wanted, held = _permissions(entry), _permissions(found)
-            if set(wanted) != set(held) and "permissions" in entry:
-                changed.append(Difference(("permissions",), held, wanted))
-            if changed:
-                yield self._update(ROLE, entry, found, changed, self._update_role)
+            found = self._existing.roles.get(entry["name"])
+            wanted, held = _permission_names(entry), _permission_names(found or {})
+            changed = "permissions" in entry and wanted != held
+            yield from self._steps(
+                ROLE,
+                entry["name"],
+                entry,
+                found,
+                partial(self._create_role, entry),
+                self._update_role,
+                compared_apart={"permissions": (held, wanted)} if changed else {},
+                ignore=frozenset({"permissions"}),
+            )
 
     def _create_role(self, entry: Document) -> None:
-        body = {name: value for name, value in entry.items() if name != "permissions"}
-        made = self._management.create(
-            f"create the role {entry['name']}", lambda api: api.roles.create(**arguments(api.roles.create, body))
-        )
-        self._present.roles[entry["name"]] = made
-        self._record.add(ROLE, made["id"])
-        self._grant_permissions(made, entry.get("permissions") or [])
+        role = self._create(ROLE, entry["name"], without(entry, "permissions"))
+        self._existing.roles[entry["name"]] = role
+        self._grant_permissions(role, entry.get("permissions") or [])
 
     def _update_role(self, found: Document, body: Document) -> None:
-        """What is missing is added before what is too much goes: nobody loses what they keep, not even for a moment."""
+        """Missing permissions are added before surplus ones are taken, so that nobody loses a permission in between."""
         wanted = body.pop("permissions", None)
         if wanted is not None:
-            held = [_permission(entry) for entry in found["permissions"]]
+            members = ("permission_name", "resource_server_identifier")
+            held = [{name: entry[name] for name in members} for entry in found["permissions"]]
             self._grant_permissions(found, [entry for entry in wanted if entry not in held])
             surplus: Any = [entry for entry in held if entry not in wanted]
             if surplus:
-                self._management.change(
+                self._management.call(
                     f"take permissions from the role {found['name']}",
                     lambda api: api.roles.permissions.delete(found["id"], permissions=surplus),
                 )
-        if body:
-            self._management.change(
-                f"change the role {found['name']}",
-                lambda api: api.roles.update(found["id"], **arguments(api.roles.update, body)),
-            )
+        self._update(ROLE, found["name"], found, body)
 
     def _grant_permissions(self, role: Document, permissions: Any) -> None:  # noqa: ANN401 - the SDK takes mappings
         if permissions:
-            self._management.change(
+            self._management.call(
                 f"give permissions to the role {role['name']}",
                 lambda api: api.roles.permissions.add(role["id"], permissions=permissions),
             )
 
-    def _users(self) -> Iterator[Change]:
+    def _users(self) -> Iterator[Step]:
+        """Roles are given to a user and never taken."""
         for entry in self._file.users:
-            found, wanted = self._present.users.get(entry["email"]), list(entry.get("roles") or [])
-            if found is None:
-                yield self._creation(USER, entry["email"], partial(self._create_user, entry))
-                continue
-            held = [role["name"] for role in found["roles"]]
-            if set(wanted) - set(held):
-                missing = Difference(("roles",), held, wanted)
-                yield Change(
-                    "change",
-                    USER,
-                    entry["email"],
-                    partial(self._assign, found, wanted),
-                    (missing,),
-                    self._record.made(USER, found["user_id"]),
-                )
+            found, wanted = self._existing.users.get(entry["email"]), list(entry.get("roles") or [])
+            held = [role["name"] for role in found["roles"]] if found else []
+            yield from self._steps(
+                USER,
+                entry["email"],
+                entry,
+                found,
+                partial(self._create_user, entry),
+                lambda user, body: self._give_roles(user, body["roles"]),
+                compared_apart={"roles": (held, wanted)} if set(wanted) - set(held) else {},
+                ignore=frozenset(entry),
+            )
 
     def _create_user(self, entry: Document) -> None:
         connection = self._file.databases[0]["name"] if self._file.databases else "Username-Password-Authentication"
-        body = {name: value for name, value in entry.items() if name not in ("roles", "user_id")}
-        made = self._management.create(
-            f"create the user {entry['email']}",
-            lambda api: api.users.create(**arguments(api.users.create, {**body, "connection": connection})),
-        )
-        self._record.add(USER, made["user_id"])
-        self._assign(made, entry.get("roles") or [])
+        body = {**without(entry, "roles", "user_id"), "connection": connection}
+        self._give_roles(self._create(USER, entry["email"], body), entry.get("roles") or [])
 
-    def _assign(self, user: Document, names: list[str]) -> None:
+    def _give_roles(self, user: Document, names: list[str]) -> None:
         if names:
-            ids = [self._present.roles[name]["id"] for name in names]
-            self._management.change(
+            ids = [self._existing.roles[name]["id"] for name in names]
+            self._management.call(
                 f"give roles to {user['email']}", lambda api: api.users.roles.assign(user["user_id"], roles=ids)
             )
 
-    def _settings(self) -> Iterator[Change]:
-        changed = differences(self._file.settings, self._present.settings)
+    def _settings(self) -> Iterator[Step]:
+        changed = differences(self._file.settings, self._existing.settings)
         if changed:
-            known = self._record.settings_before
-            ours = all(each.path[0] in known for each in changed)
-            yield Change(
-                "change",
-                SETTINGS,
-                self._management.issuer,
-                lambda: self._update_settings(changed),
-                tuple(changed),
-                ours,
-            )
+            ours = all(each.path[0] in self._ownership.settings_before for each in changed)
+            update = partial(self._update_settings, changed)
+            yield Step("change", SETTINGS, self._management.issuer, update, ours, tuple(changed))
 
     def _update_settings(self, changed: list[Difference]) -> None:
-        self._record.remember_settings(nested({each.path: _before(each) for each in changed}))
-        body = nested({each.path: each.file for each in changed})
-        self._management.change(
-            "change the tenant settings",
-            lambda api: api.tenants.settings.update(**arguments(api.tenants.settings.update, body)),
-        )
+        self._ownership.remember_settings(_nested({each.path: _before(each) for each in changed}))
+        body = _nested({each.path: each.file for each in changed})
+        self._management.update_settings("change the tenant settings", body)
 
-    def _change(
+    def _steps(
         self,
         kind: str,
         name: str,
         entry: Document,
         found: Document | None,
-        create: Callable[[Document], None],
-        update: Callable[[Document, Document], None],
-    ) -> Iterator[Change]:
+        create: Callable[[], object],
+        update: _Update | None = None,
+        *,
+        compared_apart: Mapping[str, tuple[list[str], list[str]]] | None = None,
+        ignore: frozenset[str] = frozenset(),
+    ) -> Iterator[Step]:
+        """The step for one object; none if the tenant has it as the file says.
+
+        Args:
+            entry: the object in the file.
+            found: the object in the tenant, if it exists.
+            update: called with `found` and with the members to send; by default, they are sent in one call.
+            compared_apart: members that differ by a rule of their own, with the values of the tenant and of the file.
+            ignore: members of `entry` that are not compared here.
+        """
         if found is None:
-            yield self._creation(kind, name, lambda: create(entry))
+            yield Step("create", kind, name, create, differences=())
             return
-        changed = differences(entry, found)
-        if changed:
-            yield self._update(kind, entry, found, changed, update)
-
-    def _creation(self, kind: str, name: str, create: Callable[[], None]) -> Change:
-        return Change("create", kind, name, create)
-
-    def _update(
-        self,
-        kind: str,
-        entry: Document,
-        found: Document,
-        changed: list[Difference],
-        update: Callable[[Document, Document], None],
-    ) -> Change:
-        name = str(grant_key(entry)) if kind == GRANT else str(entry.get("identifier") or entry["name"])
-        object_id = str(found.get("client_id") if kind == APPLICATION else found["id"])
+        changed = differences(entry, found, ignore=ignore)
+        changed += [Difference((member,), *values) for member, values in (compared_apart or {}).items()]
+        if not changed:
+            return
 
         def carry_out() -> None:
-            fixed = sorted({each.path[0] for each in changed} & _FIXED.get(kind, frozenset()))
+            names = dict.fromkeys(each.path[0] for each in changed)
+            fixed = sorted(_FIXED.get(kind, frozenset()) & set(names))
             if fixed:
                 raise GatehouseError(
-                    f"The {', '.join(fixed)} of the {kind} {name} cannot be changed once it is there: delete it in the "
-                    "dashboard, then run `gatehouse tenant apply` again."
+                    f"The {', '.join(fixed)} of the {kind} {name} cannot be changed once it exists. Delete the {kind} "
+                    "in the dashboard, then run `gatehouse tenant apply` again."
                 )
-            update(found, _body(entry, found, changed))
+            # Each member is sent whole: the file's values over the tenant's.
+            body = {member: merged(found.get(member), entry[member]) for member in names}
+            (update or partial(self._update, kind, name))(found, body)
 
-        return Change("change", kind, name, carry_out, tuple(changed), self._record.made(kind, object_id))
+        ours = self._ownership.is_ours(kind, object_id(kind, found))
+        yield Step("change", kind, name, carry_out, ours, tuple(changed))
+
+    def _create(self, kind: str, name: str, body: Document) -> Document:
+        created = self._management.create(kind, name, body)
+        self._ownership.add(kind, object_id(kind, created))
+        return created
+
+    def _update(self, kind: str, name: str, found: Document, body: Document) -> None:
+        if body:
+            self._management.update(kind, name, object_id(kind, found), body)
 
 
-def nested(values: Mapping[tuple[str, ...], Any]) -> Document:
-    """Values by path as mappings in mappings."""
+def _nested(values: Mapping[tuple[str, ...], Any]) -> Document:
+    """Values by path, as mappings in mappings."""
     document: Document = {}
     for path, value in values.items():
         inner = document
@@ -337,27 +293,11 @@ def nested(values: Mapping[tuple[str, ...], Any]) -> Document:
     return document
 
 
-def _body(entry: Document, found: Document, changed: list[Difference]) -> Document:
-    """What to send: the members that differ, each whole, with what the tenant has beside it."""
-    names = dict.fromkeys(each.path[0] for each in changed)
-    return {name: _over(found.get(name), entry[name]) for name in names}
-
-
-def _over(tenant: Any, file: Any) -> Any:  # noqa: ANN401 - JSON values
-    if not isinstance(tenant, Mapping) or not isinstance(file, Mapping):
-        return file
-    return {**tenant, **{name: _over(tenant.get(name), value) for name, value in file.items()}}
-
-
 def _before(change: Difference) -> Any:  # noqa: ANN401 - a JSON value
-    """The value to go back to. A switch that the tenant does not mention is off."""
+    """The value to restore. A switch that the tenant does not mention is off."""
     return False if change.tenant is None and isinstance(change.file, bool) else change.tenant
 
 
-def _permission(entry: Document) -> Document:
-    return {name: entry[name] for name in ("permission_name", "resource_server_identifier")}
-
-
-def _permissions(role: Document) -> list[str]:
+def _permission_names(role: Document) -> list[str]:
     entries = role.get("permissions") or []
-    return sorted(f"{each['permission_name']} of {each['resource_server_identifier']}" for each in entries)
+    return sorted({f"{each['permission_name']} of {each['resource_server_identifier']}" for each in entries})

@@ -1,4 +1,4 @@
-"""Settings of `gatehouse tenant`: where the tenant is, and what its Management API is called with."""
+"""Settings of `gatehouse tenant`: the tenant, and the credentials for its Management API."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..settings import Secret, Settings, load
 _DOMAIN = r"^[A-Za-z0-9.-]+(:\d+)?$"
 _NO_CREDENTIALS = (
     "The Management API needs AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN). Not set: "
-    "{missing}. In the dashboard make an application of the type Machine to Machine under Applications > "
-    "Applications, authorize it for the Auth0 Management API, and take both from its Settings."
+    "{missing}. In the dashboard, create an application of the type Machine to Machine under Applications > "
+    "Applications and authorize it for the Auth0 Management API. Its Settings show both values."
 )
 _NO_DOMAIN = (
-    "AUTH0_DOMAIN is not set: it must be the tenant's domain, as the dashboard shows it under Applications > "
-    "{application} > Settings > Domain, such as dev-xxxx.us.auth0.com."
+    "AUTH0_DOMAIN is not set. It must be the tenant's domain, such as dev-xxxx.us.auth0.com. The dashboard shows it "
+    "under Applications > Applications > your application > Settings > Domain."
 )
 
 
 class TenantSettings(Settings):
-    """The client's settings, and those for the Management API."""
+    """The client's settings, and the settings for the Management API."""
 
     auth0_client_id: str | None = Field(None, description="the Client ID of the application")
     auth0_mgmt_domain: str | None = Field(
-        None, pattern=_DOMAIN, description="the tenant's own domain, where AUTH0_DOMAIN is a custom one"
+        None, pattern=_DOMAIN, description="the tenant's own domain, if AUTH0_DOMAIN is a custom domain"
     )
     auth0_mgmt_client_id: str | None = Field(None, description="the Client ID of the management application")
     auth0_mgmt_client_secret: Secret | None = Field(None, description="the management application's Client Secret")
@@ -44,34 +44,29 @@ class TenantSettings(Settings):
 
     @property
     def management_issuer(self) -> str:
-        """The tenant under the name that its Management API answers to, with a slash at the end.
+        """The tenant by the domain that its Management API uses, with a slash at the end.
 
         Raises:
-            ConfigurationError: no setting says which tenant.
+            ConfigurationError: no setting names the tenant.
         """
         issuer = f"https://{self.auth0_mgmt_domain}/" if self.auth0_mgmt_domain else self.issuer
         if issuer is None:
-            raise ConfigurationError(_NO_DOMAIN.format(application="{your application}"))
+            raise ConfigurationError(_NO_DOMAIN)
         return issuer
 
     @property
     def has_credentials(self) -> bool:
-        """Whether anything is set to call the Management API with; it may be only half of it."""
+        """Whether any credential for the Management API is set; the credentials may be incomplete."""
         return any((self.auth0_mgmt_token, self.auth0_mgmt_client_id, self.auth0_mgmt_client_secret))
 
     def require_credentials(self) -> None:
         """
         Raises:
-            ConfigurationError: there is nothing to call the Management API with; says which setting is missing.
+            ConfigurationError: a credential is missing; the message names the setting.
         """
-        if self.auth0_mgmt_token is not None:
-            return
-        stated = {
-            "AUTH0_MGMT_CLIENT_ID": self.auth0_mgmt_client_id,
-            "AUTH0_MGMT_CLIENT_SECRET": self.auth0_mgmt_client_secret,
-        }
-        missing = [name for name, value in stated.items() if value is None]
-        if missing:
+        required = ("AUTH0_MGMT_CLIENT_ID", "AUTH0_MGMT_CLIENT_SECRET")
+        missing = [name for name in required if getattr(self, name.lower()) is None]
+        if missing and self.auth0_mgmt_token is None:
             raise ConfigurationError(_NO_CREDENTIALS.format(missing=", ".join(missing)))
 
 
