@@ -50,7 +50,7 @@ def test_nothing_moves_under_a_person_who_is_reading_with_the_keyboard(site: Any
     page = visit(site.issuer)
     page.locator("details.sign-in > summary").focus()
     fail_to_sign_in(site)
-    page.locator("#fresh", has_text="There is something new").wait_for()
+    page.locator("#fresh", has_text="There is new activity").wait_for()
     assert page.locator("details.sign-in").count() == 1
     page.evaluate("document.activeElement.blur()")
     page.locator("details.sign-in >> nth=1").wait_for()

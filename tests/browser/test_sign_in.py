@@ -67,7 +67,7 @@ def test_the_keyboard_alone_is_enough(site: Any, visit: Any) -> None:
 
 def test_a_seeded_user_is_two_clicks_away_from_consent(site: Any, visit: Any) -> None:
     page = visit(site.authorize())
-    page.get_by_role("link", name="Fill in the form as bob@example.com").click()
+    page.get_by_role("link", name="Fill in the form for bob@example.com").click()
     page.locator("#action:focus").wait_for()
     page.keyboard.press("Enter")
     page.wait_for_selector("#action-deny")

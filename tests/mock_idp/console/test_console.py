@@ -80,13 +80,13 @@ def test_a_sign_in_is_told_from_the_applications_question_to_the_servers_key_fet
         "client browser: The application opens the browser",
         "browser tenant: The browser asks for a sign-in",
         "browser tenant: The tenant shows its login page",
-        "browser tenant: The person sends a wrong email or password",
-        "browser tenant: The person sends email and password",
-        "browser tenant: The sign-in goes on",
+        "browser tenant: The user sends a wrong email or password",
+        "browser tenant: The user sends email and password",
+        "browser tenant: The sign-in continues",
         "browser tenant: The tenant asks for consent",
-        "browser tenant: The person agrees",
-        "browser tenant: The sign-in goes on",
-        "browser client: The browser brings the application a code",
+        "browser tenant: The user agrees",
+        "browser tenant: The sign-in continues",
+        "browser client: The browser delivers a code to the application",
         "client tenant: The application exchanges the code for tokens",
         "server tenant: The API server fetches the tenant's public keys",
         "client server: The application calls the API",
@@ -142,7 +142,7 @@ def test_a_device_is_one_sign_in_however_often_it_asks(start: Any) -> None:
     for _ in range(3):
         tenant.http.post("/oauth/token", data=poll)
         tenant.idp.clock.shift(tenant.idp.clock.setting.offset + 6)
-    assert headlines(tenant) == ["The device Television wants to be connected: waiting"]
+    assert headlines(tenant) == ["The device Television requests a connection: waiting"]
     assert device["user_code"] not in console(tenant).text
     assert device["device_code"] not in console(tenant).text
     assert "(3 times)" in console(tenant).text
@@ -155,7 +155,7 @@ def test_a_device_is_one_sign_in_however_often_it_asks(start: Any) -> None:
 
 def test_an_application_without_a_user_is_shown_as_such(tenant: Any) -> None:
     tenant.token(tenant.machine, grant_type="client_credentials", audience=API)
-    assert headlines(tenant) == ["Gatehouse machine gets a token of its own, without a user: worked"]
+    assert headlines(tenant) == ["Gatehouse machine gets its own token, without a user: worked"]
 
 
 @pytest.mark.parametrize(

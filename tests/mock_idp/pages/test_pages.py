@@ -135,9 +135,9 @@ def test_choosing_a_seeded_user_fills_in_the_form_and_only_a_seeded_user_does(te
 
 def test_only_passwords_from_the_file_are_shown(tenant: Any) -> None:
     users = tenant.idp.tenant.users
-    carol = User("auth0|3", "carol@example.com", "Made-At-Run-Time", True, (), {})
+    carol = User(user_id="auth0|3", email="carol@example.com", password="Made-At-Run-Time")
     alice = next(user for user in users.values() if user.email == "alice@example.com")
-    changed = User(alice.user_id, alice.email, "Changed-At-Run-Time", True, alice.roles, {})
+    changed = alice.model_copy(update={"password": "Changed-At-Run-Time"})
     users.update({carol.user_id: carol, changed.user_id: changed})
     for page in (login_page(tenant).text, tenant.http.get("/").text):
         assert "Run-Time" not in page

@@ -13,7 +13,7 @@ from ..account import Account
 from ..causes.catalogue import ENTRIES, SIGN_IN
 from ..claims import decoded
 from ..errors import GatehouseError, TokenRefused
-from ..identity import local
+from ..identity import local_time
 from ..mcp.permissions import permissions_of, roles_allow
 from ..settings import Settings
 from ..signin.http.fetch import Fetcher
@@ -43,7 +43,7 @@ async def see_stored_sign_in(account: Account, server: str, record: Record) -> G
         record.wrong("accepted", "The token of GATEHOUSE_TOKEN has run out: give another, or unset it to sign in.")
         record.unknown(_CHECKS, "the token has run out")
     else:
-        ended = f"the sign-in ran out at {local(grant.expires_at or 0)}"
+        ended = f"the sign-in ran out at {local_time(grant.expires_at or 0)}"
         _nothing(ended, "see refresh-token" if grant.refresh_token else _SIGN_IN_FIRST, record)
     return None
 
