@@ -28,7 +28,7 @@ from gatehouse_client.signin.http.fetch import Fetcher, Reply
 from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 ISSUER = "https://tenant.example/"
@@ -334,13 +334,13 @@ async def test_a_server_that_does_not_take_the_token_the_host_or_the_origin_is_f
     ],
 )
 def test_the_refresh_token_is_tried(
-    world: World, command: Command, asked: str, refresh_token: str | None, answer: int | None, mark: Mark, told: str
+    stack: FakeStack, command: Command, asked: str, refresh_token: str | None, answer: int | None, mark: Mark, told: str
 ) -> None:
-    account = signed_in(world, command, requested_scope=asked, **({} if refresh_token else {"refresh_token": None}))
+    account = signed_in(stack, command, requested_scope=asked, **({} if refresh_token else {"refresh_token": None}))
     if answer not in (None, 200):
-        world.token_answer = (answer or 0, {"error": "invalid_grant"})
+        stack.token_answer = (answer or 0, {"error": "invalid_grant"})
     record = Record()
-    assert asyncio.run(see_stored_sign_in(account, world.server, record)) is not None
+    assert asyncio.run(see_stored_sign_in(account, stack.server, record)) is not None
     finding = found_of(record)["refresh-token"]
     assert finding.mark is mark
     assert told in finding.seen
@@ -356,13 +356,13 @@ def test_the_refresh_token_is_tried(
     ],
 )
 def test_a_sign_in_that_ran_out_is_said_once_and_not_judged(
-    world: World, command: Command, refusal: tuple[int, str] | None, mark: Mark, told: str, way_out: str
+    stack: FakeStack, command: Command, refusal: tuple[int, str] | None, mark: Mark, told: str, way_out: str
 ) -> None:
-    account = signed_in(world, command, expires_at=1.0, **({} if refusal else {"refresh_token": None}))
+    account = signed_in(stack, command, expires_at=1.0, **({} if refusal else {"refresh_token": None}))
     if refusal is not None:
-        world.token_answer = (refusal[0], {"error": refusal[1]})
+        stack.token_answer = (refusal[0], {"error": refusal[1]})
     record = Record()
-    assert asyncio.run(see_stored_sign_in(account, world.server, record)) is None
+    assert asyncio.run(see_stored_sign_in(account, stack.server, record)) is None
     found = found_of(record)
     assert (found["refresh-token"].mark, told in found["refresh-token"].seen) == (mark, True)
     others = {check: finding for check, finding in found.items() if check != "refresh-token"}
@@ -371,20 +371,20 @@ def test_a_sign_in_that_ran_out_is_said_once_and_not_judged(
     assert others["token"].seen.startswith("the sign-in ran out at 1970-01-01")
 
 
-def test_a_sign_in_that_ran_out_and_can_be_renewed_is_as_good_as_new(world: World, command: Command) -> None:
-    account = signed_in(world, command, expires_at=1.0)
+def test_a_sign_in_that_ran_out_and_can_be_renewed_is_as_good_as_new(stack: FakeStack, command: Command) -> None:
+    account = signed_in(stack, command, expires_at=1.0)
     record = Record()
-    grant = asyncio.run(see_stored_sign_in(account, world.server, record))
+    grant = asyncio.run(see_stored_sign_in(account, stack.server, record))
     assert grant is not None
     assert grant.is_alive(time.time())
     assert set(found_of(record)) == {"refresh-token"}
 
 
-def signed_in(world: World, command: Command, **changes: object) -> Account:
+def signed_in(stack: FakeStack, command: Command, **changes: object) -> Account:
     """The account of a person who has signed in, with what is changed in the stored sign-in."""
     assert command("login").exit_code == 0
     account = Account.from_settings(load_settings(), lambda _: None, Trace())
-    stored = account.store.load(world.server)
+    stored = account.store.load(stack.server)
     assert stored is not None
     account.store.save(stored.model_copy(update=changes))
     return account
