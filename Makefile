@@ -16,7 +16,7 @@ help: ## Show this help
 	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
 	@echo "  RUNTIME=docker|local chooses the runtime. Without it, Docker is used if it answers."
-	@echo "  T=path::test runs one test: make test T=tests/server/test_gate.py"
+	@echo "  T=path::test runs one test: make test T=tests/server/auth/test_gate.py"
 
 ##@ Run
 

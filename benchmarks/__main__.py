@@ -18,10 +18,10 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import load
-import running
-from issuer import Issuer
-from work import FRESH_TOKENS, LEGACY, MODERN, always_new, repeated
+import load_generator
+import server_processes
+from requests_sent import FRESH_TOKENS, LEGACY, MODERN, always_new, repeated
+from token_issuer import Issuer
 
 WARMING = 300
 """Requests before the first round: imports, caches and the allocator settle."""
@@ -39,18 +39,18 @@ class Load:
     """
 
     name: str
-    start: Callable[[], AbstractContextManager[running.Running]]
+    start: Callable[[], AbstractContextManager[server_processes.Running]]
     requests: Iterator[bytes]
     count: int
     status: int = 200
     warming: int = WARMING
     costs: list[float] = field(default_factory=list)
 
-    async def run(self, server: running.Running, connections: load.Connections) -> None:
+    async def run(self, server: server_processes.Running, connections: load_generator.Connections) -> None:
         """One round."""
-        before = load.cpu_seconds(server.pid)
+        before = load_generator.cpu_seconds(server.pid)
         await connections.send(self.requests, self.count, self.status)
-        self.costs.append((load.cpu_seconds(server.pid) - before) / self.count * 1e6)
+        self.costs.append((load_generator.cpu_seconds(server.pid) - before) / self.count * 1e6)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def main() -> int:
     """Exit code 0 when every ratio reaches its target."""
     arguments = _arguments()
     began = time.monotonic()
-    running.keep_a_processor_for_servers()
+    server_processes.keep_a_processor_for_servers()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         loads = _loads(arguments, Path(folder), stack)
         for number in range(STARTS):
@@ -98,7 +98,7 @@ async def _measure(loads: list[Load], rounds: int, start: str) -> None:
         connected = []
         for each in loads:
             server = stack.enter_context(each.start())
-            connections = await load.Connections.to(server.port)
+            connections = await load_generator.Connections.to(server.port)
             stack.callback(connections.close)
             await connections.send(each.requests, each.warming, each.status)
             connected.append((each, server, connections))
@@ -123,11 +123,11 @@ def _loads(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> dic
     own = arguments.server
     pythons = {"bare": own, "unprotected": own, "article": arguments.article, "fastmcp_jwt": arguments.fastmcp}
 
-    def subject(name: str) -> Callable[[], AbstractContextManager[running.Running]]:
-        return lambda: running.subject(name, pythons[name], issuer.url, folder / f"{name}.log")
+    def subject(name: str) -> Callable[[], AbstractContextManager[server_processes.Running]]:
+        return lambda: server_processes.subject(name, pythons[name], issuer.url, folder / f"{name}.log")
 
-    def gatehouse() -> AbstractContextManager[running.Running]:
-        return running.gatehouse(own, issuer.url, folder / "gatehouse.log")
+    def gatehouse() -> AbstractContextManager[server_processes.Running]:
+        return server_processes.gatehouse(own, issuer.url, folder / "gatehouse.log")
 
     sys.stderr.write("minting tokens ...")
     token, expired = issuer.token(), issuer.expired_token()

@@ -14,7 +14,7 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.fastmcp import FastMCP
 from pydantic import AnyHttpUrl
 from serve import AUDIENCE, ISSUER, serve
-from told import Time
+from time_answer import Time
 
 
 class Auth0TokenVerifier(TokenVerifier):

@@ -9,7 +9,7 @@ from fastmcp.server.auth import RemoteAuthProvider
 from fastmcp.server.auth.providers.jwt import JWTVerifier
 from pydantic import AnyHttpUrl
 from serve import AUDIENCE, ISSUER, serve
-from told import Time
+from time_answer import Time
 
 verifier = JWTVerifier(
     jwks_uri=f"{ISSUER}.well-known/jwks.json",

@@ -121,7 +121,7 @@ def test(arguments: argparse.Namespace) -> int:
     """Run every test that needs neither containers nor a browser."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, *endtoend.WITHOUT_THE_STACK]
+    chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 
@@ -147,7 +147,7 @@ def conformance(arguments: argparse.Namespace) -> int:
     """Run the MCP conformance suite: our server, our client, our tenant."""
     packages.ensure()
     command = [str(packages.PYTHON), "tests/conformance/run.py", *arguments.rest]
-    return local.run(command, PYTHONPATH=f"tests/server{os.pathsep}tests/e2e")  # the tests' signing keys, the robot
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
 def check(_: argparse.Namespace) -> int:

@@ -95,7 +95,7 @@ def client(arguments: list[str]) -> int:
 def demo() -> int:
     """Tell the story against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
-    return _run_once("e2e", ["python", "tests/e2e/demo.py"], ["--no-TTY", *colour])
+    return _run_once("e2e", ["python", "tests/e2e/run_demo.py"], ["--no-TTY", *colour])
 
 
 def compose(*arguments: str, project: str = PROJECT) -> list[str]:

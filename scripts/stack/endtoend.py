@@ -17,11 +17,9 @@ PROJECT = "gatehouse-e2e"
 SECONDS = 120
 SUITE = "tests/e2e"
 # Only these tests depend on the containers. The agent behaves the same against any stack.
-OF_THE_STACK = tuple(
-    f"{SUITE}/test_{name}.py"
-    for name in ("story", "tokens", "operations", "refresh", "revisions", "other_clients", "demo")
-)
-WITHOUT_THE_STACK = tuple(f"--ignore={file}" for file in OF_THE_STACK)
+SCRIPTED_BROWSER = "tests/support/scripted_browser.py"
+OF_THE_STACK = f"{SUITE}/stack"
+WITHOUT_THE_STACK = f"--ignore={OF_THE_STACK}"
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 """One test more at once than there are processors: some wait, for a process or a time limit."""
 REPLICAS = ("--scale", "server=3")
@@ -58,7 +56,7 @@ def in_docker(chosen: Sequence[str] = ()) -> int:
         _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
         say("tenant up: ready")
         _probe("ready")
-        return _suite(chosen or OF_THE_STACK) or (0 if chosen else _sign_in_from_the_agents_container())
+        return _suite(chosen or [OF_THE_STACK]) or (0 if chosen else _sign_in_from_the_agents_container())
     finally:
         _run("--profile", "*", "down", "--remove-orphans", "--volumes", "--timeout", "10")
 
@@ -83,7 +81,7 @@ def _sign_in_from_the_agents_container() -> int:
         for line in process.stderr:
             said.append(line)
             if "/authorize?" in line:
-                _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", f"{SUITE}/robot.py", line.strip())
+                _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", SCRIPTED_BROWSER, line.strip())
         if process.wait() != 0:
             raise Problem(f"The agent's container did not sign in:\n{''.join(said)}")
     finally:
@@ -92,7 +90,7 @@ def _sign_in_from_the_agents_container() -> int:
 
 
 def _probe(state: str) -> None:
-    _compose("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", f"{SUITE}/probe.py", state)
+    _compose("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", f"{SUITE}/check_health.py", state)
 
 
 def _compose(*arguments: str) -> None:

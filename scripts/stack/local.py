@@ -71,7 +71,7 @@ def client(arguments: list[str]) -> int:
 def demo() -> int:
     """Tell the story against the running stack."""
     packages.ensure()
-    return run([str(packages.PYTHON), "tests/e2e/demo.py"])
+    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"])
 
 
 def run(command: list[str], **variables: str) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from processes import offline_stack
-from stack import NO_BROWSER, Stack
+from tests.support.processes import offline_stack
+from tests.support.stack import NO_BROWSER, Stack
 
 SECONDS = 60
 

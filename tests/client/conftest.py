@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ports import free_port
-
-from .command import Command
-from .world import CLIENT_ID, CLIENT_SECRET, World, running_world
+from tests.client.fake_stack import CLIENT_ID, CLIENT_SECRET, World, running_world
+from tests.client.run_command import Command
+from tests.support.free_ports import free_port
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from gatehouse_client.claims import claims_of, decoded
 from gatehouse_client.mcp.permissions import permissions_of, roles_allow
 from gatehouse_client.storage.grant import Grant
 from gatehouse_client.storage.store import TokenStore
-
-from .command import Command
-from .world import CLIENT_ID, World
+from tests.client.fake_stack import CLIENT_ID, World
+from tests.client.run_command import Command
 
 
 @pytest.fixture

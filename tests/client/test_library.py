@@ -12,9 +12,8 @@ import pytest
 
 import gatehouse_client
 from gatehouse_client import ConfigurationError, GatehouseAuth, SignInError, gatehouse_auth, load_settings, sign_in
-
-from .command import Command
-from .world import World
+from tests.client.fake_stack import World
+from tests.client.run_command import Command
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "client.md"
 EXAMPLES = dict(re.findall(r"^### ([^\n]+)\n+```python\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.M | re.S))

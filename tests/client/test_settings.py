@@ -10,8 +10,7 @@ from joserfc.jwk import ECKey
 
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings, load_settings
-
-from .command import clean_environment
+from tests.client.run_command import clean_environment
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from mock_idp.state.idp import Idp
 from mock_idp.testing import OfflineTenant, offline_tenant
-from suite import node
+from tests.conformance.suite import node
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "auth0" / "tenant.yaml"

@@ -14,20 +14,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import authorization
-import client_side
-import deploy_cli
-import server_side
-import typescript
-from suite import HERE, installed
+from tests.conformance import client_scenarios, deploy_cli, server_scenarios, tenant_scenarios, typescript_sdk
+from tests.conformance.suite import HERE, installed
 
 RUNS: dict[str, Callable[[Path], list[str]]] = {
-    "server-0.1": lambda modules: server_side.problems("0.1", modules),
-    "server-0.2": lambda modules: server_side.problems("0.2", modules),
-    "client-0.1": lambda modules: client_side.problems("0.1", modules),
-    "client-0.2": lambda modules: client_side.problems("0.2", modules),
-    "authorization": authorization.problems,
-    "typescript": typescript.problems,
+    "server-0.1": lambda modules: server_scenarios.problems("0.1", modules),
+    "server-0.2": lambda modules: server_scenarios.problems("0.2", modules),
+    "client-0.1": lambda modules: client_scenarios.problems("0.1", modules),
+    "client-0.2": lambda modules: client_scenarios.problems("0.2", modules),
+    "authorization": tenant_scenarios.problems,
+    "typescript": typescript_sdk.problems,
     "deploy-cli": deploy_cli.problems,
 }
 

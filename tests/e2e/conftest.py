@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from processes import offline_stack
-from stack import Stack
+from tests.support.processes import offline_stack
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="session")

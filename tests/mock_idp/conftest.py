@@ -23,8 +23,7 @@ from mock_idp.state.clock import Clock
 from mock_idp.state.idp import Idp
 from mock_idp.state.signing_keys import KeyRing, new_key_ring
 from mock_idp.tenant.loading import checked_configuration
-
-from .tokens import parts
+from tests.mock_idp.read_token import parts
 
 BASE = Path(__file__).parent / "base"
 FILES = ("tenant.yaml", "offline.yaml")

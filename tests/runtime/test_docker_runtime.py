@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from gatehouse_client.tenant.settings import TenantSettings
-from processes import ROOT
+from tests.support.processes import ROOT
 
 # The image says where the tokens are; a container has neither a keyring nor a browser.
 _NOT_IN_A_CONTAINER = {"GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"}

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ports import free_port
-from processes import ROOT, OfflineStack, prepare, wait_for
+from tests.support.free_ports import free_port
+from tests.support.processes import ROOT, OfflineStack, prepare, wait_for
 
 
 class Runtime:

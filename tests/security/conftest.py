@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployment import Deployment, deployed
-from processes import OfflineStack, prepare, wait_for
-from stack import Stack
+from tests.security.server_process import Deployment, deployed
+from tests.support.processes import OfflineStack, prepare, wait_for
+from tests.support.stack import Stack
 
 
 @pytest.fixture

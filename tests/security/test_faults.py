@@ -14,12 +14,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from deployment import HEADERS, LIST, SECONDS, Deployment, deployed
 from gatehouse_server.auth.keys import Limits
-from hostile import part
-from processes import TLS, OfflineStack, prepare
-from short_lived_keys import FETCH_SECONDS
-from stack import Stack
+from tests.security.server_process import HEADERS, LIST, SECONDS, Deployment, deployed
+from tests.security.short_lived_keys import FETCH_SECONDS
+from tests.server.hostile_tokens import part
+from tests.support.processes import TLS, OfflineStack, prepare
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.anyio
 

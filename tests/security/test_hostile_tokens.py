@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deployment import Deployment
-from forged import forged
-from hostile import HOSTILE
+from tests.security.forged_tokens import forged
+from tests.security.server_process import Deployment
+from tests.server.hostile_tokens import HOSTILE
 
 NAMES = list(forged("", ""))
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from deployment import HEADERS, SECONDS, Deployment
-from ports import free_ports
-from processes import OfflineStack
-from stack import Stack
+from tests.security.server_process import HEADERS, SECONDS, Deployment
+from tests.support.free_ports import free_ports
+from tests.support.processes import OfflineStack
+from tests.support.stack import Stack
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
 COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta": {"progressToken": 1}}

@@ -9,8 +9,8 @@ import pytest
 
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.example.app import example_server
-from issuer import JWKS_URL, Clock, Issuer, settings
-from protected import protected
+from tests.server.protected_server import protected
+from tests.server.token_issuer import JWKS_URL, Clock, Issuer, settings
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from requirements import REQUIREMENTS
+from tests.server.requirements import REQUIREMENTS
 
 TESTS = Path(__file__).parents[1]
 OURS = [name for name, row in REQUIREMENTS.items() if row.owner == "ours"]

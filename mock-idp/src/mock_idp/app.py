@@ -20,7 +20,7 @@ from .oauth.discovery import jwks, metadata
 from .oauth.logout import confirm_logout, logout, oidc_logout
 from .oauth.token.endpoint import revoke, token
 from .oauth.userinfo import userinfo
-from .pages import static_files
+from .pages.rendering import static_files
 from .state.faults import FaultInjector
 from .state.idp import Idp
 from .state.journal import Recorder

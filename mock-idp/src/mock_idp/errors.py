@@ -124,18 +124,14 @@ class ClientAuthenticationFailed(OAuthError):
 class AuthorizationError(Refusal):
     """A refusal at /authorize or on one of the pages (RFC 6749 section 4.1.2.1)."""
 
-    def __init__(self, error: str, description: str, case: Case, *, guess: str | None = None) -> None:
+    def __init__(
+        self, error: str, description: str, case: Case, *, status: int | None = None, guess: str | None = None
+    ) -> None:
         super().__init__(description, case=case, guess=guess)
         self.error = error
-        # Observed for access_denied where it is not redirected; 400 for the others is secondary.
-        self.status = 403 if error == "access_denied" else 400
+        # 403 is observed for access_denied on a page; 400 for the others is secondary.
+        self.status = status or (403 if error == "access_denied" else 400)
 
 
 class PageError(AuthorizationError):
-    """A refusal that must not be redirected: there is no client or callback that could be trusted with it."""
-
-    def __init__(
-        self, error: str, description: str, case: Case, *, status: int = 400, guess: str | None = None
-    ) -> None:
-        super().__init__(error, description, case, guess=guess)
-        self.status = status
+    """A refusal that must not be redirected, because no client or callback can be trusted with it."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..errors import ModelError, foreign
+from ..mcp.explain import causes_of
 from ..settings import Settings
 from .models import key_variable
 
@@ -33,7 +34,7 @@ def model_failures() -> tuple[type[Exception], ...]:
 
 def model_error(settings: Settings, error: Exception) -> ModelError:
     """The sentence."""
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     status = next((status for cause in causes if (status := _status(cause))), None)
     said = _said(causes)
     for secret in _secrets(settings):
@@ -79,14 +80,6 @@ def _said(causes: list[BaseException]) -> str:
 def _status(error: BaseException) -> int | None:
     found = getattr(error, "status_code", None) or getattr(error, "code", None)
     return found if isinstance(found, int) and 400 <= found < 600 else None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _secrets(settings: Settings) -> Iterator[str]:

@@ -42,33 +42,27 @@ _NO_KEY: Final = "none"  # Ollama, vLLM and the like take any
 _RETRIES: Final = 2
 
 
-def require_agent() -> None:
-    """Check that the agent's libraries are there.
-
-    Raises:
-        ConfigurationError: says what to install.
-    """
-    if not all(find_spec(package) for package in ("langchain", "fastmcp")):
-        raise ConfigurationError(
-            "`ask` and `chat` need LangChain: install it with pip install 'gatehouse-client[agent]'."
-        )
-
-
 def chat_model(settings: Settings) -> BaseChatModel:
     """The chat model.
 
     Raises:
         ConfigurationError: names the variable to set or the package to install.
     """
-    require_agent()
+    if not all(find_spec(package) for package in ("langchain", "fastmcp")):
+        raise ConfigurationError(
+            "`ask` and `chat` need LangChain: install it with pip install 'gatehouse-client[agent]'."
+        )
     if settings.model == OFFLINE:
         from .offline_model import OfflineModel
 
         return OfflineModel()
     provider = _provider(settings)
     options = _options(settings, provider)
-    if provider in EXTRAS:
-        _require_extra(settings.model, *EXTRAS[provider])
+    package, extra = EXTRAS.get(provider, (None, None))
+    if package and find_spec(package) is None:
+        raise ConfigurationError(
+            f"MODEL={settings.model} needs a package: install it with pip install 'gatehouse-client[{extra}]'."
+        )
     from langchain.chat_models import init_chat_model
 
     try:
@@ -120,13 +114,6 @@ def _required(settings: Settings, key: SecretStr | None) -> SecretStr:
 def _missing_key(model: str, variable: str) -> ConfigurationError:
     also = {"GEMINI_API_KEY": " (or GOOGLE_API_KEY)", "OPENAI_API_KEY": " (or OPENAI_BASE_URL to a server without)"}
     return ConfigurationError(f"MODEL={model} needs a key: set {variable}{also.get(variable, '')}.")
-
-
-def _require_extra(model: str, package: str, extra: str) -> None:
-    if find_spec(package) is None:
-        raise ConfigurationError(
-            f"MODEL={model} needs a package: install it with pip install 'gatehouse-client[{extra}]'."
-        )
 
 
 def _take_environment(model: str, variable: str | None) -> None:

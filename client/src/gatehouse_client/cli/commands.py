@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from ..account import expects_paste
 from ..agent.conversation import open_conversation
 from ..errors import UsageError, foreign
-from ..identity import described, local, settings_for
-from ..mcp.arguments import parse_arguments
+from ..identity import local_time, settings_for, sign_in_as_json
 from ..mcp.elicitation import Elicitation
 from ..mcp.permissions import needed_by
-from ..mcp.schema import call_form
+from ..mcp.schema import call_form, parse_arguments
 from ..mcp.session import Connection, connect, text_of
 from ..terminal.output import Terminal
 from .completion import remember
@@ -25,12 +24,12 @@ async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
         async with connection.session():
             grant = connection.auth.grant
     if terminal.as_json:
-        terminal.result_json(described(connection.url, grant))
+        terminal.result_json(sign_in_as_json(connection.url, grant))
     elif grant is None:
         terminal.result(f"{connection.url} does not require a sign-in.")
     else:
         person = f" as {grant.person}" if grant.person else ""
-        until = f" (access until {local(grant.expires_at)})" if grant.expires_at else ""
+        until = f" (access until {local_time(grant.expires_at)})" if grant.expires_at else ""
         terminal.result(f"Signed in to {connection.url}{person}{until}.")
 
 

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from ..causes.catalogue import advice_on
 from ..errors import GatehouseError, ToolError, UnreachableError, foreign
-from ..signin.http_outcome import Witness, witnessing
+from ..signin.http_outcome import HttpOutcome, recording_outcome
 
 
 @contextmanager
-def surfacing(url: str) -> Generator[Witness]:
+def explaining_errors(url: str) -> Generator[HttpOutcome]:
     """Replace what the SDK and its task groups raise by the error that explains it."""
-    with witnessing() as witness:
+    with recording_outcome() as witness:
         try:
             yield witness
         except (ExceptionGroup, MCPError, httpx2.HTTPError, RuntimeError, ValidationError) as error:
@@ -27,8 +27,8 @@ def surfacing(url: str) -> Generator[Witness]:
             raise reason from error
 
 
-def _reason(error: BaseException, witness: Witness, url: str) -> GatehouseError | None:
-    causes = list(_causes(error))
+def _reason(error: BaseException, witness: HttpOutcome, url: str) -> GatehouseError | None:
+    causes = list(causes_of(error))
     ours = next((cause for cause in causes if isinstance(cause, GatehouseError)), witness.error)
     if ours is not None:
         return ours
@@ -47,7 +47,7 @@ def _reason(error: BaseException, witness: Witness, url: str) -> GatehouseError 
     return None
 
 
-def _refused(error: MCPError, witness: Witness, url: str) -> GatehouseError:
+def _refused(error: MCPError, witness: HttpOutcome, url: str) -> GatehouseError:
     message = foreign(error.message)
     if witness.status is not None and (witness.status >= 500 or witness.status == 429):
         return UnreachableError(f"{url} cannot serve now: it answered {witness.status} ({message}).")
@@ -59,10 +59,11 @@ def _refused(error: MCPError, witness: Witness, url: str) -> GatehouseError:
     return ToolError(f"The server refused the call: {message}{status}.")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The error, the errors of its group, and what caused each of them."""
     yield error
     for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
-        yield from _causes(inner)
+        yield from causes_of(inner)
     cause = error.__cause__ or error.__context__
     if cause is not None:
-        yield from _causes(cause)
+        yield from causes_of(cause)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any, Final
 import httpx2
 import mcp_types as types
 from mcp.client import Client
-from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
@@ -25,14 +24,14 @@ from ..signin.flows.flow import Say
 from ..signin.http.network import authorities
 from ..signin.http.trace import Trace
 from ..signin.http_outcome import watch
-from .explain import surfacing
+from .explain import explaining_errors
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
 _CONNECT_TIMEOUT: Final = 30.0  # seconds
 _MAX_PAGES: Final = 100
 
 
-Answer = Callable[[types.ElicitRequestParams], Awaitable[types.ElicitResult]]
+Answer = Callable[[types.ElicitRequestParams], Coroutine[Any, Any, types.ElicitResult]]
 """Answers what a server asks during a call."""
 
 
@@ -87,14 +86,14 @@ class Connection:
         Raises:
             GatehouseError: from here and from the body, in place of what the SDK raises.
         """
-        with surfacing(self.url):
+        with explaining_errors(self.url):
             async with self.http_client() as http:
                 client = Client(
                     streamable_http_client(self.url, http_client=http),
                     mode=self.mode,
                     prior_discover=self.discovered,
                     client_info=CLIENT_INFO,
-                    elicitation_callback=_callback(answer) if answer else None,
+                    elicitation_callback=(lambda _, params: answer(params)) if answer else None,
                     cache=None,
                 )
                 async with client:
@@ -152,7 +151,7 @@ async def connect(settings: Settings, say: Say, trace: Trace, *, force: bool = F
     """
     auth = Account.from_settings(settings, say, trace).auth(ignore_stored=force)
     connection = Connection(settings.mcp_public_url, auth, trace, settings.mcp_timeout, settings.auth0_ca_file)
-    with surfacing(connection.url) as witness:
+    with explaining_errors(connection.url) as witness:
         async with connection.http_client() as http:
             response = await http.post(connection.url, json=_DISCOVER, headers=_DISCOVER_HEADERS)
         if witness.error is not None:
@@ -179,14 +178,6 @@ _DISCOVER_HEADERS: Final = {
     MCP_PROTOCOL_VERSION_HEADER: LATEST_MODERN_VERSION,
     MCP_METHOD_HEADER: "server/discover",
 }
-
-
-def _callback(answer: Answer) -> ElicitationFnT:
-    async def callback(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
-        del context
-        return await answer(params)
-
-    return callback
 
 
 def _discovered(response: httpx2.Response) -> types.DiscoverResult | None:

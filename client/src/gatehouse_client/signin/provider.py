@@ -8,13 +8,18 @@ from typing import Final
 
 from ..errors import TokenRefused
 from ..storage.grant import Grant
-from .flows.flow import SignInTask, SignInWay
+from .flows.flow import SignInFlow, SignInTask
 from .http.fetch import Fetcher
 from .protocol.challenge import Challenge
 from .protocol.client import OAuthClient
-from .protocol.discovery import AuthorizationServer, choose_issuer, discover_issuer, discover_resource
+from .protocol.discovery import (
+    AuthorizationServer,
+    ProtectedResource,
+    choose_issuer,
+    discover_issuer,
+    discover_resource,
+)
 from .protocol.registration import Registration
-from .protocol.scope import select_scope
 from .protocol.tokens import INVALID_GRANT, TokenEndpoint, TokenResponse
 
 _UNKNOWN_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
@@ -49,7 +54,7 @@ class Provider:
         self,
         options: SignInOptions,
         fetch: Fetcher,
-        way: SignInWay,
+        way: SignInFlow,
         registration: Registration,
         clock: Callable[[], float],
     ) -> None:
@@ -84,7 +89,7 @@ class Provider:
                 browser.
 
         Raises:
-            SignInError, UnreachableError, ConfigurationError: from discovery, and as `SignInWay.sign_in`.
+            SignInError, UnreachableError, ConfigurationError: from discovery, and as `SignInFlow.sign_in`.
         """
         options, grant_types = self._options, self._way.grant_types
         resource = await discover_resource(self._fetch, options.server, challenge)
@@ -147,3 +152,24 @@ class Provider:
 
     def _expiry(self, token: TokenResponse) -> float | None:
         return None if token.expires_in is None else self._clock() + token.expires_in
+
+
+def select_scope(
+    challenge: Challenge | None,
+    resource: ProtectedResource,
+    server: AuthorizationServer,
+    *,
+    held: Iterable[str] = (),
+    configured: Iterable[str] = (),
+    offline: bool = True,
+) -> str | None:
+    """The scope to ask for (MCP authorization, "Scope selection strategy" and "Step-up authorization flow").
+
+    It has the scopes that are held already; those of the challenge, else those of the server's metadata; those of the
+    configuration; and `offline_access` if the authorization server lists it and a refresh token is useful. `openid`
+    comes only from the challenge or the configuration: with it Auth0 issues the token also for `/userinfo`.
+    """
+    listed = [scope for scope in resource.scopes_supported or () if scope != "openid"]
+    wanted = (challenge.scopes if challenge else None) or listed
+    renewable = ["offline_access"] if offline and "offline_access" in (server.scopes_supported or ()) else []
+    return " ".join(dict.fromkeys([*held, *wanted, *configured, *renewable])) or None

@@ -1,4 +1,4 @@
-"""The console: the tenant's own page, at its root, for people who want to see what it is and what happened."""
+"""The console: a page at the tenant's root that shows its configuration and its activity."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..pages import Page, render
 from ..pages.languages import language_of
+from ..pages.models import Page
 from ..pages.policy import content_security_policy
+from ..pages.rendering import render
 from ..web.request import idp_of, issuer_of
 from ..web.sender import is_for_this_tenant
-from .access import ConsoleAccess, is_asked_by_a_person
+from .access import ConsoleAccess, is_from_user
 from .activity import Activity, activity, revision
 from .overview import Overview, overview
 
@@ -31,7 +32,7 @@ DOCUMENTS = (
 
 @dataclass(frozen=True)
 class ConsolePage(Page):
-    """`activity` is None where it may not be shown, `overview` where the console is off."""
+    """`activity` is None if access to it is refused. `overview` is None if the console is off."""
 
     issuer: str
     documents: tuple[str, ...]
@@ -41,13 +42,13 @@ class ConsolePage(Page):
 
     @property
     def policy(self) -> str:
-        watches = self.activity is not None
-        return content_security_policy(form_action="'none'", scripts=watches, fetches=watches)
+        updates = self.activity is not None
+        return content_security_policy(form_action="'none'", scripts=updates, fetches=updates)
 
 
 @dataclass(frozen=True)
 class ActivityPage(Page):
-    """The part of the console that changes by itself."""
+    """The part of the console that its script updates."""
 
     activity: Activity
     template: ClassVar[str] = "_activity.html"
@@ -55,7 +56,7 @@ class ActivityPage(Page):
 
 @dataclass(frozen=True)
 class RefusedPage(Page):
-    """Nothing is shown, and `reason` says why."""
+    """The page of a refused request."""
 
     reason: Literal["wrong_name", "other_site"]
     issuer: str
@@ -87,7 +88,7 @@ def _home(access: ConsoleAccess) -> Endpoint:
 
 def _activity(access: ConsoleAccess) -> Endpoint:
     async def show_activity(request: Request) -> Response:
-        """What the console's script asks for: 204 while nothing has changed."""
+        """The answer to the console's script. It is 204 if there is no change."""
         if refusal := _refusal(request):
             return refusal
         if not access.shows_activity(request):
@@ -103,6 +104,6 @@ def _activity(access: ConsoleAccess) -> Endpoint:
 def _refusal(request: Request) -> Response | None:
     if not is_for_this_tenant(request):
         return render(request, RefusedPage("wrong_name", issuer_of(request)), status=421)
-    if not is_asked_by_a_person(request):
+    if not is_from_user(request):
         return render(request, RefusedPage("other_site", issuer_of(request)), status=403)
     return None

@@ -1,12 +1,12 @@
-"""Who may see what on the console.
+"""Access to the console.
 
-It is read-only, and shows nothing that a script could steal: passwords only as offline.yaml publishes them, of codes,
-tokens and secrets only what tells two of them apart. Even so nobody but the person at this machine should read along:
+The console is read-only. It shows only passwords that offline.yaml publishes, and digests of codes, tokens and secrets.
+Access is limited all the same:
 
-- A request must be for the tenant's own name, so that no other name can be made to point here (DNS rebinding).
-- A browser must have been sent by a person or by the console's own script, never by another site's script or frame.
-- What happens (log, sign-ins) is shown to this machine only, unless MOCK_IDP_CONSOLE=on: the container's own network
-  counts as another machine. Where the control API asks for a token, what the journal holds is behind that token.
+- The Host of a request must be the tenant's own name. This prevents DNS rebinding.
+- A request must come from the user or from the console's own script, not from a script or a frame of another site.
+- Only this machine sees the activity (log, sign-ins), unless MOCK_IDP_CONSOLE=on. Another container is another machine.
+  If the control API needs a token, the console hides the activity, because the control API has the same data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Mode = Literal["auto", "on", "off"]
 
 @dataclass(frozen=True)
 class ConsoleAccess:
-    """`needs_token` says that the control API asks for one."""
+    """`needs_token` means that the control API needs a token."""
 
     mode: Mode = "auto"
     needs_token: bool = False
@@ -34,8 +34,8 @@ class ConsoleAccess:
         return not self.needs_token and is_from_this_machine(request)
 
 
-def is_asked_by_a_person(request: Request) -> bool:
-    """Whether another site's script or frame cannot have made the request (Fetch Metadata)."""
+def is_from_user(request: Request) -> bool:
+    """Whether the request cannot come from a script or a frame of another site (Fetch Metadata)."""
     headers = request.headers
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return headers.get("origin") in (None, f"{request.url.scheme}://{headers.get('host', '')}")

@@ -1,8 +1,9 @@
-"""What happened lately, ready to be shown: the last sign-ins, the tenant's log, the requests."""
+"""The latest sign-ins, log events and requests, as the console shows them."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,42 +18,39 @@ from .refusals import case_of
 from .signins import SignIn, answered, gives_tokens, sent_parameters, sign_ins
 from .steps import Step, steps
 
-MOST_SIGN_INS = 5
-MOST_EVENTS = 50
-MOST_REQUESTS = 50
-MOST_VALUES = 24
-LONGEST = 300
-# Explanations of what is no failure.
-PATIENCE = ("device_waiting", "device_too_fast")
+MAX_SIGN_INS = 5
+MAX_EVENTS = 50
+MAX_REQUESTS = 50
+MAX_VALUES = 24
+MAX_LENGTH = 300
+# Explanations of answers that are no failures.
+WAITING = ("device_waiting", "device_too_fast")
 
 State = Literal["worked", "surprising", "failed", "waiting"]
 
 
-@dataclass(frozen=True)
-class Token:
-    """A JWT without its signature."""
-
-    name: str
-    header: tuple[tuple[str, str], ...]
-    claims: tuple[tuple[str, str], ...]
+Rows = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class StepView:
-    """`location` is the redirect that came back, `goes_to` the same without its parameters."""
+    """`location` is the redirect in the answer. `goes_to` is the same without its parameters.
+
+    `tokens` has, by name, the header and the claims of each JWT.
+    """
 
     step: Step
-    parameters: tuple[tuple[str, str], ...]
+    parameters: Rows
     location: str
     goes_to: str
-    answer: tuple[tuple[str, str], ...]
-    tokens: tuple[Token, ...]
+    answer: Rows
+    tokens: dict[str, Rows]
     explanation: Explanation | None
 
 
 @dataclass(frozen=True)
 class SignInView:
-    """`error` is what the protocol calls the failure; `key` stays while the sign-in is shown."""
+    """`error` is the error text of the protocol. `key` does not change while the sign-in is shown."""
 
     key: int
     kind: str
@@ -66,7 +64,7 @@ class SignInView:
 
 @dataclass(frozen=True)
 class Activity:
-    """`revision` changes whenever anything in here does."""
+    """`revision` changes with every change of the other members."""
 
     revision: str
     sign_ins: list[SignInView]
@@ -75,14 +73,14 @@ class Activity:
 
 
 def activity(idp: Idp, language: str) -> Activity:
-    """Newest first."""
+    """The activity, newest first."""
     entries = list(idp.journal.entries)
-    latest = list(reversed(sign_ins(entries)))[:MOST_SIGN_INS]
+    latest = list(reversed(sign_ins(entries)))[:MAX_SIGN_INS]
     return Activity(
         revision(idp),
         [_sign_in(idp, one, language) for one in latest],
-        list(reversed(idp.log.events))[:MOST_EVENTS],
-        [(clock_time(entry.time), entry) for entry in reversed(entries)][:MOST_REQUESTS],
+        list(reversed(idp.log.events))[:MAX_EVENTS],
+        [(clock_time(entry.time), entry) for entry in reversed(entries)][:MAX_REQUESTS],
     )
 
 
@@ -93,17 +91,17 @@ def revision(idp: Idp) -> str:
 
 
 def clock_time(moment: float) -> str:
-    """By the tenant's clock, in UTC."""
+    """The time of day in UTC."""
     return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S")
 
 
 def _sign_in(idp: Idp, sign_in: SignIn, language: str) -> SignInView:
     views = tuple(_step(idp, step, language) for step in steps(sign_in.entries))
     problem = _problem(views)
-    client = next((entry.client for entry in sign_in.entries if entry.client), None) or ""
+    client = sign_in.client or ""
     known = idp.tenant.clients.get(client)
     return SignInView(
-        key=sign_in.key,
+        key=sign_in.entries[0].entry_id,
         kind=sign_in.kind,
         state=_state(sign_in, problem),
         time=clock_time(sign_in.entries[0].time),
@@ -115,8 +113,8 @@ def _sign_in(idp: Idp, sign_in: SignIn, language: str) -> SignInView:
 
 
 def _problem(views: Iterable[StepView]) -> StepView | None:
-    """The last step that did not go well; asking again after a wrong password is part of signing in."""
-    found = [view for view in views if view.explanation and view.explanation.code not in PATIENCE]
+    """The last step that failed. A device that waits has not failed."""
+    found = [view for view in views if view.explanation and view.explanation.code not in WAITING]
     return found[-1] if found else None
 
 
@@ -124,17 +122,15 @@ def _state(sign_in: SignIn, problem: StepView | None) -> State:
     if problem is None:
         return "worked" if sign_in.has_tokens else "waiting"
     entry = problem.step.entry
-    if entry is not None and gives_tokens(entry):
-        return "surprising"
-    return "failed"
+    return "surprising" if entry is not None and gives_tokens(entry) else "failed"
 
 
 def _error(problem: StepView | None) -> str:
     entry = problem.step.entry if problem else None
     if entry is None:
         return ""
-    said = {**answered(entry), **(entry.outcome or {})}
-    return _shortened(str(said.get("error_description") or said.get("error") or ""))
+    answer = {**answered(entry), **(entry.outcome or {})}
+    return _shortened(str(answer.get("error_description") or answer.get("error") or ""))
 
 
 def _user(idp: Idp, sign_in: SignIn) -> str:
@@ -150,35 +146,29 @@ def _user(idp: Idp, sign_in: SignIn) -> str:
 
 def _step(idp: Idp, step: Step, language: str) -> StepView:
     entry = step.entry
-    parameters = tuple((_shortened(name), _shortened(value)) for name, value in step.parameters[:MOST_VALUES])
+    parameters = tuple((_shortened(name), _shortened(value)) for name, value in step.parameters[:MAX_VALUES])
     if entry is None:
-        return StepView(step, parameters, "", "", (), (), None)
+        return StepView(step, parameters, "", "", (), {}, None)
     case = case_of(idp.tenant, entry)
     return StepView(
         step,
         parameters,
         _shortened(unquote(entry.location or "")),
-        _shortened(_without_parameters(entry.location or "")),
+        _shortened(re.split("[?#]", entry.location or "")[0]),
         tuple(_values(answered(entry))),
-        tuple(_token(name, token) for name, token in entry.tokens.items()),
+        {
+            _shortened(name): (*_values(token.get("header")), *_values(token.get("claims")))
+            for name, token in entry.tokens.items()
+        },
         explain(case, language) if case else None,
     )
 
 
-def _without_parameters(location: str) -> str:
-    return location.partition("?")[0].partition("#")[0]
-
-
-def _token(name: str, token: Mapping[str, Any]) -> Token:
-    header, claims = token.get("header") or {}, token.get("claims") or {}
-    return Token(_shortened(name), tuple(_values(header)), tuple(_values(claims)))
-
-
-def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in list(document.items())[:MOST_VALUES]:
+def _values(document: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    for name, value in list((document or {}).items())[:MAX_VALUES]:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield _shortened(str(name)), _shortened(text)
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"

@@ -1,16 +1,15 @@
-"""What the tenant is made of, with the keys under which tenant.yaml has it."""
+"""The tenant's configuration as the console shows it, with its keys in tenant.yaml."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..pages import SeededUser
-from ..pages.seeded import seeded_users
+from ..pages.models import PublishedUser, published_users
 from ..state.idp import Idp
-from ..tenant.model import Api, Client, Connection, Tenant, TenantSettings
+from ..tenant.model import Api, Client, Tenant, TenantSettings
 
-MOST = 50
-# By the name in TenantSettings: where tenant.yaml has it, if not directly under `tenant`.
+MAX_SHOWN = 50
+# By name in TenantSettings: the parent key in tenant.yaml, if it is not `tenant` itself.
 NESTED = {
     "use_scope_descriptions_for_consent": "flags.",
     "revoke_refresh_token_grant": "flags.",
@@ -21,7 +20,7 @@ NESTED = {
 
 @dataclass(frozen=True)
 class Setting:
-    """`name` is that of its text (`setting.<name>`); `changed` says that it is not Auth0's default."""
+    """`setting.<name>` is the key of its text. `changed` means that the value is not Auth0's default."""
 
     name: str
     key: str
@@ -31,7 +30,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class UserView:
-    """`password` only where offline.yaml publishes it."""
+    """`password` is empty if offline.yaml does not publish it."""
 
     email: str
     user_id: str
@@ -55,7 +54,7 @@ class ClientView:
 
 @dataclass(frozen=True)
 class Check:
-    """Something that a client which registers itself needs; `key` is where tenant.yaml has it."""
+    """A requirement of clients that register themselves. `key` is its key in tenant.yaml."""
 
     name: str
     passed: bool
@@ -64,7 +63,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Overview:
-    """At most MOST of each; the counts say how many there are."""
+    """Each list has at most MAX_SHOWN entries. The counts are the full numbers."""
 
     users: list[UserView]
     user_count: int
@@ -78,29 +77,28 @@ class Overview:
 
 def overview(idp: Idp) -> Overview:
     tenant = idp.tenant
-    published = {user.email: user for user in seeded_users(idp)}
+    published = {user.email: user for user in published_users(idp)}
     clients = list(tenant.clients.values())
     return Overview(
-        users=[_user(tenant, user_id, published) for user_id in list(tenant.users)[:MOST]],
+        users=[_user(tenant, user_id, published) for user_id in list(tenant.users)[:MAX_SHOWN]],
         user_count=len(tenant.users),
-        apis=[ApiView(api, _has_default_grant(tenant, api)) for api in list(tenant.apis.values())[:MOST]],
-        clients=[_client(tenant, client) for client in clients[:MOST]],
+        apis=[ApiView(api, _has_default_grant(tenant, api)) for api in list(tenant.apis.values())[:MAX_SHOWN]],
+        clients=[_client(tenant, client) for client in clients[:MAX_SHOWN]],
         client_count=len(clients),
-        connections=[(one.name, one.domain_level, tuple(sorted(one.enabled_clients))) for one in _connections(tenant)],
+        connections=[
+            (one.name, one.domain_level, tuple(sorted(one.enabled_clients)))
+            for one in list(tenant.connections.values())[:MAX_SHOWN]
+        ],
         settings=_settings(tenant.settings),
         checks=_checks(tenant),
     )
 
 
-def _connections(tenant: Tenant) -> list[Connection]:
-    return list(tenant.connections.values())[:MOST]
-
-
-def _user(tenant: Tenant, user_id: str, published: dict[str, SeededUser]) -> UserView:
+def _user(tenant: Tenant, user_id: str, published: dict[str, PublishedUser]) -> UserView:
     user = tenant.users[user_id]
-    seeded = published.get(user.email)
+    password = published[user.email].password if user.email in published else ""
     held = [permission for api in tenant.apis.values() for permission in tenant.permissions(user, api)]
-    return UserView(user.email, user_id, seeded.password if seeded else "", ", ".join(user.roles), tuple(held))
+    return UserView(user.email, user_id, password, ", ".join(user.roles), tuple(held))
 
 
 def _client(tenant: Tenant, client: Client) -> ClientView:

@@ -1,4 +1,4 @@
-"""Why a step of a sign-in failed, or worked and yet gave less than people expect: the case of its explanation."""
+"""The explanations of failed requests, and of successful requests that granted less than expected."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ Describe = Callable[[Tenant, Entry, re.Match[str]], Case]
 
 
 def case_of(tenant: Tenant, entry: Entry) -> Case | None:
-    """What there is to explain about a request and its answer; None where it went as it should."""
+    """The case that explains a request and its answer. None if there is nothing to explain."""
     outcome = entry.outcome or {}
     if "explanation" in outcome:
         return Case(outcome["explanation"], **outcome.get("facts", {}))
     if entry.path == "/oauth/token" and gives_tokens(entry):
-        return _surprise(tenant, entry)
+        return _token_case(tenant, entry)
     answer = answered(entry)
-    said = f"{answer.get('error', '')}: {answer.get('error_description', '')}"
     if "error" not in answer:
         return None
-    for pattern, describe in ANSWERS:
-        if match := pattern.match(said):
+    text = f"{answer['error']}: {answer.get('error_description', '')}"
+    for pattern, describe in CASES:
+        if match := re.match(pattern, text):
             return describe(tenant, entry, match)
     return None
 
 
-def _surprise(tenant: Tenant, entry: Entry) -> Case | None:
-    """Tokens that were issued as asked and will be refused all the same."""
+def _token_case(tenant: Tenant, entry: Entry) -> Case | None:
+    """The case of issued tokens that an API will refuse."""
     if "access_token" not in entry.tokens:
         ignored = tenant.settings.resource_parameter_profile == "audience"
         return Case("opaque_token_profile" if ignored else "opaque_token")
@@ -40,10 +40,10 @@ def _surprise(tenant: Tenant, entry: Entry) -> Case | None:
     if header.get("alg") == "HS256":
         return Case("hs256_token", api=_audience(entry))
     api = tenant.apis.get(_audience(entry))
-    return _powerless(tenant, entry, api) if api is not None else None
+    return _permission_case(tenant, entry, api) if api is not None else None
 
 
-def _powerless(tenant: Tenant, entry: Entry, api: Api) -> Case | None:
+def _permission_case(tenant: Tenant, entry: Entry, api: Api) -> Case | None:
     claims = entry.tokens["access_token"].get("claims") or {}
     granted = str(answered(entry).get("scope", "")).split()
     if not api.scopes or claims.get("permissions") or any(scope in api.scopes for scope in granted):
@@ -68,8 +68,9 @@ def _name(tenant: Tenant, entry: Entry) -> str:
     return client.name if client else entry.client or ""
 
 
-def _plain(code: str) -> Describe:
-    return lambda tenant, entry, match: Case(code, client=_name(tenant, entry))
+def _case(code: str, fact: str | None = None) -> Describe:
+    """A case with the client's name. `fact` is the name of the pattern's first group."""
+    return lambda tenant, entry, match: Case(code, client=_name(tenant, entry), **({fact: match[1]} if fact else {}))
 
 
 def _client_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
@@ -85,47 +86,42 @@ def _grant_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
     return Case("grant_type_not_allowed", client=_name(tenant, entry), grant=match[1], allowed=allowed)
 
 
-def _machine_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
-    api = tenant.apis.get(match[1])
-    name, scopes = (api.name, tuple(api.scopes)) if api else (match[1], ())
-    return Case("machine_no_grant", client=_name(tenant, entry), api=match[1], api_name=name, scopes=scopes)
-
-
 def _user_refused(tenant: Tenant, entry: Entry, match: re.Match[str]) -> Case:
-    client, api = _client(tenant, entry), tenant.apis.get(match[1])
-    code = "no_client_grant_third_party" if client is not None and client.strict else "no_client_grant"
-    name, scopes = (api.name, tuple(api.scopes)) if api else (match[1], ())
-    return Case(code, client=_name(tenant, entry), api=match[1], api_name=name, scopes=scopes)
+    client = _client(tenant, entry)
+    return _no_client_grant(
+        tenant, entry, match[1], "no_client_grant_third_party" if client and client.strict else "no_client_grant"
+    )
 
 
-def _stated(code: str, fact: str) -> Describe:
-    return lambda tenant, entry, match: Case(code, client=_name(tenant, entry), **{fact: match[1]})
+def _no_client_grant(tenant: Tenant, entry: Entry, identifier: str, code: str) -> Case:
+    api = tenant.apis.get(identifier)
+    name, scopes = (api.name, tuple(api.scopes)) if api else (identifier, ())
+    return Case(code, client=_name(tenant, entry), api=identifier, api_name=name, scopes=scopes)
 
 
-def _answers() -> list[tuple[re.Pattern[str], Describe]]:
-    found: list[tuple[str, Describe]] = [
-        (r"invalid_grant: Invalid authorization code", _plain("code_refused")),
-        (r"invalid_grant: Failed to verify code verifier", _plain("verifier_refused")),
-        (r"invalid_grant: Unknown or invalid refresh token", _plain("refresh_refused")),
-        (r"(?:access_denied: Unauthorized|invalid_client: )", _client_refused),
-        (r"[a-z_]+: Grant type '([^']+)' not allowed", _grant_refused),
-        (r'[a-z_]+: Client is not authorized to access resource server "([^"]+)"', _user_refused),
-        (r'[a-z_]+: Client is not authorized to access "([^"]+)"', _machine_refused),
-        (r"[a-z_]+: Service not found: (.+)", lambda tenant, entry, match: not_found_case(tenant, match[1])),
-        (r"access_denied: Non-global clients", _plain("machine_no_audience")),
-        (r"access_denied: Client has not been granted scopes: (.+)", _stated("machine_scope_refused", "sent")),
-        (r"access_denied: User cancelled", _plain("consent_declined")),
-        (r"authorization_pending: ", _plain("device_waiting")),
-        (r"slow_down: ", _plain("device_too_fast")),
-        (r"expired_token: ", _plain("device_code_expired")),
-        (r"[a-z_]+: Dynamic client registration is not enabled", _plain("registration_off")),
-        (r"(?:invalid_redirect_uri|invalid_client_metadata): (.+)", _stated("registration_refused", "problem")),
-        (r"invalid_token: ", _plain("userinfo_refused")),
-        (r"unsupported_grant_type: (?:Unsupported grant type: )?(.*)", _stated("grant_type_unknown", "sent")),
-        (r"invalid_request: Missing required parameter: (.+)", _stated("parameter_missing", "parameter")),
-        (r"invalid_request: Parameter sent more than once: (.+)", _stated("parameter_repeated", "parameter")),
-    ]
-    return [(re.compile(pattern), describe) for pattern, describe in found]
-
-
-ANSWERS = _answers()
+# By the beginning of `error: error_description`. The first match counts.
+CASES: list[tuple[str, Describe]] = [
+    (r"invalid_grant: Invalid authorization code", _case("code_refused")),
+    (r"invalid_grant: Failed to verify code verifier", _case("verifier_refused")),
+    (r"invalid_grant: Unknown or invalid refresh token", _case("refresh_refused")),
+    (r"(?:access_denied: Unauthorized|invalid_client: )", _client_refused),
+    (r"[a-z_]+: Grant type '([^']+)' not allowed", _grant_refused),
+    (r'[a-z_]+: Client is not authorized to access resource server "([^"]+)"', _user_refused),
+    (
+        r'[a-z_]+: Client is not authorized to access "([^"]+)"',
+        lambda tenant, entry, match: _no_client_grant(tenant, entry, match[1], "machine_no_grant"),
+    ),
+    (r"[a-z_]+: Service not found: (.+)", lambda tenant, entry, match: not_found_case(tenant, match[1])),
+    (r"access_denied: Non-global clients", _case("machine_no_audience")),
+    (r"access_denied: Client has not been granted scopes: (.+)", _case("machine_scope_refused", "sent")),
+    (r"access_denied: User cancelled", _case("consent_declined")),
+    (r"authorization_pending: ", _case("device_waiting")),
+    (r"slow_down: ", _case("device_too_fast")),
+    (r"expired_token: ", _case("device_code_expired")),
+    (r"[a-z_]+: Dynamic client registration is not enabled", _case("registration_off")),
+    (r"(?:invalid_redirect_uri|invalid_client_metadata): (.+)", _case("registration_refused", "problem")),
+    (r"invalid_token: ", _case("userinfo_refused")),
+    (r"unsupported_grant_type: (?:Unsupported grant type: )?(.*)", _case("grant_type_unknown", "sent")),
+    (r"invalid_request: Missing required parameter: (.+)", _case("parameter_missing", "parameter")),
+    (r"invalid_request: Parameter sent more than once: (.+)", _case("parameter_repeated", "parameter")),
+]

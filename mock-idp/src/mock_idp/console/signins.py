@@ -1,7 +1,7 @@
-"""Which requests of the journal belong to one sign-in.
+"""Groups the requests of the journal by sign-in.
 
-They are tied together by what the journal keeps of secrets: the same code, token or transaction looks the same in every
-request. Discovery and key fetches carry nothing of the kind; they count to the sign-in next to them in time.
+Requests with the same code, token or transaction belong together. The journal has the same digest of it in each one.
+Requests for discovery documents and keys have no such value. They belong to the sign-in that is next in time.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from ..tenant.model import GRANT_DEVICE
 Kind = Literal["browser", "device", "machine", "exchange", "other"]
 DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 JWKS = "/.well-known/jwks.json"
+REGISTRATION = "/oidc/register"
 KINDS_BY_GRANT: dict[str, Kind] = {
     "client_credentials": "machine",
     "urn:ietf:params:oauth:grant-type:token-exchange": "exchange",
 }
-# How long before or after a sign-in a fetch of public documents still counts to it.
+# A request for a public document belongs to a sign-in that begins, or that ended, within this time.
 NEARBY_SECONDS = 120
 AFTERWARDS_SECONDS = 900
 
@@ -34,17 +35,13 @@ class SignIn:
     entries: list[Entry] = field(default_factory=list)
 
     @property
-    def key(self) -> int:
-        """Stable while the journal holds the first request."""
-        return self.entries[0].entry_id
-
-    @property
-    def last_time(self) -> float:
-        return self.entries[-1].time
-
-    @property
     def has_tokens(self) -> bool:
         return any(gives_tokens(entry) for entry in self.entries)
+
+    @property
+    def client(self) -> str | None:
+        """The client id."""
+        return next((entry.client for entry in self.entries if entry.client), None)
 
 
 def gives_tokens(entry: Entry) -> bool:
@@ -52,7 +49,7 @@ def gives_tokens(entry: Entry) -> bool:
 
 
 def location_parameters(entry: Entry) -> dict[str, str]:
-    """What the answer's redirect carries, in query or fragment."""
+    """The parameters of the answer's redirect, from its query or its fragment."""
     parts = urlsplit(entry.location or "")
     return dict(parse_qsl(parts.query or parts.fragment, keep_blank_values=True))
 
@@ -77,16 +74,18 @@ def sign_ins(entries: Iterable[Entry]) -> list[SignIn]:
 class _Grouping:
     def __init__(self) -> None:
         self.found: list[SignIn] = []
-        self._before: list[Entry] = []
-        self._by_mark: dict[str, SignIn] = {}
+        # Requests that belong to the next sign-in.
+        self._pending: list[Entry] = []
+        self._by_identifier: dict[str, SignIn] = {}
 
     def take(self, entry: Entry) -> None:
-        if entry.path in DISCOVERY:
-            self._before.append(entry)
+        registered = entry.path == REGISTRATION and answered(entry).get("client_id") is not None
+        if entry.path in DISCOVERY or registered:
+            self._pending.append(entry)
         elif entry.path == JWKS:
             self._take_key_fetch(entry)
-        elif entry.path == "/oidc/register":
-            self._take_registration(entry)
+        elif entry.path == REGISTRATION:
+            self._begin("other", entry)
         elif entry.path == "/authorize":
             self._begin("browser", entry)
         elif entry.path == "/oauth/device/code":
@@ -97,30 +96,21 @@ class _Grouping:
             self._take_other(entry)
 
     def _take_key_fetch(self, entry: Entry) -> None:
-        served = [one for one in self.found if one.has_tokens and entry.time - one.last_time < AFTERWARDS_SECONDS]
-        if served:
-            served[-1].entries.append(entry)
-        else:
-            self._before.append(entry)
-
-    def _take_registration(self, entry: Entry) -> None:
-        client_id = answered(entry).get("client_id")
-        if client_id is None:
-            self._begin("other", entry)
-        else:
-            self._before.append(entry)
+        served = (one for one in reversed(self.found) if one.has_tokens)
+        recent = (one.entries for one in served if entry.time - one.entries[-1].time < AFTERWARDS_SECONDS)
+        next(recent, self._pending).append(entry)
 
     def _take_token_request(self, entry: Entry) -> None:
         sent = sent_parameters(entry)
         grant = str(sent.get("grant_type", ""))
-        known = self._marked(entry) or self._waiting_for(grant, entry)
+        known = self._identified(entry) or self._waiting_for(grant, entry)
         if known is None or grant in KINDS_BY_GRANT:
             self._begin(KINDS_BY_GRANT.get(grant, "other"), entry)
         else:
             self._add(known, entry)
 
     def _take_other(self, entry: Entry) -> None:
-        found = self._marked(entry)
+        found = self._identified(entry)
         if found is None and entry.path == "/activate":
             found = next((one for one in reversed(self.found) if one.kind == "device" and not one.has_tokens), None)
         if found is None and entry.path in ("/userinfo", "/oauth/revoke"):
@@ -129,39 +119,30 @@ class _Grouping:
             self._add(found, entry)
 
     def _waiting_for(self, grant: str, entry: Entry) -> SignIn | None:
-        """The client's sign-in that has no tokens yet, for a code that went by in a page instead of a redirect."""
+        """The client's last sign-in without tokens. Its code was in a page, so it is not recorded."""
         if grant not in ("authorization_code", GRANT_DEVICE):
             return None
         kind = "device" if grant == GRANT_DEVICE else "browser"
         waiting = (one for one in reversed(self.found) if one.kind == kind and not one.has_tokens)
-        return next(
-            (one for one in waiting if one.entries[-1].client == entry.client or _client(one) == entry.client), None
-        )
+        return next((one for one in waiting if entry.client in (one.entries[-1].client, one.client)), None)
 
-    def _marked(self, entry: Entry) -> SignIn | None:
-        return next((self._by_mark[mark] for mark in _marks(entry) if mark in self._by_mark), None)
+    def _identified(self, entry: Entry) -> SignIn | None:
+        return next((self._by_identifier[name] for name in _identifiers(entry) if name in self._by_identifier), None)
 
     def _begin(self, kind: Kind, entry: Entry) -> None:
-        begun = SignIn(kind)
-        self.found.append(begun)
-        for before in self._before:
-            if entry.time - before.time < NEARBY_SECONDS:
-                begun.entries.append(before)
-        self._before.clear()
-        self._add(begun, entry)
+        sign_in = SignIn(kind, [before for before in self._pending if entry.time - before.time < NEARBY_SECONDS])
+        self.found.append(sign_in)
+        self._pending.clear()
+        self._add(sign_in, entry)
 
     def _add(self, sign_in: SignIn, entry: Entry) -> None:
         sign_in.entries.append(entry)
-        for mark in _marks(entry):
-            self._by_mark[mark] = sign_in
+        for name in _identifiers(entry):
+            self._by_identifier[name] = sign_in
 
 
-def _client(sign_in: SignIn) -> str | None:
-    return next((entry.client for entry in sign_in.entries if entry.client), None)
-
-
-def _marks(entry: Entry) -> list[str]:
-    """What ties this request to others: its transaction, and the codes and tokens that came or went with it."""
+def _identifiers(entry: Entry) -> list[str]:
+    """The values that identify the sign-in of a request: its transaction, and its codes and tokens."""
     sent, answer = sent_parameters(entry), answered(entry)
     values = [
         ("flow", entry.flow),

@@ -12,8 +12,7 @@ from ..tenant.model import GRANT_DEVICE
 from .signins import DISCOVERY, JWKS, answered, gives_tokens, location_parameters, sent_parameters
 
 Party = Literal["client", "browser", "tenant", "server"]
-MOST_STEPS = 60
-OWN_PAGES = ("/u/", "/authorize/", "/activate")
+MAX_STEPS = 60
 BROWSER_KINDS = {
     ("GET", "/u/login"): "login_page",
     ("GET", "/u/consent"): "consent_page",
@@ -38,9 +37,9 @@ GRANT_KINDS = {
 
 @dataclass(frozen=True)
 class Step:
-    """One message and its answer. `kind` names its texts (`step.<kind>`); `times` counts it where it was repeated.
+    """One message and its answer. `step.<kind>` is the key of its texts. `times` is the number of repetitions.
 
-    Without an entry it is a message that the tenant does not see, and knows of all the same.
+    A step without an entry is a message between other parties, which the tenant does not receive.
     """
 
     kind: str
@@ -50,29 +49,21 @@ class Step:
     parameters: tuple[tuple[str, str], ...] = ()
     times: int = 1
 
-    @property
-    def seen(self) -> bool:
-        return self.entry is not None
-
 
 def steps(entries: Iterable[Entry]) -> list[Step]:
     found: list[Step] = []
     for entry in entries:
         for step in _steps_of(entry):
             if step.kind == "jwks" and found and found[-1].kind == "discovery":
-                # Whoever wants the keys asks for their address first.
+                # A server that needs the keys requests their address first.
                 found[-1] = replace(found[-1], kind="discovery_by_server", sender="server")
             if found and _repeats(found[-1], step):
                 found[-1] = replace(step, times=found[-1].times + 1)
             else:
                 found.append(step)
-    if any(_gives_api_token(entry) for entry in entries_of(found)):
+    if any(step.entry and gives_tokens(step.entry) and "access_token" in step.entry.tokens for step in found):
         found.append(Step("call_api", "client", "server"))
-    return found[:MOST_STEPS]
-
-
-def entries_of(found: Iterable[Step]) -> Iterator[Entry]:
-    return (step.entry for step in found if step.entry is not None)
+    return found[:MAX_STEPS]
 
 
 def _steps_of(entry: Entry) -> Iterator[Step]:
@@ -109,12 +100,12 @@ def _browser_kind(entry: Entry) -> str:
 
 
 def _leaves_tenant(entry: Entry) -> bool:
-    """Whether the answer sends the browser to a callback. The tenant's own pages are named by path alone."""
-    return bool(entry.location) and bool(urlsplit(entry.location or "").scheme)
+    """Whether the answer redirects the browser to a callback. A redirect to the tenant's own pages has only a path."""
+    return bool(urlsplit(entry.location or "").scheme)
 
 
 def _shown_parameters(entry: Entry) -> Iterator[tuple[str, str]]:
-    """Those of the query and of the body; what stands in both is shown once."""
+    """The parameters of the query and of the body, without repetitions."""
     yield from entry.query
     body = entry.parameters if isinstance(entry.parameters, dict) else {}
     pairs = ((str(name), _as_text(value)) for name, value in body.items())
@@ -128,7 +119,7 @@ def _as_text(value: Any) -> str:  # noqa: ANN401 - a JSON value
 
 
 def _repeats(before: Step, step: Step) -> bool:
-    """The same document fetched again; a device that asks again and again whether its user is done."""
+    """Whether a step repeats the one before: the same document again, or a device that polls."""
     if before.entry is None or step.entry is None or before.kind != step.kind:
         return False
     if step.kind in ("discovery", "jwks"):
@@ -136,7 +127,3 @@ def _repeats(before: Step, step: Step) -> bool:
     if step.kind != "token_device":
         return False
     return answered(before.entry).get("error") == answered(step.entry).get("error") is not None
-
-
-def _gives_api_token(entry: Entry) -> bool:
-    return gives_tokens(entry) and "access_token" in entry.tokens

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ..errors import AuthorizationError, ClientAuthenticationFailed, InvalidRequest, OAuthError, Refusal
-from ..pages import ErrorPage, render
+from ..pages.models import ErrorPage
+from ..pages.rendering import render
 from ..state.idp import Idp
 from ..web.request import NO_STORE, idp_of
 

@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
-from ..pages import ActivatePage, render
 from ..pages.languages import ask_for
+from ..pages.models import ActivatePage
+from ..pages.rendering import render
 from ..state.idp import Idp
 from ..state.store import POLLING_INTERVAL, AuthorizationRequest, DeviceAuthorization
 from ..tenant.model import GRANT_DEVICE, Client

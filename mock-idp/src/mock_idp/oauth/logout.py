@@ -13,7 +13,8 @@ from starlette.responses import Response
 from ..errors import PageError
 from ..explanations import Case
 from ..formats.jwt import verified_claims
-from ..pages import LogoutPage, MessagePage, render
+from ..pages.models import LogoutPage, MessagePage
+from ..pages.rendering import render
 from ..state.idp import Idp
 from ..state.store import LogoutRequest
 from ..tenant.model import Client

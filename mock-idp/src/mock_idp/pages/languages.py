@@ -1,4 +1,4 @@
-"""Which of the pages' languages a person reads: `ui_locales` (OpenID Connect Core), then Accept-Language (RFC 9110)."""
+"""The language of a page, by `ui_locales` (OpenID Connect Core), then by Accept-Language (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from starlette.requests import Request
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT: Language = "en"
-WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+# A language tag and its weight.
+RANGE = re.compile(r"\s*([^;]*?)\s*(?:;\s*(?:q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?)?", re.IGNORECASE)
 
 
 def ask_for(request: Request, ui_locales: str | None) -> None:
-    """Remember what the sign-in that this request belongs to asked for."""
+    """Set the `ui_locales` of the sign-in to which the request belongs."""
     request.state.ui_locales = ui_locales
 
 
 def language_of(request: Request) -> Language:
-    asked = [request.query_params.get("ui_locales"), getattr(request.state, "ui_locales", None)]
-    accepted = ",".join(request.headers.getlist("accept-language"))
-    return preferred(asked, accepted)
+    ui_locales = [request.query_params.get("ui_locales"), getattr(request.state, "ui_locales", None)]
+    return preferred(ui_locales, ",".join(request.headers.getlist("accept-language")))
 
 
 def preferred(ui_locales: Iterable[str | None], accept_language: str = "") -> Language:
-    """The first language named that the pages have. `ui_locales` are lists of tags, the most wanted one first."""
+    """The first requested language that the pages have. `ui_locales` are lists of tags in the order of preference."""
     for tag in [tag for tags in ui_locales for tag in (tags or "").split()]:
         if language := _language(tag):
             return language
@@ -34,21 +34,12 @@ def preferred(ui_locales: Iterable[str | None], accept_language: str = "") -> La
 
 
 def _accepted(header: str) -> Iterator[Language]:
-    """The languages of an Accept-Language header by falling weight; in the order sent where weights are equal."""
-    ranges = [_weighted(part) for part in header.split(",")]
-    for tag, weight in sorted(ranges, key=lambda entry: -entry[1]):
+    """The languages of an Accept-Language header by falling weight. Equal weights keep the order of the header."""
+    ranges = [match for part in header.split(",") if (match := RANGE.fullmatch(part))]
+    for tag, weight in sorted(((match[1], float(match[2] or 1)) for match in ranges), key=lambda entry: -entry[1]):
         language = DEFAULT if tag == "*" else _language(tag)
         if language and weight > 0:
             yield language
-
-
-def _weighted(part: str) -> tuple[str, float]:
-    tag, _, parameters = part.partition(";")
-    name, _, value = parameters.partition("=")
-    if not parameters.strip():
-        return tag.strip(), 1.0
-    usable = name.strip().lower() == "q" and WEIGHT.fullmatch(value.strip())
-    return tag.strip(), float(value) if usable else 0.0
 
 
 def _language(tag: str) -> Language | None:

@@ -1,13 +1,13 @@
-"""What a page may load and where its forms may lead (Content Security Policy level 3)."""
+"""The Content Security Policy of the pages (CSP level 3)."""
 
 from __future__ import annotations
 
 import re
 
 CALLBACK_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
-# A form that led to one of these would run or show what somebody else wrote.
+# A form with one of these schemes could run or show the content of an attacker.
 NEVER = frozenset({"javascript", "data", "blob", "filesystem", "about", "view-source", "vbscript", "file"})
-# MCP clients with a scheme of their own.
+# MCP clients that have their own scheme.
 EDITORS = ("cursor", "vscode", "vscode-insiders", "windsurf")
 
 
@@ -26,11 +26,11 @@ def content_security_policy(*, form_action: str, scripts: bool = False, fetches:
 
 
 def form_action(leads_to: str | None) -> str:
-    """Where a form may go whose answer can send the browser on to `leads_to`.
+    """The `form-action` of a form whose answer can redirect the browser to `leads_to`.
 
-    Chromium applies the directive to every redirect that follows a form: to the callback, and to wherever the
-    callback goes next, which nobody here can know. So every web address must be allowed once the browser may leave,
-    and the editors to which an OAuth proxy's callback hands the person back.
+    Chromium applies the directive to every redirect after a form: to the callback, and to redirects of the callback.
+    The tenant does not know these. So the directive allows every web address, and the schemes of the editors to which
+    the callback of an OAuth proxy returns.
     """
     if not leads_to:
         return "'self'"

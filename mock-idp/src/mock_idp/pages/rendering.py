@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
 
 from ..explanations import Case, explain
 from ..formats.urls import spans
 from ..state.journal import note_page, note_refusal
 from ..web.request import idp_of
 from .languages import language_of
-from .shapes import ErrorPage, Page
-from .texts import Words
+from .models import ErrorPage, Page
+from .texts import Texts
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,9 +29,13 @@ HEADERS = {
 }
 
 
+def static_files() -> StaticFiles:
+    return StaticFiles(directory=Path(__file__).parent / "static")
+
+
 @cache
 def _environment() -> Environment:
-    # Imported here because a start renders nothing, and this is a tenth of the time it would take.
+    # A lazy import: the start renders no page, and the import takes a tenth of the time of a start.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -44,30 +50,23 @@ def _environment() -> Environment:
 
 
 def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
-    """The page in the person's language, with the headers that keep it from being framed, cached or scripted.
+    """The page in the user's language. Its headers prevent framing, caching and foreign scripts.
 
-    A template sees the fields of its page as `page`, and `t` to speak with.
+    A template gets the data of the page as `page`, and the function `t` that returns texts.
     """
     language = language_of(request)
-    _note(request, page)
-    context = {"page": page, "t": Words(language), "language": language, "tenant_name": _tenant_name(request)}
+    note_page(request, page.template.removesuffix(".html"))
+    if isinstance(page, ErrorPage):
+        note_refusal(request, page.error, page.description, page.case)
+    tenant_name = idp_of(request).tenant.settings.friendly_name
+    context = {"page": page, "t": Texts(language), "language": language, "tenant_name": tenant_name}
     html = _environment().get_template(page.template).render(**context, **_explanation(page, language))
     headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": page.policy}
     return HTMLResponse(html, status_code=status, headers=headers)
 
 
-def _note(request: Request, page: Page) -> None:
-    note_page(request, page.template.removesuffix(".html"))
-    if isinstance(page, ErrorPage):
-        note_refusal(request, page.error, page.description, page.case)
-
-
-def _tenant_name(request: Request) -> str:
-    return idp_of(request).tenant.settings.friendly_name
-
-
 def _explanation(page: Page, language: str) -> dict[str, Any]:
-    """`nearest` is the string that the request probably meant."""
+    """The explanation of an error page. `nearest` is the value that the request probably meant."""
     if not isinstance(page, ErrorPage) or page.case is None:
         return {"explanation": None}
     kept = Case("open_redirect_protection", client=page.kept_from) if page.kept_from else None

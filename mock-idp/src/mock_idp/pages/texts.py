@@ -1,4 +1,4 @@
-"""The words of the pages, by dotted key and language."""
+"""The texts of the pages, by dotted key and language."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..formats.prose import Prose
 
 @cache
 def texts(language: str) -> Mapping[str, str]:
-    """Every text of a language."""
+    """All texts of a language."""
     found: dict[str, str] = {}
     for path in sorted((Path(__file__).parent / "texts").glob(f"*.{language}.toml")):
         found.update(_flattened(tomllib.loads(path.read_text(encoding="utf-8"))))
     return found
 
 
-class Words:
-    """What templates call to say something: `t("login.title", client=...)`."""
+class Texts:
+    """The function `t` of the templates: `t("login.title", client=...)` is a text with facts filled in."""
 
     def __init__(self, language: str) -> None:
         self._texts = texts(language)

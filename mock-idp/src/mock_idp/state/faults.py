@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..formats.json_text import parse_json
@@ -137,7 +138,7 @@ class FaultInjector:
         elif fault.action == "drop":
             await _drop(send)
         elif fault.status is not None:
-            await _answer(fault, send)
+            await _answer(fault)(scope, receive, send)
         else:
             await self.app(scope, receive, _Spoiler(fault, send))
 
@@ -197,13 +198,10 @@ async def _drop(send: Send) -> None:
     await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
-async def _answer(fault: Fault, send: Send) -> None:
+def _answer(fault: Fault) -> Response:
     text = fault.body if isinstance(fault.body, str) else json.dumps({} if fault.body is None else fault.body)
-    kind = "text/html; charset=utf-8" if isinstance(fault.body, str) else "application/json"
-    headers = MutableHeaders({"content-type": kind, "content-length": str(len(text.encode()))})
-    headers.update(dict(fault.headers))
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers.raw})
-    await send({"type": "http.response.body", "body": text.encode()})
+    media_type = "text/html" if isinstance(fault.body, str) else "application/json"
+    return Response(text, fault.status or 200, dict(fault.headers), media_type)
 
 
 async def _parameters(scope: Scope, receive: Receive) -> tuple[Receive, dict[str, str]]:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey, RSAKey
+from joserfc.util import urlsafe_b64encode
 
 KID_ALPHABET = string.ascii_letters + string.digits + "_-"
 KID_LENGTH = 21
@@ -49,7 +50,7 @@ class SigningKey:
             "n": numbers["n"],
             "e": numbers["e"],
             "kid": self.kid,
-            "x5t": _base64url(hashlib.sha1(self.certificate, usedforsecurity=False).digest()),
+            "x5t": urlsafe_b64encode(hashlib.sha1(self.certificate, usedforsecurity=False).digest()).decode(),
             "x5c": [base64.b64encode(self.certificate).decode("ascii")],
             "alg": "RS256",
         }
@@ -178,7 +179,3 @@ def _self_signed(key: RSAPrivateKey, host: str, now: float) -> bytes:
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(Encoding.DER)
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -60,9 +60,6 @@ class Shelf(Generic[T]):
         """Whether a record was kept under the key, expired or not."""
         return key in self._records
 
-    def __len__(self) -> int:
-        return len(self._records)
-
 
 @dataclass(frozen=True)
 class AuthorizationRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 
 from .model import (
     MANAGEMENT_PATH,
@@ -15,9 +16,8 @@ from .model import (
     Role,
     Tenant,
     TenantSettings,
-    User,
 )
-from .offline_file import IssuedClient, ManagementClient, OfflineFile, SeededUser
+from .offline_file import IssuedClient, ManagementClient, OfflineFile
 from .tenant_file import (
     APP_TYPE_GRANTS,
     PUBLIC_APP_TYPES,
@@ -51,31 +51,18 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         ],
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
-        users={user.user_id: _user(user) for user in offline_file.users},
+        users={user.user_id: user for user in offline_file.users},
     )
 
 
 def _settings(section: TenantSection) -> TenantSettings:
-    return TenantSettings(
-        friendly_name=section.friendly_name,
-        resource_parameter_profile=section.resource_parameter_profile,
-        default_audience=section.default_audience or None,
-        authorization_response_iss_parameter_supported=section.authorization_response_iss_parameter_supported,
-        skip_non_verifiable_callback_uri_confirmation_prompt=bool(
-            section.skip_non_verifiable_callback_uri_confirmation_prompt
-        ),
-        use_scope_descriptions_for_consent=section.flags.use_scope_descriptions_for_consent,
-        rp_logout_end_session_endpoint_discovery=section.oidc_logout.rp_logout_end_session_endpoint_discovery,
-        allowed_logout_urls=tuple(section.allowed_logout_urls),
-        session_lifetime=section.session_lifetime,
-        revoke_refresh_token_grant=section.flags.revoke_refresh_token_grant,
-        enable_dynamic_client_registration=section.flags.enable_dynamic_client_registration,
-        dynamic_client_registration_security_mode=section.dynamic_client_registration_security_mode,
-        client_id_metadata_document_supported=section.client_id_metadata_document_supported,
-        client_id_metadata_document_dynamic_registration_supported=(
-            section.client_id_metadata_document_dynamic_registration_supported
-        ),
-    )
+    """The settings without their nesting in the file."""
+    values = vars(section) | vars(section.flags) | vars(section.oidc_logout)
+    values["default_audience"] = section.default_audience or None
+    values["allowed_logout_urls"] = tuple(section.allowed_logout_urls)
+    confirmation = "skip_non_verifiable_callback_uri_confirmation_prompt"
+    values[confirmation] = bool(values[confirmation])
+    return TenantSettings(**{field.name: values[field.name] for field in fields(TenantSettings)})
 
 
 def _api(section: ResourceServerSection) -> Api:
@@ -130,13 +117,8 @@ def _management_client(entry: ManagementClient) -> Client:
         name=entry.name,
         secret=entry.client_secret,
         app_type="non_interactive",
-        first_party=True,
-        strict=False,
-        callbacks=(),
-        logout_urls=(),
         grant_types=frozenset({"client_credentials"}),
         auth_method="client_secret_post",
-        redirection_policy="allow_always",
         registration="management",
     )
 
@@ -199,12 +181,6 @@ def _role(section: RoleSection) -> Role:
 
 def _connection(section: DatabaseSection) -> Connection:
     return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
-
-
-def _user(user: SeededUser) -> User:
-    fields = ("name", "given_name", "family_name", "nickname", "picture")
-    profile = {name: value for name in fields if (value := getattr(user, name)) is not None}
-    return User(user.user_id, user.email, user.password, user.email_verified, tuple(user.roles), profile)
 
 
 def _derived(purpose: str, name: str, length: int) -> str:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
@@ -99,13 +101,13 @@ class Client:
     name: str
     secret: str = field(repr=False)
     app_type: str
-    first_party: bool
-    strict: bool
-    callbacks: tuple[str, ...]
-    logout_urls: tuple[str, ...]
     grant_types: frozenset[str]
     auth_method: str
-    redirection_policy: Literal["allow_always", "open_redirect_protection"]
+    first_party: bool = True
+    strict: bool = False
+    callbacks: tuple[str, ...] = ()
+    logout_urls: tuple[str, ...] = ()
+    redirection_policy: Literal["allow_always", "open_redirect_protection"] = "allow_always"
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
     id_token_lifetime: int = 36000
     refresh: RefreshPolicy = RefreshPolicy()
@@ -184,16 +186,29 @@ class Connection:
     enabled_clients: frozenset[str]
 
 
-@dataclass(frozen=True)
-class User:
-    """A person who can sign in. `profile` holds further OpenID Connect claims by name."""
+class User(BaseModel):
+    """A person who can sign in, as in offline.yaml."""
 
-    user_id: str
-    email: str
-    password: str = field(repr=False)
-    email_verified: bool
-    roles: tuple[str, ...]
-    profile: Mapping[str, str]
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
+    password: str = Field(min_length=1, repr=False)
+    email_verified: bool = True
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    nickname: str | None = None
+    picture: str | None = None
+    user_metadata: dict[str, Any] | None = None
+    app_metadata: dict[str, Any] | None = None
+    roles: list[str] = []
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """The OpenID Connect claims that the file has for the user, by name."""
+        names = {"name", "given_name", "family_name", "nickname", "picture"}
+        return self.model_dump(include=names, exclude_none=True)
 
     def password_matches(self, password: str) -> bool:
         return hmac.compare_digest(self.password.encode(), password.encode())

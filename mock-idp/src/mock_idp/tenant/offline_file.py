@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..behaviours.switches import Behaviours
+from .model import User
 
 
 class Entry(BaseModel):
@@ -17,21 +16,6 @@ class IssuedClient(Entry):
     client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     client_secret: str = ""
     public_key: str | None = Field(default=None, description="PEM; what private_key_jwt is checked with")
-
-
-class SeededUser(Entry):
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
-    user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
-    password: str = Field(min_length=1)
-    email_verified: bool = True
-    name: str | None = None
-    given_name: str | None = None
-    family_name: str | None = None
-    nickname: str | None = None
-    picture: str | None = None
-    user_metadata: dict[str, Any] | None = None
-    app_metadata: dict[str, Any] | None = None
-    roles: list[str] = []
 
 
 class ManagementClient(Entry):
@@ -49,5 +33,5 @@ class OfflineFile(Entry):
     clients: dict[str, IssuedClient] = {}
     management_clients: list[ManagementClient] = []
     role_ids: dict[str, str] = {}
-    users: list[SeededUser] = []
+    users: list[User] = []
     behaviours: Behaviours = Behaviours()

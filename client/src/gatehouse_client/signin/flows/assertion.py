@@ -23,7 +23,7 @@ Assertion = Callable[[SignInTask], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class AssertionWay:
+class AssertionFlow:
     """Presents the assertion at the tenant's token endpoint. A refusal is final: nothing else is tried."""
 
     tokens: TokenEndpoint
@@ -34,15 +34,6 @@ class AssertionWay:
     async def sign_in(self, task: SignInTask) -> TokenResponse:
         form = {"grant_type": JWT_BEARER, "assertion": await self.assertion(task), **task.target}
         return await self.tokens.request(task.client, task.server, form)
-
-
-def workload_assertion(read: Callable[[], str]) -> Assertion:
-    """The JWT that the platform gives the workload; read anew each time, since platforms replace it."""
-
-    async def present(_: SignInTask) -> str:
-        return read()
-
-    return present
 
 
 @dataclass(frozen=True)
@@ -74,9 +65,9 @@ class EnterpriseAssertion:
             **scope,
         }
         reply = await self.fetch.post(self.token_endpoint, form)
-        document = reply.json() or {}
         if reply.status != 200:
-            raise refusal(reply, document, self.token_endpoint)
+            raise refusal(reply, self.token_endpoint)
+        document = reply.json() or {}
         assertion = document.get("access_token")
         if document.get("issued_token_type") != ID_JAG or not isinstance(assertion, str) or not assertion:
             raise SignInError(f"{self.token_endpoint} did not answer with an identity assertion ({ID_JAG}).")

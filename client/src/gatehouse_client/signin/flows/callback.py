@@ -16,12 +16,13 @@ import h11
 from anyio.abc import SocketStream
 
 from ...errors import ConfigurationError, SignInDenied, SignInError, foreign
-from ..protocol.authorization import StrayCallback
+from ..protocol.authorization import UnexpectedCallback
 from . import pages
 from .pages import Page
 
 REQUEST_TIMEOUT: Final = 10.0  # seconds; browsers open connections that they never use
 _MAX_REQUEST: Final = 32 * 1024  # bytes
+_NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL)
 
 Answer = Sequence[tuple[str, str]]
 
@@ -46,8 +47,8 @@ class CallbackListener:
     """Waits for the one answer that `read` accepts.
 
     Attributes:
-        read: takes the query of a request and returns the code; raises `StrayCallback` for what is to be ignored, or
-            a `SignInError` that ends the wait.
+        read: returns the code of a request's query. It raises `UnexpectedCallback` for a request to ignore, and a
+            `SignInError` to end the wait.
     """
 
     address: CallbackAddress
@@ -97,7 +98,7 @@ class CallbackListener:
         """Take an answer that came another way, such as the person's clipboard; False when there has been one.
 
         Raises:
-            StrayCallback: it is no answer to our request.
+            UnexpectedCallback: it is no answer to our request.
         """
         if self._outcome is not None:
             return False
@@ -139,11 +140,11 @@ class CallbackListener:
         if request.method != b"GET" or target.path != (urlsplit(self.address.uri).path or "/"):
             return pages.NOT_FOUND, ""
         if self._outcome is not None:
-            return pages.STRAY, ""
+            return pages.UNEXPECTED, ""
         try:
             self._outcome = self.read(parse_qsl(target.query, keep_blank_values=True))
-        except StrayCallback:
-            return pages.STRAY, ""
+        except UnexpectedCallback:
+            return pages.UNEXPECTED, ""
         except SignInDenied as denied:
             self._outcome = denied
             return pages.DENIED, str(denied)
@@ -183,37 +184,28 @@ async def _reply(connection: h11.Connection, stream: SocketStream, page: Page, b
 
 async def _listeners(address: CallbackAddress) -> list[anyio.abc.Listener[SocketStream]]:
     """On both loopback addresses (a browser may try either for `localhost`), or on the configured one."""
-    if address.host is not None:
-        return [await _listener(address, address.host)]
-    listeners = [await _listener(address, "127.0.0.1")]
-    if socket.has_ipv6:
+    loopback = ["127.0.0.1", "::1"] if socket.has_ipv6 else ["127.0.0.1"]
+    listeners: list[anyio.abc.Listener[SocketStream]] = []
+    for host in loopback if address.host is None else [address.host]:
         try:
-            listeners.append(await _listener(address, "::1"))
-        except _NoSuchAddress:
-            pass
-        except ConfigurationError:
-            await listeners[0].aclose()
-            raise
+            listeners.append(await anyio.create_tcp_listener(local_host=host, local_port=address.port))
+        except OSError as error:
+            if listeners and error.errno in _NO_IPV6:
+                break
+            for listener in listeners:
+                await listener.aclose()
+            raise _cannot_listen(host, address.port, error) from error
     return listeners
 
 
-class _NoSuchAddress(Exception):
-    pass
-
-
-async def _listener(address: CallbackAddress, host: str) -> anyio.abc.Listener[SocketStream]:
-    try:
-        return await anyio.create_tcp_listener(local_host=host, local_port=address.port)
-    except OSError as error:
-        if host == "::1" and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL):
-            raise _NoSuchAddress from error
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(
-                f"Port {address.port}, which the sign-in's callback needs, is taken by another program (on macOS often"
-                " AirPlay Receiver). Stop it, or set OAUTH_CALLBACK_PORT and OAUTH_CALLBACK_URI to another port and"
-                " add that URI to the application's Allowed Callback URLs."
-            ) from error
-        raise ConfigurationError(
-            f"The sign-in's callback cannot listen on {host} port {address.port}: {foreign(str(error))}. Check"
-            " OAUTH_CALLBACK_HOST and OAUTH_CALLBACK_PORT."
-        ) from error
+def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigurationError(
+            f"Port {port}, which the sign-in's callback needs, is taken by another program (on macOS often"
+            " AirPlay Receiver). Stop it, or set OAUTH_CALLBACK_PORT and OAUTH_CALLBACK_URI to another port and"
+            " add that URI to the application's Allowed Callback URLs."
+        )
+    return ConfigurationError(
+        f"The sign-in's callback cannot listen on {host} port {port}: {foreign(str(error))}. Check"
+        " OAUTH_CALLBACK_HOST and OAUTH_CALLBACK_PORT."
+    )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 import anyio
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError, foreign
+from ..http.fetch import validated
 from ..http.urls import require_safe
 from ..protocol.tokens import TokenEndpoint, TokenResponse, refusal
 from .flow import Say, SignInTask
@@ -36,7 +37,7 @@ class DeviceAuthorization(BaseModel):
 
 
 @dataclass(frozen=True)
-class DeviceWay:
+class DeviceFlow:
     """Shows an address and a code, and waits until the person has signed in with them somewhere.
 
     Attributes:
@@ -66,14 +67,10 @@ class DeviceWay:
             )
         method = task.client.authentication(server)
         reply = await self.tokens.post(task.client, endpoint, task.target, method, server.issuer)
-        document = reply.json() or {}
         if reply.status != 200:
-            raise refusal(reply, document, server.issuer)
-        try:
-            device = DeviceAuthorization.model_validate({k: v for k, v in document.items() if v is not None})
-        except ValidationError as error:
-            fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
-            raise SignInError(f"{server.issuer} answered the device sign-in with a wrong {fields}.") from None
+            raise refusal(reply, server.issuer)
+        problem = f"{server.issuer} answered the device sign-in with a wrong"
+        device = validated(DeviceAuthorization, reply.json() or {}, problem)
         for url in (device.verification_uri, device.verification_uri_complete or device.verification_uri):
             require_safe(url, "verification_uri", server.issuer)
         return device

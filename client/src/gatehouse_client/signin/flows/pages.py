@@ -56,15 +56,7 @@ class Page:
     def html(self, detail: str = "") -> bytes:
         """The page; `detail` is text of another party and is escaped."""
         shown = f'<p class="detail">{escape(detail)}</p>\n' if detail else ""
-        page = _TEMPLATE.format(
-            title=self.title,
-            text=self.text,
-            title_ja=self.title_ja,
-            text_ja=self.text_ja,
-            colour=self.colour,
-            detail=shown,
-        )
-        return page.encode()
+        return _TEMPLATE.format(**vars(self), detail=shown).encode()
 
 
 SUCCESS: Final = Page(
@@ -91,7 +83,7 @@ FAILED: Final = Page(
     "サインインに失敗しました",
     "このウィンドウは閉じてかまいません。原因はターミナルに表示されています。",
 )
-STRAY: Final = Page(
+UNEXPECTED: Final = Page(
     400,
     "#8a94a3",
     "Not the answer that is waited for",

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import anyio
 import httpx2
+from pydantic import BaseModel, ValidationError
 
 from ...causes.catalogue import advice
 from ...errors import SignInError, UnreachableError, foreign
@@ -22,6 +23,8 @@ from .urls import is_secure, origin
 MAX_BODY: Final = 256 * 1024  # bytes; real metadata documents have less than 10 KiB
 MAX_REDIRECTS: Final = 3
 TIMEOUT: Final = 15.0  # seconds, for a whole exchange
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,18 @@ class Reply:
         except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
+
+    def error(self) -> tuple[str, str]:
+        """The code of an OAuth error answer, and the code with its description (RFC 6749 section 5.2)."""
+        document = self.json() or {}
+        code = foreign(str(document.get("error") or f"HTTP {self.status}"), 80)
+        description = foreign(str(document.get("error_description") or ""))
+        return code, f"{code}: {description}" if description else code
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether the other party cannot serve now, and may later."""
+        return self.status >= 500 or self.status == 429
 
 
 class Fetcher:
@@ -126,6 +141,22 @@ class Fetcher:
             reply = Reply(url, response.status_code, response.headers, body)
             self._trace.received(response, _facts(reply))
             return reply
+
+
+def validated(model: type[Model], document: Mapping[str, Any], problem: str) -> Model:
+    """The document of another party as a model. A member that is null counts as absent.
+
+    Args:
+        problem: the beginning of the message; the names of the wrong members end it.
+
+    Raises:
+        SignInError: the document is not valid. The message has no values: they may be tokens.
+    """
+    try:
+        return model.model_validate({name: value for name, value in document.items() if value is not None})
+    except ValidationError as error:
+        members = ", ".join(sorted({".".join(map(str, detail["loc"])) for detail in error.errors()}))
+        raise SignInError(f"{problem} {members}.") from None
 
 
 def _request(

@@ -15,7 +15,7 @@ from ...errors import SignInDenied, SignInError, foreign
 from .discovery import AuthorizationServer
 
 
-class StrayCallback(Exception):
+class UnexpectedCallback(Exception):
     """A request to the callback that is no answer to ours. It is not acted on."""
 
 
@@ -29,43 +29,26 @@ class AuthorizationRequest:
     """One request: what was sent is what the answer is checked against.
 
     Attributes:
-        issuer: whom it went to.
-        iss_promised: whether the authorization server says that it always names itself in the answer.
+        target: parameters that say what the token is for (see `SignInTask.target`).
         state, verifier: fresh secrets of this request.
     """
 
-    endpoint: str
-    issuer: str
-    iss_promised: bool
-    parameters: Mapping[str, str]
+    server: AuthorizationServer
+    client_id: str
+    redirect_uri: str
+    target: Mapping[str, str]
     state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
-
-    @classmethod
-    def to(
-        cls,
-        server: AuthorizationServer,
-        *,
-        client_id: str,
-        redirect_uri: str,
-        target: Mapping[str, str],
-    ) -> AuthorizationRequest:
-        """A request for a token for `target` (see `SignInTask.target`)."""
-        parameters = {
-            "response_type": "code",
-            "client_id": client_id,
-            "redirect_uri": redirect_uri,
-            **target,
-        }
-        promised = server.authorization_response_iss_parameter_supported
-        return cls(server.authorization_endpoint, server.issuer, promised, parameters)
 
     @property
     def url(self) -> str:
         """What the browser opens. A query of the endpoint itself is kept (RFC 6749 section 3.1)."""
-        parts = urlsplit(self.endpoint)
+        parts = urlsplit(self.server.authorization_endpoint)
         ours = {
-            **self.parameters,
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            **self.target,
             "state": self.state,
             "code_challenge": pkce_challenge(self.verifier),
             "code_challenge_method": "S256",
@@ -80,30 +63,31 @@ class AuthorizationRequest:
             answer: names and values of the callback's query.
 
         Raises:
-            StrayCallback: the `state` is not ours, or a parameter comes twice (RFC 6749 section 3.1).
+            UnexpectedCallback: the `state` is not ours, or a parameter comes twice (RFC 6749 section 3.1).
             SignInError: the issuer is not the one asked (RFC 9207 section 2.4; nothing else of such an answer is
                 believed or shown), the authorization server reports an error, or there is no code.
             SignInDenied: it reports `access_denied`.
         """
-        values = dict(answer)
+        values, issuer = dict(answer), self.server.issuer
         state = values.get("state", "").encode("utf-8", "surrogateescape")
         if len(values) != len(answer) or not hmac.compare_digest(state, self.state.encode("ascii")):
-            raise StrayCallback
+            raise UnexpectedCallback
         self._check_issuer(values.get("iss"))
         if "error" in values:
-            raise _refusal(values["error"], values.get("error_description", ""), self.issuer)
+            raise _refusal(values["error"], values.get("error_description", ""), issuer)
         if not values.get("code"):
-            raise SignInError(f"{self.issuer} sent the browser back without a code and without an error.")
+            raise SignInError(f"{issuer} sent the browser back without a code and without an error.")
         return values["code"]
 
     def _check_issuer(self, iss: str | None) -> None:
-        if iss is None and self.iss_promised:
+        issuer = self.server.issuer
+        if iss is None and self.server.authorization_response_iss_parameter_supported:
             raise SignInError(
-                f"The answer does not name its issuer, though {self.issuer} says that it always does (RFC 9207):"
+                f"The answer does not name its issuer, though {issuer} says that it always does (RFC 9207):"
                 " it is not believed."
             )
-        if iss is not None and iss != self.issuer:
-            raise SignInError(f"The answer does not come from {self.issuer}, which was asked (RFC 9207): not believed.")
+        if iss is not None and iss != issuer:
+            raise SignInError(f"The answer does not come from {issuer}, which was asked (RFC 9207): not believed.")
 
 
 def _refusal(error: str, description: str, issuer: str) -> SignInError:

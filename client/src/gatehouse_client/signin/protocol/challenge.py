@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ESCAPED = re.compile(r"\\(.)")
-_SPACE = re.compile(r"[ \t]*")
-_SEPARATORS = re.compile(r"[ \t,]*")
+_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_PART = re.compile(
+    rf"""[ \t,]*+(?:
+        (?P<name>{_NAME}) [ \t]*+ = [ \t]*+ (?: "(?P<quoted>(?:[^"\\]|\\.)*+)" | (?P<value>{_NAME}) )
+      | (?P<scheme>{_NAME}) (?: [ \t]++ (?P<token68>[A-Za-z0-9\-._~+/]++=*+) (?=[ \t]*+(?:,|$)) | (?![ \t]*+=) )
+    )""",
+    re.VERBOSE,
+)
+"""One parameter, or the beginning of a challenge: its scheme, with what some schemes carry in place of parameters."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Challenge:
     """
 
     scheme: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
     token68: str | None = None
 
     @property
@@ -53,7 +56,7 @@ def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
 
     A malformed rest of a header is dropped: what came before it still counts.
     """
-    return [challenge for header in headers for challenge in _Parser(header).challenges()]
+    return [challenge for header in headers for challenge in _challenges(header)]
 
 
 def bearer_challenge(headers: Iterable[str]) -> Challenge | None:
@@ -62,57 +65,16 @@ def bearer_challenge(headers: Iterable[str]) -> Challenge | None:
     return max(bearers, key=lambda challenge: len(challenge.parameters), default=None)
 
 
-class _Parser:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
-    def challenges(self) -> Iterable[Challenge]:
-        while True:
-            self._take(_SEPARATORS)
-            scheme = self._take(_TOKEN).lower()
-            if not scheme:
-                return
-            if not self._take(_SPACE):
-                yield Challenge(scheme)
-            elif token68 := self._take(_TOKEN68):
-                yield Challenge(scheme, token68=token68)
-            else:
-                yield Challenge(scheme, self._parameters())
-
-    def _parameters(self) -> dict[str, str]:
-        parameters: dict[str, str] = {}
-        while True:
-            start = self._at
-            self._take(_SEPARATORS)
-            name = self._take(_TOKEN)
-            self._take(_SPACE)
-            if not name or not self._skip("="):
-                self._at = start
-                return parameters
-            self._take(_SPACE)
-            value = self._value()
-            if value is None:
-                self._at = len(self._text)
-                return parameters
-            parameters.setdefault(name.lower(), value)
-
-    def _value(self) -> str | None:
-        match = _QUOTED.match(self._text, self._at)
-        if match:
-            self._at = match.end()
-            return _ESCAPED.sub(r"\1", match[1])
-        return self._take(_TOKEN) or None
-
-    def _skip(self, character: str) -> bool:
-        if self._text[self._at : self._at + 1] != character:
-            return False
-        self._at += 1
-        return True
-
-    def _take(self, pattern: re.Pattern[str]) -> str:
-        match = pattern.match(self._text, self._at)
-        if not match:
-            return ""
-        self._at = match.end()
-        return match[0]
+def _challenges(header: str) -> Iterable[Challenge]:
+    found: list[Challenge] = []
+    at = 0
+    while match := _PART.match(header, at):
+        at = match.end()
+        if match["scheme"]:
+            found.append(Challenge(match["scheme"].lower(), token68=match["token68"]))
+        elif found:
+            value = match["value"] or re.sub(r"\\(.)", r"\1", match["quoted"])
+            found[-1].parameters.setdefault(match["name"].lower(), value)
+        else:
+            break
+    return found

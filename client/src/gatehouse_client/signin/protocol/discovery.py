@@ -5,13 +5,13 @@ Nothing is guessed: without metadata that can be trusted there is no sign-in.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import SignInError, UnreachableError, foreign
-from ..http.fetch import Fetcher, Reply
+from ..http.fetch import Fetcher, validated
 from ..http.urls import require_safe, same_url
 from .challenge import Challenge
 
@@ -27,8 +27,6 @@ _ENDPOINTS: Final = (
     "device_authorization_endpoint",
 )
 
-_Model = TypeVar("_Model", bound=BaseModel)
-
 
 class ProtectedResource(BaseModel):
     """Protected resource metadata (RFC 9728 section 2). URLs are kept byte for byte."""
@@ -38,7 +36,6 @@ class ProtectedResource(BaseModel):
     resource: str
     authorization_servers: tuple[str, ...] = Field(min_length=1)
     scopes_supported: tuple[str, ...] | None = None
-    resource_name: str | None = None
 
 
 class AuthorizationServer(BaseModel):
@@ -54,7 +51,6 @@ class AuthorizationServer(BaseModel):
     registration_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
     scopes_supported: tuple[str, ...] | None = None
-    grant_types_supported: tuple[str, ...] | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
     code_challenge_methods_supported: tuple[str, ...] | None = None
     authorization_response_iss_parameter_supported: bool = False
@@ -87,25 +83,18 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
         SignInError: there is none, it is invalid, or it is about another resource (RFC 9728 section 3.3).
         UnreachableError: the server does not answer or fails.
     """
-    seen: list[str] = []
-    for url in resource_metadata_urls(server_url, challenge):
+    urls = resource_metadata_urls(server_url, challenge)
+    for url in urls:
         require_safe(url, "resource_metadata URL of the server", server_url, private_network=fetch.private_network)
-        reply = await fetch.get(url)
-        _require_service(reply, "server")
-        document = reply.json() if reply.status == 200 else None
-        if document is None:
-            seen.append(_seen(reply))
-            continue
-        resource = _validated(ProtectedResource, document, url)
-        if not any(same_url(resource.resource, name) for name in _names(url, server_url, challenge)):
-            raise SignInError(
-                f"The metadata at {url} is about {foreign(resource.resource)!r}, not about {server_url}: it is not"
-                " used. Is MCP_PUBLIC_URL the server's own name for itself, byte for byte?"
-            )
-        return resource
-    raise SignInError(
-        f"{server_url} asks for a sign-in but does not say where: no protected resource metadata at {', '.join(seen)}."
-    )
+    missing = f"{server_url} asks for a sign-in but does not say where: no protected resource metadata at"
+    url, document = await _first_document(fetch, urls, "server", missing)
+    resource = validated(ProtectedResource, document, f"The metadata at {url} is invalid:")
+    if not any(same_url(resource.resource, name) for name in _names(url, server_url, challenge)):
+        raise SignInError(
+            f"The metadata at {url} is about {foreign(resource.resource)!r}, not about {server_url}: it is not"
+            " used. Is MCP_PUBLIC_URL the server's own name for itself, byte for byte?"
+        )
+    return resource
 
 
 def _names(metadata_url: str, server_url: str, challenge: Challenge | None) -> list[str]:
@@ -148,7 +137,17 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
         UnreachableError: the authorization server does not answer or fails.
     """
     url, server = await issuer_metadata(fetch, issuer, server_url)
-    return _checked(server, issuer, url)
+    if server.issuer != issuer:
+        raise SignInError(
+            f"The metadata at {url} is of the issuer {foreign(server.issuer)!r}, not of {issuer!r} (they are compared"
+            " byte for byte, also the final slash): it is not used."
+        )
+    if "S256" not in (server.code_challenge_methods_supported or ()):
+        raise SignInError(
+            f"The authorization server {issuer} does not say that it supports PKCE with S256"
+            " (code_challenge_methods_supported), so a stolen code could be used. Sign-in is refused."
+        )
+    return server
 
 
 async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple[str, AuthorizationServer]:
@@ -161,53 +160,31 @@ async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple
     require_safe(issuer, "authorization server of the server", server_url, private_network=fetch.private_network)
     if urlsplit(issuer).query or urlsplit(issuer).fragment:
         raise SignInError(f"The issuer {foreign(issuer)!r} has a query or a fragment (RFC 8414 section 2).")
+    missing = f"The authorization server {issuer} has no metadata, and endpoints are not guessed:"
+    url, document = await _first_document(fetch, issuer_metadata_urls(issuer), "authorization server", missing)
+    server = validated(AuthorizationServer, document, f"The metadata at {url} is invalid:")
+    for name in _ENDPOINTS:
+        endpoint = getattr(server, name)
+        if endpoint is not None:
+            require_safe(endpoint, f"{name} of {issuer}", issuer, private_network=fetch.private_network)
+    return url, server
+
+
+async def _first_document(fetch: Fetcher, urls: list[str], who: str, missing: str) -> tuple[str, dict[str, Any]]:
+    """The first JSON object that one of the URLs answers, and its URL.
+
+    Raises:
+        SignInError: there is none. The message is `missing` with what each URL answered.
+        UnreachableError: a URL does not answer, or its server fails.
+    """
     seen: list[str] = []
-    for url in issuer_metadata_urls(issuer):
+    for url in urls:
         reply = await fetch.get(url)
-        _require_service(reply, "authorization server")
-        document = reply.json() if reply.status == 200 else None
-        if document is None:
-            seen.append(_seen(reply))
-            continue
-        server = _validated(AuthorizationServer, document, url)
-        for name in _ENDPOINTS:
-            endpoint = getattr(server, name)
-            if endpoint is not None:
-                require_safe(endpoint, f"{name} of {issuer}", issuer, private_network=fetch.private_network)
-        return url, server
-    raise SignInError(
-        f"The authorization server {issuer} has no metadata: {', '.join(seen)}. Endpoints are not guessed."
-    )
-
-
-def _checked(server: AuthorizationServer, issuer: str, url: str) -> AuthorizationServer:
-    if server.issuer != issuer:
-        raise SignInError(
-            f"The metadata at {url} is of the issuer {foreign(server.issuer)!r}, not of {issuer!r} (they are compared"
-            " byte for byte, the final slash too): it is not used."
-        )
-    if "S256" not in (server.code_challenge_methods_supported or ()):
-        raise SignInError(
-            f"The authorization server {issuer} does not say that it supports PKCE with S256"
-            " (code_challenge_methods_supported), so a stolen code could be used. Sign-in is refused."
-        )
-    return server
-
-
-def _require_service(reply: Reply, who: str) -> None:
-    if reply.status >= 500 or reply.status == 429:
-        raise UnreachableError(f"The {who} cannot serve its metadata now: {_seen(reply)}.")
-
-
-def _validated(model: type[_Model], document: dict[str, Any], url: str) -> _Model:
-    # An explicit null means the same as an absent member, and real documents have them.
-    members = {name: value for name, value in document.items() if value is not None}
-    try:
-        return model.model_validate(members)
-    except ValidationError as error:
-        fields = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
-        raise SignInError(f"The metadata at {url} is invalid: {fields}.") from error
-
-
-def _seen(reply: Reply) -> str:
-    return f"{reply.url} ({reply.status if reply.status != 200 else '200, not a JSON object'})"
+        document = reply.json()
+        answer = f"{reply.url} ({reply.status if reply.status != 200 else '200, not a JSON object'})"
+        if reply.is_overloaded:
+            raise UnreachableError(f"The {who} cannot serve its metadata now: {answer}.")
+        if reply.status == 200 and document is not None:
+            return url, document
+        seen.append(answer)
+    raise SignInError(f"{missing} {', '.join(seen)}.")

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...storage.encryption import Encryption, NoEncryption
 from ...storage.grant import ClientAuthentication, Grant
 from ...storage.private_files import PrivateFolder, file_name
-from ...storage.sealing import NoSeal, Seal
-from ..http.fetch import Fetcher, Reply
+from ..http.fetch import Fetcher, Reply, validated
 from ..http.urls import is_loopback
 from .client import OAuthClient
 from .discovery import AuthorizationServer
@@ -62,18 +62,15 @@ class PreRegistered:
     client: OAuthClient
 
     async def client_for(self, server: AuthorizationServer, grant_types: tuple[str, ...]) -> OAuthClient:
-        del server, grant_types
         return self.client
 
     def client_of(self, grant: Grant) -> OAuthClient | None:
         return self.client if grant.client_id == self.client.client_id else None
 
     def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
-        del server
         return self.client
 
     def forget(self, issuer: str) -> bool:
-        del issuer
         return False
 
 
@@ -109,8 +106,10 @@ class RegisteredClient(BaseModel):
 class ClientStore:
     """Clients that registered themselves, one file per issuer under `home`/clients."""
 
-    def __init__(self, home: Path, say: Callable[[str], None], seal: Seal | None = None) -> None:
-        self._files = PrivateFolder(home / "clients", "The stored client registration", say, seal or NoSeal())
+    def __init__(self, home: Path, say: Callable[[str], None], encryption: Encryption | None = None) -> None:
+        self._files = PrivateFolder(
+            home / "clients", "The stored client registration", say, encryption or NoEncryption()
+        )
         self._say = say
 
     def load(self, issuer: str) -> RegisteredClient | None:
@@ -205,11 +204,8 @@ class SelfRegistered:
             raise _refused(reply, server.issuer)
         answered = {name: value for name, value in document.items() if name in _ANSWERED and value is not None}
         ours = {"issuer": server.issuer, "redirect_uri": self.redirect_uri, "grant_types": grant_types}
-        try:
-            return RegisteredClient.model_validate({"token_endpoint_auth_method": method, **answered, **ours})
-        except ValidationError as error:
-            fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
-            raise SignInError(f"{server.issuer} answered the client registration with a wrong {fields}.") from None
+        problem = f"{server.issuer} answered the client registration with a wrong"
+        return validated(RegisteredClient, {"token_endpoint_auth_method": method, **answered, **ours}, problem)
 
     def _method(self, server: AuthorizationServer) -> ClientAuthentication:
         if self.method is not None:
@@ -238,11 +234,8 @@ def _no_client(issuer: str, *, dynamic: bool) -> ConfigurationError:
 
 
 def _refused(reply: Reply, issuer: str) -> SignInError | UnreachableError:
-    document = reply.json() or {}
-    code = foreign(str(document.get("error") or f"HTTP {reply.status}"), 80)
-    description = foreign(str(document.get("error_description") or ""))
-    said = f"{code}: {description}" if description else code
-    if reply.status >= 500 or reply.status == 429:
+    code, said = reply.error()
+    if reply.is_overloaded:
         return UnreachableError(f"{issuer} cannot register clients now ({reply.status}, {said}).")
     if code == "invalid_redirect_uri":
         advice = " Set OAUTH_CALLBACK_URI to one that it takes."

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...causes.catalogue import advice, advice_on
-from ...errors import SignInError, TokenRefused, UnreachableError, foreign
+from ...errors import SignInError, TokenRefused, UnreachableError
 from ...storage.grant import ClientAuthentication, Grant
-from ..http.fetch import Fetcher, Reply
+from ..http.fetch import Fetcher, Reply, validated
 from .client import OAuthClient
 from .discovery import AuthorizationServer
 
@@ -92,25 +92,18 @@ class TokenEndpoint:
 
 
 def _token(reply: Reply, issuer: str) -> TokenResponse:
-    document = reply.json()
     if reply.status != 200:
-        raise refusal(reply, document or {}, issuer)
+        raise refusal(reply, issuer)
+    document = reply.json()
     if document is None:
         raise SignInError(f"The token endpoint of {issuer} did not answer with a JSON object.")
-    try:
-        return TokenResponse.model_validate({name: value for name, value in document.items() if value is not None})
-    except ValidationError as error:
-        # The values are left out on purpose: they may be tokens.
-        fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
-        raise SignInError(f"The token endpoint of {issuer} answered with a wrong {fields}.") from None
+    return validated(TokenResponse, document, f"The token endpoint of {issuer} answered with a wrong")
 
 
-def refusal(reply: Reply, document: Mapping[str, object], issuer: str) -> TokenRefused | UnreachableError:
-    """What an error answer means (RFC 6749 section 5.2)."""
-    code = foreign(str(document.get("error") or f"HTTP {reply.status}"), 80)
-    description = foreign(str(document.get("error_description") or ""))
-    said = f"{code}: {description}" if description else code
-    if reply.status >= 500 or reply.status == 429:
+def refusal(reply: Reply, issuer: str) -> TokenRefused | UnreachableError:
+    """The error that an error answer of the token endpoint means (RFC 6749 section 5.2)."""
+    code, said = reply.error()
+    if reply.is_overloaded:
         return UnreachableError(f"The token endpoint of {issuer} cannot serve now ({reply.status}, {said}).")
     if code == "invalid_client" or (reply.status == 401 and code == "access_denied"):
         known = f" {advice_on('credentials')}"

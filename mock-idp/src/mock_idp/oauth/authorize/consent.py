@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
-from ...pages import ConsentPage, ScopeLine, render
+from ...pages.models import ConsentPage, ScopeLine
+from ...pages.rendering import render
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest, Session, Transaction
 from ...tenant.model import Api, Client

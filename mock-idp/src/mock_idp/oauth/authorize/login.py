@@ -7,8 +7,8 @@ import logging
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...pages import LoginPage, SeededUser, render
-from ...pages.seeded import seeded_users
+from ...pages.models import LoginPage, PublishedUser, published_users
+from ...pages.rendering import render
 from ...state.store import Transaction
 from ...tenant.model import Client
 from ...web.cookies import begin_session
@@ -51,7 +51,7 @@ def _client(request: Request, transaction: Transaction) -> Client | None:
 
 
 def _page(request: Request, state: str, transaction: Transaction, username: str, *, failed: bool = False) -> LoginPage:
-    client, users = _client(request, transaction), seeded_users(idp_of(request))
+    client, users = _client(request, transaction), published_users(idp_of(request))
     return LoginPage(
         state=state,
         client_name=client.name if client else transaction.request.client_id,
@@ -64,7 +64,7 @@ def _page(request: Request, state: str, transaction: Transaction, username: str,
     )
 
 
-def _password_to_fill_in(request: Request, users: list[SeededUser]) -> str:
+def _password_to_fill_in(request: Request, users: list[PublishedUser]) -> str:
     """The password of the user that the person chose from the list."""
     chosen = request.query_params.get("fill") if request.method == "GET" else None
     return next((user.password for user in users if user.email == chosen), "")

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
-from ...pages import FormPostPage, MessagePage, render
+from ...pages.models import FormPostPage, MessagePage
+from ...pages.rendering import render
 from ...state.idp import Idp
 from ...state.journal import note_refusal
 from ...state.store import AuthorizationRequest, DeviceAuthorization, Session

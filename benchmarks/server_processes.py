@@ -1,0 +1,106 @@
+"""The servers that are measured, as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from token_issuer import AUDIENCE
+
+HERE = Path(__file__).parent
+SERVER = HERE.parent / "server" / "src"
+_SERVERS: set[int] = set()
+START_SECONDS = 60
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    pid: int
+    port: int
+
+
+def keep_a_processor_for_servers() -> None:
+    """Servers run on a processor of their own where there are several: the sender's work does not empty its caches."""
+    every = sorted(os.sched_getaffinity(0))
+    if len(every) > 1:
+        os.sched_setaffinity(0, every[:-1])
+        _SERVERS.add(every[-1])
+
+
+@contextmanager
+def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
+    """The example server as it is started in production: `python -m gatehouse_server`, audit lines and all."""
+    port = _free_port()
+    variables = {
+        "AUTH0_DOMAIN": "localhost",
+        "AUTH0_ISSUER": issuer,
+        "AUTH0_AUDIENCE": AUDIENCE,
+        "MCP_HOST": "127.0.0.1",
+        "MCP_PORT": str(port),
+    }
+    with _process([str(python), "-m", "gatehouse_server"], port, log, variables) as running:
+        yield running
+
+
+@contextmanager
+def subject(name: str, python: Path, issuer: str, log: Path) -> Iterator[Running]:
+    """A server of the folder `subjects`, run by that Python."""
+    port = _free_port()
+    command = [str(python), str(HERE / "subjects" / f"{name}.py"), str(port), issuer, AUDIENCE]
+    with _process(command, port, log, {}) as running:
+        yield running
+
+
+@contextmanager
+def _process(command: list[str], port: int, log: Path, variables: dict[str, str]) -> Iterator[Running]:
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TZ")}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env={**kept, "PYTHONPATH": str(SERVER), **variables},
+            cwd=log.parent,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+        )
+    if _SERVERS:
+        os.sched_setaffinity(process.pid, _SERVERS)
+    try:
+        _wait_for(port, process, log)
+        yield Running(process.pid, port)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    raise RuntimeError("\n".join([f"{log.stem} did not start:", *lines]))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

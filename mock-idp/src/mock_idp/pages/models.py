@@ -1,0 +1,147 @@
+"""The data of each page.
+
+Scripts depend on the names and ids of the form fields `state`, `username`, `password` and `action`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ..explanations import Case
+from ..state.idp import Idp
+from .policy import content_security_policy, form_action
+
+Message = Literal["device_connected", "device_denied", "logged_out", "still_logged_in"]
+
+
+class Page:
+    """A page, its template and its Content Security Policy."""
+
+    template: ClassVar[str]
+
+    @property
+    def policy(self) -> str:
+        return content_security_policy(form_action="'none'")
+
+
+class _FormPage(Page):
+    """A page with a form. The answer to the form can redirect the browser to `leads_to`, out of the tenant."""
+
+    leads_to: str | None
+
+    @property
+    def policy(self) -> str:
+        return content_security_policy(form_action=form_action(self.leads_to))
+
+
+@dataclass(frozen=True)
+class PublishedUser:
+    """A user whose password the pages may show, because offline.yaml publishes it."""
+
+    email: str
+    password: str
+    roles: str
+
+
+def published_users(idp: Idp) -> list[PublishedUser]:
+    """The users that still have the email and the password of offline.yaml. Users made at run time are not included."""
+    published = {(user.email, user.password) for user in idp.seed.configuration.offline_file.users}
+    return [
+        PublishedUser(user.email, user.password, ", ".join(user.roles))
+        for user in idp.tenant.users.values()
+        if (user.email, user.password) in published
+    ]
+
+
+@dataclass(frozen=True)
+class ScopeLine:
+    scope: str
+    words: str
+
+
+@dataclass(frozen=True)
+class LoginPage(_FormPage):
+    """`leads_to` is the callback of the sign-in, or empty for a device."""
+
+    state: str
+    client_name: str
+    leads_to: str
+    username: str
+    password: str
+    failed: bool
+    users: Sequence[PublishedUser]
+    more_users: int = 0
+    template: ClassVar[str] = "login.html"
+
+
+@dataclass(frozen=True)
+class ConsentPage(_FormPage):
+    """`leads_to` is the callback, or empty for a device. `user_code` is the code on the device. `client_url` is the URL
+    of the client's metadata document. `real_lines` are the permissions in a real tenant's words, if they differ."""
+
+    state: str
+    client_name: str
+    third_party: bool
+    email: str
+    client_url: str | None
+    leads_to: str
+    callback_host: str
+    callback_is_local: bool
+    user_code: str | None
+    api_name: str | None
+    api_identifier: str | None
+    scopes: Sequence[ScopeLine]
+    real_lines: Sequence[str] = ()
+    template: ClassVar[str] = "consent.html"
+
+
+@dataclass(frozen=True)
+class ActivatePage(Page):
+    user_code: str
+    ui_locales: str = ""
+    failed: bool = False
+    template: ClassVar[str] = "activate.html"
+
+    @property
+    def policy(self) -> str:
+        return content_security_policy(form_action="'self'")
+
+
+@dataclass(frozen=True)
+class ErrorPage(Page):
+    """`case` is the explanation, which a real tenant does not show. `kept_from` is the client whose redirection policy
+    prevented that the error went to its callback."""
+
+    error: str
+    description: str
+    case: Case | None = None
+    kept_from: str | None = None
+    template: ClassVar[str] = "error.html"
+
+
+@dataclass(frozen=True)
+class FormPostPage(Page):
+    """OAuth 2.0 Form Post Response Mode."""
+
+    leads_to: str
+    fields: Mapping[str, str]
+    template: ClassVar[str] = "form_post.html"
+
+    @property
+    def policy(self) -> str:
+        return content_security_policy(form_action=form_action(self.leads_to), scripts=True)
+
+
+@dataclass(frozen=True)
+class MessagePage(Page):
+    message: Message
+    template: ClassVar[str] = "message.html"
+
+
+@dataclass(frozen=True)
+class LogoutPage(_FormPage):
+    state: str
+    leads_to: str | None
+    template: ClassVar[str] = "logout.html"

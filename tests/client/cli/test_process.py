@@ -1,0 +1,148 @@
+"""The command as a process of its own: help, quiet pipes, Ctrl-C, damaged stores, no tracebacks."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.client.fake_stack import World
+from tests.client.run_command import Command, clean_environment
+
+TENANT_FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
+SECONDS = 60
+# What takes long to load, and what only a session with the server or the agent needs.
+SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_types"}
+SAYS_WHAT_IT_LOADED = """
+import atexit, json, sys
+atexit.register(lambda: print(json.dumps([*sys.modules]), file=sys.stderr))
+from gatehouse_client.cli.app import main
+main()
+"""
+
+
+def run(command: Command, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    process = command.process(*arguments, **variables)
+    out, err = process.communicate(timeout=SECONDS)
+    return process.returncode, out, err
+
+
+def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "gatehouse_client"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    for word in ("login", "logout", "tools", "call", "ask", "chat", "Exit codes", "130"):
+        assert word in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        ("--help", SLOW | {"pydantic", "httpx2", "anyio"}),
+        ("whoami", SLOW),
+        ("logout", SLOW),
+        ("doctor --explain all", SLOW | {"httpx2"}),
+        ("tenant --help", SLOW | {"httpx2"}),
+        (f"tenant export --format terraform --file {TENANT_FILE}", SLOW),
+    ],
+)
+def test_a_command_loads_nothing_slow_that_it_does_not_need(
+    command: Command, arguments: str, unneeded: set[str]
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SAYS_WHAT_IT_LOADED, *arguments.split()],
+        env={**clean_environment(), **command.variables},
+        cwd=command.folder,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    loaded = set(json.loads(ended.stderr.splitlines()[-1]))
+    assert "gatehouse_client.cli.app" in loaded
+    assert loaded & unneeded == set()
+
+
+def test_a_wrong_option_exits_with_2(command: Command) -> None:
+    code, out, err = run(command, "tools", "--nonsense")
+    assert (code, out) == (2, "")
+    assert "--nonsense" in err
+
+
+def test_wrong_settings_exit_with_2_and_no_traceback(command: Command) -> None:
+    code, out, err = run(command, "tools", GATEHOUSE_SIGN_IN="magic", OAUTH_CALLBACK_PORT="x")
+    assert (code, out) == (2, "")
+    assert "GATEHOUSE_SIGN_IN is 'magic'" in err
+    assert "OAUTH_CALLBACK_PORT is 'x'" in err
+    assert "Traceback" not in err
+
+
+def test_the_sign_in_address_is_printed_for_a_person_without_a_browser(command: Command, world: World) -> None:
+    process = command.process("tools")
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    url = next(line.strip() for line in lines if line.startswith(world.issuer))
+    assert command.browse(url)
+    out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert out.startswith("get_time\t")
+
+
+def test_ctrl_c_while_waiting_for_the_browser_exits_with_130(command: Command, world: World) -> None:
+    process = command.process("login")
+    assert process.stderr is not None
+    for line in iter(process.stderr.readline, ""):
+        if line.startswith(world.issuer):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.endswith("Interrupted.\n")
+    assert "Traceback" not in err
+
+
+def test_pipes_stay_quiet_and_nothing_but_the_result_is_on_stdout(command: Command) -> None:
+    assert command("login").exit_code == 0
+    assert run(command, "call", "add", "a=1", "b=2") == (0, "3\n", "")
+    assert run(command, "ask", "add 1 and 2")[:2] == (0, "[offline model] add says: 3\n")
+
+
+def test_a_damaged_store_is_reported_and_the_sign_in_goes_on(command: Command, world: World, tmp_path: Path) -> None:
+    command("login")
+    (file,) = (tmp_path / "home" / "tokens").glob("*.json")
+    file.write_text("{", encoding="utf-8")
+    result = command("tools")
+    assert result.exit_code == 0
+    assert "The stored sign-in was damaged" in result.stderr
+    assert len(world.entries("authorize")) == 2
+
+
+@pytest.mark.parametrize("home", ["file", "/proc/nothing"])
+def test_a_home_that_cannot_be_written_does_not_stop_the_sign_in(command: Command, tmp_path: Path, home: str) -> None:
+    (tmp_path / "file").touch()
+    result = command("call", "add", "a=1", "b=2", GATEHOUSE_HOME=str(tmp_path / home))
+    assert (result.exit_code, result.stdout) == (0, "3\n")
+    assert "The sign-in cannot be kept" in result.stderr
+
+
+def test_two_processes_at_once_renew_once(command: Command, world: World, tmp_path: Path) -> None:
+    world.rotate = True
+    assert command("login").exit_code == 0
+    world.forget_access_tokens()
+    processes = [command.process("call", "add", "a=1", "b=2") for _ in range(2)]
+    ends = [process.communicate(timeout=SECONDS) for process in processes]
+    assert [(process.returncode, out) for process, (out, _) in zip(processes, ends, strict=True)] == [(0, "3\n")] * 2
+    assert len(world.entries("refresh")) == 1
+    assert len(world.entries("authorize")) == 1

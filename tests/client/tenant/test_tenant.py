@@ -1,0 +1,544 @@
+"""`gatehouse tenant` against the offline tenant over TLS, from an empty tenant to one that people sign in to."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import signal
+import stat
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import yaml
+
+from gatehouse_client.tenant import management
+from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
+from tests.client.run_command import Command
+from tests.support.scripted_browser import answer_back
+
+FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
+MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}
+ALICE = {"email": "alice@example.com", "password": "Wonderland-1", "name": "Alice Adams", "roles": ["mcp-user"]}
+API = "http://localhost:5555/mcp"
+CALLBACK = "http://localhost:5000/callback"
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+DATABASE = "Username-Password-Authentication"
+
+
+@dataclass
+class Bench:
+    """An offline tenant over TLS, the command in front of it, and the dashboard: the Management API by hand."""
+
+    tenant: Any
+    command: Command
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "tenant.yaml"
+
+    @property
+    def users(self) -> Path:
+        return self.folder / "users.yaml"
+
+    def run(self, name: str, *arguments: str, stdin: str | None = None, **variables: str) -> Any:
+        files = ["--file", str(self.file)] + ([] if name == "export" else ["--users", str(self.users)])
+        return self.command("tenant", name, *files, *arguments, stdin=stdin, **variables)
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        document = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+        change(document)
+        self.file.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+    def http(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.tenant.issuer)
+
+    def dashboard(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of the Management API, as the dashboard makes them."""
+        with self.http() as http:
+            form = {"grant_type": "client_credentials", "audience": f"{self.tenant.issuer}api/v2/"}
+            credentials = {name: MANAGER[name] for name in ("client_id", "client_secret")}
+            token = http.post("oauth/token", data={**form, **credentials}).json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = http.request(method, f"api/v2/{path}", json=body, headers=headers)
+            assert answer.is_success, answer.text
+            return answer.json() if answer.content else None
+
+    def one(self, path: str, **members: Any) -> Any:
+        """The one object of a list that has these members."""
+        (found,) = [each for each in self.dashboard("GET", path) if members.items() <= each.items()]
+        return found
+
+    def fault(self, **order: Any) -> None:
+        with self.http() as http:
+            assert http.post("__mock__/faults", json=order).status_code == 201
+
+    def configuration(self) -> dict[str, Any]:
+        """All that the tenant is, but for what is empty."""
+        with self.http() as http:
+            document = http.get("__mock__/configuration").json()
+        return {
+            part: {name: value for name, value in sections.items() if value not in ([], {})}
+            for part, sections in document.items()
+        }
+
+    def sent(self, *methods: str) -> list[str]:
+        """What was called at the Management API, in order."""
+        with self.http() as http:
+            journal = http.get("__mock__/requests").json()["requests"]
+        return [
+            f"{each['method']} {each['path'].removeprefix('/api/v2/')}"
+            for each in journal
+            if each["path"].startswith("/api/v2/") and each["method"] in methods
+        ]
+
+
+@pytest.fixture
+def bench(
+    start_offline_tenant: Callable[..., Any],  # noqa: F811 - the fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Bench:
+    tenant = start_offline_tenant({}, {"management_clients": [MANAGER]})
+    variables = {
+        "AUTH0_DOMAIN": tenant.domain,
+        "AUTH0_CA_FILE": str(tenant.ca_file),
+        "AUTH0_MGMT_CLIENT_ID": MANAGER["client_id"],
+        "AUTH0_MGMT_CLIENT_SECRET": MANAGER["client_secret"],
+        "GATEHOUSE_HOME": str(tmp_path / "home"),
+    }
+    bench = Bench(tenant, Command(monkeypatch, tmp_path, variables), tmp_path)
+    bench.file.write_text(FILE.read_text(encoding="utf-8"), encoding="utf-8")
+    bench.users.write_text(yaml.safe_dump({"users": [ALICE]}), encoding="utf-8")
+    monkeypatch.setattr(management, "backoff", lambda _attempt: 0.0)
+    return bench
+
+
+def actions(result: Any) -> list[tuple[str, str, str]]:
+    return [(each["action"], each["kind"], each["name"]) for each in json.loads(result.stdout)]
+
+
+def variables_of(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+
+
+def sign_in(bench: Bench, client: tuple[str, str]) -> Any:
+    """Alice through the tenant's pages; the answer of the token endpoint."""
+    asked = {
+        "response_type": "code",
+        "client_id": client[0],
+        "redirect_uri": CALLBACK,
+        "scope": "openid access:mcp time:convert",
+        "resource": API,
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    code = answer_back(str(httpx2.URL(f"{bench.tenant.issuer}authorize", params=asked)), ALICE["email"])["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    secret = {"client_id": client[0], "client_secret": client[1]}
+    with bench.http() as http:
+        return http.post("oauth/token", data={**form, **secret}).json()
+
+
+def claims(token: str) -> dict[str, Any]:
+    return dict(json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==")))
+
+
+def test_from_nothing_to_a_sign_in_and_back_to_nothing(bench: Bench) -> None:
+    before = bench.configuration()
+    planned = bench.run("plan", "--json")
+    assert planned.exit_code == 6, planned.stderr
+    assert {action for action, kind, _ in actions(planned) if kind != "tenant settings"} == {"create"}
+    assert bench.configuration() == before, "a plan changes nothing"
+    assert bench.sent("POST", "PATCH", "PUT", "DELETE") == []
+
+    env_file = bench.folder / ".env"
+    applied = bench.run("apply", "--yes", "--env-file", str(env_file))
+    assert applied.exit_code == 0, applied.stderr
+    again = bench.run("plan")
+    assert (again.exit_code, again.stdout) == (0, f"{bench.tenant.tls_issuer} is as {bench.file} says.\n")
+
+    written = variables_of(env_file.read_text(encoding="utf-8"))
+    answer = sign_in(bench, (written["AUTH0_CLIENT_ID"], written["AUTH0_CLIENT_SECRET"]))
+    assert answer["scope"].split() == ["openid", "access:mcp", "time:convert"]
+    assert "access:mcp" in claims(answer["access_token"])["permissions"]
+
+    destroyed = bench.run("destroy", "--yes")
+    assert destroyed.exit_code == 0, destroyed.stderr
+    after = bench.configuration()
+    defaults = {"flags": {"enable_dynamic_client_registration": False}, "resource_parameter_profile": "audience"}
+    assert after["tenant"].pop("tenant").items() >= defaults.items()
+    assert after == before
+    assert not list((bench.folder / "home").rglob("*.json")), "no record is left"
+    assert json.loads(bench.run("destroy", "--yes", "--json").stdout) == []
+
+
+def test_the_settings_go_back_to_what_they_were(bench: Bench) -> None:
+    bench.dashboard("PATCH", "tenants/settings", {"friendly_name": "Acme", "flags": {"enable_sso": True}})
+    before = bench.dashboard("GET", "tenants/settings")
+    assert bench.run("apply", "--yes").exit_code == 0
+    assert bench.dashboard("GET", "tenants/settings")["friendly_name"] == "Gatehouse"
+    assert bench.run("destroy", "--yes").exit_code == 0
+    assert bench.dashboard("GET", "tenants/settings") == before
+
+
+def test_the_plan_is_a_table_for_people_and_lines_for_programs(bench: Bench) -> None:
+    lines = bench.run("plan").stdout.splitlines()
+    assert f"create\tAPI\t{API}\t" in lines
+    assert "create\tapplication\tGatehouse agent\t" in lines
+    settings = f"change\ttenant settings\t{bench.tenant.tls_issuer} (not created by apply)\t"
+    assert f'{settings}resource_parameter_profile: "audience" → "compatibility"' in lines
+
+
+def test_the_offline_tenant_of_this_project_is_as_its_file_says(
+    start_offline_tenant: Callable[..., Any],  # noqa: F811 - the fixture
+    bench: Bench,
+) -> None:
+    bench.tenant = start_offline_tenant(FILE, FILE.with_name("offline.yaml"))
+    example = variables_of((FILE.parents[1] / ".env.example").read_text(encoding="utf-8"))
+    secret = example["AUTH0_MGMT_CLIENT_SECRET"]
+    variables = {"AUTH0_MGMT_CLIENT_ID": example["AUTH0_MGMT_CLIENT_ID"], "AUTH0_MGMT_CLIENT_SECRET": secret}
+    users = str(FILE.with_name("offline.yaml"))
+    result = bench.command(
+        "tenant", "plan", "--file", str(FILE), "--users", users, AUTH0_ISSUER=bench.tenant.issuer, **variables
+    )
+    assert (result.exit_code, result.stdout) == (0, f"{bench.tenant.issuer} is as {FILE} says.\n"), result.stderr
+
+
+def test_a_second_apply_changes_nothing(bench: Bench) -> None:
+    assert bench.run("apply", "--yes").exit_code == 0
+    count = len(bench.sent("POST", "PATCH", "DELETE"))
+    again = bench.run("apply")
+    assert again.exit_code == 0, again.stderr
+    assert len(bench.sent("POST", "PATCH", "DELETE")) == count
+
+
+@pytest.mark.parametrize("step", ["clients", "connections", "client-grants", "roles", "users", "tenants/settings"])
+def test_an_apply_that_breaks_off_goes_on_where_it_was(bench: Bench, step: str) -> None:
+    bench.fault(
+        path=f"/api/v2/{step}", method="PATCH" if "settings" in step else "POST", status=400, body={"message": "No."}
+    )
+    broken = bench.run("apply", "--yes")
+    assert broken.exit_code == 1
+    assert re.search(
+        r"^\d+ of \d+ steps are done. Run the same command again to continue.$", broken.stderr, re.MULTILINE
+    )
+    assert broken.stderr.splitlines()[-1].endswith(": No.")
+    converged = bench.run("apply", "--yes")
+    assert converged.exit_code == 0, converged.stderr
+    assert bench.run("plan").exit_code == 0
+    posts = [each for each in bench.sent("POST") if each == "POST clients"]
+    names = [each["name"] for each in bench.dashboard("GET", "clients")]
+    assert len(names) == len(set(names)), "nothing was created twice"
+    assert len(posts) == 5 + (step == "clients")
+
+
+def test_a_thing_that_was_made_and_not_finished_is_finished(bench: Bench) -> None:
+    """The role is there, its permissions are not."""
+    assert bench.run("apply", "--yes").exit_code == 0
+    role = bench.one("roles", name="mcp-user")
+    permissions = bench.dashboard("GET", f"roles/{role['id']}/permissions")
+    held = [{key: each[key] for key in ("permission_name", "resource_server_identifier")} for each in permissions]
+    bench.dashboard("DELETE", f"roles/{role['id']}/permissions", {"permissions": held})
+    assert bench.run("plan").exit_code == 6
+    assert bench.run("apply").exit_code == 0, "apply repairs what it created without a question"
+    assert bench.dashboard("GET", f"roles/{role['id']}/permissions") == permissions
+
+
+def test_an_apply_that_the_person_interrupts_goes_on_where_it_was(bench: Bench) -> None:
+    bench.fault(path="/api/v2/roles", method="POST", action="hang")
+    process = bench.command.process("tenant", "apply", "--yes", "--file", str(bench.file), "--users", str(bench.users))
+    assert process.stderr is not None
+    with process, process.stderr as chatter:
+        for line in chatter:
+            if line.endswith("create role mcp-user\n"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = chatter.read()
+    assert process.returncode == 130
+    assert rest.endswith("10 of 13 steps are done. Run the same command again to continue.\nInterrupted.\n")
+    with bench.http() as http:
+        http.delete("__mock__/faults")  # the signal may have been quicker than the request
+    assert bench.run("apply", "--yes").exit_code == 0
+    assert bench.run("plan").exit_code == 0
+    assert len(bench.dashboard("GET", "clients")) == 6, "nothing was created twice"
+
+
+def test_drift_in_the_dashboard_is_shown_and_repaired(bench: Bench) -> None:
+    assert bench.run("apply", "--yes").exit_code == 0
+    api = bench.one("resource-servers", identifier=API)
+    agent = bench.one("clients", name="Gatehouse agent")
+    connection = bench.one("connections", name=DATABASE)
+    grant = bench.one("client-grants", default_for="third_party_clients")
+    role = bench.one("roles", name="mcp-user")
+    bench.dashboard("PATCH", f"resource-servers/{api['id']}", {"enforce_policies": False, "scopes": api["scopes"][1:]})
+    bench.dashboard("PATCH", f"clients/{agent['client_id']}", {"callbacks": ["http://localhost:1/callback"]})
+    bench.dashboard("PATCH", f"connections/{connection['id']}", {"is_domain_connection": False})
+    disabled = [{"client_id": agent["client_id"], "status": False}]
+    bench.dashboard("PATCH", f"connections/{connection['id']}/clients", disabled)
+    bench.dashboard("PATCH", f"client-grants/{grant['id']}", {"scope": []})
+    bench.dashboard("PATCH", f"roles/{role['id']}", {"description": "Whatever"})
+    bench.dashboard("PATCH", "tenants/settings", {"resource_parameter_profile": "audience"})
+    shown = json.loads(bench.run("plan", "--json").stdout)
+    seen = {(each["kind"], difference["path"]) for each in shown for difference in each["differences"]}
+    assert seen == {
+        ("API", "enforce_policies"),
+        ("API", "scopes"),
+        ("application", "callbacks"),
+        ("connection", "is_domain_connection"),
+        ("connection", "enabled_clients"),
+        ("client grant", "scope"),
+        ("role", "description"),
+        ("role", "permissions"),
+        ("tenant settings", "resource_parameter_profile"),
+    }
+    repaired = bench.run("apply")
+    assert repaired.exit_code == 0, repaired.stderr
+    assert bench.run("plan").exit_code == 0
+    assert bench.one("clients", name="Gatehouse agent")["callbacks"] == [CALLBACK]
+
+
+def test_what_the_file_does_not_name_is_left_alone(bench: Bench) -> None:
+    other = bench.dashboard("POST", "clients", {"name": "Somebody else's", "app_type": "spa"})
+    api = bench.dashboard("POST", "resource-servers", {"identifier": "https://other.example/", "name": "Other"})
+    connection = bench.dashboard("POST", "connections", {"name": DATABASE, "strategy": "auth0", "options": {"a": 1}})
+    bench.dashboard(
+        "PATCH", f"connections/{connection['id']}/clients", [{"client_id": other["client_id"], "status": True}]
+    )
+    bench.dashboard("POST", "users", {"connection": DATABASE, "email": "carol@example.com", "password": "Caro-1"})
+    assert bench.run("apply", "--yes").exit_code == 0
+    assert other["client_id"] in bench.one("connections", name=DATABASE)["enabled_clients"]
+    destroyed = bench.run("destroy", "--yes")
+    assert destroyed.exit_code == 0
+    assert f"The connection {DATABASE} stays" in destroyed.stderr
+    assert bench.one("clients", name="Somebody else's")["client_id"] == other["client_id"]
+    assert bench.one("resource-servers", identifier="https://other.example/")["id"] == api["id"]
+    assert [user["email"] for user in bench.dashboard("GET", "users")] == ["carol@example.com"]
+    assert bench.one("connections", name=DATABASE)["options"] == {"a": 1}
+
+
+def test_apply_asks_before_it_changes_what_it_did_not_make(bench: Bench) -> None:
+    made = bench.dashboard("POST", "resource-servers", {"identifier": API, "name": "Mine"})
+    refused = bench.run("apply", stdin="n\n")
+    assert refused.exit_code == 2
+    assert f'change\tAPI\t{API} (not created by apply)\tname: "Mine" → "Gatehouse MCP server"' in refused.stdout
+    assert refused.stderr.endswith("? [y/N] Nothing was changed. --yes answers the question in advance.\n")
+    assert bench.run("apply", stdin="").exit_code == 2, "no answer is a refusal"
+    assert bench.sent("POST", "PATCH") == ["POST resource-servers"]
+    assert bench.run("apply", stdin="y\n").exit_code == 0
+    assert bench.one("resource-servers", identifier=API)["id"] == made["id"]
+
+
+def test_destroy_asks(bench: Bench) -> None:
+    assert bench.run("apply", "--yes").exit_code == 0
+    refused = bench.run("destroy", stdin="no\n")
+    assert refused.exit_code == 2
+    assert f"delete\tAPI\t{API}" in refused.stdout
+    assert bench.sent("DELETE") == []
+
+
+def test_a_client_that_registered_itself_under_our_name_is_not_taken_for_ours(bench: Bench) -> None:
+    bench.dashboard("PATCH", "tenants/settings", {"flags": {"enable_dynamic_client_registration": True}})
+    with bench.http() as http:
+        metadata = {"client_name": "Gatehouse agent", "redirect_uris": ["https://evil.example/cb"]}
+        stranger = http.post("oidc/register", json=metadata).json()["client_id"]
+    applied = bench.run("apply", "--yes", "--json", "--show-secrets")
+    assert applied.exit_code == 0, applied.stderr
+    assert json.loads(applied.stdout)["environment"]["AUTH0_CLIENT_ID"] != stranger
+    assert bench.dashboard("GET", f"clients/{stranger}")["callbacks"] == ["https://evil.example/cb"]
+    assert bench.run("destroy", "--yes").exit_code == 0
+    assert bench.dashboard("GET", f"clients/{stranger}")["name"] == "Gatehouse agent"
+
+
+def test_secrets_go_to_a_private_file_or_on_request_to_the_terminal(bench: Bench) -> None:
+    env_file = bench.folder / ".env"
+    env_file.write_text("# ours\nMCP_PORT=5555\nAUTH0_CLIENT_ID=old\nAUTH0_CLIENT_SECRET=old\n", encoding="utf-8")
+    applied = bench.run("apply", "--yes", "--trace", "--env-file", str(env_file))
+    assert applied.exit_code == 0, applied.stderr
+    text = env_file.read_text(encoding="utf-8")
+    written = variables_of(text)
+    assert text.startswith("# ours\nMCP_PORT=5555\nAUTH0_CLIENT_ID=")
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+    agent = bench.one("clients", name="Gatehouse agent")
+    server = bench.one("clients", name="Gatehouse server")
+    assert written["AUTH0_DOMAIN"] == bench.tenant.domain
+    assert written["AUTH0_ISSUER"] == ""
+    assert written["AUTH0_AUDIENCE"] == API
+    assert (written["AUTH0_CLIENT_ID"], written["AUTH0_CLIENT_SECRET"]) == (agent["client_id"], agent["client_secret"])
+    assert (written["EXCHANGE_CLIENT_ID"], written["EXCHANGE_CLIENT_SECRET"]) == (
+        server["client_id"],
+        server["client_secret"],
+    )
+    shown = bench.run("apply", "--trace")
+    assert "Not shown: AUTH0_CLIENT_SECRET, EXCHANGE_CLIENT_SECRET" in shown.stderr
+    secrets = [agent["client_secret"], server["client_secret"], MANAGER["client_secret"], ALICE["password"]]
+    assert not [secret for secret in secrets for result in (applied, shown) if str(secret) in result.output]
+    assert variables_of(bench.run("apply", "--show-secrets").stdout)["AUTH0_CLIENT_SECRET"] == agent["client_secret"]
+
+
+def test_a_rate_limit_is_waited_for(bench: Bench) -> None:
+    fault = {"path": "/api/v2/clients", "method": "POST", "action": "rate_limit", "headers": {"retry-after": "0"}}
+    bench.fault(**fault, times=2)
+    assert bench.run("apply", "--yes").exit_code == 0
+    assert len(bench.dashboard("GET", "clients")) == 6
+    bench.fault(endpoint="management", action="rate_limit", headers={"retry-after": "0"}, times=None)
+    limited = bench.run("plan")
+    assert limited.exit_code == 5
+    assert "Global limit has been reached. Try again later." in limited.stderr
+
+
+def test_what_the_tenant_does_not_take_on_is_no_success(bench: Bench) -> None:
+    bench.fault(path="/api/v2/tenants/settings", method="PATCH", status=200, body={})
+    result = bench.run("apply", "--yes")
+    assert result.exit_code == 1
+    assert "The tenant refused nothing, but it still differs from" in result.stderr
+    assert 'resource_parameter_profile: "audience" → "compatibility"' in result.stderr
+    assert bench.run("apply", "--yes").exit_code == 0
+
+
+def test_the_authority_can_be_trusted_by_ssl_cert_file_too(bench: Bench) -> None:
+    assert bench.run("plan", AUTH0_CA_FILE="", SSL_CERT_FILE=str(bench.tenant.ca_file)).exit_code == 6
+
+
+def test_a_failure_of_the_tenant_is_tried_again_unless_something_could_be_made_twice(bench: Bench) -> None:
+    bench.fault(path="/api/v2/clients", method="GET", status=503, times=2)
+    assert bench.run("plan").exit_code == 6
+    bench.fault(path="/api/v2/clients", method="POST", status=503, times=None)
+    assert bench.run("apply", "--yes").exit_code == 5
+    assert bench.sent("POST").count("POST clients") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "said"),
+    [
+        ({"AUTH0_MGMT_CLIENT_SECRET": ""}, 2, "Not set: AUTH0_MGMT_CLIENT_SECRET. In the dashboard, create"),
+        (
+            {"AUTH0_MGMT_CLIENT_SECRET": "wrong"},
+            2,
+            "does not accept AUTH0_MGMT_CLIENT_ID with AUTH0_MGMT_CLIENT_SECRET",
+        ),
+        ({"AUTH0_MGMT_TOKEN": "nonsense"}, 2, "The tenant does not accept AUTH0_MGMT_TOKEN: Invalid token."),
+        ({"AUTH0_DOMAIN": ""}, 2, "AUTH0_DOMAIN is not set"),
+        ({"AUTH0_DOMAIN": "localhost:1"}, 5, "https://localhost:1/ cannot be reached to read the tenant settings"),
+        ({"AUTH0_CA_FILE": ""}, 5, "is not trusted"),
+        (
+            {"AUTH0_CA_FILE": "/nowhere.pem"},
+            2,
+            "AUTH0_CA_FILE is '/nowhere.pem': it must be a file with the certificate",
+        ),
+        ({"AUTH0_KEYWORD_REPLACE_MAPPINGS": "{"}, 2, "AUTH0_KEYWORD_REPLACE_MAPPINGS is '{': it must be a JSON object"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_one_sentence(
+    bench: Bench, variables: dict[str, str], code: int, said: str
+) -> None:
+    result = bench.run("plan", **variables)
+    assert result.exit_code == code, result.stderr
+    assert said in result.stderr
+    assert MANAGER["client_secret"] not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_missing_scope_is_named_with_its_place_in_the_dashboard(
+    start_offline_tenant: Callable[..., Any],  # noqa: F811 - the fixture
+    bench: Bench,
+) -> None:
+    narrow = {**MANAGER, "scope": ["read:tenant_settings"]}
+    bench.tenant = start_offline_tenant({}, {"management_clients": [narrow]})
+    result = bench.run("plan", AUTH0_DOMAIN=bench.tenant.domain, AUTH0_CA_FILE=str(bench.tenant.ca_file))
+    assert result.exit_code == 4
+    assert "may not read the APIs: Insufficient scope, expected any of: read:resource_servers." in result.stderr
+    assert "Auth0 Management API > Machine to Machine Applications" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda file: file.update(clients={}), "there is no client 'Gatehouse agent' in the file"),
+        (lambda file: file.update(roles=["x"]), "roles[0] must be a mapping with name."),
+        (lambda file: file.update(tenant=[1]), "tenant must be a mapping of settings."),
+        (lambda file: file["roles"].append(file["roles"][0]), "roles: name 'mcp-user' occurs 2 times."),
+        (lambda file: file["clientGrants"][0].pop("client_id"), "clientGrants[0] needs one of client_id"),
+        (lambda file: file["tenant"].update(friendly_name="##NAME##"), "contains ##NAME##, but AUTH0_KEYWORD"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_its_place(
+    bench: Bench, change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    bench.edit(change)
+    result = bench.run("plan")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert bench.sent("GET") == []
+
+
+def test_the_tenants_own_objection_is_passed_on(bench: Bench) -> None:
+    bench.edit(lambda file: file["clients"][0].update(colour="red"))
+    result = bench.run("apply", "--yes")
+    assert result.exit_code == 1
+    assert "refused to create the application Gatehouse agent: Payload validation error:" in result.stderr
+    assert "Additional properties not allowed: colour" in result.stderr
+
+
+def test_what_cannot_be_changed_is_said(bench: Bench) -> None:
+    assert bench.run("apply", "--yes").exit_code == 0
+    other = "https://calendar.gatehouse.example/"
+    bench.edit(lambda file: file["clients"][3].update(resource_server_identifier=other))
+    result = bench.run("apply", "--yes")
+    assert result.exit_code == 1
+    assert "The resource_server_identifier of the application Gatehouse server cannot be changed" in result.stderr
+
+
+def test_keywords_are_replaced_as_the_deploy_cli_does(bench: Bench) -> None:
+    bench.edit(lambda file: file["tenant"].update(friendly_name="##NAME##"))
+    mappings = json.dumps({"NAME": "Acme"})
+    assert bench.run("apply", "--yes", AUTH0_KEYWORD_REPLACE_MAPPINGS=mappings).exit_code == 0
+    assert bench.dashboard("GET", "tenants/settings")["friendly_name"] == "Acme"
+
+
+def test_sections_that_are_not_handled_are_named(bench: Bench) -> None:
+    bench.edit(lambda file: file.update(actions=[], branding={}))
+    assert f"Not handled in {bench.file}: actions, branding." in bench.run("plan").stderr
+
+
+def test_export_prints_the_file_for_the_deploy_cli(bench: Bench) -> None:
+    exported = bench.run("export", "--format", "deploy-cli")
+    assert yaml.safe_load(exported.stdout) == yaml.safe_load(bench.file.read_text(encoding="utf-8"))
+
+
+def test_export_writes_a_script_for_the_auth0_cli_that_a_shell_can_read(bench: Bench) -> None:
+    script = bench.run("export", "--format", "auth0-cli").stdout
+    for call in ("post resource-servers", "post clients", "post client-grants", "post roles", "patch tenants/settings"):
+        assert f"auth0 api {call} --data" in script
+    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
+    recorded = subprocess.run(
+        ["sh", "-c", "auth0() { printf '%s\\n' \"$3\" >&2; echo '[]'; }; jq() { echo ID; }\n" + script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert recorded.returncode == 0, recorded.stderr
+    calls = recorded.stderr.splitlines()
+    assert (calls.count("clients"), calls.count("client-grants"), calls[-1]) == (5, 2, "tenants/settings")
+    assert {"connections/ID", "connections/ID/clients", "roles/ID/permissions"} <= set(calls)
+
+
+def test_export_writes_terraform_that_refers_to_its_own_resources(bench: Bench) -> None:
+    text = bench.run("export", "--format", "terraform").stdout
+    defined = {f"{kind}.{label}" for kind, label in re.findall(r'^resource "(\w+)" "(\w+)" \{$', text, re.MULTILINE)}
+    used = set(re.findall(r"(?:= |\[|, )(auth0_\w+\.\w+)\.(?:id|identifier)", text))
+    assert used <= defined
+    assert {"auth0_tenant.tenant", "auth0_client.gatehouse_agent", "auth0_role_permissions.mcp_user"} <= defined
+
+
+def test_an_unknown_format_is_refused(bench: Bench) -> None:
+    result = bench.run("export", "--format", "pulumi")
+    assert (result.exit_code, "auth0-cli, terraform, deploy-cli" in result.stderr) == (2, True)

@@ -1,0 +1,50 @@
+"""A client from another ecosystem, the TypeScript SDK's: registered by itself, and registered beforehand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.conformance.suite import node
+from tests.support.processes import DEMO_CLIENT, OfflineStack, offline_stack
+
+HERE = Path(__file__).parent
+SCRIPTED_BROWSER = HERE.parent / "support" / "scripted_browser.py"
+SECONDS = 120
+
+
+def problems(modules: Path) -> list[str]:
+    """What the client did not see as it should; each sign-in is a line on standard output."""
+    script = modules.parent / "typescript_sdk.mjs"
+    shutil.copyfile(HERE / "typescript_sdk.mjs", script)  # Node looks for packages from where the script is
+    print("\nThe TypeScript SDK's client")
+    found = []
+    with tempfile.TemporaryDirectory() as folder, offline_stack(Path(folder)) as stack:
+        secrets = (DEMO_CLIENT["AUTH0_CLIENT_ID"], DEMO_CLIENT["AUTH0_CLIENT_SECRET"])
+        for name, client in (("registers itself", ()), ("registered beforehand", secrets)):
+            problem = _problem([node(modules), str(script)], stack, client)
+            print(f"  {'MISS' if problem else 'ok  '} {name}: lists, calls, steps up")
+            found += [f"typescript, {name}: {problem}"] if problem else []
+    return found
+
+
+def _problem(command: list[str], stack: OfflineStack, client: tuple[str, ...]) -> str:
+    variables = {**os.environ, "BROWSER_COMMAND": json.dumps([sys.executable, str(SCRIPTED_BROWSER)])}
+    command = [*command, stack.mcp_url, str(stack.callback_port), *client]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode != 0:
+        return (done.stdout + done.stderr)[-2000:]
+    saw = json.loads(done.stdout)
+    right = (
+        {"get_time", "whoami", "convert_time"} <= set(saw["tools"])
+        and saw["who"]["permissions"] == ["access:mcp"]
+        and saw["converted"]["time"] == "2026-07-28T00:30:00+00:00"
+        and len(saw["asked"]) == 2  # the sign-in, and the step-up
+        and "time:convert" in saw["asked"][1].split()
+    )
+    return "" if right else f"saw {saw}"

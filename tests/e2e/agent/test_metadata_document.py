@@ -1,0 +1,161 @@
+"""The agent as a client that nobody made in the tenant: its Client ID is the URL of its metadata document (CIMD)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.e2e.agent.test_doctor import MANAGEMENT, examined, wrong
+from tests.support.processes import OfflineStack, prepare, wait_for
+from tests.support.stack import NO_BROWSER, Stack
+
+PATH = "/gatehouse.json"
+
+
+@contextmanager
+def published(authority: trustme.CA, callback: str) -> Iterator[str]:
+    """The agent's document on an https site of its own; yields its URL."""
+    document: dict[str, object] = {
+        "client_name": "Gatehouse agent",
+        "application_type": "native",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": [callback],
+        "token_endpoint_auth_method": "none",
+    }
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == PATH else 404)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(document).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        document["client_id"] = url = f"https://localhost:{server.server_port}{PATH}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield url
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def switched_off(stack: Stack, *switches: str) -> Iterator[None]:
+    """The tenant with these of its settings for metadata documents off."""
+    off = {f"client_id_metadata_document_{name}": False for name in switches}
+    stack.control("PATCH", "configuration", tenant={"tenant": off})
+    try:
+        yield
+    finally:
+        stack.control("POST", "reset")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]]:
+    """A stack whose tenant may fetch documents from this machine, and the URL of the agent's."""
+    running: OfflineStack = prepare(tmp_path_factory.mktemp("documents"))
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(running.folder / "site.pem")
+    fetching = {
+        "MOCK_IDP_CIMD_ALLOW_PRIVATE": "true",
+        "MOCK_IDP_CIMD_CA_FILE": str(running.folder / "site.pem"),
+    }
+    callback = running.client_variables["OAUTH_CALLBACK_URI"]
+    with published(authority, callback) as url, running.tenant(**fetching), running.server():
+        wait_for(f"http://localhost:{running.mcp_port}/readyz", 200)
+        variables = {
+            **running.client_variables,
+            "AUTH0_CLIENT_ID": "",
+            "AUTH0_CLIENT_SECRET": "",
+            "OAUTH_CLIENT_METADATA_URL": url,
+        }
+        yield Stack(running.mcp_url, running.issuer, running.control_token, running.mcp_url, variables), url
+
+
+def test_the_agent_signs_in_as_its_document_and_registers_nothing(site: tuple[Stack, str], home: Path) -> None:
+    stack, url = site
+    signed_in = stack.gatehouse("login", home=home)
+    assert signed_in.returncode == 0, signed_in.stderr
+    raw = stack.gatehouse("token", "--raw", home=home, browser=NO_BROWSER).stdout
+    claims = json.loads(base64.urlsafe_b64decode(raw.split(".")[1] + "=="))
+    assert claims["client_id"] == url
+    called = stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER)
+    assert called.returncode == 0, called.stderr
+    assert not list(home.rglob("clients/*.json"))
+
+
+def test_such_a_sign_in_is_renewed_and_ended_without_a_person(site: tuple[Stack, str], home: Path) -> None:
+    stack, _ = site
+    assert stack.gatehouse("login", home=home).returncode == 0
+    (kept,) = home.rglob("tokens/*.json")
+    grant = json.loads(kept.read_text(encoding="utf-8"))
+    kept.write_text(json.dumps({**grant, "expires_at": grant["obtained_at"] - 1}), encoding="utf-8")
+    called = stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER)
+    assert called.returncode == 0, called.stderr
+    renewed = json.loads(kept.read_text(encoding="utf-8"))
+    assert renewed["refresh_token"] != grant["refresh_token"], "a public client's refresh token is replaced"
+    assert stack.gatehouse("logout", home=home, browser=NO_BROWSER).returncode == 0
+
+
+def test_where_the_tenant_takes_no_documents_the_agent_registers_itself(site: tuple[Stack, str], home: Path) -> None:
+    stack, _ = site
+    with switched_off(stack, "supported", "dynamic_registration_supported"):
+        signed_in = stack.gatehouse("login", home=home)
+    assert signed_in.returncode == 0, signed_in.stderr
+    (kept,) = home.rglob("clients/*.json")
+    assert json.loads(kept.read_text(encoding="utf-8"))["client_id"].startswith("tpc_")
+
+
+@pytest.mark.parametrize("management", [{}, MANAGEMENT])
+def test_the_doctor_asks_as_the_agents_document(
+    site: tuple[Stack, str], home: Path, management: dict[str, str]
+) -> None:
+    stack, url = site
+    results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **management)
+    assert {results[check] for check in ("application", "callback", "credentials", "api", "client-metadata")} == {"ok"}
+    assert findings["application"]["seen"] == url
+    assert url in findings["client-metadata"]["seen"]
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "found", "told"),
+    [
+        ("1", {"client-metadata"}, "it registers itself"),
+        ("0", {"client-metadata", "application"}, "it has no other Client ID"),
+    ],
+)
+def test_the_doctor_says_that_the_agents_document_is_not_taken_and_what_then(
+    site: tuple[Stack, str], home: Path, dynamic: str, found: set[str], told: str
+) -> None:
+    stack, url = site
+    with switched_off(stack, "supported", "dynamic_registration_supported"):
+        results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer, OAUTH_DYNAMIC_REGISTRATION=dynamic)
+    assert wrong(results) == found
+    assert url in findings["client-metadata"]["seen"]
+    assert told in findings["client-metadata"]["seen"]
+
+
+def test_the_doctor_finds_a_document_that_nobody_has_imported(site: tuple[Stack, str], home: Path) -> None:
+    stack, url = site
+    with switched_off(stack, "dynamic_registration_supported"):
+        results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer)
+    assert wrong(results) == {"application", "credentials"}
+    assert url in findings["application"]["seen"]
+    assert "imported" in findings["application"]["advice"]

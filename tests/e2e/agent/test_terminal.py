@@ -1,0 +1,116 @@
+"""A person at a terminal, from the first sign-in to the last: what each command shows, and that it is nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.pty_session import CTRL_C, CTRL_D, PtySession, on_terminal
+from tests.support.stack import NO_BROWSER, SCRIPTED_BROWSER, Stack
+
+SURPRISES = ("Traceback", "ExceptionGroup", "Warning", "Error", "eyJ")
+
+
+@dataclass
+class Person:
+    """Types commands into one terminal window."""
+
+    stack: Stack
+    home: Path
+    browser: str = SCRIPTED_BROWSER
+
+    def types(self, command: str, user: str = "alice@example.com") -> AbstractContextManager[PtySession]:
+        variables = {
+            **os.environ,
+            **self.stack.variables,
+            "GATEHOUSE_HOME": str(self.home),
+            "BROWSER": self.browser,
+            "ROBOT_USER": user,
+            "TERM": "xterm",
+            "COLUMNS": "250",
+        }
+        return on_terminal(
+            [sys.executable, "-m", "gatehouse_client", *shlex.split(command)], env=variables, cwd=self.home
+        )
+
+    def sees(self, command: str, exit_code: int = 0) -> str:
+        """What is on the terminal when the command has ended."""
+        with self.types(command) as session:
+            assert session.end() == exit_code, session.text
+        return calm(session)
+
+
+def calm(session: PtySession) -> str:
+    """What was shown, free of surprises: the cursor is back, and nothing is on it that is for a programmer."""
+    assert session.raw.count("\x1b[?25l") == session.raw.count("\x1b[?25h")
+    assert not [surprise for surprise in SURPRISES if surprise in session.text], session.text
+    return session.text
+
+
+@pytest.fixture
+def person(stack: Stack, home: Path) -> Person:
+    stack.control("POST", "reset")  # the tenant remembers consent
+    return Person(stack, home)
+
+
+def test_a_first_day(person: Person) -> None:
+    assert "Nobody is signed in" in person.sees("whoami", 3)
+    signed_in = person.sees("login")
+    assert "Sign in with your browser" in signed_in
+    assert f"Signed in to {person.stack.mcp_url} as " in signed_in
+    person.browser = NO_BROWSER
+
+    assert re.search(r"^convert_time +access:mcp time:convert +time=string", person.sees("tools"), re.M)
+    assert re.search(r"^Permissions +access:mcp\s*$", person.sees("whoami"), re.M)
+    assert re.search(r"get_time says: \{\n +\"time\": ", person.sees("ask What time is it in Tokyo?"))
+    assert "Counted down 2 steps." in person.sees("call count_down steps=2 seconds=0.1")
+    assert "it must be of type integer" in person.sees("call count_down steps=x", 2)
+
+    with person.types("token") as session:
+        assert session.end() == 0
+    assert '"scope": "access:mcp offline_access"' in session.text
+    assert "Signed out of" in person.sees("logout")
+
+
+def test_a_chat_with_a_question_of_the_server_and_a_step_up(person: Person) -> None:
+    with person.types("chat") as session:
+        session.until("you> ")
+        session.type("book_room 'Blue' at 9")
+        session.until("asks: Book the room 'Blue' from 9:00 to 10:00?")
+        session.until("confirmed - Book it? (yes or no): ")
+        session.type("perhaps")
+        session.until("'perhaps' is not valid: it must be yes or no.")
+        session.until("(yes or no): ")
+        session.type("yes")
+        session.until("Booked Blue from 9:00 to 10:00")
+        session.until("you> ")
+        session.type("convert_time '2026-07-28T09:30' from Asia/Tokyo to UTC")
+        session.until("Sign in with your browser")
+        session.until('"time": "2026-07-28T00:30:00+00:00"')
+        session.until("you> ")
+        session.type(CTRL_D)
+        assert session.end() == 0
+    calm(session)
+
+
+def test_ctrl_c_in_the_middle_of_a_long_tool_leaves_a_clean_terminal(person: Person) -> None:
+    person.sees("login")
+    with person.types("call count_down steps=60 seconds=1") as session:
+        session.until("59 to go")
+        session.type(CTRL_C)
+        assert session.end() == 130
+    assert calm(session).endswith("Interrupted.\n")
+
+
+def test_who_may_not_is_told_in_a_sentence_each_time(person: Person) -> None:
+    for command in ("login", "tools", "call get_time", "ask What time is it?", "chat"):
+        with person.types(command, user="bob@example.com") as session:
+            assert session.end() == 4
+        assert "The permission access:mcp is missing" in calm(session)

@@ -1,0 +1,187 @@
+"""What the console keeps to itself, and from whom."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from mock_idp.console import ConsoleAccess
+from mock_idp.console.activity import MAX_EVENTS, MAX_SIGN_INS
+from mock_idp.console.overview import MAX_SHOWN
+from mock_idp.state.journal import MAX_ENTRIES
+
+HOSTILE = "<script>alert(1)</script>\"'&{x}`"
+OTHER_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}
+SIGN_IN = '<details class="sign-in"'
+
+
+def console(tenant: Any) -> Any:
+    return tenant.http.get("/")
+
+
+def test_no_secret_is_on_the_console(tenant: Any) -> None:
+    location = tenant.sign_in(scope="openid access:mcp offline_access", state="the-clients-state")
+    answer = tenant.redeem(location["code"]).json()
+    tenant.token((tenant.agent[0], "a-wrong-secret"), grant_type="refresh_token", refresh_token=answer["refresh_token"])
+    tenant.log_in(tenant.browser().authorize(), password="a-wrong-password")
+    tenant.http.get("/userinfo", headers={"Authorization": f"Bearer {answer['access_token']}"})
+    page = console(tenant).text
+    signature = answer["access_token"].rsplit(".", 1)[1]
+    secrets = [location["code"], answer["refresh_token"], answer["access_token"], signature, answer["id_token"]]
+    for secret in (*secrets, tenant.agent[1], tenant.machine[1], "a-wrong-secret", "a-wrong-password", "v" * 43):
+        assert secret not in page
+    assert "the-clients-state" not in page
+    assert page.count("Wonderland-1") == 1
+
+
+def test_what_clients_and_requests_say_is_never_markup(start: Any) -> None:
+    def change(file: dict[str, Any]) -> None:
+        file["tenant"]["friendly_name"] = HOSTILE
+        file["clients"][0]["callbacks"].append(f"com.example.app:/{HOSTILE}")
+        file["resourceServers"][0]["name"] = HOSTILE
+        file["resourceServers"][0]["scopes"][0]["description"] = HOSTILE
+
+    tenant = start(change)
+    tenant.authorize(client_id=HOSTILE)
+    tenant.authorize(redirect_uri=HOSTILE)
+    tenant.authorize(audience=HOSTILE, scope=HOSTILE, state=HOSTILE, **{HOSTILE: HOSTILE})
+    tenant.http.get(f"/{HOSTILE}")
+    tenant.http.post("/oauth/token", json={"grant_type": HOSTILE, "client_id": HOSTILE, HOSTILE: HOSTILE})
+    tenant.http.post(
+        "/oidc/register", json={"client_name": HOSTILE, "redirect_uris": [HOSTILE], HOSTILE: {"a": [HOSTILE]}}
+    )
+    tenant.log_in(tenant.authorize(), email="alice@example.com", password="x")
+    tenant.http.post("/u/login", data={"username": HOSTILE})
+    page = console(tenant).text
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert not re.search(r"<[a-z]+[^>]*\son[a-z]+=", page)
+    assert not re.search(r"href=\"(?!/|http://localhost:9000/|#)", page)
+
+
+def test_requests_that_make_no_sense_do_not_break_the_console(tenant: Any) -> None:
+    for body in ("[]", '{"client_id": {}}', '{"client_id": ["a"], "code": [1]}', '{"grant_type": null}', "1"):
+        tenant.http.post("/oauth/token", content=body, headers={"Content-Type": "application/json"})
+    tenant.http.get("/authorize?client_id=a&client_id=b&%ff=%ff")
+    tenant.http.get("/u/login?state=")
+    tenant.http.post("/activate", data={"user_code": "x" * 5000})
+    tenant.http.get("/authorize/resume?code=x")
+    tenant.http.get("/userinfo", headers={"Authorization": "Bearer a.b.c"})
+    tenant.http.post("/oauth/revoke", data={"token": "x"})
+    assert console(tenant).status_code == 200
+
+
+def test_the_page_is_bounded_however_much_happens(start: Any) -> None:
+    def many(file: dict[str, Any]) -> None:
+        file["users"] += [
+            {"email": f"u{n}@example.com", "user_id": f"auth0|{n}", "password": "Password-1"}
+            for n in range(2 * MAX_SHOWN)
+        ]
+
+    tenant = start(offline=many)
+    for _ in range(MAX_ENTRIES + 20):
+        tenant.authorize(client_id="x" * 2000, **{f"p{n}": "y" for n in range(50)})
+    page = console(tenant).text
+    assert len(tenant.idp.journal.entries) == MAX_ENTRIES
+    assert page.count(SIGN_IN) == MAX_SIGN_INS
+    assert page.count('<td class="short"><time') == MAX_EVENTS
+    assert page.count("Password-1") <= MAX_SHOWN
+    assert len(page) < 400_000
+
+
+def test_the_script_gets_nothing_while_nothing_happens(tenant: Any) -> None:
+    tenant.tokens()
+    first = tenant.http.get("/u/console/activity")
+    assert first.status_code == 200
+    revision = re.search(r'data-revision="([^"]+)"', first.text)
+    assert revision is not None
+    assert tenant.http.get("/u/console/activity", params={"revision": revision[1]}).status_code == 204
+    tenant.authorize()
+    assert tenant.http.get("/u/console/activity", params={"revision": revision[1]}).status_code == 200
+    tenant.http.post("/__mock__/reset")
+    assert "Nobody has signed in yet" in tenant.http.get("/u/console/activity").text
+
+
+def test_watching_leaves_no_traces_of_its_own(tenant: Any) -> None:
+    for _ in range(3):
+        console(tenant)
+        tenant.http.get("/u/console/activity")
+    assert not tenant.idp.journal.entries
+
+
+def test_the_console_changes_nothing_and_has_no_form(tenant: Any) -> None:
+    page = console(tenant)
+    assert "<form" not in page.text
+    assert "form-action 'none'" in page.headers["content-security-policy"]
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    for path in ("/", "/u/console/activity"):
+        assert tenant.http.post(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/", "/u/console/activity"])
+def test_no_other_site_can_read_or_embed_the_console(tenant: Any, path: str) -> None:
+    tenant.tokens()
+    same_site = {**OTHER_SITE, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+    framed = {**OTHER_SITE, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    for headers in (OTHER_SITE, same_site, framed, {"Origin": "http://localhost:5000"}, {"Origin": "null"}):
+        answer = tenant.http.get(path, headers=headers)
+        assert answer.status_code == 403
+        assert "alice" not in answer.text
+        assert "access-control-allow-origin" not in answer.headers
+    answer = tenant.http.get(path)
+    assert "access-control-allow-origin" not in answer.headers
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_link_from_elsewhere_opens_the_console(tenant: Any) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert tenant.http.get("/", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9000", "localhost.evil.example", "[", "10.0.0.1:9000"])
+def test_another_name_that_points_here_sees_nothing(tenant: Any, host: str) -> None:
+    tenant.tokens()
+    for path in ("/", "/u/console/activity"):
+        answer = tenant.http.get(path, headers={"Host": host})
+        assert answer.status_code == 421
+        assert "alice" not in answer.text
+        assert "http://localhost:9000/" in answer.text
+
+
+def test_another_machine_sees_the_tenant_but_not_who_signs_in(start: Any) -> None:
+    tenant = start(peer=("192.0.2.7", 4711))
+    tenant.tokens()
+    page = console(tenant).text
+    assert "Gatehouse MCP server" in page
+    assert "MOCK_IDP_CONSOLE=on" in page
+    assert SIGN_IN not in page
+    assert tenant.http.get("/u/console/activity").status_code == 404
+    proxied = start().http.get("/", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert "MOCK_IDP_CONSOLE=on" in proxied.text
+
+
+def test_where_the_control_api_asks_for_a_token_the_journal_stays_behind_it(start: Any) -> None:
+    tenant = start(control_token="s3cret-s3cret")
+    tenant.tokens()
+    assert SIGN_IN not in console(tenant).text
+    assert tenant.http.get("/u/console/activity").status_code == 404
+
+
+def test_with_the_control_api_off_this_machine_still_sees_what_happens(start: Any) -> None:
+    tenant = start(control=False)
+    tenant.tokens()
+    assert SIGN_IN in console(tenant).text
+
+
+def test_the_console_can_be_opened_to_everybody_and_switched_off(start: Any) -> None:
+    tenant = start(peer=("192.0.2.7", 4711), console=ConsoleAccess("on", needs_token=True))
+    tenant.tokens()
+    assert SIGN_IN in console(tenant).text
+    off = start(console=ConsoleAccess("off"))
+    page = console(off).text
+    assert "MOCK_IDP_CONSOLE=off" in page
+    assert "alice" not in page
+    assert off.http.get("/u/console/activity").status_code == 404

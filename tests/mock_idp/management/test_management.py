@@ -1,0 +1,464 @@
+"""The Management API over HTTP: who may call what, what it refuses, and that changes act at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.mock_idp.conftest import API, CALLBACK, ISSUER, Harness
+
+DEPLOY = {"name": "Deployment", "client_id": "deployment", "client_secret": "deployment-secret"}
+READER = {"name": "Reader", "client_id": "reader", "client_secret": "reader-secret", "scope": ["read:clients"]}
+AUDIENCE = f"{ISSUER}api/v2/"
+ALICE = "auth0|65a11ce00000000000000001"
+
+
+@dataclass
+class Management:
+    """The Management API with a token."""
+
+    tenant: Harness
+    token: str
+
+    def __call__(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return self.tenant.http.request(method, f"/api/v2/{path}", json=body, params=query, headers=headers)
+
+    def find(self, path: str, key: str, **members: Any) -> dict[str, Any]:
+        """The one entry of a list with these members."""
+        entries = self("GET", path, include_totals="true").json()[key]
+        (found,) = [entry for entry in entries if members.items() <= entry.items()]
+        return dict(found)
+
+
+def token_for(tenant: Harness, client: dict[str, Any], **more: str) -> Any:
+    grant = {"grant_type": "client_credentials", "audience": AUDIENCE, **more}
+    return tenant.token((client["client_id"], client["client_secret"]), **grant)
+
+
+def as_client(tenant: Harness, client: dict[str, Any]) -> Management:
+    return Management(tenant, token_for(tenant, client).json()["access_token"])
+
+
+@pytest.fixture
+def management(start: Any) -> Management:
+    tenant = start(offline=lambda file: file.update(management_clients=[DEPLOY, READER]))
+    return as_client(tenant, DEPLOY)
+
+
+def refused(response: Any, status: int, code: str) -> str:
+    """The message of a refusal, which has Auth0's four members and no others."""
+    answer = response.json()
+    assert (response.status_code, answer["statusCode"], answer["errorCode"]) == (status, status, code), answer
+    assert set(answer) == {"statusCode", "error", "message", "errorCode"}
+    return str(answer["message"])
+
+
+def test_a_management_client_gets_a_token_with_all_scopes_for_a_day(management: Management) -> None:
+    answer = token_for(management.tenant, DEPLOY).json()
+    assert answer["expires_in"] == 86400
+    claims = management.tenant.claims(answer["access_token"])
+    assert (claims["aud"], claims["gty"]) == (AUDIENCE, "client-credentials")
+    assert {"read:clients", "create:client_grants", "update:tenant_settings"} <= set(claims["scope"].split())
+
+
+def test_a_client_without_a_grant_for_it_gets_no_management_token(management: Management) -> None:
+    machine = dict(zip(("client_id", "client_secret"), management.tenant.machine, strict=True))
+    assert "is not authorized to access" in token_for(management.tenant, machine).json()["error_description"]
+
+
+def test_the_grant_limits_the_scopes(management: Management) -> None:
+    assert token_for(management.tenant, READER).json()["scope"] == "read:clients"
+    assert token_for(management.tenant, READER, scope="create:clients").status_code == 403
+
+
+def test_each_endpoint_checks_its_scope(management: Management) -> None:
+    reader = as_client(management.tenant, READER)
+    assert reader("GET", "clients").status_code == 200
+    message = refused(reader("POST", "clients", {"name": "New"}), 403, "insufficient_scope")
+    assert message == "Insufficient scope, expected any of: create:clients"
+    for path in ("roles", "resource-servers", "client-grants", "connections", "users", "keys/signing"):
+        refused(reader("GET", path), 403, "insufficient_scope")
+
+
+def test_only_who_may_read_keys_sees_secrets(management: Management) -> None:
+    assert "client_secret" in management.find("clients", "clients", name="Gatehouse agent")
+    reader = as_client(management.tenant, READER)
+    assert "client_secret" not in reader.find("clients", "clients", name="Gatehouse agent")
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("", "Missing authentication"),
+        ("nonsense", "Invalid token"),
+        ("access", "Bad audience"),
+        ("expired", "Expired token"),
+        ("forged", "Invalid token"),
+    ],
+)
+def test_other_tokens_are_refused(management: Management, token: str, said: str) -> None:
+    tenant = management.tenant
+    if token == "access":
+        token = tenant.tokens(scope="access:mcp")["access_token"]
+    elif token == "expired":
+        token = management.token
+        tenant.http.post("/__mock__/clock", json={"advance_seconds": 86401})
+    elif token == "forged":
+        token = tenant.http.post("/__mock__/tokens", json={"key": "foreign", "claims": {"aud": AUDIENCE}}).json()[
+            "token"
+        ]
+    assert refused(Management(tenant, token)("GET", "clients"), 401, "invalid_token").startswith(said)
+
+
+def test_a_web_page_gets_at_it_neither_by_another_name_nor_from_another_origin(management: Management) -> None:
+    http, bearer = management.tenant.http, {"Authorization": f"Bearer {management.token}"}
+    rebound = http.get("/api/v2/clients", headers={**bearer, "Host": "evil.example:9000"})
+    assert refused(rebound, 401, "invalid_token") == "Bad host"
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    preflight = http.options("/api/v2/clients", headers={**asked, "Access-Control-Request-Headers": "authorization"})
+    assert "access-control-allow-origin" not in preflight.headers
+
+
+def test_what_the_offline_tenant_does_not_have_is_forbidden_and_never_a_server_error(management: Management) -> None:
+    for path in ("rules", "branding", "emails/provider", "attack-protection/brute-force-protection"):
+        refused(management("GET", path), 403, "insufficient_scope")
+    assert management("GET", "actions/actions").json()["actions"] == []
+
+
+def test_a_permission_added_to_a_role_is_in_the_next_token(management: Management) -> None:
+    tenant = management.tenant
+    server = management.find("resource-servers", "resource_servers", identifier=API)
+    scopes = [*server["scopes"], {"value": "time:read", "description": "Read the time"}]
+    assert management("PATCH", f"resource-servers/{server['id']}", {"scopes": scopes}).status_code == 200
+    role = management.find("roles", "roles", name="mcp-user")
+    assert "time:read" not in tenant.claims(tenant.browser().tokens()["access_token"])["permissions"]
+    entry = {"permission_name": "time:read", "resource_server_identifier": API}
+    assert management("POST", f"roles/{role['id']}/permissions", {"permissions": [entry]}).status_code == 201
+    assert tenant.claims(tenant.browser().tokens()["access_token"])["permissions"] == ["access:mcp", "time:read"]
+    assert management("DELETE", f"roles/{role['id']}/permissions", {"permissions": [entry]}).status_code == 204
+    assert tenant.claims(tenant.browser().tokens()["access_token"])["permissions"] == ["access:mcp"]
+
+
+def test_a_tenant_setting_acts_at_once(management: Management) -> None:
+    tenant = management.tenant
+    iss = "authorization_response_iss_parameter_supported"
+    before = management("GET", "tenants/settings").json()
+    assert management("PATCH", "tenants/settings", {iss: not before[iss]}).json()[iss] is not before[iss]
+    assert ("iss" in tenant.sign_in()) is not before[iss]
+    flags = {"flags": {"enable_dynamic_client_registration": True}}
+    assert management("PATCH", "tenants/settings", flags).json()[iss] is not before[iss], "the others stay"
+    assert tenant.http.post("/oidc/register", json={"redirect_uris": ["https://a.example/cb"]}).status_code == 201
+
+
+def test_a_setting_that_nothing_here_acts_on_is_kept(management: Management) -> None:
+    management("PATCH", "tenants/settings", {"support_email": "help@example.com", "flags": {"enable_sso": True}})
+    settings = management("GET", "tenants/settings").json()
+    assert (settings["support_email"], settings["flags"]["enable_sso"]) == ("help@example.com", True)
+
+
+def test_a_client_with_its_grant_is_created_used_changed_and_deleted(management: Management) -> None:
+    tenant = management.tenant
+    created = management("POST", "clients", {"name": "Job", "app_type": "non_interactive", "description": "Nightly"})
+    assert created.status_code == 201
+    client = created.json()
+    credentials = (client["client_id"], client["client_secret"])
+    asked = {"grant_type": "client_credentials", "audience": API}
+    assert tenant.token(credentials, **asked).status_code == 403
+    grant = {"client_id": client["client_id"], "audience": API, "scope": ["access:mcp"], "subject_type": "client"}
+    answer = management("POST", "client-grants", grant)
+    assert answer.json() == {**grant, "id": answer.json()["id"]}
+    assert tenant.token(credentials, **asked).json()["scope"] == "access:mcp"
+    renamed = management("PATCH", f"clients/{client['client_id']}", {"name": "Nightly job"}).json()
+    assert (renamed["name"], renamed["description"]) == ("Nightly job", "Nightly")
+    assert tenant.token(credentials, **asked).status_code == 200, "id, secret and grant outlive the name"
+    rotated = management("POST", f"clients/{client['client_id']}/rotate-secret").json()["client_secret"]
+    assert tenant.token(credentials, **asked).status_code == 401
+    assert tenant.token((client["client_id"], rotated), **asked).status_code == 200
+    assert management("DELETE", f"clients/{client['client_id']}").status_code == 204
+    assert management("GET", "client-grants", client_id=client["client_id"]).json() == []
+    assert tenant.token((client["client_id"], rotated), **asked).status_code == 401
+
+
+def test_a_third_party_clients_id_says_so(management: Management) -> None:
+    client = management("POST", "clients", {"name": "Theirs", "is_first_party": False, "app_type": "native"}).json()
+    assert client["client_id"].startswith("tpc_")
+    assert client["third_party_security_mode"] == "strict"
+
+
+def test_clients_that_registered_themselves_are_listed_and_can_be_deleted(management: Management) -> None:
+    management("PATCH", "tenants/settings", {"flags": {"enable_dynamic_client_registration": True}})
+    asked = {"client_name": "Somebody", "redirect_uris": ["https://a.example/cb"]}
+    client_id = management.tenant.http.post("/oidc/register", json=asked).json()["client_id"]
+    found = management.find("clients", "clients", name="Somebody")
+    assert (found["client_id"], found["is_first_party"]) == (client_id, False)
+    assert management("DELETE", f"clients/{client_id}").status_code == 204
+    refused(management("GET", f"clients/{client_id}"), 404, "inexistent_client")
+
+
+def test_an_api_is_found_by_its_identifier_too_and_takes_what_refers_to_it_along(management: Management) -> None:
+    encoded = API.replace(":", "%3A").replace("/", "%2F")
+    found = management("GET", f"resource-servers/{encoded}").json()
+    assert found["identifier"] == API
+    assert management("DELETE", f"resource-servers/{found['id']}").status_code == 204
+    refused(management("GET", f"resource-servers/{encoded}"), 404, "inexistent_resource_server")
+    assert API not in management("GET", "client-grants").text
+    role = management.find("roles", "roles", name="mcp-user")
+    assert management("GET", f"roles/{role['id']}/permissions").json() == []
+
+
+def test_the_management_api_is_among_the_apis_and_cannot_be_changed(management: Management) -> None:
+    own = management.find("resource-servers", "resource_servers", is_system=True)
+    assert (own["name"], own["identifier"]) == ("Auth0 Management API", AUDIENCE)
+    refused(management("DELETE", f"resource-servers/{own['id']}"), 400, "operation_not_supported")
+
+
+def test_a_scope_that_an_api_no_longer_has_goes_from_grants_and_roles(management: Management) -> None:
+    found = management.find("resource-servers", "resource_servers", identifier=API)
+    scopes = [{"value": "other", "description": ""}]
+    assert management("PATCH", f"resource-servers/{found['id']}", {"scopes": scopes}).json()["scopes"] == scopes
+    assert management("GET", "client-grants", audience=API).json()[0]["scope"] == []
+    role = management.find("roles", "roles", name="mcp-user")
+    assert management("GET", f"roles/{role['id']}/permissions").json() == []
+
+
+def test_a_grant_for_the_management_api_makes_a_client_a_manager(management: Management) -> None:
+    client = management("POST", "clients", {"name": "Second", "app_type": "non_interactive"}).json()
+    grant = {"client_id": client["client_id"], "audience": AUDIENCE, "scope": ["read:roles"], "subject_type": "client"}
+    assert management("POST", "client-grants", grant).status_code == 201
+    second = as_client(management.tenant, client)
+    assert second("GET", "roles").status_code == 200
+    assert second("GET", "clients").status_code == 403
+
+
+def test_a_connection_is_made_enabled_for_a_client_and_deleted_with_its_users(management: Management) -> None:
+    tenant = management.tenant
+    (database,) = management("GET", "connections").json()
+    assert management("DELETE", f"connections/{database['id']}").status_code == 204
+    assert management("GET", "users").json() == []
+    assert tenant.callback_parameters(tenant.authorize())["error_description"].startswith("no connections enabled")
+    body = {"name": "people", "strategy": "auth0", "options": {"disable_signup": True}, "is_domain_connection": True}
+    made = management("POST", "connections", body)
+    assert made.status_code == 201
+    change = [{"client_id": tenant.agent[0], "status": True}]
+    assert management("PATCH", f"connections/{made.json()['id']}/clients", change).status_code == 204
+    enabled = management("GET", f"connections/{made.json()['id']}/clients", take=100).json()
+    assert enabled == {"clients": [{"client_id": tenant.agent[0]}]}
+    assert management("GET", f"connections/{made.json()['id']}").json()["options"] == {"disable_signup": True}
+    user = {"connection": "people", "email": "carol@example.com", "password": "Caro-1"}
+    assert management("POST", "users", user).status_code == 201
+    assert tenant.follow(tenant.log_in(tenant.authorize(), "carol@example.com", "Caro-1")).status_code == 302
+
+
+def test_a_user_gets_and_loses_a_role(management: Management) -> None:
+    tenant = management.tenant
+    role = management.find("roles", "roles", name="mcp-user")
+    (bob,) = management("GET", "users-by-email", email="bob@example.com").json()
+    assert management("GET", "users", q='email:"bob@example.com"', search_engine="v3").json() == [bob]
+    assert "password" not in bob
+    assert management("POST", f"users/{bob['user_id']}/roles", {"roles": [role["id"]]}).status_code == 204
+    assert tenant.claims(tenant.tokens("bob@example.com")["access_token"])["permissions"] == ["access:mcp"]
+    held = management("GET", f"users/{bob['user_id']}/permissions").json()
+    assert held == management("GET", f"roles/{role['id']}/permissions").json()
+    members = [user["email"] for user in management("GET", f"roles/{role['id']}/users").json()]
+    assert members == ["alice@example.com", "bob@example.com"]
+    assert management("DELETE", f"users/{bob['user_id']}/roles", {"roles": [role["id"]]}).status_code == 204
+    assert management("GET", f"users/{bob['user_id']}/roles").json() == []
+
+
+def test_a_renamed_role_keeps_its_id_and_its_people(management: Management) -> None:
+    role = management.find("roles", "roles", name="mcp-user")
+    assert management("PATCH", f"roles/{role['id']}", {"name": "caller", "description": "Calls"}).json() == {
+        "id": role["id"],
+        "name": "caller",
+        "description": "Calls",
+    }
+    assert management("GET", f"users/{ALICE}/roles").json() == [{"id": role["id"], "name": "caller"}]
+    again = management("POST", "roles", {"name": "mcp-user"}).json()
+    assert again["id"] != role["id"]
+
+
+def test_a_deleted_user_is_gone_and_a_second_of_the_same_address_is_a_conflict(management: Management) -> None:
+    again = {"connection": "Username-Password-Authentication", "email": "ALICE@example.com", "password": "x"}
+    refused(management("POST", "users", again), 409, "conflict")
+    assert management("DELETE", f"users/{ALICE}").status_code == 204
+    refused(management("GET", f"users/{ALICE}"), 404, "inexistent_user")
+    assert management("POST", "users", again).status_code == 201
+
+
+def test_keys_are_listed_rotated_and_revoked(management: Management) -> None:
+    states = {key["kid"]: key for key in management("GET", "keys/signing").json()}
+    (current,) = [kid for kid, key in states.items() if key.get("current")]
+    rotated = management("POST", "keys/signing/rotate")
+    assert rotated.status_code == 201
+    assert rotated.json()["kid"] != current
+    assert management("GET", f"keys/signing/{current}").json()["previous"] is True
+    refused(management("PUT", f"keys/signing/{rotated.json()['kid']}/revoke"), 400, "invalid_key_state")
+    assert management("PUT", f"keys/signing/{current}/revoke").status_code == 201
+    published = management.tenant.http.get("/.well-known/jwks.json").text
+    assert current not in published
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "clients", {"name": "X", "colour": "red"}, "'Additional properties not allowed: colour'."),
+        ("POST", "clients", {"name": "X", "client_id": "mine"}, "'Additional properties not allowed: client_id'."),
+        ("POST", "clients", {}, "'Missing required property: name'."),
+        (
+            "POST",
+            "clients",
+            {"name": "X", "callbacks": CALLBACK},
+            "'Expected type array but found type string' on property callbacks.",
+        ),
+        (
+            "POST",
+            "clients",
+            {"name": "X", "jwt_configuration": {"algo": 1}},
+            "'Additional properties not allowed: algo' on property jwt_configuration.",
+        ),
+        (
+            "POST",
+            "clients",
+            {"name": "X", "token_endpoint_auth_method": "magic"},
+            "'No enum match for: magic' on property token_endpoint_auth_method.",
+        ),
+        ("POST", "resource-servers", {"name": "X"}, "'Missing required property: identifier'."),
+        (
+            "POST",
+            "resource-servers",
+            {"identifier": "x", "scopes": [{"value": "a", "name": "a"}]},
+            "'Additional properties not allowed: name' on property scopes[0].",
+        ),
+        ("PATCH", "tenants/settings", {"flags": []}, "'Expected type object but found type array' on property flags."),
+        ("POST", "client-grants", {"audience": API}, "'needs exactly one of client_id and default_for'."),
+        ("POST", "roles", {"name": 1}, "'Expected type string but found type integer' on property name."),
+        ("POST", "roles", [], "'The body must be a JSON object'."),
+        ("POST", "connections", {"name": "x"}, "'Missing required property: strategy'."),
+        ("POST", "users", {"email": "a@example.com"}, "'Missing required property: connection'."),
+    ],
+)
+def test_a_body_that_cannot_be_is_refused_with_the_path(
+    management: Management, method: str, path: str, body: Any, said: str
+) -> None:
+    message = refused(management(method, path, body), 400, "invalid_body")
+    assert message == f"Payload validation error: {said}"
+
+
+@pytest.mark.parametrize("path", ["resource-servers", "connections", "client-grants"])
+def test_what_is_fixed_cannot_be_changed(management: Management, path: str) -> None:
+    found = management("GET", path, audience=API).json()[-1]
+    fixed = {"resource-servers": "identifier", "connections": "name", "client-grants": "audience"}[path]
+    refused(management("PATCH", f"{path}/{found['id']}", {fixed: "other"}), 400, "invalid_body")
+
+
+def test_what_exists_is_a_conflict(management: Management) -> None:
+    (grant,) = management("GET", "client-grants", audience=API).json()
+    again = {name: grant[name] for name in ("client_id", "audience", "scope", "subject_type")}
+    for path, body in (
+        ("resource-servers", {"identifier": API}),
+        ("clients", {"name": "Gatehouse agent"}),
+        ("roles", {"name": "mcp-user"}),
+        ("connections", {"name": "Username-Password-Authentication", "strategy": "auth0"}),
+        ("client-grants", again),
+    ):
+        refused(management("POST", path, body), 409, "conflict")
+
+
+def test_what_is_not_there_is_not_found(management: Management) -> None:
+    permission = {"permission_name": "x", "resource_server_identifier": "https://nowhere.example/"}
+    role = management.find("roles", "roles", name="mcp-user")
+    nowhere = {"client_id": AGENT_ID, "audience": "https://nowhere.example/", "scope": []}
+    for method, path, body, code in (
+        ("GET", "clients/nobody", None, "inexistent_client"),
+        ("PATCH", "roles/rol_x", {"name": "x"}, "inexistent_role"),
+        ("GET", "connections/con_x", None, "inexistent_connection"),
+        ("PATCH", "client-grants/cgr_x", {"scope": []}, "inexistent_client_grant"),
+        ("POST", f"roles/{role['id']}/permissions", {"permissions": [permission]}, "inexistent_resource_server"),
+        ("POST", "client-grants", nowhere, "inexistent_resource_server"),
+        ("POST", f"users/{ALICE}/roles", {"roles": ["rol_x"]}, "inexistent_role"),
+    ):
+        refused(management(method, path, body), 404, code)
+
+
+def test_deleting_what_is_gone_is_no_error(management: Management) -> None:
+    for path in ("clients/x", "resource-servers/x", "client-grants/x", "connections/x", "users/x"):
+        assert management("DELETE", path).status_code == 204
+
+
+AGENT_ID = "GatehouseAgentDemoClient00000000"
+
+
+def test_lists_come_in_pages_with_and_without_totals(management: Management) -> None:
+    for number in range(7):
+        assert management("POST", "roles", {"name": f"role-{number}"}).status_code == 200
+    plain = management("GET", "roles", per_page=3, page=1).json()
+    assert [role["name"] for role in plain] == ["role-2", "role-3", "role-4"]
+    wrapped = management("GET", "roles", per_page=3, page=2, include_totals="true").json()
+    assert (wrapped["start"], wrapped["limit"], wrapped["total"]) == (6, 3, 8)
+    assert [role["name"] for role in wrapped["roles"]] == ["role-5", "role-6"]
+    assert management("GET", "roles", per_page=3, page=9).json() == []
+    assert [role["name"] for role in management("GET", "roles", name_filter="ROLE-6").json()] == ["role-6"]
+
+
+def test_checkpoints_lead_through_a_list(management: Management) -> None:
+    for number in range(5):
+        management("POST", "roles", {"name": f"role-{number}"})
+    seen, query = [], {"take": 4, "include_totals": "true"}
+    while True:
+        answer = management("GET", "roles", **query).json()
+        seen += [role["name"] for role in answer["roles"]]
+        if "next" not in answer:
+            break
+        query["from"] = answer["next"]
+    assert seen == ["mcp-user", *(f"role-{number}" for number in range(5))]
+
+
+@pytest.mark.parametrize("query", [{"per_page": 101}, {"per_page": 0}, {"page": -1}, {"take": "x"}, {"from": "!"}])
+def test_a_page_that_cannot_be_is_refused(management: Management, query: dict[str, Any]) -> None:
+    (name,) = query
+    message = refused(management("GET", "roles", **query), 400, "invalid_query_string")
+    assert message.endswith(f"on property {name}.")
+
+
+def test_only_the_fields_that_are_asked_for_are_shown(management: Management) -> None:
+    assert management("GET", "roles", fields="name").json() == [{"name": "mcp-user"}]
+    others = management("GET", "roles", fields="name", include_fields="false").json()
+    assert set(others[0]) == {"id", "description"}
+
+
+def test_answers_carry_the_rate_limit_and_a_fault_exceeds_it(management: Management) -> None:
+    assert {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"} <= set(
+        management("GET", "clients").headers
+    )
+    fault = {"endpoint": "management", "method": "PATCH", "action": "rate_limit"}
+    assert management.tenant.http.post("/__mock__/faults", json=fault).status_code == 201
+    assert management("GET", "clients").status_code == 200
+    limited = management("PATCH", "tenants/settings", {})
+    refused(limited, 429, "too_many_requests")
+    assert limited.headers["retry-after"] == "1"
+    assert management("PATCH", "tenants/settings", {}).status_code == 200
+
+
+def test_a_reset_forgets_the_changes(management: Management) -> None:
+    management("POST", "roles", {"name": "late"})
+    management.tenant.http.post("/__mock__/reset")
+    assert [role["name"] for role in management("GET", "roles").json()] == ["mcp-user"]
+
+
+def test_an_answer_that_is_a_guess_can_be_replaced(start: Any) -> None:
+    behaviours = {"answers": {"management_conflict": {"error": "name_taken", "status": 400}}}
+    tenant = start(offline=lambda file: file.update(management_clients=[DEPLOY], behaviours=behaviours))
+    refused(as_client(tenant, DEPLOY)("POST", "roles", {"name": "mcp-user"}), 400, "name_taken")
+
+
+def test_changes_are_in_the_tenants_log(management: Management) -> None:
+    management("POST", "roles", {"name": "late"})
+    management("POST", "roles", {"name": "late"})
+    logs = management.tenant.http.get("/__mock__/logs").json()["logs"]
+    assert [(entry["type"], entry["description"]) for entry in logs[-2:]] == [
+        ("sapi", "Create a role"),
+        ("fapi", "A role with the name late already exists."),
+    ]

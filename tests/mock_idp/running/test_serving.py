@@ -1,0 +1,105 @@
+"""Over real sockets: TLS, two issuers, several tenants, connections that break."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+ROOT = Path(__file__).parents[3]
+FILES = (ROOT / "auth0/tenant.yaml", ROOT / "auth0/offline.yaml")
+API = "http://localhost:5555/mcp"
+MACHINE = ("GatehouseMachineDemoClient000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2")
+
+
+@pytest.fixture
+def tenant(start_offline_tenant: Callable[..., Any]) -> Any:
+    return start_offline_tenant(*FILES)
+
+
+def trusting(tenant: Any) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=tenant.ca_file)
+
+
+def machine_token(issuer: str, **options: Any) -> dict[str, Any]:
+    form = {"grant_type": "client_credentials", "audience": API, "client_id": MACHINE[0], "client_secret": MACHINE[1]}
+    answer: dict[str, Any] = httpx2.post(f"{issuer}oauth/token", data=form, **options).json()
+    return answer
+
+
+def test_each_listener_has_its_issuer_and_they_share_their_keys(tenant: Any) -> None:
+    verify = trusting(tenant)
+    plain = httpx2.get(f"{tenant.issuer}.well-known/openid-configuration").json()
+    secure = httpx2.get(f"{tenant.tls_issuer}.well-known/openid-configuration", verify=verify).json()
+    assert plain["issuer"] == tenant.issuer
+    assert secure["issuer"] == tenant.tls_issuer
+    assert secure["jwks_uri"].startswith("https://localhost:")
+    assert httpx2.get(plain["jwks_uri"]).json() == httpx2.get(secure["jwks_uri"], verify=verify).json()
+
+
+def test_nobody_trusts_the_tenants_authority_by_default(tenant: Any) -> None:
+    with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx2.get(tenant.tls_issuer)
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_the_certificate_is_for_this_machines_names(tenant: Any, name: str) -> None:
+    url = tenant.tls_issuer.replace("localhost", name)
+    assert httpx2.get(f"{url}livez", verify=trusting(tenant)).text == "ok"
+
+
+def test_session_cookies_are_secure_under_tls_only(tenant: Any) -> None:
+    asked = {
+        "client_id": "GatehouseAgentDemoClient00000000",
+        "response_type": "code",
+        "redirect_uri": "http://localhost:5000/callback",
+    }
+    secure = httpx2.get(f"{tenant.tls_issuer}authorize", params=asked, verify=trusting(tenant))
+    plain = httpx2.get(f"{tenant.issuer}authorize", params=asked)
+    assert "secure" in secure.headers["set-cookie"].lower()
+    assert "secure" not in plain.headers["set-cookie"].lower()
+    for response in (secure, plain):
+        assert "httponly" in response.headers["set-cookie"].lower()
+        assert "samesite=lax" in response.headers["set-cookie"].lower()
+
+
+def test_tenants_stand_side_by_side(start_offline_tenant: Callable[..., Any]) -> None:
+    first, second = start_offline_tenant(*FILES), start_offline_tenant(*FILES, presets=["no-client-grant"])
+    assert first.issuer != second.issuer
+    assert "access_token" in machine_token(first.issuer)
+    assert machine_token(second.issuer)["error"] == "access_denied"
+
+
+def test_a_tenant_can_be_two_documents(start_offline_tenant: Callable[..., Any]) -> None:
+    small = {"resourceServers": [{"name": "A", "identifier": "a"}]}
+    tenant = start_offline_tenant(small, {"users": []})
+    assert httpx2.get(tenant.issuer).status_code == 200
+    assert tenant.domain.startswith("localhost:")
+
+
+def test_a_dropped_connection_breaks_in_the_middle_of_the_answer(tenant: Any) -> None:
+    order = {"endpoint": "jwks", "action": "drop"}
+    assert httpx2.post(f"{tenant.issuer}__mock__/faults", json=order).status_code == 201
+    with pytest.raises(httpx2.RemoteProtocolError):
+        httpx2.get(f"{tenant.issuer}.well-known/jwks.json")
+    assert httpx2.get(f"{tenant.issuer}.well-known/jwks.json").status_code == 200
+
+
+def test_a_request_that_hangs_leaves_the_others_alone(tenant: Any) -> None:
+    order = {"endpoint": "jwks", "action": "hang"}
+    httpx2.post(f"{tenant.issuer}__mock__/faults", json=order)
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.get(f"{tenant.issuer}.well-known/jwks.json", timeout=0.2)
+    assert httpx2.get(f"{tenant.issuer}.well-known/jwks.json").status_code == 200
+
+
+def test_a_delay_is_a_delay(tenant: Any) -> None:
+    order = {"endpoint": "jwks", "delay_seconds": 0.3, "times": 2}
+    httpx2.post(f"{tenant.issuer}__mock__/faults", json=order)
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.get(f"{tenant.issuer}.well-known/jwks.json", timeout=0.1)
+    assert httpx2.get(f"{tenant.issuer}.well-known/jwks.json", timeout=5).status_code == 200

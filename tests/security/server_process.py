@@ -1,0 +1,75 @@
+"""A server process, its tenant process, and what they wrote."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.support.free_ports import free_ports
+from tests.support.processes import TLS, OfflineStack
+from tests.support.stack import Stack
+
+HERE = Path(__file__).parent
+SECONDS = 20
+JWKS = "/.well-known/jwks.json"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running server. `stack` is how to reach it and its tenant, `name` what its files are called."""
+
+    stack: Stack
+    folder: Path
+    name: str
+    metrics_url: str
+
+    @property
+    def origin(self) -> str:
+        return self.stack.mcp_url.removesuffix("/mcp")
+
+    def ask(self, token: str, **headers: str) -> tuple[httpx2.Response, dict[str, Any]]:
+        """List the tools with that token: the answer, and the audit line about it."""
+        request_id = secrets.token_hex(8)
+        sent = {**HEADERS, "Authorization": f"Bearer {token}", "X-Request-Id": request_id, **headers}
+        answer = httpx2.post(self.stack.mcp_url, headers=sent, json=LIST, timeout=SECONDS, verify=TLS)
+        return answer, self.audit(request_id)
+
+    def audit(self, request_id: str) -> dict[str, Any]:
+        """The audit line about that request, once it is written."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            for line in (self.folder / f"{self.name}.out").read_text(encoding="utf-8").splitlines():
+                if request_id in line:
+                    return dict(json.loads(line))
+            time.sleep(0.01)
+        raise AssertionError(f"no audit line about {request_id}")
+
+    def written(self) -> str:
+        """Everything that the server wrote."""
+        files = [self.folder / f"{self.name}.{kind}" for kind in ("out", "log")]
+        return "".join(file.read_text(encoding="utf-8") for file in files)
+
+    def key_fetches(self) -> list[dict[str, Any]]:
+        """The requests for keys that the tenant remembers."""
+        return list(self.stack.control("GET", f"requests?path={JWKS}").json()["requests"])
+
+
+HEADERS = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
+
+@contextlib.contextmanager
+def deployed(offline: OfflineStack, name: str = "gatehouse_server", **variables: str) -> Iterator[Deployment]:
+    """Another server beside the tenant, alive; `name` is its module."""
+    port, metrics = free_ports(2)
+    with offline.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
+        stack = replace(Stack.of(offline), mcp_url=f"http://localhost:{port}/mcp")
+        yield Deployment(stack, offline.folder, name, f"http://localhost:{metrics}")

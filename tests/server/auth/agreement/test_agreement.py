@@ -1,0 +1,178 @@
+"""The gate and the SDK never disagree on which operation a request is: what the gate allowed is what was executed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import httpx2
+import pydantic_core
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_of, read_operation
+from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, request
+from tests.server.auth.agreement.recording_server import BASE, A, B, Outcome, Recorded, Request
+from tests.server.token_issuer import JWKS_URL, Issuer
+
+EXAMPLES = 800
+GRANTS: dict[str, set[str]] = {
+    "nothing": set(),
+    "the base": {BASE},
+    "one": {BASE, A},
+    "the other": {BASE, B},
+    "both": {BASE, A, B},
+    "both without the base": {A, B},
+}
+
+
+@pytest.fixture(scope="module")
+def server(_generated: Issuer) -> Iterator[Recorded]:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(_generated.handle))
+    with Recorded(SigningKeys(JWKS_URL, "RS256", http=http)).running() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tokens(_generated: Issuer) -> dict[str, str]:
+    """A good token for each grant, and one that no grant saves."""
+    good = {name: _generated.token(scope=" ".join(sorted(scopes))) for name, scopes in GRANTS.items()}
+    return {**good, "expired": _generated.token(scope=f"{BASE} {A} {B}", iat=1, exp=2)}
+
+
+def agrees(outcome: Outcome, grant: set[str] | None, tally: Counter[str]) -> None:
+    """What must hold after any request of a caller with these permissions (None: of nobody)."""
+    assert 200 <= outcome.status < 500, outcome
+    assert len(outcome.audit) == 1, outcome
+    line = outcome.audit[0]
+    tally[f"{line['decision']} {outcome.status}"] += 1
+    if line["decision"] != "allow":
+        assert outcome.seen == outcome.ran == [], outcome
+        return
+    assert grant is not None, outcome
+    assert BASE in grant, outcome
+    for method, params in outcome.seen:
+        assert line.get("operation", "") == method[:128], outcome
+        assert line.get("target", "") == operation_of(method, params).name[:128], outcome
+    for needed in outcome.ran:
+        tally[f"ran with {len(needed)}"] += 1
+        assert needed <= grant, outcome
+
+
+@pytest.mark.requirement("S11")
+@pytest.mark.requirement("S30")
+def test_what_was_executed_was_allowed_for_that_token(server: Recorded, tokens: dict[str, str]) -> None:
+    tally: Counter[str] = Counter()
+    callers = [*tokens, "both", "both", "one", "one"]
+    for seed in range(EXAMPLES):
+        random = Random(seed)
+        caller = random.choice(callers)
+        made = request(random, f"Bearer {tokens[caller]}")
+        agrees(server.ask(made), GRANTS.get(caller), tally)
+    often = {"ran with 0": 20, "ran with 1": 25, "ran with 2": 2}
+    often |= dict.fromkeys(("allow 200", "allow 400", "refuse 400", "refuse 401", "refuse 403"), 50)
+    assert {what for what, count in often.items() if tally[what] < count} == set(), tally
+
+
+def read_by_the_sdk(body: bytes) -> list[tuple[object, object]]:
+    """Method and parameters as each of the SDK's two parsers reads them; nothing where one refuses."""
+    found = []
+    for parse in (json.loads, pydantic_core.from_json):
+        try:
+            message = parse(body)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(message, dict):
+            found.append((message.get("method"), message.get("params")))
+    return found
+
+
+def test_every_parser_reads_the_operation_that_the_gate_read() -> None:
+    tally: Counter[str] = Counter()
+
+    for seed in range(1500):
+        body = b"".join(request(Random(seed), "").chunks)
+        try:
+            operation = read_operation(body)
+        except MalformedMessage:
+            tally["malformed"] += 1
+            continue
+        for method, params in read_by_the_sdk(body):
+            tally["read"] += 1
+            expected = operation_of(method, params) if isinstance(method, str) else NO_MESSAGE
+            assert operation == expected, (seed, body)
+    assert tally["malformed"] > 150, tally
+    assert tally["read"] > 800, tally
+
+
+def modern(method: str, name: str, headers: dict[str, str], token: str, **params: Any) -> Request:
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": name, "_meta": ENVELOPE, **params}}
+    common = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+    sent = {**common, "mcp-protocol-version": REVISION, **headers, "authorization": f"Bearer {token}"}
+    return Request("POST", [(k.encode(), v.encode()) for k, v in sent.items()], [json.dumps(body).encode()])
+
+
+@pytest.mark.requirement("S30")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"mcp-method": "tools/call", "mcp-name": "open"},
+        {"mcp-method": "tools/list", "mcp-name": "a"},
+        {"mcp-method": "tools/call"},
+        {"mcp-name": "a"},
+        {"mcp-method": "tools/call", "mcp-name": "=?base64?b3Blbg==?="},
+    ],
+    ids=str,
+)
+def test_headers_that_name_another_operation_than_the_body_lead_to_none(
+    server: Recorded, tokens: dict[str, str], headers: dict[str, str]
+) -> None:
+    allowed = server.ask(modern("tools/call", "a", headers, tokens["one"]))
+    assert (allowed.status, allowed.ran) == (400, [])
+    refused = server.ask(modern("tools/call", "a", headers, tokens["the base"]))
+    assert (refused.status, refused.ran) == (403, []), "the body counts, whatever the headers say"
+
+
+def test_a_name_that_looks_encoded_in_the_body_is_taken_as_it_is(server: Recorded, tokens: dict[str, str]) -> None:
+    name = "=?base64?YQ==?="  # of the tool "a" in a header; in the body the name of another tool
+    headers = {"mcp-method": "tools/call", "mcp-name": "=?base64?PT9iYXNlNjQ/WVE9PT89?="}
+    assert server.ask(modern("tools/call", name, headers, tokens["one"])).status == 403
+    assert server.ask(modern("tools/call", name, headers, tokens["the other"])).ran == [{B}]
+
+
+AUTHORIZATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["Bearer {0}", "bearer  {0} ", "Bearer\t{0}", "Bearer {0},", "Bearer {0}, Bearer {0}", "{0}"])
+        | st.sampled_from(["Basic {0}", "Bearer", "Bearer {0} {0}", "Bearer {0}\xa0", "Bearer \xa0{0}", "DPoP {0}"]),
+        st.sampled_from(["both", "both", "expired"]),
+    ),
+    max_size=2,
+)
+
+
+@pytest.mark.requirement("S19")
+@pytest.mark.requirement("S34")
+def test_only_one_clear_header_with_a_good_token_lets_in(server: Recorded, tokens: dict[str, str]) -> None:
+    statuses: Counter[int] = Counter()
+    clear = {("Bearer {0}", "both"), ("bearer  {0} ", "both")}
+
+    @settings(derandomize=True, database=None, deadline=None, max_examples=150)
+    @given(AUTHORIZATIONS)
+    def holds(written: list[tuple[str, str]]) -> None:
+        request = modern("tools/call", "a", {"mcp-method": "tools/call", "mcp-name": "a"}, "")
+        request.headers[:] = [pair for pair in request.headers if pair[0] != b"authorization"]
+        request.headers += [
+            (b"authorization", form.replace("{0}", tokens[who]).encode("latin-1")) for form, who in written
+        ]
+        outcome = server.ask(request)
+        statuses[outcome.status] += 1
+        assert (outcome.status == 200) == (len(written) == 1 and written[0] in clear), written
+        assert outcome.status in (200, 400, 401), written
+
+    holds()
+    assert set(statuses) == {200, 400, 401}

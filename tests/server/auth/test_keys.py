@@ -1,0 +1,261 @@
+"""Signing keys: few fetches, and good tokens go on working while the tenant is down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import hypothesis
+import pytest
+from hypothesis import strategies
+from mcp.server.mcpserver import MCPServer
+
+from gatehouse_server.app import protect
+from gatehouse_server.auth.keys import KeysUnavailable, Limits, SigningKeys, usable_keys
+from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings
+
+pytestmark = pytest.mark.anyio
+LIMITS = Limits()
+
+
+def aged(seconds: int) -> Callable[[Issuer], httpx2.Response]:
+    return lambda issuer: httpx2.Response(
+        200, json=issuer.jwks(), headers={"Cache-Control": f"public, max-age={seconds}"}
+    )
+
+
+async def settled() -> None:
+    """Let what runs in the background get as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def hang() -> httpx2.Response:
+    raise AssertionError("replaced by hanging_tenant")
+
+
+@asynccontextmanager
+async def hanging_tenant(clock: Clock, limits: Limits) -> AsyncIterator[tuple[SigningKeys, Issuer]]:
+    """Keys from a tenant that never answers while its `answer` is `hang`."""
+    issuer = Issuer(answer=hang)
+    issuer.add_key("one")
+
+    async def handle(request: httpx2.Request) -> httpx2.Response:
+        if issuer.answer is hang:
+            await asyncio.Event().wait()
+        return issuer.handle(request)
+
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, limits=limits)
+    yield keys, issuer
+    await keys.aclose()
+
+
+async def test_many_requests_at_once_lead_to_one_fetch(keys: SigningKeys, issuer: Issuer) -> None:
+    found = await asyncio.gather(*(keys.get("one") for _ in range(50)))
+    assert all(found)
+    assert issuer.fetches == 1
+
+
+async def test_keys_are_kept_as_long_as_the_answer_says(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+    issuer.answer = lambda: aged(100)(issuer)
+    await keys.get("one")
+    clock.now += 79
+    await keys.get("one")
+    assert issuer.fetches == 1
+    clock.now += 22
+    await keys.get("one")
+    assert issuer.fetches == 2
+
+
+@pytest.mark.parametrize(("stated", "kept"), [(0, LIMITS.min_age), (10**9, LIMITS.max_age)])
+async def test_what_the_answer_says_is_bounded(
+    keys: SigningKeys, issuer: Issuer, clock: Clock, stated: int, kept: float
+) -> None:
+    issuer.answer = lambda: aged(stated)(issuer)
+    await keys.get("one")
+    clock.now += kept * 0.79
+    await keys.get("one")
+    assert issuer.fetches == 1
+    clock.now += kept
+    await keys.get("one")
+    assert issuer.fetches == 2
+
+
+async def test_keys_are_renewed_ahead_of_their_end_without_a_wait(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    await keys.get("one")
+    clock.now += LIMITS.default_age * 0.9
+    assert await keys.get("one") is not None
+    await settled()
+    assert issuer.fetches == 2
+
+
+async def test_an_unknown_key_is_looked_for_once_and_then_not_for_a_while(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    for number in range(100):
+        assert await keys.get(f"unknown-{number}") is None
+    assert issuer.fetches == 2, "the first fetch and one for the unknown key"
+    clock.now += LIMITS.unknown_key_cooldown
+    assert await keys.get("unknown") is None
+    assert issuer.fetches == 3
+
+
+async def test_a_rotated_key_is_found_at_once(keys: SigningKeys, issuer: Issuer) -> None:
+    assert await keys.get("one") is not None
+    issuer.published.append("two")
+    assert await keys.get("two") is not None
+
+
+async def test_a_withdrawn_key_ends_its_tokens(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
+    token = issuer.token()
+    await verifier.verify(token)
+    issuer.published[:] = ["two"]
+    clock.now += LIMITS.default_age + 1
+    await keys.warm()
+    with pytest.raises(TokenRefused, match="unknown_key"):
+        await verifier.verify(token)
+
+
+FAULTS: dict[str, Callable[[], httpx2.Response]] = {
+    "500": lambda: httpx2.Response(500),
+    "404": lambda: httpx2.Response(404),
+    "redirect": lambda: httpx2.Response(302, headers={"Location": "https://evil.example.com/keys"}),
+    "no JSON": lambda: httpx2.Response(200, text="<html>"),
+    "nested too deep": lambda: httpx2.Response(200, text="[" * 20_000),
+    "no key set": lambda: httpx2.Response(200, json=["keys"]),
+    "no keys": lambda: httpx2.Response(200, json={"keys": []}),
+    "only nonsense": lambda: httpx2.Response(200, json={"keys": [1, {"kid": "one"}, {"kid": "one", "kty": "RSA"}]}),
+    "a symmetric key": lambda: httpx2.Response(200, json={"keys": [{"kid": "one", "kty": "oct", "k": "AAAA"}]}),
+    "too large": lambda: httpx2.Response(200, content=b" " * (LIMITS.max_bytes + 1)),
+    "no answer": lambda: (_ for _ in ()).throw(httpx2.ConnectError("refused")),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_without_keys_nothing_is_said_about_a_token_when_the_tenant_answers(
+    keys: SigningKeys, issuer: Issuer, fault: str
+) -> None:
+    issuer.answer = FAULTS[fault]
+    with pytest.raises(KeysUnavailable) as unavailable:
+        await keys.get("one")
+    assert JWKS_URL in str(unavailable.value)
+    assert unavailable.value.retry_after >= 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_kept_keys_go_on_working_for_a_while_when_the_tenant_answers(
+    keys: SigningKeys, issuer: Issuer, clock: Clock, fault: str
+) -> None:
+    await keys.get("one")
+    issuer.answer = FAULTS[fault]
+    clock.now += LIMITS.default_age + 1
+    assert await keys.get("one") is not None
+    clock.now += LIMITS.max_stale + 1
+    with pytest.raises(KeysUnavailable):
+        await keys.get("one")
+
+
+async def test_after_a_failure_the_next_fetch_waits_a_moment(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+    issuer.answer = FAULTS["500"]
+    for _ in range(20):
+        with pytest.raises(KeysUnavailable):
+            await keys.get("one")
+    assert issuer.fetches == 1
+    issuer.answer = None
+    clock.now += LIMITS.failure_cooldown
+    assert await keys.get("one") is not None
+
+
+async def test_an_unknown_key_while_the_tenant_is_down_is_not_called_a_bad_token(
+    keys: SigningKeys, issuer: Issuer
+) -> None:
+    await keys.get("one")
+    issuer.answer = FAULTS["500"]
+    with pytest.raises(KeysUnavailable):
+        await keys.get("two")
+
+
+async def test_a_hanging_tenant_does_not_hang_a_request_with_kept_keys(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(stale_wait=0.01)) as (keys, issuer):
+        issuer.answer = None
+        await keys.get("one")
+        issuer.answer = hang
+        clock.now += LIMITS.default_age + 1
+        async with asyncio.timeout(2):
+            assert await keys.get("one") is not None
+
+
+async def test_an_unknown_key_is_not_called_a_bad_token_as_long_as_the_tenant_is_down(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    await keys.get("one")
+    issuer.published.append("two")
+    issuer.answer = FAULTS["500"]
+    for _ in range(30):
+        with pytest.raises(KeysUnavailable):
+            await keys.get("two")
+        clock.now += 1
+    issuer.answer = None
+    clock.now += LIMITS.failure_cooldown
+    assert await keys.get("two") is not None
+
+
+async def test_a_hanging_tenant_is_not_waited_for_without_end_when_no_keys_are_kept(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(timeout=0.02)) as (keys, _):
+        for _ in range(5):
+            async with asyncio.timeout(5):
+                with pytest.raises(KeysUnavailable) as unavailable:
+                    await keys.get("one")
+            assert unavailable.value.retry_after >= 1
+
+
+async def test_only_the_first_requests_wait_for_a_tenant_that_hangs(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(stale_wait=0.05, timeout=60)) as (keys, issuer):
+        issuer.answer = None
+        await keys.get("one")
+        issuer.answer = hang
+        clock.now += LIMITS.default_age + 1
+        await keys.get("one")
+        clock.now += 1
+        async with asyncio.timeout(0.04):
+            assert await keys.get("one") is not None
+
+
+async def test_a_hanging_tenant_does_not_hold_up_the_end_of_the_server(clock: Clock) -> None:
+    async with hanging_tenant(clock, Limits(timeout=60)) as (keys, _):
+        app = protect(MCPServer("test"), settings(), keys=keys)
+        async with asyncio.timeout(5), app.router.lifespan_context(app):
+            await settled()
+
+
+JSON_VALUES = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: strategies.lists(inner, max_size=3) | strategies.dictionaries(strategies.text(), inner, max_size=3),
+    max_leaves=4,
+)
+ODD_MEMBERS = strategies.sampled_from(["AQAB", "", "AA", "!", "=", "A" * 400, "RSA", "EC", "OKP", "P-256", "sig"])
+ODD_KEYS = strategies.fixed_dictionaries(
+    {"kid": strategies.sampled_from(["one", "two", ""]) | JSON_VALUES},
+    optional=dict.fromkeys(("kty", "n", "e", "d", "alg", "use", "crv", "x", "y", "k"), ODD_MEMBERS | JSON_VALUES),
+)
+
+
+@hypothesis.settings(derandomize=True, max_examples=150, deadline=None)
+@hypothesis.given(entries=strategies.lists(ODD_KEYS | JSON_VALUES, max_size=3))
+def test_odd_keys_beside_a_good_one_are_passed_over(good_key: dict[str, Any], entries: list[Any]) -> None:
+    kept = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")
+    assert "good" in kept
+    assert all(key.key_type == "RSA" for key in kept.values())
+
+
+@pytest.fixture(scope="session")
+def good_key(_generated: Issuer) -> dict[str, Any]:
+    return dict(_generated.jwks()["keys"][0])

@@ -1,0 +1,230 @@
+"""What an operation needs is what its author stated, wherever the statement stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+from gatehouse_server.auth.permissions import Hierarchy, declared, requires
+from gatehouse_server.auth.profiles import PROFILES
+from tests.server.protected_server import ERAS, Era, ask, protected
+from tests.server.server_with_permissions import READ, WRITE, shop
+from tests.server.token_issuer import Issuer, settings
+
+pytestmark = pytest.mark.anyio
+
+
+def completion(**reference: str) -> dict[str, Any]:
+    return {"ref": reference, "argument": {"name": "item", "value": ""}}
+
+
+NEEDS_READ: dict[str, tuple[str, dict[str, Any]]] = {
+    "a tool, stated below": ("tools/call", {"name": "below_tool"}),
+    "a tool, stated above": ("tools/call", {"name": "above_tool"}),
+    "a prompt, stated below": ("prompts/get", {"name": "below_prompt"}),
+    "a prompt, stated above": ("prompts/get", {"name": "above_prompt"}),
+    "a resource, stated below": ("resources/read", {"uri": "shop://below"}),
+    "a resource, stated above": ("resources/read", {"uri": "shop://above"}),
+    "a template's resource, stated below": ("resources/read", {"uri": "shop://below/1"}),
+    "a template's resource, stated above": ("resources/read", {"uri": "shop://above/1"}),
+    "completion for a prompt": ("completion/complete", completion(type="ref/prompt", name="above_prompt")),
+    "completion for a template": ("completion/complete", completion(type="ref/resource", uri="shop://above/{item}")),
+}
+
+
+@pytest.mark.requirement("S11")
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("name", NEEDS_READ)
+async def test_the_permission_is_asked_for_and_is_enough_for(issuer: Issuer, name: str, era: Era) -> None:
+    method, params = NEEDS_READ[name]
+    async with protected(shop(), issuer.handle) as server:
+        refusal = await ask(server, issuer.token(scope="access:mcp"), method, params, era=era)
+        answer = await ask(server, issuer.token(scope=f"access:mcp {READ}"), method, params, era=era)
+    assert refusal.status_code == 403, refusal.text
+    assert f'scope="access:mcp {READ}"' in refusal.headers["WWW-Authenticate"]
+    assert answer.status_code == 200, answer.text
+    assert "result" in answer.json()
+
+
+@pytest.mark.requirement("S11")
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("resources/subscribe", {"uri": "shop://above"}),
+        ("resources/unsubscribe", {"uri": "shop://above/1"}),
+        ("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["shop://free", "shop://above/1"]}}),
+    ],
+)
+async def test_to_watch_a_resource_needs_what_reading_it_needs(
+    issuer: Issuer, method: str, params: dict[str, Any]
+) -> None:
+    async with protected(shop(), issuer.handle) as server:
+        refusal = await ask(server, issuer.token(), method, params)
+    assert refusal.status_code == 403
+    assert f'scope="access:mcp {READ}"' in refusal.headers["WWW-Authenticate"]
+
+
+@pytest.mark.requirement("S9")
+@pytest.mark.requirement("S10")
+@pytest.mark.parametrize("scope", ["access:mcp", f"access:mcp {READ}", WRITE])
+async def test_one_challenge_names_every_permission_of_the_operation(issuer: Issuer, scope: str) -> None:
+    async with protected(shop(), issuer.handle) as server:
+        refusal = await ask(server, issuer.token(scope=scope), "tools/call", {"name": "both_tool"})
+    assert refusal.status_code == 403
+    challenge = refusal.headers["WWW-Authenticate"]
+    assert 'error="insufficient_scope"' in challenge
+    assert f'scope="access:mcp {READ} {WRITE}"' in challenge
+    assert "resource_metadata=" in challenge
+
+
+async def test_the_permission_of_a_tool_without_the_base_is_not_enough(issuer: Issuer) -> None:
+    async with protected(shop(), issuer.handle) as server:
+        refusal = await ask(server, issuer.token(scope=READ), "tools/call", {"name": "below_tool"})
+    assert refusal.status_code == 403
+
+
+async def test_a_tool_that_is_added_while_the_server_runs_is_guarded_at_once(issuer: Issuer) -> None:
+    mcp = shop()
+    async with protected(mcp, issuer.handle) as server:
+
+        @mcp.tool()
+        @requires(WRITE)
+        async def late_tool() -> str:
+            return "late"
+
+        refusal = await ask(server, issuer.token(), "tools/call", {"name": "late_tool"})
+        metadata = await server.get("/.well-known/oauth-protected-resource/mcp")
+    assert refusal.status_code == 403
+    assert WRITE in metadata.json()["scopes_supported"]
+
+
+async def test_of_overlapping_templates_every_permission_counts(issuer: Issuer) -> None:
+    mcp = MCPServer("shop")
+
+    @mcp.resource("shop://{shelf}/{item}")
+    async def anything(shelf: str, item: str) -> str:
+        return item
+
+    @mcp.resource("shop://secret/{item}")
+    @requires(READ)
+    async def secret(item: str) -> str:
+        return item
+
+    async with protected(mcp, issuer.handle) as server:
+        refusal = await ask(server, issuer.token(), "resources/read", {"uri": "shop://secret/1"})
+        answer = await ask(server, issuer.token(), "resources/read", {"uri": "shop://open/1"})
+    assert refusal.status_code == 403
+    assert answer.status_code == 200
+
+
+def _plain() -> str:
+    return ""
+
+
+class _Callable:
+    @requires(READ)
+    def __call__(self) -> str:
+        return ""
+
+    @requires(READ)
+    def method(self) -> str:
+        return ""
+
+
+def _decorated(function: Callable[..., str]) -> Callable[..., str]:
+    @wraps(function)
+    def wrapper() -> str:
+        return function()
+
+    return wrapper
+
+
+def _decorated_before(function: Callable[..., str]) -> Callable[..., str]:
+    wrapper = _decorated(function)
+    requires(READ)(function)
+    return wrapper
+
+
+SHAPES: dict[str, Callable[[], object]] = {
+    "a function": lambda: requires(READ)(lambda: ""),
+    "a decorated function": lambda: _decorated(requires(READ)(lambda: "")),
+    "a function that was decorated before": lambda: _decorated_before(lambda: ""),
+    "a decorated function twice": lambda: _decorated(_decorated_before(lambda: "")),
+    "a partial function": lambda: partial(requires(READ)(lambda x: ""), 1),
+    "a method": lambda: _Callable().method,
+    "a callable object": _Callable,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_stated_is_found_on(shape: str) -> None:
+    made = SHAPES[shape]()
+    assert declared(made() if made is _Callable else made) == {READ}
+
+
+def test_nothing_is_stated_on_a_plain_function_or_on_nothing() -> None:
+    assert declared(_plain) == declared(None) == frozenset()
+
+
+def test_several_statements_add_up() -> None:
+    assert declared(requires(READ)(requires(WRITE)(lambda: ""))) == {READ, WRITE}
+
+
+@pytest.mark.requirement("S12")
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_broad_permission_opens_what_a_narrow_one_opens(issuer: Issuer, era: Era) -> None:
+    implies = {"shop:admin": [WRITE], WRITE: [READ], "everything": ["access:mcp", "shop:admin"]}
+    async with protected(shop(), issuer.handle, implies=implies) as server:
+        for scope in (f"access:mcp {WRITE}", "access:mcp shop:admin", "everything"):
+            answer = await ask(server, issuer.token(scope=scope), "tools/call", {"name": "both_tool"}, era=era)
+            assert answer.status_code == 200, scope
+        narrow = await ask(
+            server, issuer.token(scope=f"access:mcp {READ}"), "tools/call", {"name": "both_tool"}, era=era
+        )
+    assert narrow.status_code == 403
+
+
+@pytest.mark.requirement("S12")
+def test_a_hierarchy_may_be_deep_and_may_lead_in_a_circle() -> None:
+    chain = {f"p{number}": [f"p{number + 1}"] for number in range(2000)}
+    assert len(Hierarchy(chain).expand(["p0"])) == 2001
+    assert Hierarchy({"a": ["b"], "b": ["a"]}).expand(["a"]) == {"a", "b"}
+    assert Hierarchy().expand(["a"]) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "given"),
+    [
+        ({"scope": "a b", "permissions": ["b", "c"]}, ["b", "c"]),
+        ({"permissions": ["b"]}, ["b"]),
+        ({"scope": "a"}, []),
+        ({"scope": "a", "permissions": []}, []),
+    ],
+    ids=str,
+)
+def test_where_permissions_is_the_grant_scope_counts_for_nothing(claims: dict[str, Any], given: list[str]) -> None:
+    assert PROFILES["auth0"].with_grant_claims("permissions").granted(claims) == set(given)
+
+
+async def test_where_permissions_is_the_grant_the_gate_reads_it_alone(issuer: Issuer) -> None:
+    known = settings(GRANT_CLAIM="permissions")
+    call = ("tools/call", {"name": "below_tool"})
+    async with protected(shop(), issuer.handle, known=known) as server:
+        granting = await ask(server, issuer.token(scope=None, permissions=["access:mcp", READ]), *call)
+        scope_only = await ask(server, issuer.token(scope=f"access:mcp {READ}"), *call)
+    assert granting.status_code == 200, granting.text
+    assert scope_only.status_code == 403
+
+
+@pytest.mark.requirement("S13")
+@pytest.mark.requirement("S14")
+async def test_the_metadata_names_what_something_here_needs_and_nothing_else(issuer: Issuer) -> None:
+    async with protected(shop(), issuer.handle) as server:
+        metadata = (await server.get("/.well-known/oauth-protected-resource/mcp")).json()
+        challenge = (await server.post("/mcp", json={})).headers["WWW-Authenticate"]
+    assert metadata["scopes_supported"] == ["access:mcp", READ, WRITE]
+    assert "offline_access" not in challenge + str(metadata)

@@ -1,0 +1,226 @@
+"""Other identity providers: by standard names, with their tokens' own claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from gatehouse_server.app import tenant_keys
+from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
+from gatehouse_server.auth.profiles import PROFILES, MalformedGrant
+from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.serving.settings import Settings, SettingsError, load_settings
+from tests.server.protected_server import ask, protected
+from tests.server.server_with_permissions import shop
+from tests.server.token_issuer import RESOURCE, Issuer
+
+pytestmark = pytest.mark.anyio
+
+KEYCLOAK = "https://login.example.com/realms/tools"
+ENTRA = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0"
+ENTRA_API = "99999999-8888-7777-6666-555555555555"
+
+
+def known(issuer: str, audience: str, profile: str, **more: str) -> Settings:
+    given = {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": audience, "OIDC_PROFILE": profile, **more}
+    return Settings(_env_file=None, **given)  # type: ignore[call-arg, arg-type]
+
+
+def keycloak_token(issuer: Issuer, **claims: Any) -> str:
+    """As Keycloak issues it with an audience mapper for the API."""
+    shape = {
+        "iss": KEYCLOAK,
+        "aud": [RESOURCE, "account"],
+        "typ": "Bearer",
+        "azp": "agent",
+        "sid": "c3a1",
+        "acr": "1",
+        "scope": "openid profile email",
+        "realm_access": {"roles": ["offline_access", "access:mcp"]},
+        "resource_access": {RESOURCE: {"roles": ["shop:read"]}, "account": {"roles": ["manage-account"]}},
+    }
+    return issuer.token(**{**shape, **claims})
+
+
+def entra_token(issuer: Issuer, **claims: Any) -> str:
+    """As Microsoft Entra issues it (v2.0) to a client that acts for a user."""
+    shape = {
+        "iss": ENTRA,
+        "aud": ENTRA_API,
+        "azp": "77777777-0000-0000-0000-000000000000",
+        "azpacr": "0",
+        "oid": "0d1f",
+        "tid": "11111111-2222-3333-4444-555555555555",
+        "ver": "2.0",
+        "scope": None,
+        "scp": "access:mcp",
+    }
+    return issuer.token(**{**shape, **claims})
+
+
+@pytest.mark.parametrize(
+    ("profile", "claims", "given"),
+    [
+        ("keycloak", {"realm_access": {"roles": ["a"]}, "resource_access": {RESOURCE: {"roles": ["b"]}}}, "a b"),
+        ("keycloak", {"resource_access": {"account": {"roles": ["b"]}}}, ""),
+        ("keycloak", {"scope": "a", "realm_access": {"roles": []}}, ""),
+        ("entra", {"scp": "a b", "roles": ["c"]}, "a b"),
+        ("entra", {"roles": ["c"]}, "c"),
+        ("entra", {"scp": "", "roles": ["c"]}, ""),
+        ("auth0", {"scope": "a b", "permissions": ["b"], "scp": "c", "roles": ["d"]}, "b"),
+        ("auth0", {"roles": ["d"]}, ""),
+    ],
+    ids=str,
+)
+async def test_the_profile_says_where_the_grant_is(profile: str, claims: dict[str, Any], given: str) -> None:
+    assert PROFILES[profile].for_audience(RESOURCE).granted(claims) == set(given.split())
+
+
+@pytest.mark.parametrize(
+    ("profile", "claims"),
+    [
+        ("keycloak", {"realm_access": ["a"]}),
+        ("keycloak", {"realm_access": {"roles": "a"}}),
+        ("keycloak", {"realm_access": {"roles": None}}),
+        ("keycloak", {"realm_access": {"roles": [["a"]]}}),
+        ("entra", {"scp": {"a": 1}}),
+        ("entra", {"roles": "a"}),
+        ("auth0", {"scope": ["a"]}),
+        ("auth0", {"scope": "a", "permissions": None}),
+        ("auth0", {"scope": "a", "permissions": "a"}),
+    ],
+    ids=str,
+)
+async def test_a_grant_of_another_form_is_none(profile: str, claims: dict[str, Any]) -> None:
+    with pytest.raises(MalformedGrant):
+        PROFILES[profile].granted(claims)
+
+
+async def test_claims_can_be_named(issuer: Issuer) -> None:
+    named = known(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope,realm_access.roles").token_profile()
+    assert named.granted({"scope": "a", "realm_access": {"roles": ["b"]}}) == {"a", "b"}
+
+
+async def test_keycloaks_roles_open_what_they_name(issuer: Issuer) -> None:
+    async with protected(shop(), issuer.handle, known=known(KEYCLOAK, RESOURCE, "keycloak")) as server:
+        call = ("tools/call", {"name": "below_tool"})
+        assert (await ask(server, keycloak_token(issuer), *call)).status_code == 200
+        without = keycloak_token(issuer, resource_access={})
+        assert (await ask(server, without, *call)).status_code == 403
+        nobody = keycloak_token(issuer, realm_access={"roles": []}, resource_access={})
+        assert (await ask(server, nobody, *call)).status_code == 403
+
+
+async def test_entras_scopes_and_application_roles_open_what_they_name(issuer: Issuer) -> None:
+    async with protected(shop(), issuer.handle, known=known(ENTRA, ENTRA_API, "entra")) as server:
+        call = ("tools/list", {})
+        assert (await ask(server, entra_token(issuer), *call)).status_code == 200
+        assert (await ask(server, entra_token(issuer, scp=None, roles=["access:mcp"]), *call)).status_code == 200
+        assert (await ask(server, entra_token(issuer, scp="other", roles=["access:mcp"]), *call)).status_code == 403
+
+
+def verifier(issuer: Issuer, settings: Settings) -> TokenVerifier:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    keys = SigningKeys("https://x.example.com/keys", "RS256", http=http)
+    profile = settings.token_profile()
+    return TokenVerifier(keys, issuer=settings.issuer, audience=settings.audience, profile=profile)
+
+
+async def test_keycloaks_id_token_is_no_access_token_and_a_nonce_makes_none(issuer: Issuer) -> None:
+    checked = verifier(issuer, known(KEYCLOAK, RESOURCE, "keycloak"))
+    assert (await checked.verify(keycloak_token(issuer, nonce="n"))).client_id == "agent"
+    for kind in ("ID", "Logout", None, ["Bearer"]):
+        with pytest.raises(TokenRefused) as refused:
+            await checked.verify(keycloak_token(issuer, typ=kind))
+        assert refused.value.code == "wrong_type"
+
+
+async def test_entras_id_token_for_the_same_application_is_no_access_token(issuer: Issuer) -> None:
+    checked = verifier(issuer, known(ENTRA, ENTRA_API, "entra"))
+    with pytest.raises(TokenRefused) as refused:
+        await checked.verify(entra_token(issuer, scp=None, azp=None, nonce="n"))
+    assert refused.value.code == "wrong_type"
+    with pytest.raises(TokenRefused) as unnamed:
+        await checked.verify(entra_token(issuer, scp=None, azp=None))
+    assert unnamed.value.code == "missing_claim"
+
+
+class Provider:
+    """A provider whose keys are where its discovery document says."""
+
+    def __init__(self, issuer: Issuer, document: object) -> None:
+        self.issuer, self.document = issuer, document
+        self.asked: list[str] = []
+
+    def keys(self) -> SigningKeys:
+        http = httpx2.AsyncClient(transport=httpx2.MockTransport(self.handle))
+        url = known(KEYCLOAK, RESOURCE, "keycloak").discovery_url
+        return SigningKeys(url, "RS256", issuer=KEYCLOAK, http=http)
+
+    def handle(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(str(request.url))
+        if request.url.path.endswith("openid-configuration"):
+            return httpx2.Response(200, json=self.document)
+        return self.issuer.handle(request)
+
+
+async def test_the_keys_are_where_discovery_says(issuer: Issuer) -> None:
+    place = f"{KEYCLOAK}/protocol/openid-connect/certs"
+    provider = Provider(issuer, {"issuer": KEYCLOAK, "jwks_uri": place})
+    keys = provider.keys()
+    assert await keys.get("one") is not None
+    assert provider.asked == [f"{KEYCLOAK}/.well-known/openid-configuration", place]
+    assert await keys.get("one") is not None
+    assert len(provider.asked) == 2, "they are kept"
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ({"issuer": f"{KEYCLOAK}/", "jwks_uri": "https://x.example.com/"}, "must be the same"),
+        ({"jwks_uri": "https://x.example.com/"}, "must be the same"),
+        (["issuer"], "must be the same"),
+        ({"issuer": KEYCLOAK}, "no https URL"),
+        ({"issuer": KEYCLOAK, "jwks_uri": "http://x.example.com/"}, "no https URL"),
+        ({"issuer": KEYCLOAK, "jwks_uri": "file:///etc/passwd"}, "no https URL"),
+        ({"issuer": KEYCLOAK, "jwks_uri": ["https://x.example.com/"]}, "no https URL"),
+    ],
+    ids=str,
+)
+async def test_a_wrong_discovery_document_gives_no_keys(issuer: Issuer, document: object, why: str) -> None:
+    provider = Provider(issuer, document)
+    with pytest.raises(KeysUnavailable, match=why):
+        await provider.keys().get("one")
+    assert len(provider.asked) == 1
+
+
+async def test_a_place_for_the_keys_can_be_named() -> None:
+    assert tenant_keys(known(KEYCLOAK, RESOURCE, "keycloak")).url == f"{KEYCLOAK}/.well-known/openid-configuration"
+    place = "https://keys.example.com/jwks"
+    assert tenant_keys(known(KEYCLOAK, RESOURCE, "keycloak", AUTH0_JWKS_URL=place)).url == place
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"OIDC_ISSUER": KEYCLOAK, "AUTH0_DOMAIN": "x.example.com"}, "OIDC_ISSUER is set, and so is AUTH0_DOMAIN"),
+        ({"OIDC_ISSUER": "http://login.example.com/"}, "https:// is needed"),
+        ({"OIDC_ISSUER": "login.example.com"}, "a URL"),
+        ({"OIDC_ISSUER": KEYCLOAK, "OIDC_PROFILE": "okta"}, "valid are auth0, keycloak, entra"),
+        ({"OIDC_ISSUER": KEYCLOAK, "OIDC_AUDIENCE": "a", "AUTH0_AUDIENCE": "b"}, "AUTH0_AUDIENCE"),
+        ({"OIDC_ISSUER": KEYCLOAK, "GRANT_CLAIM": "a..b"}, "names of claims are valid"),
+        ({"OIDC_ISSUER": KEYCLOAK, "EXCHANGE_CLIENT_ID": "server"}, "set AUTH0_TOKEN_URL"),
+    ],
+    ids=str,
+)
+async def test_a_wrong_combination_is_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=why):
+        load_settings()

@@ -1,0 +1,141 @@
+"""The tool that calls another API for the user: it never passes the caller's token on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx2
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+from gatehouse_server.auth.token_exchange import MAX_TOKENS, ExchangeFailed, TokenExchange
+from gatehouse_server.example.tools.calendar import CalendarTools
+from tests.server.protected_server import ask, protected
+from tests.server.token_issuer import Issuer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.requirement("S17")]
+
+AUDIENCE = "https://calendar.example.com/"
+
+
+@dataclass
+class World:
+    """The tenant's token endpoint and the calendar API, and what they were sent."""
+
+    exchanges: list[httpx2.Request] = field(default_factory=list)
+    calls: list[httpx2.Request] = field(default_factory=list)
+    exchanged: httpx2.Response = field(
+        default_factory=lambda: httpx2.Response(200, json={"access_token": "for-the-calendar", "expires_in": 600})
+    )
+    events: httpx2.Response = field(
+        default_factory=lambda: httpx2.Response(200, json={"owner": "alice", "read_by": "server", "events": []})
+    )
+
+    def exchange(self, request: httpx2.Request) -> httpx2.Response:
+        self.exchanges.append(request)
+        return self.exchanged
+
+    def calendar(self, request: httpx2.Request) -> httpx2.Response:
+        self.calls.append(request)
+        return self.events
+
+
+@asynccontextmanager
+async def calendar_server(world: World, issuer: Issuer) -> AsyncIterator[httpx2.AsyncClient]:
+    tenant = httpx2.AsyncClient(transport=httpx2.MockTransport(world.exchange))
+    calendar = httpx2.AsyncClient(transport=httpx2.MockTransport(world.calendar))
+    mcp = MCPServer("calendar")
+    exchange = TokenExchange("https://tenant.example.com/oauth/token", "server", "secret", http=tenant)
+    CalendarTools(exchange, calendar, "https://calendar.example.com/events", AUDIENCE).register(mcp)
+    async with tenant, calendar, protected(mcp, issuer.handle) as server:
+        yield server
+
+
+async def listed(server: httpx2.AsyncClient, token: str) -> dict[str, Any]:
+    answer = await ask(server, token, "tools/call", {"name": "list_events"})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["result"])
+
+
+async def test_the_other_api_gets_a_token_of_its_own(issuer: Issuer) -> None:
+    world, token = World(), issuer.token(scope="access:mcp calendar:read")
+    async with calendar_server(world, issuer) as server:
+        result = await listed(server, token)
+    assert result["structuredContent"]["owner"] == "alice"
+    (call,), (exchange,) = world.calls, world.exchanges
+    assert call.headers["Authorization"] == "Bearer for-the-calendar"
+    assert not [part for part in token.split(".") if part in f"{call.url}{call.headers.raw!r}{call.content!r}"]
+    form = parse_qs(exchange.content.decode())
+    assert form["subject_token"] == [token], "the tenant alone may see it"
+    assert (form["audience"], form["scope"]) == ([AUDIENCE], ["calendar:read"])
+    assert "Authorization" not in exchange.headers
+
+
+async def test_an_exchanged_token_is_used_again_for_the_same_caller_only(issuer: Issuer) -> None:
+    world = World()
+    async with calendar_server(world, issuer) as server:
+        tokens = [issuer.token(scope="access:mcp calendar:read", sub=f"auth0|{name}") for name in ("alice", "bob")]
+        for token in (*tokens, *tokens):
+            await listed(server, token)
+    assert [parse_qs(each.content.decode())["subject_token"] for each in world.exchanges] == [[each] for each in tokens]
+
+
+@pytest.mark.parametrize(
+    "exchanged",
+    [
+        httpx2.Response(403, json={"error": "access_denied", "error_description": "not for you"}),
+        httpx2.Response(200, json={"access_token": 1}),
+        httpx2.Response(200, json=[]),
+        httpx2.Response(502, text="<html>"),
+    ],
+    ids=["refused", "no token", "no object", "no JSON"],
+)
+async def test_without_an_exchanged_token_the_other_api_is_not_called(
+    issuer: Issuer, exchanged: httpx2.Response
+) -> None:
+    world, token = World(exchanged=exchanged), issuer.token(scope="access:mcp calendar:read")
+    async with calendar_server(world, issuer) as server:
+        result = await listed(server, token)
+    assert result["isError"]
+    assert world.calls == []
+    assert not [part for part in token.split(".") if part in str(result)]
+
+
+async def test_a_failure_of_the_other_api_is_the_tools_error(issuer: Issuer) -> None:
+    for events in (httpx2.Response(500), httpx2.Response(200, json={"odd": 1}), httpx2.Response(302)):
+        async with calendar_server(World(events=events), issuer) as server:
+            result = await listed(server, issuer.token(scope="access:mcp calendar:read"))
+        assert result["isError"]
+        assert "for-the-calendar" not in str(result)
+
+
+async def test_exchanged_tokens_are_kept_no_longer_than_the_callers_and_not_without_end() -> None:
+    world, now = World(), [1000.0]
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(world.exchange)) as http:
+        exchange = TokenExchange("https://x/", "server", "secret", http=http, clock=lambda: now[0])
+        await exchange.token_for("a", AUDIENCE, "s", until=1100)
+        now[0] = 1060
+        await exchange.token_for("a", AUDIENCE, "s", until=1100)
+        assert len(world.exchanges) == 1
+        now[0] = 1080
+        await exchange.token_for("a", AUDIENCE, "s", until=1100)
+        assert len(world.exchanges) == 2
+        for number in range(MAX_TOKENS + 1):
+            await exchange.token_for(f"b-{number}", AUDIENCE, "s", until=9000)
+        count = len(world.exchanges)
+        await exchange.token_for("b-0", AUDIENCE, "s", until=9000)
+        assert len(world.exchanges) == count + 1
+
+
+async def test_a_tenant_that_cannot_be_reached_is_named_without_the_token() -> None:
+    def down(_: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused")
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(down)) as http:
+        with pytest.raises(ExchangeFailed, match="does not answer") as failed:
+            await TokenExchange("https://x/", "server", "secret", http=http).token_for("caller", AUDIENCE, "s", until=9)
+    assert "caller" not in str(failed.value)

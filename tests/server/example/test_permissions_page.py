@@ -1,0 +1,17 @@
+"""The documentation's table of permissions is what the server would print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gatehouse_server.adapters.mcpserver import Catalogue
+from gatehouse_server.example.app import example_server
+from tests.server.token_issuer import settings
+
+PAGE = Path(__file__).parents[3] / "docs" / "permissions.md"
+
+
+def test_the_page_of_permissions_is_current() -> None:
+    configured = settings(EXCHANGE_CLIENT_ID="x", EXCHANGE_CLIENT_SECRET="y")
+    table = Catalogue(example_server(configured), [configured.required_permission]).table()
+    assert PAGE.read_text(encoding="utf-8").endswith(table), f"gatehouse-server --permissions prints:\n{table}"

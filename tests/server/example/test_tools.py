@@ -1,0 +1,54 @@
+"""The example tools, as a client sees them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.server.token_issuer import Issuer
+
+pytestmark = pytest.mark.anyio
+HEADERS = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+
+
+async def call(server: httpx2.AsyncClient, issuer: Issuer, name: str, **arguments: Any) -> dict[str, Any]:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+    answer = await server.post("/mcp", headers={**HEADERS, "Authorization": f"Bearer {issuer.token()}"}, json=body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["result"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"timezone": None}, {"timezone": "UTC"}, {"timezone": "Europe/Paris"}], ids=str
+)
+async def test_the_time_is_told_with_its_zone(
+    server: httpx2.AsyncClient, issuer: Issuer, arguments: dict[str, Any]
+) -> None:
+    told = (await call(server, issuer, "get_time", **arguments))["structuredContent"]
+    moment = datetime.fromisoformat(told["time"])
+    assert abs(datetime.now(moment.tzinfo) - moment).total_seconds() < 60
+    assert told["timezone"] == (arguments.get("timezone") or told["timezone"])
+    assert told["weekday"] == moment.strftime("%A")
+
+
+@pytest.mark.parametrize(
+    "name", ["Asia/Tokio", "../../etc/passwd", "/etc/passwd", "America", "", "x" * 10_000, "Asia/Tokyo\x00"]
+)
+async def test_an_unknown_zone_is_refused_by_name(server: httpx2.AsyncClient, issuer: Issuer, name: str) -> None:
+    result = await call(server, issuer, "get_time", timezone=name)
+    if name:
+        assert result["isError"]
+        assert "is not an IANA time zone" in result["content"][0]["text"]
+        assert len(result["content"][0]["text"]) < 400
+    else:
+        assert not result["isError"], "an empty text is what models send for no value"
+
+
+async def test_whoami_says_what_the_token_says(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+    told = (await call(server, issuer, "whoami"))["structuredContent"]
+    assert told["subject"] == "auth0|alice"
+    assert told["client"] == "agent"
+    assert told["permissions"] == ["access:mcp"]

@@ -1,0 +1,86 @@
+"""A call that asks the person is resumed by any replica with the same secret, by the same caller, by nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mcp_types import CLIENT_CAPABILITIES_META_KEY
+
+from gatehouse_server.example.app import example_server
+from gatehouse_server.serving.settings import Settings
+from tests.server.protected_server import ask, protected
+from tests.server.token_issuer import Issuer, settings
+
+pytestmark = [pytest.mark.anyio, pytest.mark.requirement("S28")]
+
+SECRET, OTHER = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+BOOK = {"name": "book_room", "arguments": {"room": "Blue", "hour": 9}}
+CAN_ASK = {"_meta": {CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}}}}
+
+
+async def call(issuer: Issuer, known: Settings, params: dict[str, Any], **claims: Any) -> dict[str, Any]:
+    """The answer of a replica that has just started."""
+    async with protected(example_server(known), issuer.handle, known=known) as replica:
+        answer = await ask(replica, issuer.token(**claims), "tools/call", {**params, **CAN_ASK}, era="modern")
+    return dict(answer.json())
+
+
+async def asked(issuer: Issuer, known: Settings) -> dict[str, Any]:
+    """What a client sends after its person said yes."""
+    result = (await call(issuer, known, BOOK))["result"]
+    assert result["resultType"] == "input_required", result
+    answers = {key: {"action": "accept", "content": {"confirmed": True}} for key in result["inputRequests"]}
+    return {**BOOK, "inputResponses": answers, "requestState": result["requestState"]}
+
+
+def booked(answer: dict[str, Any]) -> bool:
+    return "Booked Blue" in str(answer.get("result", {}).get("content"))
+
+
+async def test_a_replica_with_the_same_secret_goes_on_where_another_one_asked(issuer: Issuer) -> None:
+    known = settings(REQUEST_STATE_SECRET=SECRET)
+    assert booked(await call(issuer, known, await asked(issuer, known)))
+
+
+@pytest.mark.parametrize(
+    "variables", [{"REQUEST_STATE_SECRET": OTHER}, {}], ids=["with another secret", "with a key of its own"]
+)
+async def test_a_replica_does_not_go_on(issuer: Issuer, variables: dict[str, str]) -> None:
+    resumed = await asked(issuer, settings(REQUEST_STATE_SECRET=SECRET))
+    refusal = await call(issuer, settings(**variables), resumed)
+    assert "error" in refusal, refusal
+    assert not booked(refusal)
+
+
+@pytest.mark.requirement("S26")
+@pytest.mark.parametrize("claims", [{"sub": "auth0|mallory"}, {"azp": "another-agent"}], ids=str)
+async def test_a_call_cannot_be_resumed_by_anybody_else(issuer: Issuer, claims: dict[str, str]) -> None:
+    known = settings(REQUEST_STATE_SECRET=SECRET)
+    refusal = await call(issuer, known, await asked(issuer, known), **claims)
+    assert "error" in refusal, refusal
+    assert not booked(refusal)
+
+
+async def test_a_call_cannot_be_resumed_as_another_call(issuer: Issuer) -> None:
+    known = settings(REQUEST_STATE_SECRET=SECRET)
+    resumed = {**await asked(issuer, known), "arguments": {"room": "Blue", "hour": 10}}
+    assert not booked(await call(issuer, known, resumed))
+
+
+async def test_a_state_that_was_changed_is_refused(issuer: Issuer) -> None:
+    known = settings(REQUEST_STATE_SECRET=SECRET)
+    resumed = await asked(issuer, known)
+    state = resumed["requestState"]
+    resumed["requestState"] = state[:-4] + ("AAAA" if state[-4:] != "AAAA" else "BBBB")
+    refusal = await call(issuer, known, resumed)
+    assert "error" in refusal, refusal
+
+
+@pytest.mark.requirement("S26")
+async def test_a_call_is_resumed_with_a_good_token_only(issuer: Issuer) -> None:
+    known = settings(REQUEST_STATE_SECRET=SECRET)
+    resumed = await asked(issuer, known)
+    async with protected(example_server(known), issuer.handle, known=known) as replica:
+        refusal = await ask(replica, None, "tools/call", {**resumed, **CAN_ASK}, era="modern")
+    assert refusal.status_code == 401

@@ -1,0 +1,223 @@
+"""Configuration: what follows from what, and one message for everything that is wrong."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trustme
+from pydantic import SecretStr
+
+from gatehouse_server.serving.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
+from tests.server.token_issuer import settings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_domain_alone_is_enough() -> None:
+    known = settings(AUTH0_DOMAIN="dev-1.us.auth0.com")
+    assert known.issuer == "https://dev-1.us.auth0.com/"
+    assert known.jwks_url == "https://dev-1.us.auth0.com/.well-known/jwks.json"
+    assert known.public_url == known.audience == "http://localhost:5555/mcp"
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    known = settings(AUTH0_ISSUER="", AUTH0_AUDIENCE="", MCP_PUBLIC_URL="", MCP_ALLOWED_HOSTS="")
+    assert known.issuer == "https://tenant.example.com/"
+    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+
+
+def test_the_public_url_gives_hosts_and_origins() -> None:
+    known = settings(MCP_PUBLIC_URL="https://mcp.example.com/mcp")
+    assert known.hosts() == ["mcp.example.com"]
+    assert known.origins() == ["https://mcp.example.com"]
+
+
+def test_lists_are_separated_by_commas() -> None:
+    known = settings(MCP_ALLOWED_HOSTS=" a.example.com, b.example.com:8443 ,")
+    assert known.hosts() == ["a.example.com", "b.example.com:8443"]
+
+
+def test_every_wrong_variable_is_named_with_what_was_seen_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "https://dev-1.us.auth0.com/")
+    monkeypatch.setenv("JWT_ALGORITHM", "HS256")
+    monkeypatch.setenv("MCP_PORT", "high")
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 4, lines
+    assert "AUTH0_DOMAIN is 'https://dev-1.us.auth0.com/'" in lines[1]
+    assert "RS256" in lines[2]
+    assert "MCP_PORT is 'high'" in lines[3]
+
+
+def test_a_missing_domain_is_named_with_an_example() -> None:
+    with pytest.raises(SettingsError, match=r"AUTH0_DOMAIN is missing: .*dev-xxxx\.us\.auth0\.com"):
+        load_settings()
+
+
+@pytest.mark.requirement("S24")
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        {"AUTH0_ISSUER": "http://tenant.example.com/"},
+        {"MCP_PUBLIC_URL": "http://mcp.example.com/mcp"},
+        {"MCP_ALLOWED_ORIGINS": "*"},
+        {"AUTH0_JWKS_URL": "http://tenant.example.com/keys"},
+        {"JWT_ALGORITHM": "none"},
+        {"REQUIRED_PERMISSION": "two words"},
+        {"REQUIRED_PERMISSION": 'quo"te'},
+        {"AUTH0_ISSUER": "https://tenant.example.com/?x=1"},
+    ],
+    ids=str,
+)
+def test_an_unsafe_combination_does_not_start(monkeypatch: pytest.MonkeyPatch, unsafe: dict[str, str]) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    for name, value in unsafe.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=next(iter(unsafe))):
+        load_settings()
+
+
+def test_the_offline_tenant_may_serve_its_keys_inside_the_container_network() -> None:
+    known = settings(AUTH0_ISSUER="http://localhost:9000/", AUTH0_JWKS_URL="http://mock-idp:9000/.well-known/jwks.json")
+    assert known.jwks_url == "http://mock-idp:9000/.well-known/jwks.json"
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=from-file.example.com\nUNKNOWN=1\n", encoding="utf-8")
+    assert load_settings().issuer == "https://from-file.example.com/"
+
+
+def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "AUTH0_DOMAIN=x.example.com\nAUTH0_ISSUER=https://y.example.com/\nMCP_ALLOWED_HOSTS=z\nMETRICS_PORT=9100\n",
+        encoding="utf-8",
+    )
+    assert (load_settings().issuer, load_settings().metrics_port) == ("https://y.example.com/", 9100)
+    for name in ("AUTH0_ISSUER", "MCP_ALLOWED_HOSTS", "METRICS_PORT"):
+        monkeypatch.setenv(name, "")
+    known = load_settings()
+    assert (known.issuer, known.metrics_port) == ("https://x.example.com/", None)
+    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+
+
+def test_an_authority_is_trusted_besides_the_usual_ones(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nAUTH0_CA_FILE=ca.pem\n", encoding="utf-8")
+    usual = set(settings().authorities().get_ca_certs(binary_form=True))
+    with_it = set(load_settings().authorities().get_ca_certs(binary_form=True))
+    assert [ssl.DER_cert_to_PEM_cert(der) for der in with_it - usual] == [authority.cert_pem.bytes().decode()]
+    assert with_it > usual
+
+
+@pytest.mark.parametrize("name", ["AUTH0_CA_FILE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (None, "No such file or directory"),
+        ("", "the file has no certificate"),
+        ("x", "the file has no certificate"),
+    ],
+    ids=["no file", "empty", "something else"],
+)
+def test_a_file_of_authorities_that_has_none_stops_the_start_with_one_line(
+    tmp_path: Path, name: str, content: str | None, seen: str
+) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content, encoding="utf-8")
+    started = subprocess.run(
+        [sys.executable, "-m", "gatehouse_server"],
+        cwd=tmp_path,
+        env={**os.environ, "AUTH0_DOMAIN": "x.example.com", "MCP_PORT": "0", name: "ca.pem"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    said = f"gatehouse-server: {name} is 'ca.pem': a file with certificates in PEM is valid ({seen})\n"
+    assert (started.returncode, started.stdout, started.stderr) == (2, "", said)
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def secret_of(known: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
+    secret: SecretStr | None = getattr(known, name.lower())
+    return secret.get_secret_value() if secret else None
+
+
+@pytest.mark.parametrize("name", ["REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET"])
+def test_a_secret_may_stand_in_a_file_that_a_variable_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    assert secret_of(load_settings(), name) == SECRET
+
+
+def test_every_secret_has_its_form_as_a_file() -> None:
+    aliases = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    secrets = [name for name, field in aliases.items() if "SecretStr" in str(field.annotation)]
+    assert secrets
+    assert [name for name in secrets if f"{name}_FILE" not in aliases] == []
+
+
+def test_the_file_of_the_secret_may_be_named_in_dotenv(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nREQUEST_STATE_SECRET_FILE=secret\n", encoding="utf-8")
+    assert secret_of(load_settings()) == SECRET
+
+
+def test_the_secret_itself_wins_over_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET", SECRET)
+    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
+    assert secret_of(load_settings()) == SECRET
+
+
+def test_a_file_of_the_secret_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
+    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET_FILE is 'not-there'"):
+        load_settings()
+
+
+@pytest.mark.requirement("S25")
+def test_a_secret_that_is_too_short_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("REQUEST_STATE_SECRET", "hunter2-hunter2")
+    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET: at least 32") as raised:
+        load_settings()
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.requirement("S25")
+def test_the_settings_do_not_show_their_secret() -> None:
+    assert SECRET not in repr(settings(REQUEST_STATE_SECRET=SECRET))
+
+
+def test_any_proxy_is_no_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1, *")
+    with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
+        load_settings()
+
+
+@pytest.mark.requirement("S22")
+def test_without_a_host_the_server_listens_on_this_machine_only() -> None:
+    assert settings().host in LOOPBACK_HOSTS
+    assert settings().metrics_host in LOOPBACK_HOSTS
