@@ -23,7 +23,7 @@ from mcp.client.context import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 
 from gatehouse_client.errors import GatehouseError
-from gatehouse_client.mcp.explain import surfacing
+from gatehouse_client.mcp.explain import explaining_errors
 from gatehouse_client.mcp.session import CLIENT_INFO, connect
 from gatehouse_client.settings import load_settings
 from gatehouse_client.signin.http.trace import Trace
@@ -82,7 +82,7 @@ async def use(context: dict[str, Any]) -> None:
     """Sign in, list the tools, call each of them."""
     settings = load_settings()
     connection = await connect(settings, lambda line: sys.stderr.write(f"{line}\n") and None, Trace())
-    with surfacing(connection.url):
+    with explaining_errors(connection.url):
         async with connection.http_client() as http:
             transport = streamable_http_client(connection.url, http_client=http)
             client = Client(

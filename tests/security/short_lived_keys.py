@@ -15,7 +15,7 @@ from gatehouse_server.serving.settings import load_settings
 FETCH_SECONDS = 4.0
 LIMITS = Limits(
     timeout=FETCH_SECONDS,
-    patience=0.1,
+    stale_wait=0.1,
     min_age=0.3,
     max_age=0.3,
     max_stale=3600,

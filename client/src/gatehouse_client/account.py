@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from .errors import ConfigurationError, SignInError, UnreachableError
 from .settings import Settings, load_settings
 from .signin.auth import GatehouseAuth
-from .signin.flows.assertion import Assertion, AssertionWay, EnterpriseAssertion
+from .signin.flows.assertion import Assertion, AssertionFlow, EnterpriseAssertion
 from .signin.flows.browser import has_screen, open_private_window, open_system_browser
 from .signin.flows.callback import CallbackAddress
-from .signin.flows.code import CodeWay
-from .signin.flows.device import DeviceWay
-from .signin.flows.flow import Say, SignInTask, SignInWay
-from .signin.flows.machine import MachineWay
+from .signin.flows.client_credentials import ClientCredentialsFlow
+from .signin.flows.code import CodeFlow
+from .signin.flows.device import DeviceFlow
+from .signin.flows.flow import Say, SignInFlow, SignInTask
 from .signin.flows.paste import read_stdin_line
 from .signin.http.fetch import Fetcher
 from .signin.http.network import NetworkGuard
@@ -25,7 +25,7 @@ from .signin.protocol.registration import ClientStore, PreRegistered, Registrati
 from .signin.protocol.tokens import TokenEndpoint
 from .signin.provider import Provider, SignInOptions
 from .signin.ready_token import ReadyTokenAuth
-from .storage.sealing import NoSeal, system_seal
+from .storage.encryption import NoEncryption, system_encryption
 from .storage.store import TokenStore
 
 SignedAuth = GatehouseAuth | ReadyTokenAuth
@@ -60,10 +60,10 @@ class Account:
             scopes=tuple(settings.oauth_scope.split()),
         )
         fetch = fetcher_for(settings, trace)
-        seal = system_seal(say) if settings.gatehouse_keyring else NoSeal("GATEHOUSE_KEYRING is 0")
-        registration = choose_registration(settings, fetch, ClientStore(settings.gatehouse_home, say, seal))
-        provider = Provider(options, fetch, choose_way(settings, fetch, say, trace), registration, time.time)
-        store = TokenStore(settings.gatehouse_home, say, settings.oauth_callback_timeout + 30, seal)
+        encryption = system_encryption(say) if settings.gatehouse_keyring else NoEncryption("GATEHOUSE_KEYRING is 0")
+        registration = choose_registration(settings, fetch, ClientStore(settings.gatehouse_home, say, encryption))
+        provider = Provider(options, fetch, choose_flow(settings, fetch, say, trace), registration, time.time)
+        store = TokenStore(settings.gatehouse_home, say, settings.oauth_callback_timeout + 30, encryption)
         return cls(options, provider, store, settings.required_permission, say, _ready_token(settings))
 
     def auth(self, *, ignore_stored: bool = False) -> SignedAuth:
@@ -152,7 +152,7 @@ def expects_paste(settings: Settings) -> bool:
     return choice == "paste" or (choice == "auto" and not has_screen() and sys.stdin.isatty())
 
 
-def choose_way(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInWay:
+def choose_flow(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInFlow:
     """The chosen way, else what the surroundings allow: a browser where there is a screen; else its address, which
     the person may answer by pasting where there is a terminal.
 
@@ -161,14 +161,14 @@ def choose_way(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> Si
     """
     tokens, choice = TokenEndpoint(fetch), settings.gatehouse_sign_in
     if choice == "device":
-        return DeviceWay(tokens, say, show_qr=sys.stderr.isatty())
+        return DeviceFlow(tokens, say, show_qr=sys.stderr.isatty())
     if choice == "machine":
-        return MachineWay(tokens)
+        return ClientCredentialsFlow(tokens)
     if choice == "assertion":
-        return AssertionWay(tokens, _assertion(settings, fetch))
+        return AssertionFlow(tokens, _assertion(settings, fetch))
     opener = open_private_window if settings.gatehouse_private_window else open_system_browser
     pasting = expects_paste(settings)
-    return CodeWay(
+    return CodeFlow(
         tokens,
         CallbackAddress(settings.oauth_callback_uri, settings.callback_port, settings.oauth_callback_host),
         say,

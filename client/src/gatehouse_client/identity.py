@@ -25,7 +25,7 @@ def whoami(terminal: Terminal) -> None:
     claims = claims_of(grant.access_token)
     subject = str(claims.get("sub") or "")
     if terminal.as_json:
-        terminal.result_json(described(grant.server, grant) | {"subject": subject or None})
+        terminal.result_json(sign_in_as_json(grant.server, grant) | {"subject": subject or None})
         return
     shown = {
         "Person": grant.person or "(the token does not say)",
@@ -78,7 +78,7 @@ def settings_for(terminal: Terminal, **chosen: object) -> Settings:
     return settings
 
 
-def described(server: str, grant: Grant | None) -> dict[str, object]:
+def sign_in_as_json(server: str, grant: Grant | None) -> dict[str, object]:
     """A sign-in as JSON."""
     if grant is None:
         return {"server": server, "signed_in": False}
@@ -99,11 +99,11 @@ def _until(grant: Grant) -> str:
     if grant.expires_at is None:
         return f"the server refuses it, {then}"
     if not grant.is_alive(time.time()):
-        return f"{local(grant.expires_at)}: the next call renews it without the browser"
-    return f"{local(grant.expires_at)}, {then}"
+        return f"{local_time(grant.expires_at)}: the next call renews it without the browser"
+    return f"{local_time(grant.expires_at)}, {then}"
 
 
-def local(seconds: float) -> str:
+def local_time(seconds: float) -> str:
     """A time for a person."""
     return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
 

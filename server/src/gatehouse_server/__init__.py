@@ -1,1 +1,61 @@
-"""An MCP server that only lets the right people in."""
+"""Protect an MCP server with the access tokens of an identity provider.
+
+`protect(mcp, load_settings())` returns the ASGI app, and `requires` states the permissions of a tool. These names are
+the public API; the modules behind them may move. They are loaded at their first use, so that a process which needs only
+one module (the container's health check) starts quickly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .app import protect, tenant_keys
+    from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
+    from .auth.keys import KeysUnavailable, SigningKeys
+    from .auth.permissions import requires
+    from .auth.token_exchange import ExchangeFailed, TokenExchange
+    from .auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
+    from .serving.metrics import Metrics
+    from .serving.settings import Settings, SettingsError, load_settings
+else:
+    from importlib import import_module
+
+    _MODULES = {
+        "app": ("protect", "tenant_keys"),
+        "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
+        "auth.keys": ("KeysUnavailable", "SigningKeys"),
+        "auth.permissions": ("requires",),
+        "auth.token_exchange": ("ExchangeFailed", "TokenExchange"),
+        "auth.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
+        "serving.metrics": ("Metrics",),
+        "serving.settings": ("Settings", "SettingsError", "load_settings"),
+    }
+
+    def __getattr__(name):  # noqa: ANN001, ANN202 - mypy reads the imports above instead
+        for module, names in _MODULES.items():
+            if name in names:
+                return getattr(import_module(f".{module}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "AuditRecord",
+    "AuditTrail",
+    "ExchangeFailed",
+    "KeysUnavailable",
+    "Metrics",
+    "Settings",
+    "SettingsError",
+    "SigningKeys",
+    "TokenExchange",
+    "TokenRefused",
+    "TokenVerifier",
+    "VerifiedToken",
+    "audit_to_logger",
+    "audit_to_stream",
+    "load_settings",
+    "protect",
+    "requires",
+    "tenant_keys",
+]

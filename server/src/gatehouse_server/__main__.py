@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .adapters.catalogue import Catalogue
-from .auth import audit
+from .adapters.mcpserver import Catalogue
+from .auth.audit import audit_to_stream
 from .example.app import example_app, example_server
 from .serving.listening import CannotListen, listening_sockets
 from .serving.metrics import Metrics
@@ -44,27 +44,27 @@ LOGGING: dict[str, Any] = {
 
 
 def main() -> None:
-    """Run until a signal ends it, or print what needs which permission. Exit code 2: the configuration is wrong."""
+    """Serve until a signal arrives, or print the permissions. Exit code 2: the configuration is wrong."""
     parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
-    parser.add_argument("--permissions", action="store_true", help="print what needs which permission, and end")
+    parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     try:
         settings = load_settings()
         if arguments.permissions:
             sys.stdout.write(Catalogue(example_server(settings), [settings.required_permission]).table())
             return
         sockets = listening_sockets(settings.host, settings.port)
-        metrics = metrics_of(settings)
+        metrics = serve_metrics(settings)
         export_traces()
-        app = example_app(settings, metrics, trail=audit.to_stream(sys.stdout.buffer))
+        app = example_app(settings, metrics, trail=audit_to_stream(sys.stdout.buffer))
     except (SettingsError, CannotListen, TelemetryMissing) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     logging.config.dictConfig(LOGGING)
     server = uvicorn.Server(server_config(app, settings))
-    # What is there now stays for good: the garbage collector need not look at it again with every few requests.
+    # The objects that exist now live as long as the process: the garbage collector need not examine them again.
     gc.collect()
     gc.freeze()
     server.run(sockets=sockets)
@@ -73,31 +73,31 @@ def main() -> None:
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """How uvicorn serves a protected app."""
+    """The uvicorn configuration for a protected app."""
     return uvicorn.Config(
         app,
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
+        timeout_keep_alive=65,  # longer than a proxy in front of the server keeps its connections
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         lifespan="on",
         log_config=None,
     )
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    # uvicorn finishes the calls in flight and raises the signal again. Left to its default that would end the process
-    # before what is registered for its end has run: the last traces would not be sent.
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
+    # uvicorn finishes the running calls and raises the signal again. The default handler would end the process before
+    # the functions registered with atexit run, and the last traces would not be sent.
     raise SystemExit
 
 
-def metrics_of(settings: Settings) -> Metrics:
-    """The figures, served on a port of their own when there is one.
+def serve_metrics(settings: Settings) -> Metrics:
+    """New metrics, served on METRICS_PORT if it is set.
 
     Raises:
-        CannotListen: the port is taken.
+        CannotListen: the port is in use.
     """
     metrics = Metrics()
     if settings.metrics_port is not None:

@@ -1,4 +1,4 @@
-"""Composition: a protected ASGI app from an MCP server and its settings."""
+"""Composition of the protected ASGI app from an MCP server and its settings."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .adapters.catalogue import Catalogue
-from .adapters.streams import OnDemandStreams
-from .adapters.visibility import Visibility
-from .auth import audit
-from .auth.callers import Callers
+from .adapters.mcpserver import Catalogue, OnDemandStreams, PermissionMiddleware
+from .auth.audit import AuditTrail, audit_to_logger
+from .auth.callers import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate
 from .auth.keys import KeysUnavailable, SigningKeys
@@ -44,23 +42,24 @@ def protect(
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
-    trail: audit.Trail = audit.to_logger,
+    trail: AuditTrail = audit_to_logger,
     sessions: bool = False,
 ) -> Starlette:
     """The finished ASGI app: `mcp` over streamable HTTP, behind the gate.
 
-    Every route of the MCP SDK's own app (the MCP endpoint and `mcp.custom_route` ones) is behind the gate; only the
-    probes and the RFC 9728 metadata are open.
+    Every route of the MCP SDK's own app (the MCP endpoint and those of `mcp.custom_route`) is behind the gate. Only the
+    probes and the RFC 9728 metadata need no token.
 
     Args:
         mcp: a server whose tools, resources and prompts state their permissions with `requires`.
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
-        metrics: where decisions are counted; its registry can be served or scraped as the caller likes.
-        keys: the tenant's signing keys, for tests; from `settings.jwks_url` unless given.
-        trail: is told of every decision; the logger `gatehouse.audit` unless given.
+        metrics: counts the decisions. The caller may serve its registry.
+        keys: the tenant's signing keys; by default `tenant_keys(settings)`.
+        trail: called with the record of every decision; by default the logger `gatehouse.audit`.
         sessions: keep sessions for clients of revisions before 2026-07-28, so that tools can ask them something
-            (sampling, elicitation, roots) and log to them. A session belongs to who opened it and lives in one process:
-            with replicas the balancer must lead it there. Without them (the default) the server keeps nothing.
+            (sampling, elicitation, roots) and log to them. A session belongs to the caller that opened it and to one
+            process: with replicas, the load balancer must send its requests to that process. Without sessions (the
+            default) the server keeps no state.
     """
     metrics = metrics or Metrics()
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
@@ -70,7 +69,7 @@ def protect(
     manager = OnDemandStreams(mcp.session_manager.app, security, sessions=sessions)
     hierarchy = Hierarchy(implies)
     profile = settings.token_profile()
-    mcp.middleware.append(Visibility(catalogue, hierarchy, profile))
+    mcp.middleware.append(PermissionMiddleware(catalogue, hierarchy, profile))
 
     def gate(app: ASGIApp) -> Gate:
         return Gate(
@@ -89,32 +88,32 @@ def protect(
         algorithm=settings.algorithm,
         profile=profile,
     )
-    callers = Callers(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
+    callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
     challenges = Challenges(metadata_url(settings.public_url))
     return Starlette(
         routes=[
             *health_routes(keys),
-            *metadata_routes(settings.public_url, settings.issuer, catalogue.every),
+            *metadata_routes(settings.public_url, settings.issuer, catalogue.all_permissions),
             *_trailing_slash(settings),
             *(Route(route.path, gate(inner)) for route in _custom_routes(inner, settings)),
         ],
         middleware=[
             _cors(settings.origins()),
-            Middleware(_Shortcut, path=settings.mcp_path, endpoint=gate(manager.handle_request)),
+            Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate(manager.handle_request)),
         ],
         lifespan=_lifespan(mcp, manager, keys),
     )
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
-    """The signing keys that the settings name, by their URL or by the issuer's discovery document."""
+    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document."""
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
     return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
 
 
-class _Shortcut:
-    """The MCP endpoint, ahead of all routing: nearly every request is for it."""
+class _McpEndpointFirst:
+    """Calls the MCP endpoint before all routing, because nearly every request is for it."""
 
     def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
         self._app = app
@@ -122,12 +121,12 @@ class _Shortcut:
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        here = scope["type"] == "http" and scope["path"] == scope.get("root_path", "") + self._path
-        await (self._endpoint if here else self._app)(scope, receive, send)
+        is_endpoint = scope["type"] == "http" and scope["path"] == scope.get("root_path", "") + self._path
+        await (self._endpoint if is_endpoint else self._app)(scope, receive, send)
 
 
 class _Cors(CORSMiddleware):
-    """Starlette's, where there is an Origin: no answer here may be kept by a cache that would have to know of it."""
+    """Starlette's, only for requests with an Origin: no answer is cacheable, so none needs `Vary: Origin`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (super().__call__ if _has_origin(scope) else self.app)(scope, receive, send)
@@ -135,7 +134,7 @@ class _Cors(CORSMiddleware):
 
 def _has_origin(scope: Scope) -> bool:
     if scope["type"] == "http":
-        for name, _ in scope["headers"]:  # far faster than any() of a generator
+        for name, _ in scope["headers"]:  # much faster than any() with a generator
             if name == b"origin":
                 return True
     return False
@@ -146,7 +145,7 @@ def _custom_routes(inner: Starlette, settings: Settings) -> list[Route]:
 
 
 def _trailing_slash(settings: Settings) -> list[Route]:
-    # The SDK would redirect to the URL that it was called by, which behind a TLS proxy is an http one.
+    # The SDK would redirect to the URL of the request. Behind a TLS proxy that URL is http.
     async def to_public_url(_: Request) -> RedirectResponse:
         return RedirectResponse(settings.public_url, 307)
 
@@ -161,7 +160,7 @@ def _cors(origins: list[str]) -> Middleware:
         _Cors,
         allow_origin_regex="|".join(patterns),
         allow_methods=["GET", "POST", "DELETE"],
-        # Who may ask is decided by the origin; MCP has a header for each marked argument of a tool.
+        # The origin decides. MCP has a header for each marked argument of a tool, so the names are not known.
         allow_headers=["*"],
         expose_headers=CORS_ANSWER_HEADERS,
     )
@@ -177,7 +176,7 @@ def _lifespan(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         leave_out_unused_spans(mcp)
-        # The tenant may come up later than the server: the first fetch must not hold up the start.
+        # The tenant may start later than the server: the first fetch must not delay the start.
         warming = asyncio.create_task(warm())
         async with manager.run():
             yield

@@ -1,4 +1,4 @@
-"""`python -m gatehouse_server.healthcheck`: exit code 0 when the server in this container is alive."""
+"""`python -m gatehouse_server.healthcheck`: exit code 0 if the server in this container is alive."""
 
 from __future__ import annotations
 

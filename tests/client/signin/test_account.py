@@ -12,15 +12,15 @@ import httpx2
 import pytest
 from joserfc.jwk import ECKey
 
-from gatehouse_client.account import Account, choose_registration, choose_way
+from gatehouse_client.account import Account, choose_flow, choose_registration
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings, load_settings
-from gatehouse_client.signin.flows.assertion import AssertionWay, EnterpriseAssertion
+from gatehouse_client.signin.flows.assertion import AssertionFlow, EnterpriseAssertion
 from gatehouse_client.signin.flows.browser import open_private_window, open_system_browser
-from gatehouse_client.signin.flows.code import CodeWay
-from gatehouse_client.signin.flows.device import DeviceWay
-from gatehouse_client.signin.flows.flow import SignInTask, SignInWay
-from gatehouse_client.signin.flows.machine import MachineWay
+from gatehouse_client.signin.flows.client_credentials import ClientCredentialsFlow
+from gatehouse_client.signin.flows.code import CodeFlow
+from gatehouse_client.signin.flows.device import DeviceFlow
+from gatehouse_client.signin.flows.flow import SignInFlow, SignInTask
 from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.signin.protocol.client import OAuthClient
@@ -56,8 +56,8 @@ def settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
     return load_settings()
 
 
-def way(loaded: Settings) -> SignInWay:
-    return choose_way(loaded, Fetcher(), pytest.fail, Trace())
+def way(loaded: Settings) -> SignInFlow:
+    return choose_flow(loaded, Fetcher(), pytest.fail, Trace())
 
 
 def registration(loaded: Settings) -> Registration:
@@ -75,34 +75,34 @@ def test_without_a_choice_the_surroundings_decide(
         monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("sys.stdin.isatty", lambda: terminal, raising=False)
     chosen = way(settings(monkeypatch))
-    assert isinstance(chosen, CodeWay)
+    assert isinstance(chosen, CodeFlow)
     assert (chosen.open_browser is not None, chosen.read_line is not None) == (opens, pastes)
 
 
 @pytest.mark.parametrize(
     ("variables", "kind"),
     [
-        ({"GATEHOUSE_SIGN_IN": "browser"}, CodeWay),
-        ({"GATEHOUSE_SIGN_IN": "paste"}, CodeWay),
-        ({"GATEHOUSE_SIGN_IN": "device"}, DeviceWay),
-        ({"GATEHOUSE_SIGN_IN": "machine"}, MachineWay),
-        ({"GATEHOUSE_SIGN_IN": "assertion", "GATEHOUSE_ASSERTION": "w0rkload"}, AssertionWay),
-        ({"GATEHOUSE_SIGN_IN": "assertion", **IDP}, AssertionWay),
+        ({"GATEHOUSE_SIGN_IN": "browser"}, CodeFlow),
+        ({"GATEHOUSE_SIGN_IN": "paste"}, CodeFlow),
+        ({"GATEHOUSE_SIGN_IN": "device"}, DeviceFlow),
+        ({"GATEHOUSE_SIGN_IN": "machine"}, ClientCredentialsFlow),
+        ({"GATEHOUSE_SIGN_IN": "assertion", "GATEHOUSE_ASSERTION": "w0rkload"}, AssertionFlow),
+        ({"GATEHOUSE_SIGN_IN": "assertion", **IDP}, AssertionFlow),
     ],
 )
 def test_a_choice_is_followed(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], kind: type[object]) -> None:
     chosen = way(settings(monkeypatch, **variables))
     assert isinstance(chosen, kind)
-    if isinstance(chosen, AssertionWay):
+    if isinstance(chosen, AssertionFlow):
         assert isinstance(chosen.assertion, EnterpriseAssertion) == ("OAUTH_IDP_ID_TOKEN" in variables)
-    if isinstance(chosen, CodeWay):
+    if isinstance(chosen, CodeFlow):
         assert (chosen.read_line is not None) == (variables["GATEHOUSE_SIGN_IN"] == "paste")
 
 
 def test_a_private_window_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, opener in (("0", open_system_browser), ("1", open_private_window)):
         chosen = way(settings(monkeypatch, GATEHOUSE_PRIVATE_WINDOW=value, GATEHOUSE_SIGN_IN="browser"))
-        assert isinstance(chosen, CodeWay)
+        assert isinstance(chosen, CodeFlow)
         assert chosen.open_browser is opener
 
 
@@ -174,7 +174,7 @@ async def test_a_workloads_jwt_is_read_anew_for_each_sign_in(monkeypatch: pytest
         return httpx2.Response(200, json={"access_token": "t0ken", "token_type": "Bearer"})
 
     fetch = Fetcher(transport=httpx2.MockTransport(answer))
-    chosen = choose_way(load_settings(), fetch, pytest.fail, Trace())
+    chosen = choose_flow(load_settings(), fetch, pytest.fail, Trace())
     server = AuthorizationServer(
         issuer="https://tenant.example/",
         authorization_endpoint="https://tenant.example/authorize",

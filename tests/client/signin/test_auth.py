@@ -17,11 +17,11 @@ from anyio import wait_all_tasks_blocked
 from gatehouse_client.errors import ForbiddenError, SignInDenied, SignInError, UnreachableError
 from gatehouse_client.signin.auth import GatehouseAuth
 from gatehouse_client.signin.flows.callback import CallbackAddress
-from gatehouse_client.signin.flows.code import CodeWay
-from gatehouse_client.signin.flows.flow import SignInTask, SignInWay
+from gatehouse_client.signin.flows.code import CodeFlow
+from gatehouse_client.signin.flows.flow import SignInFlow, SignInTask
 from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.http.trace import Trace
-from gatehouse_client.signin.http_outcome import witnessing
+from gatehouse_client.signin.http_outcome import recording_outcome
 from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.registration import PreRegistered
 from gatehouse_client.signin.protocol.tokens import TokenEndpoint, TokenResponse
@@ -81,7 +81,7 @@ class Agent:
         self._clock = clock
         self.auth = self.signed_in_by(self.way)
 
-    def signed_in_by(self, way: SignInWay) -> GatehouseAuth:
+    def signed_in_by(self, way: SignInFlow) -> GatehouseAuth:
         client = PreRegistered(OAuthClient(CLIENT_ID, CLIENT_SECRET))
         provider = Provider(self._options, Fetcher(), way, client, self._clock)
         return GatehouseAuth(self._options, provider, self._store, clock=self._clock)
@@ -170,7 +170,7 @@ async def test_a_denial_in_the_browser_is_shared_as_it_is_and_the_browser_opens_
     port = free_port()
     fetch, callback = Fetcher(), CallbackAddress(f"http://localhost:{port}/callback", port)
     agent = Agent(stack, tmp_path)
-    way = CodeWay(TokenEndpoint(fetch), callback, agent.said.append, Trace(), 30, open_browser=browse)
+    way = CodeFlow(TokenEndpoint(fetch), callback, agent.said.append, Trace(), 30, open_browser=browse)
     agent.auth = agent.signed_in_by(way)
     results = await together(20, lambda: agent.call(stack.server))
     assert [type(result) for result in results] == [SignInDenied] * 20
@@ -376,7 +376,7 @@ async def test_step_ups_add_up_and_lose_nothing(stack: FakeStack, agent: Agent) 
 async def test_a_refused_step_up_is_remembered_and_explained(stack: FakeStack, agent: Agent) -> None:
     stack.permission_of_tool = {"add": "sum"}
     for _ in range(3):
-        with witnessing() as witness:
+        with recording_outcome() as witness:
             assert await agent.call(stack.server, "add") == 403
         assert isinstance(witness.error, ForbiddenError)
         assert witness.error.missing == {"sum"}
@@ -389,7 +389,7 @@ async def test_a_403_without_a_challenge_asks_for_nothing(stack: FakeStack, agen
     async with httpx2.AsyncClient(
         auth=agent.auth, transport=httpx2.MockTransport(lambda _: httpx2.Response(403))
     ) as http:
-        with witnessing() as witness:
+        with recording_outcome() as witness:
             assert (await http.post(stack.server, json=CALL)).status_code == 403
     assert witness.error is not None
     assert "The call is forbidden" in str(witness.error)

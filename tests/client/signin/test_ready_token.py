@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import ForbiddenError, SignInError
-from gatehouse_client.signin.http_outcome import witnessing
+from gatehouse_client.signin.http_outcome import recording_outcome
 from gatehouse_client.signin.ready_token import ReadyTokenAuth
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
@@ -63,7 +63,7 @@ async def test_a_missing_permission_is_explained_and_nothing_is_tried() -> None:
 
     auth = ReadyTokenAuth(SERVER, "t0ken")
     async with httpx2.AsyncClient(auth=auth, transport=httpx2.MockTransport(forbid)) as http:
-        with witnessing() as witness:
+        with recording_outcome() as witness:
             assert (await http.post(SERVER)).status_code == 403
     assert isinstance(witness.error, ForbiddenError)
     assert seen == ["Bearer t0ken"]

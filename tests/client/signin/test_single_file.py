@@ -11,7 +11,7 @@ import anyio.abc
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from gatehouse_client.signin.single_file import Turns
+from gatehouse_client.signin.work_queue import WorkQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ class Work:
 class Callers:
     """Those who ask for a turn, each of whom can give up."""
 
-    def __init__(self, turns: Turns, work: Work, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(self, turns: WorkQueue, work: Work, tasks: anyio.abc.TaskGroup) -> None:
         self.turns = turns
         self.work = work
         self.tasks = tasks
@@ -67,7 +67,7 @@ class Callers:
 async def test_turns_come_one_after_the_other_in_the_order_of_asking() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Turns(), work, tasks)
+        callers = Callers(WorkQueue(), work, tasks)
         for name in ("one", "two", "three"):
             await callers.ask(name)
         assert work.began == ["one"]
@@ -78,7 +78,7 @@ async def test_turns_come_one_after_the_other_in_the_order_of_asking() -> None:
 async def test_what_the_first_began_goes_on_for_those_who_wait() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Turns(), work, tasks)
+        callers = Callers(WorkQueue(), work, tasks)
         give_up = await callers.ask("one")
         await callers.ask("two")
         give_up()
@@ -93,7 +93,7 @@ async def test_what_the_first_began_goes_on_for_those_who_wait() -> None:
 async def test_the_last_who_gives_up_ends_what_another_began_and_sees_it_out() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Turns(), work, tasks)
+        callers = Callers(WorkQueue(), work, tasks)
         for give_up in [await callers.ask("one"), await callers.ask("two")]:
             give_up()
             await wait_all_tasks_blocked()
@@ -107,7 +107,7 @@ async def test_the_last_who_gives_up_ends_what_another_began_and_sees_it_out() -
 async def test_who_is_alone_and_gives_up_ends_the_work() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Turns(), work, tasks)
+        callers = Callers(WorkQueue(), work, tasks)
         give_up = await callers.ask("one")
         give_up()
         await wait_all_tasks_blocked()
@@ -117,7 +117,7 @@ async def test_who_is_alone_and_gives_up_ends_the_work() -> None:
 async def test_who_gives_up_in_the_line_leaves_the_others_where_they_are() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Turns(), work, tasks)
+        callers = Callers(WorkQueue(), work, tasks)
         await callers.ask("one")
         give_up = await callers.ask("two")
         await callers.ask("three")
@@ -128,7 +128,7 @@ async def test_who_gives_up_in_the_line_leaves_the_others_where_they_are() -> No
 
 
 async def test_a_failure_is_raised_where_somebody_waits_for_it() -> None:
-    work, turns = Work(), Turns()
+    work, turns = Work(), WorkQueue()
     work.error = ValueError("no")
     work.gate.set()
     with pytest.raises(ValueError, match="no"):
@@ -139,7 +139,7 @@ async def test_a_failure_is_raised_where_somebody_waits_for_it() -> None:
 async def test_a_failure_of_what_somebody_left_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Turns(), work, tasks)
+        callers = Callers(WorkQueue(), work, tasks)
         give_up = await callers.ask("one")
         await callers.ask("two")
         give_up()

@@ -11,7 +11,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
 
-from gatehouse_client.storage.sealing import KeyringSeal, NoSeal, Seal, system_seal
+from gatehouse_client.storage.encryption import Encryption, KeyringEncryption, NoEncryption, system_encryption
 from gatehouse_client.storage.store import TokenStore
 from tests.client.example_grant import SERVER, grant
 
@@ -42,13 +42,13 @@ def backend() -> MemoryKeyring:
     return MemoryKeyring()
 
 
-def store(home: Path, said: list[str], seal: Seal) -> TokenStore:
-    return TokenStore(home, said.append, seal=seal)
+def store(home: Path, said: list[str], encryption: Encryption) -> TokenStore:
+    return TokenStore(home, said.append, encryption=encryption)
 
 
 def sealed(home: Path, backend: MemoryKeyring, said: list[str]) -> TokenStore:
     """A store of a new process of the person."""
-    return store(home, said, KeyringSeal(backend, said.append))
+    return store(home, said, KeyringEncryption(backend, said.append))
 
 
 def the_file(home: Path) -> Path:
@@ -72,7 +72,7 @@ def test_a_sealed_file_shows_nothing_and_another_process_opens_it(tmp_path: Path
 def test_a_file_from_before_the_keyring_is_read_and_sealed_when_it_is_written_again(
     tmp_path: Path, backend: MemoryKeyring
 ) -> None:
-    store(tmp_path, [], NoSeal()).save(grant())
+    store(tmp_path, [], NoEncryption()).save(grant())
     kept = sealed(tmp_path, backend, [])
     assert kept.load(SERVER) == grant()
     kept.save(grant())
@@ -82,7 +82,7 @@ def test_a_file_from_before_the_keyring_is_read_and_sealed_when_it_is_written_ag
 def test_a_sealed_file_without_its_keyring_stays_and_is_reported(tmp_path: Path, backend: MemoryKeyring) -> None:
     said: list[str] = []
     sealed(tmp_path, backend, said).save(grant())
-    assert store(tmp_path, said, NoSeal()).load(SERVER) is None
+    assert store(tmp_path, said, NoEncryption()).load(SERVER) is None
     assert "there is no keyring here" in said[0]
     assert sealed(tmp_path, backend, said).load(SERVER) == grant(), "it was not set aside"
 
@@ -119,11 +119,11 @@ def test_a_seal_that_is_broken_is_set_aside_and_reported(tmp_path: Path, backend
 
 def test_the_systems_keyring_is_used_when_there_is_one(monkeypatch: pytest.MonkeyPatch, backend: MemoryKeyring) -> None:
     monkeypatch.setattr(keyring, "get_keyring", lambda: backend)
-    assert isinstance(system_seal(pytest.fail), KeyringSeal)
+    assert isinstance(system_encryption(pytest.fail), KeyringEncryption)
     monkeypatch.setattr(keyring, "get_keyring", NoKeyring)
-    assert isinstance(system_seal(pytest.fail), NoSeal)
+    assert isinstance(system_encryption(pytest.fail), NoEncryption)
 
 
 def test_without_the_extra_files_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert isinstance(system_seal(pytest.fail), NoSeal)
+    assert isinstance(system_encryption(pytest.fail), NoEncryption)

@@ -15,9 +15,9 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 
-from gatehouse_server.adapters.visibility import META_KEY
+from gatehouse_server.adapters.mcpserver import META_KEY
 from gatehouse_server.app import protect
-from gatehouse_server.auth.operations import Operation
+from gatehouse_server.auth.request import Operation
 from tests.server.protected_server import ERAS, Era, ask, protected
 from tests.server.server_with_permissions import READ, WRITE, shop
 from tests.server.token_issuer import Issuer, settings

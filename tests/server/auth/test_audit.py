@@ -168,12 +168,12 @@ async def next_turn() -> None:
 
 async def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_order() -> None:
     stream = Stream()
-    trail = audit.to_stream(stream)
+    trail = audit.audit_to_stream(stream)
     for name in ("one", "two"):
-        trail(audit.Record(name))
+        trail(audit.AuditRecord(name))
     assert stream.writes == []
     await next_turn()
-    trail(audit.Record("three"))
+    trail(audit.AuditRecord("three"))
     await next_turn()
     assert [[json.loads(line)["request_id"] for line in text.splitlines()] for text in stream.writes] == [
         ["one", "two"],
@@ -186,13 +186,13 @@ async def test_a_stream_that_fails_is_reported_and_used_again() -> None:
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     stream = Stream()
-    trail = audit.to_stream(stream)
+    trail = audit.audit_to_stream(stream)
     stream.full = True
-    trail(audit.Record("lost"))
+    trail(audit.AuditRecord("lost"))
     await next_turn()
     assert [context["exception"].errno for context in reported] == [errno.ENOSPC]
     stream.full = False
-    trail(audit.Record("next"))
+    trail(audit.AuditRecord("next"))
     await next_turn()
     assert [json.loads(text)["request_id"] for text in stream.writes] == ["next"]
 

@@ -13,7 +13,7 @@ import pytest
 from starlette.types import Message
 
 from gatehouse_server.auth import gate
-from gatehouse_server.auth.request_body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
+from gatehouse_server.auth.request import BodyTooLarge, BodyTooSlow, ClientDisconnected, read_body, replay
 from tests.server.protected_server import headers_of, message
 from tests.server.token_issuer import Issuer
 
@@ -40,7 +40,7 @@ async def test_a_body_of_the_greatest_size_is_served_and_a_larger_one_is_not(
     server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, pieces: bool
 ) -> None:
     caplog.set_level(logging.INFO, "gatehouse.audit")
-    for size, status in ((gate.MOST_BODY_BYTES, 200), (gate.MOST_BODY_BYTES + 1, 413)):
+    for size, status in ((gate.MAX_BODY_BYTES, 200), (gate.MAX_BODY_BYTES + 1, 413)):
         body = padded(size)
         answer = await server.post("/mcp", headers=headers(issuer), content=in_pieces(body) if pieces else body)
         assert answer.status_code == status
@@ -126,19 +126,19 @@ GONE: Message = {"type": "http.disconnect"}
 
 async def test_a_body_is_put_together_from_its_pieces() -> None:
     receive = channel(piece(b"a", more=True), {"type": "http.request", "more_body": True}, piece(b"b"))
-    assert await read_body(receive, most=2, seconds=5) == b"ab"
+    assert await read_body(receive, max_bytes=2, seconds=5) == b"ab"
 
 
 @pytest.mark.parametrize("pieces", [[GONE], [piece(b"a", more=True), GONE]], ids=["at once", "in the middle"])
 async def test_a_client_that_goes_away_is_noticed(pieces: list[Message]) -> None:
-    with pytest.raises(ClientGone):
-        await read_body(channel(*pieces), most=2, seconds=5)
+    with pytest.raises(ClientDisconnected):
+        await read_body(channel(*pieces), max_bytes=2, seconds=5)
 
 
 @pytest.mark.parametrize("pieces", [[piece(b"abc")], [piece(b"ab", more=True), piece(b"c")]], ids=["at once", "in two"])
 async def test_a_body_that_is_too_large_is_refused(pieces: list[Message]) -> None:
     with pytest.raises(BodyTooLarge):
-        await read_body(channel(*pieces), most=2, seconds=5)
+        await read_body(channel(*pieces), max_bytes=2, seconds=5)
 
 
 async def test_a_body_that_never_begins_is_too_slow() -> None:
@@ -147,7 +147,7 @@ async def test_a_body_that_never_begins_is_too_slow() -> None:
         raise AssertionError
 
     with pytest.raises(BodyTooSlow):
-        await read_body(silent, most=2, seconds=0.01)
+        await read_body(silent, max_bytes=2, seconds=0.01)
 
 
 async def test_a_body_is_handed_on_once_and_then_what_comes_after_it() -> None:

@@ -184,7 +184,7 @@ async def test_an_unknown_key_while_the_tenant_is_down_is_not_called_a_bad_token
 
 
 async def test_a_hanging_tenant_does_not_hang_a_request_with_kept_keys(clock: Clock) -> None:
-    async with hanging_tenant(clock, Limits(patience=0.01)) as (keys, issuer):
+    async with hanging_tenant(clock, Limits(stale_wait=0.01)) as (keys, issuer):
         issuer.answer = None
         await keys.get("one")
         issuer.answer = hang
@@ -218,7 +218,7 @@ async def test_a_hanging_tenant_is_not_waited_for_without_end_when_no_keys_are_k
 
 
 async def test_only_the_first_requests_wait_for_a_tenant_that_hangs(clock: Clock) -> None:
-    async with hanging_tenant(clock, Limits(patience=0.05, timeout=60)) as (keys, issuer):
+    async with hanging_tenant(clock, Limits(stale_wait=0.05, timeout=60)) as (keys, issuer):
         issuer.answer = None
         await keys.get("one")
         issuer.answer = hang

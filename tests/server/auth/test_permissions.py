@@ -207,7 +207,7 @@ def test_a_hierarchy_may_be_deep_and_may_lead_in_a_circle() -> None:
     ids=str,
 )
 def test_where_permissions_is_the_grant_scope_counts_for_nothing(claims: dict[str, Any], given: list[str]) -> None:
-    assert PROFILES["auth0"].reading("permissions").granted(claims) == set(given)
+    assert PROFILES["auth0"].with_grant_claims("permissions").granted(claims) == set(given)
 
 
 async def test_where_permissions_is_the_grant_the_gate_reads_it_alone(issuer: Issuer) -> None:

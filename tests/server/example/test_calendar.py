@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from gatehouse_server.auth.token_exchange import MOST_TOKENS, ExchangeFailed, TokenExchange
+from gatehouse_server.auth.token_exchange import MAX_TOKENS, ExchangeFailed, TokenExchange
 from gatehouse_server.example.tools.calendar import CalendarTools
 from tests.server.protected_server import ask, protected
 from tests.server.token_issuer import Issuer
@@ -124,7 +124,7 @@ async def test_exchanged_tokens_are_kept_no_longer_than_the_callers_and_not_with
         now[0] = 1080
         await exchange.token_for("a", AUDIENCE, "s", until=1100)
         assert len(world.exchanges) == 2
-        for number in range(MOST_TOKENS + 1):
+        for number in range(MAX_TOKENS + 1):
             await exchange.token_for(f"b-{number}", AUDIENCE, "s", until=9000)
         count = len(world.exchanges)
         await exchange.token_for("b-0", AUDIENCE, "s", until=9000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gatehouse_server.adapters.catalogue import Catalogue
+from gatehouse_server.adapters.mcpserver import Catalogue
 from gatehouse_server.example.app import example_server
 from tests.server.token_issuer import settings
 

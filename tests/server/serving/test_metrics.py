@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from prometheus_client import CollectorRegistry
 
-from gatehouse_server.__main__ import metrics_of
+from gatehouse_server.__main__ import serve_metrics
 from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
 from gatehouse_server.serving.listening import CannotListen
 from gatehouse_server.serving.metrics import Metrics
@@ -110,4 +110,4 @@ def test_a_port_for_figures_that_is_taken_ends_the_start_with_its_name() -> None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with pytest.raises(CannotListen, match=f"METRICS_PORT is {port}: cannot listen"):
-            metrics_of(settings(METRICS_PORT=port, METRICS_HOST="127.0.0.1"))
+            serve_metrics(settings(METRICS_PORT=port, METRICS_HOST="127.0.0.1"))

@@ -128,8 +128,8 @@ def test_an_authority_is_trusted_besides_the_usual_ones(tmp_path: Path) -> None:
     ("content", "seen"),
     [
         (None, "No such file or directory"),
-        ("", "there is no certificate in it"),
-        ("x", "there is no certificate in it"),
+        ("", "the file has no certificate"),
+        ("x", "the file has no certificate"),
     ],
     ids=["no file", "empty", "something else"],
 )

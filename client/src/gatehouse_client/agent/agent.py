@@ -19,7 +19,7 @@ from langgraph.types import StreamMode
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from ..mcp.explain import surfacing
+from ..mcp.explain import explaining_errors
 from ..mcp.session import CLIENT_INFO, Answer, Connection
 from ..settings import Settings
 from .failures import model_error, model_failures
@@ -41,7 +41,7 @@ _STEPS: Final = 40  # LangGraph's limit of steps for one question
 
 
 @dataclass(frozen=True)
-class Spoke:
+class TextChunk:
     """The model has said so much more."""
 
     text: str
@@ -64,7 +64,7 @@ class ToolAnswered:
     failed: bool
 
 
-Event = Spoke | ToolCalled | ToolAnswered
+Event = TextChunk | ToolCalled | ToolAnswered
 
 
 class Agent:
@@ -105,7 +105,7 @@ class Agent:
             ModelError: the model fails, or does not come to an end.
             GatehouseError: what the session raises.
         """
-        with surfacing(self._connection.url):
+        with explaining_errors(self._connection.url):
             try:
                 history = await self._run([*self._history, HumanMessage(question)], tell)
             except model_failures() as error:
@@ -153,7 +153,7 @@ class Agent:
 
 def _spoken(message: AnyMessage, about: dict[str, Any]) -> Iterator[Event]:
     if about["langgraph_node"] == "model" and message.text:
-        yield Spoke(message.text)
+        yield TextChunk(message.text)
 
 
 def _messages(update: dict[str, Any]) -> Iterator[AnyMessage]:

@@ -32,7 +32,7 @@ class Conversation:
 
     async def turn(self, question: str) -> None:
         """Ask, and show what the model says and the tool calls as they happen."""
-        from .agent import Spoke, ToolCalled
+        from .agent import TextChunk, ToolCalled
 
         terminal = self._terminal
         calls: list[dict[str, Any]] = []
@@ -40,8 +40,8 @@ class Conversation:
 
         def tell(event: Event) -> None:
             nonlocal spoken
-            spoken = isinstance(event, Spoke)
-            if isinstance(event, Spoke):
+            spoken = isinstance(event, TextChunk)
+            if isinstance(event, TextChunk):
                 terminal.write(event.text)
             elif isinstance(event, ToolCalled):
                 calls.append({"tool": event.name, "arguments": event.arguments})

@@ -20,7 +20,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from ..mcp.schema import kinds_of
+from ..mcp.schema import types_of
 
 NAME: Final = "offline model"
 
@@ -145,7 +145,7 @@ def _value(
     quotes: Iterator[str],
     zones: Iterator[str],
 ) -> str | float | None:
-    kinds = kinds_of(parameter)
+    kinds = types_of(parameter)
     for choice in parameter.get("enum", ()):
         if isinstance(choice, str) and re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", question, re.IGNORECASE):
             return choice

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..errors import foreign
-from .schema import kinds_of
+from .schema import types_of
 
 Value = str | int | float | bool | list[str] | None
 
@@ -50,7 +50,7 @@ class Field:
         if choices:
             listed = ", ".join(choices)
             return f"any of {listed}; separated by commas" if self._is_list else f"one of {listed}"
-        kinds = kinds_of(dict(self.schema))
+        kinds = types_of(dict(self.schema))
         if "boolean" in kinds:
             return "yes or no"
         kind = str(self.schema.get("format") or next(iter(sorted(kinds - {"null"})), "string"))
@@ -75,14 +75,14 @@ class Field:
             return self._several(text)
         if self._choices:
             return self._choice(text)
-        kinds = kinds_of(dict(self.schema))
+        kinds = types_of(dict(self.schema))
         if "boolean" in kinds:
             return self._boolean(text)
         return self._number(text, kinds) if kinds & {"integer", "number"} else self._string(text)
 
     @property
     def _is_list(self) -> bool:
-        return "array" in kinds_of(dict(self.schema))
+        return "array" in types_of(dict(self.schema))
 
     @property
     def _default(self) -> str:

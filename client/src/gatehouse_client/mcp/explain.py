@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from ..causes.catalogue import advice_on
 from ..errors import GatehouseError, ToolError, UnreachableError, foreign
-from ..signin.http_outcome import Witness, witnessing
+from ..signin.http_outcome import HttpOutcome, recording_outcome
 
 
 @contextmanager
-def surfacing(url: str) -> Generator[Witness]:
+def explaining_errors(url: str) -> Generator[HttpOutcome]:
     """Replace what the SDK and its task groups raise by the error that explains it."""
-    with witnessing() as witness:
+    with recording_outcome() as witness:
         try:
             yield witness
         except (ExceptionGroup, MCPError, httpx2.HTTPError, RuntimeError, ValidationError) as error:
@@ -27,7 +27,7 @@ def surfacing(url: str) -> Generator[Witness]:
             raise reason from error
 
 
-def _reason(error: BaseException, witness: Witness, url: str) -> GatehouseError | None:
+def _reason(error: BaseException, witness: HttpOutcome, url: str) -> GatehouseError | None:
     causes = list(causes_of(error))
     ours = next((cause for cause in causes if isinstance(cause, GatehouseError)), witness.error)
     if ours is not None:
@@ -47,7 +47,7 @@ def _reason(error: BaseException, witness: Witness, url: str) -> GatehouseError 
     return None
 
 
-def _refused(error: MCPError, witness: Witness, url: str) -> GatehouseError:
+def _refused(error: MCPError, witness: HttpOutcome, url: str) -> GatehouseError:
     message = foreign(error.message)
     if witness.status is not None and (witness.status >= 500 or witness.status == 429):
         return UnreachableError(f"{url} cannot serve now: it answered {witness.status} ({message}).")

@@ -9,18 +9,18 @@ from typing import Any
 from ..errors import UsageError
 
 
-def kinds_of(schema: dict[str, Any]) -> frozenset[str]:
+def types_of(schema: dict[str, Any]) -> frozenset[str]:
     """The types that `schema` allows, of its alternatives and of its enumeration, too; empty when it does not say."""
     kind = schema.get("type")
     kinds = {kind} if isinstance(kind, str) else set(kind or ())
     for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        kinds |= kinds_of(option)
+        kinds |= types_of(option)
     if not kinds and "enum" in schema:
-        kinds = {kind_of(choice) for choice in schema["enum"]}
+        kinds = {type_of(choice) for choice in schema["enum"]}
     return frozenset(kinds)
 
 
-def kind_of(value: object) -> str:
+def type_of(value: object) -> str:
     """The JSON type of a value; of whole numbers `integer`."""
     if isinstance(value, bool):
         return "boolean"
@@ -32,7 +32,7 @@ def kind_of(value: object) -> str:
 
 def matches(value: object, kinds: frozenset[str]) -> bool:
     """Whether a value is of one of the types."""
-    kind = kind_of(value)
+    kind = type_of(value)
     return kind in kinds or (kind == "integer" and "number" in kinds)
 
 
@@ -47,7 +47,7 @@ def call_form(schema: dict[str, Any]) -> str:
 
 
 def _value_form(schema: dict[str, Any]) -> str:
-    choices = schema.get("enum") or sorted(kinds_of(schema) - {"null"})
+    choices = schema.get("enum") or sorted(types_of(schema) - {"null"})
     return "|".join(str(choice) for choice in choices) or "value"
 
 
@@ -86,7 +86,7 @@ def _object(document: str) -> dict[str, Any]:
 
 def _typed(name: str, text: str, schema: dict[str, Any]) -> object:
     """`text` as it is for strings; as JSON for what the schema wants as another type, or does not type."""
-    kinds = kinds_of(schema)
+    kinds = types_of(schema)
     if kinds == {"string"}:
         return text
     try:

@@ -24,7 +24,7 @@ from ..signin.flows.flow import Say
 from ..signin.http.network import authorities
 from ..signin.http.trace import Trace
 from ..signin.http_outcome import watch
-from .explain import surfacing
+from .explain import explaining_errors
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
 _CONNECT_TIMEOUT: Final = 30.0  # seconds
@@ -86,7 +86,7 @@ class Connection:
         Raises:
             GatehouseError: from here and from the body, in place of what the SDK raises.
         """
-        with surfacing(self.url):
+        with explaining_errors(self.url):
             async with self.http_client() as http:
                 client = Client(
                     streamable_http_client(self.url, http_client=http),
@@ -151,7 +151,7 @@ async def connect(settings: Settings, say: Say, trace: Trace, *, force: bool = F
     """
     auth = Account.from_settings(settings, say, trace).auth(ignore_stored=force)
     connection = Connection(settings.mcp_public_url, auth, trace, settings.mcp_timeout, settings.auth0_ca_file)
-    with surfacing(connection.url) as witness:
+    with explaining_errors(connection.url) as witness:
         async with connection.http_client() as http:
             response = await http.post(connection.url, json=_DISCOVER, headers=_DISCOVER_HEADERS)
         if witness.error is not None:

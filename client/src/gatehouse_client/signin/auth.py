@@ -13,12 +13,12 @@ from ..errors import GatehouseError, TokenRefused, UnreachableError
 from ..storage.grant import Grant
 from ..storage.store import TokenStore
 from .http.urls import origin
-from .http_outcome import testify
+from .http_outcome import record_error
 from .protocol.challenge import Challenge, bearer_challenge
 from .protocol.tokens import INVALID_GRANT
 from .provider import Provider, SignInOptions
 from .refusals import forbidden, refused_token
-from .single_file import Turns
+from .work_queue import WorkQueue
 
 RENEWAL_PAUSE: Final = 30.0
 """Seconds without a new try after the tenant could not be reached, while the old token still lives."""
@@ -34,7 +34,7 @@ class GatehouseAuth(httpx2.Auth):
     its failure. It goes on while one of them waits. A refusal that a sign-in could not change is remembered.
 
     A 401 that remains raises `SignInError`. A 403 that remains is returned, since it is about one call; the
-    `ForbiddenError` that explains it goes to the caller's `witnessing()` context.
+    `ForbiddenError` that explains it goes to the caller's `recording_outcome()` context.
 
     Args:
         store: shared by all processes of the person.
@@ -59,7 +59,7 @@ class GatehouseAuth(httpx2.Auth):
         self._permission = permission
         self._clock = clock
         self._ignore_stored = ignore_stored
-        self._turns = Turns()
+        self._turns = WorkQueue()
         self._grant: Grant | None = None
         self._accepted: str | None = None
         self._newest: str | None = None
@@ -87,20 +87,20 @@ class GatehouseAuth(httpx2.Auth):
             for _ in range(_REPLACEMENTS):
                 if response.status_code != 401:
                     break
-                grant = await self._turns.take(self._replaced, grant, challenge_of(response), seen)
+                grant = await self._turns.take(self._replaced, grant, bearer_challenge_of(response), seen)
                 response = yield signed(request, grant)
             if response.status_code == 401:
-                raise refused_token(self._options.server, self._grant, challenge_of(response))
+                raise refused_token(self._options.server, self._grant, bearer_challenge_of(response))
             if response.status_code == 403 and grant is not None:
-                larger = await self._stepped_up(grant, challenge_of(response), seen)
+                larger = await self._stepped_up(grant, bearer_challenge_of(response), seen)
                 if larger is not None:
                     grant = larger
                     response = yield signed(request, grant)
         except GatehouseError as error:
-            testify(error)
+            record_error(error)
             raise
         if response.status_code == 403:
-            testify(forbidden(self._options.server, grant, challenge_of(response), self._permission))
+            record_error(forbidden(self._options.server, grant, bearer_challenge_of(response), self._permission))
         elif grant is not None:
             self._accepted = grant.access_token
 
@@ -236,7 +236,7 @@ def signed(request: httpx2.Request, grant: Grant | None) -> httpx2.Request:
     return request
 
 
-def challenge_of(response: httpx2.Response) -> Challenge | None:
+def bearer_challenge_of(response: httpx2.Response) -> Challenge | None:
     """The server's Bearer challenge."""
     return bearer_challenge(response.headers.get_list("www-authenticate"))
 

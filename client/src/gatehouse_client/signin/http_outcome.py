@@ -11,11 +11,11 @@ import httpx2
 
 from ..errors import GatehouseError
 
-_current: ContextVar[Witness | None] = ContextVar("witness", default=None)
+_current: ContextVar[HttpOutcome | None] = ContextVar("witness", default=None)
 
 
 @dataclass
-class Witness:
+class HttpOutcome:
     """What was seen.
 
     Attributes:
@@ -28,12 +28,12 @@ class Witness:
 
 
 @contextmanager
-def witnessing() -> Generator[Witness]:
+def recording_outcome() -> Generator[HttpOutcome]:
     """Collect what happens in this context and in the tasks that are started or messaged from it.
 
     (The SDK's transport runs each request in the context of the task that made it.)
     """
-    witness = Witness()
+    witness = HttpOutcome()
     token = _current.set(witness)
     try:
         yield witness
@@ -41,7 +41,7 @@ def witnessing() -> Generator[Witness]:
         _current.reset(token)
 
 
-def testify(error: GatehouseError) -> None:
+def record_error(error: GatehouseError) -> None:
     """Record the reason for what the server's answer will lead to."""
     witness = _current.get()
     if witness is not None:

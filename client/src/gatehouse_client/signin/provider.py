@@ -8,7 +8,7 @@ from typing import Final
 
 from ..errors import TokenRefused
 from ..storage.grant import Grant
-from .flows.flow import SignInTask, SignInWay
+from .flows.flow import SignInFlow, SignInTask
 from .http.fetch import Fetcher
 from .protocol.challenge import Challenge
 from .protocol.client import OAuthClient
@@ -54,7 +54,7 @@ class Provider:
         self,
         options: SignInOptions,
         fetch: Fetcher,
-        way: SignInWay,
+        way: SignInFlow,
         registration: Registration,
         clock: Callable[[], float],
     ) -> None:
@@ -89,7 +89,7 @@ class Provider:
                 browser.
 
         Raises:
-            SignInError, UnreachableError, ConfigurationError: from discovery, and as `SignInWay.sign_in`.
+            SignInError, UnreachableError, ConfigurationError: from discovery, and as `SignInFlow.sign_in`.
         """
         options, grant_types = self._options, self._way.grant_types
         resource = await discover_resource(self._fetch, options.server, challenge)

@@ -10,9 +10,9 @@ import httpx2
 from ..claims import claims_of
 from ..errors import SignInError
 from ..storage.grant import Grant
-from .auth import challenge_of, signed
+from .auth import bearer_challenge_of, signed
 from .http.urls import origin
-from .http_outcome import testify
+from .http_outcome import record_error
 from .refusals import forbidden
 
 
@@ -49,13 +49,13 @@ class ReadyTokenAuth(httpx2.Auth):
         response = yield signed(request, self._grant)
         if response.status_code == 401:
             error = self._refused(response)
-            testify(error)
+            record_error(error)
             raise error
         if response.status_code == 403:
-            testify(forbidden(self._server, self._grant, challenge_of(response), self._permission))
+            record_error(forbidden(self._server, self._grant, bearer_challenge_of(response), self._permission))
 
     def _refused(self, response: httpx2.Response) -> SignInError:
-        challenge = challenge_of(response)
+        challenge = bearer_challenge_of(response)
         said = (challenge.description or challenge.error) if challenge else None
         ended = "" if self._grant.is_alive(self._clock()) else " It has run out."
         return SignInError(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from .sealing import BrokenSeal, Seal, SealUnavailable
+from .encryption import DecryptionFailed, Encryption, KeyUnavailable
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -24,14 +24,14 @@ class PrivateFolder:
     Args:
         what: what a file holds, for messages.
         say: told, in a sentence, of a file that cannot be used.
-        seal: what files are sealed with.
+        encryption: what files are sealed with.
     """
 
-    def __init__(self, path: Path, what: str, say: Callable[[str], None], seal: Seal) -> None:
+    def __init__(self, path: Path, what: str, say: Callable[[str], None], encryption: Encryption) -> None:
         self.path = path
         self._what = what
         self._say = say
-        self._seal = seal
+        self._encryption = encryption
 
     def make(self) -> None:
         """Make the folder.
@@ -46,28 +46,28 @@ class PrivateFolder:
     def read(self, path: Path, model: type[Model]) -> Model | None:
         """What is in the file; None when it is not there, or cannot be used, which is reported.
 
-        A damaged file is set aside. One whose seal cannot be opened now stays.
+        A damaged file is set aside. One whose encryption cannot be opened now stays.
         """
         try:
-            return model.model_validate_json(self._seal.opened(path.read_bytes()))
+            return model.model_validate_json(self._encryption.decrypt(path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValidationError, BrokenSeal):
+        except (ValidationError, DecryptionFailed):
             self._set_aside(path)
-        except SealUnavailable as error:
+        except KeyUnavailable as error:
             self._say(f"{self._what} {path} cannot be opened ({error}): it is not used.")
         except OSError as error:
             self._say(f"{self._what} {path} cannot be read ({error.strerror}): it is not used.")
         return None
 
     def write(self, path: Path, model: BaseModel) -> None:
-        """Seal the model and write the file.
+        """Encryption the model and write the file.
 
         Raises:
             OSError: the disk cannot be written.
         """
         self.make()
-        write_private(path, self._seal.sealed(model.model_dump_json(indent=2).encode()))
+        write_private(path, self._encryption.encrypt(model.model_dump_json(indent=2).encode()))
 
     def _set_aside(self, path: Path) -> None:
         aside = path.with_suffix(".damaged")

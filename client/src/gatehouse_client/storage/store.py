@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import SignInError
+from .encryption import Encryption, NoEncryption
 from .grant import Grant
 from .private_files import PrivateFolder, file_name
-from .sealing import NoSeal, Seal
 
 if TYPE_CHECKING:
     from filelock import AsyncFileLock
 
-PATIENCE: Final = 0.5  # seconds to wait for the lock before the person is told
+NOTICE_AFTER: Final = 0.5  # seconds to wait for the lock before the person is told
 
 
 class TokenStore:
@@ -25,13 +25,13 @@ class TokenStore:
         home: made when needed.
         say: told, in a sentence, what the person should know: a damaged file, a disk that cannot be written.
         lock_timeout: seconds to wait for another process that works on the same server's grants.
-        seal: what the files are sealed with.
+        encryption: what the files are sealed with.
     """
 
     def __init__(
-        self, home: Path, say: Callable[[str], None], lock_timeout: float = 330.0, seal: Seal | None = None
+        self, home: Path, say: Callable[[str], None], lock_timeout: float = 330.0, encryption: Encryption | None = None
     ) -> None:
-        self._files = PrivateFolder(home / "tokens", "The stored sign-in", say, seal or NoSeal())
+        self._files = PrivateFolder(home / "tokens", "The stored sign-in", say, encryption or NoEncryption())
         self._say = say
         self._lock_timeout = lock_timeout
 
@@ -93,7 +93,7 @@ class TokenStore:
 
     async def _acquire(self, lock: AsyncFileLock) -> bool:
         try:
-            await lock.acquire(timeout=PATIENCE)
+            await lock.acquire(timeout=NOTICE_AFTER)
         except TimeoutError:
             self._say("Another agent of yours is signing in to this server: waiting for it.")
         else:

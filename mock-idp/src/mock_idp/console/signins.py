@@ -35,15 +35,6 @@ class SignIn:
     entries: list[Entry] = field(default_factory=list)
 
     @property
-    def key(self) -> int:
-        """It does not change while the journal has the first request."""
-        return self.entries[0].entry_id
-
-    @property
-    def last_time(self) -> float:
-        return self.entries[-1].time
-
-    @property
     def has_tokens(self) -> bool:
         return any(gives_tokens(entry) for entry in self.entries)
 
@@ -105,11 +96,9 @@ class _Grouping:
             self._take_other(entry)
 
     def _take_key_fetch(self, entry: Entry) -> None:
-        served = [one for one in self.found if one.has_tokens and entry.time - one.last_time < AFTERWARDS_SECONDS]
-        if served:
-            served[-1].entries.append(entry)
-        else:
-            self._pending.append(entry)
+        served = (one for one in reversed(self.found) if one.has_tokens)
+        recent = (one.entries for one in served if entry.time - one.entries[-1].time < AFTERWARDS_SECONDS)
+        next(recent, self._pending).append(entry)
 
     def _take_token_request(self, entry: Entry) -> None:
         sent = sent_parameters(entry)

@@ -13,7 +13,6 @@ from .signins import DISCOVERY, JWKS, answered, gives_tokens, location_parameter
 
 Party = Literal["client", "browser", "tenant", "server"]
 MAX_STEPS = 60
-OWN_PAGES = ("/u/", "/authorize/", "/activate")
 BROWSER_KINDS = {
     ("GET", "/u/login"): "login_page",
     ("GET", "/u/consent"): "consent_page",
@@ -49,10 +48,6 @@ class Step:
     entry: Entry | None = None
     parameters: tuple[tuple[str, str], ...] = ()
     times: int = 1
-
-    @property
-    def seen(self) -> bool:
-        return self.entry is not None
 
 
 def steps(entries: Iterable[Entry]) -> list[Step]:

@@ -47,7 +47,9 @@ def needs(*scopes: str, deletes: bool = False) -> Callable[[Endpoint], Endpoint]
                 else:
                     idp.log.add("fapi", error.description, details=error.why)
                     response = _refused(idp, error)
-            response.headers.update(_rate(idp))
+            response.headers["x-ratelimit-limit"] = str(LIMIT)
+            response.headers["x-ratelimit-remaining"] = str(LIMIT - 1)
+            response.headers["x-ratelimit-reset"] = str(int(idp.clock.now()) + 1)
             return response
 
         return answer
@@ -102,11 +104,3 @@ def _refused(idp: Idp, error: ManagementError) -> Response:
         "errorCode": answer.error,
     }
     return JSONResponse(body, status_code=answer.status)
-
-
-def _rate(idp: Idp) -> dict[str, str]:
-    return {
-        "x-ratelimit-limit": str(LIMIT),
-        "x-ratelimit-remaining": str(LIMIT - 1),
-        "x-ratelimit-reset": str(int(idp.clock.now()) + 1),
-    }

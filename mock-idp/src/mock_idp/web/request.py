@@ -1,4 +1,4 @@
-"""What the endpoints share: the tenant and issuer of a request, its parameters, JSON answers."""
+"""The tenant, the issuer and the parameters of a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Issuer:
-    """Tells the application behind it under which issuer it is called."""
+    """Adds the issuer to the scope of each request."""
 
     def __init__(self, app: ASGIApp, issuer: str) -> None:
         self.app = app
@@ -42,7 +42,7 @@ def issuer_of(request: Request) -> str:
 
 
 def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Parameters by name, without the empty ones. RepeatedParameter when one is sent twice (RFC 6749 section 3.1)."""
+    """Parameters by name, without empty ones. Raises RepeatedParameter (RFC 6749 section 3.1)."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if value == "" or name in repeatable:
@@ -54,7 +54,7 @@ def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str
 
 
 async def form_pairs(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form body, in order. MalformedRequest when the body is not text in that encoding."""
+    """The fields of a form body, in order. Raises MalformedRequest if the body is no form."""
     body = await request.body()
     try:
         return QueryParams(body.decode("ascii")).multi_items()
@@ -63,14 +63,14 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
 
 
 async def body_pairs(request: Request) -> list[tuple[str, str]]:
-    """The parameters of a form or JSON body, in order; Auth0 takes both. MalformedRequest when it is neither."""
+    """The parameters of a form or JSON body, in order. Auth0 accepts both. Raises MalformedRequest."""
     if media_type(request) == "application/json":
         return _text_pairs(await json_object(request))
     return await form_pairs(request)
 
 
 async def body_values(request: Request) -> dict[str, str]:
-    """The parameters of a form or JSON body by name; RepeatedParameter when one is sent twice."""
+    """The parameters of a form or JSON body by name. Raises MalformedRequest or RepeatedParameter."""
     return single_values(await body_pairs(request))
 
 

@@ -1,4 +1,4 @@
-"""Who sent a request, and under which name of the tenant: what protects the tenant from web pages (DNS rebinding)."""
+"""Checks of the sender and the Host of a request. They protect the tenant from web pages (DNS rebinding)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
 
 
 def is_for_this_tenant(request: Request) -> bool:
-    """Whether the Host is the issuer's, or a name that is always this machine."""
+    """Whether the Host is the issuer's or a loopback name."""
     host = request.headers.get("host", "")
     return host == urlsplit(issuer_of(request)).netloc or is_for_loopback(request)
 
 
 def is_for_loopback(request: Request) -> bool:
-    """Whether the Host is a name that is always this machine."""
+    """Whether the Host is a loopback name."""
     try:
         name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     except ValueError:
@@ -28,7 +28,7 @@ def is_for_loopback(request: Request) -> bool:
 
 
 def is_from_this_machine(request: Request) -> bool:
-    """Whether the connection is local, and no proxy passed the request on."""
+    """Whether the connection is local, without a proxy."""
     if request.client is None or not is_loopback_name(request.client.host):
         return False
     return not any(name in request.headers for name in FORWARDED)

@@ -1,1 +1,1 @@
-"""What each kind of MCP server offers, and how the gate sits in front of it. Today: the SDK's MCPServer."""
+"""One module for each kind of MCP server that the gate can protect."""

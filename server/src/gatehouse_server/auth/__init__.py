@@ -1,1 +1,1 @@
-"""What protects: who asks, what a request asks for, whether it may pass. Nothing here knows the app or its settings."""
+"""Authentication and authorization of requests. Nothing in this folder depends on the app or its settings."""

@@ -1,6 +1,6 @@
 """The audit trail: one JSON line per decision of the gate.
 
-It names the caller, the operation, the decision and its reason, and holds no token and no header value.
+Each line has the caller, the operation, the decision and its reason. No line has a token or a header value.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO
 
-from .operations import NO_MESSAGE, Operation
+from .request import NO_MESSAGE, Operation
 
 logger = logging.getLogger("gatehouse.audit")
 
 ALLOWED = "allowed"
 LONGEST_NAME = 128
-"""Characters of a client-chosen name that reach the log."""
+"""Characters of a name that the client chose. The rest of the name is not logged."""
 
 
 @dataclass(slots=True)
-class Record:
-    """What is written about one request.
+class AuditRecord:
+    """The record of one request.
 
     Attributes:
         request_id: letters, digits, `.`, `_` and `-`.
-        reason: a code of the gate, not a text of the client.
+        reason: a code of the gate, never text from the client.
         duration: seconds.
     """
 
@@ -45,29 +45,30 @@ class Record:
     duration: float = 0.0
 
 
-Trail = Callable[[Record], object]
-"""Where records go."""
+AuditTrail = Callable[[AuditRecord], object]
+"""A function that writes a record somewhere."""
 
 
-def to_logger(record: Record) -> None:
-    """To the logger `gatehouse.audit`, at level INFO."""
+def audit_to_logger(record: AuditRecord) -> None:
+    """Write the record to the logger `gatehouse.audit`, at level INFO."""
     if logger.isEnabledFor(logging.INFO):
         logger.info(line_of(record))
 
 
-def to_stream(stream: BinaryIO) -> Trail:
-    """To that stream. The lines of one turn of the event loop are written together: under load most of their cost is
-    the system call.
+def audit_to_stream(stream: BinaryIO) -> AuditTrail:
+    """An audit trail that writes to the stream.
+
+    The lines of one turn of the event loop are written together: under load, most of their cost is the system call.
     """
     waiting: list[str] = []
 
     def write() -> None:
         lines = "".join(waiting).encode("ascii")
-        waiting.clear()  # also when the stream fails: those that come later have a turn of their own
+        waiting.clear()  # also if the stream fails: the next line then schedules a new write
         stream.write(lines)
         stream.flush()
 
-    def add(record: Record) -> None:
+    def add(record: AuditRecord) -> None:
         if not waiting:
             asyncio.get_running_loop().call_soon(write)
         waiting.append(f"{line_of(record)}\n")
@@ -75,27 +76,28 @@ def to_stream(stream: BinaryIO) -> Trail:
     return add
 
 
-def line_of(record: Record) -> str:
-    """The record as one line of JSON in ASCII, whatever names the client chose."""
+def line_of(record: AuditRecord) -> str:
+    """The record as one line of JSON in ASCII, for any names that the client chose."""
     operation = record.operation
     missing = f'"missing": {json.dumps(record.missing)}, ' if record.missing else ""
-    # Piece by piece: far faster than a dictionary through json.dumps, and this is on the way of every request. What is
-    # not quoted is the gate's own: codes, and a request id that needs no quoting.
+    # This runs for every request, and is much faster than json.dumps of a dictionary. Codes and the request id need no
+    # quoting.
     return (
         f'{{"time": "{_timestamp(time.time())}", "request_id": "{record.request_id}", '
         f'"decision": "{record.decision}", "reason": "{record.reason}", '
-        f"{_who(record.subject, record.client)}{_what(operation.method[:LONGEST_NAME], operation.name[:LONGEST_NAME])}"
+        f"{_caller_members(record.subject, record.client)}"
+        f"{_operation_members(operation.method[:LONGEST_NAME], operation.name[:LONGEST_NAME])}"
         f'{missing}"status": {record.status}, "duration_ms": {record.duration * 1000:.2f}}}'
     )
 
 
 @lru_cache(maxsize=1024)
-def _who(subject: str | None, client: str | None) -> str:
+def _caller_members(subject: str | None, client: str | None) -> str:
     return _member("subject", subject) + _member("client", client)
 
 
 @lru_cache(maxsize=1024)
-def _what(method: str, target: str) -> str:
+def _operation_members(method: str, target: str) -> str:
     return _member("operation", method) + _member("target", target)
 
 
@@ -105,9 +107,9 @@ def _member(name: str, text: str | None) -> str:
 
 def _timestamp(now: float) -> str:
     """ISO 8601 in UTC, to the millisecond."""
-    return f"{_to_the_second(int(now))}.{int(now * 1000) % 1000:03d}Z"
+    return f"{_seconds_part(int(now))}.{int(now * 1000) % 1000:03d}Z"
 
 
 @lru_cache(maxsize=2)
-def _to_the_second(seconds: int) -> str:
+def _seconds_part(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

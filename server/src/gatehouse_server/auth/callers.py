@@ -1,4 +1,4 @@
-"""Who asks: the caller behind a token, remembered so that a repeated token costs next to nothing."""
+"""The caller that a token identifies, cached so that a repeated token costs almost nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .tokens import TokenVerifier, VerifiedToken
 
 
 class Caller(NamedTuple):
-    """Who asks, and what they may do.
+    """An authenticated caller and its permissions.
 
     Attributes:
-        user: what the MCP SDK binds sessions and state to, and hands to tools.
+        user: the SDK binds sessions and state to it, and gives it to tools.
     """
 
     verified: VerifiedToken
@@ -28,13 +28,13 @@ class Caller(NamedTuple):
     permissions: frozenset[str]
 
 
-class Callers:
-    """The callers of one resource server, by their tokens; those longest unseen are forgotten first.
+class CallerCache:
+    """The callers of one resource server, by their tokens. The least recently used one is dropped first.
 
     Args:
-        resource: the protected resource's identifier, for the SDK's own bindings.
-        most: how many are remembered; what changes with time is checked at each use.
-        on_lookup: told `hit` or `miss` for every token.
+        resource: the protected resource's identifier, for the SDK's own checks.
+        max_callers: how many callers are cached. Expiry and keys are still checked at each use.
+        on_lookup: called with `hit` or `miss` for every token.
     """
 
     def __init__(
@@ -43,44 +43,44 @@ class Callers:
         *,
         resource: str,
         hierarchy: Hierarchy | None = None,
-        most: int = 4096,
+        max_callers: int = 4096,
         on_lookup: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._verifier = verifier
         self._resource = resource
-        # What tokens grant is nearly always one of few sets.
+        # Most tokens have one of a few sets of permissions.
         self._expanded = lru_cache(256)((hierarchy or Hierarchy()).expand)
-        self._most = most
+        self._max_callers = max_callers
         self._on_lookup = on_lookup
-        self._known: OrderedDict[str, Caller] = OrderedDict()
+        self._callers: OrderedDict[str, Caller] = OrderedDict()
 
-    def known(self, token: str) -> Caller | None:
-        """The caller, when the token was verified before and its key is still published.
+    def cached(self, token: str) -> Caller | None:
+        """The caller, if the token was verified before and its key is still published.
 
         Raises:
-            TokenRefused: it has expired since.
+            TokenRefused: the token has expired since then.
         """
-        caller = self._known.get(token)
-        if caller is None or not self._verifier.holds(caller.verified):
+        caller = self._callers.get(token)
+        if caller is None or not self._verifier.is_key_current(caller.verified):
             return None
         self._on_lookup("hit")
-        self._known.move_to_end(token)
+        self._callers.move_to_end(token)
         self._verifier.check_times(caller.verified)
         return caller
 
-    async def verified(self, token: str) -> Caller:
-        """The caller of a token that is not known, from now on known.
+    async def verify(self, token: str) -> Caller:
+        """Verify a token that is not cached, and cache its caller.
 
         Raises:
-            TokenRefused: the token is not good; its `code` says why.
-            KeysUnavailable: whether it is good cannot be said now.
+            TokenRefused: the token is not valid; its `code` says why.
+            KeysUnavailable: the token cannot be verified now.
         """
         self._on_lookup("miss")
-        self._known.pop(token, None)
-        verified = await self._verifier.verify_but_times(token)
-        caller = self._known[token] = self._caller(verified, token)
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)
+        self._callers.pop(token, None)
+        verified = await self._verifier.verify_except_times(token)
+        caller = self._callers[token] = self._caller(verified, token)
+        if len(self._callers) > self._max_callers:
+            self._callers.popitem(last=False)
         self._verifier.check_times(verified)
         return caller
 

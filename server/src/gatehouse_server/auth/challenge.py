@@ -1,4 +1,4 @@
-"""Refusals a client can act on: 401, 403, 400 and 503 with their headers.
+"""The answers to refused requests: 401, 403, 400 and 503, with headers that tell the client what to do.
 
 Sources: RFC 6750 section 3 (Bearer challenges), RFC 9728 section 5.1 (`resource_metadata`), MCP authorization,
 "Scope challenge handling" (all scopes of the operation in one challenge).
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from starlette.responses import JSONResponse
 
-# RFC 6750 section 3: what may stand in error_description.
+# Characters that RFC 6750 section 3 does not allow in error_description.
 _NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 _NOT_STORED = {"Cache-Control": "no-store"}
 
@@ -26,11 +26,11 @@ class Challenges:
 
     def __init__(self, resource_metadata_url: str) -> None:
         self._metadata_url = resource_metadata_url
-        # There are few different refusals, and a client that is refused asks again.
+        # There are few different refusals, and a refused client often asks again.
         self._refusal = lru_cache(maxsize=256)(self._build)
 
     def credentials_missing(self, scopes: Iterable[str]) -> JSONResponse:
-        """401 without an error code: the request carried no credentials at all (RFC 6750 section 3.1)."""
+        """401 without an error code: the request had no credentials (RFC 6750 section 3.1)."""
         description = "This server needs an access token: Authorization: Bearer <token>."
         return self._refusal(401, None, description, _joined(scopes))
 
@@ -39,31 +39,31 @@ class Challenges:
         return self._refusal(401, "invalid_token", description, _joined(scopes))
 
     def insufficient_scope(self, missing: Iterable[str], scopes: Iterable[str]) -> JSONResponse:
-        """403 `insufficient_scope`, naming every scope that the operation needs."""
+        """403 `insufficient_scope` with every scope that the operation needs."""
         description = f"The token lacks the permission {_joined(missing)}."
         return self._refusal(403, "insufficient_scope", description, _joined(scopes))
 
     def invalid_request(self, description: str) -> JSONResponse:
-        """400 `invalid_request`: the credentials are not presented in one clear way."""
+        """400 `invalid_request`: the Authorization header is malformed or sent more than once."""
         return self._refusal(400, "invalid_request", description, None)
 
     def bad_message(self, status: int, description: str) -> JSONResponse:
-        """A body that is not read as a message: too large (413), too slow (408), not one message (400)."""
+        """A body that is too large (413), too slow (408) or not one JSON-RPC message (400)."""
         error = {"code": -32600, "message": description}
         return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status, headers=_NOT_STORED)
 
     def unavailable(self, retry_after: int) -> JSONResponse:
-        """503: whether the token is good cannot be said now. Not a 401, which would make a client drop it."""
+        """503: the token cannot be verified now. A 401 would make the client discard a token that may be valid."""
         description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
         body = {"error": "temporarily_unavailable", "error_description": description}
         return JSONResponse(body, 503, headers={"Retry-After": str(retry_after), **_NOT_STORED})
 
     def _build(self, status: int, error: str | None, description: str, scope: str | None) -> JSONResponse:
-        told = {"error": error, "error_description": description} if error else {}
-        named = {**told, **({} if scope is None else {"scope": scope}), "resource_metadata": self._metadata_url}
-        challenge = ", ".join(f'{name}="{_NOT_QUOTABLE.sub("?", value)}"' for name, value in named.items())
+        members = {"error": error, "error_description": description} if error else {}
+        parameters = {**members, **({} if scope is None else {"scope": scope}), "resource_metadata": self._metadata_url}
+        challenge = ", ".join(f'{name}="{_NOT_QUOTABLE.sub("?", value)}"' for name, value in parameters.items())
         headers = {"WWW-Authenticate": f"Bearer {challenge}", **_NOT_STORED}
-        return JSONResponse(told or {"error_description": description}, status, headers=headers)
+        return JSONResponse(members or {"error_description": description}, status, headers=headers)
 
 
 def _joined(scopes: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The gate: only calls that may pass reach the MCP SDK's app."""
+"""The gate: only allowed requests reach the MCP SDK's app."""
 
 from __future__ import annotations
 
@@ -12,27 +12,36 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import audit
-from .callers import Caller, Callers
+from .audit import ALLOWED, AuditRecord, AuditTrail, audit_to_logger
+from .callers import Caller, CallerCache
 from .challenge import Challenges
 from .keys import KeysUnavailable
-from .operations import MalformedMessage, Operation, passed, read_operation
-from .request_body import BodyTooLarge, BodyTooSlow, ClientGone, read_body, replay
+from .request import (
+    BodyTooLarge,
+    BodyTooSlow,
+    ClientDisconnected,
+    MalformedMessage,
+    Operation,
+    current_operation,
+    read_body,
+    read_operation,
+    replay,
+)
 from .tokens import TokenRefused
 
-MOST_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_BLANK = b" \t"  # RFC 9110 section 5.6.3; what else Python calls a space is none in a header
+_BLANK = b" \t"  # RFC 9110 section 5.6.3: the only white space in a header; Python strips more by default
 
 
 class Refused(Exception):
-    """The request does not pass.
+    """The request is refused.
 
     Attributes:
-        reason: short, stable: the audit's reason and the metric's label.
-        response: what the client is told.
+        reason: short and stable: the audit's reason and the metric's label.
+        response: the answer to the client.
         missing: permissions that the token lacks.
     """
 
@@ -43,8 +52,8 @@ class Refused(Exception):
         self.missing = missing
 
 
-class Offer(Protocol):
-    """What the server behind the gate offers, and what each part needs. An adapter knows it.
+class OperationCatalogue(Protocol):
+    """The permissions that the operations of the server behind the gate need. Each adapter has one.
 
     Attributes:
         base: permissions that every operation needs.
@@ -57,39 +66,39 @@ class Offer(Protocol):
         ...
 
     def label(self, operation: Operation) -> tuple[str, str]:
-        """Method and target for a metric, from a bounded set of values."""
+        """Method and target for a metric, from a limited set of values."""
         ...
 
 
-class Counters(Protocol):
-    """Where the gate counts its decisions."""
+class DecisionMetrics(Protocol):
+    """The metrics of the gate."""
 
     def count_decision(self, decision: str, reason: str) -> None:
-        """A request passed (`allow`) or did not (`refuse`)."""
+        """Count a request that was allowed (`allow`) or refused (`refuse`)."""
         ...
 
     def observe(self, labels: tuple[str, str], seconds: float) -> None:
-        """An allowed call of that method and target took that long."""
+        """Record the duration of an allowed call with these labels."""
         ...
 
 
 class Gate:
-    """Pure ASGI middleware. Authenticates every request, asks for the operation's permissions, answers refusals.
+    """ASGI middleware that authenticates every request, checks the operation's permissions and answers refusals.
 
     Args:
-        app: what is protected.
-        trail: is told of every decision.
+        app: the protected app.
+        trail: called with the record of every decision.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        callers: Callers,
-        catalogue: Offer,
+        callers: CallerCache,
+        catalogue: OperationCatalogue,
         challenges: Challenges,
-        metrics: Counters,
-        trail: audit.Trail = audit.to_logger,
+        metrics: DecisionMetrics,
+        trail: AuditTrail = audit_to_logger,
     ) -> None:
         self._app = app
         self._callers = callers
@@ -100,21 +109,21 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise RuntimeError(f"the gate passes http only, not {scope['type']}")
+            raise RuntimeError(f"the gate handles only http, not {scope['type']}")
         began = time.perf_counter()
         credentials, request_id = _read_headers(scope)
-        record = audit.Record(request_id)
-        send = _answering(send, record)
+        record = AuditRecord(request_id)
+        send = _with_request_id(send, record)
         try:
             receive = await self._decide(credentials, scope, receive, record)
         except Refused as refusal:
             record.reason, record.missing = refusal.reason, tuple(sorted(refusal.missing))
             await refusal.response(scope, receive, send)
-        except ClientGone:
+        except ClientDisconnected:
             record.reason = "client_gone"
         else:
-            record.decision, record.reason = "allow", audit.ALLOWED
-            # As the SDK's own middleware does, so that get_access_token() works in tools.
+            record.decision, record.reason = "allow", ALLOWED
+            # The SDK's own middleware does the same. It makes get_access_token() work in tools.
             reset = auth_context_var.set(scope["user"])
             try:
                 await self._app(scope, receive, send)
@@ -122,10 +131,10 @@ class Gate:
                 auth_context_var.reset(reset)
         finally:
             record.duration = time.perf_counter() - began
-            self._write(record)
+            self._record(record)
 
-    async def _decide(self, credentials: list[bytes], scope: Scope, receive: Receive, record: audit.Record) -> Receive:
-        """Let the request in by filling `scope["user"]`.
+    async def _decide(self, credentials: list[bytes], scope: Scope, receive: Receive, record: AuditRecord) -> Receive:
+        """Allow the request, and set `scope["user"]` and `scope["auth"]`.
 
         Args:
             credentials: the values of its Authorization headers.
@@ -134,7 +143,7 @@ class Gate:
             The channel to read the request's body from.
 
         Raises:
-            Refused: it does not pass.
+            Refused: the request is refused.
         """
         caller = await self._authenticate(credentials)
         record.subject, record.client = caller.verified.subject, caller.verified.client_id
@@ -149,7 +158,7 @@ class Gate:
         if missing:
             raise Refused("insufficient_scope", self._challenges.insufficient_scope(missing, needed), missing)
         scope["user"], scope["auth"] = caller.user, caller.credentials
-        passed.set(operation)
+        current_operation.set(operation)
         return receive
 
     async def _authenticate(self, credentials: list[bytes]) -> Caller:
@@ -158,22 +167,22 @@ class Gate:
         if token is None:
             raise Refused("no_credentials", self._challenges.credentials_missing(base))
         try:
-            return self._callers.known(token) or await self._callers.verified(self._one_word(token))
+            return self._callers.cached(token) or await self._callers.verify(self._well_formed(token))
         except TokenRefused as error:
             raise Refused(error.code, self._challenges.invalid_token(error.description, base)) from error
         except KeysUnavailable as error:
             raise Refused("keys_unavailable", self._challenges.unavailable(error.retry_after)) from error
 
     def _bearer_token(self, credentials: list[bytes]) -> str | None:
-        """What follows `Bearer` in the one Authorization header, None without such a header (RFC 6750 section 2.1)."""
+        """The token after `Bearer` in the Authorization header (RFC 6750 section 2.1), or None."""
         if not credentials:
             return None
         if len(credentials) > 1:
             raise self._malformed("The request has more than one Authorization header.")
-        scheme, _, given = credentials[0].partition(b" ")
-        return given.lstrip(_BLANK).decode("latin-1") if scheme.lower() == b"bearer" else None
+        scheme, _, token = credentials[0].partition(b" ")
+        return token.lstrip(_BLANK).decode("latin-1") if scheme.lower() == b"bearer" else None
 
-    def _one_word(self, token: str) -> str:
+    def _well_formed(self, token: str) -> str:
         if not token.isascii() or "," in token or token.split() != [token]:
             raise self._malformed("The Authorization header is not of the form: Bearer <token>.")
         return token
@@ -183,9 +192,9 @@ class Gate:
 
     async def _body(self, receive: Receive) -> bytes:
         try:
-            return await read_body(receive, most=MOST_BODY_BYTES, seconds=BODY_SECONDS)
+            return await read_body(receive, max_bytes=MAX_BODY_BYTES, seconds=BODY_SECONDS)
         except BodyTooLarge:
-            problem = f"The body is larger than {MOST_BODY_BYTES} bytes."
+            problem = f"The body is larger than {MAX_BODY_BYTES} bytes."
             raise Refused("body_too_large", self._challenges.bad_message(413, problem)) from None
         except BodyTooSlow:
             problem = f"The body did not arrive within {BODY_SECONDS:.0f} s."
@@ -197,7 +206,7 @@ class Gate:
         except MalformedMessage as error:
             raise Refused("malformed_message", self._challenges.bad_message(400, str(error))) from error
 
-    def _write(self, record: audit.Record) -> None:
+    def _record(self, record: AuditRecord) -> None:
         self._metrics.count_decision(record.decision, record.reason)
         if record.decision == "allow":
             self._metrics.observe(self._catalogue.label(record.operation), record.duration)
@@ -205,13 +214,15 @@ class Gate:
 
 
 def _read_headers(scope: Scope) -> tuple[list[bytes], str]:
-    """Trim the header values. Returns the Authorization headers' values, and the caller's request id when it is a
-    harmless one, else a new one.
+    """Trim the header values in the scope.
+
+    Returns:
+        The values of the Authorization headers, and the request id: the caller's if it is harmless, else a new one.
     """
     headers, credentials, request_id = [], [], None
-    for name, given in scope["headers"]:
-        # RFC 9110 section 5.5: blanks around a field's value are no part of it. The HTTP parser leaves those behind it.
-        value = given.strip(_BLANK)
+    for name, untrimmed in scope["headers"]:
+        # RFC 9110 section 5.5: white space around a value is not part of it. The HTTP parser keeps trailing space.
+        value = untrimmed.strip(_BLANK)
         headers.append((name, value))
         if name == b"authorization":
             credentials.append(value)
@@ -221,13 +232,13 @@ def _read_headers(scope: Scope) -> tuple[list[bytes], str]:
     return credentials, request_id or f"{random.getrandbits(64):016x}"
 
 
-def _answering(send: Send, record: audit.Record) -> Send:
+def _with_request_id(send: Send, record: AuditRecord) -> Send:
     header = (b"x-request-id", record.request_id.encode())
 
-    def answer(message: Message) -> Awaitable[None]:
+    def send_with_id(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             record.status = message["status"]
             message["headers"] = [*message.get("headers", ()), header]
         return send(message)
 
-    return answer
+    return send_with_id

@@ -1,7 +1,7 @@
-"""The tenant's signing keys: fetched once, kept, renewed, and used a while longer when the tenant is down.
+"""The tenant's signing keys: fetched, cached and refreshed. If the tenant is down, cached keys are used for longer.
 
 Source: RFC 7517 (JSON Web Key Set); Auth0 docs, "JSON Web Key Sets" and "Rotate signing keys" (a document always
-holds the current and the next key; clients should keep it and fetch it again when a token names an unknown key).
+has the current and the next key; clients should cache it and fetch it again if a token names an unknown key).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
 
 
 class KeysUnavailable(Exception):
-    """The keys cannot be had now. Nothing is known about the token: the caller should try again later.
+    """The keys cannot be fetched now, so the token cannot be verified. The caller should try again later.
 
     Attributes:
         retry_after: seconds until the next attempt makes sense.
@@ -40,25 +40,25 @@ class KeysUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How keys are fetched and kept. All times are seconds."""
+    """Limits for fetching and caching keys. All times are seconds."""
 
     timeout: float = 5.0
-    """A fetch takes no longer."""
-    patience: float = 2.0
-    """A request with usable stale keys waits for fresh ones no longer than this after their fetch began."""
+    """The longest time for a fetch."""
+    stale_wait: float = 2.0
+    """With usable stale keys, a request waits for fresh keys only until this time after the start of the fetch."""
     max_bytes: int = 256 * 1024
     default_age: float = 600.0
-    """How long keys are fresh when the answer does not say."""
+    """How long keys are fresh if the answer has no max-age."""
     min_age: float = 15.0
     max_age: float = 3600.0
     refresh_ahead: float = 0.8
-    """After this part of their age keys are renewed in the background."""
+    """After this fraction of their age, keys are refreshed in the background."""
     max_stale: float = 3600.0
-    """How long after their age keys are still used while the tenant cannot be reached."""
+    """How much longer keys are used while the tenant cannot be reached."""
     unknown_key_cooldown: float = 10.0
-    """An unknown key id leads to at most one fetch in this time."""
+    """Unknown key ids cause at most one fetch in this time."""
     failure_cooldown: float = 2.0
-    """After a failed fetch the next one waits this long."""
+    """The time from a failed fetch to the next one."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,12 @@ class _KeySet:
 
 
 class SigningKeys:
-    """Keys by key id, from the tenant's JWKS document. One fetch at a time, never one per request.
+    """Keys by key id, from the tenant's JWKS document. There is at most one fetch at a time.
 
     Args:
-        url: where the document is; with an issuer, where that issuer's discovery document is, which names the place.
-        authorities: whom TLS trusts; the system's unless given.
+        url: the URL of the JWKS document or, with `issuer`, of that issuer's discovery document.
+        authorities: the certificate authorities for TLS; the system's by default.
+        on_fetch: called with `ok` or `failed` after each fetch.
     """
 
     def __init__(
@@ -92,50 +93,50 @@ class SigningKeys:
         self._algorithm = algorithm
         self._issuer = issuer
         self._limits = limits or Limits()
-        # No proxy of the environment stands between server and tenant.
+        # trust_env=False: no proxy from the environment between server and tenant.
         self._http = http or httpx2.AsyncClient(
             verify=authorities or httpx2.create_ssl_context(), follow_redirects=False, trust_env=False
         )
         self._clock = clock
         self._current: _KeySet | None = None
         self._fetching: asyncio.Task[None] | None = None
-        self._began_at = float("-inf")
+        self._fetch_began_at = float("-inf")
         self._failed_at = float("-inf")
         self._failure = "they were not fetched yet"
-        self._looked_at = float("-inf")  # when the tenant last said that it has no such key
+        self._unknown_key_at = float("-inf")  # when the tenant last answered without the key that was looked for
         self._on_fetch = on_fetch
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        """The key of that id, or None when the tenant has no such key.
+        """The key with that id, or None if the tenant has no such key.
 
         Raises:
-            KeysUnavailable: the tenant does not answer (or not with keys) and no usable keys are kept.
+            KeysUnavailable: the tenant does not answer with keys, and there are no usable cached keys.
         """
-        keys = await self._fresh_enough()
+        keys = await self._usable()
         if kid in keys:
             return keys[kid]
-        if self._clock() - self._looked_at < self._limits.unknown_key_cooldown:
+        if self._clock() - self._unknown_key_at < self._limits.unknown_key_cooldown:
             return None
         before = self._current
         await self._fetch(self._limits.timeout)
         if self._current is None or self._current is before:
-            # The tenant does not say: the key may well exist.
+            # The tenant did not answer, so the key may exist.
             raise self._unavailable()
-        self._looked_at = self._clock()
+        self._unknown_key_at = self._clock()
         return self._current.keys.get(kid)
 
     async def warm(self) -> None:
-        """Fetch the keys when none are kept.
+        """Fetch the keys if there are no usable cached keys.
 
         Raises:
-            KeysUnavailable: they cannot be had.
+            KeysUnavailable: the keys cannot be fetched.
         """
-        await self._fresh_enough()
+        await self._usable()
 
-    def holds(self, kid: str) -> bool:
-        """Whether the key of that id is among fresh keys, which are renewed ahead of their end.
+    def is_current(self, kid: str) -> bool:
+        """Whether the key with that id is among the fresh keys. Starts a refresh before they expire.
 
-        What is known about a token holds no longer than that: a withdrawn key's tokens end with it.
+        A cached token is valid only while this is true: tokens of a withdrawn key must be refused.
         """
         current = self._current
         if current is None or kid not in current.keys:
@@ -146,20 +147,20 @@ class SigningKeys:
         return age <= current.fresh_for
 
     async def aclose(self) -> None:
-        """End a fetch under way and close the connections."""
+        """Cancel a running fetch and close the connections."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
         await self._http.aclose()
 
-    async def _fresh_enough(self) -> Mapping[str, jwt.PyJWK]:
+    async def _usable(self) -> Mapping[str, jwt.PyJWK]:
         current, limits = self._current, self._limits
         if current is None:
             await self._fetch(limits.timeout)
         else:
             age = self._clock() - current.fetched_at
             if age > current.fresh_for:
-                await self._fetch(limits.patience)
+                await self._fetch(limits.stale_wait)
             elif age > current.fresh_for * limits.refresh_ahead:
                 self._start_fetch()
         current = self._current
@@ -173,23 +174,23 @@ class SigningKeys:
             f"The tenant's signing keys cannot be had from {self.url}: {self._failure}", math.ceil(wait)
         )
 
-    async def _fetch(self, patience: float) -> None:
-        """Start a fetch if there may be one; wait for it until `patience` seconds after it began."""
+    async def _fetch(self, seconds: float) -> None:
+        """Start a fetch if one is allowed; wait for it until `seconds` after it began."""
         fetching = self._start_fetch()
-        left = self._began_at + patience - self._clock()
+        left = self._fetch_began_at + seconds - self._clock()
         if fetching is not None and left > 0:
             await asyncio.wait({fetching}, timeout=left)
 
     def _start_fetch(self) -> asyncio.Task[None] | None:
-        """The fetch under way, a new one, or none when one has just failed."""
+        """The running fetch, a new one, or None if one has just failed."""
         if self._fetching is None or self._fetching.done():
             if self._clock() - self._failed_at < self._limits.failure_cooldown:
                 return None
-            self._began_at = self._clock()
-            self._fetching = asyncio.create_task(self._renew())
+            self._fetch_began_at = self._clock()
+            self._fetching = asyncio.create_task(self._refresh())
         return self._fetching
 
-    async def _renew(self) -> None:
+    async def _refresh(self) -> None:
         try:
             async with asyncio.timeout(self._limits.timeout):
                 document, fresh_for = await self._download()
@@ -225,10 +226,10 @@ class SigningKeys:
 
 
 def jwks_uri(discovery: object, issuer: str) -> str:
-    """Where the keys are (OpenID Connect Discovery sections 3 and 4.3).
+    """The JWKS URL in a discovery document (OpenID Connect Discovery sections 3 and 4.3).
 
     Raises:
-        ValueError: the document is not the issuer's, or names no safe place.
+        ValueError: the document is of another issuer, or its URL is not https.
     """
     named = discovery.get("issuer") if isinstance(discovery, dict) else None
     if not isinstance(discovery, dict) or named != issuer:
@@ -244,7 +245,7 @@ def usable_keys(document: object, algorithm: str) -> dict[str, jwt.PyJWK]:
     """Public signature keys for `algorithm`, by key id.
 
     Raises:
-        ValueError: there is none: such a document must not replace keys that work.
+        ValueError: the document has no such key. It must not replace keys that work.
     """
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):

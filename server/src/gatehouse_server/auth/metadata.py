@@ -1,4 +1,4 @@
-"""The protected resource metadata document (RFC 9728): where a client learns which tenant to sign in at."""
+"""The protected resource metadata document (RFC 9728): it tells a client at which tenant to sign in."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def metadata_url(resource: str) -> str:
 
 
 def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Iterable[str]]) -> list[Route]:
-    """Routes for the path form and the root form (which many clients try).
+    """Routes for the path form and for the root form, which many clients try.
 
     Args:
         resource: the server's public URL; the document repeats it byte for byte (section 3.3).
-        issuer: the authorization server, byte for byte as its own metadata names it.
-        scopes: every permission that something here needs.
+        issuer: the authorization server, byte for byte as in its own metadata.
+        scopes: every permission that any operation needs.
     """
 
     async def metadata(_: Request) -> JSONResponse:
@@ -39,6 +39,6 @@ def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Iterable[st
         }
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=3600"})
 
-    anyone = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]
+    any_origin = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]
     paths = dict.fromkeys([urlsplit(metadata_url(resource)).path, WELL_KNOWN])
-    return [Route(path, metadata, methods=["GET", "OPTIONS"], middleware=anyone) for path in paths]
+    return [Route(path, metadata, methods=["GET", "OPTIONS"], middleware=any_origin) for path in paths]

@@ -1,8 +1,10 @@
-"""Access token profiles: where each identity provider writes what a token lets its client do.
+"""Access token profiles: the claims in which each identity provider writes the permissions of a token.
 
-Everything else about a token (signature, issuer, audience, times) is the same for all. Sources: Auth0 docs, "Access
-token profiles" and "Enable role-based access control for APIs"; Keycloak Server Administration Guide, "Roles in
-access tokens" and "Audience support"; Microsoft identity platform, "Access token claims reference".
+Everything else about a token (signature, issuer, audience, times) is the same for all providers.
+
+Sources: Auth0 docs, "Access token profiles" and "Enable role-based access control for APIs"; Keycloak Server
+Administration Guide, "Roles in access tokens" and "Audience support"; Microsoft identity platform, "Access token claims
+reference".
 """
 
 from __future__ import annotations
@@ -12,18 +14,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 AUDIENCE = "{audience}"
-"""In a path: the API's identifier, which may hold dots itself."""
+"""A part of a path: the API's identifier, which may itself contain dots."""
 
-# OpenID Connect Core sections 2 and 3.3.2.11: what stands in ID tokens only, whoever they are for.
+# OpenID Connect Core sections 2 and 3.3.2.11: claims that only ID tokens have.
 _ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash"})
 
-_TEXTS = ("scope", "scp")  # words in one text (RFC 8693 section 4.2); some providers' scp is a list all the same
+# Names separated by spaces in one string (RFC 8693 section 4.2). Some providers send `scp` as a list.
+_STRING_CLAIMS = ("scope", "scp")
 
 Path = tuple[str, ...]
 
 
 class MalformedGrant(ValueError):
-    """A claim that should say what a token allows is of another form; the message names it."""
+    """A claim with permissions has the wrong type. The message names the claim."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,11 @@ class Profile:
     """One provider's access tokens.
 
     Attributes:
-        grants: groups of claims that say what the token lets its client do. The first group of which the token carries
-            a claim counts, all of its claims together.
-        narrowed_by: a list of what the user may do; where the token carries it, only what is in both is granted.
-        kind: a claim and the value that it has in access tokens and in no others; None: what marks an ID token
-            (nonce, at_hash, c_hash) must be absent.
+        grants: groups of claims that hold permissions. Only the first group that has a claim in the token counts,
+            with all its claims together.
+        narrowed_by: a claim that lists what the user may do. If the token has it, only permissions in both are granted.
+        kind: a claim and the value that it has in access tokens only. None: the claims that mark an ID token (nonce,
+            at_hash, c_hash) must be absent.
     """
 
     grants: tuple[tuple[Path, ...], ...]
@@ -43,37 +46,37 @@ class Profile:
     kind: tuple[str, str] | None = None
 
     def granted(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """What the token lets this client do.
+        """The permissions of the token.
 
         Raises:
-            MalformedGrant: a claim is of another form than it should be.
+            MalformedGrant: a claim has the wrong type.
         """
-        given: frozenset[str] = frozenset()
+        granted: frozenset[str] = frozenset()
         for group in self.grants:
-            found = [words for path in group if (words := _words(claims, path)) is not None]
+            found = [names for path in group if (names := _listed(claims, path)) is not None]
             if found:
-                given = given.union(*found)
+                granted = granted.union(*found)
                 break
-        possible = self.acquirable(claims)
-        return given if possible is None else given & possible
+        acquirable = self.acquirable(claims)
+        return granted if acquirable is None else granted & acquirable
 
     def acquirable(self, claims: Mapping[str, Any]) -> frozenset[str] | None:
-        """What the user could give this client by signing in again; None when the token does not tell.
+        """The permissions that the client could get by a new sign-in; None if the token does not say.
 
         Raises:
-            MalformedGrant: the claim is not a list of texts.
+            MalformedGrant: the claim is not a list of strings.
         """
-        return None if self.narrowed_by is None else _words(claims, (self.narrowed_by,))
+        return None if self.narrowed_by is None else _listed(claims, (self.narrowed_by,))
 
     def is_id_token(self, claims: Mapping[str, Any]) -> bool:
-        """Whether the token says who somebody is, and not what may be done."""
+        """Whether these are the claims of an ID token."""
         if self.kind is None:
             return not _ID_TOKEN_CLAIMS.isdisjoint(claims)
         name, value = self.kind
         return claims.get(name) != value
 
-    def reading(self, paths: str) -> Profile:
-        """The profile with other claims for the grant: `scope`, `permissions`, `realm_access.roles`, ..., by comma."""
+    def with_grant_claims(self, paths: str) -> Profile:
+        """The profile with other claims for the permissions, separated by commas: `scope`, `realm_access.roles`, ..."""
         group = tuple(tuple(path.strip().split(".")) for path in paths.split(","))
         narrowed_by = self.narrowed_by if (self.narrowed_by,) not in group else None
         return replace(self, grants=(group,), narrowed_by=narrowed_by)
@@ -90,20 +93,20 @@ class Profile:
 SCOPE: tuple[Path, ...] = (("scope",),)
 
 PROFILES: Mapping[str, Profile] = {
-    # `scope` is what this client was granted, `permissions` everything that the user's roles allow: only what is in
-    # both was given to this client by somebody who has it.
+    # `scope` is what this client was granted, `permissions` is all that the user's roles allow. A permission counts if
+    # it is in both.
     "auth0": Profile(grants=(SCOPE,), narrowed_by="permissions"),
-    # Roles of the realm and of the API's own client. Older versions put a nonce into access tokens, too.
+    # Roles of the realm and of the API's own client. Older versions also put a nonce into access tokens.
     "keycloak": Profile(
         grants=((("realm_access", "roles"), ("resource_access", AUDIENCE, "roles")),), kind=("typ", "Bearer")
     ),
-    # `scp` in tokens for a user, `roles` (application permissions) in those of a client by itself.
+    # `scp` in tokens for a user, `roles` (application permissions) in tokens for a client without a user.
     "entra": Profile(grants=((("scp",),), (("roles",),))),
 }
 
 
-def _words(claims: Mapping[str, Any], path: Path) -> frozenset[str] | None:
-    """What the claim lists; None when the token does not carry it."""
+def _listed(claims: Mapping[str, Any], path: Path) -> frozenset[str] | None:
+    """The names in the claim; None if the token does not have it."""
     value: Any = claims
     for name in path:
         if not isinstance(value, dict):
@@ -111,8 +114,8 @@ def _words(claims: Mapping[str, Any], path: Path) -> frozenset[str] | None:
         if name not in value:
             return None
         value = value[name]
-    if isinstance(value, str) and path[-1] in _TEXTS:
+    if isinstance(value, str) and path[-1] in _STRING_CLAIMS:
         return frozenset(value.split())
     if isinstance(value, list) and path[-1] != "scope" and {*map(type, value)} <= {str}:
         return frozenset(value)
-    raise MalformedGrant(f"{'.'.join(path)} is not {'a text' if path[-1] in _TEXTS else 'a list of texts'}")
+    raise MalformedGrant(f"{'.'.join(path)} is not {'a text' if path[-1] in _STRING_CLAIMS else 'a list of texts'}")

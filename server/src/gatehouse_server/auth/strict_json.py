@@ -1,4 +1,4 @@
-"""JSON that every reader reads alike: what one takes for a permission, another must not take for something else."""
+"""Strict JSON: only text that every parser reads in the same way, so that two parsers cannot see two permissions."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from typing import Any
 import jiter
 
 _LONGEST_REASON = 160
-"""Characters: a duplicate name is quoted, and can be as long as the document."""
+"""Characters. The parser quotes a duplicate name, and that name can be as long as the document."""
 
 
 class Ambiguous(ValueError):
-    """The text is not JSON, or not such as can be read in one way only. The message says where."""
+    """The text is not JSON, or parsers could read it in different ways. The message says where."""
 
 
 def parse(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """The value.
 
-    Refused besides what is no JSON: a name that stands twice in one object (RFC 8259 section 4, RFC 8725 section 2.4),
-    `NaN` and `Infinity`, text that is not UTF-8 or is half of a surrogate pair, and more than 200 levels.
-
     Raises:
-        Ambiguous: it is refused.
+        Ambiguous: the text is not JSON, an object has the same name twice (RFC 8259 section 4, RFC 8725 section 2.4), a
+            value is `NaN` or `Infinity`, text is not UTF-8 or has half of a surrogate pair, or there are more than 200
+            levels.
     """
     try:
         return jiter.from_json(raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)

@@ -1,4 +1,4 @@
-"""Calling another API for the user: exchange the caller's token, never pass it on.
+"""Token exchange: call another API for the user with a token for that API; the caller's own token is never passed on.
 
 Sources: RFC 8693 (token exchange); MCP authorization, "Access token privilege restriction" (token passthrough is
 forbidden); Auth0 docs, "On-Behalf-Of token exchange".
@@ -16,16 +16,16 @@ import httpx2
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
-MOST_TOKENS = 1024
+MAX_TOKENS = 1024
 SKEW_SECONDS = 30
 
 
 class ExchangeFailed(Exception):
-    """The tenant gave no token for the other API. The message holds its error text, and no token."""
+    """The tenant issued no token for the other API. The message has the tenant's error text, and no token."""
 
 
 class TokenExchange:
-    """Exchanges access tokens at one tenant, as one confidential client.
+    """Exchanges access tokens at one tenant, as one confidential client, and caches the new tokens.
 
     Args:
         token_url: the tenant's token endpoint.
@@ -48,25 +48,25 @@ class TokenExchange:
             verify=httpx2.create_ssl_context(), follow_redirects=False, timeout=10, trust_env=False
         )
         self._clock = clock
-        self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._cache: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     async def token_for(self, subject_token: str, audience: str, scope: str, *, until: float) -> str:
         """An access token for `audience` that acts for the subject token's user.
 
         Args:
-            until: when the subject token expires, seconds since the epoch: no exchanged token is kept for longer.
+            until: when the subject token expires, seconds since the epoch. No exchanged token is cached for longer.
 
         Raises:
             ExchangeFailed: the tenant refused or cannot be reached.
         """
         key = hashlib.sha256("\0".join((subject_token, audience, scope)).encode()).digest()
-        token, expires_at = self._kept.get(key, ("", 0.0))
+        token, expires_at = self._cache.get(key, ("", 0.0))
         if expires_at - SKEW_SECONDS > self._clock():
             return token
         token, lifetime = await self._exchange(subject_token, audience, scope)
-        self._kept[key] = (token, min(self._clock() + lifetime, until))
-        if len(self._kept) > MOST_TOKENS:
-            self._kept.popitem(last=False)
+        self._cache[key] = (token, min(self._clock() + lifetime, until))
+        if len(self._cache) > MAX_TOKENS:
+            self._cache.popitem(last=False)
         return token
 
     async def _exchange(self, subject_token: str, audience: str, scope: str) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""Access tokens: from the text in the Authorization header to the verified claims, or a refusal with a reason.
+"""Verification of access tokens: returns the verified claims, or refuses the token with a reason.
 
 Sources: RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (JWT profile for access tokens),
 Auth0 docs, "Access token profiles".
@@ -19,26 +19,27 @@ from .keys import SigningKeys
 from .profiles import PROFILES, MalformedGrant, Profile
 
 MAX_TOKEN_LENGTH = 16 * 1024
-"""Characters. Longer tokens are refused before anything of them is read."""
+"""Characters. A longer token is refused before it is parsed."""
 
 _ACCESS_TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
-# Keys that a token brings along, and rules that it sets for its own reading, are an attacker's tools (RFC 8725).
+# Headers with which a token brings its own key, or changes how it is read: an attacker could use them (RFC 8725).
 _UNTRUSTED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty")
 _REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
 _NUMBERS = (int, float)
-# From base64url to base64, and what is base64 only to what is neither.
+# base64url to base64. Characters that only base64 has become invalid ones.
 _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
-# How the characters beyond the last four can end: the bits that make no whole byte are zero. A single one cannot be.
-_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+# By the number of characters after the last group of four: the valid last characters, whose unused bits are zero.
+# A single character after the last group is never valid.
+_VALID_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 _IDENTITY_NOT_ACCESS = "This is an ID token: send the access token."
 
 
 class TokenRefused(Exception):
-    """The token does not let anyone in.
+    """The token is not valid.
 
     Attributes:
-        code: short, stable, for logs and metrics.
-        description: one sentence for the client's developer; holds nothing of the token but short claims.
+        code: short and stable, for logs and metrics.
+        description: one sentence for the client's developer. It contains no part of the token.
     """
 
     def __init__(self, code: str, description: str) -> None:
@@ -48,10 +49,10 @@ class TokenRefused(Exception):
 
 
 class VerifiedToken(NamedTuple):
-    """What is known about the caller after verification. Times are seconds since the epoch.
+    """The content of a verified token. Times are seconds since the epoch.
 
     Attributes:
-        granted: the permissions that the token itself states, by its profile.
+        granted: the permissions in the token, read by the profile.
     """
 
     key_id: str
@@ -68,10 +69,10 @@ class TokenVerifier:
     """Verifies access tokens of one issuer for one audience.
 
     Args:
-        issuer: the `iss` claim, byte for byte (Auth0's ends in a slash).
-        audience: the API's identifier that `aud` must hold, byte for byte.
-        algorithm: the one signature algorithm that is accepted.
-        profile: what tells an access token, and where it says what it allows.
+        issuer: the required `iss` claim, byte for byte (Auth0's ends in a slash).
+        audience: the API's identifier, which `aud` must contain, byte for byte.
+        algorithm: the only accepted signature algorithm.
+        profile: the claims that identify an access token, and those with its permissions.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
     """
@@ -101,15 +102,15 @@ class TokenVerifier:
         """The verified token.
 
         Raises:
-            TokenRefused: the token is not good; its `code` says why.
-            KeysUnavailable: whether it is good cannot be said now.
+            TokenRefused: the token is not valid; its `code` says why.
+            KeysUnavailable: the token cannot be verified now.
         """
-        verified = await self.verify_but_times(token)
+        verified = await self.verify_except_times(token)
         self.check_times(verified)
         return verified
 
-    async def verify_but_times(self, token: str) -> VerifiedToken:
-        """As `verify`, for a token that is to be remembered: its times are left to `check_times` at each use."""
+    async def verify_except_times(self, token: str) -> VerifiedToken:
+        """Like `verify`, without the times. For a token that is cached: call `check_times` at each use."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused("token_too_large", f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
         header, payload, signature = _split(token)
@@ -132,15 +133,15 @@ class TokenVerifier:
             claims=claims,
         )
 
-    def holds(self, verified: VerifiedToken) -> bool:
-        """Whether its key has not been withdrawn since it was verified."""
-        return self._keys.holds(verified.key_id)
+    def is_key_current(self, verified: VerifiedToken) -> bool:
+        """Whether the issuer still publishes the key of the token."""
+        return self._keys.is_current(verified.key_id)
 
     def check_times(self, token: VerifiedToken) -> None:
-        """Compare its times with the clock.
+        """Compare the token's times with the clock.
 
         Raises:
-            TokenRefused: it has expired, or is from the future.
+            TokenRefused: the token has expired, or is not valid yet.
         """
         now = self._clock()
         if token.expires_at <= now - self._leeway:
@@ -151,7 +152,7 @@ class TokenVerifier:
             raise TokenRefused("not_yet_valid", "The token is not valid yet.")
 
     def _read_key_id(self, part: str) -> str:
-        """The key id of a header that may be trusted so far as to look for the key."""
+        """The key id in the header, after all other checks on the header."""
         header = _read_object(part, "header")
         if header.get("alg") != self._algorithm:
             raise TokenRefused("algorithm_not_allowed", f"Only {self._algorithm} signatures are accepted.")
@@ -173,7 +174,7 @@ class TokenVerifier:
         self._check_issuer(claims["iss"])
         self._check_audience(claims)
         _check_time_types(claims)
-        _check_text(claims, "sub")
+        _check_string(claims, "sub")
         _check_client(claims)
 
     def _check_issuer(self, issuer: object) -> None:
@@ -203,7 +204,7 @@ def _split(token: str) -> list[str]:
     """Header, payload and signature (RFC 7515 section 7.1), still encoded."""
     parts = token.split(".")
     if len(parts) == 5:
-        # What Auth0 issues when the client names no API: only the tenant's own /userinfo can read it.
+        # Auth0 issues such a token if the client names no API. Only the tenant's /userinfo can read it.
         raise TokenRefused(
             "opaque_token",
             "The token is encrypted and meant for the tenant's /userinfo: the client asked for no audience.",
@@ -214,7 +215,7 @@ def _split(token: str) -> list[str]:
 
 
 def _is_signed(text: str, signature: str, key: jwt.PyJWK) -> bool:
-    # The key verifies with its own algorithm, whatever the token's header says.
+    # The algorithm is the key's own; the one in the token's header is not used.
     try:
         return key.Algorithm.verify(text.encode("ascii"), key.key, _base64url(signature))
     except ValueError:
@@ -236,12 +237,12 @@ def _read_object(part: str, what: str) -> dict[str, Any]:
 
 
 def _base64url(part: str) -> bytes:
-    """The bytes, from the one spelling that RFC 7515 allows: no padding, no other alphabet, no stray bits."""
+    """Decode base64url as RFC 7515 requires: no padding, no other alphabet, unused bits are zero."""
     encoded = part.encode("ascii").translate(_TO_BASE64)
-    beyond = len(encoded) % 4
-    if beyond and encoded[-1] not in _LAST[beyond]:
-        raise ValueError("bits that belong to no byte")
-    return binascii.a2b_base64(encoded + b"=" * (-beyond % 4), strict_mode=True)
+    rest = len(encoded) % 4
+    if rest and encoded[-1] not in _VALID_LAST[rest]:
+        raise ValueError("unused bits are not zero")
+    return binascii.a2b_base64(encoded + b"=" * (-rest % 4), strict_mode=True)
 
 
 def _check_time_types(claims: dict[str, Any]) -> None:
@@ -251,19 +252,19 @@ def _check_time_types(claims: dict[str, Any]) -> None:
 
 
 def _is_time(value: object) -> bool:
-    # A bool is an int in Python; infinity and numbers that no clock reaches must not get into arithmetic.
+    # bool is a subclass of int. Infinity and huge numbers must not be used in arithmetic.
     return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(value) < 1e12
 
 
-def _check_text(claims: dict[str, Any], name: str) -> None:
+def _check_string(claims: dict[str, Any], name: str) -> None:
     if not isinstance(claims[name], str) or not claims[name]:
         raise TokenRefused("invalid_claim", f"The token's {name} is not a text.")
 
 
 def _check_client(claims: dict[str, Any]) -> None:
-    # Auth0's own profile says azp, RFC 9068 says client_id.
+    # The claim is azp in Auth0's own profile and client_id in RFC 9068.
     names = [name for name in ("client_id", "azp") if claims.get(name) is not None]
     if not names:
         raise TokenRefused("missing_claim", "The token does not name its client (client_id or azp).")
     for name in names:
-        _check_text(claims, name)
+        _check_string(claims, name)

@@ -1,1 +1,1 @@
-"""The example server. Replace its tools by your own."""
+"""The example server. It uses only the public API of `gatehouse_server`. Replace its tools with your own."""

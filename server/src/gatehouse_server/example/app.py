@@ -1,4 +1,4 @@
-"""The example server. Replace its tools by your own."""
+"""The example server: its tools, protected, and the other API that one of them calls."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from ..app import protect, tenant_keys
-from ..auth import audit
-from ..auth.keys import SigningKeys
-from ..auth.token_exchange import TokenExchange
-from ..auth.tokens import TokenVerifier
-from ..serving.metrics import Metrics
-from ..serving.settings import Settings
+from gatehouse_server import (
+    AuditTrail,
+    Metrics,
+    Settings,
+    SigningKeys,
+    TokenExchange,
+    TokenVerifier,
+    audit_to_logger,
+    protect,
+    tenant_keys,
+)
+
 from .calendar_api import calendar_app
 from .tools import booking, clock, identity, slow
 from .tools.calendar import CalendarTools
@@ -41,9 +46,9 @@ def example_app(
     settings: Settings,
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
-    trail: audit.Trail = audit.to_logger,
+    trail: AuditTrail = audit_to_logger,
 ) -> Starlette:
-    """The example server behind the gate, and beside it the other API that one of its tools calls."""
+    """The ASGI app: the example server behind the gate, and the calendar API at `/calendar`."""
     metrics = metrics or Metrics()
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
@@ -69,7 +74,7 @@ def _calendar_tools(settings: Settings, secret: str) -> CalendarTools:
 
 
 def _request_state(settings: Settings) -> RequestStateSecurity:
-    # Without a secret of its own each process seals with a key of its own: fine for one, wrong for replicas.
+    # Without a shared secret each process encrypts with its own key: correct for one process, wrong for replicas.
     if settings.request_state_secret is None:
         return RequestStateSecurity.ephemeral()
     return RequestStateSecurity(keys=[settings.request_state_secret.get_secret_value()])

@@ -1,7 +1,7 @@
-"""An example of another API behind the same tenant: a calendar with an audience of its own.
+"""Another API behind the same tenant: a calendar with its own audience.
 
-It stands in for an API of yours that the MCP server calls for the user. It knows nothing of MCP, and a token for the
-MCP server does not open it.
+It is an example of an API that the MCP server calls for the user. It has nothing to do with MCP, and it does not accept
+a token for the MCP server.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..auth.keys import KeysUnavailable
-from ..auth.profiles import PROFILES
-from ..auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
+from gatehouse_server import KeysUnavailable, TokenRefused, TokenVerifier, VerifiedToken
 
 PERMISSION = "calendar:read"
 
@@ -29,7 +27,7 @@ def calendar_app(verifier: TokenVerifier) -> Starlette:
             return JSONResponse({"error": error.code, "error_description": error.description}, 401)
         except KeysUnavailable as error:
             return JSONResponse({"error": "temporarily_unavailable", "error_description": str(error)}, 503)
-        if PERMISSION not in PROFILES["auth0"].granted(verified.claims):
+        if PERMISSION not in verified.granted:
             return JSONResponse({"error": "insufficient_scope", "error_description": PERMISSION}, 403)
         return JSONResponse({"owner": verified.subject, "read_by": _actor(verified), "events": _EVENTS})
 

@@ -1,1 +1,1 @@
-"""The process: settings, sockets, health, metrics, traces."""
+"""What a server process needs: settings, sockets, health, metrics and traces."""

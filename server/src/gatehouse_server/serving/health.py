@@ -1,4 +1,4 @@
-"""Probes: is the process alive, can it decide about tokens."""
+"""Health probes: `/livez` for the process, `/readyz` for its ability to verify tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 
 def health_routes(keys: SigningKeys) -> list[Route]:
-    """`/livez` never depends on the tenant: a restart of the server does not fix it. `/readyz` does."""
+    """`/readyz` depends on the tenant. `/livez` does not, because a restart of the server does not fix the tenant."""
 
     async def livez(_: Request) -> JSONResponse:
         return JSONResponse({"status": "alive"}, headers=_HEADERS)

@@ -1,4 +1,4 @@
-"""Listening sockets, with an error that a person can act on."""
+"""Listening sockets, with an error message that says what to do."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class CannotListen(OSError):
 
 
 def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """Sockets for every address of `host` (localhost has two: browsers may try either).
+    """Sockets for every address of `host` (localhost has two, and browsers may try either).
 
     Raises:
-        CannotListen: the port is taken, or the host is not an address of this machine.
+        CannotListen: the port is in use, or the host is not an address of this machine.
     """
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -44,5 +44,5 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
 
 def _explain(host: str, port: int, problem: OSError | None) -> str:
     if problem is not None and problem.errno == errno.EADDRINUSE:
-        return f"Port {port} is taken by another program: stop it, or set MCP_PORT (and MCP_PUBLIC_URL) to a free one."
+        return f"Port {port} is in use: stop the other program, or set MCP_PORT (and MCP_PUBLIC_URL) to a free port."
     return f"Cannot listen on {host}:{port}: {problem}. Set MCP_HOST and MCP_PORT to an address of this machine."

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, on a port of their own: the public port never serves them."""
+"""Metrics for Prometheus, on a separate port: the public port never serves them."""
 
 from __future__ import annotations
 
@@ -17,90 +17,90 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float
 
 
 class Metrics:
-    """The figures of one protected server.
+    """The metrics of one protected server.
 
     Args:
-        registry: where they are collected; a new one unless given.
+        registry: the registry that collects them; by default a new one.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self._decisions = _Count("gatehouse_decisions", "Decisions of the gate", ("decision", "reason"))
-        self._key_fetches = _Count("gatehouse_key_fetches", "Fetches of the tenant's signing keys", ("outcome",))
-        self._lookups = _Count("gatehouse_token_cache", "Look-ups of verified tokens", ("outcome",))
-        self._calls = _Durations("gatehouse_call_seconds", "Time of allowed calls", ("method", "target"))
-        for figures in (self._decisions, self._key_fetches, self._lookups, self._calls):
-            self.registry.register(figures)
+        self._decisions = _Counter("gatehouse_decisions", "Decisions of the gate", ("decision", "reason"))
+        self._key_fetches = _Counter("gatehouse_key_fetches", "Fetches of the tenant's signing keys", ("outcome",))
+        self._lookups = _Counter("gatehouse_token_cache", "Look-ups of verified tokens", ("outcome",))
+        self._calls = _Histogram("gatehouse_call_seconds", "Time of allowed calls", ("method", "target"))
+        for collector in (self._decisions, self._key_fetches, self._lookups, self._calls):
+            self.registry.register(collector)
 
     def count_decision(self, decision: str, reason: str) -> None:
-        """The gate let a request pass (`allow`) or not (`refuse`)."""
-        self._decisions.of[decision, reason] += 1
+        """Count a request that the gate allowed (`allow`) or refused (`refuse`)."""
+        self._decisions.counts[decision, reason] += 1
 
     def count_key_fetch(self, outcome: str) -> None:
-        """A fetch of the signing keys ended `ok` or `failed`."""
-        self._key_fetches.of[(outcome,)] += 1
+        """Count a fetch of the signing keys that ended `ok` or `failed`."""
+        self._key_fetches.counts[(outcome,)] += 1
 
     def count_lookup(self, outcome: str) -> None:
-        """A token was known already (`hit`) or not (`miss`)."""
-        self._lookups.of[(outcome,)] += 1
+        """Count a token that was cached (`hit`) or not (`miss`)."""
+        self._lookups.counts[(outcome,)] += 1
 
     def observe(self, labels: tuple[str, str], seconds: float) -> None:
-        """An allowed call of that method and target took that long."""
+        """Record the duration of an allowed call with these labels: method and target."""
         self._calls.add(labels, seconds)
 
     def serve(self, host: str, port: int) -> None:
-        """Serve them in a thread of their own.
+        """Serve the metrics in a separate thread.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is in use.
         """
         start_http_server(port, host, self.registry)
 
 
-# Only the event loop counts: none of these needs a lock, and several are on the way of every request.
+# Only the event loop changes these collectors, so they need no lock. Several change with every request.
 
 
-class _Count(Collector):
-    """How often something happened.
+class _Counter(Collector):
+    """A counter.
 
     Attributes:
-        of: how often, by the labels' values.
+        counts: the counts by the labels' values.
     """
 
     def __init__(self, name: str, help_text: str, labels: tuple[str, ...]) -> None:
-        self.of: collections.Counter[tuple[str, ...]] = collections.Counter()
-        self._described = name, help_text, labels
+        self.counts: collections.Counter[tuple[str, ...]] = collections.Counter()
+        self._description = name, help_text, labels
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """What the registry asks for, from its own thread."""
-        name, help_text, labels = self._described
+        """The metric family; the registry calls this from its own thread."""
+        name, help_text, labels = self._description
         family = CounterMetricFamily(name, help_text, labels=labels)
-        for values, count in self.of.copy().items():
+        for values, count in self.counts.copy().items():
             family.add_metric(values, count)
         yield family
 
 
-class _Durations(Collector):
-    """How long something took."""
+class _Histogram(Collector):
+    """A histogram of durations."""
 
     def __init__(self, name: str, help_text: str, labels: tuple[str, ...]) -> None:
-        self._of: dict[tuple[str, ...], tuple[list[int], list[float]]] = {}
-        self._described = name, help_text, labels
+        self._series: dict[tuple[str, ...], tuple[list[int], list[float]]] = {}
+        self._description = name, help_text, labels
 
     def add(self, labels: tuple[str, ...], seconds: float) -> None:
-        """It took that long once more."""
-        series = self._of.get(labels)
+        """Add one duration."""
+        series = self._series.get(labels)
         if series is None:
-            series = self._of[labels] = [0] * len(_BUCKETS), [0.0]
+            series = self._series[labels] = [0] * len(_BUCKETS), [0.0]
         counts, total = series
         counts[bisect_left(_BUCKETS, seconds)] += 1
         total[0] += seconds
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """What the registry asks for, from its own thread."""
-        name, help_text, labels = self._described
+        """The metric family; the registry calls this from its own thread."""
+        name, help_text, labels = self._description
         family = HistogramMetricFamily(name, help_text, labels=labels)
-        for values, (counts, total) in self._of.copy().items():
+        for values, (counts, total) in self._series.copy().items():
             bounds = zip(map(floatToGoString, _BUCKETS), itertools.accumulate(counts), strict=True)
             family.add_metric(values, list(bounds), total[0])
         yield family

@@ -29,17 +29,17 @@ _DOMAIN = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
 
 SHORTEST_SECRET = 32
 _SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET")
-_PUBLISHED = "demo-secret-of-the-offline-tenant"
+_PUBLISHED_PREFIX = "demo-secret-of-the-offline-tenant"
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
 class SettingsError(ValueError):
-    """The configuration is wrong. The message names every wrong variable, what was seen and what is valid."""
+    """The configuration is wrong. The message names each wrong variable, its value and what is valid."""
 
 
 class Settings(BaseSettings):
-    """What the protected MCP server needs to know. Field aliases are the variables' names."""
+    """The configuration of the protected MCP server. Field aliases are the variables' names."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, validate_default=False)
 
@@ -68,22 +68,22 @@ class Settings(BaseSettings):
     calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
     calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
-    # Read before validation; they are fields because only fields are looked for in the environment.
+    # Read before validation. They are fields because only fields are read from the environment.
     exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
     request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
 
     @model_validator(mode="before")
     @classmethod
-    def _derive(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever was given
-        """Fill what follows from other variables, so that every field holds its final value."""
+    def _derive(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic passes any value
+        """Fill in values that follow from other variables, so that every field has its final value."""
         if not isinstance(values, dict):
             return values
-        # Empty is the same as not set; an empty variable of the environment takes the line in .env away.
+        # Empty means not set. An empty variable of the environment overrides the line in .env.
         filled = {name: value for name, value in values.items() if value != ""}
         _read_secret_files(filled)
         _use_oidc_names(filled)
         domain, port = str(filled.get("AUTH0_DOMAIN", "")), str(filled.get("MCP_PORT", 5555))
-        # Nothing is derived from a wrong value: each mistake is reported once, where it is.
+        # Nothing is derived from a wrong value, so that each mistake is reported only once.
         if _DOMAIN.fullmatch(domain):
             filled.setdefault("AUTH0_ISSUER", f"https://{domain}/")
         if "AUTH0_ISSUER" in filled and "OIDC_ISSUER" not in filled:
@@ -147,16 +147,16 @@ class Settings(BaseSettings):
     @classmethod
     def _named_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in value:
-            raise ValueError("name the proxies' addresses: with * any client could claim to be another")
+            raise ValueError("the addresses of the proxies are valid, not *: with * any client could fake its address")
         return value
 
     @field_validator("issuer", "public_url")
     @classmethod
     def _secure_url(cls, value: str) -> str:
-        """https, or http on this machine only (OAuth 2.1 section 1.5)."""
+        """https, or http on this machine (OAuth 2.1 section 1.5)."""
         parts = _split_url(value)
         if parts.scheme != "https" and not is_loopback(value):
-            raise ValueError("https:// is needed off this machine: tokens would cross the network in the clear")
+            raise ValueError("https:// is needed for another machine: http:// would send tokens unencrypted")
         if parts.query or parts.fragment:
             raise ValueError("a URL without query and fragment is valid")
         return value
@@ -165,40 +165,42 @@ class Settings(BaseSettings):
     @classmethod
     def _no_wildcard_origin(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in value:
-            raise ValueError("name the origins: with * any web page could call the server in its visitor's name")
+            raise ValueError("the names of the origins are valid, not *: with * any web page could call the server")
         return value
 
     @model_validator(mode="after")
-    def _keys_from_a_safe_place(self) -> Settings:
+    def _require_secure_jwks_url(self) -> Settings:
         if not self.jwks_url:
-            return self  # the issuer's own discovery document names the place
+            return self  # the URL comes from the issuer's discovery document
         parts = _split_url(self.jwks_url)
         if parts.scheme != "https" and not is_loopback(self.issuer):
             raise ValueError(
-                f"AUTH0_JWKS_URL is {self.jwks_url!r}: https:// is needed, whoever can change the keys can sign tokens"
+                f"AUTH0_JWKS_URL is {self.jwks_url!r}: https:// is needed, so that nobody can replace the keys"
             )
         return self
 
     @model_validator(mode="after")
-    def _secrets_where_they_belong(self) -> Settings:
+    def _require_secure_token_url(self) -> Settings:
         if self.exchange_client_id and not self.token_url:
-            raise ValueError("EXCHANGE_CLIENT_ID is set with OIDC_ISSUER: set AUTH0_TOKEN_URL, the token endpoint, too")
+            raise ValueError("EXCHANGE_CLIENT_ID is set with OIDC_ISSUER: also set AUTH0_TOKEN_URL, the token endpoint")
         if is_loopback(self.issuer) or not self.token_url:
             return self
         if urlsplit(self.token_url).scheme != "https":
-            raise ValueError(f"AUTH0_TOKEN_URL is {self.token_url!r}: https:// is needed, a secret is sent there")
-        secret = self.exchange_client_secret
-        if secret is not None and secret.get_secret_value().startswith(_PUBLISHED):
             raise ValueError(
-                f"EXCHANGE_CLIENT_SECRET is the offline tenant's, which everybody knows, and the issuer is"
-                f" {self.issuer}: set the secret of your own application, or leave it and EXCHANGE_CLIENT_ID empty"
+                f"AUTH0_TOKEN_URL is {self.token_url!r}: https:// is needed, because a secret is sent there"
+            )
+        secret = self.exchange_client_secret
+        if secret is not None and secret.get_secret_value().startswith(_PUBLISHED_PREFIX):
+            raise ValueError(
+                "EXCHANGE_CLIENT_SECRET is the published secret of the offline tenant, but the issuer is"
+                f" {self.issuer}: set your own application's secret, or leave it and EXCHANGE_CLIENT_ID empty"
             )
         return self
 
     def token_profile(self) -> Profile:
-        """Where the provider's tokens say what they let a client do."""
+        """The profile of the provider's tokens."""
         profile = PROFILES[self.profile].for_audience(self.audience)
-        return profile.reading(self.grant_claim) if self.grant_claim else profile
+        return profile.with_grant_claims(self.grant_claim) if self.grant_claim else profile
 
     @property
     def discovery_url(self) -> str:
@@ -211,8 +213,8 @@ class Settings(BaseSettings):
         return urlsplit(self.public_url).path or "/"
 
     def authorities(self) -> ssl.SSLContext:
-        """Whom the server's own TLS connections trust: the system's authorities (in their place those of SSL_CERT_FILE,
-        where it is set), and those of AUTH0_CA_FILE.
+        """The certificate authorities for the server's own TLS connections: those of the system, or of SSL_CERT_FILE if
+        that is set, and those of AUTH0_CA_FILE.
 
         Raises:
             SettingsError: a file has no certificates.
@@ -229,12 +231,12 @@ class Settings(BaseSettings):
         return context
 
     def hosts(self) -> list[str]:
-        """Host header values that are served: the configured ones, else the public URL's own."""
-        return list(self.allowed_hosts) or _own_forms(self.public_url, "")
+        """Accepted Host headers: the configured ones, else those of the public URL."""
+        return list(self.allowed_hosts) or _values_for(self.public_url, "")
 
     def origins(self) -> list[str]:
-        """Origin header values that are served: the configured ones, else the public URL's own."""
-        return list(self.allowed_origins) or _own_forms(self.public_url, f"{urlsplit(self.public_url).scheme}://")
+        """Accepted Origin headers: the configured ones, else those of the public URL."""
+        return list(self.allowed_origins) or _values_for(self.public_url, f"{urlsplit(self.public_url).scheme}://")
 
 
 def load_settings() -> Settings:
@@ -266,7 +268,7 @@ def _split_url(value: str) -> Any:  # noqa: ANN401 - SplitResult is generic over
 
 
 def _read_secret_files(values: dict[str, Any]) -> None:
-    """Docker and Kubernetes hand over secrets as files: NAME_FILE names the file that holds NAME."""
+    """Docker and Kubernetes pass secrets as files: NAME_FILE is the path of the file with the value of NAME."""
     for name in _SECRETS:
         path = values.get(f"{name}_FILE")
         if path and name not in values:
@@ -277,14 +279,14 @@ def _read_secret_files(values: dict[str, Any]) -> None:
 
 
 def _use_oidc_names(values: dict[str, Any]) -> None:
-    """OIDC_ISSUER and OIDC_AUDIENCE, for providers other than Auth0, take the place of the AUTH0_ ones."""
+    """OIDC_ISSUER and OIDC_AUDIENCE, for providers other than Auth0, replace the AUTH0_ variables."""
     issuer = values.get("OIDC_ISSUER")
     if issuer is None:
         return
-    twice = ("AUTH0_DOMAIN", "AUTH0_ISSUER", *(["AUTH0_AUDIENCE"] if "OIDC_AUDIENCE" in values else []))
-    rivals = " and ".join(name for name in twice if name in values)
-    if rivals:
-        raise ValueError(f"OIDC_ISSUER is set, and so is {rivals}: use one kind, and leave the other empty")
+    conflicting = ("AUTH0_DOMAIN", "AUTH0_ISSUER", *(["AUTH0_AUDIENCE"] if "OIDC_AUDIENCE" in values else []))
+    conflicts = " and ".join(name for name in conflicting if name in values)
+    if conflicts:
+        raise ValueError(f"OIDC_ISSUER is set, and so is {conflicts}: set only one kind, and leave the other empty")
     values["AUTH0_ISSUER"] = issuer
     values["AUTH0_DOMAIN"] = _split_url(str(issuer)).netloc
     if "OIDC_AUDIENCE" in values:
@@ -292,11 +294,11 @@ def _use_oidc_names(values: dict[str, Any]) -> None:
 
 
 def _no_certificates(name: str, path: str | None, error: OSError) -> str:
-    seen = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-    return f"{name} is {path!r}: a file with certificates in PEM is valid ({seen})"
+    reason = "the file has no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+    return f"{name} is {path!r}: a file with certificates in PEM is valid ({reason})"
 
 
-def _own_forms(public_url: str, prefix: str) -> list[str]:
+def _values_for(public_url: str, prefix: str) -> list[str]:
     if is_loopback(public_url):
         return [f"{prefix}{host}:*" for host in ("localhost", "127.0.0.1", "[::1]")]
     return [f"{prefix}{urlsplit(public_url).netloc}"]

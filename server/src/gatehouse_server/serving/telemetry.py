@@ -1,6 +1,6 @@
-"""OpenTelemetry traces, when the standard OTLP variables ask for them.
+"""OpenTelemetry traces, if a standard OTLP variable is set.
 
-The MCP SDK makes a span for every message; where nothing collects them they are left out.
+The MCP SDK makes a span for every message. Without a collector the spans are left out.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 
 
 class TelemetryMissing(RuntimeError):
-    """Traces are asked for, but what sends them is not installed."""
+    """Traces are requested, but the packages that send them are not installed."""
 
 
 def export_traces() -> bool:
-    """Send spans to the OTLP endpoint that the environment names. Returns whether there is one.
+    """Send spans to the OTLP endpoint in the environment. Returns whether there is one.
 
     Raises:
         TelemetryMissing: the `otel` extra is not installed.
@@ -48,6 +48,6 @@ def export_traces() -> bool:
 
 
 def leave_out_unused_spans(mcp: MCPServer) -> None:
-    """Make no spans unless something was set up to collect them: each costs nearly a tenth of a small call."""
+    """Remove the SDK's span for each message if nothing collects spans: it costs nearly a tenth of a small call."""
     if isinstance(get_tracer_provider(), ProxyTracerProvider):
-        mcp.middleware[:] = [each for each in mcp.middleware if not isinstance(each, OpenTelemetryMiddleware)]
+        mcp.middleware[:] = [item for item in mcp.middleware if not isinstance(item, OpenTelemetryMiddleware)]

@@ -11,7 +11,7 @@ import pytest
 
 from gatehouse_client.errors import ConfigurationError, SignInDenied, SignInError
 from gatehouse_client.signin.flows.callback import CallbackAddress, CallbackListener
-from gatehouse_client.signin.protocol.authorization import StrayCallback
+from gatehouse_client.signin.protocol.authorization import UnexpectedCallback
 from tests.support.free_ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 def read(answer: Sequence[tuple[str, str]]) -> str:
     values = dict(answer)
     if values.get("state") != "right":
-        raise StrayCallback
+        raise UnexpectedCallback
     if values.get("error") == "access_denied":
         raise SignInDenied("they said <no>")
     if "error" in values:

@@ -18,12 +18,12 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gatehouse_client.errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError
 from gatehouse_client.signin.flows import browser
-from gatehouse_client.signin.flows.assertion import AssertionWay, EnterpriseAssertion
+from gatehouse_client.signin.flows.assertion import AssertionFlow, EnterpriseAssertion
 from gatehouse_client.signin.flows.callback import CallbackAddress
-from gatehouse_client.signin.flows.code import CodeWay
-from gatehouse_client.signin.flows.device import DeviceWay, qr_code
+from gatehouse_client.signin.flows.client_credentials import ClientCredentialsFlow
+from gatehouse_client.signin.flows.code import CodeFlow
+from gatehouse_client.signin.flows.device import DeviceFlow, qr_code
 from gatehouse_client.signin.flows.flow import SignInTask
-from gatehouse_client.signin.flows.machine import MachineWay
 from gatehouse_client.signin.flows.paste import ReadLine, read_stdin_line
 from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.http.trace import Trace
@@ -86,8 +86,8 @@ class Waits:
         await anyio.lowlevel.checkpoint()
 
 
-def device_way(tenant: Tenant, said: list[str], waits: Waits, *, show_qr: bool = False) -> DeviceWay:
-    return DeviceWay(tenant.tokens, said.append, show_qr=show_qr, sleep=waits)
+def device_way(tenant: Tenant, said: list[str], waits: Waits, *, show_qr: bool = False) -> DeviceFlow:
+    return DeviceFlow(tenant.tokens, said.append, show_qr=show_qr, sleep=waits)
 
 
 async def test_a_device_shows_address_code_and_qr_code_and_waits_for_the_person() -> None:
@@ -156,7 +156,7 @@ async def test_a_tenant_that_is_away_for_a_moment_is_asked_again_and_more_slowly
 async def test_the_codes_lifetime_ends_the_wait() -> None:
     tenant = Tenant((200, {**DEVICE, "expires_in": 0.05, "interval": 0}), PENDING)
     with pytest.raises(SignInError, match="ran out"):
-        await DeviceWay(tenant.tokens, [].append).sign_in(tenant.task)
+        await DeviceFlow(tenant.tokens, [].append).sign_in(tenant.task)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_a_tenant_without_device_sign_in_is_explained() -> None:
 
 async def test_a_machine_signs_in_with_its_secret_for_audience_and_resource() -> None:
     tenant = Tenant((200, TOKEN))
-    await MachineWay(tenant.tokens).sign_in(tenant.task)
+    await ClientCredentialsFlow(tenant.tokens).sign_in(tenant.task)
     assert tenant.asked == [
         (
             f"{ISSUER}oauth/token",
@@ -206,7 +206,7 @@ async def test_a_machine_signs_in_with_its_secret_for_audience_and_resource() ->
 async def test_a_machine_without_secret_or_key_is_told_what_to_set() -> None:
     tenant = Tenant((200, TOKEN), client=OAuthClient("id"))
     with pytest.raises(ConfigurationError, match="AUTH0_CLIENT_SECRET or AUTH0_CLIENT_PRIVATE_KEY"):
-        await MachineWay(tenant.tokens).sign_in(tenant.task)
+        await ClientCredentialsFlow(tenant.tokens).sign_in(tenant.task)
     assert tenant.asked == []
 
 
@@ -226,7 +226,7 @@ async def test_a_machine_proves_itself_with_an_assertion_of_its_key(
     signing = SigningKey.from_pem(key.as_pem(private=True).decode())
     tenant = Tenant((200, TOKEN), client=OAuthClient("id", key=signing))
     for _ in range(2):
-        await MachineWay(tenant.tokens).sign_in(tenant.task)
+        await ClientCredentialsFlow(tenant.tokens).sign_in(tenant.task)
     form = tenant.asked[0][1]
     assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     assert "client_secret" not in form
@@ -254,7 +254,7 @@ async def test_a_method_without_what_it_needs_is_explained() -> None:
     ):
         tenant = Tenant((200, TOKEN), client=OAuthClient("id", method=method))  # type: ignore[arg-type]
         with pytest.raises(ConfigurationError, match=name):
-            await MachineWay(tenant.tokens).sign_in(tenant.task)
+            await ClientCredentialsFlow(tenant.tokens).sign_in(tenant.task)
 
 
 async def workload_jwt(_: SignInTask) -> str:
@@ -263,13 +263,13 @@ async def workload_jwt(_: SignInTask) -> str:
 
 async def test_a_workload_presents_its_jwt_and_takes_a_refusal_as_final() -> None:
     tenant = Tenant((200, TOKEN), client=OAuthClient("id"))
-    await AssertionWay(tenant.tokens, workload_jwt).sign_in(tenant.task)
+    await AssertionFlow(tenant.tokens, workload_jwt).sign_in(tenant.task)
     form = tenant.asked[0][1]
     assert (form["grant_type"], form["assertion"]) == ("urn:ietf:params:oauth:grant-type:jwt-bearer", "w0rkload")
     assert (form["client_id"], form["resource"]) == ("id", "https://mcp.example/mcp")
     refusing = Tenant((400, {"error": "invalid_grant"}))
     with pytest.raises(TokenRefused) as raised:
-        await AssertionWay(refusing.tokens, workload_jwt).sign_in(refusing.task)
+        await AssertionFlow(refusing.tokens, workload_jwt).sign_in(refusing.task)
     assert "w0rkload" not in str(raised.value)
     assert len(refusing.asked) == 1
 
@@ -282,7 +282,7 @@ async def test_the_enterprises_assertion_is_for_this_tenant_and_server() -> None
     exchanged = (200, {"access_token": "j4g", "issued_token_type": JAG, "token_type": "N_A"})
     tenant = Tenant(exchanged, (200, TOKEN))
     assertion = EnterpriseAssertion(tenant.fetch, IDP, OAuthClient("at-idp"), "id-t0ken")
-    await AssertionWay(tenant.tokens, assertion).sign_in(tenant.task)
+    await AssertionFlow(tenant.tokens, assertion).sign_in(tenant.task)
     (asked, exchange), (_, redemption) = tenant.asked
     assert asked == IDP
     assert exchange == {
@@ -310,7 +310,7 @@ async def test_an_identity_provider_that_does_not_give_it_is_named(answer: tuple
     tenant = Tenant(answer)
     assertion = EnterpriseAssertion(tenant.fetch, IDP, OAuthClient("at-idp"), "id-t0ken")
     with pytest.raises(SignInError, match=message):
-        await AssertionWay(tenant.tokens, assertion).sign_in(tenant.task)
+        await AssertionFlow(tenant.tokens, assertion).sign_in(tenant.task)
     assert len(tenant.asked) == 1, "nothing was sent to the tenant"
 
 
@@ -335,9 +335,9 @@ class Person:
         return line and line.replace("{state}", self.state)
 
 
-def code_way(tenant: Tenant, person: Person, port: int, *, timeout: float = 10) -> CodeWay:
+def code_way(tenant: Tenant, person: Person, port: int, *, timeout: float = 10) -> CodeFlow:
     address = CallbackAddress(f"http://localhost:{port}/callback", port)
-    return CodeWay(tenant.tokens, address, person.said.append, Trace(), timeout, None, person.read)
+    return CodeFlow(tenant.tokens, address, person.said.append, Trace(), timeout, None, person.read)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from gatehouse_client.errors import SignInDenied, SignInError
-from gatehouse_client.signin.protocol.authorization import AuthorizationRequest, StrayCallback, pkce_challenge
+from gatehouse_client.signin.protocol.authorization import AuthorizationRequest, UnexpectedCallback, pkce_challenge
 from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer, ProtectedResource
 from gatehouse_client.signin.provider import select_scope
@@ -91,13 +91,13 @@ def test_a_code_with_our_state_is_taken() -> None:
     ],
 )
 def test_an_answer_without_our_state_is_stray(answer: list[tuple[str, str]]) -> None:
-    with pytest.raises(StrayCallback):
+    with pytest.raises(UnexpectedCallback):
         request().code_in(answer)
 
 
 def test_a_parameter_that_comes_twice_is_stray() -> None:
     asked = request()
-    with pytest.raises(StrayCallback):
+    with pytest.raises(UnexpectedCallback):
         asked.code_in([("code", "c"), ("code", "d"), ("state", asked.state)])
 
 

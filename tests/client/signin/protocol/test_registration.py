@@ -11,7 +11,7 @@ import pytest
 
 from gatehouse_client.errors import ConfigurationError, SignInError, TokenRefused, UnreachableError
 from gatehouse_client.signin.flows.callback import CallbackAddress
-from gatehouse_client.signin.flows.code import CodeWay
+from gatehouse_client.signin.flows.code import CodeFlow
 from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.signin.protocol.client import OAuthClient
@@ -253,7 +253,7 @@ async def test_a_client_that_the_tenant_has_forgotten_leads_to_a_new_one_not_to_
     stored = grant("tpc_1").model_copy(update={"refresh_token": "r"})
 
     def provider(client: Registration) -> Provider:
-        way = CodeWay(TokenEndpoint(fetch), CallbackAddress(CALLBACK, 5000), pytest.fail, Trace(), 1)
+        way = CodeFlow(TokenEndpoint(fetch), CallbackAddress(CALLBACK, 5000), pytest.fail, Trace(), 1)
         return Provider(SignInOptions(stored.server), fetch, way, client, lambda: 1000.0)
 
     with pytest.raises(TokenRefused) as raised:

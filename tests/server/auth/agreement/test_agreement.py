@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.operations import NO_MESSAGE, MalformedMessage, operation_of, read_operation
+from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_of, read_operation
 from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, request
 from tests.server.auth.agreement.recording_server import BASE, A, B, Outcome, Recorded, Request
 from tests.server.token_issuer import JWKS_URL, Issuer

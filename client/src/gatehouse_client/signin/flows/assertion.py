@@ -23,7 +23,7 @@ Assertion = Callable[[SignInTask], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class AssertionWay:
+class AssertionFlow:
     """Presents the assertion at the tenant's token endpoint. A refusal is final: nothing else is tried."""
 
     tokens: TokenEndpoint

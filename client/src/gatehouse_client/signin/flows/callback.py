@@ -16,7 +16,7 @@ import h11
 from anyio.abc import SocketStream
 
 from ...errors import ConfigurationError, SignInDenied, SignInError, foreign
-from ..protocol.authorization import StrayCallback
+from ..protocol.authorization import UnexpectedCallback
 from . import pages
 from .pages import Page
 
@@ -47,8 +47,8 @@ class CallbackListener:
     """Waits for the one answer that `read` accepts.
 
     Attributes:
-        read: takes the query of a request and returns the code; raises `StrayCallback` for what is to be ignored, or
-            a `SignInError` that ends the wait.
+        read: returns the code of a request's query. It raises `UnexpectedCallback` for a request to ignore, and a
+            `SignInError` to end the wait.
     """
 
     address: CallbackAddress
@@ -98,7 +98,7 @@ class CallbackListener:
         """Take an answer that came another way, such as the person's clipboard; False when there has been one.
 
         Raises:
-            StrayCallback: it is no answer to our request.
+            UnexpectedCallback: it is no answer to our request.
         """
         if self._outcome is not None:
             return False
@@ -140,11 +140,11 @@ class CallbackListener:
         if request.method != b"GET" or target.path != (urlsplit(self.address.uri).path or "/"):
             return pages.NOT_FOUND, ""
         if self._outcome is not None:
-            return pages.STRAY, ""
+            return pages.UNEXPECTED, ""
         try:
             self._outcome = self.read(parse_qsl(target.query, keep_blank_values=True))
-        except StrayCallback:
-            return pages.STRAY, ""
+        except UnexpectedCallback:
+            return pages.UNEXPECTED, ""
         except SignInDenied as denied:
             self._outcome = denied
             return pages.DENIED, str(denied)

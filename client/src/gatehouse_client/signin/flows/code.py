@@ -11,7 +11,7 @@ import anyio
 
 from ...errors import ConfigurationError, foreign
 from ..http.trace import Trace, masked, masked_url
-from ..protocol.authorization import AuthorizationRequest, StrayCallback
+from ..protocol.authorization import AuthorizationRequest, UnexpectedCallback
 from ..protocol.tokens import TokenEndpoint, TokenResponse
 from .browser import OpenBrowser, open_system_browser
 from .callback import CallbackAddress, CallbackListener, query_of
@@ -20,7 +20,7 @@ from .paste import ReadLine
 
 
 @dataclass(frozen=True)
-class CodeWay:
+class CodeFlow:
     """The person signs in with a browser, here or elsewhere.
 
     Attributes:
@@ -93,7 +93,7 @@ class CodeWay:
             try:
                 if line and listener.offer(query_of(line)):
                     return
-            except StrayCallback:
+            except UnexpectedCallback:
                 self.say(f"That is not the answer to this sign-in. It begins with {self.callback.uri}?")
         if not listening:
             listener.give_up()

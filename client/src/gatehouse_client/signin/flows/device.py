@@ -37,7 +37,7 @@ class DeviceAuthorization(BaseModel):
 
 
 @dataclass(frozen=True)
-class DeviceWay:
+class DeviceFlow:
     """Shows an address and a code, and waits until the person has signed in with them somewhere.
 
     Attributes:

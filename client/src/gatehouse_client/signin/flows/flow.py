@@ -31,7 +31,7 @@ class SignInTask:
         return {**scope, "resource": self.resource, "audience": self.audience}
 
 
-class SignInWay(Protocol):
+class SignInFlow(Protocol):
     """One way to sign in."""
 
     @property

@@ -83,7 +83,7 @@ FAILED: Final = Page(
     "サインインに失敗しました",
     "このウィンドウは閉じてかまいません。原因はターミナルに表示されています。",
 )
-STRAY: Final = Page(
+UNEXPECTED: Final = Page(
     400,
     "#8a94a3",
     "Not the answer that is waited for",

@@ -15,7 +15,7 @@ from ...errors import SignInDenied, SignInError, foreign
 from .discovery import AuthorizationServer
 
 
-class StrayCallback(Exception):
+class UnexpectedCallback(Exception):
     """A request to the callback that is no answer to ours. It is not acted on."""
 
 
@@ -63,7 +63,7 @@ class AuthorizationRequest:
             answer: names and values of the callback's query.
 
         Raises:
-            StrayCallback: the `state` is not ours, or a parameter comes twice (RFC 6749 section 3.1).
+            UnexpectedCallback: the `state` is not ours, or a parameter comes twice (RFC 6749 section 3.1).
             SignInError: the issuer is not the one asked (RFC 9207 section 2.4; nothing else of such an answer is
                 believed or shown), the authorization server reports an error, or there is no code.
             SignInDenied: it reports `access_denied`.
@@ -71,7 +71,7 @@ class AuthorizationRequest:
         values, issuer = dict(answer), self.server.issuer
         state = values.get("state", "").encode("utf-8", "surrogateescape")
         if len(values) != len(answer) or not hmac.compare_digest(state, self.state.encode("ascii")):
-            raise StrayCallback
+            raise UnexpectedCallback
         self._check_issuer(values.get("iss"))
         if "error" in values:
             raise _refusal(values["error"], values.get("error_description", ""), issuer)

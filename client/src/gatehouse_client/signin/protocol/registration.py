@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...storage.encryption import Encryption, NoEncryption
 from ...storage.grant import ClientAuthentication, Grant
 from ...storage.private_files import PrivateFolder, file_name
-from ...storage.sealing import NoSeal, Seal
 from ..http.fetch import Fetcher, Reply, validated
 from ..http.urls import is_loopback
 from .client import OAuthClient
@@ -106,8 +106,10 @@ class RegisteredClient(BaseModel):
 class ClientStore:
     """Clients that registered themselves, one file per issuer under `home`/clients."""
 
-    def __init__(self, home: Path, say: Callable[[str], None], seal: Seal | None = None) -> None:
-        self._files = PrivateFolder(home / "clients", "The stored client registration", say, seal or NoSeal())
+    def __init__(self, home: Path, say: Callable[[str], None], encryption: Encryption | None = None) -> None:
+        self._files = PrivateFolder(
+            home / "clients", "The stored client registration", say, encryption or NoEncryption()
+        )
         self._say = say
 
     def load(self, issuer: str) -> RegisteredClient | None:

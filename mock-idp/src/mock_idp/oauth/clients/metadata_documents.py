@@ -22,7 +22,7 @@ from ...http.fetching import Fetcher, FetchError
 from ...state.idp import Idp
 from ...state.store import Expiry
 from ...tenant.model import Client, PublicKey
-from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, self_registered
+from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri
 
 MAX_URL = 120
 MAX_DOCUMENT = 5 * 1024
@@ -83,7 +83,7 @@ async def import_client(fetcher: Fetcher, url: str) -> Imported:
     """Fetch and check the metadata at `url`; InvalidClientMetadata says what is wrong with it."""
     checked_url(url, allow_loopback=fetcher.allow_private)
     try:
-        document = (await fetcher.get(url, max_bytes=MAX_DOCUMENT)).document
+        document = await fetcher.get(url, max_bytes=MAX_DOCUMENT)
         keys = await _public_keys(fetcher, url, document)
     except FetchError as error:
         raise InvalidClientMetadata(f"Client metadata: {error}") from error
@@ -101,16 +101,17 @@ def _imported(url: str, document: Mapping[str, Any], keys: tuple[PublicKey, ...]
         raise _wrong("application_type", "must be native or web")
     method = _auth_method(document)
     grants, warnings = _grant_types(document)
-    client = self_registered(
-        url,
-        name,
-        registration="cimd",
-        native=kind == "native",
+    client = Client(
+        client_id=url,
+        name=name,
+        secret="",
+        app_type="native" if kind == "native" else "regular_web",
         strict=True,
         callbacks=_redirect_uris(document, grants),
         grant_types=frozenset(grants),
         auth_method=method,
         public_keys=keys,
+        registration="cimd",
     )
     warnings += [f"Property not supported: '{name}'" for name in document if name not in PROPERTIES]
     mapped = {name: document[name] for name in document if name in PROPERTIES and name != "client_id"}
@@ -167,7 +168,7 @@ async def _public_keys(fetcher: Fetcher, url: str, document: Mapping[str, Any]) 
         raise _wrong("jwks_uri", "is not a URL") from error
     if not same_origin:
         raise _wrong("jwks_uri", "must have the origin of the document")
-    jwks = (await fetcher.get(jwks_uri, max_bytes=MAX_JWKS)).document
+    jwks = await fetcher.get(jwks_uri, max_bytes=MAX_JWKS)
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not keys:
         raise _wrong("jwks_uri", "must lead to a JSON Web Key Set")

@@ -15,7 +15,7 @@ from ...state.idp import Idp
 from ...tenant.model import Client
 from ...web.request import NO_STORE, idp_of, json_object
 from ..answers import error_response
-from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, self_registered
+from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri
 
 ALPHANUMERIC = string.ascii_letters + string.digits
 AUTH_METHODS = ("none", "client_secret_post", "client_secret_basic")
@@ -57,16 +57,16 @@ def _client(idp: Idp, metadata: Mapping[str, Any]) -> Client:
         raise InvalidClientMetadata(f"token_endpoint_auth_method must be one of {', '.join(AUTH_METHODS)}")
     strict = idp.tenant.settings.dynamic_client_registration_security_mode == "strict"
     public = method == "none"
-    return self_registered(
-        ("tpc_" if strict else "") + _random(32),
-        _name(metadata),
-        registration="dcr",
-        native=public,
+    return Client(
+        client_id=("tpc_" if strict else "") + _random(32),
+        name=_name(metadata),
+        secret="" if public else _random(64),
+        app_type="native" if public else "regular_web",
         strict=strict,
         callbacks=_redirect_uris(metadata),
         grant_types=_grant_types(metadata),
         auth_method=method,
-        secret="" if public else _random(64),
+        registration="dcr",
     )
 
 

@@ -1,1 +1,1 @@
-"""The example tools. Each is a plain async function; `example.py` registers them."""
+"""The example tools. Each is an async function; `example/app.py` registers them."""

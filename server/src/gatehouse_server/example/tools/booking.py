@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 
 
 class Confirmation(BaseModel):
-    """What the person is asked."""
+    """The answer that the person gives."""
 
     confirmed: bool = Field(description="Book it?")
 
 
 def register(mcp: MCPServer) -> None:
-    """Add what this module offers to the server."""
+    """Add the tool to the server."""
     mcp.tool()(book_room)
 
 

@@ -1,4 +1,4 @@
-"""The user's calendar at another API, read on the user's behalf with a token of that API's own."""
+"""The user's calendar at another API, read for the user with a token for that API."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field, ValidationError
 
-from ...auth.permissions import requires
-from ...auth.token_exchange import ExchangeFailed, TokenExchange
+from gatehouse_server import ExchangeFailed, TokenExchange, requires
 
 
 class Event(BaseModel):
@@ -22,19 +21,19 @@ class Event(BaseModel):
 
 
 class Calendar(BaseModel):
-    """What the calendar API told."""
+    """The answer of the calendar API."""
 
-    owner: str = Field(description="whose calendar it is: the user's id at the tenant")
-    read_by: str = Field(description="who read it for the user, as the calendar API saw it")
+    owner: str = Field(description="the owner of the calendar: the user's id at the tenant")
+    read_by: str = Field(description="the client that read the calendar for the user, as the calendar API sees it")
     events: list[Event]
 
 
 @dataclass(frozen=True)
 class CalendarTools:
-    """Tools over the calendar API.
+    """Tools that use the calendar API.
 
     Args:
-        url: where the calendar's events are.
+        url: the URL of the calendar's events.
         audience: the calendar API's identifier in the tenant.
     """
 
@@ -49,10 +48,10 @@ class CalendarTools:
 
     @requires("calendar:read")
     async def list_events(self) -> Calendar:
-        """List today's events of the user's calendar, which another API keeps."""
+        """List today's events of the user's calendar, from another API."""
         caller = get_access_token()
         if caller is None or caller.expires_at is None:
-            raise ToolError("Nobody is signed in: this server runs without its gate.")
+            raise ToolError("Nobody is signed in: this server runs without the gate.")
         try:
             token = await self.exchange.token_for(caller.token, self.audience, "calendar:read", until=caller.expires_at)
             answer = await self.http.get(self.url, headers={"Authorization": f"Bearer {token}"})

@@ -1,4 +1,4 @@
-"""The time, here or anywhere. A tool without a permission of its own; a tool, a resource and a prompt with one."""
+"""The time in any time zone: a tool with only the base permission; a tool, a resource and a prompt with their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
-from ...auth.permissions import requires
+from gatehouse_server import requires
 
 TimeZone = Annotated[str, Field(description="IANA time zone such as Asia/Tokyo")]
 
@@ -26,7 +26,7 @@ class Time(BaseModel):
 
 
 def register(mcp: MCPServer) -> None:
-    """Add what this module offers to the server."""
+    """Add the tools, the resource and the prompt to the server."""
     mcp.tool()(get_time)
     mcp.tool()(convert_time)
     mcp.resource("gatehouse://timezones/{region}", mime_type="text/plain")(timezones)
@@ -35,12 +35,12 @@ def register(mcp: MCPServer) -> None:
 
 async def get_time(
     timezone: Annotated[
-        str | None, Field(description="IANA time zone such as Asia/Tokyo; without it the server's own")
+        str | None, Field(description="IANA time zone such as Asia/Tokyo; without it the server's own time zone")
     ] = None,
 ) -> Time:
     """Tell what time it is now, in a time zone or where the server is."""
     now = datetime.now(_zone(timezone)) if timezone else datetime.now().astimezone()
-    return _told(now, timezone)
+    return _as_time(now, timezone)
 
 
 @requires("time:convert")
@@ -57,7 +57,7 @@ async def convert_time(
     if moment.tzinfo is not None:
         raise ToolError(f"{time[:64]!r} has an offset already: leave it out, from_timezone says it.")
     try:
-        return _told(moment.replace(tzinfo=_zone(from_timezone)).astimezone(_zone(to_timezone)), to_timezone)
+        return _as_time(moment.replace(tzinfo=_zone(from_timezone)).astimezone(_zone(to_timezone)), to_timezone)
     except OverflowError:
         raise ToolError(f"{time[:64]!r} is too near the end of the calendar.") from None
 
@@ -65,7 +65,7 @@ async def convert_time(
 @requires("time:zones")
 async def timezones(region: str) -> str:
     """The IANA time zones of a region such as Europe, one per line."""
-    return "\n".join(sorted(name for name in _names() if name.startswith(f"{region}/")))
+    return "\n".join(sorted(name for name in _zone_names() if name.startswith(f"{region}/")))
 
 
 @requires("time:convert")
@@ -74,7 +74,7 @@ async def plan_meeting(timezones: Annotated[str, Field(description="time zones s
     return f"Find an hour between 9:00 and 17:00 local time for people in {timezones}. Convert it with convert_time."
 
 
-def _told(moment: datetime, timezone: str | None) -> Time:
+def _as_time(moment: datetime, timezone: str | None) -> Time:
     return Time(
         time=moment.isoformat(timespec="seconds"),
         timezone=timezone or moment.tzname() or "UTC",
@@ -83,14 +83,14 @@ def _told(moment: datetime, timezone: str | None) -> Time:
 
 
 @cache
-def _names() -> frozenset[str]:
+def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
 def _zone(name: str) -> tzinfo:
-    # ZoneInfo opens a file of that name: only known names may reach it.
-    if name not in _names():
-        similar = difflib.get_close_matches(name, _names(), n=3, cutoff=0.5)
+    # ZoneInfo opens a file with that name, so only known names are passed to it.
+    if name not in _zone_names():
+        similar = difflib.get_close_matches(name, _zone_names(), n=3, cutoff=0.5)
         hint = f" Similar names: {', '.join(similar)}." if similar else ""
         raise ToolError(f"{name[:64]!r} is not an IANA time zone such as Asia/Tokyo or Europe/Paris.{hint}")
     return ZoneInfo(name)

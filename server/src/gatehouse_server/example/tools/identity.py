@@ -1,4 +1,4 @@
-"""Who is asking, as the access token says."""
+"""The caller, as in the access token."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Caller(BaseModel):
     client: str = Field(description="the client that the token was issued to")
     issuer: str = Field(description="who issued the token")
     permissions: list[str] = Field(description="what the caller may do here")
-    expires_at: str = Field(description="when the token ends, ISO 8601 in UTC")
+    expires_at: str = Field(description="when the token expires, ISO 8601 in UTC")
 
 
 def register(mcp: MCPServer) -> None:
-    """Add what this module offers to the server."""
+    """Add the tool to the server."""
     mcp.tool()(whoami)
 
 
@@ -29,7 +29,7 @@ async def whoami() -> Caller:
     """Tell who is asking: subject, client, permissions and until when."""
     token = get_access_token()
     if token is None or token.subject is None or token.expires_at is None:
-        raise ToolError("Nobody is signed in: this server runs without its gate.")
+        raise ToolError("Nobody is signed in: this server runs without the gate.")
     return Caller(
         subject=token.subject,
         client=token.client_id,

@@ -1,4 +1,4 @@
-"""A task that takes its time and tells how far it is."""
+"""A long-running task that reports its progress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 
 def register(mcp: MCPServer) -> None:
-    """Add what this module offers to the server."""
+    """Add the tool to the server."""
     mcp.tool()(count_down)
 
 

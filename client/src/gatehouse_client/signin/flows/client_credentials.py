@@ -10,7 +10,7 @@ from .flow import SignInTask
 
 
 @dataclass(frozen=True)
-class MachineWay:
+class ClientCredentialsFlow:
     """The application signs in as itself, with its secret or its key. There is no refresh token: it asks anew."""
 
     tokens: TokenEndpoint

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Turns:
+class WorkQueue:
     """A lock around work whose outcome is good for all who wait for the lock.
 
     Who is cancelled before their turn leaves the line. Who is cancelled during it leaves the work to the others; it

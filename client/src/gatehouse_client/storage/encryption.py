@@ -14,60 +14,60 @@ if TYPE_CHECKING:
     from joserfc.jwk import OctKey
 
 
-class BrokenSeal(Exception):
+class DecryptionFailed(Exception):
     """The content is not what was sealed, or not with this key."""
 
 
-class SealUnavailable(Exception):
+class KeyUnavailable(Exception):
     """The content is sealed, and there is no key here to open it. The message says why."""
 
 
-class Seal(Protocol):
+class Encryption(Protocol):
     """How files are sealed."""
 
-    def sealed(self, content: bytes) -> bytes:
+    def encrypt(self, content: bytes) -> bytes:
         """What to write."""
         ...
 
-    def opened(self, content: bytes) -> bytes:
-        """What was given to `sealed`; what was written without a seal comes back as it is.
+    def decrypt(self, content: bytes) -> bytes:
+        """What was given to `sealed`; what was written without a encryption comes back as it is.
 
         Raises:
-            BrokenSeal, SealUnavailable.
+            DecryptionFailed, KeyUnavailable.
         """
         ...
 
 
-class NoSeal:
+class NoEncryption:
     """Files as they are; their permissions protect them."""
 
     def __init__(self, why: str = "there is no keyring here") -> None:
         self._why = why
 
-    def sealed(self, content: bytes) -> bytes:
+    def encrypt(self, content: bytes) -> bytes:
         return content
 
-    def opened(self, content: bytes) -> bytes:
-        if is_sealed(content):
-            raise SealUnavailable(self._why)
+    def decrypt(self, content: bytes) -> bytes:
+        if is_encrypted(content):
+            raise KeyUnavailable(self._why)
         return content
 
 
-def system_seal(say: Callable[[str], None]) -> Seal:
+def system_encryption(say: Callable[[str], None]) -> Encryption:
     """With the system's keyring when the `keyring` package and a backend that works are there, else none."""
     try:
         import keyring
         from keyring.backends.fail import Keyring as NoKeyring
         from keyring.backends.null import Keyring as NullKeyring
     except ImportError:
-        return NoSeal("the `keyring` extra is not installed")
+        return NoEncryption("the `keyring` extra is not installed")
     backend = keyring.get_keyring()
     if isinstance(backend, NoKeyring | NullKeyring):
-        return NoSeal()
-    return KeyringSeal(backend, say)
+        return NoEncryption()
+    return KeyringEncryption(backend, say)
 
 
-def is_sealed(content: bytes) -> bool:
+def is_encrypted(content: bytes) -> bool:
     """A JWE in compact form, where else a JSON object would be."""
     return content.startswith(b"eyJ")
 
@@ -86,12 +86,12 @@ class Keyring(Protocol):
     def set_password(self, service: str, username: str, password: str) -> None: ...
 
 
-class KeyringSeal:
+class KeyringEncryption:
     """Sealed with AES-256-GCM (a JWE) under a key that the keyring keeps.
 
     Args:
         keyring: a backend of the `keyring` package.
-        say: told when the keyring does not do its work; files are then written without a seal.
+        say: told when the keyring does not do its work; files are then written without a encryption.
     """
 
     def __init__(self, keyring: Keyring, say: Callable[[str], None]) -> None:
@@ -99,7 +99,7 @@ class KeyringSeal:
         self._say = say
         self._key: OctKey | None = None
 
-    def sealed(self, content: bytes) -> bytes:
+    def encrypt(self, content: bytes) -> bytes:
         key = self._loaded(make=True)
         if key is None:
             return content
@@ -107,19 +107,19 @@ class KeyringSeal:
 
         return jwe.encrypt_compact(_HEADER, content, key).encode("ascii")
 
-    def opened(self, content: bytes) -> bytes:
-        if not is_sealed(content):
+    def decrypt(self, content: bytes) -> bytes:
+        if not is_encrypted(content):
             return content
         key = self._loaded(make=False)
         if key is None:
-            raise SealUnavailable("the keyring does not give its key")
+            raise KeyUnavailable("the keyring does not give its key")
         from joserfc import jwe
         from joserfc.errors import JoseError
 
         try:
             return bytes(jwe.decrypt_compact(content.strip(), key).plaintext or b"")
         except (JoseError, ValueError) as error:
-            raise BrokenSeal from error
+            raise DecryptionFailed from error
 
     def _loaded(self, *, make: bool) -> OctKey | None:
         if self._key is None:

@@ -1,0 +1,43 @@
+"""The names that `gatehouse_server` itself offers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import gatehouse_server
+from gatehouse_server.app import protect
+from gatehouse_server.auth.permissions import requires
+from gatehouse_server.serving.settings import Settings
+
+
+def test_the_root_offers_what_a_protected_server_needs() -> None:
+    assert gatehouse_server.protect is protect
+    assert gatehouse_server.requires is requires
+    assert gatehouse_server.Settings is Settings
+
+
+@pytest.mark.parametrize("name", gatehouse_server.__all__)
+def test_every_public_name_exists(name: str) -> None:
+    assert callable(getattr(gatehouse_server, name))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'gatehouse_server' has no attribute 'unknown'"):
+        getattr(gatehouse_server, "unknown")  # noqa: B009 - mypy would refuse the plain form
+
+
+def test_importing_the_package_loads_no_framework() -> None:
+    code = "import gatehouse_server, gatehouse_server.healthcheck, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"mcp", "starlette", "uvicorn", "pydantic", "httpx2"}.intersection(loaded)
+
+
+def test_a_type_checker_sees_the_public_names() -> None:
+    user = "from gatehouse_server import protect, requires, Settings\nreveal_type(requires)\nimport gatehouse_server\n"
+    command = [sys.executable, "-m", "mypy", "--config-file=", "-c", f"{user}gatehouse_server.unknown\n"]
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    assert 'Revealed type is "def (*permissions: str)' in output
+    assert 'Module has no attribute "unknown"' in output
