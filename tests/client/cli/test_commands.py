@@ -106,7 +106,7 @@ def test_call_takes_the_types_of_the_schema(command: Command) -> None:
         (("call", "add", "nonsense"), "'nonsense' is not of the form key=value."),
         (("call", "add", "--args", "[1]"), "--args must be a JSON object"),
         (("call", "add", "--args", "{"), "--args is not JSON"),
-        (("call", "subtract"), "The server has no tool subtract. Its tools are: get_time, add, fail, count, book."),
+        (("call", "subtract"), "The server has no tool subtract. Its tools are get_time, add, fail, count, book."),
     ],
 )
 def test_wrong_arguments_are_told_in_a_sentence(command: Command, arguments: tuple[str, ...], said: str) -> None:

@@ -15,7 +15,7 @@ def mint(tenant: Any, **body: Any) -> str:
     return token
 
 
-def test_the_control_api_does_not_exist_unless_it_is_switched_on(start: Any) -> None:
+def test_the_control_api_is_off_by_default(start: Any) -> None:
     tenant = start(control=False)
     for method, path in (("POST", "/__mock__/tokens"), ("DELETE", "/__mock__/clock"), ("GET", "/__mock__/x")):
         assert tenant.http.request(method, path).status_code == 404
@@ -30,7 +30,7 @@ def test_other_machines_need_the_token(start: Any) -> None:
     assert tenant.http.post("/__mock__/reset", headers=headers).status_code == 204
 
 
-def test_the_token_is_required_from_this_machine_too_once_it_is_set(start: Any) -> None:
+def test_a_configured_token_is_also_required_from_this_machine(start: Any) -> None:
     assert start(control_token="open-sesame").http.post("/__mock__/reset").status_code == 401
 
 
@@ -47,7 +47,7 @@ def test_a_web_page_in_a_browser_on_this_machine_is_refused(tenant: Any, headers
     assert tenant.http.post("/__mock__/reset", headers=headers).status_code == 403
 
 
-def test_a_minted_token_is_alices_by_default_and_verifies(tenant: Any) -> None:
+def test_a_minted_token_is_valid_and_for_alice_by_default(tenant: Any) -> None:
     claims = verified(tenant, mint(tenant))
     assert claims["sub"] == "auth0|65a11ce00000000000000001"
     assert claims["aud"] == "http://localhost:5555/mcp"
@@ -78,7 +78,7 @@ def test_the_next_key_is_already_published(tenant: Any) -> None:
 
 
 @pytest.mark.parametrize(("key", "alg"), [("foreign", "RS256"), ("none", "none"), ("hs256-public-key", "HS256")])
-def test_hostile_tokens_do_not_verify(tenant: Any, key: str, alg: str) -> None:
+def test_invalid_tokens_do_not_verify(tenant: Any, key: str, alg: str) -> None:
     token = mint(tenant, key=key)
     assert parts(token)[0]["alg"] == alg
     with pytest.raises((JoseError, ValueError)):
@@ -95,7 +95,7 @@ def test_hostile_tokens_do_not_verify(tenant: Any, key: str, alg: str) -> None:
         {"claims": []},
     ],
 )
-def test_a_wrong_body_is_refused_with_a_sentence(tenant: Any, body: dict[str, Any]) -> None:
+def test_a_wrong_body_is_refused_with_a_message(tenant: Any, body: dict[str, Any]) -> None:
     response = tenant.http.post("/__mock__/tokens", json=body)
     assert response.status_code == 400
     assert response.json()["error"].endswith(".")
@@ -108,7 +108,7 @@ def test_a_body_that_is_not_an_object_is_refused(tenant: Any, content: bytes) ->
     assert tenant.http.post("/__mock__/clock", content=content).status_code == 400
 
 
-def test_the_clock_moves_and_comes_back(tenant: Any) -> None:
+def test_the_clock_can_be_moved_and_reset(tenant: Any) -> None:
     assert tenant.http.post("/__mock__/clock", json={"freeze_at": 1_000_000}).json()["now"] == 1_000_000
     assert parts(mint(tenant))[1]["iat"] == 1_000_000
     tenant.http.post("/__mock__/clock", json={"offset_seconds": -7200})
@@ -118,11 +118,11 @@ def test_the_clock_moves_and_comes_back(tenant: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"offset_seconds": 1, "freeze_at": 1}, {"offset_seconds": 1e300}])
-def test_the_clock_takes_one_sensible_setting(tenant: Any, body: dict[str, Any]) -> None:
+def test_a_wrong_clock_setting_is_refused(tenant: Any, body: dict[str, Any]) -> None:
     assert tenant.http.post("/__mock__/clock", json=body).status_code == 400
 
 
-def test_reset_forgets_sessions_and_the_clock(tenant: Any) -> None:
+def test_a_reset_ends_sessions_and_resets_the_clock(tenant: Any) -> None:
     tenant.sign_in()
     tenant.http.post("/__mock__/clock", json={"offset_seconds": 99999})
     assert tenant.http.post("/__mock__/reset").status_code == 204
