@@ -1,4 +1,4 @@
-"""The consent page, and when it is needed (Auth0: User Consent)."""
+"""The consent page, and the conditions for it (Auth0: User Consent)."""
 
 from __future__ import annotations
 
