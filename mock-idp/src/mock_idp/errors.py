@@ -1,7 +1,4 @@
-"""The answers in which a request is refused, with Auth0's status codes and texts.
-
-`guess` is the name in `guesses.py` of an answer that is not established.
-"""
+"""The refusals, with Auth0's status codes and texts."""
 
 from __future__ import annotations
 
@@ -11,7 +8,8 @@ from .explanations import Case, explain
 class Refusal(Exception):
     """A request is refused.
 
-    `why` is for the log, `case` for the pages where it ends on one; neither ever goes over the wire.
+    `why` is for the log, `case` for the explanation on a page; neither is part of an OAuth answer. `guess` is the name
+    in `behaviours/guesses.py` of an answer that is not established.
     """
 
     status = 400
@@ -29,7 +27,7 @@ class Refusal(Exception):
 class OAuthError(Refusal):
     """A refusal as JSON, in the form of RFC 6749 section 5.2."""
 
-    # The tenant log's code, where it is not that of the grant.
+    # The code in the tenant log, if it is not the grant's.
     log_code: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""From what the files say to the tenant that answers requests."""
+"""Building the tenant that answers requests from tenant.yaml and offline.yaml."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ON_BEHALF = "on_behalf_of_token_exchange"
 
 
 def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
-    """A fresh tenant as the files describe it."""
+    """A new tenant as the files describe it."""
     issued = offline_file.clients
     clients = [_client(section, issued.get(section.name)) for section in tenant_file.clients]
     ids = {client.name: client.client_id for client in clients}
@@ -86,7 +86,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
     grants = section.grant_types
     if grants is None:
         grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
-    protected = "allow_always" if section.is_first_party else "open_redirect_protection"
+    default_policy = "allow_always" if section.is_first_party else "open_redirect_protection"
     prefix = "tpc_" if section.is_strict else ""
     issued_id = issued.client_id if issued else prefix + _derived("client id", section.name, 32)
     return Client(
@@ -100,7 +100,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         logout_urls=tuple(section.allowed_logout_urls),
         grant_types=frozenset(grants),
         auth_method=_auth_method(section),
-        redirection_policy=section.redirection_policy or protected,  # type: ignore[arg-type]
+        redirection_policy=section.redirection_policy or default_policy,  # type: ignore[arg-type]
         id_token_alg=section.jwt_configuration.alg,
         id_token_lifetime=section.jwt_configuration.lifetime_in_seconds,
         refresh=_refresh_policy(section),
@@ -141,16 +141,16 @@ def _auth_method(section: ClientSection) -> str:
 
 
 def _refresh_policy(section: ClientSection) -> RefreshPolicy:
-    """Public strict clients rotate by default, and no strict client's tokens live forever (Security Controls)."""
-    asked = section.refresh_token
+    """Strict clients: public ones rotate by default, and tokens always expire (Auth0: Security Controls)."""
+    policy = section.refresh_token
     public = _auth_method(section) == "none"
-    rotates = section.is_strict and public if asked.rotation_type is None else asked.rotation_type == "rotating"
-    expires = asked.expiration_type == "expiring" or rotates or section.is_strict
+    rotates = section.is_strict and public if policy.rotation_type is None else policy.rotation_type == "rotating"
+    expires = policy.expiration_type == "expiring" or rotates or section.is_strict
     return RefreshPolicy(
         rotates=rotates,
-        leeway=asked.leeway,
-        lifetime=asked.token_lifetime if expires and not asked.infinite_token_lifetime else None,
-        idle=asked.idle_token_lifetime if expires and not asked.infinite_idle_token_lifetime else None,
+        leeway=policy.leeway,
+        lifetime=policy.token_lifetime if expires and not policy.infinite_token_lifetime else None,
+        idle=policy.idle_token_lifetime if expires and not policy.infinite_idle_token_lifetime else None,
     )
 
 
@@ -184,5 +184,5 @@ def _connection(section: DatabaseSection) -> Connection:
 
 
 def _derived(purpose: str, name: str, length: int) -> str:
-    """An id for what offline.yaml does not name. It is the same at every start, so that it can be configured."""
+    """An id or secret that offline.yaml does not name. It is the same at every start, so that clients can use it."""
     return hashlib.sha256(f"offline tenant, {purpose}, {name}".encode()).hexdigest()[:length]

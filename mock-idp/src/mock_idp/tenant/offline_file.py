@@ -1,4 +1,4 @@
-"""The shape of offline.yaml: what a real tenant issues by itself, and how the offline one is to behave."""
+"""The shape of offline.yaml: ids, secrets and users, which a real tenant issues itself, and behaviours."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Entry(BaseModel):
 class IssuedClient(Entry):
     client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     client_secret: str = ""
-    public_key: str | None = Field(default=None, description="PEM; what private_key_jwt is checked with")
+    public_key: str | None = Field(default=None, description="PEM; verifies private_key_jwt assertions")
 
 
 class ManagementClient(Entry):
-    """An application for scripts that set the tenant up. In a real tenant one is made by hand, in the dashboard."""
+    """An application for scripts that set the tenant up. In a real tenant a person creates it in the dashboard."""
 
     name: str = Field(min_length=1)
     client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     client_secret: str = Field(min_length=1)
-    scope: list[str] | None = Field(default=None, description="Management API scopes it may have; all without it")
+    scope: list[str] | None = Field(default=None, description="The Management API scopes it may have; all if absent")
 
 
 class OfflineFile(Entry):
