@@ -1,4 +1,4 @@
-"""Where things are, and what .env says."""
+"""Paths of the project, the variables of .env, and checks of ports and URLs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import re
 import secrets
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPResponse
@@ -20,6 +21,7 @@ from report import Problem, say
 ROOT = Path(__file__).resolve().parents[2]
 DOTENV = ROOT / ".env"
 EXAMPLE = ROOT / ".env.example"
+START_SECONDS = 60
 RUN = Path(os.environ.get("STACK_RUN_DIR") or ROOT / ".run")
 AUTHORITY = RUN / "authority" / "ca.pem"
 """The certificate of the stack's own authority, for https under PUBLIC_HOST."""
@@ -31,9 +33,9 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Environment:
-    """The variables of .env, overlaid by the shell's own; an empty one follows from others.
+    """The variables of .env. Variables of the shell override them, and an empty one follows from others.
 
-    `given` are the variables as they are written, `self[name]` is a variable's value with what follows from others.
+    `given(name)` is the variable as it is written; `self[name]` is its value, if need be derived from others.
     """
 
     values: dict[str, str]
@@ -108,7 +110,7 @@ class Environment:
 
     @property
     def server_url(self) -> str:
-        """The server as this machine reaches it, whatever its public URL is."""
+        """The server's URL on this machine, which may differ from its public URL."""
         return _origin(self.public_host, int(self["MCP_PORT"]))
 
     @property
@@ -183,8 +185,10 @@ class Environment:
         return found
 
     def secrets(self, names: Iterable[str]) -> dict[str, str]:
-        """Those of the variables that NAME_FILE gives, with what is in the file. As everywhere the shell goes before
-        .env, and in each of them NAME before NAME_FILE."""
+        """The values of the variables that are set by NAME_FILE, read from the files.
+
+        The shell overrides .env, and in each of them NAME overrides NAME_FILE.
+        """
         found: dict[str, str] = {}
         for name in names:
             for variables in (os.environ, self.values):
@@ -193,7 +197,7 @@ class Environment:
                 if path := variables.get(f"{name}_FILE"):
                     found[name] = _content(f"{name}_FILE", path)
                     break
-                if name in variables:  # emptied: what comes after it does not count
+                if name in variables:  # an empty variable of the shell overrides .env
                     break
         return found
 
@@ -210,7 +214,7 @@ class Environment:
 
 
 def load(path: Path = DOTENV) -> Environment:
-    """Read .env; a fresh clone gets the example's.
+    """Read .env. If there is none, create it from .env.example.
 
     Raises:
         Problem: the file is not UTF-8 text.
@@ -218,7 +222,7 @@ def load(path: Path = DOTENV) -> Environment:
     if path == DOTENV and not DOTENV.exists():
         text = EXAMPLE.read_text(encoding="utf-8")
         _write(text.replace("REQUEST_STATE_SECRET=\n", f"REQUEST_STATE_SECRET={secrets.token_hex(32)}\n"))
-        say("Created .env from .env.example: the offline tenant, demo users.")
+        say("Created .env from .env.example (offline tenant, demo users).")
     values: dict[str, str] = {}
     for line in _text(path).splitlines():
         name, equals, value = line.partition("=")
@@ -296,22 +300,35 @@ def _content(name: str, path: str) -> str:
     try:
         return (ROOT / path).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise Problem(f"{name} is {path!r}: the file cannot be read ({error.strerror}).") from error
+        raise Problem(
+            f"{name} is {path!r}: the file cannot be read ({error.strerror}). A readable file is valid."
+        ) from error
 
 
-def answers(url: str, authority: Path | None = None) -> bool:
-    """Whether the URL answers with 200; `authority` is a PEM file to trust besides the system's authorities."""
+def answers(url: str) -> bool:
+    """Whether the URL answers with status 200. The stack's own authority is trusted."""
     try:
-        with _opened(url, authority) as response:
+        with _opened(url) as response:
             return bool(response.status == 200)
     except OSError:
         return False
 
 
-def refusal(url: str, authority: Path | None = None) -> str:
-    """What the URL answers, for a message."""
+def wait_until(url: str, check: Callable[[], None] = lambda: None) -> None:
+    """Wait until the URL answers with status 200. `check` may raise a Problem earlier."""
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(url):
+        check()
+        if time.monotonic() > deadline:
+            answer = describe_answer(url)
+            raise Problem(f"{url} is not ready after {START_SECONDS} s: {answer}\n`make logs` shows more.")
+        time.sleep(0.1)
+
+
+def describe_answer(url: str) -> str:
+    """The answer of the URL, for an error message."""
     try:
-        with _opened(url, authority) as response:
+        with _opened(url) as response:
             return f"HTTP {response.status}"
     except urllib.error.HTTPError as error:
         return f"HTTP {error.code}: {error.read(500).decode(errors='replace')}"
@@ -319,10 +336,10 @@ def refusal(url: str, authority: Path | None = None) -> str:
         return str(error)
 
 
-def _opened(url: str, authority: Path | None) -> HTTPResponse:
+def _opened(url: str) -> HTTPResponse:
     trusted = ssl.create_default_context()
-    if authority is not None and authority.exists():
-        trusted.load_verify_locations(authority)
+    if AUTHORITY.exists():
+        trusted.load_verify_locations(AUTHORITY)
     # The stack is on this machine: a proxy does not lead to it.
     handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
     opened: HTTPResponse = urllib.request.build_opener(*handlers).open(url, timeout=2)

@@ -1,4 +1,4 @@
-"""The local runtime: the stack as processes of this machine, run by honcho from the Procfile."""
+"""The local runtime: the stack as processes on this machine, which honcho starts from the Procfile."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from pathlib import Path
 
 import packages
 import ports
-from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, answers, load, refusal
+from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, load, wait_until
 from report import Problem
 
 PID_FILE = RUN / "stack.pid"
 LOG_FILE = RUN / "stack.log"
-START_SECONDS = 60
 STOP_SECONDS = 20
 
 
 def is_up() -> bool:
-    """Whether the processes that `up` started still run."""
+    """Whether the processes that `up` started are still running."""
     pid = _pid()
     return pid is not None and _alive(pid)
 
 
 def up(environment: Environment) -> None:
-    """Start what is not running and wait until it answers.
+    """Start the stack if it is not running, and wait until it answers.
 
     Raises:
-        Problem: a port is taken or a process did not start; the message holds its last lines.
+        Problem: a port is in use, or a process did not start; the message has the last lines of the log.
     """
     packages.ensure()
     if not is_up():
@@ -57,9 +56,9 @@ def down() -> bool:
 
 
 def logs(*, follow: bool) -> None:
-    """Print the log, and what is added to it until interrupted."""
+    """Print the log; with `follow` also new lines, until interrupted."""
     if not LOG_FILE.exists():
-        raise Problem("There is no log yet: `make up` starts the stack.")
+        raise Problem("There is no log yet. `make up` starts the stack.")
     os.execvp("tail", ["tail", "-n", "200", *(["-f"] if follow else []), str(LOG_FILE)])
 
 
@@ -70,7 +69,7 @@ def client(arguments: list[str]) -> int:
 
 
 def demo() -> int:
-    """Tell the story against the running stack."""
+    """Run the demo against the running stack."""
     packages.ensure()
     return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **load().variables())
 
@@ -115,20 +114,17 @@ def _certificate(environment: Environment) -> dict[str, str]:
 
 
 def _wait_until_ready(environment: Environment) -> None:
-    wanted = [f"{environment.server_url}/readyz"]
+    urls = [f"{environment.server_url}/readyz"]
     if environment.offline:
-        wanted.insert(0, f"{environment.issuer}.well-known/openid-configuration")
-    deadline = time.monotonic() + START_SECONDS
-    for url in wanted:
-        while not answers(url, AUTHORITY):
-            if not is_up():
-                PID_FILE.unlink(missing_ok=True)
-                raise Problem(f"The stack did not start. Its last lines:\n{_last_lines()}")
-            if time.monotonic() > deadline:
-                raise Problem(
-                    f"{url} is not ready after {START_SECONDS} s: {refusal(url, AUTHORITY)}\n`make logs` shows more."
-                )
-            time.sleep(0.1)
+        urls.insert(0, f"{environment.issuer}.well-known/openid-configuration")
+    for url in urls:
+        wait_until(url, _require_processes)
+
+
+def _require_processes() -> None:
+    if not is_up():
+        PID_FILE.unlink(missing_ok=True)
+        raise Problem(f"The stack did not start. The last lines of its log:\n{_last_lines()}")
 
 
 def _pid() -> int | None:
@@ -140,13 +136,13 @@ def _pid() -> int | None:
 
 def _alive(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child, when `up` waits for it
-    # After a restart of the machine the number may be another program's.
+        os.waitpid(pid, os.WNOHANG)  # it is our own child while `up` waits for it
+    # After a restart of the machine another program may have this process id.
     command = Path(f"/proc/{pid}/cmdline")
     if command.parent.parent.exists() and Path("/proc/self").exists():
         try:
             shown = command.read_bytes()
-            # Empty: just being replaced by honcho (the system has not written it yet), or dead and not yet buried.
+            # Empty: the process is just starting honcho, or it is a zombie.
             return b"honcho" in shown if shown else b") Z" not in command.with_name("stat").read_bytes()
         except OSError:
             return False

@@ -147,7 +147,9 @@ def test_an_authority_to_trust_is_named_by_its_absolute_path(docker: Docker) -> 
 def test_an_authority_that_is_not_there_is_one_line(docker: Docker) -> None:
     refused = docker("client", "tenant", "plan", AUTH0_CA_FILE="/nowhere/ca.pem")
     assert refused.returncode == 1
-    assert refused.stderr.endswith("AUTH0_CA_FILE is '/nowhere/ca.pem': there is no such file.\n")
+    assert refused.stderr.endswith(
+        "AUTH0_CA_FILE is '/nowhere/ca.pem': there is no such file. A file with certificates in PEM is valid.\n"
+    )
     assert docker.asked(" run ") == []
 
 

@@ -138,7 +138,7 @@ def test_a_taken_port_is_one_line_with_the_way_out(runtime: Runtime) -> None:
         refused = runtime.make("up")
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
-    assert f"Port {runtime.stack.mcp_port} is taken" in refused.stderr
+    assert f"Port {runtime.stack.mcp_port} is in use" in refused.stderr
     assert "MCP_PORT" in refused.stderr
 
 

@@ -18,7 +18,7 @@ CANNOT_RUN = 1
 
 
 def main() -> None:
-    """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: it cannot listen."""
+    """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: the tenant cannot listen."""
     arguments = _parser().parse_args()
     command = arguments.command
     try:
@@ -43,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="serve the tenant (the default)")
     commands.add_parser("schema", help="print the JSON Schema of tenant.yaml")
-    commands.add_parser("behaviours", help="print the switches for what is not known of Auth0, as in BEHAVIOURS.md")
+    commands.add_parser("behaviours", help="print the tables of BEHAVIOURS.md: the switches for uncertain behaviour")
     certificate = commands.add_parser("certificate", help="write a certificate of the tenant's authority, in PEM")
-    certificate.add_argument("folder", type=Path, help="where ca.pem, certificate.pem and key.pem are written")
+    certificate.add_argument("folder", type=Path, help="the folder for ca.pem, certificate.pem and key.pem")
     certificate.add_argument("names", nargs="+", metavar="NAME", help="a host name or an address")
     return parser
 

@@ -1,4 +1,4 @@
-"""From settings to a tenant that listens."""
+"""Starting a tenant from its settings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 BANNER = """\
 ======================================================================
  OFFLINE TENANT (mock-idp)      FOR DEVELOPMENT AND TESTS ONLY
- Its keys, secrets and passwords are public. Never point anything at
- it that must be safe.
+ Its keys, secrets and passwords are public. Never use
+ it for anything that must be safe.
 
 {lines}
 ======================================================================
@@ -32,7 +32,7 @@ BANNER = """\
 
 
 def run(settings: Settings) -> None:
-    """Serve until a signal ends it. Raises the errors of whatever cannot be read or listened on."""
+    """Serve until SIGINT or SIGTERM. Raises ConfigurationError, KeyFileError, TlsError or ListenError."""
     configuration = load_configuration(settings.tenant_file, settings.offline_file, settings.keyword_values())
     configuration = with_presets(configuration, settings.presets)
     sockets = listen(settings.host, settings.port, setting="MOCK_IDP_PORT")
@@ -47,14 +47,14 @@ def run(settings: Settings) -> None:
     if settings.tls_port is not None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
         listeners.append(tls)
-        facts += [("with TLS", tls_issuer), ("its CA", str(settings.ca_path))]
+        facts += [("with TLS", tls_issuer), ("CA file", str(settings.ca_path))]
     _log_to_stderr()
     sys.stderr.write(_banner(idp, settings, facts))
     Servers(listeners).run()
 
 
 def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, str]:
-    """The same tenant under an https issuer of its own: Auth0's SDKs compare it with the address that they call."""
+    """The same tenant under its own https issuer: Auth0's SDKs compare the issuer with the address that they call."""
     sockets = listen(settings.host, port, setting="MOCK_IDP_TLS_PORT")
     issuer = settings.tls_issuer_at(sockets[0].getsockname()[1])
     authority = load_authority(settings.state_dir, settings.ca_path)

@@ -1,4 +1,4 @@
-"""The tables of switches in BEHAVIOURS.md, from the code they describe."""
+"""The tables of switches in BEHAVIOURS.md, generated from the code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _answers() -> list[str]:
 
 
 def _docstrings() -> dict[str, str]:
-    """The text below each field, in order. pydantic could read them, but would at every start."""
+    """The text below each field, in order. pydantic could read it, but would do so at every start."""
     body = ast.parse(dedent(inspect.getsource(Behaviours))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}

@@ -1,16 +1,16 @@
-"""The answers of Auth0 that are not established. Each has a name under which it can be replaced in offline.yaml."""
+"""The answers of Auth0 that are not established. offline.yaml can replace each by its name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-# S: secondary, another emulator's or an inference. ?: unknown, a guess of ours.
+# S: secondary, from another emulator or an inference. ?: unknown, our own guess.
 Certainty = Literal["S", "?"]
 
 
 class Guess(NamedTuple):
-    """What is guessed of an answer, how sure it is, and where it comes from."""
+    """The part of an answer that is a guess, and how certain it is."""
 
     certainty: Certainty
     about: str

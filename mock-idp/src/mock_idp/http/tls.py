@@ -1,4 +1,4 @@
-"""A certificate authority of the tenant's own, because Auth0's SDKs refuse http."""
+"""The tenant's own certificate authority, because Auth0's SDKs refuse http."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ORGANIZATION = "mock-idp, for development only"
 
 
 class TlsError(Exception):
-    """The authority's files cannot be read or written; the message says which and why."""
+    """A file of the authority cannot be read or written. The message names the file and the reason."""
 
 
 def load_authority(state_dir: Path | None, ca_file: Path) -> trustme.CA:
-    """The authority kept in `state_dir`, or a new one; its certificate is written to `ca_file` for clients to trust.
+    """The authority in `state_dir`, or a new one. Its certificate is written to `ca_file` for clients to trust.
 
-    TlsError when a file cannot be used. Without `state_dir` every start makes a new authority.
+    TlsError if a file cannot be used. Without `state_dir` every start makes a new authority.
     """
     try:
         authority = _kept(state_dir) or _new(state_dir)
@@ -35,7 +35,7 @@ def load_authority(state_dir: Path | None, ca_file: Path) -> trustme.CA:
 
 
 def server_context(authority: trustme.CA, names: Iterable[str]) -> ssl.SSLContext:
-    """What a server presents as any of `names` (host names or addresses)."""
+    """The TLS context of a server whose certificate is valid for `names` (host names or addresses)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     authority.issue_cert(*dict.fromkeys(names)).configure_cert(context)

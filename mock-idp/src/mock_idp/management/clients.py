@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import OAuthError
-from ..oauth.clients.metadata_documents import import_by_hand
+from ..oauth.clients.metadata_documents import import_by_administrator
 from ..state.idp import Idp
 from ..tenant.merging import documents, merged, stated
 from ..tenant.model import Client
@@ -112,7 +112,7 @@ async def register_metadata_document(request: Request) -> Response:
     """Import a client from its metadata document."""
     body = await read_members(request, {"external_client_id": str}, required=("external_client_id",))
     try:
-        imported = await import_by_hand(idp_of(request), body["external_client_id"])
+        imported = await import_by_administrator(idp_of(request), body["external_client_id"])
     except OAuthError as error:
         raise InvalidBody(error.description, "external_client_id") from error
     answer = {

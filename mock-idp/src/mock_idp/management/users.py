@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
 from ..tenant.merging import changed, replaced, stated
-from ..tenant.offline_file import SeededUser
+from ..tenant.model import User
 from ..web.request import idp_of
 from .access import needs
 from .bodies import check, read_members
@@ -41,7 +41,7 @@ async def list_users(request: Request) -> Response:
     if query not in ("", "*"):
         term = QUERY.fullmatch(query)
         if term is None:
-            raise InvalidQuery('The offline tenant knows email:"...", user_id:"..." and name:"..."', "q")
+            raise InvalidQuery('The offline tenant supports email:"...", user_id:"..." and name:"..."', "q")
         users = [user for user in users if str(getattr(user, term[1])).casefold() == term[2].casefold()]
     return listed(request, "users", [described_user(idp, user) for user in users])
 
@@ -74,7 +74,7 @@ async def create_user(request: Request) -> Response:
     if user_id in idp.tenant.users:
         raise Conflict("The user already exists.")
     entry = {"email_verified": False, **_members(body), "user_id": user_id, "roles": []}
-    check(SeededUser, entry)
+    check(User, entry)
     idp.configure(changed(idp.configuration, {}, {"users": [entry]}))
     idp.log.add("sapi", "Create a User")
     return JSONResponse(described_user(idp, find_user(idp, user_id)), status_code=201)
@@ -130,7 +130,7 @@ def assign(request: Request, user_id: object, names: list[str]) -> None:
     idp.log.add("sapi", "Assign roles to a user")
 
 
-def described_user(idp: Idp, user: SeededUser) -> Document:
+def described_user(idp: Idp, user: User) -> Document:
     """A user in Auth0's form. The model has no database per user, so each user is shown in the first database."""
     connection = next(iter(idp.tenant.connections), "")
     identity = {"user_id": user.user_id.removeprefix(PROVIDER), "provider": "auth0", "connection": connection}
@@ -157,7 +157,7 @@ def _members(body: Document) -> Document:
     return {name: value for name, value in body.items() if name not in OPTIONS}
 
 
-def find_user(idp: Idp, user_id: object) -> SeededUser:
+def find_user(idp: Idp, user_id: object) -> User:
     """Raises Inexistent if there is no such user."""
     for user in idp.configuration.offline_file.users:
         if user.user_id == user_id:
@@ -165,7 +165,7 @@ def find_user(idp: Idp, user_id: object) -> SeededUser:
     raise Inexistent("user")
 
 
-def _replace(idp: Idp, known: SeededUser, changes: Document) -> None:
+def _replace(idp: Idp, known: User, changes: Document) -> None:
     entry = {**stated(known), **changes}
-    check(SeededUser, entry)
+    check(User, entry)
     idp.configure(replaced(idp.configuration, "users", {"email": known.email}, entry))

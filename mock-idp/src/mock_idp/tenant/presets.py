@@ -1,4 +1,4 @@
-"""Misconfigurations that people really have, one name each."""
+"""Common misconfigurations, by name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ OTHER_API = "https://other.example/api"
 
 @dataclass(frozen=True)
 class Preset:
-    """What it does to the documents of tenant.yaml and offline.yaml, and what is then seen."""
+    """A change of the documents of tenant.yaml and offline.yaml, and a description of its effect."""
 
     description: str
     change: Callable[[dict[str, Any], dict[str, Any]], None]
 
 
 def with_preset(configuration: Configuration, name: str) -> Configuration:
-    """The configuration with the mistake in it. KeyError when there is no such preset."""
+    """The configuration with the mistake in it. KeyError if there is no such preset."""
     tenant, offline = documents(configuration)
     PRESETS[name].change(tenant, offline)
     return checked_configuration(tenant, offline)
@@ -114,7 +114,7 @@ PRESETS: Mapping[str, Preset] = {
         _resource_profile_off,
     ),
     "default-audience": Preset(
-        "The tenant ignores `resource` and its default audience is another API: tokens are JWTs for the wrong one.",
+        "The tenant ignores `resource` and its default audience is another API: tokens are JWTs for the wrong API.",
         _default_audience,
     ),
     "slash-mismatch": Preset(
@@ -122,11 +122,11 @@ PRESETS: Mapping[str, Preset] = {
         _slash_mismatch,
     ),
     "no-domain-connection": Preset(
-        "No connection is domain-level: third-party clients see `no connections enabled for the client`.",
+        "No connection is domain-level: third-party clients get `no connections enabled for the client`.",
         _no_domain_connection,
     ),
     "no-client-grant": Preset(
-        "The API asks for a client grant and there is none: `Client is not authorized to access resource server`.",
+        "The API requires a client grant and there is none: `Client is not authorized to access resource server`.",
         _no_client_grant,
     ),
     "dcr-off": Preset(
@@ -134,11 +134,11 @@ PRESETS: Mapping[str, Preset] = {
         _dcr_off,
     ),
     "role-missing": Preset(
-        "No user has a role: sign-in works, and the token carries no permission.",
+        "No user has a role: sign-in works, but the token has no permission.",
         _role_missing,
     ),
     "hs256-api": Preset(
-        "The API signs with HS256: a server that verifies by JWKS cannot verify its tokens.",
+        "The API signs with HS256: a server cannot verify its tokens with the JWKS.",
         _hs256_api,
     ),
 }

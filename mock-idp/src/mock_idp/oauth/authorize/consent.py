@@ -1,4 +1,4 @@
-"""The consent page, and when it is needed (Auth0: User Consent)."""
+"""The consent page, and the conditions for it (Auth0: User Consent)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _needs_confirmation(idp: Idp, transaction: Transaction) -> bool:
     The application's setting wins over the tenant's (Auth0, Measures Against Application Impersonation).
     """
     asked = transaction.request
-    if transaction.asked_in_person or is_verifiable(asked.redirect_uri):
+    if transaction.saw_login_page or is_verifiable(asked.redirect_uri):
         return False
     client, _ = client_and_api(idp, asked)
     if client.skip_confirmation is not None:

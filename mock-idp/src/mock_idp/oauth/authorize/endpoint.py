@@ -105,7 +105,7 @@ def _session_for(request: Request, transaction: Transaction) -> Session | None:
 
 def _must_log_in_again(transaction: Transaction, session: Session, now: float) -> bool:
     asked = transaction.request
-    if session.auth_time >= transaction.started_at and transaction.asked_in_person:
+    if session.auth_time >= transaction.started_at and transaction.saw_login_page:
         return False
     if asked.prompt & {"login", "select_account", "create"}:
         return True

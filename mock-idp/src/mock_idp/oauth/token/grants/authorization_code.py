@@ -1,4 +1,4 @@
-"""RFC 6749 section 4.1.3, with PKCE (RFC 7636)."""
+"""The authorization code grant (RFC 6749 section 4.1.3) with PKCE (RFC 7636)."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def _check_verifier(request: TokenRequest, asked: AuthorizationRequest) -> None:
     verifier = request.parameters.get("code_verifier")
     if asked.code_challenge is None:
         if verifier is not None or request.client.auth_method == "none":
-            # A public client without PKCE has nothing that binds the code to it (OAuth 2.1; Auth0's text is a guess).
+            # Without PKCE nothing binds the code to a public client (OAuth 2.1). Auth0's text is a guess.
             raise InvalidGrant(INVALID_VERIFIER, why="The request to /authorize had no code_challenge.")
         return
-    if verifier is None or not hmac.compare_digest(_transformed(verifier, asked), asked.code_challenge):
+    if verifier is None or not hmac.compare_digest(_challenge_of(verifier, asked), asked.code_challenge):
         raise InvalidGrant(INVALID_VERIFIER, why="code_verifier is missing or does not match code_challenge.")
 
 
-def _transformed(verifier: str, asked: AuthorizationRequest) -> str:
+def _challenge_of(verifier: str, asked: AuthorizationRequest) -> str:
     if asked.code_challenge_method == "plain":
         return verifier if verifier.isascii() else ""
     digest = hashlib.sha256(verifier.encode()).digest()

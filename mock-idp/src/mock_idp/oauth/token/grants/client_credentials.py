@@ -30,7 +30,7 @@ def _api(request: TokenRequest) -> Api:
     if identifier is None:
         raise AccessDenied(
             "Non-global clients are not allowed access to APIv1",
-            why="No audience was sent; the tenant's default_audience does not count for client_credentials.",
+            why="The request has no audience. client_credentials ignores the tenant's default_audience.",
         )
     if identifier == management_identifier(request.issuer):
         return management_api(request.issuer)
