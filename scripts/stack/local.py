@@ -83,9 +83,11 @@ def run(command: list[str], **variables: str) -> int:
 def _start(environment: Environment) -> None:
     RUN.mkdir(exist_ok=True)
     processes = ["server", "mock-idp"] if environment.offline else ["server"]
-    variables = {**environment.variables(), "PYTHONUNBUFFERED": "1"}
-    if environment.given("BIND_ADDRESS"):
-        variables |= {"MCP_HOST": environment.bind_address, "MOCK_IDP_HOST": environment.bind_address}
+    path = f"{packages.BIN}{os.pathsep}{os.environ.get('PATH', '')}"
+    variables = {**environment.variables(), "PATH": path, "PYTHONUNBUFFERED": "1"}
+    # An address such as ::1 needs not be among those of localhost.
+    if address := environment.given("BIND_ADDRESS") or (environment.public_host if not environment.own_tls else ""):
+        variables |= {"MCP_HOST": address, "MOCK_IDP_HOST": address}
     if environment.own_tls:
         variables |= _certificate(environment)
     with LOG_FILE.open("w", encoding="utf-8") as log:

@@ -33,7 +33,7 @@ def require_free(ports: dict[str, int]) -> None:
         elif is_taken(port):
             holder = program_on(port) or "another program"
             lines.append(
-                f"Port {port} is taken by {holder}: stop it, or set {name}={free([*ports.values()])} in .env"
+                f"Port {port} is in use by {holder}: stop it, or set {name}={free([*ports.values()])} in .env"
                 " (`make up PORTS=auto` finds free ports and sets them)."
             )
         used.setdefault(port, name)

@@ -28,6 +28,7 @@ from .signin.protocol.client import SigningKey
 from .storage.grant import ClientAuthentication
 
 ENV_FILE: Final = ".env"
+DOMAIN: Final = r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?$"
 _DEFAULT_MCP_PORT: Final = 5555
 _DEFAULT_CALLBACK_PORT: Final = 8642
 _DEFAULT_TENANT_PORT: Final = 9000
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     compose_profiles: str = Field("", description="`mock` for the offline tenant, else empty")
     mock_idp_port: int | None = Field(None, ge=0, le=65535, description="the offline tenant's port")
     mcp_timeout: float = Field(120.0, gt=0, description="seconds, more than 0: how long the server may be silent")
-    auth0_domain: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+(:\d+)?$", description="the tenant's host name")
+    auth0_domain: str | None = Field(None, pattern=DOMAIN, description="the tenant's host name")
     auth0_issuer: SecureUrl | None = Field(None, description=f"the tenant's issuer, byte for byte, {_URL}")
     auth0_ca_file: Path | None = Field(None, description="a file with the certificate of an authority to trust")
     auth0_client_id: str | None = Field(

@@ -77,7 +77,7 @@ def swapped_env(changes: dict[str, str]) -> str:
     """`.env.example` with the lines changed that the documentation says to change."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     for name, value in changes.items():
-        text, count = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+        text, count = re.subn(rf"^(# )?{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
         assert count == 1, name
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -28,7 +29,7 @@ from tests.support.scripted_browser import PASSWORDS, answer_back, sign_in
 from tests.support.stack import Stack
 
 ALICE = "alice@example.com"
-CALLBACK = "http://localhost:5000/callback"
+CALLBACK = os.environ.get("OAUTH_CALLBACK_URI", "http://localhost:8642/callback")
 CONVERT = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
 
 

@@ -11,9 +11,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from ..errors import ConfigurationError
-from ..settings import ENV_FILE, Secret, Settings, load
+from ..settings import DOMAIN, ENV_FILE, Secret, Settings, load
 
-_DOMAIN = r"^[A-Za-z0-9.-]+(:\d+)?$"
 _NO_CREDENTIALS = (
     "The Management API needs AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN). Not set: "
     "{missing}. In the dashboard, create an application of the type Machine to Machine under Applications > "
@@ -30,7 +29,7 @@ class TenantSettings(Settings):
 
     auth0_client_id: str | None = Field(None, description="the Client ID of the application")
     auth0_mgmt_domain: str | None = Field(
-        None, pattern=_DOMAIN, description="the tenant's own domain, if AUTH0_DOMAIN is a custom domain"
+        None, pattern=DOMAIN, description="the tenant's own domain, if AUTH0_DOMAIN is a custom domain"
     )
     auth0_mgmt_client_id: str | None = Field(None, description="the Client ID of the management application")
     auth0_mgmt_client_secret: Secret | None = Field(None, description="the management application's Client Secret")

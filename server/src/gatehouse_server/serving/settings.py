@@ -27,7 +27,7 @@ _MISSING = {
 # RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
-_DOMAIN = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
+_DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 
 SHORTEST_SECRET = 32
 _SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET")
@@ -333,7 +333,7 @@ def _place(values: dict[str, Any]) -> None:
     host = "[::1]" if host == "::1" else host if host in LOOPBACK_HOSTS else "localhost"
     values.setdefault("MCP_PUBLIC_URL", f"http://{host}:{port_text}/mcp")
     scheme = "https" if values.get("MCP_TLS_CERT_FILE") else "http"
-    values.setdefault("CALENDAR_URL", f"{scheme}://localhost:{port_text}/calendar/events")
+    values.setdefault("CALENDAR_URL", f"{scheme}://{host}:{port_text}/calendar/events")
 
 
 def _loopback_port(url: str) -> int | None:

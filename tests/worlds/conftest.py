@@ -1,0 +1,70 @@
+"""Worlds: a clone of the project in its own folder, with its own `.env`, in the runtime of WORLDS_RUNTIME."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import OURS
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME = os.environ.get("WORLDS_RUNTIME", "local")
+SECONDS = 300
+
+
+@dataclass
+class World:
+    """A clone with its `.env`."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def stack(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run `scripts/stack`, as `make` does."""
+        plain = {name: value for name, value in os.environ.items() if not name.startswith((*OURS, "COMPOSE_"))}
+        return subprocess.run(
+            [sys.executable, "scripts/stack", "--runtime", RUNTIME, *arguments],
+            cwd=self.folder,
+            env={**plain, "STACK_VENV": sys.prefix, "GATEHOUSE_KEYRING": "0", **self.variables, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the stack's own authority; made only for https."""
+        return self.folder / ".run" / "authority" / "ca.pem"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Make a clone: `world(env, folder)`, with the text of `.env`. Its stack is stopped at the end."""
+    worlds: list[World] = []
+
+    def make(env: str, folder: str = "gatehouse") -> World:
+        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        clone = tmp_path / folder
+        for name in filter(None, files.split("\0")):
+            if (ROOT / name).is_file():
+                (clone / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, clone / name)
+        (clone / ".env").write_text(env, encoding="utf-8")
+        made = World(clone, {"GATEHOUSE_HOME": str(tmp_path / f"home-{len(worlds)}")})
+        worlds.append(made)
+        return made
+
+    yield make
+    for one in worlds:
+        one.stack("down")
+        if RUNTIME == "docker":
+            one.stack("clean", STACK_VENV=str(tmp_path / "no-venv"))

@@ -1,0 +1,228 @@
+"""The stack in its users' worlds. In each, `make demo` holds, doctor finds nothing wrong, a foreign client signs in.
+
+`make worlds` runs these in the local runtime, and those that are marked `docker` in Docker as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.free_ports import free_ports
+from tests.support.prefix_proxy import prefix_proxy
+from tests.worlds.conftest import ROOT, RUNTIME, World
+
+HOST = socket.gethostname()
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+ALICE = "auth0|65a11ce00000000000000001"
+PORTS = ("MCP_PORT", "MOCK_IDP_PORT", "OAUTH_CALLBACK_PORT", "MOCK_IDP_TLS_PORT")
+ARTICLE = """\
+AUTH0_DOMAIN=localhost:{tenant}
+AUTH0_CLIENT_ID=GatehouseAgentDemoClient00000000
+AUTH0_CLIENT_SECRET=demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1
+AUTH0_AUDIENCE=http://localhost:{mcp}/mcp
+JWT_ALGORITHM=RS256
+MCP_HOST=localhost
+MCP_PORT={mcp}
+OAUTH_CALLBACK_URI=http://localhost:{callback}/callback
+OAUTH_CALLBACK_PORT={callback}
+GEMINI_API_KEY=
+"""
+docker = pytest.mark.docker
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture(autouse=True)
+def _only_marked_ones_in_docker(request: pytest.FixtureRequest) -> None:
+    if RUNTIME == "docker" and request.node.get_closest_marker("docker") is None:
+        pytest.skip("a world of the local runtime")
+
+
+def env(**changes: str) -> str:
+    """`.env.example` with variables added: the last line of a name counts."""
+    return EXAMPLE + "".join(f"{name}={value}\n" for name, value in changes.items())
+
+
+def moved(**changes: str) -> str:
+    """The same on ports that are free."""
+    return env(**dict(zip(PORTS, map(str, free_ports(4)), strict=True)), **changes)
+
+
+def holds(world: World, url: str) -> None:
+    """`make up`, `make demo`, `make doctor`, and the SDK's client from outside."""
+    up = world.stack("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert url in up.stdout
+    demo = world.stack("demo")
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "The end" in demo.stdout
+    doctor = world.stack("client", "doctor", "--json")
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    wrong = [check for check in json.loads(doctor.stdout)["checks"] if check["result"] == "wrong"]
+    assert wrong == []
+    assert foreign_client(world, url) == ALICE
+
+
+def foreign_client(world: World, url: str) -> str:
+    """Whom the server sees when the SDK's own client signs in."""
+    trusted = {"SSL_CERT_FILE": str(world.authority)} if world.authority.exists() else {}
+    command = [sys.executable, str(Path(__file__).with_name("sdk_client.py")), url]
+    done = subprocess.run(
+        command, env={**os.environ, **trusted}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def value(text: str, name: str) -> str:
+    """What `.env` sets a variable to: its last line counts."""
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{name}=")][-1]
+
+
+@docker
+def test_all_ports_moved(world: MakeWorld) -> None:
+    text = moved()
+    holds(world(text), f"http://localhost:{value(text, 'MCP_PORT')}/mcp")
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_an_address_of_this_machine(world: MakeWorld, host: str, shown: str) -> None:
+    text = moved(PUBLIC_HOST=host)
+    holds(world(text), f"http://{shown}:{value(text, 'MCP_PORT')}/mcp")
+
+
+@docker
+def test_another_host_name_over_https(world: MakeWorld) -> None:
+    text = moved(PUBLIC_HOST=HOST, BIND_ADDRESS="0.0.0.0")
+    holds(world(text), f"https://{HOST}:{value(text, 'MCP_PORT')}/mcp")
+
+
+@docker
+def test_a_path_prefix_behind_a_reverse_proxy(world: MakeWorld) -> None:
+    (port,) = free_ports(1)
+    url = f"http://localhost:{port}/tools/mcp"
+    text = moved(MCP_PUBLIC_URL=url)
+    with prefix_proxy(port, "/tools", int(value(text, "MCP_PORT"))):
+        holds(world(text), url)
+
+
+@docker
+def test_two_stacks_side_by_side(world: MakeWorld) -> None:
+    texts = [moved(COMPOSE_PROJECT_NAME=f"gatehouse-worlds-{number}") for number in (1, 2)]
+    first, second = (world(text, f"clone-{number}") for number, text in enumerate(texts))
+    assert first.stack("up").returncode == 0
+    holds(second, f"http://localhost:{value(texts[1], 'MCP_PORT')}/mcp")
+    assert second.stack("down").returncode == 0
+    holds(first, f"http://localhost:{value(texts[0], 'MCP_PORT')}/mcp")
+
+
+def test_the_articles_env_with_only_its_credentials_changed(world: MakeWorld) -> None:
+    mcp, tenant, callback = free_ports(3)
+    text = ARTICLE.format(mcp=mcp, tenant=tenant, callback=callback) + f"MOCK_IDP_PORT={tenant}\n"
+    holds(world(text), f"http://localhost:{mcp}/mcp")
+
+
+def test_a_folder_with_blanks_and_letters_of_other_languages(world: MakeWorld) -> None:
+    text = moved()
+    holds(world(text, "my tools, größer 東京"), f"http://localhost:{value(text, 'MCP_PORT')}/mcp")
+
+
+CONTRADICTIONS = {
+    "callback port and URI": (
+        {"OAUTH_CALLBACK_URI": "http://localhost:5000/callback"},
+        "OAUTH_CALLBACK_URI is http://localhost:5000/callback, and OAUTH_CALLBACK_PORT is",
+    ),
+    "audience and public URL": (
+        {"AUTH0_AUDIENCE": "http://localhost:5555/mcp"},
+        "AUTH0_AUDIENCE is http://localhost:5555/mcp, and MCP_PUBLIC_URL is",
+    ),
+    "issuer and port": (
+        {"AUTH0_ISSUER": "http://localhost:9000/"},
+        "AUTH0_ISSUER is http://localhost:9000/, and MOCK_IDP_PORT is",
+    ),
+    "public URL and port": (
+        {"MCP_PUBLIC_URL": "http://localhost:5555/mcp"},
+        "MCP_PUBLIC_URL is http://localhost:5555/mcp, and MCP_PORT is",
+    ),
+    "host and public URL": (
+        {"PUBLIC_HOST": "box.example", "MCP_PUBLIC_URL": "https://other.example/mcp"},
+        "PUBLIC_HOST is box.example, and MCP_PUBLIC_URL is https://other.example/mcp",
+    ),
+    "a name that nobody knows": (
+        {"PUBLIC_HOST": "box.invalid"},
+        "PUBLIC_HOST is 'box.invalid': this machine does not know the name",
+    ),
+    "a port that is none": ({"MCP_PORT": "http"}, "MCP_PORT is 'http': a port number from 1 to 65535 is needed."),
+}
+
+
+@docker
+@pytest.mark.parametrize("case", CONTRADICTIONS)
+def test_what_contradicts_itself_is_one_line_before_anything_starts(world: MakeWorld, case: str) -> None:
+    changes, line = CONTRADICTIONS[case]
+    refused = world(moved(**changes)).stack("up")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert refused.stderr.startswith(line)
+
+
+@docker
+def test_a_taken_port_is_one_line_with_its_program_and_the_line_for_env(world: MakeWorld) -> None:
+    text = moved()
+    port = int(value(text, "MCP_PORT"))
+    with _taken(port):
+        refused = world(text).stack("up")
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert refused.stderr.startswith(f"Port {port} is in use by ")
+    assert f"(process {os.getpid()})" in refused.stderr
+    assert "set MCP_PORT=" in refused.stderr
+
+
+def test_ports_auto_moves_what_is_taken_and_writes_it_down(world: MakeWorld) -> None:
+    text = moved()
+    port = int(value(text, "MCP_PORT"))
+    clone = world(text)
+    with _taken(port):
+        up = clone.stack("up", PORTS="auto")
+        assert up.returncode == 0, up.stderr
+    written = (clone.folder / ".env").read_text(encoding="utf-8")
+    assert value(written, "MCP_PORT") != str(port)
+    assert value(written, "MOCK_IDP_PORT") == value(text, "MOCK_IDP_PORT")
+    assert f"http://localhost:{value(written, 'MCP_PORT')}/mcp" in up.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (EXAMPLE.encode("utf-16"), "it is UTF-16 text (PowerShell's > writes it)"),
+        (EXAMPLE.encode() + "# Größe\n".encode("latin-1"), "has the byte 0xf6"),
+    ],
+)
+def test_an_env_file_that_is_not_utf8_is_one_line_in_every_program(world: MakeWorld, content: bytes, seen: str) -> None:
+    clone = world("")
+    (clone.folder / ".env").write_bytes(content)
+    up = clone.stack("up")
+    for program in ("gatehouse_server", "mock_idp", "gatehouse_client whoami"):
+        done = subprocess.run(
+            [sys.executable, "-m", *program.split()], cwd=clone.folder, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert ".env" in done.stderr
+        assert seen.split(" text")[0].replace("it is", "is") in done.stderr.replace("it is", "is")
+    assert (up.returncode, len(up.stderr.splitlines())) == (1, 1)
+    assert seen in up.stderr
+
+
+@contextlib.contextmanager
+def _taken(port: int) -> Iterator[None]:
+    with socket.create_server(("127.0.0.1", port)):
+        yield
