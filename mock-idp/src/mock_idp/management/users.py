@@ -41,7 +41,7 @@ async def list_users(request: Request) -> Response:
     if query not in ("", "*"):
         term = QUERY.fullmatch(query)
         if term is None:
-            raise InvalidQuery('The offline tenant knows email:"...", user_id:"..." and name:"..."', "q")
+            raise InvalidQuery('The offline tenant supports email:"...", user_id:"..." and name:"..."', "q")
         users = [user for user in users if str(getattr(user, term[1])).casefold() == term[2].casefold()]
     return listed(request, "users", [described_user(idp, user) for user in users])
 
