@@ -23,7 +23,7 @@ from mock_idp.state.clock import Clock
 from mock_idp.state.idp import Idp
 from mock_idp.state.signing_keys import KeyRing, new_key_ring
 from mock_idp.tenant.loading import checked_configuration
-from tests.mock_idp.read_token import parts
+from tests.mock_idp.read_token import header_and_claims
 
 BASE = Path(__file__).parent / "base"
 FILES = ("tenant.yaml", "offline.yaml")
@@ -115,7 +115,7 @@ class Harness:
     @staticmethod
     def claims(token: str) -> dict[str, Any]:
         """The claims of a JWT, unverified."""
-        return parts(token)[1]
+        return header_and_claims(token)[1]
 
     def tokens(self, email: str = "alice@example.com", **changes: Any) -> dict[str, Any]:
         response = self.redeem(self.sign_in(email, **changes)["code"])

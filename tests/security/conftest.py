@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.security.server_process import Deployment, deployed
+from tests.security.server_process import ServerProcess, running_server
 from tests.support.processes import OfflineStack, prepare, wait_for
 from tests.support.stack import Stack
 
@@ -25,21 +25,21 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineStack]:
 
 
 @pytest.fixture(scope="session")
-def server(tenant: OfflineStack) -> Iterator[Deployment]:
+def server(tenant: OfflineStack) -> Iterator[ServerProcess]:
     """The server as it is."""
-    with deployed(tenant) as running:
+    with running_server(tenant) as running:
         wait_for(f"{running.origin}/readyz", 200)
         yield running
 
 
 @pytest.fixture(scope="session")
-def _short_lived(tenant: OfflineStack) -> Iterator[Deployment]:
-    with deployed(tenant, "short_lived_keys") as running:
+def _short_lived(tenant: OfflineStack) -> Iterator[ServerProcess]:
+    with running_server(tenant, "short_lived_keys") as running:
         yield running
 
 
 @pytest.fixture
-def short_lived(tenant_as_it_was: Stack, _short_lived: Deployment) -> Deployment:
+def short_lived(tenant_as_it_was: Stack, _short_lived: ServerProcess) -> ServerProcess:
     """A server whose keys get stale at once, and have been fetched."""
     wait_for(f"{_short_lived.origin}/readyz", 200)
     return _short_lived

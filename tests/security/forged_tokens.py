@@ -12,7 +12,7 @@ HOUR = 3600
 EVIL = "https://evil.example.com/"
 
 
-def forged(issuer: str, audience: str) -> dict[str, tuple[str, dict[str, Any]]]:
+def forged_tokens(issuer: str, audience: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """All of them, for a tenant and an API."""
     return {**_kinds(), **_signatures(), **_headers(), **_claims(issuer, audience)}
 

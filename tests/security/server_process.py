@@ -23,7 +23,7 @@ JWKS = "/.well-known/jwks.json"
 
 
 @dataclass(frozen=True)
-class Deployment:
+class ServerProcess:
     """A running server. `stack` is how to reach it and its tenant, `name` what its files are called."""
 
     stack: Stack
@@ -67,9 +67,9 @@ LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
 @contextlib.contextmanager
-def deployed(offline: OfflineStack, name: str = "gatehouse_server", **variables: str) -> Iterator[Deployment]:
+def running_server(offline: OfflineStack, name: str = "gatehouse_server", **variables: str) -> Iterator[ServerProcess]:
     """Another server beside the tenant, alive; `name` is its module."""
     port, metrics = free_ports(2)
     with offline.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
         stack = replace(Stack.of(offline), mcp_url=f"http://localhost:{port}/mcp")
-        yield Deployment(stack, offline.folder, name, f"http://localhost:{metrics}")
+        yield ServerProcess(stack, offline.folder, name, f"http://localhost:{metrics}")

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from gatehouse_server.auth.keys import Limits
-from tests.security.server_process import HEADERS, LIST, SECONDS, Deployment, deployed
+from tests.security.server_process import HEADERS, LIST, SECONDS, ServerProcess, running_server
 from tests.security.short_lived_keys import FETCH_SECONDS
 from tests.server.hostile_tokens import part
 from tests.support.processes import TLS, OfflineStack, prepare
@@ -67,7 +67,7 @@ def of_unknown_keys(count: int) -> list[str]:
 
 
 @asynccontextmanager
-async def alive(deployment: Deployment) -> AsyncIterator[None]:
+async def alive(server: ServerProcess) -> AsyncIterator[None]:
     """/livez answers in time as long as the block runs."""
     over, times = asyncio.Event(), list[float]()
 
@@ -75,7 +75,7 @@ async def alive(deployment: Deployment) -> AsyncIterator[None]:
         async with httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
             while not over.is_set() or not times:
                 began = time.monotonic()
-                assert (await http.get(f"{deployment.origin}/livez")).status_code == 200
+                assert (await http.get(f"{server.origin}/livez")).status_code == 200
                 times.append(time.monotonic() - began)
                 await asyncio.wait([waiting], timeout=0.02)
 
@@ -89,15 +89,15 @@ async def alive(deployment: Deployment) -> AsyncIterator[None]:
     assert max(times) < LIVEZ_SECONDS, f"the slowest of {len(times)} answers of /livez took {max(times):.2f} s"
 
 
-async def at_once(deployment: Deployment, tokens: Iterable[str]) -> list[httpx2.Response]:
+async def at_once(server: ServerProcess, tokens: Iterable[str]) -> list[httpx2.Response]:
     """One request for each token, sixteen at a time, while /livez answers."""
-    async with alive(deployment), httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
+    async with alive(server), httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
         room = asyncio.Semaphore(CLIENTS)
 
         async def ask(token: str) -> httpx2.Response:
             async with room:
                 headers = {**HEADERS, "Authorization": f"Bearer {token}"}
-                return await http.post(deployment.stack.mcp_url, headers=headers, json=LIST)
+                return await http.post(server.stack.mcp_url, headers=headers, json=LIST)
 
         return await asyncio.gather(*map(ask, tokens))
 
@@ -116,12 +116,12 @@ def is_told_to_try_again(answer: httpx2.Response) -> bool:
     return told and "WWW-Authenticate" not in answer.headers
 
 
-async def at_once_until_spoilt(deployment: Deployment, tokens: list[str]) -> list[httpx2.Response]:
+async def at_once_until_spoilt(server: ServerProcess, tokens: list[str]) -> list[httpx2.Response]:
     """All answers, until the tenant has spoilt a request for keys."""
-    deadline, answers = time.monotonic() + SECONDS, await at_once(deployment, tokens)
-    while spoilt(deployment.stack) == 0:
+    deadline, answers = time.monotonic() + SECONDS, await at_once(server, tokens)
+    while spoilt(server.stack) == 0:
         assert time.monotonic() < deadline, "the server asked for no keys"
-        answers += await at_once(deployment, tokens)
+        answers += await at_once(server, tokens)
     return answers
 
 
@@ -131,7 +131,7 @@ async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answe
 ) -> None:
     stack = tenant_as_it_was
     break_keys(stack, {"status": 503})
-    with deployed(tenant, "short_lived_keys") as cold:
+    with running_server(tenant, "short_lived_keys") as cold:
         tokens = minted(stack)
         for name, fault in FAULTS.items():
             restore_keys(stack)
@@ -147,7 +147,7 @@ async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answe
 
 @pytest.mark.requirement("S20")
 @pytest.mark.parametrize("name", FAULTS)
-async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_lived: Deployment, name: str) -> None:
+async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_lived: ServerProcess, name: str) -> None:
     tokens, unknown = minted(short_lived.stack), of_unknown_keys(CLIENTS)
     break_keys(short_lived.stack, FAULTS[name])
     answers = await at_once_until_spoilt(short_lived, tokens)
@@ -161,7 +161,7 @@ async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_li
     await until(lambda: short_lived.ask(unknown[0])[0].status_code == 401, "the keys are fetched again", 5)
 
 
-async def test_a_flood_of_unknown_keys_leads_to_few_fetches_and_holds_nobody_up(server: Deployment) -> None:
+async def test_a_flood_of_unknown_keys_leads_to_few_fetches_and_holds_nobody_up(server: ServerProcess) -> None:
     tokens = of_unknown_keys(300)
     good = minted(server.stack)
     server.stack.control("DELETE", "requests")
@@ -174,7 +174,7 @@ async def test_a_flood_of_unknown_keys_leads_to_few_fetches_and_holds_nobody_up(
     assert 1 <= fetches <= 2 + seconds / Limits().unknown_key_cooldown + seconds / 12, f"{fetches} in {seconds:.1f} s"
 
 
-async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(short_lived: Deployment) -> None:
+async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(short_lived: ServerProcess) -> None:
     for _ in range(2):
         short_lived.stack.control("POST", "keys/rotate")
     token = short_lived.stack.mint()
@@ -182,7 +182,7 @@ async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(
 
 
 @pytest.mark.requirement("S15")
-async def test_a_withheld_key_ends_its_tokens_and_no_others_until_it_is_back(short_lived: Deployment) -> None:
+async def test_a_withheld_key_ends_its_tokens_and_no_others_until_it_is_back(short_lived: ServerProcess) -> None:
     seen, other = short_lived.stack.mint(), short_lived.stack.mint(key="next")
     assert short_lived.ask(seen)[0].status_code == 200
     kid = current_key(short_lived)
@@ -195,7 +195,7 @@ async def test_a_withheld_key_ends_its_tokens_and_no_others_until_it_is_back(sho
 
 
 @pytest.mark.requirement("S15")
-async def test_a_token_cannot_be_replayed_after_its_key_was_revoked(short_lived: Deployment) -> None:
+async def test_a_token_cannot_be_replayed_after_its_key_was_revoked(short_lived: ServerProcess) -> None:
     seen, unseen = minted(short_lived.stack, 2)
     assert short_lived.ask(seen)[0].status_code == 200
     kid = current_key(short_lived)
@@ -208,15 +208,15 @@ async def test_a_token_cannot_be_replayed_after_its_key_was_revoked(short_lived:
         assert (refusal.status_code, line["reason"]) == (401, "unknown_key")
 
 
-def current_key(deployment: Deployment) -> str:
-    keys = deployment.stack.control("GET", "keys").json()["keys"]
+def current_key(server: ServerProcess) -> str:
+    keys = server.stack.control("GET", "keys").json()["keys"]
     return next(str(key["kid"]) for key in keys if key["state"] == "current")
 
 
 @pytest.mark.requirement("S20")
 async def test_the_server_outlives_a_tenant_that_comes_late_and_goes(tmp_path: Path) -> None:
     offline = prepare(tmp_path)
-    with contextlib.ExitStack() as tenant, deployed(offline, "short_lived_keys") as server:
+    with contextlib.ExitStack() as tenant, running_server(offline, "short_lived_keys") as server:
         stranger = of_unknown_keys(CLIENTS)
         assert all(map(is_told_to_try_again, await at_once(server, stranger)))
         assert httpx2.get(f"{server.origin}/readyz").status_code == 503

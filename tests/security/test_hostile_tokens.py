@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.security.forged_tokens import forged
-from tests.security.server_process import Deployment
+from tests.security.forged_tokens import forged_tokens
+from tests.security.server_process import ServerProcess
 from tests.server.hostile_tokens import HOSTILE
 
-NAMES = list(forged("", ""))
+NAMES = list(forged_tokens("", ""))
 
 
 @pytest.mark.requirement("S6")
@@ -16,8 +16,8 @@ NAMES = list(forged("", ""))
 @pytest.mark.requirement("S16")
 @pytest.mark.requirement("S20")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_token_is_refused_with_its_own_reason_when_it_is(server: Deployment, name: str) -> None:
-    reason, order = forged(server.stack.issuer, server.stack.audience)[name]
+def test_a_token_is_refused_with_its_own_reason_when_it_is(server: ServerProcess, name: str) -> None:
+    reason, order = forged_tokens(server.stack.issuer, server.stack.audience)[name]
     token = server.stack.mint(**order)
     refusal, line = server.ask(token)
     assert refusal.status_code == 401, refusal.text
@@ -28,18 +28,18 @@ def test_a_token_is_refused_with_its_own_reason_when_it_is(server: Deployment, n
 
 def test_there_are_at_least_sixty_hostile_tokens() -> None:
     assert len({*NAMES, *HOSTILE}) >= 60
-    orders = [str(order) for _, order in forged("http://localhost/", "http://localhost/mcp").values()]
+    orders = [str(order) for _, order in forged_tokens("http://localhost/", "http://localhost/mcp").values()]
     assert len(set(orders)) == len(orders), "no token stands under two names"
 
 
-def test_a_token_without_a_fault_is_let_in(server: Deployment) -> None:
+def test_a_token_without_a_fault_is_let_in(server: ServerProcess) -> None:
     answer, line = server.ask(server.stack.mint())
     assert answer.status_code == 200, answer.text
     assert (line["decision"], line["subject"]) == ("allow", "auth0|65a11ce00000000000000001")
 
 
 @pytest.mark.requirement("S25")
-def test_the_server_wrote_nothing_of_any_token(server: Deployment) -> None:
+def test_the_server_wrote_nothing_of_any_token(server: ServerProcess) -> None:
     tokens = [
         server.stack.mint(),
         server.stack.mint(variant="expired"),

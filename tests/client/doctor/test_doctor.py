@@ -28,7 +28,7 @@ from gatehouse_client.signin.http.fetch import Fetcher, Reply
 from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 ISSUER = "https://tenant.example/"
@@ -338,13 +338,19 @@ async def test_a_server_that_refuses_the_token_the_host_or_the_origin_is_found(
     ],
 )
 def test_the_refresh_token_is_used_once_as_a_check(
-    world: World, command: Command, asked: str, refresh_token: str | None, answer: int | None, mark: Mark, expected: str
+    stack: FakeStack,
+    command: Command,
+    asked: str,
+    refresh_token: str | None,
+    answer: int | None,
+    mark: Mark,
+    expected: str,
 ) -> None:
-    account = signed_in(world, command, requested_scope=asked, **({} if refresh_token else {"refresh_token": None}))
+    account = signed_in(stack, command, requested_scope=asked, **({} if refresh_token else {"refresh_token": None}))
     if answer not in (None, 200):
-        world.token_answer = (answer or 0, {"error": "invalid_grant"})
+        stack.token_answer = (answer or 0, {"error": "invalid_grant"})
     findings = Findings()
-    assert asyncio.run(check_stored_sign_in(account, world.server, findings)) is not None
+    assert asyncio.run(check_stored_sign_in(account, stack.server, findings)) is not None
     finding = found_of(findings)["refresh-token"]
     assert finding.mark is mark
     assert expected in finding.seen
@@ -360,13 +366,13 @@ def test_the_refresh_token_is_used_once_as_a_check(
     ],
 )
 def test_an_expired_sign_in_is_reported_once_and_not_judged(
-    world: World, command: Command, refusal: tuple[int, str] | None, mark: Mark, expected: str, advice: str
+    stack: FakeStack, command: Command, refusal: tuple[int, str] | None, mark: Mark, expected: str, advice: str
 ) -> None:
-    account = signed_in(world, command, expires_at=1.0, **({} if refusal else {"refresh_token": None}))
+    account = signed_in(stack, command, expires_at=1.0, **({} if refusal else {"refresh_token": None}))
     if refusal is not None:
-        world.token_answer = (refusal[0], {"error": refusal[1]})
+        stack.token_answer = (refusal[0], {"error": refusal[1]})
     findings = Findings()
-    assert asyncio.run(check_stored_sign_in(account, world.server, findings)) is None
+    assert asyncio.run(check_stored_sign_in(account, stack.server, findings)) is None
     found = found_of(findings)
     assert (found["refresh-token"].mark, expected in found["refresh-token"].seen) == (mark, True)
     others = {check: finding for check, finding in found.items() if check != "refresh-token"}
@@ -375,20 +381,22 @@ def test_an_expired_sign_in_is_reported_once_and_not_judged(
     assert others["token"].seen.startswith("the sign-in expired at 1970-01-01")
 
 
-def test_an_expired_sign_in_that_can_be_refreshed_is_checked_as_a_current_one(world: World, command: Command) -> None:
-    account = signed_in(world, command, expires_at=1.0)
+def test_an_expired_sign_in_that_can_be_refreshed_is_checked_as_a_current_one(
+    stack: FakeStack, command: Command
+) -> None:
+    account = signed_in(stack, command, expires_at=1.0)
     findings = Findings()
-    grant = asyncio.run(check_stored_sign_in(account, world.server, findings))
+    grant = asyncio.run(check_stored_sign_in(account, stack.server, findings))
     assert grant is not None
     assert grant.is_alive(time.time())
     assert set(found_of(findings)) == {"refresh-token"}
 
 
-def signed_in(world: World, command: Command, **changes: object) -> Account:
+def signed_in(stack: FakeStack, command: Command, **changes: object) -> Account:
     """The account of a signed-in person; `changes` replace values of the stored sign-in."""
     assert command("login").exit_code == 0
     account = Account.from_settings(load_settings(), lambda _: None, Trace())
-    stored = account.store.load(world.server)
+    stored = account.store.load(stack.server)
     assert stored is not None
     account.store.save(stored.model_copy(update=changes))
     return account

@@ -22,7 +22,7 @@ from gatehouse_client.tenant.management import Management
 from gatehouse_client.tenant.settings import TenantSettings
 from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
 from mock_idp.tenant.presets import PRESETS
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 FILES = tuple(Path(__file__).parents[3] / "auth0" / name for name in ("tenant.yaml", "offline.yaml"))
@@ -248,10 +248,10 @@ def test_an_application_without_access_to_the_management_api_raises_an_error(
 
 
 def test_without_the_sdk_the_doctor_says_what_to_install_and_continues(
-    world: World, command: Command, monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "auth0.management.client", None)
-    result = command("doctor", "--json", AUTH0_MGMT_TOKEN="a-t0ken", AUTH0_ISSUER=world.issuer)
+    result = command("doctor", "--json", AUTH0_MGMT_TOKEN="a-t0ken", AUTH0_ISSUER=stack.issuer)
     checks = {check["check"]: check for check in json.loads(result.stdout)["checks"]}
     assert checks["management"]["result"] == "unknown"
     assert "gatehouse-client[tenant]" in checks["management"]["seen"]

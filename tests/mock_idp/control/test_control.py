@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from joserfc.errors import JoseError
 
-from tests.mock_idp.read_token import parts, verified
+from tests.mock_idp.read_token import header_and_claims, verified_claims
 
 
 def mint(tenant: Any, **body: Any) -> str:
@@ -48,7 +48,7 @@ def test_a_web_page_in_a_browser_on_this_machine_is_refused(tenant: Any, headers
 
 
 def test_a_minted_token_is_valid_and_for_alice_by_default(tenant: Any) -> None:
-    claims = verified(tenant, mint(tenant))
+    claims = verified_claims(tenant, mint(tenant))
     assert claims["sub"] == "auth0|65a11ce00000000000000001"
     assert claims["aud"] == "http://localhost:5555/mcp"
     assert claims["scope"] == "access:mcp"
@@ -56,7 +56,7 @@ def test_a_minted_token_is_valid_and_for_alice_by_default(tenant: Any) -> None:
 
 
 def test_a_token_can_be_minted_for_bob(tenant: Any) -> None:
-    claims = verified(tenant, mint(tenant, user="bob@example.com"))
+    claims = verified_claims(tenant, mint(tenant, user="bob@example.com"))
     assert claims["sub"] == "auth0|65b0b0000000000000000002"
     assert claims["permissions"] == []
 
@@ -65,7 +65,7 @@ def test_claims_and_header_can_be_changed_and_removed(tenant: Any) -> None:
     token = mint(
         tenant, claims={"iss": "http://evil/", "exp": None, "pad": "x" * 1000}, header={"kid": "?", "typ": None}
     )
-    header, claims = parts(token)
+    header, claims = header_and_claims(token)
     assert header == {"alg": "RS256", "kid": "?"}
     assert claims["iss"] == "http://evil/"
     assert "exp" not in claims
@@ -73,16 +73,16 @@ def test_claims_and_header_can_be_changed_and_removed(tenant: Any) -> None:
 
 def test_the_next_key_is_already_published(tenant: Any) -> None:
     token = mint(tenant, key="next")
-    assert parts(token)[0]["kid"] == tenant.idp.keys.next.kid
-    assert verified(tenant, token)
+    assert header_and_claims(token)[0]["kid"] == tenant.idp.keys.next.kid
+    assert verified_claims(tenant, token)
 
 
 @pytest.mark.parametrize(("key", "alg"), [("foreign", "RS256"), ("none", "none"), ("hs256-public-key", "HS256")])
 def test_invalid_tokens_do_not_verify(tenant: Any, key: str, alg: str) -> None:
     token = mint(tenant, key=key)
-    assert parts(token)[0]["alg"] == alg
+    assert header_and_claims(token)[0]["alg"] == alg
     with pytest.raises((JoseError, ValueError)):
-        verified(tenant, token)
+        verified_claims(tenant, token)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_a_body_that_is_not_an_object_is_refused(tenant: Any, content: bytes) ->
 
 def test_the_clock_can_be_moved_and_reset(tenant: Any) -> None:
     assert tenant.http.post("/__mock__/clock", json={"freeze_at": 1_000_000}).json()["now"] == 1_000_000
-    assert parts(mint(tenant))[1]["iat"] == 1_000_000
+    assert header_and_claims(mint(tenant))[1]["iat"] == 1_000_000
     tenant.http.post("/__mock__/clock", json={"offset_seconds": -7200})
-    past = parts(mint(tenant))[1]["iat"]
+    past = header_and_claims(mint(tenant))[1]["iat"]
     tenant.http.delete("/__mock__/clock")
-    assert parts(mint(tenant))[1]["iat"] - past >= 7200
+    assert header_and_claims(mint(tenant))[1]["iat"] - past >= 7200
 
 
 @pytest.mark.parametrize("body", [{}, {"offset_seconds": 1, "freeze_at": 1}, {"offset_seconds": 1e300}])
