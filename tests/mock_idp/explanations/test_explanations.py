@@ -227,7 +227,7 @@ def test_long_facts_are_cut() -> None:
 
 def test_the_reason_can_be_had_as_plain_text() -> None:
     case = Case("service_near_miss", sent="a/", nearest="a", difference=("trailing_slash",))
-    assert "The tenant has `a`, the request names `a/`." in str(explain(case).why)
+    assert "The tenant has `a`, but the request names `a/`." in str(explain(case).why)
 
 
 def shown(page: str, element: str) -> str:
