@@ -79,7 +79,7 @@ def docker(tmp_path: Path) -> Docker:
     return Docker(tmp_path)
 
 
-def test_with_nothing_running_the_agents_command_runs_alone_and_starts_nothing(docker: Docker) -> None:
+def test_without_a_running_stack_the_agents_command_starts_nothing_else(docker: Docker) -> None:
     done = docker("client", "tenant", "plan")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
@@ -99,14 +99,14 @@ def test_the_agents_command_shares_the_running_gateways_network(docker: Docker) 
     assert docker.asked(" up ") == []
 
 
-def test_of_a_stack_that_did_not_come_up_only_the_gateway_is_started(docker: Docker) -> None:
+def test_only_the_gateway_is_started_if_the_stack_is_incomplete(docker: Docker) -> None:
     done = docker("client", "doctor", running="one")
     assert done.returncode == 0, done.stderr
     (started,) = docker.asked(" up ")
     assert started.endswith(" up --detach --no-deps gateway")
 
 
-def test_a_secret_of_a_file_is_handed_over_by_value(docker: Docker) -> None:
+def test_a_secret_from_a_file_is_passed_by_value(docker: Docker) -> None:
     secret = docker.folder / "secret"
     secret.write_text("of-the-file\n", encoding="utf-8")
     assert docker("client", "whoami", AUTH0_CLIENT_SECRET_FILE=str(secret)).returncode == 0
@@ -116,9 +116,7 @@ def test_a_secret_of_a_file_is_handed_over_by_value(docker: Docker) -> None:
     assert "AUTH0_CLIENT_SECRET=of-the-shell" in docker.handed_over()
 
 
-def test_a_secret_that_the_shell_emptied_is_not_looked_for_in_dotenv(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_secret_of_the_shell_overrides_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts" / "stack"))
     environment = importlib.import_module("environment")
     (tmp_path / "secret").write_text("of-the-file\n", encoding="utf-8")
@@ -129,7 +127,7 @@ def test_a_secret_that_the_shell_emptied_is_not_looked_for_in_dotenv(
     assert dotenv.secrets(["GATEHOUSE_TOKEN"]) == {}
 
 
-def test_a_secrets_file_that_cannot_be_read_is_one_line(docker: Docker) -> None:
+def test_an_unreadable_secret_file_is_a_one_line_error(docker: Docker) -> None:
     refused = docker("client", "whoami", GATEHOUSE_ASSERTION_FILE="/nowhere/token")
     assert refused.returncode == 1
     assert "GATEHOUSE_ASSERTION_FILE is '/nowhere/token': the file cannot be read" in refused.stderr
@@ -137,14 +135,14 @@ def test_a_secrets_file_that_cannot_be_read_is_one_line(docker: Docker) -> None:
     assert docker.asked(" run ") == []
 
 
-def test_an_authority_to_trust_is_named_by_its_absolute_path(docker: Docker) -> None:
+def test_the_ca_file_is_passed_by_its_absolute_path(docker: Docker) -> None:
     authority = docker.folder / "ca.pem"
     authority.touch()
     assert docker("client", "tenant", "plan", AUTH0_CA_FILE=os.path.relpath(authority, ROOT)).returncode == 0
     assert f"AUTH0_CA_FILE={authority}" in docker.handed_over()
 
 
-def test_an_authority_that_is_not_there_is_one_line(docker: Docker) -> None:
+def test_a_missing_ca_file_is_a_one_line_error(docker: Docker) -> None:
     refused = docker("client", "tenant", "plan", AUTH0_CA_FILE="/nowhere/ca.pem")
     assert refused.returncode == 1
     assert refused.stderr.endswith(
@@ -153,7 +151,7 @@ def test_an_authority_that_is_not_there_is_one_line(docker: Docker) -> None:
     assert docker.asked(" run ") == []
 
 
-def test_server_and_agent_find_the_authority_under_the_path_of_this_machine() -> None:
+def test_the_ca_file_has_the_same_path_in_the_containers() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     for name in ("server", "client"):
         assert services[name]["environment"]["AUTH0_CA_FILE"] == "${AUTH0_CA_FILE:-}"

@@ -62,7 +62,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     runtime.make("down")
 
 
-def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> None:
+def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -> None:
     first = runtime.make("up")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("Runtime: local")
@@ -82,7 +82,7 @@ def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> 
     assert "Nothing was running" in runtime.make("down").stdout
 
 
-def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtime: Runtime) -> None:
+def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(runtime: Runtime) -> None:
     """The stack's API has another port than the tenant file's: that is what the doctor finds."""
     assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
@@ -103,7 +103,7 @@ def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtim
     assert "callback " not in examined.stdout
 
 
-def test_without_the_stack_the_agents_commands_say_what_is_not_there_and_how_it_starts(runtime: Runtime) -> None:
+def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runtime) -> None:
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     for command in (["tenant", "plan"], ["call", "get_time"]):
         refused = runtime.make("client", *command, **home)
@@ -117,14 +117,14 @@ def test_without_the_stack_the_agents_commands_say_what_is_not_there_and_how_it_
     assert results["server"] == results["discovery"] == "wrong"
 
 
-def test_a_tenant_that_is_not_the_stacks_is_set_up_before_the_stack_is_started(runtime: Runtime) -> None:
+def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
         planned = runtime.make("client", "tenant", "plan", COMPOSE_PROFILES="")
     assert planned.returncode == 6, planned.stderr
     assert "create\tAPI\thttp://localhost:5555/mcp" in planned.stdout
 
 
-def test_without_the_mock_profile_nothing_of_the_tenant_is_started(runtime: Runtime) -> None:
+def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
         # The tenant of somebody else: only its address is known.
         up = runtime.make("up", COMPOSE_PROFILES="")
@@ -133,7 +133,7 @@ def test_without_the_mock_profile_nothing_of_the_tenant_is_started(runtime: Runt
         assert "alice@example.com" not in up.stdout
 
 
-def test_a_taken_port_is_one_line_with_the_way_out(runtime: Runtime) -> None:
+def test_a_port_in_use_is_a_one_line_error_that_says_what_to_do(runtime: Runtime) -> None:
     with socket.create_server(("127.0.0.1", runtime.stack.mcp_port)):
         refused = runtime.make("up")
     assert refused.returncode == 1
@@ -142,14 +142,14 @@ def test_a_taken_port_is_one_line_with_the_way_out(runtime: Runtime) -> None:
     assert "MCP_PORT" in refused.stderr
 
 
-def test_a_wrong_variable_is_shown_as_the_server_says_it(runtime: Runtime) -> None:
+def test_the_servers_error_for_a_wrong_variable_is_shown(runtime: Runtime) -> None:
     refused = runtime.make("up", JWT_ALGORITHM="HS256")
     assert refused.returncode == 1
     assert "JWT_ALGORITHM is 'HS256'" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_the_server_may_be_up_before_its_tenant(tmp_path: Path) -> None:
+def test_the_server_can_start_before_its_tenant(tmp_path: Path) -> None:
     stack = prepare(tmp_path)
     origin = stack.mcp_url.removesuffix("/mcp")
     with stack.server():
@@ -160,7 +160,7 @@ def test_the_server_may_be_up_before_its_tenant(tmp_path: Path) -> None:
             wait_for(f"{origin}/readyz", 200)
 
 
-def test_the_server_goes_on_while_its_tenant_is_away(tmp_path: Path) -> None:
+def test_the_server_works_while_its_tenant_is_stopped(tmp_path: Path) -> None:
     stack = prepare(tmp_path)
     origin = stack.mcp_url.removesuffix("/mcp")
     with stack.server():
@@ -173,7 +173,7 @@ def test_the_server_goes_on_while_its_tenant_is_away(tmp_path: Path) -> None:
         assert answer.status_code == 200, answer.text
 
 
-def test_a_taken_port_ends_the_server_with_one_line(tmp_path: Path) -> None:
+def test_the_server_stops_with_one_line_if_its_port_is_in_use(tmp_path: Path) -> None:
     stack = prepare(tmp_path)
     with socket.create_server(("127.0.0.1", stack.mcp_port)):
         ended = subprocess.run(
@@ -211,7 +211,7 @@ def test_help_sorts_the_targets_into_groups() -> None:
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser"])
-def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tmp_path: Path) -> None:
+def test_t_is_passed_to_pytest_as_words_and_not_run_by_the_shell(target: str, tmp_path: Path) -> None:
     marker = tmp_path / "made-by-the-shell"
     chosen = f"-k 'one or two' tests/a.py::test_it[x-$(touch {marker})] ; `touch {marker}`"
     # In place of pytest, a program prints what it was given.
@@ -243,7 +243,7 @@ def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tm
     assert not marker.exists()
 
 
-def test_a_quote_that_is_not_closed_in_t_is_one_line() -> None:
+def test_an_unclosed_quote_in_t_is_a_one_line_error() -> None:
     refused = subprocess.run(
         [sys.executable, "scripts/stack", "--runtime", "local", "test"],
         cwd=ROOT,

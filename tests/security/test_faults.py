@@ -126,7 +126,7 @@ async def at_once_until_spoilt(server: ServerProcess, tokens: list[str]) -> list
 
 
 @pytest.mark.requirement("S20")
-async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answers(
+async def test_without_keys_the_answer_is_503_until_the_tenant_answers(
     tenant: OfflineStack, tenant_as_it_was: Stack
 ) -> None:
     stack = tenant_as_it_was
@@ -147,7 +147,7 @@ async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answe
 
 @pytest.mark.requirement("S20")
 @pytest.mark.parametrize("name", FAULTS)
-async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_lived: ServerProcess, name: str) -> None:
+async def test_with_cached_keys_good_tokens_are_accepted_if_the_tenant(short_lived: ServerProcess, name: str) -> None:
     tokens, unknown = minted(short_lived.stack), of_unknown_keys(CLIENTS)
     break_keys(short_lived.stack, FAULTS[name])
     answers = await at_once_until_spoilt(short_lived, tokens)
@@ -161,7 +161,7 @@ async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_li
     await until(lambda: short_lived.ask(unknown[0])[0].status_code == 401, "the keys are fetched again", 5)
 
 
-async def test_a_flood_of_unknown_keys_leads_to_few_fetches_and_holds_nobody_up(server: ServerProcess) -> None:
+async def test_many_unknown_keys_cause_few_fetches_and_delay_no_other_caller(server: ServerProcess) -> None:
     tokens = of_unknown_keys(300)
     good = minted(server.stack)
     server.stack.control("DELETE", "requests")
@@ -174,7 +174,7 @@ async def test_a_flood_of_unknown_keys_leads_to_few_fetches_and_holds_nobody_up(
     assert 1 <= fetches <= 2 + seconds / Limits().unknown_key_cooldown + seconds / 12, f"{fetches} in {seconds:.1f} s"
 
 
-async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(short_lived: ServerProcess) -> None:
+async def test_an_unannounced_new_key_works_within_seconds(short_lived: ServerProcess) -> None:
     for _ in range(2):
         short_lived.stack.control("POST", "keys/rotate")
     token = short_lived.stack.mint()
@@ -182,7 +182,7 @@ async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(
 
 
 @pytest.mark.requirement("S15")
-async def test_a_withheld_key_ends_its_tokens_and_no_others_until_it_is_back(short_lived: ServerProcess) -> None:
+async def test_only_tokens_of_a_withheld_key_are_refused_until_it_is_back(short_lived: ServerProcess) -> None:
     seen, other = short_lived.stack.mint(), short_lived.stack.mint(key="next")
     assert short_lived.ask(seen)[0].status_code == 200
     kid = current_key(short_lived)
@@ -214,7 +214,7 @@ def current_key(server: ServerProcess) -> str:
 
 
 @pytest.mark.requirement("S20")
-async def test_the_server_outlives_a_tenant_that_comes_late_and_goes(tmp_path: Path) -> None:
+async def test_the_server_survives_a_tenant_that_starts_late_and_stops(tmp_path: Path) -> None:
     offline = prepare(tmp_path)
     with contextlib.ExitStack() as tenant, running_server(offline, "short_lived_keys") as server:
         stranger = of_unknown_keys(CLIENTS)

@@ -58,7 +58,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
-def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and_ends_well(
+def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
     tenant: OfflineStack, tmp_path: Path, collector: Collector, number: signal.Signals
 ) -> None:
     (port,) = free_ports(1)
@@ -83,7 +83,7 @@ def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and
     assert not [part for part in token.split(".") if part.encode() in traces]
 
 
-def test_figures_are_served_on_a_port_of_their_own(server: ServerProcess) -> None:
+def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     server.ask(server.stack.mint(variant="expired"))
     figures = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
@@ -94,7 +94,7 @@ def test_figures_are_served_on_a_port_of_their_own(server: ServerProcess) -> Non
     assert httpx2.get(f"{server.origin}/metrics").status_code == 404
 
 
-def test_standard_output_holds_decisions_and_nothing_else(server: ServerProcess) -> None:
+def test_standard_output_has_only_decisions(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     lines = (server.folder / "gatehouse_server.out").read_text(encoding="utf-8").splitlines()
     assert lines
@@ -102,7 +102,7 @@ def test_standard_output_holds_decisions_and_nothing_else(server: ServerProcess)
 
 
 @pytest.mark.requirement("S12")
-def test_the_example_servers_hierarchy_is_honoured(server: ServerProcess) -> None:
+def test_the_hierarchy_of_the_example_server_is_used(server: ServerProcess) -> None:
     arguments = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
     call = {**CALL, "params": {"name": "convert_time", "arguments": arguments}}
     granted = {"scope": "access:mcp time:admin", "permissions": ["access:mcp", "time:admin"]}
@@ -112,7 +112,7 @@ def test_the_example_servers_hierarchy_is_honoured(server: ServerProcess) -> Non
 
 
 @pytest.mark.requirement("S17")
-def test_the_tenant_sees_no_token_of_a_caller_unless_it_is_exchanged(server: ServerProcess) -> None:
+def test_the_tenant_receives_a_callers_token_only_for_an_exchange(server: ServerProcess) -> None:
     server.stack.control("DELETE", "requests")
     for _ in range(3):
         assert server.ask(server.stack.mint())[0].status_code == 200

@@ -69,9 +69,7 @@ def test_it_starts_on_a_free_port_serves_its_issuer_and_stops_at_once(tmp_path: 
         assert monotonic() - began < 2
 
 
-def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_variable_of_the_environment_overrides_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("MOCK_IDP_PORT=9001\nAUTH0_ISSUER=http://localhost:9001/\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     for name in ("MOCK_IDP_PORT", "AUTH0_ISSUER"):

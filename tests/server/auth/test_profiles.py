@@ -75,7 +75,9 @@ def entra_token(issuer: Issuer, **claims: Any) -> str:
     ],
     ids=str,
 )
-async def test_the_profile_says_where_the_grant_is(profile: str, claims: dict[str, Any], given: str) -> None:
+async def test_the_profile_selects_the_claims_with_permissions(
+    profile: str, claims: dict[str, Any], given: str
+) -> None:
     assert PROFILES[profile].for_audience(RESOURCE).granted(claims) == set(given.split())
 
 
@@ -94,17 +96,17 @@ async def test_the_profile_says_where_the_grant_is(profile: str, claims: dict[st
     ],
     ids=str,
 )
-async def test_a_grant_of_another_form_is_none(profile: str, claims: dict[str, Any]) -> None:
+async def test_a_claim_of_the_wrong_type_is_refused(profile: str, claims: dict[str, Any]) -> None:
     with pytest.raises(MalformedGrant):
         PROFILES[profile].granted(claims)
 
 
-async def test_claims_can_be_named(issuer: Issuer) -> None:
+async def test_grant_claim_selects_other_claims(issuer: Issuer) -> None:
     named = known(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope,realm_access.roles").token_profile()
     assert named.granted({"scope": "a", "realm_access": {"roles": ["b"]}}) == {"a", "b"}
 
 
-async def test_keycloaks_roles_open_what_they_name(issuer: Issuer) -> None:
+async def test_keycloak_roles_are_permissions(issuer: Issuer) -> None:
     async with protected(shop(), issuer.handle, known=known(KEYCLOAK, RESOURCE, "keycloak")) as server:
         call = ("tools/call", {"name": "below_tool"})
         assert (await ask(server, keycloak_token(issuer), *call)).status_code == 200
@@ -114,7 +116,7 @@ async def test_keycloaks_roles_open_what_they_name(issuer: Issuer) -> None:
         assert (await ask(server, nobody, *call)).status_code == 403
 
 
-async def test_entras_scopes_and_application_roles_open_what_they_name(issuer: Issuer) -> None:
+async def test_entra_scopes_and_application_roles_are_permissions(issuer: Issuer) -> None:
     async with protected(shop(), issuer.handle, known=known(ENTRA, ENTRA_API, "entra")) as server:
         call = ("tools/list", {})
         assert (await ask(server, entra_token(issuer), *call)).status_code == 200
@@ -129,7 +131,7 @@ def verifier(issuer: Issuer, settings: Settings) -> TokenVerifier:
     return TokenVerifier(keys, issuer=settings.issuer, audience=settings.audience, profile=profile)
 
 
-async def test_keycloaks_id_token_is_no_access_token_and_a_nonce_makes_none(issuer: Issuer) -> None:
+async def test_a_keycloak_id_token_is_refused_and_an_access_token_with_a_nonce_is_not(issuer: Issuer) -> None:
     checked = verifier(issuer, known(KEYCLOAK, RESOURCE, "keycloak"))
     assert (await checked.verify(keycloak_token(issuer, nonce="n"))).client_id == "agent"
     for kind in ("ID", "Logout", None, ["Bearer"]):
@@ -138,7 +140,7 @@ async def test_keycloaks_id_token_is_no_access_token_and_a_nonce_makes_none(issu
         assert refused.value.code == "wrong_type"
 
 
-async def test_entras_id_token_for_the_same_application_is_no_access_token(issuer: Issuer) -> None:
+async def test_an_entra_id_token_for_the_same_application_is_refused(issuer: Issuer) -> None:
     checked = verifier(issuer, known(ENTRA, ENTRA_API, "entra"))
     with pytest.raises(TokenRefused) as refused:
         await checked.verify(entra_token(issuer, scp=None, azp=None, nonce="n"))
@@ -167,7 +169,7 @@ class Provider:
         return self.issuer.handle(request)
 
 
-async def test_the_keys_are_where_discovery_says(issuer: Issuer) -> None:
+async def test_the_keys_are_fetched_from_the_jwks_uri_of_discovery(issuer: Issuer) -> None:
     place = f"{KEYCLOAK}/protocol/openid-connect/certs"
     provider = Provider(issuer, {"issuer": KEYCLOAK, "jwks_uri": place})
     keys = provider.keys()
@@ -190,14 +192,14 @@ async def test_the_keys_are_where_discovery_says(issuer: Issuer) -> None:
     ],
     ids=str,
 )
-async def test_a_wrong_discovery_document_gives_no_keys(issuer: Issuer, document: object, why: str) -> None:
+async def test_no_keys_are_fetched_with_a_wrong_discovery_document(issuer: Issuer, document: object, why: str) -> None:
     provider = Provider(issuer, document)
     with pytest.raises(KeysUnavailable, match=why):
         await provider.keys().get("one")
     assert len(provider.asked) == 1
 
 
-async def test_a_place_for_the_keys_can_be_named() -> None:
+async def test_the_jwks_url_can_be_configured() -> None:
     assert tenant_keys(known(KEYCLOAK, RESOURCE, "keycloak")).url == f"{KEYCLOAK}/.well-known/openid-configuration"
     place = "https://keys.example.com/jwks"
     assert tenant_keys(known(KEYCLOAK, RESOURCE, "keycloak", AUTH0_JWKS_URL=place)).url == place
@@ -216,7 +218,7 @@ async def test_a_place_for_the_keys_can_be_named() -> None:
     ],
     ids=str,
 )
-async def test_a_wrong_combination_is_refused_with_a_sentence(
+async def test_a_wrong_combination_of_variables_is_refused_with_a_reason(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], why: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

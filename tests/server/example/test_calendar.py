@@ -61,7 +61,7 @@ async def listed(server: httpx2.AsyncClient, token: str) -> dict[str, Any]:
     return dict(answer.json()["result"])
 
 
-async def test_the_other_api_gets_a_token_of_its_own(issuer: Issuer) -> None:
+async def test_the_other_api_gets_its_own_token(issuer: Issuer) -> None:
     world, token = World(), issuer.token(scope="access:mcp calendar:read")
     async with calendar_server(world, issuer) as server:
         result = await listed(server, token)
@@ -75,7 +75,7 @@ async def test_the_other_api_gets_a_token_of_its_own(issuer: Issuer) -> None:
     assert "Authorization" not in exchange.headers
 
 
-async def test_an_exchanged_token_is_used_again_for_the_same_caller_only(issuer: Issuer) -> None:
+async def test_an_exchanged_token_is_reused_only_for_the_same_caller(issuer: Issuer) -> None:
     world = World()
     async with calendar_server(world, issuer) as server:
         tokens = [issuer.token(scope="access:mcp calendar:read", sub=f"auth0|{name}") for name in ("alice", "bob")]
@@ -105,7 +105,7 @@ async def test_without_an_exchanged_token_the_other_api_is_not_called(
     assert not [part for part in token.split(".") if part in str(result)]
 
 
-async def test_a_failure_of_the_other_api_is_the_tools_error(issuer: Issuer) -> None:
+async def test_a_failure_of_the_other_api_is_an_error_of_the_tool(issuer: Issuer) -> None:
     for events in (httpx2.Response(500), httpx2.Response(200, json={"odd": 1}), httpx2.Response(302)):
         async with calendar_server(World(events=events), issuer) as server:
             result = await listed(server, issuer.token(scope="access:mcp calendar:read"))
@@ -113,7 +113,7 @@ async def test_a_failure_of_the_other_api_is_the_tools_error(issuer: Issuer) -> 
         assert "for-the-calendar" not in str(result)
 
 
-async def test_exchanged_tokens_are_kept_no_longer_than_the_callers_and_not_without_end() -> None:
+async def test_the_cache_of_exchanged_tokens_is_limited_in_time_and_size() -> None:
     world, now = World(), [1000.0]
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(world.exchange)) as http:
         exchange = TokenExchange("https://x/", "server", "secret", http=http, clock=lambda: now[0])
@@ -131,7 +131,7 @@ async def test_exchanged_tokens_are_kept_no_longer_than_the_callers_and_not_with
         assert len(world.exchanges) == count + 1
 
 
-async def test_a_tenant_that_cannot_be_reached_is_named_without_the_token() -> None:
+async def test_the_error_for_an_unreachable_tenant_contains_no_token() -> None:
     def down(_: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError("refused")
 

@@ -38,7 +38,7 @@ def booked(answer: dict[str, Any]) -> bool:
     return "Booked Blue" in str(answer.get("result", {}).get("content"))
 
 
-async def test_a_replica_with_the_same_secret_goes_on_where_another_one_asked(issuer: Issuer) -> None:
+async def test_a_replica_with_the_same_secret_resumes_the_call(issuer: Issuer) -> None:
     known = settings(REQUEST_STATE_SECRET=SECRET)
     assert booked(await call(issuer, known, await asked(issuer, known)))
 
@@ -46,7 +46,7 @@ async def test_a_replica_with_the_same_secret_goes_on_where_another_one_asked(is
 @pytest.mark.parametrize(
     "variables", [{"REQUEST_STATE_SECRET": OTHER}, {}], ids=["with another secret", "with a key of its own"]
 )
-async def test_a_replica_does_not_go_on(issuer: Issuer, variables: dict[str, str]) -> None:
+async def test_a_replica_does_not_resume_the_call(issuer: Issuer, variables: dict[str, str]) -> None:
     resumed = await asked(issuer, settings(REQUEST_STATE_SECRET=SECRET))
     refusal = await call(issuer, settings(**variables), resumed)
     assert "error" in refusal, refusal
@@ -55,7 +55,7 @@ async def test_a_replica_does_not_go_on(issuer: Issuer, variables: dict[str, str
 
 @pytest.mark.requirement("S26")
 @pytest.mark.parametrize("claims", [{"sub": "auth0|mallory"}, {"azp": "another-agent"}], ids=str)
-async def test_a_call_cannot_be_resumed_by_anybody_else(issuer: Issuer, claims: dict[str, str]) -> None:
+async def test_a_call_cannot_be_resumed_by_another_caller(issuer: Issuer, claims: dict[str, str]) -> None:
     known = settings(REQUEST_STATE_SECRET=SECRET)
     refusal = await call(issuer, known, await asked(issuer, known), **claims)
     assert "error" in refusal, refusal
@@ -68,7 +68,7 @@ async def test_a_call_cannot_be_resumed_as_another_call(issuer: Issuer) -> None:
     assert not booked(await call(issuer, known, resumed))
 
 
-async def test_a_state_that_was_changed_is_refused(issuer: Issuer) -> None:
+async def test_a_changed_request_state_is_refused(issuer: Issuer) -> None:
     known = settings(REQUEST_STATE_SECRET=SECRET)
     resumed = await asked(issuer, known)
     state = resumed["requestState"]
@@ -78,7 +78,7 @@ async def test_a_state_that_was_changed_is_refused(issuer: Issuer) -> None:
 
 
 @pytest.mark.requirement("S26")
-async def test_a_call_is_resumed_with_a_good_token_only(issuer: Issuer) -> None:
+async def test_a_call_is_resumed_only_with_a_good_token(issuer: Issuer) -> None:
     known = settings(REQUEST_STATE_SECRET=SECRET)
     resumed = await asked(issuer, known)
     async with protected(example_server(known), issuer.handle, known=known) as replica:

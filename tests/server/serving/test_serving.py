@@ -47,29 +47,29 @@ async def _nothing(*_: Any) -> Any:
 
 
 @pytest.mark.parametrize("trusted", [PROXY, f"192.0.2.1, {PROXY}", "10.0.0.0/8"])
-async def test_a_trusted_proxy_may_say_where_a_request_comes_from(trusted: str) -> None:
+async def test_forwarded_headers_of_a_trusted_proxy_are_used(trusted: str) -> None:
     assert await seen(settings(TRUSTED_PROXIES=trusted), PROXY) == ("https", "203.0.113.9")
 
 
 @pytest.mark.parametrize("trusted", ["", PROXY, "10.0.0.0/8"])
 @pytest.mark.parametrize("peer", [STRANGER, "127.0.0.1", "::1"])
-async def test_nobody_else_may(trusted: str, peer: str) -> None:
+async def test_forwarded_headers_of_others_are_ignored(trusted: str, peer: str) -> None:
     assert await seen(settings(TRUSTED_PROXIES=trusted), peer) == ("http", peer)
 
 
-async def test_the_environment_does_not_widen_whom_the_server_trusts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_does_not_add_trusted_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
     assert await seen(settings(), STRANGER) == ("http", STRANGER)
     assert await seen(settings(TRUSTED_PROXIES=PROXY), STRANGER) == ("http", STRANGER)
 
 
-def test_no_answer_names_the_servers_software() -> None:
+def test_no_answer_has_a_server_header() -> None:
     config = server_config(_nothing, settings())
     assert not config.server_header
     assert not config.access_log
 
 
-def test_decisions_go_to_standard_output_and_everything_else_does_not() -> None:
+def test_only_decisions_go_to_standard_output() -> None:
     assert LOGGING["handlers"]["audit"]["stream"] == "ext://sys.stdout"
     assert LOGGING["loggers"]["gatehouse.audit"] == {"handlers": ["audit"], "propagate": False}
     assert LOGGING["root"]["handlers"] == ["stderr"]
@@ -107,7 +107,7 @@ async def serving(mcp: MCPServer, issuer: Issuer) -> AsyncIterator[tuple[uvicorn
         await running
 
 
-async def test_a_call_in_flight_is_finished_before_the_server_ends(issuer: Issuer) -> None:
+async def test_a_running_call_is_finished_before_the_server_stops(issuer: Issuer) -> None:
     slow, body = Slow(), message("tools/call", {"name": "wait"})
     async with serving(slow.mcp, issuer) as (server, url, running), asyncio.timeout(30), httpx2.AsyncClient() as http:
         call = asyncio.create_task(

@@ -66,7 +66,7 @@ def agrees(outcome: Outcome, grant: set[str] | None, tally: Counter[str]) -> Non
 
 @pytest.mark.requirement("S11")
 @pytest.mark.requirement("S30")
-def test_what_was_executed_was_allowed_for_that_token(server: Recorded, tokens: dict[str, str]) -> None:
+def test_each_executed_operation_was_allowed_for_its_token(server: Recorded, tokens: dict[str, str]) -> None:
     tally: Counter[str] = Counter()
     callers = [*tokens, "both", "both", "one", "one"]
     for seed in range(EXAMPLES):
@@ -92,7 +92,7 @@ def read_by_the_sdk(body: bytes) -> list[tuple[object, object]]:
     return found
 
 
-def test_every_parser_reads_the_operation_that_the_gate_read() -> None:
+def test_every_parser_reads_the_same_operation_as_the_gate() -> None:
     tally: Counter[str] = Counter()
 
     for seed in range(1500):
@@ -129,7 +129,7 @@ def modern(method: str, name: str, headers: dict[str, str], token: str, **params
     ],
     ids=str,
 )
-def test_headers_that_name_another_operation_than_the_body_lead_to_none(
+def test_nothing_is_executed_if_headers_and_body_name_different_operations(
     server: Recorded, tokens: dict[str, str], headers: dict[str, str]
 ) -> None:
     allowed = server.ask(modern("tools/call", "a", headers, tokens["one"]))
@@ -138,7 +138,7 @@ def test_headers_that_name_another_operation_than_the_body_lead_to_none(
     assert (refused.status, refused.ran) == (403, []), "the body counts, whatever the headers say"
 
 
-def test_a_name_that_looks_encoded_in_the_body_is_taken_as_it_is(server: Recorded, tokens: dict[str, str]) -> None:
+def test_a_name_in_the_body_is_not_decoded(server: Recorded, tokens: dict[str, str]) -> None:
     name = "=?base64?YQ==?="  # of the tool "a" in a header; in the body the name of another tool
     headers = {"mcp-method": "tools/call", "mcp-name": "=?base64?PT9iYXNlNjQ/WVE9PT89?="}
     assert server.ask(modern("tools/call", name, headers, tokens["one"])).status == 403
@@ -157,7 +157,7 @@ AUTHORIZATIONS = st.lists(
 
 @pytest.mark.requirement("S19")
 @pytest.mark.requirement("S34")
-def test_only_one_clear_header_with_a_good_token_lets_in(server: Recorded, tokens: dict[str, str]) -> None:
+def test_only_one_well_formed_header_with_a_good_token_is_accepted(server: Recorded, tokens: dict[str, str]) -> None:
     statuses: Counter[int] = Counter()
     clear = {("Bearer {0}", "both"), ("bearer  {0} ", "both")}
 
