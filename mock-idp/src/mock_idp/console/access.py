@@ -16,7 +16,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
-from ..web.sender import is_from_this_machine
+from ..web.request import is_from_this_machine
 
 Mode = Literal["auto", "on", "off"]
 

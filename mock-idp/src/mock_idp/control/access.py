@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import OAuthError
 from ..tenant.loading import ConfigurationError
-from ..web.sender import is_for_loopback, is_from_this_machine
+from ..web.request import is_for_loopback, is_from_this_machine
 from .bodies import ControlError
 
 WRONG_TOKEN = "The control API needs Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105

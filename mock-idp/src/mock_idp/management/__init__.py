@@ -89,7 +89,7 @@ def _collection(path: str, one: str, module: ModuleType, noun: str, *more_scopes
     routes = []
     for method, address, name, action in calls:
         scopes = [f"{action}:{noun}s", *(scope for scope in more_scopes if scope.startswith(f"{action}:"))]
-        # Auth0 answers 204 if the entry does not exist, but 404 for a role.
+        # Deleting an entry that does not exist answers 204, except for a role.
         deletes = action == "delete" and noun != "role"
         routes.append(Route(address, protected(getattr(module, name), *scopes, deletes=deletes), methods=[method]))
     return routes

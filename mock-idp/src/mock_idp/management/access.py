@@ -15,8 +15,7 @@ from ..oauth.answers import answer_to
 from ..state.idp import Idp
 from ..tenant.loading import ConfigurationError
 from ..tenant.model import management_identifier
-from ..web.request import idp_of, issuer_of
-from ..web.sender import is_for_this_tenant
+from ..web.request import idp_of, is_for_this_tenant, issuer_of
 from .errors import DanglingReference, Inexistent, InsufficientScope, InvalidBody, ManagementError, Unauthenticated
 
 Endpoint = Callable[[Request], Awaitable[Response]]
