@@ -1,4 +1,4 @@
-"""The docker runtime, as far as it can be seen without Docker: what is asked of a `docker` that only writes it down."""
+"""The docker runtime without Docker: a substitute for `docker` records its command lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from gatehouse_client.tenant.settings import TenantSettings
 from tests.support.processes import ROOT
 
-# The image says where the tokens are; a container has neither a keyring nor a browser.
+# The image sets the folder of the tokens. A container has neither a keyring nor a browser.
 _NOT_IN_A_CONTAINER = {"GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"}
 _DOCKER = """#!/bin/sh
 echo "CLIENT_NETWORK=$CLIENT_NETWORK $*" >> {journal}
@@ -29,7 +29,7 @@ esac
 
 @dataclass(frozen=True)
 class Docker:
-    """A `docker` in front of the path."""
+    """A substitute for `docker` at the start of PATH."""
 
     folder: Path
 
@@ -66,11 +66,11 @@ class Docker:
         return self.folder / "journal"
 
     def asked(self, part: str) -> list[str]:
-        """The command lines that have `part` in them."""
+        """The command lines that contain `part`."""
         return [line for line in self.journal.read_text(encoding="utf-8").splitlines() if part in line]
 
     def handed_over(self) -> list[str]:
-        """The environment that the agent's container was started from."""
+        """The environment with which the agent's container was started."""
         return (self.folder / "journal.environment").read_text(encoding="utf-8").splitlines()
 
 

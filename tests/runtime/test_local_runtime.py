@@ -1,4 +1,4 @@
-"""The local runtime: what `make up` and `make down` do on a machine without Docker."""
+"""The local runtime: `make up`, `make down` and others without Docker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.processes import ROOT, OfflineStack, prepare, wait_for
 
 
 class Runtime:
-    """`scripts/stack` on ports and in a folder of its own."""
+    """`scripts/stack` with its own ports and folder."""
 
     def __init__(self, stack: OfflineStack) -> None:
         self.stack = stack
@@ -49,7 +49,7 @@ class Runtime:
         )
 
     def processes(self) -> list[str]:
-        """Command lines of what runs in the stack's process group."""
+        """The command lines of the processes in the stack's process group."""
         pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
         shown = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
         return shown.stdout.splitlines()
@@ -83,7 +83,7 @@ def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -
 
 
 def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(runtime: Runtime) -> None:
-    """The stack's API has another port than the tenant file's: that is what the doctor finds."""
+    """The doctor finds that the stack's API has another port than the one in the tenant file."""
     assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     planned = runtime.make("client", "tenant", "plan", **home)
@@ -97,7 +97,7 @@ def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(r
         timeout=120,
         check=False,
     )
-    assert examined.returncode == 2, examined.stderr  # make's own, for a command that failed
+    assert examined.returncode == 2, examined.stderr  # make's exit code for a failed command
     assert "✗ api " in examined.stdout
     assert "✓ management " in examined.stdout
     assert "callback " not in examined.stdout
@@ -126,7 +126,7 @@ def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runt
 
 def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
-        # The tenant of somebody else: only its address is known.
+        # Another tenant, of which only the address is known.
         up = runtime.make("up", COMPOSE_PROFILES="")
         assert up.returncode == 0, up.stderr
         assert not [line for line in runtime.processes() if "mock" in line]
@@ -214,7 +214,7 @@ def test_help_sorts_the_targets_into_groups() -> None:
 def test_t_is_passed_to_pytest_as_words_and_not_run_by_the_shell(target: str, tmp_path: Path) -> None:
     marker = tmp_path / "made-by-the-shell"
     chosen = f"-k 'one or two' tests/a.py::test_it[x-$(touch {marker})] ; `touch {marker}`"
-    # In place of pytest, a program prints what it was given.
+    # A program instead of pytest prints its arguments.
     stub = tmp_path / "stub.py"
     stub.write_text(
         "import runpy, sys\n"

@@ -1,4 +1,4 @@
-"""A tenant that is slow, hangs, refuses, answers garbage, rotates and withholds keys; sixteen clients at once."""
+"""Sixteen concurrent clients, and a tenant that hangs, fails, sends wrong data, rotates or withholds keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 CLIENTS = 16
 LIVEZ_SECONDS = FETCH_SECONDS / 2
-"""Far more than it takes, and far less than a fetch that blocks the event loop."""
+"""Much longer than /livez needs, and much shorter than a fetch that blocks the event loop."""
 FAULTS: dict[str, dict[str, Any]] = {
     "hangs": {"action": "hang"},
     "hangs up": {"action": "drop"},
@@ -43,7 +43,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 def break_keys(stack: Stack, fault: dict[str, Any]) -> None:
-    """From now on the tenant answers every request for keys like that."""
+    """Make the tenant answer every key request with that fault."""
     stack.control("POST", "faults", **{"endpoint": "jwks", "times": None, **fault})
 
 
@@ -52,23 +52,23 @@ def restore_keys(stack: Stack) -> None:
 
 
 def spoilt(stack: Stack) -> int:
-    """How many requests for keys the tenant spoilt."""
+    """The number of key requests that got a fault."""
     return sum(fault["done"] for fault in stack.control("GET", "faults").json()["faults"])
 
 
 def minted(stack: Stack, count: int = CLIENTS) -> list[str]:
-    """Different good tokens, so that none is known from before."""
+    """Different good tokens, so that none is cached."""
     return [stack.mint(claims={"jti": f"{time.monotonic()}-{number}"}) for number in range(count)]
 
 
 def of_unknown_keys(count: int) -> list[str]:
-    """Tokens of as many different keys that nobody published. A key is looked for before anything else is read."""
+    """Tokens with different unpublished keys. The server looks for the key before it reads the claims."""
     return [f"{part({'alg': 'RS256', 'typ': 'JWT', 'kid': f'nobody-{number}'})}.e30.AAAA" for number in range(count)]
 
 
 @asynccontextmanager
 async def alive(server: ServerProcess) -> AsyncIterator[None]:
-    """/livez answers in time as long as the block runs."""
+    """Check that /livez answers in time while the block runs."""
     over, times = asyncio.Event(), list[float]()
 
     async def watch() -> None:
@@ -90,7 +90,7 @@ async def alive(server: ServerProcess) -> AsyncIterator[None]:
 
 
 async def at_once(server: ServerProcess, tokens: Iterable[str]) -> list[httpx2.Response]:
-    """One request for each token, sixteen at a time, while /livez answers."""
+    """One request for each token, sixteen at a time. Checks /livez meanwhile."""
     async with alive(server), httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
         room = asyncio.Semaphore(CLIENTS)
 
@@ -103,7 +103,7 @@ async def at_once(server: ServerProcess, tokens: Iterable[str]) -> list[httpx2.R
 
 
 async def until(wanted: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    """Wait until it holds."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -111,13 +111,13 @@ async def until(wanted: Callable[[], bool], what: str, seconds: float = SECONDS)
 
 
 def is_told_to_try_again(answer: httpx2.Response) -> bool:
-    """503, and not a word that would make a client throw its token away."""
+    """Whether the answer is a 503 with Retry-After and without a challenge."""
     told = answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
     return told and "WWW-Authenticate" not in answer.headers
 
 
 async def at_once_until_spoilt(server: ServerProcess, tokens: list[str]) -> list[httpx2.Response]:
-    """All answers, until the tenant has spoilt a request for keys."""
+    """Send requests until a key request got a fault. Returns all answers."""
     deadline, answers = time.monotonic() + SECONDS, await at_once(server, tokens)
     while spoilt(server.stack) == 0:
         assert time.monotonic() < deadline, "the server asked for no keys"
@@ -139,7 +139,7 @@ async def test_without_keys_the_answer_is_503_until_the_tenant_answers(
             answers = await at_once_until_spoilt(cold, tokens)
             if name != "is slow":
                 assert all(map(is_told_to_try_again, answers)), name
-        deadline = time.monotonic() + SECONDS  # the first may come while the last failure still holds fetches back
+        deadline = time.monotonic() + SECONDS  # the first attempts may be within the cooldown of the last failure
         while {answer.status_code for answer in answers} != {200}:
             assert time.monotonic() < deadline, "the last one, slow, is not too slow"
             answers = await at_once(cold, tokens)
@@ -154,7 +154,7 @@ async def test_with_cached_keys_good_tokens_are_accepted_if_the_tenant(short_liv
     answers += await at_once(short_lived, tokens)
     assert {answer.status_code for answer in answers} == {200}
     if name not in ("is slow", "hangs"):
-        # For a while the server believes what the tenant said last in the test before: it has no such key.
+        # In the previous test the tenant had no such key. The server repeats that until the cooldown ends.
         await until(lambda: short_lived.ask(unknown[0])[0].status_code != 401, "an unknown key is looked for again")
         assert all(map(is_told_to_try_again, await at_once(short_lived, unknown)))
     restore_keys(short_lived.stack)
@@ -170,7 +170,7 @@ async def test_many_unknown_keys_cause_few_fetches_and_delay_no_other_caller(ser
     seconds = time.monotonic() - began
     assert Counter(answer.status_code for answer in answers) == {401: 300, 200: 300}
     fetches = len(server.key_fetches())
-    # One for the first unknown key and one for each cool-down since, and those that renew keys by their age.
+    # One fetch for the first unknown key, one for each cooldown since then, and those that refresh keys by their age.
     assert 1 <= fetches <= 2 + seconds / Limits().unknown_key_cooldown + seconds / 12, f"{fetches} in {seconds:.1f} s"
 
 

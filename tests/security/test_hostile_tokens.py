@@ -1,4 +1,4 @@
-"""Hostile tokens against a real server: each is refused with 401, and the audit line says why."""
+"""Hostile tokens against a real server: each gets a 401 and an audit line with the reason."""
 
 from __future__ import annotations
 

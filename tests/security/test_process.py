@@ -1,4 +1,4 @@
-"""The server as a process: its figures, its traces, its audit trail, and its end."""
+"""The server as a process: metrics, traces, audit trail, and shutdown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in what an OTLP exporter sends."""
+    """Receives the requests of an OTLP exporter."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Collecting)
@@ -44,7 +44,7 @@ class _Collecting(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

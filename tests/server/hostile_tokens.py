@@ -1,4 +1,4 @@
-"""Hostile and unlucky tokens made by hand: name, the code that it is refused with, how it is made."""
+"""Hostile and malformed tokens: for each name the expected code, and a function that makes the token."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def swapped(issuer: Issuer) -> str:
 
 
 def respelled(issuer: Issuer, which: int, spell: Callable[[str], str], **claims: Any) -> str:
-    """A token with one part in another spelling of the same bytes, and a signature over just that text."""
+    """A token with one part encoded differently, and a valid signature of that text."""
     parts = issuer.token(**claims).split(".")
     before = parts[which]
     parts[which] = spell(before)
@@ -68,7 +68,7 @@ def respelled(issuer: Issuer, which: int, spell: Callable[[str], str], **claims:
 
 
 def with_stray_bits(text: str) -> str:
-    """Another last character that stands for the same bytes (RFC 4648 section 3.5)."""
+    """The text with another last character that decodes to the same bytes (RFC 4648 section 3.5)."""
     assert len(text) % 4 in (2, 3)
     alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
     return text[:-1] + alphabet[alphabet.index(text[-1]) + 1]
@@ -78,13 +78,13 @@ def in_plain_base64(text: str) -> str:
     return text.replace("-", "+").replace("_", "/")
 
 
-def ending(issuer: Issuer, beyond: int) -> dict[str, str]:
-    """A claim that makes the payload end so many characters (0, 2 or 3) beyond the last four."""
+def ending(issuer: Issuer, rest: int) -> dict[str, str]:
+    """A claim that makes the length of the encoded payload modulo 4 equal to `rest` (0, 2 or 3)."""
     fillers = ({"filler": "x" * length} for length in range(3))
-    return next(filler for filler in fillers if len(issuer.token(**filler).split(".")[1]) % 4 == beyond)
+    return next(filler for filler in fillers if len(issuer.token(**filler).split(".")[1]) % 4 == rest)
 
 
-ODD = {"odd": "~~~>>>???~~~~???>>>"}  # its base64url holds - and _ wherever it begins
+ODD = {"odd": "~~~>>>???~~~~???>>>"}  # its base64url contains - and _ at any offset
 
 HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "empty": ("malformed_token", lambda _: ""),

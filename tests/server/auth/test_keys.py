@@ -1,4 +1,4 @@
-"""Signing keys: few fetches, and good tokens go on working while the tenant is down."""
+"""Signing keys: there are few fetches, and good tokens are accepted while the tenant is down."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def aged(seconds: int) -> Callable[[Issuer], httpx2.Response]:
 
 
 async def settled() -> None:
-    """Let what runs in the background get as far as it can."""
+    """Let background tasks run until they wait."""
     for _ in range(20):
         await asyncio.sleep(0)
 

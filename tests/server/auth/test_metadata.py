@@ -1,4 +1,4 @@
-"""The protected resource metadata, and the endpoint where it says that it is."""
+"""The protected resource metadata, and the endpoint that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operation needs is what its author stated, wherever the statement stands."""
+"""Permissions: an operation needs those that `requires` states, above or below the SDK's decorator."""
 
 from __future__ import annotations
 

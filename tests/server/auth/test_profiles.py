@@ -1,4 +1,4 @@
-"""Other identity providers: by standard names, with their tokens' own claims."""
+"""Other identity providers: their settings, and the claims in their tokens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def known(issuer: str, audience: str, profile: str, **more: str) -> Settings:
 
 
 def keycloak_token(issuer: Issuer, **claims: Any) -> str:
-    """As Keycloak issues it with an audience mapper for the API."""
+    """An access token as Keycloak issues it, with an audience mapper for the API."""
     shape = {
         "iss": KEYCLOAK,
         "aud": [RESOURCE, "account"],
@@ -46,7 +46,7 @@ def keycloak_token(issuer: Issuer, **claims: Any) -> str:
 
 
 def entra_token(issuer: Issuer, **claims: Any) -> str:
-    """As Microsoft Entra issues it (v2.0) to a client that acts for a user."""
+    """An access token as Microsoft Entra issues it (v2.0) to a client that acts for a user."""
     shape = {
         "iss": ENTRA,
         "aud": ENTRA_API,
@@ -151,7 +151,7 @@ async def test_an_entra_id_token_for_the_same_application_is_refused(issuer: Iss
 
 
 class Provider:
-    """A provider whose keys are where its discovery document says."""
+    """A provider with a discovery document."""
 
     def __init__(self, issuer: Issuer, document: object) -> None:
         self.issuer, self.document = issuer, document

@@ -1,4 +1,4 @@
-"""The tool that calls another API for the user: it never passes the caller's token on."""
+"""The tool that calls another API for the user. It never passes on the caller's token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUDIENCE = "https://calendar.example.com/"
 
 @dataclass
 class World:
-    """The tenant's token endpoint and the calendar API, and what they were sent."""
+    """The tenant's token endpoint and the calendar API. Records the requests."""
 
     exchanges: list[httpx2.Request] = field(default_factory=list)
     calls: list[httpx2.Request] = field(default_factory=list)

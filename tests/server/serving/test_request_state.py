@@ -1,4 +1,4 @@
-"""A call that asks the person is resumed by any replica with the same secret, by the same caller, by nobody else."""
+"""A call that asks the person can be resumed at any replica with the same secret, but only by the same caller."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CAN_ASK = {"_meta": {CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}}
 
 
 async def call(issuer: Issuer, known: Settings, params: dict[str, Any], **claims: Any) -> dict[str, Any]:
-    """The answer of a replica that has just started."""
+    """The answer of a new replica."""
     async with protected(example_server(known), issuer.handle, known=known) as replica:
         answer = await ask(replica, issuer.token(**claims), "tools/call", {**params, **CAN_ASK}, era="modern")
     return dict(answer.json())
 
 
 async def asked(issuer: Issuer, known: Settings) -> dict[str, Any]:
-    """What a client sends after its person said yes."""
+    """The parameters that a client sends after the person accepted."""
     result = (await call(issuer, known, BOOK))["result"]
     assert result["resultType"] == "input_required", result
     answers = {key: {"action": "accept", "content": {"confirmed": True}} for key in result["inputRequests"]}

@@ -1,4 +1,4 @@
-"""Configuration: what follows from what, and one message for everything that is wrong."""
+"""Settings: derived values, and one message for all mistakes."""
 
 from __future__ import annotations
 

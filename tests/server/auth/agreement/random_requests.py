@@ -1,4 +1,4 @@
-"""Requests of both protocol eras, right at first, then spoilt: JSON texts, encodings, headers.
+"""Random requests of both protocol eras with mistakes in the JSON text, the encoding and the headers.
 
 What a request is made of hangs on one `random.Random` alone: the same seed, the same request, on every machine.
 """
@@ -65,18 +65,18 @@ FRAMES = [
 
 
 class Raw(str):
-    """A piece of JSON text that goes out as it is."""
+    """JSON text that is sent unchanged."""
 
     __slots__ = ()
 
 
 class Members(list[tuple[str, Any]]):
-    """An object's members in order: a name may come twice."""
+    """The members of an object in order. A name may occur twice."""
 
 
 @dataclass
 class Draft:
-    """A request that is not written out yet."""
+    """A request that is not yet encoded."""
 
     modern: bool
     message: Members
@@ -91,7 +91,7 @@ class Draft:
 
 
 def request(random: Random, authorization: str) -> Request:
-    """A right request, and then some mistakes."""
+    """A correct request with some mistakes added."""
     draft = _right(random)
     for _ in range(random.choice([0, 0, 1, 1, 1, 2, 3])):
         random.choice(MISTAKES)(random, draft)
@@ -173,7 +173,7 @@ def _odd_value(random: Random) -> Any:
 
 
 def _spoil_member(random: Random, draft: Draft) -> None:
-    """Another value, a second member of that name before or behind, one in another case, none."""
+    """Change a member: another value, a duplicate before or after it, a name in another case, or no member."""
     members = random.choice([draft.message, draft.params])
     if not members:
         return
@@ -212,7 +212,7 @@ def _be_a_response(random: Random, draft: Draft) -> None:
 
 
 def _spoil_header(random: Random, draft: Draft) -> None:
-    """Another value, the header twice, gone."""
+    """Change a header: another value, a duplicate, or no header."""
     index = random.randrange(len(draft.headers))
     name, value = draft.headers[index]
     others = {
@@ -282,7 +282,7 @@ def _escapes(text: str) -> str:
 
 
 def text_of(value: Any, escaped: bool = False) -> str:
-    """The value as JSON, each character of its strings as an escape if asked for."""
+    """The value as JSON; with `escaped`, each character of its strings as an escape."""
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A protected server that tells what was executed, driven over ASGI without an HTTP library in between."""
+"""A protected server that records what it executes, called over ASGI without an HTTP library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEEDED: dict[str, set[str]] = {**PROMPTS, **RESOURCES, **TEMPLATES}
 
 @dataclass
 class Request:
-    """What goes over the wire."""
+    """A raw HTTP request."""
 
     method: str
     headers: list[tuple[bytes, bytes]]
@@ -41,7 +41,7 @@ class Request:
 
 @dataclass
 class Outcome:
-    """What happened: the answer, the gate's audit lines, what the SDK was asked for, what ran in the end."""
+    """The result of a request: status, audit lines, messages that reached the SDK, executed functions."""
 
     status: int = 0
     audit: list[dict[str, Any]] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Recorded:
 
     @contextmanager
     def running(self) -> Iterator[Recorded]:
-        """Run it in an event loop of its own."""
+        """Run the server in its own event loop."""
         handler = _Listening()
         logger = logging.getLogger("gatehouse.audit")
         logger.addHandler(handler)
@@ -117,7 +117,7 @@ class Recorded:
             mcp.resource(uri)(requires(*needed)(self._body(needed)))
         self._templates(mcp)
         mcp.completion()(self._complete)
-        # Outside of the second check: what the gate lets pass is recorded before anything else could stop it.
+        # Before the second check, so that everything that the gate allows is recorded.
         mcp.middleware.append(self._record)
         return mcp
 

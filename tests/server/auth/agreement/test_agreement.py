@@ -1,4 +1,4 @@
-"""The gate and the SDK never disagree on which operation a request is: what the gate allowed is what was executed."""
+"""Gate and SDK read the same operation from each request: only operations that the gate allowed are executed."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def server(_generated: Issuer) -> Iterator[Recorded]:
 
 @pytest.fixture(scope="module")
 def tokens(_generated: Issuer) -> dict[str, str]:
-    """A good token for each grant, and one that no grant saves."""
+    """A good token for each grant, and an expired token."""
     good = {name: _generated.token(scope=" ".join(sorted(scopes))) for name, scopes in GRANTS.items()}
     return {**good, "expired": _generated.token(scope=f"{BASE} {A} {B}", iat=1, exp=2)}
 
 
 def agrees(outcome: Outcome, grant: set[str] | None, tally: Counter[str]) -> None:
-    """What must hold after any request of a caller with these permissions (None: of nobody)."""
+    """Check the outcome of a request with these permissions (None: without a valid token)."""
     assert 200 <= outcome.status < 500, outcome
     assert len(outcome.audit) == 1, outcome
     line = outcome.audit[0]
@@ -80,7 +80,7 @@ def test_each_executed_operation_was_allowed_for_its_token(server: Recorded, tok
 
 
 def read_by_the_sdk(body: bytes) -> list[tuple[object, object]]:
-    """Method and parameters as each of the SDK's two parsers reads them; nothing where one refuses."""
+    """Method and parameters as each of the SDK's two parsers reads them, without parsers that refuse the body."""
     found = []
     for parse in (json.loads, pydantic_core.from_json):
         try:
