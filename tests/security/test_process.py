@@ -1,4 +1,4 @@
-"""The server as a process: its figures, its traces, its audit trail, and its end."""
+"""The server as a process: metrics, traces, audit trail, and shutdown."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in what an OTLP exporter sends."""
+    """Receives the requests of an OTLP exporter."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Collecting)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.received: list[tuple[str, bytes]] = []
 
     @property
@@ -33,7 +33,7 @@ class Collector(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Collecting(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -44,7 +44,7 @@ class _Collecting(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -86,11 +86,11 @@ def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
 def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     server.ask(server.stack.mint(variant="expired"))
-    figures = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
-    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in figures
-    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in figures
-    assert 'gatehouse_key_fetches_total{outcome="ok"}' in figures
-    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in figures
+    metrics = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
+    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in metrics
+    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in metrics
+    assert 'gatehouse_key_fetches_total{outcome="ok"}' in metrics
+    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in metrics
     assert httpx2.get(f"{server.origin}/metrics").status_code == 404
 
 

@@ -1,11 +1,11 @@
-"""What the MCP authorization specification asks of a server, row by row, and the tests that show it.
+"""The requirements of the MCP authorization specification for servers, and the tests of each.
 
 Sources, revision 2026-07-28 unless said otherwise: AUTH = basic/authorization, DISC = its page on authorization server
 discovery, SEC = its security considerations, HTTP = basic/transports/streamable-http, SBP = the tutorial "Security best
-practices", MRTR = basic/patterns/mrtr, BASE = basic, DSC = server/discover. The row numbers are those of the project's
-notes.
+practices", MRTR = basic/patterns/mrtr, BASE = basic, DSC = server/discover. The row numbers are those of the
+project's notes.
 
-A test says with `@pytest.mark.requirement("S7")` that it shows a row; `test_requirements.py` holds both sides together.
+`@pytest.mark.requirement("S7")` marks a test of row S7; `test_requirements.py` compares the marks with this table.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Row:
     """One requirement.
 
     Args:
-        level: the specification's own word.
+        level: the word of the specification, such as MUST.
         text: the requirement in our words.
         source: page of the specification or section of an RFC.
-        tests: names of the tests that show it, the clearest ones; others may be tagged, too.
-        owner: who sees to it. `sdk`: the MCP SDK alone, and nothing of ours could break it.
-        why: why it is not ours.
+        tests: names of its main tests; other tests may also be marked.
+        owner: `sdk` if the MCP SDK alone fulfils it, and our code cannot break it.
+        why: the reason if the owner is not `ours`.
     """
 
     level: str

@@ -1,4 +1,4 @@
-"""The names that `gatehouse_server` itself offers."""
+"""The public API: the names in `gatehouse_server`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every requirement of ours has its tests, and every test that claims one names one that there is."""
+"""Each of our requirements has marked tests, and each mark names a row of the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OURS = [name for name, row in REQUIREMENTS.items() if row.owner == "ours"]
 
 @cache
 def tagged() -> dict[str, frozenset[str]]:
-    """The rows that each test of the project claims to show, by the test's name."""
+    """The rows with which each test is marked, by the test's name."""
     found: dict[str, frozenset[str]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))

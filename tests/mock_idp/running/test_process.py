@@ -141,7 +141,7 @@ def test_tls_and_presets_are_settings(tmp_path: Path) -> None:
     assert (state / "ca-key.pem").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_key_file_that_is_none_is_one_line(tmp_path: Path) -> None:
+def test_a_wrong_key_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{}", encoding="utf-8")
     result = run(tmp_path, MOCK_IDP_STATE_DIR=str(tmp_path))
     assert result.returncode == 2
@@ -171,7 +171,7 @@ def test_settings_come_from_dotenv_and_unknown_variables_are_ignored(tmp_path: P
     assert "AUTH0_ISSUER: must end in a slash" in run(tmp_path).stderr
 
 
-def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = run(tmp_path, MOCK_IDP_PORT=str(port), MOCK_IDP_HOST="127.0.0.1")
@@ -182,7 +182,7 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_variables_that_shells_and_process_managers_set_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_shells_and_process_managers_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"HOST": "my-laptop", "PORT": "5100", "CONTROL": "1"}.items():
         monkeypatch.setenv(name, value)
     settings = Settings(_env_file=None)

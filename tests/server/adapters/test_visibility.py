@@ -1,4 +1,4 @@
-"""Inside the SDK: lists show what the caller may or could use, and a second check stands behind the gate."""
+"""The middleware inside the SDK: filtered lists, and the second check after the gate."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EVERYTHING = {
 
 
 async def listed(issuer: Issuer, method: str, era: Era = "legacy", **claims: Any) -> dict[str, list[str]]:
-    """What the list shows, with the permissions that it says are needed."""
+    """The names in the list, each with the permissions in its `_meta`."""
     member, name = LISTS[method]
     async with protected(shop(), issuer.handle, implies={"shop:admin": [READ, WRITE]}) as server:
         answer = await ask(server, issuer.token(**claims), method, era=era)
@@ -85,7 +85,7 @@ async def test_an_entry_keeps_its_own_meta(issuer: Issuer) -> None:
     async def labelled_tool() -> str:
         return ""
 
-    async with protected(mcp, issuer.handle, known=settings(REQUIRED_PERMISSION="base")) as server:
+    async with protected(mcp, issuer.handle, config=settings(REQUIRED_PERMISSION="base")) as server:
         answer = await ask(server, issuer.token(scope="base"))
     assert answer.json()["result"]["tools"][0]["_meta"] == {"shop/shelf": 7}
 
@@ -100,7 +100,7 @@ async def test_a_list_that_depends_on_the_caller_is_private_for_caches(issuer: I
 
 @pytest.mark.requirement("S11")
 async def test_the_sdk_checks_again_if_the_gate_allowed_another_operation(issuer: Issuer) -> None:
-    """A gate that reads every message as a call of `open_tool`."""
+    """The gate is made to read every message as a call of `open_tool`."""
     open_call = Operation("tools/call", (("tool", "open_tool"),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gatehouse_server.auth.gate.read_operation", lambda body: open_call)
@@ -114,8 +114,8 @@ async def test_the_sdk_checks_again_if_the_gate_allowed_another_operation(issuer
     assert refused == {("below_tool", "access:mcp")}
 
 
-def past_the_gate() -> MCPServer:
-    """A protected server, to be reached without its gate."""
+def without_the_gate() -> MCPServer:
+    """A protected server that the test calls without its gate."""
     mcp = shop()
     protect(mcp, settings())
     return mcp
@@ -123,7 +123,7 @@ def past_the_gate() -> MCPServer:
 
 @contextmanager
 def signed_in(*scopes: str) -> Iterator[None]:
-    """What the gate leaves behind for the SDK."""
+    """The context that the gate sets for the SDK."""
     token = AccessToken(token="t", client_id="agent", scopes=list(scopes), subject="auth0|alice", claims={})
     reset = auth_context_var.set(AuthenticatedUser(token))
     try:
@@ -136,7 +136,7 @@ def signed_in(*scopes: str) -> Iterator[None]:
 async def test_without_the_gate_an_anonymous_caller_is_refused() -> None:
     nobody = pytest.RaisesExc(MCPError, match="Nobody is signed in")
     with pytest.RaisesGroup(nobody, flatten_subgroups=True):
-        async with Client(past_the_gate()) as client:
+        async with Client(without_the_gate()) as client:
             await client.list_tools()
 
 
@@ -145,7 +145,7 @@ async def test_without_the_gate_a_call_without_its_permission_is_refused_and_log
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with signed_in("access:mcp"):
-        async with Client(past_the_gate()) as client:
+        async with Client(without_the_gate()) as client:
             assert not (await client.call_tool("open_tool", {})).is_error
             with caplog.at_level(logging.ERROR), pytest.raises(MCPError, match="lacks a permission"):
                 await client.call_tool("below_tool", {})
@@ -158,6 +158,6 @@ async def test_without_the_gate_a_call_without_its_permission_is_refused_and_log
 
 async def test_without_the_gate_a_call_with_its_permission_is_served() -> None:
     with signed_in("access:mcp", READ):
-        async with Client(past_the_gate()) as client:
+        async with Client(without_the_gate()) as client:
             assert not (await client.call_tool("below_tool", {})).is_error
             assert (await client.read_resource("shop://above/1")).contents

@@ -1,4 +1,4 @@
-"""One JSON line for each decision: who, what, why; no token, no header value, nothing that breaks the line."""
+"""The audit: one JSON line for each decision, without tokens and header values, and safe for any names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
-    """The audit lines so far; each must be one line of printable ASCII."""
+    """The audit lines so far. Checks that each is one line of printable ASCII."""
     caplog.set_level(logging.INFO, "gatehouse.audit")
 
     def written() -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ async def test_a_method_cannot_break_out_of_its_line(issuer: Issuer, lines: Line
 
 
 class Stream(io.BytesIO):
-    """Remembers what it was given at once, and fails when told."""
+    """A stream that records each write, and fails if a test says so."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Bodies: their size and the time that they may take; nothing is read of a caller who is not let in."""
+"""Request bodies: limits of size and time. The body of an unauthenticated request is not read."""
 
 from __future__ import annotations
 

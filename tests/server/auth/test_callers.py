@@ -1,4 +1,4 @@
-"""CallerCache are remembered by their tokens: no longer than the token, its key and the room for it last."""
+"""The cache of callers: limited by expiry, by the keys and by its size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMITS = Limits()
 
 @pytest.fixture
 def times() -> Clock:
-    """What the tokens' times are compared with."""
+    """The clock that token times are compared with."""
     return Clock(time.time())
 
 
@@ -87,7 +87,7 @@ async def test_a_cached_token_causes_a_refresh_of_the_keys_before_they_expire(
     caller = await callers.verify(token)
     clock.now += LIMITS.default_age * 0.9
     assert callers.cached(token) is caller
-    for _ in range(20):  # the fetch in the background gets as far as it can
+    for _ in range(20):  # let the background fetch run
         await asyncio.sleep(0)
     assert issuer.fetches == 2
 

@@ -1,4 +1,4 @@
-"""The protected app over HTTP: who gets in, and what the others are told."""
+"""The protected app over HTTP: accepted requests, and the answers to refused ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read as JSON, and what is refused because two readers could see two things in it."""
+"""Strict JSON: valid text is parsed, and text that parsers could read differently is refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VALUES = st.recursive(
     | st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
-    # The halves of surrogate pairs are no characters.
+    # Half of a surrogate pair is not a character.
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
 )

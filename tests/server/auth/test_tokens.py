@@ -1,4 +1,4 @@
-"""Hostile and unlucky tokens, each refused with its own code."""
+"""Hostile and malformed tokens, each refused with its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation's table of permissions is what the server would print."""
+"""The table in docs/permissions.md is the one that the server prints."""
 
 from __future__ import annotations
 

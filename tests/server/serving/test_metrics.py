@@ -1,4 +1,4 @@
-"""Figures: decisions by reason, calls by tool, key fetches, cache; callers cannot make up series."""
+"""Metrics: decisions by reason, calls by tool, key fetches, cache; callers cannot create label values."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.anyio
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
-    """One sample; 0 where there is none yet."""
+    """The value of one sample, or 0 if there is none yet."""
     return metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 def labels(metrics: Metrics, name: str, label: str) -> set[str]:
-    """The values that a label has."""
+    """All values of a label."""
     samples = [sample for family in metrics.registry.collect() for sample in family.samples]
     return {sample.labels[label] for sample in samples if sample.name == name}
 

@@ -1,4 +1,4 @@
-"""How uvicorn serves the app: whose word counts for where a request comes from, and how the server ends."""
+"""How uvicorn serves the app: trusted proxies, logs, and the shutdown."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.anyio
 PROXY, STRANGER = "10.1.2.3", "192.0.2.66"
 
 
-async def seen(known: Settings, peer: str) -> tuple[str, str]:
-    """Scheme and address that the app sees of a request from `peer` that says it is somebody's over https."""
+async def seen(config: Settings, peer: str) -> tuple[str, str]:
+    """Scheme and address that the app sees if `peer` sends X-Forwarded headers for another address and https."""
     found: list[tuple[str, str]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         found.append((scope["scheme"], scope["client"][0]))
 
-    config = server_config(app, known)
+    config = server_config(app, config)
     config.load()
     headers = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-for", b"203.0.113.9")]
     scope = {"type": "http", "scheme": "http", "client": (peer, 4711), "headers": headers}
@@ -77,7 +77,7 @@ def test_only_decisions_go_to_standard_output() -> None:
 
 
 class Slow:
-    """A server with a tool that ends when it is told to."""
+    """A server with a tool that waits for a test."""
 
     def __init__(self) -> None:
         self.began, self.may_end = asyncio.Event(), asyncio.Event()
@@ -92,7 +92,7 @@ class Slow:
 
 @asynccontextmanager
 async def serving(mcp: MCPServer, issuer: Issuer) -> AsyncIterator[tuple[uvicorn.Server, str, asyncio.Task[None]]]:
-    """A real uvicorn in this event loop: itself, its URL, and the task that it runs in."""
+    """A real uvicorn in this event loop: the server, its URL and its task."""
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
     app = protect(mcp, settings(), keys=SigningKeys(JWKS_URL, "RS256", http=http))
     sockets = listening_sockets("127.0.0.1", 0)
@@ -114,7 +114,7 @@ async def test_a_running_call_is_finished_before_the_server_stops(issuer: Issuer
             http.post(f"{url}/mcp", headers=headers_of(body, "legacy", issuer.token()), json=body)
         )
         await slow.began.wait()
-        server.should_exit = True  # what a signal does
+        server.should_exit = True  # a signal has the same effect
         await until_refused(url)
         assert not running.done()
         slow.may_end.set()
@@ -124,7 +124,7 @@ async def test_a_running_call_is_finished_before_the_server_stops(issuer: Issuer
 
 
 async def until_refused(url: str) -> None:
-    """Wait until the server takes no new connection."""
+    """Wait until the server accepts no new connections."""
     while True:
         try:
             async with httpx2.AsyncClient() as http:

@@ -1,4 +1,4 @@
-"""Traces are sent when the standard variables ask for them; what is missing for it is named."""
+"""Traces: sent only if a standard variable is set; an error names a missing package."""
 
 from __future__ import annotations
 
