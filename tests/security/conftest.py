@@ -1,4 +1,4 @@
-"""Processes of this machine on free ports: one tenant; a server as it is, and one whose keys get stale at once."""
+"""Processes on free ports: a tenant, a normal server, and a server whose keys expire at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineStack]:
-    """The offline tenant, running; its server is not."""
+    """The running offline tenant, without its server."""
     offline = prepare(tmp_path_factory.mktemp("security"))
     with offline.tenant():
         yield offline
@@ -26,7 +26,7 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineStack]:
 
 @pytest.fixture(scope="session")
 def server(tenant: OfflineStack) -> Iterator[ServerProcess]:
-    """The server as it is."""
+    """The server with its normal limits."""
     with running_server(tenant) as running:
         wait_for(f"{running.origin}/readyz", 200)
         yield running
@@ -39,15 +39,15 @@ def _short_lived(tenant: OfflineStack) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
-def short_lived(tenant_as_it_was: Stack, _short_lived: ServerProcess) -> ServerProcess:
-    """A server whose keys get stale at once, and have been fetched."""
+def short_lived(tenant_control: Stack, _short_lived: ServerProcess) -> ServerProcess:
+    """A ready server whose keys expire at once."""
     wait_for(f"{_short_lived.origin}/readyz", 200)
     return _short_lived
 
 
 @pytest.fixture
-def tenant_as_it_was(tenant: OfflineStack) -> Iterator[Stack]:
-    """The tenant's control API; faults and keys are set back afterwards."""
+def tenant_control(tenant: OfflineStack) -> Iterator[Stack]:
+    """The tenant's control API. Faults and keys are reset after the test."""
     stack = Stack.of(tenant)
     yield stack
     stack.control("POST", "reset")
