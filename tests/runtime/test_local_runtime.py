@@ -27,6 +27,7 @@ class Runtime:
         self.variables = {
             "STACK_RUN_DIR": str(stack.folder),
             "COMPOSE_PROFILES": "mock",
+            "COMPOSE_PROJECT_NAME": f"gatehouse-test-{stack.mcp_port}",
             "AUTH0_DOMAIN": f"localhost:{stack.tenant_port}",
             "AUTH0_ISSUER": stack.issuer,
             "AUTH0_AUDIENCE": stack.mcp_url,
@@ -35,6 +36,7 @@ class Runtime:
             "MOCK_IDP_STATE_DIR": str(stack.folder / "keys"),
             "MCP_PORT": str(stack.mcp_port),
             "MCP_PUBLIC_URL": stack.mcp_url,
+            "OAUTH_CALLBACK_PORT": str(stack.callback_port),
         }
 
     def make(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -127,7 +129,7 @@ def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runt
 def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
         # Another tenant, of which only the address is known.
-        up = runtime.make("up", COMPOSE_PROFILES="")
+        up = runtime.make("up", COMPOSE_PROFILES="", MOCK_IDP_PORT="")
         assert up.returncode == 0, up.stderr
         assert not [line for line in runtime.processes() if "mock" in line]
         assert "alice@example.com" not in up.stdout

@@ -28,7 +28,7 @@ class World:
 
     def stack(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `scripts/stack`, as `make` does."""
-        plain = {name: value for name, value in os.environ.items() if not name.startswith((*OURS, "COMPOSE_"))}
+        plain = {name: value for name, value in os.environ.items() if not name.startswith((*OURS, "COMPOSE_", "STACK_"))}
         return subprocess.run(
             [sys.executable, "scripts/stack", "--runtime", RUNTIME, *arguments],
             cwd=self.folder,
@@ -59,7 +59,8 @@ def world(tmp_path: Path) -> Iterator[Callable[..., World]]:
                 (clone / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, clone / name)
         (clone / ".env").write_text(env, encoding="utf-8")
-        made = World(clone, {"GATEHOUSE_HOME": str(tmp_path / f"home-{len(worlds)}")})
+        name = f"gatehouse-world-{os.getpid()}-{len(worlds)}"
+        made = World(clone, {"GATEHOUSE_HOME": str(tmp_path / f"home-{len(worlds)}"), "COMPOSE_PROJECT_NAME": name})
         worlds.append(made)
         return made
 

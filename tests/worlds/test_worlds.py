@@ -116,7 +116,7 @@ def test_a_path_prefix_behind_a_reverse_proxy(world: MakeWorld) -> None:
 
 @docker
 def test_two_stacks_side_by_side(world: MakeWorld) -> None:
-    texts = [moved(COMPOSE_PROJECT_NAME=f"gatehouse-worlds-{number}") for number in (1, 2)]
+    texts = [moved(), moved()]
     first, second = (world(text, f"clone-{number}") for number, text in enumerate(texts))
     assert first.stack("up").returncode == 0
     holds(second, f"http://localhost:{value(texts[1], 'MCP_PORT')}/mcp")
