@@ -51,8 +51,8 @@ class Runtime:
     def processes(self) -> list[str]:
         """The command lines of the processes in the stack's process group."""
         pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
-        shown = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
-        return shown.stdout.splitlines()
+        text = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
+        return text.stdout.splitlines()
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -
     first = runtime.make("up")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("Runtime: local")
-    for shown in (runtime.stack.mcp_url, runtime.stack.issuer, "alice@example.com", "make demo", "make ask"):
-        assert shown in first.stdout
+    for text in (runtime.stack.mcp_url, runtime.stack.issuer, "alice@example.com", "make demo", "make ask"):
+        assert text in first.stdout
     running = runtime.processes()
     again = runtime.make("up")
     assert again.returncode == 0, again.stderr
@@ -88,7 +88,7 @@ def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(r
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     planned = runtime.make("client", "tenant", "plan", **home)
     assert (planned.returncode, planned.stdout) == (0, f"{runtime.stack.issuer} is as auth0/tenant.yaml says.\n")
-    examined = subprocess.run(
+    doctor = subprocess.run(
         ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
         cwd=ROOT,
         env={**os.environ, **runtime.variables, **home},
@@ -97,10 +97,10 @@ def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(r
         timeout=120,
         check=False,
     )
-    assert examined.returncode == 2, examined.stderr  # make's exit code for a failed command
-    assert "✗ api " in examined.stdout
-    assert "✓ management " in examined.stdout
-    assert "callback " not in examined.stdout
+    assert doctor.returncode == 2, doctor.stderr  # make's exit code for a failed command
+    assert "✗ api " in doctor.stdout
+    assert "✓ management " in doctor.stdout
+    assert "callback " not in doctor.stdout
 
 
 def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runtime) -> None:
@@ -111,9 +111,9 @@ def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runt
         assert "`make up` starts it" in refused.stderr
         assert "cannot be reached" in refused.stderr
         assert "Traceback" not in refused.stderr
-    examined = runtime.make("client", "doctor", "--json", **home)
-    assert examined.returncode == 1, examined.stderr
-    results = {finding["check"]: finding["result"] for finding in json.loads(examined.stdout)["checks"]}
+    doctor = runtime.make("client", "doctor", "--json", **home)
+    assert doctor.returncode == 1, doctor.stderr
+    results = {finding["check"]: finding["result"] for finding in json.loads(doctor.stdout)["checks"]}
     assert results["server"] == results["discovery"] == "wrong"
 
 
@@ -193,15 +193,15 @@ def test_the_server_stops_with_one_line_if_its_port_is_in_use(tmp_path: Path) ->
 def test_every_make_target_has_a_line_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE)
-    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert len(targets) <= 15
-    assert [target for target in targets if f"make {target} " not in helped] == []
+    assert [target for target in targets if f"make {target} " not in help_text] == []
 
 
 def test_help_sorts_the_targets_into_groups() -> None:
-    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     groups = {}
-    for block in helped.split("\n\n"):
+    for block in help_text.split("\n\n"):
         title, *lines = block.splitlines()
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
     assert groups["Run"] == ["up", "down", "logs"]

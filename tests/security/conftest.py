@@ -39,14 +39,14 @@ def _short_lived(tenant: OfflineStack) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
-def short_lived(tenant_as_it_was: Stack, _short_lived: ServerProcess) -> ServerProcess:
+def short_lived(tenant_control: Stack, _short_lived: ServerProcess) -> ServerProcess:
     """A ready server whose keys expire at once."""
     wait_for(f"{_short_lived.origin}/readyz", 200)
     return _short_lived
 
 
 @pytest.fixture
-def tenant_as_it_was(tenant: OfflineStack) -> Iterator[Stack]:
+def tenant_control(tenant: OfflineStack) -> Iterator[Stack]:
     """The tenant's control API. Faults and keys are reset after the test."""
     stack = Stack.of(tenant)
     yield stack

@@ -17,19 +17,19 @@ NAMES = list(forged_tokens("", ""))
 @pytest.mark.requirement("S20")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hostile_token_is_refused_with_its_reason(server: ServerProcess, name: str) -> None:
-    reason, order = forged_tokens(server.stack.issuer, server.stack.audience)[name]
-    token = server.stack.mint(**order)
+    reason, request = forged_tokens(server.stack.issuer, server.stack.audience)[name]
+    token = server.stack.mint(**request)
     refusal, line = server.ask(token)
     assert refusal.status_code == 401, refusal.text
     assert 'error="invalid_token"' in refusal.headers["WWW-Authenticate"]
     assert (line["decision"], line["reason"], line["status"]) == ("refuse", reason, 401)
-    assert "subject" not in line, "nothing in a token that was refused is a fact"
+    assert "subject" not in line, "claims of a refused token must not be logged"
 
 
 def test_there_are_at_least_sixty_hostile_tokens() -> None:
     assert len({*NAMES, *HOSTILE}) >= 60
-    orders = [str(order) for _, order in forged_tokens("http://localhost/", "http://localhost/mcp").values()]
-    assert len(set(orders)) == len(orders), "no token stands under two names"
+    requests = [str(request) for _, request in forged_tokens("http://localhost/", "http://localhost/mcp").values()]
+    assert len(set(requests)) == len(requests), "two names have the same token"
 
 
 def test_a_good_token_is_accepted(server: ServerProcess) -> None:

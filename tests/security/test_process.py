@@ -25,7 +25,7 @@ class Collector(ThreadingHTTPServer):
     """Receives the requests of an OTLP exporter."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Collecting)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.received: list[tuple[str, bytes]] = []
 
     @property
@@ -33,7 +33,7 @@ class Collector(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Collecting(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -86,11 +86,11 @@ def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
 def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     server.ask(server.stack.mint(variant="expired"))
-    figures = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
-    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in figures
-    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in figures
-    assert 'gatehouse_key_fetches_total{outcome="ok"}' in figures
-    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in figures
+    metrics = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
+    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in metrics
+    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in metrics
+    assert 'gatehouse_key_fetches_total{outcome="ok"}' in metrics
+    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in metrics
     assert httpx2.get(f"{server.origin}/metrics").status_code == 404
 
 

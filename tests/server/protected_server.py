@@ -28,14 +28,14 @@ async def protected(
     mcp: MCPServer,
     tenant: Callable[[httpx2.Request], httpx2.Response],
     *,
-    known: Settings | None = None,
+    config: Settings | None = None,
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of `mcp` behind the gate. `tenant` answers the key requests."""
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(tenant))
     keys = SigningKeys(JWKS_URL, "RS256", http=http)
-    app = protect(mcp, known or settings(), implies=implies, metrics=metrics, keys=keys)
+    app = protect(mcp, config or settings(), implies=implies, metrics=metrics, keys=keys)
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client,

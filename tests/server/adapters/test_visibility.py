@@ -85,7 +85,7 @@ async def test_an_entry_keeps_its_own_meta(issuer: Issuer) -> None:
     async def labelled_tool() -> str:
         return ""
 
-    async with protected(mcp, issuer.handle, known=settings(REQUIRED_PERMISSION="base")) as server:
+    async with protected(mcp, issuer.handle, config=settings(REQUIRED_PERMISSION="base")) as server:
         answer = await ask(server, issuer.token(scope="base"))
     assert answer.json()["result"]["tools"][0]["_meta"] == {"shop/shelf": 7}
 

@@ -22,13 +22,13 @@ pytestmark = pytest.mark.anyio
 LIMITS = Limits()
 
 
-def aged(seconds: int) -> Callable[[Issuer], httpx2.Response]:
+def jwks_with_max_age(seconds: int) -> Callable[[Issuer], httpx2.Response]:
     return lambda issuer: httpx2.Response(
         200, json=issuer.jwks(), headers={"Cache-Control": f"public, max-age={seconds}"}
     )
 
 
-async def settled() -> None:
+async def run_background_tasks() -> None:
     """Let background tasks run until they wait."""
     for _ in range(20):
         await asyncio.sleep(0)
@@ -62,7 +62,7 @@ async def test_concurrent_requests_cause_one_fetch(keys: SigningKeys, issuer: Is
 
 
 async def test_keys_are_cached_for_the_max_age_of_the_answer(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
-    issuer.answer = lambda: aged(100)(issuer)
+    issuer.answer = lambda: jwks_with_max_age(100)(issuer)
     await keys.get("one")
     clock.now += 79
     await keys.get("one")
@@ -72,16 +72,16 @@ async def test_keys_are_cached_for_the_max_age_of_the_answer(keys: SigningKeys, 
     assert issuer.fetches == 2
 
 
-@pytest.mark.parametrize(("stated", "kept"), [(0, LIMITS.min_age), (10**9, LIMITS.max_age)])
+@pytest.mark.parametrize(("stated", "cached"), [(0, LIMITS.min_age), (10**9, LIMITS.max_age)])
 async def test_the_max_age_of_the_answer_is_limited(
-    keys: SigningKeys, issuer: Issuer, clock: Clock, stated: int, kept: float
+    keys: SigningKeys, issuer: Issuer, clock: Clock, stated: int, cached: float
 ) -> None:
-    issuer.answer = lambda: aged(stated)(issuer)
+    issuer.answer = lambda: jwks_with_max_age(stated)(issuer)
     await keys.get("one")
-    clock.now += kept * 0.79
+    clock.now += cached * 0.79
     await keys.get("one")
     assert issuer.fetches == 1
-    clock.now += kept
+    clock.now += cached
     await keys.get("one")
     assert issuer.fetches == 2
 
@@ -92,14 +92,14 @@ async def test_keys_are_refreshed_in_the_background_before_they_expire(
     await keys.get("one")
     clock.now += LIMITS.default_age * 0.9
     assert await keys.get("one") is not None
-    await settled()
+    await run_background_tasks()
     assert issuer.fetches == 2
 
 
 async def test_unknown_keys_cause_one_fetch_per_cooldown(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
     for number in range(100):
         assert await keys.get(f"unknown-{number}") is None
-    assert issuer.fetches == 2, "the first fetch and one for the unknown key"
+    assert issuer.fetches == 2, "the first fetch, and one for the unknown key"
     clock.now += LIMITS.unknown_key_cooldown
     assert await keys.get("unknown") is None
     assert issuer.fetches == 3
@@ -126,11 +126,11 @@ FAULTS: dict[str, Callable[[], httpx2.Response]] = {
     "500": lambda: httpx2.Response(500),
     "404": lambda: httpx2.Response(404),
     "redirect": lambda: httpx2.Response(302, headers={"Location": "https://evil.example.com/keys"}),
-    "no JSON": lambda: httpx2.Response(200, text="<html>"),
+    "not JSON": lambda: httpx2.Response(200, text="<html>"),
     "nested too deep": lambda: httpx2.Response(200, text="[" * 20_000),
-    "no key set": lambda: httpx2.Response(200, json=["keys"]),
+    "not a key set": lambda: httpx2.Response(200, json=["keys"]),
     "no keys": lambda: httpx2.Response(200, json={"keys": []}),
-    "only nonsense": lambda: httpx2.Response(200, json={"keys": [1, {"kid": "one"}, {"kid": "one", "kty": "RSA"}]}),
+    "only invalid keys": lambda: httpx2.Response(200, json={"keys": [1, {"kid": "one"}, {"kid": "one", "kty": "RSA"}]}),
     "a symmetric key": lambda: httpx2.Response(200, json={"keys": [{"kid": "one", "kty": "oct", "k": "AAAA"}]}),
     "too large": lambda: httpx2.Response(200, content=b" " * (LIMITS.max_bytes + 1)),
     "no answer": lambda: (_ for _ in ()).throw(httpx2.ConnectError("refused")),
@@ -233,7 +233,7 @@ async def test_a_hanging_tenant_does_not_delay_the_shutdown(clock: Clock) -> Non
     async with hanging_tenant(clock, Limits(timeout=60)) as (keys, _):
         app = protect(MCPServer("test"), settings(), keys=keys)
         async with asyncio.timeout(5), app.router.lifespan_context(app):
-            await settled()
+            await run_background_tasks()
 
 
 JSON_VALUES = strategies.recursive(
@@ -251,9 +251,9 @@ ODD_KEYS = strategies.fixed_dictionaries(
 @hypothesis.settings(derandomize=True, max_examples=150, deadline=None)
 @hypothesis.given(entries=strategies.lists(ODD_KEYS | JSON_VALUES, max_size=3))
 def test_unusable_keys_beside_a_good_one_are_ignored(good_key: dict[str, Any], entries: list[Any]) -> None:
-    kept = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")
-    assert "good" in kept
-    assert all(key.key_type == "RSA" for key in kept.values())
+    cached = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")
+    assert "good" in cached
+    assert all(key.key_type == "RSA" for key in cached.values())
 
 
 @pytest.fixture(scope="session")

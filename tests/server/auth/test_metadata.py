@@ -29,14 +29,14 @@ pytestmark = pytest.mark.anyio
 async def test_the_challenge_links_to_metadata_with_the_exact_url(
     issuer: Issuer, public_url: str, document: str
 ) -> None:
-    known = settings(MCP_PUBLIC_URL=public_url, AUTH0_AUDIENCE="http://localhost:5555/mcp")
+    config = settings(MCP_PUBLIC_URL=public_url, AUTH0_AUDIENCE="http://localhost:5555/mcp")
     origin = public_url[: public_url.index("/", 8)] if "/" in public_url[8:] else public_url
-    async with protected(MCPServer("test"), issuer.handle, known=known) as server:
+    async with protected(MCPServer("test"), issuer.handle, config=config) as server:
         server.base_url = origin
-        challenge = (await server.post(known.mcp_path)).headers["WWW-Authenticate"]
+        challenge = (await server.post(config.mcp_path)).headers["WWW-Authenticate"]
         found = await server.get(document)
         root = await server.get("/.well-known/oauth-protected-resource")
-        answer = await server.post(known.mcp_path, **good_request(issuer))
+        answer = await server.post(config.mcp_path, **good_request(issuer))
     assert f'resource_metadata="{origin}{document}"' in challenge
     assert found.json()["resource"] == public_url
     assert found.json()["authorization_servers"] == ["https://tenant.example.com/"]

@@ -197,7 +197,7 @@ def test_a_hierarchy_may_be_deep_and_circular() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "given"),
+    ("claims", "expected"),
     [
         ({"scope": "a b", "permissions": ["b", "c"]}, ["b", "c"]),
         ({"permissions": ["b"]}, ["b"]),
@@ -206,14 +206,14 @@ def test_a_hierarchy_may_be_deep_and_circular() -> None:
     ],
     ids=str,
 )
-def test_with_permissions_as_grant_claim_scope_is_ignored(claims: dict[str, Any], given: list[str]) -> None:
-    assert PROFILES["auth0"].with_grant_claims("permissions").granted(claims) == set(given)
+def test_with_permissions_as_grant_claim_scope_is_ignored(claims: dict[str, Any], expected: list[str]) -> None:
+    assert PROFILES["auth0"].with_grant_claims("permissions").granted(claims) == set(expected)
 
 
 async def test_with_permissions_as_grant_claim_the_gate_ignores_scope(issuer: Issuer) -> None:
-    known = settings(GRANT_CLAIM="permissions")
+    config = settings(GRANT_CLAIM="permissions")
     call = ("tools/call", {"name": "below_tool"})
-    async with protected(shop(), issuer.handle, known=known) as server:
+    async with protected(shop(), issuer.handle, config=config) as server:
         granting = await ask(server, issuer.token(scope=None, permissions=["access:mcp", READ]), *call)
         scope_only = await ask(server, issuer.token(scope=f"access:mcp {READ}"), *call)
     assert granting.status_code == 200, granting.text

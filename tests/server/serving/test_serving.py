@@ -27,14 +27,14 @@ pytestmark = pytest.mark.anyio
 PROXY, STRANGER = "10.1.2.3", "192.0.2.66"
 
 
-async def seen(known: Settings, peer: str) -> tuple[str, str]:
+async def seen(config: Settings, peer: str) -> tuple[str, str]:
     """Scheme and address that the app sees if `peer` sends X-Forwarded headers for another address and https."""
     found: list[tuple[str, str]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         found.append((scope["scheme"], scope["client"][0]))
 
-    config = server_config(app, known)
+    config = server_config(app, config)
     config.load()
     headers = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-for", b"203.0.113.9")]
     scope = {"type": "http", "scheme": "http", "client": (peer, 4711), "headers": headers}

@@ -24,27 +24,27 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_domain_alone_is_enough() -> None:
-    known = settings(AUTH0_DOMAIN="dev-1.us.auth0.com")
-    assert known.issuer == "https://dev-1.us.auth0.com/"
-    assert known.jwks_url == "https://dev-1.us.auth0.com/.well-known/jwks.json"
-    assert known.public_url == known.audience == "http://localhost:5555/mcp"
+    config = settings(AUTH0_DOMAIN="dev-1.us.auth0.com")
+    assert config.issuer == "https://dev-1.us.auth0.com/"
+    assert config.jwks_url == "https://dev-1.us.auth0.com/.well-known/jwks.json"
+    assert config.public_url == config.audience == "http://localhost:5555/mcp"
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    known = settings(AUTH0_ISSUER="", AUTH0_AUDIENCE="", MCP_PUBLIC_URL="", MCP_ALLOWED_HOSTS="")
-    assert known.issuer == "https://tenant.example.com/"
-    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+    config = settings(AUTH0_ISSUER="", AUTH0_AUDIENCE="", MCP_PUBLIC_URL="", MCP_ALLOWED_HOSTS="")
+    assert config.issuer == "https://tenant.example.com/"
+    assert config.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 
 
 def test_hosts_and_origins_follow_from_the_public_url() -> None:
-    known = settings(MCP_PUBLIC_URL="https://mcp.example.com/mcp")
-    assert known.hosts() == ["mcp.example.com"]
-    assert known.origins() == ["https://mcp.example.com"]
+    config = settings(MCP_PUBLIC_URL="https://mcp.example.com/mcp")
+    assert config.hosts() == ["mcp.example.com"]
+    assert config.origins() == ["https://mcp.example.com"]
 
 
 def test_lists_are_separated_by_commas() -> None:
-    known = settings(MCP_ALLOWED_HOSTS=" a.example.com, b.example.com:8443 ,")
-    assert known.hosts() == ["a.example.com", "b.example.com:8443"]
+    config = settings(MCP_ALLOWED_HOSTS=" a.example.com, b.example.com:8443 ,")
+    assert config.hosts() == ["a.example.com", "b.example.com:8443"]
 
 
 def test_the_error_names_each_wrong_variable_its_value_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +91,10 @@ def test_the_server_does_not_start_with_unsafe_settings(
 
 
 def test_the_offline_tenant_may_serve_its_keys_inside_the_container_network() -> None:
-    known = settings(AUTH0_ISSUER="http://localhost:9000/", AUTH0_JWKS_URL="http://mock-idp:9000/.well-known/jwks.json")
-    assert known.jwks_url == "http://mock-idp:9000/.well-known/jwks.json"
+    config = settings(
+        AUTH0_ISSUER="http://localhost:9000/", AUTH0_JWKS_URL="http://mock-idp:9000/.well-known/jwks.json"
+    )
+    assert config.jwks_url == "http://mock-idp:9000/.well-known/jwks.json"
 
 
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
@@ -108,9 +110,9 @@ def test_an_empty_variable_of_the_environment_overrides_dotenv(monkeypatch: pyte
     assert (load_settings().issuer, load_settings().metrics_port) == ("https://y.example.com/", 9100)
     for name in ("AUTH0_ISSUER", "MCP_ALLOWED_HOSTS", "METRICS_PORT"):
         monkeypatch.setenv(name, "")
-    known = load_settings()
-    assert (known.issuer, known.metrics_port) == ("https://x.example.com/", None)
-    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+    config = load_settings()
+    assert (config.issuer, config.metrics_port) == ("https://x.example.com/", None)
+    assert config.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 
 
 def test_auth0_ca_file_adds_an_authority(tmp_path: Path) -> None:
@@ -147,15 +149,15 @@ def test_a_ca_file_without_certificates_stops_the_start_with_one_line(
         timeout=30,
         check=False,
     )
-    said = f"gatehouse-server: {name} is 'ca.pem': a file with certificates in PEM is valid ({seen})\n"
-    assert (started.returncode, started.stdout, started.stderr) == (2, "", said)
+    message = f"gatehouse-server: {name} is 'ca.pem': a file with certificates in PEM is valid ({seen})\n"
+    assert (started.returncode, started.stdout, started.stderr) == (2, "", message)
 
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def secret_of(known: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
-    secret: SecretStr | None = getattr(known, name.lower())
+def secret_of(config: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
+    secret: SecretStr | None = getattr(config, name.lower())
     return secret.get_secret_value() if secret else None
 
 
