@@ -105,7 +105,7 @@ def test_an_answer_of_another_issuer_is_not_believed(world: World, command: Comm
     world.deny = ("access_denied", "call 555-0100 now")
     result = command("login")
     assert result.exit_code == 3
-    assert "not believed" in result.stderr
+    assert "it is not used" in result.stderr
     assert "555-0100" not in result.output + command.pages[0]
     assert world.entries("code") == []
 

@@ -23,7 +23,7 @@ from ..settings import Settings
 from ..signin.flows.flow import Say
 from ..signin.http.network import authorities
 from ..signin.http.trace import Trace
-from ..signin.http_outcome import watch
+from ..signin.http_outcome import record_status
 from .explain import explaining_errors
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
@@ -73,7 +73,7 @@ class Connection:
             headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,
-            event_hooks={**hooks, "response": [*hooks["response"], watch]},
+            event_hooks={**hooks, "response": [*hooks["response"], record_status]},
         )
 
     @asynccontextmanager
