@@ -178,7 +178,7 @@ def test_nobody_signing_in_ends_with_a_sentence(command: Command) -> None:
     result = command("login", OAUTH_CALLBACK_TIMEOUT="0.2")
     assert result.exit_code == 3
     assert "No browser could be opened here" in result.stderr
-    assert "Nobody signed in in time" in result.stderr
+    assert "Nobody signed in within the time limit" in result.stderr
 
 
 @pytest.mark.parametrize(
