@@ -114,7 +114,7 @@ def _required(settings: Settings, key: SecretStr | None) -> SecretStr:
 def _missing_key(model: str, variable: str) -> ConfigurationError:
     also = {
         "GEMINI_API_KEY": " (or GOOGLE_API_KEY)",
-        "OPENAI_API_KEY": " (or OPENAI_BASE_URL of a server without keys)",
+        "OPENAI_API_KEY": " (or the OPENAI_BASE_URL of your own server)",
     }
     return ConfigurationError(f"MODEL={model} needs a key: set {variable}{also.get(variable, '')}.")
 

@@ -187,7 +187,7 @@ async def test_without_any_way_to_register_the_person_is_told_what_to_set(tmp_pa
     with pytest.raises(ConfigurationError, match=r"does not let clients register themselves.*AUTH0_CLIENT_ID"):
         await closed.registration(tmp_path).client_for(closed.server, CODE)
     tenant = Tenant()
-    with pytest.raises(ConfigurationError, match="dynamic registration is off here"):
+    with pytest.raises(ConfigurationError, match="OAUTH_DYNAMIC_REGISTRATION is off"):
         await tenant.registration(tmp_path, dynamic=False).client_for(tenant.server, CODE)
     strange = Tenant(token_endpoint_auth_methods_supported=["tls_client_auth"])
     with pytest.raises(ConfigurationError, match="accepts only tls_client_auth"):
