@@ -1,11 +1,12 @@
-# Every target works in both runtimes. RUNTIME=docker or RUNTIME=local chooses one; without it, Docker is used if it answers.
+# Every target works in both runtimes. RUNTIME=docker or RUNTIME=local chooses one. Without it, Docker is used if it
+# answers.
 PYTHON ?= python3
 RUNTIME ?= auto
 STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 
-# The recipes read these from the environment: the shell must not interpret their text.
+# The recipes read Q and T from the environment, so that the shell does not interpret their text.
 export Q T
-# If this is set, every process compiles all its packages again, which takes seconds each time.
+# With this variable every process compiles all its packages again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -31,39 +32,39 @@ logs: ## Follow the log of the running stack
 
 ##@ Use
 
-demo: ## The whole story, without any input
+demo: ## Show sign-in, refusal, tool call and answer, without any input
 	$(STACK) demo
 
-client: ## The agent's commands: make client DO=chat
+client: ## Run a command of the agent: make client DO=chat
 	$(STACK) client $(DO)
 
 ask: ## Ask the agent: make ask Q="What time is it now?"
 	$(STACK) client ask "$${Q:-What time is it now?}"
 
-doctor: ## What is wrong with the tenant or the server, and how to fix it
+doctor: ## Find what is wrong with the tenant or the server, and how to fix it
 	$(STACK) client doctor $(DO)
 
 ##@ Test
 
-test: ## All tests except those of the stack and the browser; needs no Docker
+test: ## Run all tests that need neither Docker nor a browser
 	$(STACK) test
 
-e2e: ## The stack end to end, in stacks of its own
+e2e: ## Test separate stacks end to end
 	$(STACK) e2e
 
-browser: ## Tests of the tenant's pages in a real Chromium
+browser: ## Test the tenant's pages in Chromium
 	$(STACK) browser
 
-conformance: ## The MCP conformance suite; needs npm
+conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
 
-bench: ## The cost of protection, compared with other servers
+bench: ## Measure the CPU cost of protection, compared with other servers
 	$(STACK) bench
 
 ##@ Maintain
 
-check: ## Linter, formatter, type checker, import rules
+check: ## Run linter, formatter, type checker and import rules
 	$(STACK) check
 
-clean: ## Stop everything; remove volumes, logs, .venv
+clean: ## Stop everything, and remove volumes, logs and .venv
 	$(STACK) clean

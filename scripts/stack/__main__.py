@@ -1,4 +1,4 @@
-"""What `make` runs: starts, stops and tries the stack, in the runtime that this machine has.
+"""The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|bench|conformance|check|lock|clean
 """
@@ -11,8 +11,10 @@ import os
 import shlex
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - this line is what an older Python gets to read
-    sys.exit(f"Gatehouse needs Python 3.11 or newer, and this is {sys.version.split()[0]}: make PYTHON=python3.11 ...")
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads only up to this line
+    sys.exit(
+        f"Gatehouse needs Python 3.11 or newer, but this is {sys.version.split()[0]}. Run: make PYTHON=python3.11 ..."
+    )
 
 import docker
 import endtoend
@@ -22,11 +24,11 @@ import packages
 from report import Problem, bold, dim, say
 from runtime import Runtime
 
-NOT_RUNNING = "The stack is not running: `make up` starts it."
+NOT_RUNNING = "The stack is not running. `make up` starts it."
 
 
 def main() -> int:
-    """Run one command; a Problem is a message and exit code 1."""
+    """Run one command. A Problem is printed, and the exit code is 1."""
     arguments = _arguments()
     try:
         return _COMMANDS[arguments.command](arguments)
@@ -42,8 +44,8 @@ def main() -> int:
 
 
 def up(arguments: argparse.Namespace) -> int:
-    """Start the stack and say what to do with it."""
-    runtime = _runtime(arguments)
+    """Start the stack, and print its URLs, its users and the next commands."""
+    runtime = _choose_runtime(arguments)
     settings = environment.load()
     runtime.up(settings)
     _welcome(settings)
@@ -51,7 +53,7 @@ def up(arguments: argparse.Namespace) -> int:
 
 
 def down(_: argparse.Namespace) -> int:
-    """Stop the stack, in whichever runtime it runs."""
+    """Stop the stack in each runtime in which it runs."""
     stopped = [name for name, runtime in _running().items() if runtime.down()]
     say(f"Stopped ({', '.join(stopped)})." if stopped else "Nothing was running.")
     return 0
@@ -67,30 +69,30 @@ def logs(arguments: argparse.Namespace) -> int:
 
 
 def client(arguments: argparse.Namespace) -> int:
-    """Run the agent's command line, against the running stack if there is one: doctor and tenant need none."""
-    with contextlib.redirect_stdout(sys.stderr):  # what is written to standard output is the command's
+    """Run the agent's command line. The commands doctor and tenant also work if the stack is not running."""
+    with contextlib.redirect_stdout(sys.stderr):  # standard output is for the command's own output
         running = _running()
         if running:
             name, runtime = next(iter(running.items()))
             say(dim(f"[{name} runtime]"))
         else:
-            runtime = _runtime(arguments)
+            runtime = _choose_runtime(arguments)
             say(NOT_RUNNING)
             environment.load()
         return runtime.client(arguments.rest)
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Tell the story from the refusal to the answer; the stack is left as it was found."""
+    """Show a sign-in from the first refusal to the answer. A stack that was not running before is stopped again."""
     running = _running()
     for name in running:
         say(f"{bold(f'Runtime: {name}')} (the stack is running)")
-    runtime = next(iter(running.values())) if running else _runtime(arguments)
+    runtime = next(iter(running.values())) if running else _choose_runtime(arguments)
     settings = environment.load()
     if not settings.offline:
         raise Problem(
-            f"The demo signs in the offline tenant's users, but .env names {settings['AUTH0_DOMAIN']}."
-            " Set COMPOSE_PROFILES=mock and the AUTH0_ values of .env.example, or try `make ask`."
+            f"The demo signs in users of the offline tenant, but AUTH0_DOMAIN in .env is {settings['AUTH0_DOMAIN']!r}."
+            " Set COMPOSE_PROFILES=mock and the AUTH0_ values of .env.example, or use `make ask`."
         )
     if not running:
         runtime.up(settings)
@@ -102,23 +104,23 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def images(_: argparse.Namespace) -> int:
-    """Build the images that the end-to-end suite runs in Docker, ahead of it."""
+    """Build the images for the end-to-end tests in Docker in advance."""
     obstacle = docker.available()
     if obstacle is not None:
-        raise Problem(f"Images need Docker, but {obstacle}.")
+        raise Problem(f"Building images needs Docker, but {obstacle}. Start or install Docker.")
     endtoend.build()
     return 0
 
 
 def e2e(arguments: argparse.Namespace) -> int:
-    """Run the end-to-end suite against a stack of its own."""
-    runtime = _runtime(arguments)
+    """Run the end-to-end tests against a separate stack."""
+    runtime = _choose_runtime(arguments)
     chosen = _chosen_tests(arguments)
     return endtoend.in_docker(chosen) if runtime is docker else endtoend.in_local_processes(chosen)
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test that needs neither containers nor a browser."""
+    """Run every test that needs no containers and no browser."""
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
     chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
@@ -133,43 +135,43 @@ def browser(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure what protection costs, beside other servers."""
+    """Measure the CPU cost of protection, compared with other servers."""
     packages.ensure()
     folder = environment.ROOT / "benchmarks"
     requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
     requirements["server"] = environment.ROOT / "server" / "requirements.lock"
-    apart = {name: packages.apart(name, path) for name, path in requirements.items()}
-    options = [part for name, python in apart.items() for part in (f"--{name}", str(python))]
+    pythons = {name: packages.separate_environment(name, path) for name, path in requirements.items()}
+    options = [part for name, python in pythons.items() for part in (f"--{name}", str(python))]
     return local.run([str(packages.PYTHON), str(folder), *options, *arguments.rest])
 
 
 def conformance(arguments: argparse.Namespace) -> int:
-    """Run the MCP conformance suite: our server, our client, our tenant."""
+    """Run the MCP conformance suite for the server, the client and the tenant."""
     packages.ensure()
     command = [str(packages.PYTHON), "tests/conformance/run.py", *arguments.rest]
     return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
 def check(_: argparse.Namespace) -> int:
-    """Linter, formatter, type checker, import rules. Changes nothing."""
+    """Run linter, formatter, type checker and import rules. Changes no file."""
     packages.ensure()
     commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
     return max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
 
 
 def lock(_: argparse.Namespace) -> int:
-    """Resolve the dependencies anew and write the hashed locks."""
+    """Resolve the dependencies again and write the hashed lock files."""
     packages.ensure()
     return packages.lock()
 
 
 def clean(_: argparse.Namespace) -> int:
-    """Stop everything and remove what the stack keeps: containers' volumes, logs, .venv."""
+    """Stop everything and remove the containers' volumes, the logs and .venv."""
     local.down()
     if docker.available() is None:
         docker.down(volumes=True)
     packages.remove()
-    say("Removed containers, volumes, .run and .venv. Your .env stays.")
+    say("Removed containers, volumes, .run and .venv. Your .env is unchanged.")
     return 0
 
 
@@ -194,22 +196,22 @@ _COMMANDS = {
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="stack", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runtime", choices=("auto", "docker", "local"), default=os.environ.get("RUNTIME") or "auto")
-    parser.add_argument("--no-follow", action="store_true", help="logs: print and end")
+    parser.add_argument("--no-follow", action="store_true", help="logs: print the log and exit")
     parser.add_argument("command", choices=sorted(_COMMANDS))
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     return parser.parse_args()
 
 
 def _chosen_tests(arguments: argparse.Namespace) -> list[str]:
-    """The arguments for pytest: those of the command line, else those in T, split as a shell splits words."""
+    """The arguments for pytest: those of the command line, else those in T, split like in a shell."""
     try:
         return arguments.rest or shlex.split(os.environ.get("T", ""))
     except ValueError as error:
         raise Problem(f"T is {os.environ['T']!r}: {error}. Close the quote, or escape it with a backslash.") from None
 
 
-def _runtime(arguments: argparse.Namespace) -> Runtime:
-    """The runtime to start in; its name and the reason are the first line that is printed."""
+def _choose_runtime(arguments: argparse.Namespace) -> Runtime:
+    """The runtime to use. Prints its name and the reason as the first line."""
     if arguments.runtime == "local":
         say(bold("Runtime: local") + " (RUNTIME=local)")
         return local
@@ -218,7 +220,7 @@ def _runtime(arguments: argparse.Namespace) -> Runtime:
         say(bold("Runtime: docker"))
         return docker
     if arguments.runtime == "docker":
-        raise Problem(f"RUNTIME=docker, but {obstacle}. Start or install Docker, or use RUNTIME=local.")
+        raise Problem(f"RUNTIME=docker needs Docker, but {obstacle}. Start or install Docker, or use RUNTIME=local.")
     say(bold("Runtime: local") + f" ({obstacle})")
     return local
 
@@ -238,14 +240,14 @@ def _welcome(settings: environment.Environment) -> None:
     say(f"  Tenant       {bold(settings.issuer)}" + ("  (offline, for development only)" if settings.offline else ""))
     if settings.offline:
         if settings["MOCK_IDP_TLS_PORT"]:
-            over_tls = f"https://localhost:{settings['MOCK_IDP_TLS_PORT']}/"
-            say(f"               {bold(over_tls)}  (the same over TLS)")
-        say("  Users        alice@example.com / Wonderland-1   has the permission")
-        say("               bob@example.com   / Builder-2      has not")
+            tls_url = f"https://localhost:{settings['MOCK_IDP_TLS_PORT']}/"
+            say(f"               {bold(tls_url)}  (the same over TLS)")
+        say("  Users        alice@example.com / Wonderland-1   may use the server")
+        say("               bob@example.com   / Builder-2      may not: 403")
     say()
-    say("  Try next     make demo                              the whole story, without any input")
-    say('               make ask Q="What time is it now?"      signs in, asks the agent')
-    say("               make logs                              what the server decides")
+    say("  Try next     make demo                              shows sign-in, refusal and tool call")
+    say('               make ask Q="What time is it now?"      signs in and asks the agent')
+    say("               make logs                              the decisions of the server")
     say("               make down                              stops everything")
 
 

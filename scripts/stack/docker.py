@@ -7,17 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 
-from environment import ROOT, Environment, answers, load, refusal, require_free_ports
+from environment import ROOT, Environment, load, require_free_ports, wait_until
 from report import Problem, coloured, say
 
 PROJECT = "gatehouse"
-READY_SECONDS = 60
 
 
 def available() -> str | None:
-    """Why Docker cannot be used here, None when it can."""
+    """The reason why Docker cannot be used here, or None."""
     if shutil.which("docker") is None:
         return "the docker command is not installed"
     if _quiet(["docker", "compose", "version"]).returncode != 0:
@@ -26,19 +24,19 @@ def available() -> str | None:
         engine = _quiet(["docker", "info", "--format", "{{.ServerVersion}}"], timeout=10)
     except subprocess.TimeoutExpired:
         return "the Docker engine does not answer"
-    return None if engine.returncode == 0 else "no Docker engine is running (or you may not use it)"
+    return None if engine.returncode == 0 else "no Docker engine is running, or you have no permission to use it"
 
 
 def is_up() -> bool:
-    """Whether containers of the stack run."""
+    """Whether containers of the stack are running."""
     return bool(_quiet(compose("ps", "--quiet")).stdout.strip())
 
 
 def up(environment: Environment) -> None:
-    """Build, start and wait until the stack answers.
+    """Build and start the stack, and wait until it answers.
 
     Raises:
-        Problem: a port is taken, or a container did not become healthy.
+        Problem: a port is in use, or a container did not become healthy.
     """
     if not is_up():
         require_free_ports(environment.ports() | environment.callback_port())
@@ -48,17 +46,8 @@ def up(environment: Environment) -> None:
     if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **variables) != 0:
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
-        raise Problem("The containers did not start: the lines above say which and why.")
+        raise Problem("The containers did not start. The lines above show which one failed, and why.")
     wait_until(f"{environment.server_url}/readyz")
-
-
-def wait_until(url: str) -> None:
-    """Wait until the URL answers with 200."""
-    deadline = time.monotonic() + READY_SECONDS
-    while not answers(url):
-        if time.monotonic() > deadline:
-            raise Problem(f"{url} is not ready after {READY_SECONDS} s: {refusal(url)}\n`make logs` shows more.")
-        time.sleep(0.2)
 
 
 def down(*, volumes: bool = False) -> bool:
@@ -71,18 +60,18 @@ def down(*, volumes: bool = False) -> bool:
 
 
 def logs(*, follow: bool) -> None:
-    """Print the containers' logs, and what is added to them until interrupted."""
+    """Print the containers' logs; with `follow` also new lines, until interrupted."""
     command = compose("logs", "--tail", "200", *(["--follow"] if follow else []))
     os.chdir(ROOT)
     os.execvp(command[0], command)
 
 
 def client(arguments: list[str]) -> int:
-    """Run the `gatehouse` command in the agent's container: beside the gateway, or alone where nothing runs."""
+    """Run the `gatehouse` command in the agent's container, in the gateway's network if the gateway runs."""
     terminal = [] if os.isatty(0) and os.isatty(1) else ["--no-TTY"]
     gateway = _gateway()
     if not gateway and is_up():
-        # A stack that did not come up has stopped before its gateway, through which the agent sees the rest.
+        # The stack did not start completely: the gateway starts last, and the agent reaches the rest only through it.
         run(compose(*_progress(), "up", "--detach", "--no-deps", "gateway"))
         gateway = _gateway()
     if not gateway:
@@ -93,7 +82,7 @@ def client(arguments: list[str]) -> int:
 
 
 def demo() -> int:
-    """Tell the story against the running stack."""
+    """Run the demo against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
     return _run_once("e2e", ["python", "tests/e2e/run_demo.py"], ["--no-TTY", *colour])
 
@@ -114,28 +103,30 @@ def _run_once(service: str, arguments: list[str], options: list[str], **variable
 
 
 def _variables(environment: Environment) -> dict[str, str]:
-    """What Compose by itself would not know of: secrets that are in files, and where this machine has the authority."""
-    variables = environment.secrets(_handed_over())
-    if given := environment["AUTH0_CA_FILE"]:
-        authority = (ROOT / given).resolve()
+    """Variables that Compose cannot resolve itself: secrets in files, and the absolute path of AUTH0_CA_FILE."""
+    variables = environment.secrets(_passed_variables())
+    if path := environment["AUTH0_CA_FILE"]:
+        authority = (ROOT / path).resolve()
         if not authority.is_file():
-            raise Problem(f"AUTH0_CA_FILE is {given!r}: there is no such file.")
+            raise Problem(
+                f"AUTH0_CA_FILE is {path!r}: there is no such file. A file with certificates in PEM is valid."
+            )
         variables["AUTH0_CA_FILE"] = str(authority)
     return variables
 
 
-def _handed_over() -> list[str]:
-    """The variables that containers get by value: a path of this machine means nothing to them."""
+def _passed_variables() -> list[str]:
+    """The variables that the Compose file passes to containers by value."""
     return sorted(set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))))
 
 
 def _gateway() -> str:
-    """The id of its running container."""
+    """The id of the gateway's running container, or an empty string."""
     return _quiet(compose("ps", "--quiet", "gateway")).stdout.strip()
 
 
 def _build(*services: str) -> None:
-    """Build quietly; what goes wrong is shown."""
+    """Build the images. Prints nothing if it succeeds."""
     done = _quiet(compose("build", "--quiet", *services), timeout=1800)
     if done.returncode != 0:
         raise Problem(f"Building the images failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")

@@ -1,4 +1,4 @@
-"""The end-to-end suite, in either runtime, against a stack of its own."""
+"""The end-to-end tests, in both runtimes, against a separate stack."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ SECONDS = 120
 SUITE = "tests/e2e"
 # Only these tests depend on the containers. The agent behaves the same against any stack.
 SCRIPTED_BROWSER = "tests/support/scripted_browser.py"
-OF_THE_STACK = f"{SUITE}/stack"
-WITHOUT_THE_STACK = f"--ignore={OF_THE_STACK}"
+STACK_TESTS = f"{SUITE}/stack"
+WITHOUT_THE_STACK = f"--ignore={STACK_TESTS}"
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
-"""One test more at once than there are processors: some wait, for a process or a time limit."""
+"""One more test at a time than there are processors, because some tests wait for a process or a time limit."""
 REPLICAS = ("--scale", "server=3")
-_KEPT = ("PATH", "HOME", "LANG", "TERM", "NO_COLOR")
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TERM", "NO_COLOR")
 FILES = ("--env-file", ".env.example", "-f", "docker-compose.yml", "-f", "tests/e2e/compose.yml")
 
 
 def in_local_processes(chosen: Sequence[str] = ()) -> int:
-    """The suite starts its own processes on free ports."""
+    """Run the suite, which starts its own processes on free ports."""
     packages.ensure()
     return local.run([str(packages.PYTHON), "-m", "pytest", *(chosen or (*PARALLEL, SUITE))])
 
 
 def build() -> None:
-    """Build the images of the suite's stack: every service's.
+    """Build the images of all services.
 
     Raises:
         Problem: an image could not be built.
@@ -43,32 +43,32 @@ def build() -> None:
 
 
 def in_docker(chosen: Sequence[str] = ()) -> int:
-    """What concerns the stack runs in a container against a Compose project of its own, without published ports.
+    """Run the tests of the stack in a container, against a separate Compose project without published ports.
 
-    The project comes up in both orders: first the server without the tenant (it must live, and not be ready), then
-    the tenant; the natural order is the second start.
+    First the server starts without the tenant: it must be alive and not ready. Then the whole stack starts, and the
+    server must become ready.
     """
     try:
         build()
         _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
-        say("server up before the tenant: alive, and not ready")
-        _probe("alive-not-ready")
+        say("server without the tenant: alive, not ready")
+        _check_health("alive-not-ready")
         _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
-        say("tenant up: ready")
-        _probe("ready")
-        return _suite(chosen or [OF_THE_STACK]) or (0 if chosen else _sign_in_from_the_agents_container())
+        say("server with the tenant: ready")
+        _check_health("ready")
+        return _pytest(chosen or [STACK_TESTS]) or (0 if chosen else _sign_in_from_the_agents_container())
     finally:
         _run("--profile", "*", "down", "--remove-orphans", "--volumes", "--timeout", "10")
 
 
-def _suite(tests: Sequence[str]) -> int:
+def _pytest(tests: Sequence[str]) -> int:
     pytest = ("python", "-m", "pytest", "-p", "no:cacheprovider", *tests)
     return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", *pytest)
 
 
 def _sign_in_from_the_agents_container() -> int:
-    """The address is printed, a browser outside the container opens it, and the callback arrives in the container."""
-    say("the agent's container: sign-in with a browser elsewhere")
+    """Sign in from the agent's container with a browser outside it: the callback must arrive in the container."""
+    say("sign-in from the agent's container, with a browser outside it")
     login = _command("run", "--rm", "--no-TTY", "--no-deps", "client", "login")
     process = subprocess.Popen(
         login, cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -77,19 +77,19 @@ def _sign_in_from_the_agents_container() -> int:
     killer.start()
     try:
         assert process.stderr is not None
-        said = []
+        lines = []
         for line in process.stderr:
-            said.append(line)
+            lines.append(line)
             if "/authorize?" in line:
                 _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", SCRIPTED_BROWSER, line.strip())
         if process.wait() != 0:
-            raise Problem(f"The agent's container did not sign in:\n{''.join(said)}")
+            raise Problem(f"The agent's container did not sign in:\n{''.join(lines)}")
     finally:
         killer.cancel()
     return 0
 
 
-def _probe(state: str) -> None:
+def _check_health(state: str) -> None:
     _compose("run", "--rm", "--no-TTY", "--no-deps", "e2e", "python", f"{SUITE}/check_health.py", state)
 
 
@@ -97,7 +97,7 @@ def _compose(*arguments: str) -> None:
     if _run(*arguments) != 0:
         _run("--profile", "*", "logs", "--tail", "30")
         raise Problem(
-            f"`docker compose {' '.join(arguments[:4])} ...` failed (project {PROJECT}): see the lines above."
+            f"`docker compose {' '.join(arguments[:4])} ...` failed (project {PROJECT}). The lines above show why."
         )
 
 
@@ -110,5 +110,5 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # The suite's stack is the offline one, whatever the shell's variables name.
-    return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("DOCKER_")}
+    # The suite always uses the offline tenant, so variables of the shell must not reach its stack.
+    return {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith("DOCKER_")}

@@ -1,4 +1,4 @@
-"""The local runtime: the stack as processes of this machine, run by honcho from the Procfile."""
+"""The local runtime: the stack as processes on this machine, which honcho starts from the Procfile."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ import time
 from pathlib import Path
 
 import packages
-from environment import ROOT, RUN, Environment, answers, refusal, require_free_ports
+from environment import ROOT, RUN, Environment, require_free_ports, wait_until
 from report import Problem
 
 PID_FILE = RUN / "stack.pid"
 LOG_FILE = RUN / "stack.log"
-START_SECONDS = 60
 STOP_SECONDS = 20
 
 
 def is_up() -> bool:
-    """Whether the processes that `up` started still run."""
+    """Whether the processes that `up` started are still running."""
     pid = _pid()
     return pid is not None and _alive(pid)
 
 
 def up(environment: Environment) -> None:
-    """Start what is not running and wait until it answers.
+    """Start the stack if it is not running, and wait until it answers.
 
     Raises:
-        Problem: a port is taken or a process did not start; the message holds its last lines.
+        Problem: a port is in use, or a process did not start; the message has the last lines of the log.
     """
     packages.ensure()
     if not is_up():
@@ -56,9 +55,9 @@ def down() -> bool:
 
 
 def logs(*, follow: bool) -> None:
-    """Print the log, and what is added to it until interrupted."""
+    """Print the log; with `follow` also new lines, until interrupted."""
     if not LOG_FILE.exists():
-        raise Problem("There is no log yet: `make up` starts the stack.")
+        raise Problem("There is no log yet. `make up` starts the stack.")
     os.execvp("tail", ["tail", "-n", "200", *(["-f"] if follow else []), str(LOG_FILE)])
 
 
@@ -69,7 +68,7 @@ def client(arguments: list[str]) -> int:
 
 
 def demo() -> int:
-    """Tell the story against the running stack."""
+    """Run the demo against the running stack."""
     packages.ensure()
     return run([str(packages.PYTHON), "tests/e2e/run_demo.py"])
 
@@ -83,7 +82,7 @@ def run(command: list[str], **variables: str) -> int:
 def _start(environment: Environment) -> None:
     RUN.mkdir(exist_ok=True)
     processes = ["server", "mock-idp"] if environment.offline else ["server"]
-    # An exported variable wins over .env, as it does in Compose; honcho would have it the other way round.
+    # A variable of the shell overrides .env, as in Compose. honcho itself would let .env override it.
     variables = {**environment.values, **os.environ, "PYTHONUNBUFFERED": "1"}
     with LOG_FILE.open("w", encoding="utf-8") as log:
         honcho = subprocess.Popen(
@@ -99,18 +98,17 @@ def _start(environment: Environment) -> None:
 
 
 def _wait_until_ready(environment: Environment) -> None:
-    wanted = [f"{environment.server_url}/readyz"]
+    urls = [f"{environment.server_url}/readyz"]
     if environment.offline:
-        wanted.insert(0, f"{environment.issuer}.well-known/openid-configuration")
-    deadline = time.monotonic() + START_SECONDS
-    for url in wanted:
-        while not answers(url):
-            if not is_up():
-                PID_FILE.unlink(missing_ok=True)
-                raise Problem(f"The stack did not start. Its last lines:\n{_last_lines()}")
-            if time.monotonic() > deadline:
-                raise Problem(f"{url} is not ready after {START_SECONDS} s: {refusal(url)}\n`make logs` shows more.")
-            time.sleep(0.1)
+        urls.insert(0, f"{environment.issuer}.well-known/openid-configuration")
+    for url in urls:
+        wait_until(url, _require_processes)
+
+
+def _require_processes() -> None:
+    if not is_up():
+        PID_FILE.unlink(missing_ok=True)
+        raise Problem(f"The stack did not start. The last lines of its log:\n{_last_lines()}")
 
 
 def _pid() -> int | None:
@@ -122,13 +120,13 @@ def _pid() -> int | None:
 
 def _alive(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child, when `up` waits for it
-    # After a restart of the machine the number may be another program's.
+        os.waitpid(pid, os.WNOHANG)  # it is our own child while `up` waits for it
+    # After a restart of the machine another program may have this process id.
     command = Path(f"/proc/{pid}/cmdline")
     if command.parent.parent.exists() and Path("/proc/self").exists():
         try:
             shown = command.read_bytes()
-            # Empty: just being replaced by honcho (the system has not written it yet), or dead and not yet buried.
+            # Empty: the process is just starting honcho, or it is a zombie.
             return b"honcho" in shown if shown else b") Z" not in command.with_name("stat").read_bytes()
         except OSError:
             return False

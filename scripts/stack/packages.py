@@ -1,4 +1,4 @@
-"""The one virtual environment of the local runtime and the checks, filled from the hashed lock."""
+"""The virtual environments: `.venv` for the local runtime and the checks, and separate ones for the benchmarks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STAMP = VENV / "gatehouse.stamp"
 
 
 def ensure() -> None:
-    """Make `.venv` match the lock. Takes seconds the first time, nothing afterwards."""
+    """Make `.venv` match the lock file. Takes seconds the first time, and no time afterwards."""
     wanted = _fingerprint()
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
         return
@@ -36,7 +36,7 @@ def ensure() -> None:
 
 
 def lock() -> int:
-    """Write the hashed locks: one for everything, and one for each image that agrees with it."""
+    """Write the hashed lock files: one for everything, and one with the same versions for each image."""
     everything = [ROOT / package / "pyproject.toml" for package in PACKAGES]
     _compile(LOCK, [*everything, ROOT / "tests" / "requirements.in"])
     for package in PACKAGES:
@@ -45,12 +45,12 @@ def lock() -> int:
 
 
 def add(requirements: Path) -> None:
-    """Install what one kind of test needs beyond the lock."""
+    """Install the additional packages of one kind of test."""
     _run([BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--requirements", requirements])
 
 
-def apart(name: str, requirements: Path) -> Path:
-    """The Python of an environment with only these packages, made when it is not there yet or they changed."""
+def separate_environment(name: str, requirements: Path) -> Path:
+    """The Python of an environment with only these packages. Creates it again if they have changed."""
     home = RUN / "environments" / name
     stamp, wanted = home / "gatehouse.stamp", requirements.read_text(encoding="utf-8") + sys.version
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
@@ -83,10 +83,10 @@ def _create() -> None:
         if "ensurepip" in text or "No module named venv" in text:
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
             raise Problem(
-                f"Python's venv module is missing: install it (Debian and Ubuntu: apt install python{version}-venv)"
+                f"Python's venv module is missing. Install it (Debian and Ubuntu: apt install python{version}-venv)"
                 " and run the command again."
             )
-        raise Problem(f"Python could not make .venv: {text.strip()[-400:]}")
+        raise Problem(f"Python could not create .venv. Its message was: {text.strip()[-400:]}")
 
 
 def _fingerprint() -> str:

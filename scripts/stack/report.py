@@ -1,4 +1,4 @@
-"""What a person reads: plain lines, colour only on a terminal."""
+"""Output for a person: plain lines, with colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 class Problem(Exception):
-    """Something that a person has to fix. The message is one clear line (or a few) that says how."""
+    """A problem that a person has to fix. The message says what is wrong and what to do."""
 
 
 def say(text: str = "") -> None:
@@ -23,7 +23,7 @@ def dim(text: str) -> str:
 
 
 def coloured() -> bool:
-    """Whether the person reads on a terminal and has not asked for plain text."""
+    """Whether the output goes to a terminal and NO_COLOR is not set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 

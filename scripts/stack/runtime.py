@@ -1,4 +1,4 @@
-"""What a runtime can do. The modules `local` and `docker` are the two."""
+"""The interface of the two runtimes, the modules `local` and `docker`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class Runtime(Protocol):
     """Starts, stops and uses the stack."""
 
     def is_up(self) -> bool:
-        """Whether the stack runs here."""
+        """Whether the stack runs in this runtime."""
 
     def up(self, environment: Environment) -> None:
-        """Start what is not running and wait until it answers."""
+        """Start the stack if it is not running, and wait until it answers."""
 
     def down(self) -> bool:
-        """Stop everything. Returns whether there was anything."""
+        """Stop everything. Returns whether anything was running."""
 
     def logs(self, *, follow: bool) -> None:
-        """Print the log."""
+        """Print the log; with `follow` also new lines."""
 
     def client(self, arguments: list[str]) -> int:
         """Run the `gatehouse` command, whether or not the stack runs. Returns its exit code."""
 
     def demo(self) -> int:
-        """Tell the story against the running stack. Returns the exit code."""
+        """Run the demo against the running stack. Returns the exit code."""

@@ -1,6 +1,6 @@
-"""The tenant's pages in a real browser: Chromium at /usr/bin/chromium or $CHROMIUM, driven by playwright.
+"""The tenant's pages in a real browser: Chromium at /usr/bin/chromium or $CHROMIUM, controlled by playwright.
 
-Where either is missing the tests are skipped with one line that says so; in CI (CI=true) they fail with it.
+If one of them is missing, the tests are skipped with a message of one line. In CI (CI=true) they fail with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 def missing() -> str | None:
-    """What the browser tests lack, in one line."""
+    """The missing requirement of the browser tests, in one line."""
     if find_spec("playwright") is None:
         return "browser tests need playwright: pip install -r tests/browser/requirements.in"
     if not Path(chromium()).is_file():
@@ -61,11 +61,11 @@ def browser() -> Iterator[Any]:
 
 @dataclass
 class App:
-    """An application at the other end: it answers every callback, or sends the browser on to `onward`."""
+    """The application. It answers every callback, or redirects the browser to `next_url`."""
 
     server: ThreadingHTTPServer
-    onward: str | None = None
-    seen: list[str] = field(default_factory=list)
+    next_url: str | None = None
+    requests: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -110,7 +110,7 @@ Start = Callable[..., Site]
 
 @pytest.fixture
 def start(keys: KeyRing) -> Iterator[Start]:
-    """Start a tenant on a free port. `change` edits the tenant file's document, `offline` that of the other."""
+    """Start a tenant on a free port. `change` edits the document of tenant.yaml, `offline` that of offline.yaml."""
     with ExitStack() as stack:
 
         def start(change: Edit | None = None, offline: Edit | None = None) -> Site:
@@ -133,7 +133,7 @@ def site(start: Start) -> Site:
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open a browser window of its own (nothing of another's cookies): `visit(url, locale=..., viewport=...)`."""
+    """Open a window with its own cookies: `visit(url, locale=..., viewport=...)`."""
     contexts = []
 
     def visit(url: str, **options: Any) -> Any:
@@ -172,11 +172,11 @@ def _application() -> Iterator[App]:
 class _Callback(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         app = self.server.app  # type: ignore[attr-defined]
-        app.seen.append(self.path)
+        app.requests.append(self.path)
         body = b"<!doctype html><title>Application</title><h1>Back in the application</h1>"
-        self.send_response(302 if app.onward else 200)
-        if app.onward:
-            self.send_header("Location", app.onward)
+        self.send_response(302 if app.next_url else 200)
+        if app.next_url:
+            self.send_header("Location", app.next_url)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
         self.wfile.write(body)

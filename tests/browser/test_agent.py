@@ -1,4 +1,4 @@
-"""The agent's sign-in with a real browser: from the printed address to the page that says it is done."""
+"""The agent's sign-in with a real browser, from the printed address to the last page."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_the_agent_signs_in_with_a_real_browser(
         process.wait()
     assert process.returncode == 0, err
     assert "auth0|65a11ce00000000000000001" in out
-    told = stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER)
-    assert told.returncode == 0, told.stderr
+    called = stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER)
+    assert called.returncode == 0, called.stderr
 
 
 def _address(process: subprocess.Popen[str], issuer: str) -> str:

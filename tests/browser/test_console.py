@@ -1,4 +1,4 @@
-"""The console as a person watches it."""
+"""The console in a real browser."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def fail_to_sign_in(site: Any) -> None:
     httpx2.get(site.authorize(client_id="nobody"))
 
 
-def test_the_console_shows_what_happens_without_being_reloaded(site: Any, visit: Any) -> None:
+def test_the_console_updates_without_a_reload(site: Any, visit: Any) -> None:
     page = visit(site.issuer)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
     assert page.locator("details.sign-in").count() == 0
     fail_to_sign_in(site)
     page.locator(NEWEST).wait_for()
     assert "Unknown client: nobody" in page.inner_text("#log")
-    assert complaints == []
+    assert messages == []
 
 
 def test_without_scripts_a_link_reloads_it(site: Any, visit: Any) -> None:
@@ -32,7 +32,7 @@ def test_without_scripts_a_link_reloads_it(site: Any, visit: Any) -> None:
     page.locator(NEWEST).wait_for()
 
 
-def test_what_a_person_has_opened_stays_open(site: Any, visit: Any) -> None:
+def test_opened_parts_stay_open_after_an_update(site: Any, visit: Any) -> None:
     fail_to_sign_in(site)
     fail_to_sign_in(site)
     page = visit(site.issuer)
@@ -45,12 +45,12 @@ def test_what_a_person_has_opened_stays_open(site: Any, visit: Any) -> None:
     assert page.locator(f"#{name}").get_attribute("open") is not None
 
 
-def test_nothing_moves_under_a_person_who_is_reading_with_the_keyboard(site: Any, visit: Any) -> None:
+def test_no_update_happens_while_the_focus_is_in_the_activity(site: Any, visit: Any) -> None:
     fail_to_sign_in(site)
     page = visit(site.issuer)
     page.locator("details.sign-in > summary").focus()
     fail_to_sign_in(site)
-    page.locator("#fresh", has_text="There is something new").wait_for()
+    page.locator("#fresh", has_text="There is new activity").wait_for()
     assert page.locator("details.sign-in").count() == 1
     page.evaluate("document.activeElement.blur()")
     page.locator("details.sign-in >> nth=1").wait_for()
@@ -66,7 +66,7 @@ def test_updates_can_be_paused(site: Any, visit: Any) -> None:
     page.locator(NEWEST).wait_for()
 
 
-def test_the_console_survives_a_tenant_that_is_away_for_a_moment(site: Any, visit: Any) -> None:
+def test_the_console_continues_after_a_network_error(site: Any, visit: Any) -> None:
     page = visit(site.issuer)
     page.context.set_offline(True)
     with page.expect_event("requestfailed"):

@@ -1,4 +1,4 @@
-"""What a person sees: languages, small screens, both colour schemes, contrast, focus."""
+"""The look of the pages: languages, small screens, both colour schemes, contrast, focus."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 PHONE = {"viewport": {"width": 360, "height": 740}}
 
-# Every text that is visible, with its colour and the colour behind it; both as [red, green, blue] from 0 to 255.
+# Every visible text, with its colour and its background. Both are [red, green, blue] from 0 to 255.
 TEXTS = """() => {
   const parse = c => { const n = c.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1] };
-  const behind = e => {
+  const background = e => {
     for (let n = e; n; n = n.parentElement) {
       const c = parse(getComputedStyle(n).backgroundColor);
       if (c[3] === 1) return c.slice(0, 3);
@@ -26,7 +26,8 @@ TEXTS = """() => {
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const e = node.parentElement, box = e.getBoundingClientRect();
     if (!node.textContent.trim() || !box.width || e.closest('script')) continue;
-    found.push({text: node.textContent.trim(), color: parse(getComputedStyle(e).color).slice(0, 3), behind: behind(e)});
+    const color = parse(getComputedStyle(e).color).slice(0, 3);
+    found.push({text: node.textContent.trim(), color, background: background(e)});
   }
   return found;
 }"""
@@ -53,67 +54,67 @@ def television(file: dict[str, Any]) -> None:
     file["databases"][0]["enabled_clients"].append("Television")
 
 
-def every_page(site: Any, visit: Any, look: Callable[[Any], None], **options: Any) -> None:
-    """Go through all pages as a person would, and look at each."""
+def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: Any) -> None:
+    """Open all pages as a user does, and check each."""
     page = visit(site.authorize(), **options)
-    look(page)
+    check(page)
     page.fill("#username", "alice@example.com")
     page.fill("#password", "wrong")
     page.click("#action")
-    look(page)
+    check(page)
     page.fill("#password", "Wonderland-1")
     page.click("#action")
-    look(page)
+    check(page)
     page.goto(f"{site.issuer}oidc/logout")
-    look(page)
+    check(page)
     page.click("#action")
-    look(page)
+    check(page)
     client_id = next(c.client_id for c in site.idp.tenant.clients.values() if c.name == "Television")
     code = httpx2.post(f"{site.issuer}oauth/device/code", data={"client_id": client_id}).json()["user_code"]
     page.goto(f"{site.issuer}activate?user_code=x")
     page.click("#action")
-    look(page)
+    check(page)
     page.fill("#user_code", code)
     page.click("#action")
     page.fill("#username", "alice@example.com")
     page.fill("#password", "Wonderland-1")
     page.click("#action")
-    look(page)
+    check(page)
     page.click("#action")
-    look(page)
+    check(page)
     for address in (site.authorize(redirect_uri=f"{site.app.callback}/"), site.authorize(client_id="nobody")):
         page.goto(address)
-        look(page)
+        check(page)
     page.goto(f"{site.issuer}?ui_locales={page.get_attribute('html', 'lang')}")
-    look(page)
+    check(page)
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
-    look(page)
+    check(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_the_contrast_of_wcag_aa(start: Any, visit: Any, scheme: str) -> None:
-    def look(page: Any) -> None:
+    def check(page: Any) -> None:
         texts = page.evaluate(TEXTS)
         assert texts
         for entry in texts:
-            assert contrast(entry["color"], entry["behind"]) >= 4.5, (page.url, entry)
+            assert contrast(entry["color"], entry["background"]) >= 4.5, (page.url, entry)
 
-    every_page(start(television), visit, look, color_scheme=scheme)
+    every_page(start(television), visit, check, color_scheme=scheme)
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
-def test_every_page_fits_a_phone_and_speaks_one_language(start: Any, visit: Any, locale: str) -> None:
-    def look(page: Any) -> None:
+def test_every_page_fits_a_phone_and_has_one_language(start: Any, visit: Any, locale: str) -> None:
+    def check(page: Any) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, page.url
         assert page.get_attribute("html", "lang") == locale[:2]
         assert page.locator(".band").is_visible()
         assert page.locator("h1").count() == 1
 
-    every_page(start(television), visit, look, locale=locale, **PHONE)
+    every_page(start(television), visit, check, locale=locale, **PHONE)
 
 
-def test_every_field_and_button_shows_where_the_focus_is(start: Any, visit: Any) -> None:
-    def look(page: Any) -> None:
+def test_every_field_and_button_has_a_visible_focus(start: Any, visit: Any) -> None:
+    def check(page: Any) -> None:
         stops = page.locator("a[href], button, input:not([type=hidden]), summary, [tabindex='0']").count()
         page.evaluate("document.activeElement.blur()")
         reached = set()
@@ -126,19 +127,19 @@ def test_every_field_and_button_shows_where_the_focus_is(start: Any, visit: Any)
                 assert element[3] >= 2, element
         assert len(reached) >= min(stops, 1)
 
-    every_page(start(television), visit, look)
+    every_page(start(television), visit, check)
 
 
-def test_no_page_makes_the_browser_complain(start: Any, visit: Any) -> None:
+def test_no_page_causes_a_browser_message(start: Any, visit: Any) -> None:
     site = start(television)
-    complaints: list[str] = []
+    messages: list[str] = []
     watched: set[Any] = set()
 
-    def look(page: Any) -> None:
+    def check(page: Any) -> None:
         if page not in watched:
             watched.add(page)
-            page.on("console", lambda message: complaints.append(message.text))
+            page.on("console", lambda message: messages.append(message.text))
 
-    every_page(site, visit, look)
-    # The browser reports every answer of 400 and above, and those are what the tenant means to say.
-    assert [one for one in complaints if "status of 4" not in one] == []
+    every_page(site, visit, check)
+    # The browser also reports every answer of 400 and above. These answers are correct here.
+    assert [one for one in messages if "status of 4" not in one] == []

@@ -1,4 +1,4 @@
-"""Signing in as a person does it, and what the pages' policy allows the browser to do."""
+"""Sign-ins with a real browser, and the effect of the pages' policy."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def fill_in(page: Any, password: str = "Wonderland-1") -> None:
     page.click("#action")
 
 
-def watch(page: Any) -> list[str]:
-    """What the browser complains about from now on."""
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints
+def recorded_errors(page: Any) -> list[str]:
+    """The list of errors that the browser reports from now on."""
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_a_person_signs_in_agrees_and_is_back_in_the_application(site: Any, visit: Any, scripts: bool) -> None:
+def test_a_user_signs_in_agrees_and_returns_to_the_application(site: Any, visit: Any, scripts: bool) -> None:
     page = visit(site.authorize(), java_script_enabled=scripts)
     fill_in(page)
     page.click("#action")
@@ -65,9 +65,9 @@ def test_the_keyboard_alone_is_enough(site: Any, visit: Any) -> None:
     assert "code" in parameters(page)
 
 
-def test_a_seeded_user_is_two_clicks_away_from_consent(site: Any, visit: Any) -> None:
+def test_a_published_user_reaches_consent_with_two_actions(site: Any, visit: Any) -> None:
     page = visit(site.authorize())
-    page.get_by_role("link", name="Fill in the form as bob@example.com").click()
+    page.get_by_role("link", name="Fill in the form for bob@example.com").click()
     page.locator("#action:focus").wait_for()
     page.keyboard.press("Enter")
     page.wait_for_selector("#action-deny")
@@ -82,54 +82,54 @@ def test_declining_tells_the_application(site: Any, visit: Any) -> None:
     assert parameters(page)["error"] == ["access_denied"]
 
 
-def test_the_form_policy_lets_the_callback_send_the_browser_on(start: Any, visit: Any) -> None:
+def test_the_form_policy_allows_a_redirect_of_the_callback(start: Any, visit: Any) -> None:
     site, elsewhere = start(), start()
-    site.app.onward = f"{elsewhere.app.url}/welcome"
+    site.app.next_url = f"{elsewhere.app.url}/welcome"
     page = visit(site.authorize())
-    complaints = watch(page)
+    errors = recorded_errors(page)
     fill_in(page)
     page.click("#action")
-    page.wait_for_url(site.app.onward)
-    assert complaints == []
-    assert "code=" in site.app.seen[0]
+    page.wait_for_url(site.app.next_url)
+    assert errors == []
+    assert "code=" in site.app.requests[0]
 
 
-def test_the_form_policy_lets_an_oauth_proxy_hand_the_person_back_to_an_editor(site: Any, visit: Any) -> None:
-    site.app.onward = "cursor://anysphere.cursor-mcp/oauth/callback?code=1"
+def test_the_form_policy_allows_an_oauth_proxy_to_redirect_to_an_editor(site: Any, visit: Any) -> None:
+    site.app.next_url = "cursor://anysphere.cursor-mcp/oauth/callback?code=1"
     page = visit(site.authorize())
-    complaints = watch(page)
+    errors = recorded_errors(page)
     fill_in(page)
     with page.expect_event("requestfailed", lambda request: request.url.startswith("cursor:")):
         page.click("#action", no_wait_after=True)
-    assert [one for one in complaints if "Content Security Policy" in one] == []
+    assert [one for one in errors if "Content Security Policy" in one] == []
 
 
-def test_the_form_policy_lets_the_answer_go_to_a_program_with_a_scheme_of_its_own(start: Any, visit: Any) -> None:
+def test_the_form_policy_allows_a_callback_with_its_own_scheme(start: Any, visit: Any) -> None:
     callback = "com.example.app:/callback"
     site = start(lambda file: file["clients"][0]["callbacks"].append(callback))
     page = visit(site.authorize(redirect_uri=callback))
-    complaints = watch(page)
+    errors = recorded_errors(page)
     fill_in(page)
     assert page.inner_text("#callback-host") == "com.example.app:"
     with page.expect_event("requestfailed", lambda request: request.url.startswith(callback)):
         page.click("#action", no_wait_after=True)
-    assert [one for one in complaints if "Content Security Policy" in one] == []
+    assert [one for one in errors if "Content Security Policy" in one] == []
 
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_the_form_post_answer_arrives_with_and_without_scripts(site: Any, visit: Any, scripts: bool) -> None:
     page = visit(site.authorize(response_mode="form_post"), java_script_enabled=scripts)
-    complaints = watch(page)
+    errors = recorded_errors(page)
     fill_in(page)
     page.click("#action")
     if not scripts:
         page.get_by_role("button", name="Continue").click()
     page.wait_for_url(site.app.callback)
-    assert "code=" in site.app.seen[0]
-    assert complaints == []
+    assert "code=" in site.app.requests[0]
+    assert errors == []
 
 
-def test_a_person_connects_a_device(start: Any, visit: Any) -> None:
+def test_a_user_connects_a_device(start: Any, visit: Any) -> None:
     television = {"name": "Television", "app_type": "native", "grant_types": [DEVICE]}
 
     def change(file: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ def test_a_person_connects_a_device(start: Any, visit: Any) -> None:
     client_id = next(c.client_id for c in site.idp.tenant.clients.values() if c.name == "Television")
     answer = httpx2.post(f"{site.issuer}oauth/device/code", data={"client_id": client_id}).json()
     page = visit(answer["verification_uri"])
-    complaints = watch(page)
+    errors = recorded_errors(page)
     page.locator("#user_code:focus").wait_for()
     page.keyboard.type(answer["user_code"].lower())
     page.keyboard.press("Enter")
@@ -149,10 +149,10 @@ def test_a_person_connects_a_device(start: Any, visit: Any) -> None:
     assert page.inner_text("#user_code") == answer["user_code"]
     page.click("#action")
     page.wait_for_selector("#device_connected")
-    assert complaints == []
+    assert errors == []
 
 
-def test_a_browser_that_refuses_the_cookie_is_told_so(site: Any, visit: Any) -> None:
+def test_a_browser_without_the_cookie_gets_an_explanation(site: Any, visit: Any) -> None:
     page = visit(site.authorize())
     page.context.clear_cookies()
     fill_in(page)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.fake_stack import CLIENT_ID, CLIENT_SECRET, World, running_world
+from tests.client.fake_stack import CLIENT_ID, CLIENT_SECRET, FakeStack, running_fake_stack
 from tests.client.run_command import Command
 from tests.support.free_ports import free_port
 
@@ -19,23 +19,23 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(autouse=True)
-def away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has used the project has a `.env` in its folder: it is not for the tests."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def stack() -> Iterator[FakeStack]:
     """A running tenant and MCP server."""
-    with running_world() as running:
+    with running_fake_stack() as running:
         yield running
 
 
 @pytest.fixture
-def command(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The `gatehouse` command, set up for that world, with a browser that follows the tenant's redirect."""
+def command(stack: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The `gatehouse` command, set up for that stack, with a browser that follows the tenant's redirect."""
     variables = {
-        "MCP_PUBLIC_URL": world.server,
+        "MCP_PUBLIC_URL": stack.server,
         "AUTH0_CLIENT_ID": CLIENT_ID,
         "AUTH0_CLIENT_SECRET": CLIENT_SECRET,
         "OAUTH_CALLBACK_URI": f"http://localhost:{free_port()}/callback",

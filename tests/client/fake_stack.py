@@ -1,6 +1,7 @@
-"""A small world for the client's tests: a tenant that signs everybody in at once, and an MCP server behind a gate.
+"""A fake tenant that signs every user in at once, and an MCP server that accepts its tokens.
 
-Both are real HTTP servers on free ports; what they do is switched by plain attributes, and they keep a journal.
+Both are real HTTP servers on free ports. A test changes their behaviour by the attributes of FakeStack, and reads their
+requests from its journal.
 """
 
 from __future__ import annotations
@@ -9,16 +10,13 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
-import uvicorn
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -30,35 +28,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.support.serve_in_thread import serve_in_thread
+
 CLIENT_ID = "the-client"
 CLIENT_SECRET = "the-secret"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-
-
-@contextmanager
-def served(app: ASGIApp, *, certificate: Path | None = None, key: Path | None = None) -> Generator[str]:
-    """Serve `app` on a free port of localhost, in a thread; yields its origin (http, whatever is served)."""
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=0,
-        log_level="error",
-        ws="none",
-        timeout_graceful_shutdown=1,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-    )
-    server = uvicorn.Server(config)
-    socket = config.bind_socket()
-    socket.listen(1024)  # whoever comes before the thread is there waits
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://localhost:{socket.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        socket.close()
 
 
 @dataclass
@@ -71,8 +45,8 @@ class Token:
 
 
 @dataclass
-class World:
-    """The switches and the journal of both servers."""
+class FakeStack:
+    """The behaviour and the journal of both servers."""
 
     person: str = "alice@example.com"
     permissions: frozenset[str] = frozenset({"access:mcp"})
@@ -129,8 +103,8 @@ class Tenant:
     """Authorization server metadata, /authorize without a login page, /oauth/token, /oauth/revoke; and, beside them,
     the enterprise's identity provider."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, stack: FakeStack) -> None:
+        self._stack = stack
 
     def app(self) -> Starlette:
         return Starlette(
@@ -145,7 +119,7 @@ class Tenant:
         )
 
     async def metadata(self, _: Request) -> Response:
-        issuer = self._world.issuer
+        issuer = self._stack.issuer
         document = {
             "issuer": issuer,
             "authorization_endpoint": f"{issuer}authorize",
@@ -155,67 +129,67 @@ class Tenant:
             "code_challenge_methods_supported": ["S256", "plain"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         }
-        return _document(document, self._world.tenant_overrides)
+        return _document(document, self._stack.tenant_overrides)
 
     async def authorize(self, request: Request) -> Response:
-        world, query = self._world, dict(request.query_params)
-        world.journal.append(("authorize", query))
+        stack, query = self._stack, dict(request.query_params)
+        stack.journal.append(("authorize", query))
         answer = {"state": query["state"]}
-        if world.deny:
-            answer |= {"error": world.deny[0], "error_description": world.deny[1]}
+        if stack.deny:
+            answer |= {"error": stack.deny[0], "error_description": stack.deny[1]}
         else:
             answer["code"] = secrets.token_urlsafe(8)
-            world.codes[answer["code"]] = query
-        if world.answer_iss:
-            answer["iss"] = world.answer_iss
+            stack.codes[answer["code"]] = query
+        if stack.answer_iss:
+            answer["iss"] = stack.answer_iss
         return RedirectResponse(f"{query['redirect_uri']}?{urlencode(answer)}", 302)
 
     async def token(self, request: Request) -> Response:
-        world, form = self._world, dict(parse_qsl((await request.body()).decode()))
+        stack, form = self._stack, dict(parse_qsl((await request.body()).decode()))
         kinds = {"authorization_code": "code", JWT_BEARER: "assertion"}
         kind = kinds.get(form["grant_type"], "refresh")
-        world.journal.append((kind, form))
-        if world.token_answer:
-            return JSONResponse(world.token_answer[1], world.token_answer[0])
+        stack.journal.append((kind, form))
+        if stack.token_answer:
+            return JSONResponse(stack.token_answer[1], stack.token_answer[0])
         if kind == "assertion":
             return self._by_assertion(form)
         return self._by_code(form) if kind == "code" else self._by_refresh_token(form)
 
     async def revoke(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
-        self._world.journal.append(("revoke", form))
-        self._world.refresh_tokens.pop(form["token"], None)
+        self._stack.journal.append(("revoke", form))
+        self._stack.refresh_tokens.pop(form["token"], None)
         return Response(status_code=200)
 
     def _by_code(self, form: dict[str, str]) -> Response:
-        query = self._world.codes.pop(form["code"], None)
+        query = self._stack.codes.pop(form["code"], None)
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         if query is None or base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != query["code_challenge"]:
             return _error(403, "invalid_grant", "Failed to verify code verifier")
-        return JSONResponse(self._world.issue(frozenset(query.get("scope", "").split())))
+        return JSONResponse(self._stack.issue(frozenset(query.get("scope", "").split())))
 
     def _by_assertion(self, form: dict[str, str]) -> Response:
-        if form["assertion"] not in self._world.assertions:
+        if form["assertion"] not in self._stack.assertions:
             return _error(400, "invalid_grant", "The assertion has expired")
-        return JSONResponse(self._world.issue(frozenset(form.get("scope", "").split())))
+        return JSONResponse(self._stack.issue(frozenset(form.get("scope", "").split())))
 
     async def exchange(self, request: Request) -> Response:
         """The enterprise's identity provider: an assertion for the tenant in exchange for its ID token."""
-        world, form = self._world, dict(parse_qsl((await request.body()).decode()))
-        world.journal.append(("exchange", form))
-        if form["subject_token"] != world.id_token:
+        stack, form = self._stack, dict(parse_qsl((await request.body()).decode()))
+        stack.journal.append(("exchange", form))
+        if form["subject_token"] != stack.id_token:
             return _error(400, "invalid_grant", "The ID token has expired")
         assertion = secrets.token_urlsafe(16)
-        world.assertions.add(assertion)
+        stack.assertions.add(assertion)
         return JSONResponse(
             {"access_token": assertion, "issued_token_type": form["requested_token_type"], "token_type": "N_A"}
         )
 
     def _by_refresh_token(self, form: dict[str, str]) -> Response:
-        requested = self._world.refresh_tokens.get(form["refresh_token"])
+        requested = self._stack.refresh_tokens.get(form["refresh_token"])
         if requested is None:
             return _error(403, "invalid_grant", "Unknown or invalid refresh token.")
-        return JSONResponse(self._world.issue(requested, refresh=form["refresh_token"]))
+        return JSONResponse(self._stack.issue(requested, refresh=form["refresh_token"]))
 
 
 def example_server() -> MCPServer:
@@ -267,13 +241,13 @@ async def _ask_for_booking(room: str) -> Elicit[Booking]:
     return Elicit(f"Book {room}\x1b[2J?", Booking)
 
 
-def server_app(world: World) -> Starlette:
+def server_app(stack: FakeStack) -> Starlette:
     """The MCP server behind a gate that knows the tenant's tokens."""
     inner = example_server().streamable_http_app(stateless_http=True, host="0.0.0.0")
 
     async def metadata(_: Request) -> Response:
-        document = {"resource": world.server, "authorization_servers": [world.issuer]}
-        return _document(document, world.resource_overrides)
+        document = {"resource": stack.server, "authorization_servers": [stack.issuer]}
+        return _document(document, stack.resource_overrides)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -283,7 +257,7 @@ def server_app(world: World) -> Starlette:
     return Starlette(
         routes=[
             Route("/.well-known/oauth-protected-resource/mcp", metadata),
-            Route("/mcp", _Gate(world, inner), methods=["GET", "POST", "DELETE"]),
+            Route("/mcp", _Gate(stack, inner), methods=["GET", "POST", "DELETE"]),
         ],
         lifespan=lifespan,
     )
@@ -294,8 +268,8 @@ def _document(document: dict[str, Any], overrides: dict[str, Any]) -> Response:
 
 
 class _Gate:
-    def __init__(self, world: World, inner: ASGIApp) -> None:
-        self._world = world
+    def __init__(self, stack: FakeStack, inner: ASGIApp) -> None:
+        self._stack = stack
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -303,7 +277,7 @@ class _Gate:
         body = await request.body()
         message = json.loads(body) if body else {}
         name = message.get("params", {}).get("name", "") if isinstance(message, dict) else ""
-        self._world.journal.append(("mcp", {"method": str(message.get("method")), "name": name}))
+        self._stack.journal.append(("mcp", {"method": str(message.get("method")), "name": name}))
         refusal = self._refusal(request.headers.get("authorization"), name)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -316,16 +290,16 @@ class _Gate:
         await self._inner(scope, again, send)
 
     def _refusal(self, header: str | None, name: str) -> Response | None:
-        world = self._world
-        if world.server_status is not None:
-            return JSONResponse({"error": "temporarily_unavailable"}, world.server_status)
-        origin = world.server.removesuffix("/mcp")
+        stack = self._stack
+        if stack.server_status is not None:
+            return JSONResponse({"error": "temporarily_unavailable"}, stack.server_status)
+        origin = stack.server.removesuffix("/mcp")
         where = f'resource_metadata="{origin}/.well-known/oauth-protected-resource/mcp"'
-        token = world.token_for(header)
+        token = stack.token_for(header)
         if token is None:
-            scope = f', scope="{world.challenge_scope}"' if world.challenge_scope else ""
+            scope = f', scope="{stack.challenge_scope}"' if stack.challenge_scope else ""
             return Response(status_code=401, headers={"WWW-Authenticate": f"Bearer {where}{scope}"})
-        needed = {"access:mcp", *([world.permission_of_tool[name]] if name in world.permission_of_tool else [])}
+        needed = {"access:mcp", *([stack.permission_of_tool[name]] if name in stack.permission_of_tool else [])}
         if needed <= token.scope:
             return None
         scope = " ".join(sorted(needed))
@@ -338,10 +312,10 @@ def _error(status: int, code: str, description: str) -> Response:
 
 
 @contextmanager
-def running_world(configure: Callable[[World], None] = lambda _: None) -> Generator[World]:
+def running_fake_stack(configure: Callable[[FakeStack], None] = lambda _: None) -> Generator[FakeStack]:
     """Both servers, until the end of the context."""
-    world = World()
-    configure(world)
-    with served(Tenant(world).app()) as tenant, served(server_app(world)) as server:
-        world.issuer, world.server = f"{tenant}/", f"{server}/mcp"
-        yield world
+    stack = FakeStack()
+    configure(stack)
+    with serve_in_thread(Tenant(stack).app()) as tenant, serve_in_thread(server_app(stack)) as server:
+        stack.issuer, stack.server = f"{tenant}/", f"{server}/mcp"
+        yield stack

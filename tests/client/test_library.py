@@ -12,7 +12,7 @@ import pytest
 
 import gatehouse_client
 from gatehouse_client import ConfigurationError, GatehouseAuth, SignInError, gatehouse_auth, load_settings, sign_in
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "client.md"
@@ -40,18 +40,18 @@ def test_every_example_is_found() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_calls_a_tool_with_the_persons_sign_in(world: World, command: Command, name: str) -> None:
+def test_the_example_calls_a_tool_with_the_persons_sign_in(stack: FakeStack, command: Command, name: str) -> None:
     assert command("login").exit_code == 0
     done = run(command, EXAMPLES[name])
     assert done.returncode == 0, done.stderr
     assert "12:00 in " in done.stdout
-    assert [entry["name"] for entry in world.entries("mcp") if entry["name"]] == ["get_time"]
-    assert len(world.entries("authorize")) == 1, "the sign-in of the command was enough"
+    assert [entry["name"] for entry in stack.entries("mcp") if entry["name"]] == ["get_time"]
+    assert len(stack.entries("authorize")) == 1, "the sign-in of the command was enough"
 
 
 @pytest.mark.anyio
 async def test_sign_in_asks_the_person_and_the_next_one_need_not(
-    world: World, command: Command, monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {**command.variables, "BROWSER": "robot"}.items():
         monkeypatch.setenv(name, value)
@@ -59,19 +59,19 @@ async def test_sign_in_asks_the_person_and_the_next_one_need_not(
     auth = await sign_in(load_settings(), say=said.append)
     assert isinstance(auth, GatehouseAuth)
     assert auth.grant is not None
-    assert any(line.startswith(world.issuer) for line in said)
+    assert any(line.startswith(stack.issuer) for line in said)
     assert (await sign_in(load_settings())).grant == auth.grant
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("authorize")) == 1
     assert gatehouse_auth(load_settings()).grant is None, "nothing happens before the first request"
 
 
 @pytest.mark.anyio
 async def test_a_sign_in_that_fails_is_a_sentence(
-    world: World, command: Command, monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {**command.variables, "BROWSER": "robot"}.items():
         monkeypatch.setenv(name, value)
-    world.deny = ("access_denied", "no")
+    stack.deny = ("access_denied", "no")
     with pytest.raises(SignInError, match="denied"):
         await sign_in(load_settings(), say=lambda _: None)
 

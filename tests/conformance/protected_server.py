@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 
 import httpx2
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
-from tests.conformance.scenario_server import fixtures
+from tests.conformance.scenario_server import scenario_server
 from tests.server.token_issuer import JWKS_URL, RESOURCE, Issuer, settings
+from tests.support.serve_in_thread import serve_in_thread
 
 
 class TokenAdded:
@@ -32,7 +31,7 @@ class TokenAdded:
 
 
 @contextlib.contextmanager
-def behind_the_gate(*, sessions: bool) -> Iterator[str]:
+def protected_scenario_server(*, sessions: bool) -> Iterator[str]:
     """The URL by which the suite reaches the protected fixtures, on a free port."""
     issuer = Issuer()
     issuer.add_key("one")
@@ -40,21 +39,10 @@ def behind_the_gate(*, sessions: bool) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         origin = f"http://localhost:{listener.getsockname()[1]}"
         app = protect(
-            fixtures(), settings(MCP_PUBLIC_URL=f"{origin}/mcp", AUTH0_AUDIENCE=RESOURCE), keys=keys, sessions=sessions
+            scenario_server(),
+            settings(MCP_PUBLIC_URL=f"{origin}/mcp", AUTH0_AUDIENCE=RESOURCE),
+            keys=keys,
+            sessions=sessions,
         )
-        with served(TokenAdded(app, issuer), listener):
+        with serve_in_thread(TokenAdded(app, issuer), listener):
             yield f"{origin}/mcp"
-
-
-@contextlib.contextmanager
-def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
-    """A thread serves the app. Whoever comes before it is there waits: the listener listens already."""
-    config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)

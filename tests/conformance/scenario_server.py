@@ -41,7 +41,7 @@ WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 """No sound at all."""
 
 
-def fixtures() -> MCPServer:
+def scenario_server() -> MCPServer:
     """A server with everything that the suite's server scenarios use."""
     mcp = MCPServer("conformance", version="1.0.0")
     for register in (_contents, _arguments, _on_the_way, _questions, _resources, _prompts, _utilities, _changes):

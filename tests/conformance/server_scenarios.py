@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.conformance.known_failures import SERVER
-from tests.conformance.protected_server import behind_the_gate
+from tests.conformance.protected_server import protected_scenario_server
 from tests.conformance.suite import SECONDS, command, report, results_in
 
 ARGUMENTS = {"0.1": ("--suite", "active"), "0.2": ("--requirements", "2026-07-28")}
@@ -17,7 +17,7 @@ SESSIONS = {"0.1": True, "0.2": False}
 def problems(version: str, modules: Path) -> list[str]:
     """Run the scenarios of that version; what does not hold and should."""
     arguments = ARGUMENTS[version]
-    with tempfile.TemporaryDirectory() as folder, behind_the_gate(sessions=SESSIONS[version]) as url:
+    with tempfile.TemporaryDirectory() as folder, protected_scenario_server(sessions=SESSIONS[version]) as url:
         words = [*command(modules, version), "server", "--url", url, "-o", folder, *arguments]
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
         results = results_in(Path(folder))

@@ -23,7 +23,7 @@ from mock_idp.state.clock import Clock
 from mock_idp.state.idp import Idp
 from mock_idp.state.signing_keys import KeyRing, new_key_ring
 from mock_idp.tenant.loading import checked_configuration
-from tests.mock_idp.read_token import parts
+from tests.mock_idp.read_token import header_and_claims
 
 BASE = Path(__file__).parent / "base"
 FILES = ("tenant.yaml", "offline.yaml")
@@ -39,7 +39,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 @dataclass
 class Harness:
-    """A tenant and one browser in front of it."""
+    """A tenant and one browser that uses it."""
 
     http: TestClient
     idp: Idp
@@ -115,7 +115,7 @@ class Harness:
     @staticmethod
     def claims(token: str) -> dict[str, Any]:
         """The claims of a JWT, unverified."""
-        return parts(token)[1]
+        return header_and_claims(token)[1]
 
     def tokens(self, email: str = "alice@example.com", **changes: Any) -> dict[str, Any]:
         response = self.redeem(self.sign_in(email, **changes)["code"])
@@ -144,7 +144,7 @@ Start = Callable[..., Harness]
 
 @pytest.fixture
 def start(keys: KeyRing) -> Start:
-    """Start a tenant. `change` edits the tenant file's document, `offline` that of the other, before they are read."""
+    """Start a tenant. `change` edits the tenant file's document, `offline` the offline file's, before both are read."""
 
     def start(
         change: Callable[[dict[str, Any]], None] | None = None,

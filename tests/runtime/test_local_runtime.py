@@ -1,4 +1,4 @@
-"""The local runtime: what `make up` and `make down` do on a machine without Docker."""
+"""The local runtime: `make up`, `make down` and others without Docker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.processes import ROOT, OfflineStack, prepare, wait_for
 
 
 class Runtime:
-    """`scripts/stack` on ports and in a folder of its own."""
+    """`scripts/stack` with its own ports and folder."""
 
     def __init__(self, stack: OfflineStack) -> None:
         self.stack = stack
@@ -49,10 +49,10 @@ class Runtime:
         )
 
     def processes(self) -> list[str]:
-        """Command lines of what runs in the stack's process group."""
+        """The command lines of the processes in the stack's process group."""
         pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
-        shown = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
-        return shown.stdout.splitlines()
+        text = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
+        return text.stdout.splitlines()
 
 
 @pytest.fixture
@@ -62,12 +62,12 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     runtime.make("down")
 
 
-def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> None:
+def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -> None:
     first = runtime.make("up")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("Runtime: local")
-    for shown in (runtime.stack.mcp_url, runtime.stack.issuer, "alice@example.com", "make demo", "make ask"):
-        assert shown in first.stdout
+    for text in (runtime.stack.mcp_url, runtime.stack.issuer, "alice@example.com", "make demo", "make ask"):
+        assert text in first.stdout
     running = runtime.processes()
     again = runtime.make("up")
     assert again.returncode == 0, again.stderr
@@ -82,13 +82,13 @@ def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> 
     assert "Nothing was running" in runtime.make("down").stdout
 
 
-def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtime: Runtime) -> None:
-    """The stack's API has another port than the tenant file's: that is what the doctor finds."""
+def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(runtime: Runtime) -> None:
+    """The doctor finds that the stack's API has another port than the one in the tenant file."""
     assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     planned = runtime.make("client", "tenant", "plan", **home)
     assert (planned.returncode, planned.stdout) == (0, f"{runtime.stack.issuer} is as auth0/tenant.yaml says.\n")
-    examined = subprocess.run(
+    doctor = subprocess.run(
         ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
         cwd=ROOT,
         env={**os.environ, **runtime.variables, **home},
@@ -97,13 +97,13 @@ def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtim
         timeout=120,
         check=False,
     )
-    assert examined.returncode == 2, examined.stderr  # make's own, for a command that failed
-    assert "✗ api " in examined.stdout
-    assert "✓ management " in examined.stdout
-    assert "callback " not in examined.stdout
+    assert doctor.returncode == 2, doctor.stderr  # make's exit code for a failed command
+    assert "✗ api " in doctor.stdout
+    assert "✓ management " in doctor.stdout
+    assert "callback " not in doctor.stdout
 
 
-def test_without_the_stack_the_agents_commands_say_what_is_not_there_and_how_it_starts(runtime: Runtime) -> None:
+def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runtime) -> None:
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     for command in (["tenant", "plan"], ["call", "get_time"]):
         refused = runtime.make("client", *command, **home)
@@ -111,45 +111,45 @@ def test_without_the_stack_the_agents_commands_say_what_is_not_there_and_how_it_
         assert "`make up` starts it" in refused.stderr
         assert "cannot be reached" in refused.stderr
         assert "Traceback" not in refused.stderr
-    examined = runtime.make("client", "doctor", "--json", **home)
-    assert examined.returncode == 1, examined.stderr
-    results = {finding["check"]: finding["result"] for finding in json.loads(examined.stdout)["checks"]}
+    doctor = runtime.make("client", "doctor", "--json", **home)
+    assert doctor.returncode == 1, doctor.stderr
+    results = {finding["check"]: finding["result"] for finding in json.loads(doctor.stdout)["checks"]}
     assert results["server"] == results["discovery"] == "wrong"
 
 
-def test_a_tenant_that_is_not_the_stacks_is_set_up_before_the_stack_is_started(runtime: Runtime) -> None:
+def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
         planned = runtime.make("client", "tenant", "plan", COMPOSE_PROFILES="")
     assert planned.returncode == 6, planned.stderr
     assert "create\tAPI\thttp://localhost:5555/mcp" in planned.stdout
 
 
-def test_without_the_mock_profile_nothing_of_the_tenant_is_started(runtime: Runtime) -> None:
+def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
-        # The tenant of somebody else: only its address is known.
+        # Another tenant, of which only the address is known.
         up = runtime.make("up", COMPOSE_PROFILES="")
         assert up.returncode == 0, up.stderr
         assert not [line for line in runtime.processes() if "mock" in line]
         assert "alice@example.com" not in up.stdout
 
 
-def test_a_taken_port_is_one_line_with_the_way_out(runtime: Runtime) -> None:
+def test_a_port_in_use_is_a_one_line_error_that_says_what_to_do(runtime: Runtime) -> None:
     with socket.create_server(("127.0.0.1", runtime.stack.mcp_port)):
         refused = runtime.make("up")
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
-    assert f"Port {runtime.stack.mcp_port} is taken" in refused.stderr
+    assert f"Port {runtime.stack.mcp_port} is in use" in refused.stderr
     assert "MCP_PORT" in refused.stderr
 
 
-def test_a_wrong_variable_is_shown_as_the_server_says_it(runtime: Runtime) -> None:
+def test_the_servers_error_for_a_wrong_variable_is_shown(runtime: Runtime) -> None:
     refused = runtime.make("up", JWT_ALGORITHM="HS256")
     assert refused.returncode == 1
     assert "JWT_ALGORITHM is 'HS256'" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_the_server_may_be_up_before_its_tenant(tmp_path: Path) -> None:
+def test_the_server_can_start_before_its_tenant(tmp_path: Path) -> None:
     stack = prepare(tmp_path)
     origin = stack.mcp_url.removesuffix("/mcp")
     with stack.server():
@@ -160,7 +160,7 @@ def test_the_server_may_be_up_before_its_tenant(tmp_path: Path) -> None:
             wait_for(f"{origin}/readyz", 200)
 
 
-def test_the_server_goes_on_while_its_tenant_is_away(tmp_path: Path) -> None:
+def test_the_server_works_while_its_tenant_is_stopped(tmp_path: Path) -> None:
     stack = prepare(tmp_path)
     origin = stack.mcp_url.removesuffix("/mcp")
     with stack.server():
@@ -173,7 +173,7 @@ def test_the_server_goes_on_while_its_tenant_is_away(tmp_path: Path) -> None:
         assert answer.status_code == 200, answer.text
 
 
-def test_a_taken_port_ends_the_server_with_one_line(tmp_path: Path) -> None:
+def test_the_server_stops_with_one_line_if_its_port_is_in_use(tmp_path: Path) -> None:
     stack = prepare(tmp_path)
     with socket.create_server(("127.0.0.1", stack.mcp_port)):
         ended = subprocess.run(
@@ -193,15 +193,15 @@ def test_a_taken_port_ends_the_server_with_one_line(tmp_path: Path) -> None:
 def test_every_make_target_has_a_line_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE)
-    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert len(targets) <= 15
-    assert [target for target in targets if f"make {target} " not in helped] == []
+    assert [target for target in targets if f"make {target} " not in help_text] == []
 
 
 def test_help_sorts_the_targets_into_groups() -> None:
-    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     groups = {}
-    for block in helped.split("\n\n"):
+    for block in help_text.split("\n\n"):
         title, *lines = block.splitlines()
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
     assert groups["Run"] == ["up", "down", "logs"]
@@ -211,10 +211,10 @@ def test_help_sorts_the_targets_into_groups() -> None:
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser"])
-def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tmp_path: Path) -> None:
+def test_t_is_passed_to_pytest_as_words_and_not_run_by_the_shell(target: str, tmp_path: Path) -> None:
     marker = tmp_path / "made-by-the-shell"
     chosen = f"-k 'one or two' tests/a.py::test_it[x-$(touch {marker})] ; `touch {marker}`"
-    # In place of pytest, a program prints what it was given.
+    # A program instead of pytest prints its arguments.
     stub = tmp_path / "stub.py"
     stub.write_text(
         "import runpy, sys\n"
@@ -243,7 +243,7 @@ def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tm
     assert not marker.exists()
 
 
-def test_a_quote_that_is_not_closed_in_t_is_one_line() -> None:
+def test_an_unclosed_quote_in_t_is_a_one_line_error() -> None:
     refused = subprocess.run(
         [sys.executable, "scripts/stack", "--runtime", "local", "test"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Processes of this machine on free ports: one tenant; a server as it is, and one whose keys get stale at once."""
+"""Processes on free ports: a tenant, a normal server, and a server whose keys expire at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.security.server_process import Deployment, deployed
+from tests.security.server_process import ServerProcess, running_server
 from tests.support.processes import OfflineStack, prepare, wait_for
 from tests.support.stack import Stack
 
@@ -18,36 +18,36 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineStack]:
-    """The offline tenant, running; its server is not."""
+    """The running offline tenant, without its server."""
     offline = prepare(tmp_path_factory.mktemp("security"))
     with offline.tenant():
         yield offline
 
 
 @pytest.fixture(scope="session")
-def server(tenant: OfflineStack) -> Iterator[Deployment]:
-    """The server as it is."""
-    with deployed(tenant) as running:
+def server(tenant: OfflineStack) -> Iterator[ServerProcess]:
+    """The server with its normal limits."""
+    with running_server(tenant) as running:
         wait_for(f"{running.origin}/readyz", 200)
         yield running
 
 
 @pytest.fixture(scope="session")
-def _short_lived(tenant: OfflineStack) -> Iterator[Deployment]:
-    with deployed(tenant, "short_lived_keys") as running:
+def _short_lived(tenant: OfflineStack) -> Iterator[ServerProcess]:
+    with running_server(tenant, "short_lived_keys") as running:
         yield running
 
 
 @pytest.fixture
-def short_lived(tenant_as_it_was: Stack, _short_lived: Deployment) -> Deployment:
-    """A server whose keys get stale at once, and have been fetched."""
+def short_lived(tenant_control: Stack, _short_lived: ServerProcess) -> ServerProcess:
+    """A ready server whose keys expire at once."""
     wait_for(f"{_short_lived.origin}/readyz", 200)
     return _short_lived
 
 
 @pytest.fixture
-def tenant_as_it_was(tenant: OfflineStack) -> Iterator[Stack]:
-    """The tenant's control API; faults and keys are set back afterwards."""
+def tenant_control(tenant: OfflineStack) -> Iterator[Stack]:
+    """The tenant's control API. Faults and keys are reset after the test."""
     stack = Stack.of(tenant)
     yield stack
     stack.control("POST", "reset")

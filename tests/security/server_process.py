@@ -1,4 +1,4 @@
-"""A server process, its tenant process, and what they wrote."""
+"""A server process and its tenant process, with their output."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ JWKS = "/.well-known/jwks.json"
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """A running server. `stack` is how to reach it and its tenant, `name` what its files are called."""
+class ServerProcess:
+    """A running server. `stack` has its URL and its tenant's; `name` is the name of its output files."""
 
     stack: Stack
     folder: Path
@@ -36,14 +36,14 @@ class Deployment:
         return self.stack.mcp_url.removesuffix("/mcp")
 
     def ask(self, token: str, **headers: str) -> tuple[httpx2.Response, dict[str, Any]]:
-        """List the tools with that token: the answer, and the audit line about it."""
+        """List the tools with that token. Returns the answer and its audit line."""
         request_id = secrets.token_hex(8)
         sent = {**HEADERS, "Authorization": f"Bearer {token}", "X-Request-Id": request_id, **headers}
         answer = httpx2.post(self.stack.mcp_url, headers=sent, json=LIST, timeout=SECONDS, verify=TLS)
         return answer, self.audit(request_id)
 
     def audit(self, request_id: str) -> dict[str, Any]:
-        """The audit line about that request, once it is written."""
+        """The audit line of that request. Waits until it is written."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             for line in (self.folder / f"{self.name}.out").read_text(encoding="utf-8").splitlines():
@@ -58,7 +58,7 @@ class Deployment:
         return "".join(file.read_text(encoding="utf-8") for file in files)
 
     def key_fetches(self) -> list[dict[str, Any]]:
-        """The requests for keys that the tenant remembers."""
+        """The key requests that the tenant recorded."""
         return list(self.stack.control("GET", f"requests?path={JWKS}").json()["requests"])
 
 
@@ -67,9 +67,9 @@ LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
 @contextlib.contextmanager
-def deployed(offline: OfflineStack, name: str = "gatehouse_server", **variables: str) -> Iterator[Deployment]:
-    """Another server beside the tenant, alive; `name` is its module."""
+def running_server(offline: OfflineStack, name: str = "gatehouse_server", **variables: str) -> Iterator[ServerProcess]:
+    """Another running server for the tenant; `name` is its module."""
     port, metrics = free_ports(2)
     with offline.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
         stack = replace(Stack.of(offline), mcp_url=f"http://localhost:{port}/mcp")
-        yield Deployment(stack, offline.folder, name, f"http://localhost:{metrics}")
+        yield ServerProcess(stack, offline.folder, name, f"http://localhost:{metrics}")

@@ -1,4 +1,4 @@
-"""The server as a process: its figures, its traces, its audit trail, and its end."""
+"""The server as a process: metrics, traces, audit trail, and shutdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.security.server_process import HEADERS, SECONDS, Deployment
+from tests.security.server_process import HEADERS, SECONDS, ServerProcess
 from tests.support.free_ports import free_ports
 from tests.support.processes import OfflineStack
 from tests.support.stack import Stack
@@ -22,10 +22,10 @@ COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in what an OTLP exporter sends."""
+    """Receives the requests of an OTLP exporter."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Collecting)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.received: list[tuple[str, bytes]] = []
 
     @property
@@ -33,7 +33,7 @@ class Collector(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Collecting(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -44,7 +44,7 @@ class _Collecting(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
-def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and_ends_well(
+def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
     tenant: OfflineStack, tmp_path: Path, collector: Collector, number: signal.Signals
 ) -> None:
     (port,) = free_ports(1)
@@ -83,18 +83,18 @@ def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and
     assert not [part for part in token.split(".") if part.encode() in traces]
 
 
-def test_figures_are_served_on_a_port_of_their_own(server: Deployment) -> None:
+def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     server.ask(server.stack.mint(variant="expired"))
-    figures = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
-    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in figures
-    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in figures
-    assert 'gatehouse_key_fetches_total{outcome="ok"}' in figures
-    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in figures
+    metrics = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
+    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in metrics
+    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in metrics
+    assert 'gatehouse_key_fetches_total{outcome="ok"}' in metrics
+    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in metrics
     assert httpx2.get(f"{server.origin}/metrics").status_code == 404
 
 
-def test_standard_output_holds_decisions_and_nothing_else(server: Deployment) -> None:
+def test_standard_output_has_only_decisions(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     lines = (server.folder / "gatehouse_server.out").read_text(encoding="utf-8").splitlines()
     assert lines
@@ -102,7 +102,7 @@ def test_standard_output_holds_decisions_and_nothing_else(server: Deployment) ->
 
 
 @pytest.mark.requirement("S12")
-def test_the_example_servers_hierarchy_is_honoured(server: Deployment) -> None:
+def test_the_hierarchy_of_the_example_server_is_used(server: ServerProcess) -> None:
     arguments = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
     call = {**CALL, "params": {"name": "convert_time", "arguments": arguments}}
     granted = {"scope": "access:mcp time:admin", "permissions": ["access:mcp", "time:admin"]}
@@ -112,7 +112,7 @@ def test_the_example_servers_hierarchy_is_honoured(server: Deployment) -> None:
 
 
 @pytest.mark.requirement("S17")
-def test_the_tenant_sees_no_token_of_a_caller_unless_it_is_exchanged(server: Deployment) -> None:
+def test_the_tenant_receives_a_callers_token_only_for_an_exchange(server: ServerProcess) -> None:
     server.stack.control("DELETE", "requests")
     for _ in range(3):
         assert server.ask(server.stack.mint())[0].status_code == 200

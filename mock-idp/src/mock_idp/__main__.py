@@ -17,7 +17,7 @@ CANNOT_RUN = 1
 
 
 def main() -> None:
-    """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: it cannot listen."""
+    """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: the tenant cannot listen."""
     command = _parser().parse_args().command
     try:
         if command == "schema":
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="serve the tenant (the default)")
     commands.add_parser("schema", help="print the JSON Schema of tenant.yaml")
-    commands.add_parser("behaviours", help="print the switches for what is not known of Auth0, as in BEHAVIOURS.md")
+    commands.add_parser("behaviours", help="print the tables of BEHAVIOURS.md: the switches for uncertain behaviour")
     return parser
 
 

@@ -1,7 +1,4 @@
-"""The answers in which a request is refused, with Auth0's status codes and texts.
-
-`guess` is the name in `guesses.py` of an answer that is not established.
-"""
+"""The refusals, with Auth0's status codes and texts."""
 
 from __future__ import annotations
 
@@ -11,7 +8,8 @@ from .explanations import Case, explain
 class Refusal(Exception):
     """A request is refused.
 
-    `why` is for the log, `case` for the pages where it ends on one; neither ever goes over the wire.
+    `why` is for the log, `case` for the explanation on a page; neither is part of an OAuth answer. `guess` is the name
+    in `behaviours/guesses.py` of an answer that is not established.
     """
 
     status = 400
@@ -29,7 +27,7 @@ class Refusal(Exception):
 class OAuthError(Refusal):
     """A refusal as JSON, in the form of RFC 6749 section 5.2."""
 
-    # The tenant log's code, where it is not that of the grant.
+    # The code in the tenant log, if it is not the grant's.
     log_code: str | None = None
 
 
@@ -124,18 +122,14 @@ class ClientAuthenticationFailed(OAuthError):
 class AuthorizationError(Refusal):
     """A refusal at /authorize or on one of the pages (RFC 6749 section 4.1.2.1)."""
 
-    def __init__(self, error: str, description: str, case: Case, *, guess: str | None = None) -> None:
+    def __init__(
+        self, error: str, description: str, case: Case, *, status: int | None = None, guess: str | None = None
+    ) -> None:
         super().__init__(description, case=case, guess=guess)
         self.error = error
-        # Observed for access_denied where it is not redirected; 400 for the others is secondary.
-        self.status = 403 if error == "access_denied" else 400
+        # 403 is observed for access_denied on a page; 400 for the others is secondary.
+        self.status = status or (403 if error == "access_denied" else 400)
 
 
 class PageError(AuthorizationError):
-    """A refusal that must not be redirected: there is no client or callback that could be trusted with it."""
-
-    def __init__(
-        self, error: str, description: str, case: Case, *, status: int = 400, guess: str | None = None
-    ) -> None:
-        super().__init__(error, description, case, guess=guess)
-        self.status = status
+    """A refusal that must not be redirected, because no client or callback can be trusted with it."""

@@ -1,4 +1,4 @@
-"""`python -m mock_idp.healthcheck`: exit code 0 when the tenant in this container is alive."""
+"""`python -m mock_idp.healthcheck`: exit code 0 if the tenant in this container is alive, 1 otherwise."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ StartOfflineTenant = Callable[..., OfflineTenant]
 
 @pytest.fixture(scope="session")
 def offline_tenant_keys() -> KeyRing:
-    """One set of keys for all tenants of a test run: making keys is what takes time."""
+    """One set of keys for all tenants of a test run, because making keys is slow."""
     return new_key_ring("localhost", Clock().now())
 
 
 @pytest.fixture
 def start_offline_tenant(offline_tenant_keys: KeyRing) -> Iterator[StartOfflineTenant]:
-    """Start tenants, as many as a test wants, with the arguments of `mock_idp.testing.offline_tenant`."""
+    """A function that starts a tenant, with the arguments of `mock_idp.testing.offline_tenant`."""
     with ExitStack() as stack:
         yield lambda *files, **options: stack.enter_context(
             offline_tenant(*files, **{"keys": offline_tenant_keys, **options})

@@ -15,7 +15,7 @@ from .tenant.presets import PRESETS
 ISSUER_SLASH = "must end in a slash, as Auth0's issuer does: clients compare it byte by byte"
 CA_FILE_NEEDED = (
     "MOCK_IDP_TLS_PORT needs MOCK_IDP_CA_FILE: the file to write the authority's certificate to "
-    "(or MOCK_IDP_STATE_DIR, where it is then kept as ca.pem)"
+    "(or MOCK_IDP_STATE_DIR; the file is then ca.pem in that directory)"
 )
 ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https elsewhere"
 ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """An empty variable of the environment takes the line in `.env` away."""
+        """An empty environment variable cancels the line in `.env`."""
         return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("issuer", "tls_issuer")
@@ -114,20 +114,20 @@ class Settings(BaseSettings):
 
     @property
     def ca_path(self) -> Path:
-        """Where the certificate of the tenant's authority is written."""
+        """The file for the certificate of the tenant's authority."""
         return self.ca_file or (self.state_dir or Path()) / CA_FILE
 
     def tls_issuer_at(self, port: int) -> str:
-        """The issuer under TLS, given the port that it listens on."""
+        """The https issuer of a tenant that listens on `port`."""
         return self.tls_issuer or f"https://localhost:{port}/"
 
     @property
     def presets(self) -> list[str]:
-        """The misconfigurations to start with, by name."""
+        """The names of the misconfigurations to start with."""
         return _listed(self.preset)
 
     def issuer_at(self, port: int) -> str:
-        """The issuer, given the port the tenant listens on."""
+        """The issuer of a tenant that listens on `port`."""
         return self.issuer or f"http://localhost:{port}/"
 
 
@@ -154,7 +154,7 @@ def checked_issuer(value: str) -> str:
 
 
 def load_settings() -> Settings:
-    """Read the settings; SettingsError names every wrong variable."""
+    """The settings; SettingsError names every wrong variable."""
     try:
         return Settings()
     except ValidationError as error:

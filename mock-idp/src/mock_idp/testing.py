@@ -1,4 +1,4 @@
-"""An offline tenant for other projects' tests: real http and https on free ports, several side by side.
+"""An offline tenant for other projects' tests, on free ports with http and https. Several can run at once.
 
 from mock_idp.testing import offline_tenant
 
@@ -36,9 +36,9 @@ Source = str | PathLike[str] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class OfflineTenant:
-    """A tenant that listens. `issuer` is its http issuer, `tls_issuer` its https one; `ca_file` makes that trusted.
+    """A running tenant. `issuer` is its http issuer, `tls_issuer` its https one. Clients that use TLS trust `ca_file`.
 
-    Its control API is on, at `<issuer>__mock__/`; `idp` is the same from inside.
+    Its control API is on, at `<issuer>__mock__/`. `idp` is the tenant's state.
     """
 
     issuer: str
@@ -48,7 +48,7 @@ class OfflineTenant:
 
     @property
     def domain(self) -> str:
-        """What Auth0's SDKs call the domain: host and port of the https issuer."""
+        """The domain, as Auth0's SDKs call it: host and port of the https issuer."""
         return self.tls_issuer.removeprefix("https://").rstrip("/")
 
 
@@ -63,7 +63,7 @@ def offline_tenant(
 ) -> Iterator[OfflineTenant]:
     """Run a tenant from two files or two documents until the block ends.
 
-    `keys` spares the time to make new ones. ConfigurationError when the files make no sense.
+    Without `keys` it makes new ones, which takes time. ConfigurationError if the files are wrong.
     """
     configuration = with_presets(_configuration(tenant, offline), presets)
     clock = Clock()
@@ -103,7 +103,7 @@ def _listeners(idp: Idp, ca_file: Path) -> tuple[OfflineTenant, list[Listener]]:
 
 
 def _wait(servers: Servers, thread: threading.Thread) -> None:
-    """The sockets listen already; this only makes a failed start an error here instead of a hanging request."""
+    """Wait until the servers have started. RuntimeError if they cannot, so that no request hangs."""
     while not servers.started:
         if not thread.is_alive():
             raise RuntimeError("the offline tenant did not start")

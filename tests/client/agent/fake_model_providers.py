@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.client.fake_stack import served
+from tests.support.serve_in_thread import serve_in_thread
 
 KEY = "k3y-of-the-test"
 CALL = {"timezone": "Asia/Tokyo"}
@@ -240,10 +240,10 @@ def event(data: dict[str, Any]) -> str:
 
 
 @contextmanager
-def running(provider: Provider) -> Iterator[Provider]:
+def running_provider(provider: Provider) -> Iterator[Provider]:
     """The provider, served."""
     app = Starlette(routes=[Route("/{path:path}", provider.generate, methods=["POST"])])
-    with served(app) as provider.url:
+    with serve_in_thread(app) as provider.url:
         try:
             yield provider
         finally:

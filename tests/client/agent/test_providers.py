@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.client.agent.fake_model_providers import KEY, Anthropic, Gemini, OpenAI, Provider, pieces, running
-from tests.client.fake_stack import World
+from tests.client.agent.fake_model_providers import KEY, Anthropic, Gemini, OpenAI, Provider, pieces, running_provider
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 from tests.support.pty_session import CTRL_C, CTRL_D
 
@@ -18,7 +18,7 @@ SECONDS = 120
 
 @pytest.fixture(params=[Gemini, OpenAI, Anthropic])
 def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
-    with running(request.param()) as served:
+    with running_provider(request.param()) as served:
         yield served
 
 
@@ -40,7 +40,7 @@ def test_a_question_goes_to_the_model_to_the_tool_and_back(command: Command, pro
 
 
 def test_in_a_chat_the_answer_comes_piece_by_piece_and_what_fails_is_a_sentence(
-    command: Command, provider: Provider, world: World
+    command: Command, provider: Provider, stack: FakeStack
 ) -> None:
     assert command("login").exit_code == 0
     with command.on_terminal("chat", **provider.variables(), MODEL_TIMEOUT="4") as session:
@@ -53,7 +53,7 @@ def test_in_a_chat_the_answer_comes_piece_by_piece_and_what_fails_is_a_sentence(
         session.type("Say it again.")
         session.until(f"{ANSWER}\n")
         assert QUESTION in str(provider.asked[2]), "the model is told what was said before"
-        calls = [entry["name"] for entry in world.entries("mcp") if entry["name"]]
+        calls = [entry["name"] for entry in stack.entries("mcp") if entry["name"]]
         assert calls == ["get_time"]
 
         refused = f"Incorrect API key provided: {KEY}"
@@ -96,8 +96,8 @@ def test_a_provider_that_is_not_there_is_a_sentence(command: Command) -> None:
     assert len(err.splitlines()) == 1
 
 
-def test_ctrl_c_while_the_model_thinks_ends_everything(command: Command, world: World) -> None:
-    with running(OpenAI(silent=True)) as provider:
+def test_ctrl_c_while_the_model_thinks_ends_everything(command: Command, stack: FakeStack) -> None:
+    with running_provider(OpenAI(silent=True)) as provider:
         assert command("login").exit_code == 0
         with command.on_terminal("ask", QUESTION, **provider.variables()) as session:
             session.until("Thinking")
@@ -109,7 +109,7 @@ def test_ctrl_c_while_the_model_thinks_ends_everything(command: Command, world: 
 
 
 def test_a_server_without_keys_needs_none(command: Command) -> None:
-    with running(OpenAI()) as ollama:
+    with running_provider(OpenAI()) as ollama:
         code, out, err = ask(command, ollama, OPENAI_API_KEY="", MODEL="openai:llama3.2")
     assert (code, out) == (0, f"{ANSWER}\n"), err
     assert ollama.asked[0]["model"] == "llama3.2"

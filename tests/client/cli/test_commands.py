@@ -9,35 +9,35 @@ from pathlib import Path
 import pytest
 
 from gatehouse_client.errors import printable
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 
-def test_the_first_command_signs_in_and_the_next_one_does_not(world: World, command: Command) -> None:
+def test_the_first_command_signs_in_and_the_next_one_does_not(stack: FakeStack, command: Command) -> None:
     first = command("tools")
     assert first.exit_code == 0, first.stderr
     assert [line.split("\t")[0] for line in first.stdout.splitlines()] == ["get_time", "add", "fail", "count", "book"]
     second = command("call", "get_time", "timezone=Asia/Tokyo")
     assert (second.exit_code, second.stdout) == (0, "12:00 in Asia/Tokyo\n")
     assert second.stderr == ""
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("authorize")) == 1
 
 
 def test_the_sign_in_sends_audience_and_resource_and_what_the_challenge_asks_for(
-    world: World, command: Command
+    stack: FakeStack, command: Command
 ) -> None:
     command("login")
-    asked = world.entries("authorize")[0]
-    assert asked["resource"] == asked["audience"] == world.server
+    asked = stack.entries("authorize")[0]
+    assert asked["resource"] == asked["audience"] == stack.server
     assert asked["scope"] == "access:mcp offline_access"
     assert asked["code_challenge_method"] == "S256"
-    assert world.entries("code")[0]["resource"] == world.server
+    assert stack.entries("code")[0]["resource"] == stack.server
 
 
-def test_a_configured_audience_is_sent_beside_the_resource(world: World, command: Command) -> None:
+def test_a_configured_audience_is_sent_beside_the_resource(stack: FakeStack, command: Command) -> None:
     command("login", AUTH0_AUDIENCE="urn:the-api")
-    asked = world.entries("authorize")[0]
-    assert (asked["audience"], asked["resource"]) == ("urn:the-api", world.server)
+    asked = stack.entries("authorize")[0]
+    assert (asked["audience"], asked["resource"]) == ("urn:the-api", stack.server)
 
 
 def test_login_says_who_until_when(command: Command) -> None:
@@ -49,11 +49,11 @@ def test_login_says_who_until_when(command: Command) -> None:
     assert described["scopes"] == ["access:mcp", "offline_access"]
 
 
-def test_login_force_signs_in_anew(world: World, command: Command) -> None:
+def test_login_force_signs_in_anew(stack: FakeStack, command: Command) -> None:
     command("login")
     command("login", "--force")
     command("login")
-    assert len(world.entries("authorize")) == 2
+    assert len(stack.entries("authorize")) == 2
 
 
 def test_the_browser_page_speaks_english_and_japanese(command: Command) -> None:
@@ -62,7 +62,9 @@ def test_the_browser_page_speaks_english_and_japanese(command: Command) -> None:
     assert "サインインしました" in command.pages[0]
 
 
-def test_tokens_are_kept_for_the_owner_only_and_never_printed(world: World, command: Command, tmp_path: Path) -> None:
+def test_tokens_are_kept_for_the_owner_only_and_never_printed(
+    stack: FakeStack, command: Command, tmp_path: Path
+) -> None:
     shown = [command("--trace", "tools"), command("login", "--json"), command("--trace", "logout")]
     command("login")
     files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
@@ -70,17 +72,17 @@ def test_tokens_are_kept_for_the_owner_only_and_never_printed(world: World, comm
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert stat.S_IMODE((tmp_path / "home" / "tokens").stat().st_mode) == 0o700
     kept = json.loads(next(path for path in files if path.suffix == ".json").read_text())
-    secrets = [*world.tokens, *world.refresh_tokens, kept["access_token"], "the-secret"]
-    secrets += [entry["code_verifier"] for entry in world.entries("code")] + [world.entries("code")[0]["code"]]
+    secrets = [*stack.tokens, *stack.refresh_tokens, kept["access_token"], "the-secret"]
+    secrets += [entry["code_verifier"] for entry in stack.entries("code")] + [stack.entries("code")[0]["code"]]
     assert not [secret for secret in secrets for result in shown if secret in result.output]
 
 
-def test_trace_shows_each_exchange_on_stderr(world: World, command: Command) -> None:
+def test_trace_shows_each_exchange_on_stderr(stack: FakeStack, command: Command) -> None:
     result = command("--trace", "call", "get_time")
     assert result.stdout == "12:00 in the server zone\n"
     lines = result.stderr.splitlines()
-    assert f"→ POST {world.server} server/discover" in lines
-    assert f"→ POST {world.server} tools/call get_time" in lines
+    assert f"→ POST {stack.server} server/discover" in lines
+    assert f"→ POST {stack.server} tools/call get_time" in lines
     assert any(line.startswith("← 401 WWW-Authenticate: Bearer resource_metadata=") for line in lines)
     assert any("client_secret=***" in line and "code=***" in line for line in lines)
     assert "\x1b[" not in result.stderr
@@ -106,7 +108,7 @@ def test_call_takes_the_types_of_the_schema(command: Command) -> None:
         (("call", "add", "nonsense"), "'nonsense' is not of the form key=value."),
         (("call", "add", "--args", "[1]"), "--args must be a JSON object"),
         (("call", "add", "--args", "{"), "--args is not JSON"),
-        (("call", "subtract"), "The server has no tool subtract. Its tools are: get_time, add, fail, count, book."),
+        (("call", "subtract"), "The server has no tool subtract. Its tools are get_time, add, fail, count, book."),
     ],
 )
 def test_wrong_arguments_are_told_in_a_sentence(command: Command, arguments: tuple[str, ...], said: str) -> None:
@@ -123,40 +125,40 @@ def test_a_tool_that_fails_exits_with_1(command: Command) -> None:
 
 
 def test_an_access_token_that_the_server_no_longer_takes_is_renewed_without_a_browser(
-    world: World, command: Command
+    stack: FakeStack, command: Command
 ) -> None:
     command("login")
-    world.forget_access_tokens()
+    stack.forget_access_tokens()
     assert command("tools").exit_code == 0
-    assert (len(world.entries("refresh")), len(world.entries("authorize"))) == (1, 1)
+    assert (len(stack.entries("refresh")), len(stack.entries("authorize"))) == (1, 1)
 
 
-def test_an_access_token_that_is_about_to_run_out_is_renewed_ahead(world: World, command: Command) -> None:
-    world.lifetime = 0.02
+def test_an_access_token_that_is_about_to_run_out_is_renewed_ahead(stack: FakeStack, command: Command) -> None:
+    stack.lifetime = 0.02
     command("login")
-    world.lifetime = 3600
-    requests = len(world.entries("mcp"))
+    stack.lifetime = 3600
+    requests = len(stack.entries("mcp"))
     assert command("tools").exit_code == 0
-    assert len(world.entries("refresh")) >= 1
-    methods = [entry["method"] for entry in world.entries("mcp")[requests:]]
+    assert len(stack.entries("refresh")) >= 1
+    methods = [entry["method"] for entry in stack.entries("mcp")[requests:]]
     assert methods == ["server/discover", "tools/list"], "no request was refused first"
 
 
-def test_a_refresh_token_that_is_no_longer_valid_leads_to_a_clean_sign_in(world: World, command: Command) -> None:
+def test_a_refresh_token_that_is_no_longer_valid_leads_to_a_clean_sign_in(stack: FakeStack, command: Command) -> None:
     command("login")
-    world.forget_access_tokens()
-    world.refresh_tokens.clear()
+    stack.forget_access_tokens()
+    stack.refresh_tokens.clear()
     result = command("tools")
     assert result.exit_code == 0
-    assert len(world.entries("authorize")) == 2
+    assert len(stack.entries("authorize")) == 2
 
 
-def test_logout_removes_and_revokes(world: World, command: Command, tmp_path: Path) -> None:
+def test_logout_removes_and_revokes(stack: FakeStack, command: Command, tmp_path: Path) -> None:
     command("login")
-    (refresh_token,) = world.refresh_tokens
+    (refresh_token,) = stack.refresh_tokens
     result = command("logout")
     assert result.exit_code == 0
-    assert world.entries("revoke")[0]["token"] == refresh_token
+    assert stack.entries("revoke")[0]["token"] == refresh_token
     assert not list((tmp_path / "home").rglob("*.json"))
     assert command("logout").stdout == "Nobody was signed in.\n"
 
@@ -198,8 +200,8 @@ def test_a_tool_that_fails_is_shown_to_the_agent_and_the_person(command: Command
     assert "[offline model] fail failed:" in result.stdout
 
 
-def test_the_agent_is_forbidden_as_a_sentence(world: World, command: Command) -> None:
-    world.permission_of_tool = {"get_time": "time:read"}
+def test_the_agent_is_forbidden_as_a_sentence(stack: FakeStack, command: Command) -> None:
+    stack.permission_of_tool = {"get_time": "time:read"}
     result = command("ask", "What time is it?")
     assert result.exit_code == 4
     assert "The permission time:read is missing" in result.stderr.splitlines()[-1]
@@ -210,25 +212,25 @@ def test_what_the_server_says_cannot_steer_a_terminal() -> None:
     assert printable("a\x1b[2Jb\tc\nd\x9b") == "a\ufffd[2Jb\tc\nd\ufffd"
 
 
-def test_in_a_chat_what_fails_is_told_and_the_chat_goes_on(world: World, command: Command) -> None:
+def test_in_a_chat_what_fails_is_told_and_the_chat_goes_on(stack: FakeStack, command: Command) -> None:
     assert command("login").exit_code == 0
-    world.permission_of_tool = {"get_time": "time:read"}
-    world.deny = ("access_denied", "the person said no")
+    stack.permission_of_tool = {"get_time": "time:read"}
+    stack.deny = ("access_denied", "the person said no")
     with command.on_terminal("chat", BROWSER="true") as session:
         session.until("you> ")
         session.type("What time is it?")
         session.until("· get_time()\n")
-        url = next(line for line in session.until("S256").splitlines() if line.startswith(world.issuer))
+        url = next(line for line in session.until("S256").splitlines() if line.startswith(stack.issuer))
         assert command.browse(url)
         session.until("did not let you sign in (access_denied: the person said no)")
         session.until("you> ")
         session.type("add 1 and 2")
         session.until("add says: 3\n")
-        world.server_status = 503
+        stack.server_status = 503
         session.until("you> ")
         session.type("add 2 and 3")
         session.until("cannot serve now: it answered 503")
-        world.server_status = None
+        stack.server_status = None
         session.until("you> ")
         session.type("add 3 and 4")
         session.until("add says: 7\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command, clean_environment
 
 TENANT_FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
@@ -88,22 +88,22 @@ def test_wrong_settings_exit_with_2_and_no_traceback(command: Command) -> None:
     assert "Traceback" not in err
 
 
-def test_the_sign_in_address_is_printed_for_a_person_without_a_browser(command: Command, world: World) -> None:
+def test_the_sign_in_address_is_printed_for_a_person_without_a_browser(command: Command, stack: FakeStack) -> None:
     process = command.process("tools")
     assert process.stderr is not None
     lines = iter(process.stderr.readline, "")
-    url = next(line.strip() for line in lines if line.startswith(world.issuer))
+    url = next(line.strip() for line in lines if line.startswith(stack.issuer))
     assert command.browse(url)
     out, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert out.startswith("get_time\t")
 
 
-def test_ctrl_c_while_waiting_for_the_browser_exits_with_130(command: Command, world: World) -> None:
+def test_ctrl_c_while_waiting_for_the_browser_exits_with_130(command: Command, stack: FakeStack) -> None:
     process = command.process("login")
     assert process.stderr is not None
     for line in iter(process.stderr.readline, ""):
-        if line.startswith(world.issuer):
+        if line.startswith(stack.issuer):
             break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=SECONDS)
@@ -119,14 +119,16 @@ def test_pipes_stay_quiet_and_nothing_but_the_result_is_on_stdout(command: Comma
     assert run(command, "ask", "add 1 and 2")[:2] == (0, "[offline model] add says: 3\n")
 
 
-def test_a_damaged_store_is_reported_and_the_sign_in_goes_on(command: Command, world: World, tmp_path: Path) -> None:
+def test_a_damaged_store_is_reported_and_the_sign_in_goes_on(
+    command: Command, stack: FakeStack, tmp_path: Path
+) -> None:
     command("login")
     (file,) = (tmp_path / "home" / "tokens").glob("*.json")
     file.write_text("{", encoding="utf-8")
     result = command("tools")
     assert result.exit_code == 0
     assert "The stored sign-in was damaged" in result.stderr
-    assert len(world.entries("authorize")) == 2
+    assert len(stack.entries("authorize")) == 2
 
 
 @pytest.mark.parametrize("home", ["file", "/proc/nothing"])
@@ -137,12 +139,12 @@ def test_a_home_that_cannot_be_written_does_not_stop_the_sign_in(command: Comman
     assert "The sign-in cannot be kept" in result.stderr
 
 
-def test_two_processes_at_once_renew_once(command: Command, world: World, tmp_path: Path) -> None:
-    world.rotate = True
+def test_two_processes_at_once_renew_once(command: Command, stack: FakeStack, tmp_path: Path) -> None:
+    stack.rotate = True
     assert command("login").exit_code == 0
-    world.forget_access_tokens()
+    stack.forget_access_tokens()
     processes = [command.process("call", "add", "a=1", "b=2") for _ in range(2)]
     ends = [process.communicate(timeout=SECONDS) for process in processes]
     assert [(process.returncode, out) for process, (out, _) in zip(processes, ends, strict=True)] == [(0, "3\n")] * 2
-    assert len(world.entries("refresh")) == 1
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("refresh")) == 1
+    assert len(stack.entries("authorize")) == 1

@@ -1,4 +1,4 @@
-"""What the doctor makes of the tenant's own objects, and of a contradiction between them and what a client meets."""
+"""The doctor and the tenant's objects, and contradictions between the objects and the tenant's answers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_client.doctor.configuration import Wanted, see_configuration
-from gatehouse_client.doctor.findings import Finding, Mark, Record
+from gatehouse_client.doctor.configuration import Requirements, check_configuration
+from gatehouse_client.doctor.findings import Finding, Findings, Mark
 from gatehouse_client.doctor.objects import SCOPES, Objects, read_objects
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.signin.http.trace import Trace
@@ -22,7 +22,7 @@ from gatehouse_client.tenant.management import Management
 from gatehouse_client.tenant.settings import TenantSettings
 from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
 from mock_idp.tenant.presets import PRESETS
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 FILES = tuple(Path(__file__).parents[3] / "auth0" / name for name in ("tenant.yaml", "offline.yaml"))
@@ -36,11 +36,11 @@ ALICE = "auth0|65a11ce00000000000000001"
 BOB = "auth0|65b0b0000000000000000002"
 API = "http://localhost:5555/mcp"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-WANTED = Wanted(
+REQUIREMENTS = Requirements(
     audience=API,
     resource=API,
     callback="http://localhost:5000/callback",
-    required="access:mcp",
+    required_permission="access:mcp",
     permissions=("access:mcp", "time:convert"),
     grant_types=("authorization_code", "refresh_token"),
     has_credentials=True,
@@ -60,16 +60,16 @@ FOUND = {
 Start = Callable[..., Any]
 
 
-def reading(tenant: Any, client_id: str | None = AGENT, person: str | None = ALICE, **settings: str) -> Objects:
+def read(tenant: Any, client_id: str | None = AGENT, person: str | None = ALICE, **settings: str) -> Objects:
     given = {"auth0_mgmt_client_id": SET_UP, "auth0_mgmt_client_secret": SECRET, **settings}
     with Management(TenantSettings(auth0_issuer=tenant.issuer, **given), Trace()) as api:  # type: ignore[arg-type]
         return read_objects(api, client_id, person, API)
 
 
-def judged(objects: Objects, wanted: Wanted = WANTED) -> dict[str, Finding]:
-    record = Record()
-    see_configuration(objects, wanted, record)
-    return {finding.check: finding for finding in record.findings() if finding.seen != "not checked"}
+def judged(objects: Objects, needs: Requirements = REQUIREMENTS) -> dict[str, Finding]:
+    findings = Findings()
+    check_configuration(objects, needs, findings)
+    return {finding.check: finding for finding in findings.all() if finding.seen != "not checked"}
 
 
 def wrong(findings: dict[str, Finding]) -> set[str]:
@@ -78,8 +78,8 @@ def wrong(findings: dict[str, Finding]) -> set[str]:
 
 @pytest.fixture
 def objects(start_offline_tenant: Start) -> Objects:  # noqa: F811 - the fixture
-    """Those of this project's tenant."""
-    return reading(start_offline_tenant(*FILES))
+    """The objects of this project's tenant."""
+    return read(start_offline_tenant(*FILES))
 
 
 def test_nothing_is_wrong_with_the_right_set_up(objects: Objects) -> None:
@@ -110,8 +110,10 @@ def test_nothing_is_wrong_with_the_other_ways_to_sign_in(
     grant_types: tuple[str, ...],
     has_credentials: bool,
 ) -> None:
-    objects = reading(start_offline_tenant(*FILES), client_id, None)
-    assert wrong(judged(objects, replace(WANTED, grant_types=grant_types, has_credentials=has_credentials))) == set()
+    objects = read(start_offline_tenant(*FILES), client_id, None)
+    assert (
+        wrong(judged(objects, replace(REQUIREMENTS, grant_types=grant_types, has_credentials=has_credentials))) == set()
+    )
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -120,46 +122,46 @@ def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
     preset: str,
 ) -> None:
     tenant = start_offline_tenant(*FILES, presets=[preset])
-    assert wrong(judged(reading(tenant))) == FOUND[preset]
+    assert wrong(judged(read(tenant))) == FOUND[preset]
 
 
-def test_the_tenant_is_only_read_and_secrets_are_not_even_asked_for(
+def test_the_tenant_is_only_read_and_secrets_are_not_requested(
     start_offline_tenant: Start,  # noqa: F811 - the fixture
 ) -> None:
     tenant = start_offline_tenant(*FILES)
-    objects = reading(tenant)
+    objects = read(tenant)
     journal = httpx2.get(f"{tenant.issuer}__mock__/requests").json()["requests"]
     asked = {each["method"] for each in journal if each["path"].startswith("/api/v2/")}
     assert asked == {"GET"}
     assert "secret" not in repr(objects).replace("client_secret_post", "")
 
 
-def test_a_machines_permission_is_that_of_its_grant(objects: Objects) -> None:
+def test_a_machine_has_the_permissions_of_its_grant(objects: Objects) -> None:
     machine = {"name": "A machine", "client_id": MACHINE, "app_type": "non_interactive"}
     objects.application = {**machine, "grant_types": ["client_credentials"]}
-    wanted = replace(WANTED, grant_types=("client_credentials",))
-    assert judged(objects, wanted)["client-grant"].mark is Mark.OK
-    without = judged(objects, replace(wanted, required="time:convert"))
+    needs = replace(REQUIREMENTS, grant_types=("client_credentials",))
+    assert judged(objects, needs)["client-grant"].mark is Mark.OK
+    without = judged(objects, replace(needs, required_permission="time:convert"))
     assert wrong(without) == {"client-grant"}
     assert "lacks time:convert; it has access:mcp" in without["client-grant"].seen
     objects.grants = []
-    assert "no client grant of the type client" in judged(objects, wanted)["client-grant"].seen
+    assert "no client grant of the type client" in judged(objects, needs)["client-grant"].seen
 
 
-def test_a_third_party_application_is_judged_by_the_rules_for_such(
+def test_a_third_party_application_is_judged_by_third_party_rules(
     start_offline_tenant: Start,  # noqa: F811 - the fixture
 ) -> None:
-    wanted = replace(WANTED, callback="http://localhost:6274/oauth/callback", has_credentials=False)
-    objects = reading(start_offline_tenant(*FILES), INSPECTOR)
-    assert wrong(judged(objects, wanted)) == set()
+    needs = replace(REQUIREMENTS, callback="http://localhost:6274/oauth/callback", has_credentials=False)
+    objects = read(start_offline_tenant(*FILES), INSPECTOR)
+    assert wrong(judged(objects, needs)) == set()
     objects.connections = [{"name": "people", "is_domain_connection": False}]
-    assert wrong(judged(objects, wanted)) == {"connection", "domain-connection"}
+    assert wrong(judged(objects, needs)) == {"connection", "domain-connection"}
     objects.grants = []
-    assert wrong(judged(objects, wanted)) >= {"client-grant", "third-party-grant"}
+    assert wrong(judged(objects, needs)) >= {"client-grant", "third-party-grant"}
 
 
 @pytest.mark.parametrize(
-    ("part", "change", "check", "told"),
+    ("part", "change", "check", "expected"),
     [
         ("application", None, "application", "no application with this Client ID"),
         ("application", {"callbacks": []}, "callback", "not 'http://localhost:5000/callback'"),
@@ -186,7 +188,7 @@ def test_a_third_party_application_is_judged_by_the_rules_for_such(
     ],
 )
 def test_each_fault_of_an_object_is_found(
-    objects: Objects, part: str, change: dict[str, Any] | None, check: str, told: str
+    objects: Objects, part: str, change: dict[str, Any] | None, check: str, expected: str
 ) -> None:
     if part == "api":
         objects.apis = [{**api, **(change or {})} for api in objects.apis or [] if api["identifier"] == API]
@@ -194,24 +196,24 @@ def test_each_fault_of_an_object_is_found(
         setattr(objects, part, {} if change is None else {**getattr(objects, part), **change})
     found = judged(objects)
     assert check in wrong(found)
-    assert wrong(found) <= {check, "refresh-token"}, "an application without the grant type gets no refresh token"
-    assert told in found[check].seen
+    assert wrong(found) <= {check, "refresh-token"}, "an application without the grant type also gets no refresh token"
+    assert expected in found[check].seen
 
 
-def test_a_callback_with_a_wildcard_is_left_to_the_tenant(objects: Objects) -> None:
+def test_a_callback_with_a_wildcard_is_not_judged(objects: Objects) -> None:
     assert objects.application
     objects.application = {**objects.application, "callbacks": ["http://*.example.com/callback"]}
     assert judged(objects)["callback"].mark is Mark.UNKNOWN
 
 
-def test_where_no_client_can_register_itself_nobody_minds_the_rules_for_such(objects: Objects) -> None:
+def test_without_registration_the_rules_for_registered_clients_are_not_checked(objects: Objects) -> None:
     objects.settings = {"resource_parameter_profile": "compatibility"}
     objects.connections, objects.grants = [], []
     assert wrong(judged(objects)) == {"registration"}
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_a_scope_that_is_missing_is_named_and_the_rest_is_read(
+def test_a_missing_scope_is_named_and_the_rest_is_read(
     start_offline_tenant: Start,  # noqa: F811 - the fixture
     scope: str,
 ) -> None:
@@ -220,36 +222,36 @@ def test_a_scope_that_is_missing_is_named_and_the_rest_is_read(
     tenant = start_offline_tenant(*FILES)
     body = {"offline": {"management_clients": [narrow]}}
     assert httpx2.patch(f"{tenant.issuer}__mock__/configuration", json=body).is_success
-    objects = reading(tenant, auth0_mgmt_client_id="narrow", auth0_mgmt_client_secret="the-secret-of-the-narrow")
+    objects = read(tenant, auth0_mgmt_client_id="narrow", auth0_mgmt_client_secret="the-secret-of-the-narrow")
     assert scope in " ".join(objects.unread)
     found = judged(objects)
     assert wrong(found) == set()
     assert len(found) > 5
 
 
-def test_credentials_that_are_refused_end_it_with_a_sentence_without_them(
+def test_refused_credentials_raise_an_error_that_does_not_contain_them(
     start_offline_tenant: Start,  # noqa: F811 - the fixture
 ) -> None:
     with pytest.raises(ConfigurationError, match="does not accept AUTH0_MGMT_CLIENT_ID") as raised:
-        reading(start_offline_tenant(*FILES), auth0_mgmt_client_secret="wr0ng-s3cret")
+        read(start_offline_tenant(*FILES), auth0_mgmt_client_secret="wr0ng-s3cret")
     assert "wr0ng-s3cret" not in str(raised.value)
 
 
-def test_an_application_that_may_not_use_the_management_api_at_all_ends_it(
+def test_an_application_without_access_to_the_management_api_raises_an_error(
     start_offline_tenant: Start,  # noqa: F811 - the fixture
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(management, "backoff", lambda _attempt: 0.0)
     secret = "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2"
     with pytest.raises(management.ForbiddenError, match="may not use the Management API"):
-        reading(start_offline_tenant(*FILES), auth0_mgmt_client_id=MACHINE, auth0_mgmt_client_secret=secret)
+        read(start_offline_tenant(*FILES), auth0_mgmt_client_id=MACHINE, auth0_mgmt_client_secret=secret)
 
 
-def test_without_its_library_the_doctor_says_what_to_install_and_goes_on(
-    world: World, command: Command, monkeypatch: pytest.MonkeyPatch
+def test_without_the_sdk_the_doctor_says_what_to_install_and_continues(
+    stack: FakeStack, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "auth0.management.client", None)
-    result = command("doctor", "--json", AUTH0_MGMT_TOKEN="a-t0ken", AUTH0_ISSUER=world.issuer)
+    result = command("doctor", "--json", AUTH0_MGMT_TOKEN="a-t0ken", AUTH0_ISSUER=stack.issuer)
     checks = {check["check"]: check for check in json.loads(result.stdout)["checks"]}
     assert checks["management"]["result"] == "unknown"
     assert "gatehouse-client[tenant]" in checks["management"]["seen"]
@@ -257,38 +259,38 @@ def test_without_its_library_the_doctor_says_what_to_install_and_goes_on(
     assert "a-t0ken" not in result.output
 
 
-def test_of_two_sources_that_agree_both_are_shown() -> None:
-    met, told = Record(), Record()
-    met.ok("api", "the API.")
-    told.ok("api", '"Gatehouse", RS256')
-    (finding,) = [each for each in met.findings(told) if each.check == "api"]
+def test_two_sources_that_agree_are_both_shown() -> None:
+    answered, configured = Findings(), Findings()
+    answered.ok("api", "the API.")
+    configured.ok("api", '"Gatehouse", RS256')
+    (finding,) = [each for each in answered.all(configured) if each.check == "api"]
     assert finding == Finding("api", Mark.OK, 'the API; "Gatehouse", RS256')
 
 
-def test_what_only_one_source_knows_is_its_finding() -> None:
-    met, told = Record(), Record()
-    met.unknown("rbac", "nobody is signed in")
-    told.wrong("rbac", "Off: Enable RBAC.")
-    met.ok("api", "there")
-    told.unknown("api", "not allowed to read")
-    found = {each.check: each for each in met.findings(told)}
+def test_the_only_source_that_knows_a_result_decides() -> None:
+    answered, configured = Findings(), Findings()
+    answered.unknown("rbac", "nobody is signed in")
+    configured.wrong("rbac", "Off: Enable RBAC.")
+    answered.ok("api", "there")
+    configured.unknown("api", "not allowed to read")
+    found = {each.check: each for each in answered.all(configured)}
     assert found["rbac"] == Finding("rbac", Mark.WRONG, "Off: Enable RBAC.")
     assert found["api"] == Finding("api", Mark.OK, "there")
 
 
-def test_a_contradiction_is_shown_and_what_a_client_met_decides() -> None:
-    met, told = Record(), Record()
-    met.wrong("token-algorithm", "The token is signed with HS256.")
-    told.ok("token-algorithm", "the API signs with RS256")
-    (finding,) = [each for each in met.findings(told) if each.check == "token-algorithm"]
+def test_a_contradiction_is_shown_and_the_answers_to_a_client_decide() -> None:
+    answered, configured = Findings(), Findings()
+    answered.wrong("token-algorithm", "The token is signed with HS256.")
+    configured.ok("token-algorithm", "the API signs with RS256")
+    (finding,) = [each for each in answered.all(configured) if each.check == "token-algorithm"]
     assert finding.mark is Mark.WRONG
     assert "The token is signed with HS256. But the Management API says: the API signs with RS256." in finding.seen
 
 
-def test_where_a_client_could_only_guess_the_tenants_objects_decide() -> None:
-    met, told = Record(), Record()
-    met.ok("registration", "The endpoint reads what clients send.", guessed=True)
-    told.wrong("registration", "It is off.")
-    (finding,) = [each for each in met.findings(told) if each.check == "registration"]
+def test_the_tenants_objects_decide_over_a_guess() -> None:
+    answered, configured = Findings(), Findings()
+    answered.ok("registration", "The endpoint evaluates registrations.", guessed=True)
+    configured.wrong("registration", "It is off.")
+    (finding,) = [each for each in answered.all(configured) if each.check == "registration"]
     assert finding.mark is Mark.WRONG
-    assert finding.seen == "It is off, though it looks otherwise: The endpoint reads what clients send."
+    assert finding.seen == "It is off. The tenant's answers suggest otherwise: The endpoint evaluates registrations."

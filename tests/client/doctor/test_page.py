@@ -1,4 +1,4 @@
-"""The texts of the doctor: one table, of which the page and the errors' advice are made."""
+"""The texts of the checks: the troubleshooting page and the advice of errors come from one table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from gatehouse_client.causes.catalogue import ENTRIES, advice, check_of
-from gatehouse_client.doctor.page import page
+from gatehouse_client.cli.doctor import page
 from tests.client.run_command import Command
 
 PAGE = Path(__file__).parents[3] / "docs" / "troubleshooting.md"
 
 
-def test_the_page_of_troubles_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: gatehouse doctor --explain all"
+def test_the_troubleshooting_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it again: gatehouse doctor --explain all"
 
 
 def test_explain_all_prints_the_page(command: Command) -> None:
@@ -22,14 +22,14 @@ def test_explain_all_prints_the_page(command: Command) -> None:
 
 
 @pytest.mark.parametrize("check", ENTRIES)
-def test_explain_says_what_a_check_is_about_and_how_to_mend_it(command: Command, check: str) -> None:
+def test_explain_shows_what_a_check_is_about_and_how_to_fix_it(command: Command, check: str) -> None:
     result = command("doctor", "--explain", check)
     assert result.exit_code == 0
     assert ENTRIES[check].title in result.stdout
     assert ENTRIES[check].advice in result.stdout
 
 
-def test_a_check_that_does_not_exist_is_named_with_those_that_do(command: Command) -> None:
+def test_an_unknown_check_is_refused_with_the_list_of_checks(command: Command) -> None:
     for option in ("--explain", "--skip"):
         result = command("doctor", option, "nonsense")
         assert result.exit_code == 2
@@ -58,11 +58,11 @@ def test_a_check_that_does_not_exist_is_named_with_those_that_do(command: Comman
         ("Invalid Host header", "hosts"),
     ],
 )
-def test_what_tenants_and_servers_say_leads_to_its_check(said: str, check: str) -> None:
+def test_an_answer_of_a_tenant_or_server_leads_to_its_check(said: str, check: str) -> None:
     assert check_of(said) == check
     assert f"gatehouse doctor --explain {check}" in advice(said)
 
 
-def test_what_nobody_knows_gets_no_advice() -> None:
+def test_an_unknown_answer_gets_no_advice() -> None:
     assert check_of("access_denied: User did not authorize the request") is None
     assert advice("access_denied: User did not authorize the request") == ""

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from gatehouse_client import gatehouse_auth, load_settings
 from gatehouse_client.mcp.session import Connection, text_of
 from gatehouse_client.signin.http.trace import Trace
-from tests.client.fake_stack import served
 from tests.client.run_command import Command
 from tests.support.pty_session import CTRL_C, CTRL_D
+from tests.support.serve_in_thread import serve_in_thread
 
 BOOK = ("call", "book", "room=Blue")
 
@@ -126,7 +126,7 @@ async def test_a_server_of_an_earlier_revision_may_ask_in_the_middle_of_a_call(t
         asked.append(params.message)
         return ElicitResult(action="accept", content={"name": "alice"})
 
-    with served(mcp.streamable_http_app(host="0.0.0.0")) as origin:
+    with serve_in_thread(mcp.streamable_http_app(host="0.0.0.0")) as origin:
         url = f"{origin}/mcp"
         settings = load_settings(mcp_public_url=url, auth0_client_id="id", gatehouse_home=tmp_path)
         connection = EarlierConnection(url, gatehouse_auth(settings), Trace(), 30)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gatehouse_client.mcp.schema import call_form
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 
@@ -80,12 +80,12 @@ def test_a_damaged_memory_completes_nothing(command: Command, content: str) -> N
     assert complete(command, "call", "") == []
 
 
-def test_the_memory_is_for_the_owner_only_and_has_no_secret(world: World, command: Command) -> None:
+def test_the_memory_is_for_the_owner_only_and_has_no_secret(stack: FakeStack, command: Command) -> None:
     command("tools")
     memory = Path(command.variables["GATEHOUSE_HOME"]) / "tools.cache"
     assert stat.S_IMODE(memory.stat().st_mode) == 0o600
     assert set(json.loads(memory.read_text(encoding="utf-8"))) == {"server", "tools"}
-    assert not [token for token in world.tokens if token in memory.read_text(encoding="utf-8")]
+    assert not [token for token in stack.tokens if token in memory.read_text(encoding="utf-8")]
 
 
 def test_completion_can_be_shown_for_a_shell(command: Command) -> None:

@@ -27,7 +27,7 @@ from gatehouse_client.signin.protocol.registration import PreRegistered
 from gatehouse_client.signin.protocol.tokens import TokenEndpoint, TokenResponse
 from gatehouse_client.signin.provider import Provider, SignInOptions
 from gatehouse_client.storage.store import TokenStore
-from tests.client.fake_stack import CLIENT_ID, CLIENT_SECRET, World
+from tests.client.fake_stack import CLIENT_ID, CLIENT_SECRET, FakeStack
 from tests.support.free_ports import free_port
 from tests.support.processes import TLS
 
@@ -52,8 +52,8 @@ class InstantWay:
 
     grant_types = ("authorization_code", "refresh_token")
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, stack: FakeStack) -> None:
+        self.stack = stack
         self.scopes: list[str | None] = []
         self.error: SignInError | None = None
         self.gate: anyio.Event | None = None
@@ -67,16 +67,16 @@ class InstantWay:
         await anyio.lowlevel.checkpoint()
         if self.error is not None:
             raise self.error
-        return TokenResponse.model_validate(self.world.issue(frozenset((task.scope or "").split())))
+        return TokenResponse.model_validate(self.stack.issue(frozenset((task.scope or "").split())))
 
 
 class Agent:
     """An agent of the person: an auth object of its own over the person's store."""
 
-    def __init__(self, world: World, home: Path, clock: Callable[[], float] = time.time) -> None:
-        self.way = InstantWay(world)
+    def __init__(self, stack: FakeStack, home: Path, clock: Callable[[], float] = time.time) -> None:
+        self.way = InstantWay(stack)
         self.said: list[str] = []
-        self._options = SignInOptions(server=world.server)
+        self._options = SignInOptions(server=stack.server)
         self._store = TokenStore(home, self.said.append)
         self._clock = clock
         self.auth = self.signed_in_by(self.way)
@@ -100,8 +100,8 @@ def browse(url: str, failed: Callable[[], None]) -> None:
 
 
 @pytest.fixture
-def agent(world: World, tmp_path: Path) -> Agent:
-    return Agent(world, tmp_path)
+def agent(stack: FakeStack, tmp_path: Path) -> Agent:
+    return Agent(stack, tmp_path)
 
 
 async def together(count: int, work: Callable[[], Any]) -> list[Any]:
@@ -121,74 +121,76 @@ async def together(count: int, work: Callable[[], Any]) -> list[Any]:
     return results
 
 
-async def test_a_hundred_parallel_calls_share_one_sign_in(world: World, agent: Agent) -> None:
-    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
+async def test_a_hundred_parallel_calls_share_one_sign_in(stack: FakeStack, agent: Agent) -> None:
+    assert await together(100, lambda: agent.call(stack.server)) == [200] * 100
     assert len(agent.way.scopes) == 1
 
 
-async def test_a_hundred_parallel_calls_share_one_renewal_when_the_server_refuses(world: World, agent: Agent) -> None:
-    await agent.call(world.server)
-    world.forget_access_tokens()
-    world.rotate = True
-    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
-    assert (len(world.entries("refresh")), len(agent.way.scopes)) == (1, 1)
+async def test_a_hundred_parallel_calls_share_one_renewal_when_the_server_refuses(
+    stack: FakeStack, agent: Agent
+) -> None:
+    await agent.call(stack.server)
+    stack.forget_access_tokens()
+    stack.rotate = True
+    assert await together(100, lambda: agent.call(stack.server)) == [200] * 100
+    assert (len(stack.entries("refresh")), len(agent.way.scopes)) == (1, 1)
 
 
-async def test_a_hundred_parallel_calls_share_one_renewal_ahead_of_the_expiry(world: World, tmp_path: Path) -> None:
+async def test_a_hundred_parallel_calls_share_one_renewal_ahead_of_the_expiry(stack: FakeStack, tmp_path: Path) -> None:
     clock = Clock()
-    agent = Agent(world, tmp_path, clock)
-    await agent.call(world.server)
+    agent = Agent(stack, tmp_path, clock)
+    await agent.call(stack.server)
     clock.now += 3541
-    requests = len(world.entries("mcp"))
-    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
-    assert len(world.entries("refresh")) == 1
-    assert len(world.entries("mcp")) == requests + 100, "no request was refused first"
+    requests = len(stack.entries("mcp"))
+    assert await together(100, lambda: agent.call(stack.server)) == [200] * 100
+    assert len(stack.entries("refresh")) == 1
+    assert len(stack.entries("mcp")) == requests + 100, "no request was refused first"
 
 
-async def test_a_renewal_that_fails_is_shared_by_all_who_wait(world: World, agent: Agent) -> None:
-    await agent.call(world.server)
-    world.forget_access_tokens()
-    world.token_answer = (503, {})
-    results = await together(20, lambda: agent.call(world.server))
+async def test_a_renewal_that_fails_is_shared_by_all_who_wait(stack: FakeStack, agent: Agent) -> None:
+    await agent.call(stack.server)
+    stack.forget_access_tokens()
+    stack.token_answer = (503, {})
+    results = await together(20, lambda: agent.call(stack.server))
     assert [type(result) for result in results] == [UnreachableError] * 20
-    assert len(world.entries("refresh")) == 1
+    assert len(stack.entries("refresh")) == 1
 
 
-async def test_a_denied_sign_in_is_shared_by_all_who_wait(world: World, agent: Agent) -> None:
+async def test_a_denied_sign_in_is_shared_by_all_who_wait(stack: FakeStack, agent: Agent) -> None:
     agent.way.error = SignInDenied("no")
-    results = await together(20, lambda: agent.call(world.server))
+    results = await together(20, lambda: agent.call(stack.server))
     assert [type(result) for result in results] == [SignInDenied] * 20
     assert len(agent.way.scopes) == 1
 
 
 async def test_a_denial_in_the_browser_is_shared_as_it_is_and_the_browser_opens_once(
-    world: World, tmp_path: Path
+    stack: FakeStack, tmp_path: Path
 ) -> None:
-    world.deny = ("access_denied", "User did not authorize the request")
+    stack.deny = ("access_denied", "User did not authorize the request")
     port = free_port()
     fetch, callback = Fetcher(), CallbackAddress(f"http://localhost:{port}/callback", port)
-    agent = Agent(world, tmp_path)
+    agent = Agent(stack, tmp_path)
     way = CodeFlow(TokenEndpoint(fetch), callback, agent.said.append, Trace(), 30, open_browser=browse)
     agent.auth = agent.signed_in_by(way)
-    results = await together(20, lambda: agent.call(world.server))
+    results = await together(20, lambda: agent.call(stack.server))
     assert [type(result) for result in results] == [SignInDenied] * 20
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("authorize")) == 1
 
 
-async def test_after_a_denied_sign_in_a_later_call_may_ask_again(world: World, agent: Agent) -> None:
+async def test_after_a_denied_sign_in_a_later_call_may_ask_again(stack: FakeStack, agent: Agent) -> None:
     agent.way.error = SignInDenied("no")
     with pytest.raises(SignInDenied):
-        await agent.call(world.server)
+        await agent.call(stack.server)
     agent.way.error = None
-    assert await agent.call(world.server) == 200
+    assert await agent.call(stack.server) == 200
 
 
-async def test_a_cancelled_sign_in_leaves_it_to_the_next_who_waits(world: World, agent: Agent) -> None:
+async def test_a_cancelled_sign_in_leaves_it_to_the_next_who_waits(stack: FakeStack, agent: Agent) -> None:
     agent.way.gate = anyio.Event()
     second: list[int] = []
 
     async def wait_second() -> None:
-        second.append(await agent.call(world.server))
+        second.append(await agent.call(stack.server))
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
@@ -196,7 +198,7 @@ async def test_a_cancelled_sign_in_leaves_it_to_the_next_who_waits(world: World,
 
             async def wait_first() -> None:
                 with first:
-                    await agent.call(world.server)
+                    await agent.call(stack.server)
 
             tasks.start_soon(wait_first)
             await agent.way.started.wait()
@@ -207,7 +209,7 @@ async def test_a_cancelled_sign_in_leaves_it_to_the_next_who_waits(world: World,
 
 
 async def test_when_the_first_of_those_who_wait_is_cancelled_the_browser_opens_no_second_time(
-    world: World, agent: Agent
+    stack: FakeStack, agent: Agent
 ) -> None:
     agent.way.gate = anyio.Event()
     refusal = httpx2.Response(401, headers={"WWW-Authenticate": "Bearer"})
@@ -217,7 +219,7 @@ async def test_when_the_first_of_those_who_wait_is_cancelled_the_browser_opens_n
     async def call(scope: anyio.CancelScope) -> None:
         with scope:
             async with httpx2.AsyncClient(auth=agent.auth, transport=server) as http:
-                answers.append((await http.post(world.server, json=CALL)).status_code)
+                answers.append((await http.post(stack.server, json=CALL)).status_code)
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
@@ -233,81 +235,81 @@ async def test_when_the_first_of_those_who_wait_is_cancelled_the_browser_opens_n
     assert len(agent.way.scopes) == 1
 
 
-async def test_two_agents_of_the_person_renew_once(world: World, tmp_path: Path) -> None:
-    one, other = Agent(world, tmp_path), Agent(world, tmp_path)
-    await one.call(world.server)
-    assert await other.call(world.server) == 200, "the second one uses what the first one stored"
-    world.rotate = True
-    world.forget_access_tokens()
+async def test_two_agents_of_the_person_renew_once(stack: FakeStack, tmp_path: Path) -> None:
+    one, other = Agent(stack, tmp_path), Agent(stack, tmp_path)
+    await one.call(stack.server)
+    assert await other.call(stack.server) == 200, "the second one uses what the first one stored"
+    stack.rotate = True
+    stack.forget_access_tokens()
     agents = iter([one, other] * 10)
-    assert await together(20, lambda: next(agents).call(world.server)) == [200] * 20
-    assert len(world.entries("refresh")) == 1
+    assert await together(20, lambda: next(agents).call(stack.server)) == [200] * 20
+    assert len(stack.entries("refresh")) == 1
     assert (len(one.way.scopes), len(other.way.scopes)) == (1, 0)
 
 
-async def test_two_agents_of_the_person_sign_in_once(world: World, tmp_path: Path) -> None:
-    one, other = Agent(world, tmp_path), Agent(world, tmp_path)
+async def test_two_agents_of_the_person_sign_in_once(stack: FakeStack, tmp_path: Path) -> None:
+    one, other = Agent(stack, tmp_path), Agent(stack, tmp_path)
     agents = iter([one, other])
-    assert await together(2, lambda: next(agents).call(world.server)) == [200] * 2
+    assert await together(2, lambda: next(agents).call(stack.server)) == [200] * 2
     assert len(one.way.scopes) + len(other.way.scopes) == 1
 
 
-async def test_a_restart_needs_no_browser_even_after_the_expiry(world: World, tmp_path: Path) -> None:
-    world.rotate = True
+async def test_a_restart_needs_no_browser_even_after_the_expiry(stack: FakeStack, tmp_path: Path) -> None:
+    stack.rotate = True
     clock = Clock()
-    first = Agent(world, tmp_path, clock)
-    await first.call(world.server)
-    (kept,) = world.refresh_tokens
+    first = Agent(stack, tmp_path, clock)
+    await first.call(stack.server)
+    (kept,) = stack.refresh_tokens
     for _ in range(3):
         clock.now += 4000
-        world.forget_access_tokens()
-        restarted = Agent(world, tmp_path, clock)
-        assert await restarted.call(world.server) == 200
+        stack.forget_access_tokens()
+        restarted = Agent(stack, tmp_path, clock)
+        assert await restarted.call(stack.server) == 200
         assert restarted.way.scopes == []
-    assert kept not in world.refresh_tokens, "the rotated refresh token was stored and used"
-    assert len(world.entries("refresh")) == 3
+    assert kept not in stack.refresh_tokens, "the rotated refresh token was stored and used"
+    assert len(stack.entries("refresh")) == 3
 
 
-async def test_a_token_that_lives_on_is_used_while_the_tenant_is_away(world: World, tmp_path: Path) -> None:
+async def test_a_token_that_lives_on_is_used_while_the_tenant_is_away(stack: FakeStack, tmp_path: Path) -> None:
     clock = Clock()
-    agent = Agent(world, tmp_path, clock)
-    await agent.call(world.server)
+    agent = Agent(stack, tmp_path, clock)
+    await agent.call(stack.server)
     clock.now += 3550
-    world.token_answer = (503, {})
-    assert await agent.call(world.server) == 200
-    assert await agent.call(world.server) == 200
-    assert len(world.entries("refresh")) == 1, "the tenant is not asked with every call"
+    stack.token_answer = (503, {})
+    assert await agent.call(stack.server) == 200
+    assert await agent.call(stack.server) == 200
+    assert len(stack.entries("refresh")) == 1, "the tenant is not asked with every call"
     clock.now += 31
-    world.token_answer = None
-    assert await agent.call(world.server) == 200
-    assert len(world.entries("refresh")) == 2
+    stack.token_answer = None
+    assert await agent.call(stack.server) == 200
+    assert len(stack.entries("refresh")) == 2
 
 
 async def test_a_hundred_parallel_calls_with_a_revoked_refresh_token_share_one_clean_sign_in(
-    world: World, agent: Agent
+    stack: FakeStack, agent: Agent
 ) -> None:
-    await agent.call(world.server)
-    world.forget_access_tokens()
-    world.refresh_tokens.clear()  # revoked, or reused by somebody: the tenant has ended the whole family
-    assert await together(100, lambda: agent.call(world.server)) == [200] * 100
-    assert (len(world.entries("refresh")), len(agent.way.scopes)) == (1, 2)
+    await agent.call(stack.server)
+    stack.forget_access_tokens()
+    stack.refresh_tokens.clear()  # revoked, or reused by somebody: the tenant has ended the whole family
+    assert await together(100, lambda: agent.call(stack.server)) == [200] * 100
+    assert (len(stack.entries("refresh")), len(agent.way.scopes)) == (1, 2)
     assert agent.said == []
 
 
 @pytest.mark.parametrize("hours", [-24, -1, 1, 24])
-async def test_a_clock_that_is_set_right_costs_a_renewal_at_most(world: World, tmp_path: Path, hours: int) -> None:
+async def test_a_clock_that_is_set_right_costs_a_renewal_at_most(stack: FakeStack, tmp_path: Path, hours: int) -> None:
     clock = Clock()
-    await Agent(world, tmp_path, clock).call(world.server)
+    await Agent(stack, tmp_path, clock).call(stack.server)
     clock.now += hours * 3600
-    world.forget_access_tokens()
-    restarted = Agent(world, tmp_path, clock)
-    assert [await restarted.call(world.server) for _ in range(3)] == [200] * 3
+    stack.forget_access_tokens()
+    restarted = Agent(stack, tmp_path, clock)
+    assert [await restarted.call(stack.server) for _ in range(3)] == [200] * 3
     assert restarted.way.scopes == []
-    assert len(world.entries("refresh")) == 1
+    assert len(stack.entries("refresh")) == 1
 
 
-async def test_parallel_calls_are_not_held_one_behind_the_other(world: World, agent: Agent) -> None:
-    await agent.call(world.server)
+async def test_parallel_calls_are_not_held_one_behind_the_other(stack: FakeStack, agent: Agent) -> None:
+    await agent.call(stack.server)
     started, all_started = 0, anyio.Event()
 
     async def barrier(_: httpx2.Request) -> httpx2.Response:
@@ -320,13 +322,13 @@ async def test_parallel_calls_are_not_held_one_behind_the_other(world: World, ag
 
     async def call() -> int:
         async with httpx2.AsyncClient(auth=agent.auth, transport=httpx2.MockTransport(barrier)) as http:
-            return (await http.post(world.server, json=CALL)).status_code
+            return (await http.post(stack.server, json=CALL)).status_code
 
     assert await together(5, call) == [200] * 5
 
 
-async def test_the_token_goes_to_no_other_server(world: World, agent: Agent) -> None:
-    await agent.call(world.server)
+async def test_the_token_goes_to_no_other_server(stack: FakeStack, agent: Agent) -> None:
+    await agent.call(stack.server)
     seen: list[str | None] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -334,66 +336,66 @@ async def test_the_token_goes_to_no_other_server(world: World, agent: Agent) -> 
         return httpx2.Response(401, headers={"WWW-Authenticate": "Bearer"})
 
     async with httpx2.AsyncClient(auth=agent.auth, transport=httpx2.MockTransport(answer)) as http:
-        for url in ("https://evil.example/mcp", world.server.replace("localhost", "127.0.0.1")):
+        for url in ("https://evil.example/mcp", stack.server.replace("localhost", "127.0.0.1")):
             assert (await http.get(url)).status_code == 401
     assert seen == [None, None]
 
 
-async def test_a_stored_grant_of_another_application_or_tenant_is_not_used(world: World, tmp_path: Path) -> None:
-    await Agent(world, tmp_path).call(world.server)
-    kept = TokenStore(tmp_path, lambda _: None).load(world.server)
+async def test_a_stored_grant_of_another_application_or_tenant_is_not_used(stack: FakeStack, tmp_path: Path) -> None:
+    await Agent(stack, tmp_path).call(stack.server)
+    kept = TokenStore(tmp_path, lambda _: None).load(stack.server)
     assert kept is not None
 
     def owns(client_id: str, issuer: str | None) -> bool:
-        options, client = SignInOptions(world.server, issuer), PreRegistered(OAuthClient(client_id))
-        return Provider(options, Fetcher(), InstantWay(world), client, time.time).owns(kept)
+        options, client = SignInOptions(stack.server, issuer), PreRegistered(OAuthClient(client_id))
+        return Provider(options, Fetcher(), InstantWay(stack), client, time.time).owns(kept)
 
-    assert owns(CLIENT_ID, world.issuer)
+    assert owns(CLIENT_ID, stack.issuer)
     assert owns(CLIENT_ID, None)
     assert not owns("another-client", None)
     assert not owns(CLIENT_ID, "https://other.example/")
 
 
-async def test_parallel_step_ups_for_one_permission_are_one(world: World, agent: Agent) -> None:
-    world.permission_of_tool = {"add": "sum"}
-    world.permissions = frozenset({"access:mcp", "sum"})
-    await agent.call(world.server)
-    assert await together(10, lambda: agent.call(world.server, "add")) == [200] * 10
+async def test_parallel_step_ups_for_one_permission_are_one(stack: FakeStack, agent: Agent) -> None:
+    stack.permission_of_tool = {"add": "sum"}
+    stack.permissions = frozenset({"access:mcp", "sum"})
+    await agent.call(stack.server)
+    assert await together(10, lambda: agent.call(stack.server, "add")) == [200] * 10
     assert agent.way.scopes == ["access:mcp offline_access", "access:mcp offline_access sum"]
 
 
-async def test_step_ups_add_up_and_lose_nothing(world: World, agent: Agent) -> None:
-    world.permission_of_tool = {"add": "sum", "get_time": "time:read"}
-    world.permissions = frozenset({"access:mcp", "sum", "time:read"})
+async def test_step_ups_add_up_and_lose_nothing(stack: FakeStack, agent: Agent) -> None:
+    stack.permission_of_tool = {"add": "sum", "get_time": "time:read"}
+    stack.permissions = frozenset({"access:mcp", "sum", "time:read"})
     for tool in ("add", "get_time", "add", "get_time"):
-        assert await agent.call(world.server, tool) == 200
+        assert await agent.call(stack.server, tool) == 200
     assert len(agent.way.scopes) == 3
     assert set((agent.way.scopes[-1] or "").split()) == {"access:mcp", "offline_access", "sum", "time:read"}
 
 
-async def test_a_refused_step_up_is_remembered_and_explained(world: World, agent: Agent) -> None:
-    world.permission_of_tool = {"add": "sum"}
+async def test_a_refused_step_up_is_remembered_and_explained(stack: FakeStack, agent: Agent) -> None:
+    stack.permission_of_tool = {"add": "sum"}
     for _ in range(3):
         with recording_outcome() as outcome:
-            assert await agent.call(world.server, "add") == 403
+            assert await agent.call(stack.server, "add") == 403
         assert isinstance(outcome.error, ForbiddenError)
         assert outcome.error.missing == {"sum"}
-    assert await agent.call(world.server, "get_time") == 200
+    assert await agent.call(stack.server, "get_time") == 200
     assert len(agent.way.scopes) == 2
 
 
-async def test_a_403_without_a_challenge_asks_for_nothing(world: World, agent: Agent) -> None:
-    await agent.call(world.server)
+async def test_a_403_without_a_challenge_asks_for_nothing(stack: FakeStack, agent: Agent) -> None:
+    await agent.call(stack.server)
     async with httpx2.AsyncClient(
         auth=agent.auth, transport=httpx2.MockTransport(lambda _: httpx2.Response(403))
     ) as http:
         with recording_outcome() as outcome:
-            assert (await http.post(world.server, json=CALL)).status_code == 403
+            assert (await http.post(stack.server, json=CALL)).status_code == 403
     assert outcome.error is not None
     assert "The call is forbidden" in str(outcome.error)
     assert len(agent.way.scopes) == 1
 
 
-def test_it_says_that_it_needs_an_async_client(world: World, agent: Agent) -> None:
+def test_it_says_that_it_needs_an_async_client(stack: FakeStack, agent: Agent) -> None:
     with httpx2.Client(auth=agent.auth) as http, pytest.raises(RuntimeError, match="AsyncClient"):
-        http.get(world.server)
+        http.get(stack.server)

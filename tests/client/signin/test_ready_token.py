@@ -8,7 +8,7 @@ import pytest
 from gatehouse_client.errors import ForbiddenError, SignInError
 from gatehouse_client.signin.http_outcome import recording_outcome
 from gatehouse_client.signin.ready_token import ReadyTokenAuth
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 pytestmark = pytest.mark.anyio
@@ -16,35 +16,35 @@ pytestmark = pytest.mark.anyio
 SERVER = "https://mcp.example/mcp"
 
 
-def ready(world: World) -> str:
-    return str(world.issue(frozenset({"access:mcp"}))["access_token"])
+def ready(stack: FakeStack) -> str:
+    return str(stack.issue(frozenset({"access:mcp"}))["access_token"])
 
 
-def test_a_ready_token_needs_no_application_and_is_not_kept(world: World, command: Command) -> None:
+def test_a_ready_token_needs_no_application_and_is_not_kept(stack: FakeStack, command: Command) -> None:
     for variables in ({}, {"GATEHOUSE_SIGN_IN": "token"}):
-        token = ready(world)
+        token = ready(stack)
         result = command("call", "add", "a=1", "b=2", AUTH0_CLIENT_ID="", GATEHOUSE_TOKEN=token, **variables)
         assert (result.exit_code, result.stdout, result.stderr) == (0, "3\n", "")
-    assert world.entries("authorize") == []
+    assert stack.entries("authorize") == []
     assert not (command.folder / "home" / "tokens").exists()
 
 
-def test_login_with_a_ready_token_says_who_it_is(world: World, command: Command) -> None:
-    result = command("login", GATEHOUSE_TOKEN=ready(world))
-    assert (result.exit_code, result.stdout) == (0, f"Signed in to {world.server} as alice@example.com.\n")
+def test_login_with_a_ready_token_says_who_it_is(stack: FakeStack, command: Command) -> None:
+    result = command("login", GATEHOUSE_TOKEN=ready(stack))
+    assert (result.exit_code, result.stdout) == (0, f"Signed in to {stack.server} as alice@example.com.\n")
 
 
-def test_a_chosen_way_goes_before_a_ready_token(world: World, command: Command) -> None:
+def test_a_chosen_way_goes_before_a_ready_token(stack: FakeStack, command: Command) -> None:
     assert command("login", "--browser", GATEHOUSE_TOKEN="n0-token").exit_code == 0
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("authorize")) == 1
 
 
-def test_a_refused_token_is_told_and_no_browser_opens(world: World, command: Command) -> None:
+def test_a_refused_token_is_told_and_no_browser_opens(stack: FakeStack, command: Command) -> None:
     result = command("tools", GATEHOUSE_TOKEN="n0-such-token")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert f"{world.server} refuses the token of GATEHOUSE_TOKEN" in result.stderr
+    assert f"{stack.server} refuses the token of GATEHOUSE_TOKEN" in result.stderr
     assert "n0-such-token" not in result.stderr
-    assert world.entries("authorize") == []
+    assert stack.entries("authorize") == []
 
 
 def test_token_as_the_way_without_a_token_is_told(command: Command) -> None:

@@ -12,12 +12,12 @@ from gatehouse_client.causes.catalogue import ENTRIES
 from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.refusals import forbidden, refused_token
 from gatehouse_client.storage.grant import Grant
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
 
-def test_who_lacks_the_permission_is_told_which_one_and_who_can_grant_it(world: World, command: Command) -> None:
-    world.permissions, world.person = frozenset(), "bob@example.com"
+def test_who_lacks_the_permission_is_told_which_one_and_who_can_grant_it(stack: FakeStack, command: Command) -> None:
+    stack.permissions, stack.person = frozenset(), "bob@example.com"
     result = command("tools")
     assert (result.exit_code, result.stdout) == (4, "")
     last = result.stderr.splitlines()[-1]
@@ -44,97 +44,97 @@ def test_a_machine_that_lacks_the_permission_is_told_where_applications_get_it()
     assert "Applications > APIs" in told
 
 
-def test_a_refusal_opens_the_browser_once_and_not_again_in_the_next_run(world: World, command: Command) -> None:
-    world.permissions = frozenset()
+def test_a_refusal_opens_the_browser_once_and_not_again_in_the_next_run(stack: FakeStack, command: Command) -> None:
+    stack.permissions = frozenset()
     assert command("tools").exit_code == 4
     assert command("tools").exit_code == 4
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("authorize")) == 1
 
 
-def test_a_role_that_was_given_since_counts_without_a_browser(world: World, command: Command) -> None:
-    world.permissions = frozenset()
+def test_a_role_that_was_given_since_counts_without_a_browser(stack: FakeStack, command: Command) -> None:
+    stack.permissions = frozenset()
     assert command("tools").exit_code == 4
-    world.permissions = frozenset({"access:mcp"})
+    stack.permissions = frozenset({"access:mcp"})
     assert command("tools").exit_code == 0
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("authorize")) == 1
 
 
 def test_a_tool_with_a_permission_of_its_own_leads_to_one_step_up_with_the_union(
-    world: World, command: Command
+    stack: FakeStack, command: Command
 ) -> None:
-    world.permission_of_tool = {"get_time": "time:read"}
-    world.permissions = frozenset({"access:mcp", "time:read"})
+    stack.permission_of_tool = {"get_time": "time:read"}
+    stack.permissions = frozenset({"access:mcp", "time:read"})
     assert command("call", "add", "a=1", "b=2").exit_code == 0
     assert command("call", "get_time").exit_code == 0
-    scopes = [set(entry["scope"].split()) for entry in world.entries("authorize")]
+    scopes = [set(entry["scope"].split()) for entry in stack.entries("authorize")]
     assert scopes == [{"access:mcp", "offline_access"}, {"access:mcp", "offline_access", "time:read"}]
 
 
-def test_a_step_up_that_is_not_granted_stops_and_leaves_the_rest_usable(world: World, command: Command) -> None:
-    world.permission_of_tool = {"get_time": "time:read"}
+def test_a_step_up_that_is_not_granted_stops_and_leaves_the_rest_usable(stack: FakeStack, command: Command) -> None:
+    stack.permission_of_tool = {"get_time": "time:read"}
     result = command("call", "get_time")
     assert result.exit_code == 4
     assert "The permission time:read is missing" in result.stderr
-    assert len(world.entries("authorize")) == 2
+    assert len(stack.entries("authorize")) == 2
     assert command("call", "add", "a=1", "b=2").exit_code == 0
-    assert len(world.entries("authorize")) == 2
+    assert len(stack.entries("authorize")) == 2
 
 
-def test_a_denied_sign_in_exits_with_3_and_shows_it_in_the_browser_too(world: World, command: Command) -> None:
-    world.deny = ("access_denied", "User did not authorize the request")
+def test_a_denied_sign_in_exits_with_3_and_shows_it_in_the_browser_too(stack: FakeStack, command: Command) -> None:
+    stack.deny = ("access_denied", "User did not authorize the request")
     result = command("login")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "access_denied: User did not authorize the request" in result.stderr
     assert "Not signed in" in command.pages[0]
 
 
-def test_an_unknown_api_is_explained(world: World, command: Command) -> None:
-    world.deny = ("access_denied", "Service not found: http://wrong/")
-    assert "AUTH0_AUDIENCE must be the Identifier of an API" in command("login").stderr
+def test_an_unknown_api_is_explained(stack: FakeStack, command: Command) -> None:
+    stack.deny = ("access_denied", "Service not found: http://wrong/")
+    assert "Set AUTH0_AUDIENCE to the Identifier of an API" in command("login").stderr
 
 
-def test_a_wrong_secret_is_explained(world: World, command: Command) -> None:
-    world.token_answer = (401, {"error": "access_denied", "error_description": "Unauthorized"})
+def test_a_wrong_secret_is_explained(stack: FakeStack, command: Command) -> None:
+    stack.token_answer = (401, {"error": "access_denied", "error_description": "Unauthorized"})
     result = command("login")
     assert result.exit_code == 3
-    assert "Are AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET the application's?" in result.stderr
+    assert "Set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET to the values of the application." in result.stderr
 
 
-def test_an_answer_of_another_issuer_is_not_believed(world: World, command: Command) -> None:
-    world.answer_iss = "https://evil.example/"
-    world.deny = ("access_denied", "call 555-0100 now")
+def test_an_answer_of_another_issuer_is_not_believed(stack: FakeStack, command: Command) -> None:
+    stack.answer_iss = "https://evil.example/"
+    stack.deny = ("access_denied", "call 555-0100 now")
     result = command("login")
     assert result.exit_code == 3
     assert "it is not used" in result.stderr
     assert "555-0100" not in result.output + command.pages[0]
-    assert world.entries("code") == []
+    assert stack.entries("code") == []
 
 
-def test_credentials_are_not_sent_to_a_tenant_that_they_do_not_belong_to(world: World, command: Command) -> None:
+def test_credentials_are_not_sent_to_a_tenant_that_they_do_not_belong_to(stack: FakeStack, command: Command) -> None:
     result = command("login", AUTH0_ISSUER="https://mine.example/")
     assert result.exit_code == 3
-    assert f"The server names the authorization server {world.issuer}" in result.stderr
-    assert world.entries("authorize") == []
+    assert f"The server names the authorization server {stack.issuer}" in result.stderr
+    assert stack.entries("authorize") == []
 
 
-def test_a_tenant_without_pkce_is_refused(world: World, command: Command) -> None:
-    world.tenant_overrides = {"code_challenge_methods_supported": "absent"}
+def test_a_tenant_without_pkce_is_refused(stack: FakeStack, command: Command) -> None:
+    stack.tenant_overrides = {"code_challenge_methods_supported": "absent"}
     result = command("login")
     assert result.exit_code == 3
     assert "PKCE" in result.stderr
-    assert world.entries("authorize") == []
+    assert stack.entries("authorize") == []
 
 
 def test_a_token_that_the_server_refuses_at_once_does_not_open_the_browser_again(
-    world: World, command: Command
+    stack: FakeStack, command: Command
 ) -> None:
-    world.issue_refresh_tokens = False
-    world.lifetime = -1  # the server takes it as expired; the client is not told
-    world.token_answer = (200, {"access_token": "not-for-this-server", "token_type": "Bearer"})
+    stack.issue_refresh_tokens = False
+    stack.lifetime = -1  # the server takes it as expired; the client is not told
+    stack.token_answer = (200, {"access_token": "not-for-this-server", "token_type": "Bearer"})
     result = command("tools")
     assert result.exit_code == 3
     assert "refuses the token that was just issued" in result.stderr
-    assert len(world.entries("authorize")) == 1
+    assert len(stack.entries("authorize")) == 1
 
 
 def test_a_server_that_is_not_there_exits_with_5(command: Command) -> None:
@@ -144,23 +144,23 @@ def test_a_server_that_is_not_there_exits_with_5(command: Command) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_tenant_that_is_not_there_exits_with_5(world: World, command: Command) -> None:
-    world.resource_overrides = {"authorization_servers": ["http://localhost:1/"]}
+def test_a_tenant_that_is_not_there_exits_with_5(stack: FakeStack, command: Command) -> None:
+    stack.resource_overrides = {"authorization_servers": ["http://localhost:1/"]}
     result = command("login")
     assert result.exit_code == 5
     assert "http://localhost:1 cannot be reached" in result.stderr
 
 
 @pytest.mark.parametrize("status", [503, 502, 429])
-def test_a_server_that_cannot_serve_exits_with_5(world: World, command: Command, status: int) -> None:
-    world.server_status = status
+def test_a_server_that_cannot_serve_exits_with_5(stack: FakeStack, command: Command, status: int) -> None:
+    stack.server_status = status
     result = command("tools")
     assert result.exit_code == 5
     assert f"it answered {status}" in result.stderr
 
 
-def test_an_address_without_an_mcp_server_is_explained(world: World, command: Command) -> None:
-    result = command("login", MCP_PUBLIC_URL=world.server.replace("/mcp", "/wrong"))
+def test_an_address_without_an_mcp_server_is_explained(stack: FakeStack, command: Command) -> None:
+    result = command("login", MCP_PUBLIC_URL=stack.server.replace("/mcp", "/wrong"))
     assert result.exit_code == 5
     assert "answered 404" in result.stderr
 
@@ -191,9 +191,9 @@ def test_nobody_signing_in_ends_with_a_sentence(command: Command) -> None:
     ],
 )
 def test_a_refusal_of_the_tenant_names_the_check_of_the_doctor(
-    world: World, command: Command, answer: tuple[str, str], check: str
+    stack: FakeStack, command: Command, answer: tuple[str, str], check: str
 ) -> None:
-    world.deny = answer
+    stack.deny = answer
     result = command("login")
     assert result.exit_code == 3
     assert ENTRIES[check].advice in result.stderr
@@ -224,9 +224,9 @@ def test_a_missing_permission_names_the_check_of_the_doctor() -> None:
 
 
 def test_a_host_name_that_the_server_does_not_take_names_the_check_of_the_doctor(
-    world: World, command: Command
+    stack: FakeStack, command: Command
 ) -> None:
-    world.server_status = 421
+    stack.server_status = 421
     result = command("tools")
     assert result.exit_code == 5
     assert "answered 421" in result.stderr

@@ -1,4 +1,4 @@
-"""`gatehouse doctor` against the running stack: silent where all is well, and right about each misconfiguration."""
+"""`gatehouse doctor` and the running stack: it finds each misconfiguration, and nothing in the right set-up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MANAGEMENT = {
 
 @contextmanager
 def misconfigured(stack: Stack, preset: str) -> Iterator[None]:
-    """The tenant with that mistake in it. The mistake is fixed afterwards."""
+    """The tenant with a misconfiguration, which is removed afterwards."""
     stack.control("POST", f"presets/{preset}")
     try:
         yield
@@ -43,7 +43,7 @@ def misconfigured(stack: Stack, preset: str) -> Iterator[None]:
 def examined(
     stack: Stack, home: Path, *arguments: str, code: int, **variables: str
 ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """What the doctor found: each check's result, and the whole findings."""
+    """The doctor's findings: the result of each check, and the whole findings."""
     done = stack.gatehouse("doctor", "--json", *arguments, home=home, browser=NO_BROWSER, **variables)
     assert done.returncode == code, done.stdout + done.stderr
     report = json.loads(done.stdout)
@@ -70,8 +70,8 @@ def test_nothing_is_wrong_with_the_right_set_up_after_a_sign_in(stack: Stack, ho
     results, _ = examined(stack, home, "--register", code=0)
     assert {check for check, result in results.items() if result == "unknown"} <= {"tls", "management", "permissions"}
     again, _ = examined(stack, home, code=0)
-    assert again["domain-connection"] == "ok", "the client that was registered is kept for the next time"
-    assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0, "the sign-in is still good"
+    assert again["domain-connection"] == "ok", "the registered client is stored for the next run"
+    assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0, "the sign-in still works"
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
         ("no-domain-connection", {"domain-connection"}),
         ("no-client-grant", {"client-grant", "third-party-grant"}),
         ("dcr-off", {"registration"}),
-        ("role-missing", set[str]()),  # whose role, only a sign-in tells
+        ("role-missing", set[str]()),  # only a sign-in tells whose role to check
         ("hs256-api", {"token-algorithm"}),
     ],
 )
-def test_with_management_credentials_each_is_found_before_anybody_signs_in(
+def test_with_management_credentials_each_misconfiguration_is_found_before_a_sign_in(
     stack: Stack, home: Path, preset: str, found: set[str]
 ) -> None:
     with misconfigured(stack, preset):
@@ -135,33 +135,33 @@ def test_with_management_credentials_nothing_is_wrong_with_the_right_set_up(stac
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "expected"),
     [
         ({"AUTH0_MGMT_CLIENT_SECRET": "wr0ng-s3cret"}, "does not accept AUTH0_MGMT_CLIENT_ID"),
         ({"AUTH0_MGMT_CLIENT_SECRET": ""}, "Not set: AUTH0_MGMT_CLIENT_SECRET."),
         ({"AUTH0_MGMT_TOKEN": "n0nsense"}, "does not accept AUTH0_MGMT_TOKEN"),
     ],
 )
-def test_management_credentials_that_do_not_work_are_no_reason_to_fail(
-    stack: Stack, home: Path, variables: dict[str, str], told: str
+def test_wrong_management_credentials_do_not_fail_the_doctor(
+    stack: Stack, home: Path, variables: dict[str, str], expected: str
 ) -> None:
     mistaken = {"AUTH0_ISSUER": stack.issuer, **MANAGEMENT, **variables}
     results, findings = examined(stack, home, code=0, **mistaken)
     assert results["management"] == "unknown"
-    assert told in findings["management"]["seen"]
+    assert expected in findings["management"]["seen"]
     assert results["api"] == results["application"] == "ok"
     assert not any(secret in json.dumps(findings) for secret in ("wr0ng-s3cret", "n0nsense"))
 
 
 @pytest.mark.parametrize("management", [{}, MANAGEMENT])
-def test_a_machine_is_examined_to_the_end_with_nobody_there(
+def test_a_machine_is_examined_completely_without_a_person(
     stack: Stack, home: Path, management: dict[str, str]
 ) -> None:
     results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **MACHINE, **management)
     decided = {"application", "credentials", "grant-types", "api", "client-grant", "token", "token-audience"}
     decided |= {"token-algorithm", "token-signature", "role", "accepted", "hosts"}
     assert {results[check] for check in decided} == {"ok"}
-    assert not list(home.rglob("tokens/*.json")), "nothing is kept of it"
+    assert not list(home.rglob("tokens/*.json")), "nothing is stored"
     assert "client_credentials" in findings["grant-types"]["seen"]
 
 
@@ -177,7 +177,7 @@ def test_a_machine_is_examined_to_the_end_with_nobody_there(
         ({"REQUIRED_PERMISSION": "time:convert"}, None, {"role"}),
     ],
 )
-def test_what_a_machine_stumbles_over_is_found(
+def test_each_fault_of_a_machines_sign_in_is_found(
     stack: Stack, home: Path, variables: dict[str, str], preset: str | None, found: set[str]
 ) -> None:
     mistaken = {**MACHINE, **variables}
@@ -190,9 +190,7 @@ def test_what_a_machine_stumbles_over_is_found(
 
 
 @pytest.mark.parametrize("management", [{}, MANAGEMENT])
-def test_a_sign_in_on_another_device_has_no_callback_and_that_is_no_fault(
-    stack: Stack, home: Path, management: dict[str, str]
-) -> None:
+def test_a_sign_in_on_another_device_needs_no_callback(stack: Stack, home: Path, management: dict[str, str]) -> None:
     results, _ = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **DEVICE, **management)
     assert results["callback"] == "unknown"
     assert {results[check] for check in ("application", "grant-types", "credentials", "api", "client-grant")} == {"ok"}
@@ -207,42 +205,42 @@ def test_a_ready_token_is_examined(stack: Stack, home: Path) -> None:
     ended = stack.mint(claims={"iat": 1_600_000_000, "exp": 1_600_003_600})
     results, findings = examined(stack, home, code=1, GATEHOUSE_SIGN_IN="token", GATEHOUSE_TOKEN=ended)
     assert wrong(results) == {"accepted"}
-    assert "GATEHOUSE_TOKEN has run out" in findings["accepted"]["seen"]
+    assert "GATEHOUSE_TOKEN has expired" in findings["accepted"]["seen"]
     assert results["token-signature"] == results["role"] == "unknown"
     assert ended not in json.dumps(findings)
 
 
 @pytest.mark.parametrize("management", [{}, MANAGEMENT])
-def test_a_sign_in_that_ran_out_says_nothing_about_the_tenant_of_today(
+def test_an_expired_sign_in_leaves_the_token_checks_unknown(
     stack: Stack, home: Path, management: dict[str, str]
 ) -> None:
     assert stack.gatehouse("login", home=home).returncode == 0
-    of_another_time(home, expires_at=1_600_000_000)
+    make_outdated(home, expires_at=1_600_000_000)
     results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **management)
-    told = {check: finding["seen"] for check, finding in findings.items() if finding["group"] == "Stored sign-in"}
-    assert [check for check, seen in told.items() if "gatehouse login" in seen] == ["token"]
-    assert "ran out at 2020-09-1" in told["token"]
+    expected = {check: finding["seen"] for check, finding in findings.items() if finding["group"] == "Stored sign-in"}
+    assert [check for check, seen in expected.items() if "gatehouse login" in seen] == ["token"]
+    assert "expired at 2020-09-1" in expected["token"]
     assert results["token-signature"] == results["role"] == results["accepted"] == "unknown"
 
 
 @pytest.mark.parametrize("management", [{}, MANAGEMENT])
-def test_a_key_of_another_time_is_told_from_a_wrong_algorithm(
+def test_an_old_key_is_distinguished_from_a_wrong_algorithm(
     stack: Stack, home: Path, management: dict[str, str]
 ) -> None:
     assert stack.gatehouse("login", home=home).returncode == 0
-    of_another_time(home)
+    make_outdated(home)
     results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer, **management)
     assert wrong(results) == {"token-signature", "refresh-token"}
     assert results["token-algorithm"] == "ok"
     signature = findings["token-signature"]
-    assert "is not among the published ones" in signature["seen"]
+    assert "is not among the published keys" in signature["seen"]
     assert "Management API" not in signature["seen"]
     assert "gatehouse login --force" in signature["advice"]
     assert "token-signature is wrong (401" in findings["accepted"]["seen"]
 
 
-def of_another_time(home: Path, **values: object) -> None:
-    """Make the stored sign-in one that cannot be renewed, by a key that the tenant does not publish any more."""
+def make_outdated(home: Path, **values: object) -> None:
+    """Make the stored token one of an old key, which the tenant does not publish, without a refresh token."""
     (kept,) = home.rglob("tokens/*.json")
     grant = json.loads(kept.read_text(encoding="utf-8"))
     header = base64.urlsafe_b64encode(json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": "earlier"}).encode())
@@ -257,7 +255,7 @@ def test_every_misconfiguration_of_the_tenant_has_its_test(stack: Stack) -> None
 
 
 @pytest.mark.parametrize(
-    ("variables", "found", "told"),
+    ("variables", "found", "expected"),
     [
         ({"AUTH0_CLIENT_ID": "nobody"}, {"application"}, "nobody"),
         ({"OAUTH_CALLBACK_URI": "http://127.0.0.1:5000/callback"}, {"callback"}, "127.0.0.1:5000"),
@@ -275,11 +273,11 @@ def test_every_misconfiguration_of_the_tenant_has_its_test(stack: Stack) -> None
     ],
 )
 def test_wrong_settings_of_the_agent_are_found(
-    stack: Stack, home: Path, variables: dict[str, str], found: set[str], told: str
+    stack: Stack, home: Path, variables: dict[str, str], found: set[str], expected: str
 ) -> None:
     results, findings = examined(stack, home, code=1, **variables)
     assert found <= wrong(results) <= {*found, "credentials"}
-    assert all(told in findings[check]["seen"] for check in found)
+    assert all(expected in findings[check]["seen"] for check in found)
     assert "wrong-secret-of-somebody" not in json.dumps(findings)
 
 
@@ -290,12 +288,12 @@ def test_another_url_of_the_server_is_found(stack: Stack, home: Path) -> None:
     assert findings["resource-identifier"]["fix"]["environment"] == f"AUTH0_AUDIENCE={stack.mcp_url}"
 
 
-def test_another_tenant_than_the_servers_is_found(stack: Stack, home: Path) -> None:
+def test_a_tenant_that_differs_from_the_servers_is_found(stack: Stack, home: Path) -> None:
     results, _ = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer.removesuffix("/"))
     assert {"authorization-server", "issuer"} <= wrong(results)
 
 
-def test_a_server_that_is_not_there_is_one_finding(stack: Stack, home: Path) -> None:
+def test_a_server_that_does_not_answer_is_found(stack: Stack, home: Path) -> None:
     results, findings = examined(
         stack, home, code=1, MCP_PUBLIC_URL="http://localhost:1/mcp", AUTH0_ISSUER=stack.issuer
     )
@@ -304,13 +302,13 @@ def test_a_server_that_is_not_there_is_one_finding(stack: Stack, home: Path) -> 
     assert "Traceback" not in json.dumps(findings)
 
 
-def test_a_check_can_be_left_out(stack: Stack, home: Path) -> None:
+def test_a_check_can_be_skipped(stack: Stack, home: Path) -> None:
     with misconfigured(stack, "dcr-off"):
         results, _ = examined(stack, home, "--skip", "registration", code=0)
     assert "registration" not in results
 
 
-def test_for_a_person_each_check_is_a_line_and_what_is_wrong_comes_with_its_fix(stack: Stack, home: Path) -> None:
+def test_each_check_is_a_line_and_a_fault_is_followed_by_its_fix(stack: Stack, home: Path) -> None:
     with misconfigured(stack, "dcr-off"):
         done = stack.gatehouse("doctor", home=home, browser=NO_BROWSER)
     assert done.returncode == 1

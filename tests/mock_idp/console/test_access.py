@@ -1,4 +1,4 @@
-"""What the console keeps to itself, and from whom."""
+"""The access to the console, and the secrets that it hides."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_no_secret_is_on_the_console(tenant: Any) -> None:
     assert page.count("Wonderland-1") == 1
 
 
-def test_what_clients_and_requests_say_is_never_markup(start: Any) -> None:
+def test_values_from_clients_and_requests_are_escaped(start: Any) -> None:
     def change(file: dict[str, Any]) -> None:
         file["tenant"]["friendly_name"] = HOSTILE
         file["clients"][0]["callbacks"].append(f"com.example.app:/{HOSTILE}")
@@ -61,7 +61,7 @@ def test_what_clients_and_requests_say_is_never_markup(start: Any) -> None:
     assert not re.search(r"href=\"(?!/|http://localhost:9000/|#)", page)
 
 
-def test_requests_that_make_no_sense_do_not_break_the_console(tenant: Any) -> None:
+def test_malformed_requests_do_not_break_the_console(tenant: Any) -> None:
     for body in ("[]", '{"client_id": {}}', '{"client_id": ["a"], "code": [1]}', '{"grant_type": null}', "1"):
         tenant.http.post("/oauth/token", content=body, headers={"Content-Type": "application/json"})
     tenant.http.get("/authorize?client_id=a&client_id=b&%ff=%ff")
@@ -73,7 +73,7 @@ def test_requests_that_make_no_sense_do_not_break_the_console(tenant: Any) -> No
     assert console(tenant).status_code == 200
 
 
-def test_the_page_is_bounded_however_much_happens(start: Any) -> None:
+def test_the_size_of_the_page_is_limited(start: Any) -> None:
     def many(file: dict[str, Any]) -> None:
         file["users"] += [
             {"email": f"u{n}@example.com", "user_id": f"auth0|{n}", "password": "Password-1"}
@@ -91,7 +91,7 @@ def test_the_page_is_bounded_however_much_happens(start: Any) -> None:
     assert len(page) < 400_000
 
 
-def test_the_script_gets_nothing_while_nothing_happens(tenant: Any) -> None:
+def test_the_script_gets_204_if_there_is_no_change(tenant: Any) -> None:
     tenant.tokens()
     first = tenant.http.get("/u/console/activity")
     assert first.status_code == 200
@@ -104,7 +104,7 @@ def test_the_script_gets_nothing_while_nothing_happens(tenant: Any) -> None:
     assert "Nobody has signed in yet" in tenant.http.get("/u/console/activity").text
 
 
-def test_watching_leaves_no_traces_of_its_own(tenant: Any) -> None:
+def test_requests_of_the_console_are_not_in_the_journal(tenant: Any) -> None:
     for _ in range(3):
         console(tenant)
         tenant.http.get("/u/console/activity")
@@ -136,13 +136,13 @@ def test_no_other_site_can_read_or_embed_the_console(tenant: Any, path: str) -> 
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
-def test_a_link_from_elsewhere_opens_the_console(tenant: Any) -> None:
+def test_a_link_on_another_site_opens_the_console(tenant: Any) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert tenant.http.get("/", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9000", "localhost.evil.example", "[", "10.0.0.1:9000"])
-def test_another_name_that_points_here_sees_nothing(tenant: Any, host: str) -> None:
+def test_a_request_under_another_host_name_is_refused(tenant: Any, host: str) -> None:
     tenant.tokens()
     for path in ("/", "/u/console/activity"):
         answer = tenant.http.get(path, headers={"Host": host})
@@ -151,7 +151,7 @@ def test_another_name_that_points_here_sees_nothing(tenant: Any, host: str) -> N
         assert "http://localhost:9000/" in answer.text
 
 
-def test_another_machine_sees_the_tenant_but_not_who_signs_in(start: Any) -> None:
+def test_another_machine_sees_the_configuration_but_not_the_activity(start: Any) -> None:
     tenant = start(peer=("192.0.2.7", 4711))
     tenant.tokens()
     page = console(tenant).text
@@ -163,20 +163,20 @@ def test_another_machine_sees_the_tenant_but_not_who_signs_in(start: Any) -> Non
     assert "MOCK_IDP_CONSOLE=on" in proxied.text
 
 
-def test_where_the_control_api_asks_for_a_token_the_journal_stays_behind_it(start: Any) -> None:
+def test_the_activity_is_hidden_if_the_control_api_needs_a_token(start: Any) -> None:
     tenant = start(control_token="s3cret-s3cret")
     tenant.tokens()
     assert SIGN_IN not in console(tenant).text
     assert tenant.http.get("/u/console/activity").status_code == 404
 
 
-def test_with_the_control_api_off_this_machine_still_sees_what_happens(start: Any) -> None:
+def test_this_machine_sees_the_activity_if_the_control_api_is_off(start: Any) -> None:
     tenant = start(control=False)
     tenant.tokens()
     assert SIGN_IN in console(tenant).text
 
 
-def test_the_console_can_be_opened_to_everybody_and_switched_off(start: Any) -> None:
+def test_a_setting_opens_the_console_to_everybody_or_switches_it_off(start: Any) -> None:
     tenant = start(peer=("192.0.2.7", 4711), console=ConsoleAccess("on", needs_token=True))
     tenant.tokens()
     assert SIGN_IN in console(tenant).text

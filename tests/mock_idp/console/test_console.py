@@ -18,13 +18,13 @@ def console(tenant: Any, **headers: str) -> Any:
 
 
 def headlines(tenant: Any) -> list[str]:
-    """The sign-ins as the console sums them up, newest first."""
+    """The titles and states of the sign-ins, newest first."""
     page = console(tenant).text
     found = re.findall(r"<summary>\s*<h3>(.*?)</h3>\s*<span class=\"state ([a-z]+)\">", page, re.DOTALL)
     return [f"{re.sub('<[^>]+>', '', title)}: {state}" for title, state in found]
 
 
-def kinds(tenant: Any) -> list[str]:
+def messages(tenant: Any) -> list[str]:
     """The messages of the newest sign-in, by sender, receiver and title."""
     newest = console(tenant).text.split('<details class="sign-in"')[1]
     steps = re.findall(r'<li class="step from-([a-z]+) to-([a-z]+)[^>]*>.*?<h4>(.*?)</h4>', newest, re.DOTALL)
@@ -53,11 +53,11 @@ def test_the_console_shows_users_clients_apis_connections_and_settings_with_thei
         assert part in page
 
 
-def test_every_setting_of_the_tenant_is_explained() -> None:
+def test_every_setting_of_the_tenant_has_a_text() -> None:
     assert {f"setting.{name}" for name in vars(TenantSettings())} <= texts("en").keys()
 
 
-def test_the_console_speaks_japanese(tenant: Any) -> None:
+def test_the_console_is_also_in_japanese(tenant: Any) -> None:
     tenant.tokens()
     page = console(tenant, **{"Accept-Language": "ja"}).text
     assert '<html lang="ja">' in page
@@ -65,7 +65,7 @@ def test_the_console_speaks_japanese(tenant: Any) -> None:
     assert "アプリケーションがコードをトークンに交換する" in page
 
 
-def test_a_sign_in_is_told_from_the_applications_question_to_the_servers_key_fetch(tenant: Any) -> None:
+def test_a_sign_in_is_shown_from_discovery_to_the_call_of_the_api(tenant: Any) -> None:
     tenant.http.get("/.well-known/openid-configuration")
     redirect = tenant.authorize()
     tenant.http.get(redirect.headers["location"])
@@ -75,18 +75,18 @@ def test_a_sign_in_is_told_from_the_applications_question_to_the_servers_key_fet
     code = tenant.callback_parameters(tenant.follow(tenant.decide(consent)))["code"]
     tenant.redeem(code)
     tenant.http.get("/.well-known/jwks.json")
-    assert kinds(tenant) == [
+    assert messages(tenant) == [
         "client tenant: The application looks up the tenant's addresses",
         "client browser: The application opens the browser",
         "browser tenant: The browser asks for a sign-in",
         "browser tenant: The tenant shows its login page",
-        "browser tenant: The person sends a wrong email or password",
-        "browser tenant: The person sends email and password",
-        "browser tenant: The sign-in goes on",
+        "browser tenant: The user sends a wrong email or password",
+        "browser tenant: The user sends email and password",
+        "browser tenant: The sign-in continues",
         "browser tenant: The tenant asks for consent",
-        "browser tenant: The person agrees",
-        "browser tenant: The sign-in goes on",
-        "browser client: The browser brings the application a code",
+        "browser tenant: The user agrees",
+        "browser tenant: The sign-in continues",
+        "browser client: The browser delivers a code to the application",
         "client tenant: The application exchanges the code for tokens",
         "server tenant: The API server fetches the tenant's public keys",
         "client server: The application calls the API",
@@ -94,23 +94,23 @@ def test_a_sign_in_is_told_from_the_applications_question_to_the_servers_key_fet
     assert headlines(tenant) == ["alice@example.com signs in to Gatehouse agent: worked"]
 
 
-def test_who_fetches_the_keys_has_looked_up_their_address(tenant: Any) -> None:
+def test_discovery_before_a_key_request_belongs_to_the_server(tenant: Any) -> None:
     for _ in range(2):
         tenant.http.get("/.well-known/oauth-authorization-server")
     tenant.http.get("/.well-known/openid-configuration")
     tenant.http.get("/.well-known/jwks.json")
     tenant.authorize()
-    assert kinds(tenant)[:3] == [
+    assert messages(tenant)[:3] == [
         "client tenant: The application looks up the tenant's addresses (2 times)",
         "server tenant: The API server looks up the tenant's addresses",
         "server tenant: The API server fetches the tenant's public keys",
     ]
 
 
-def test_two_sign_ins_at_the_same_time_are_kept_apart(tenant: Any) -> None:
+def test_simultaneous_sign_ins_are_separate(tenant: Any) -> None:
     bob = tenant.browser()
-    ways = [(tenant, "alice@example.com", tenant.authorize()), (bob, "bob@example.com", bob.authorize())]
-    consents = [(one, one.follow(one.log_in(redirect, email))) for one, email, redirect in ways]
+    sign_ins = [(tenant, "alice@example.com", tenant.authorize()), (bob, "bob@example.com", bob.authorize())]
+    consents = [(one, one.follow(one.log_in(redirect, email))) for one, email, redirect in sign_ins]
     codes = [one.callback_parameters(one.follow(one.decide(consent)))["code"] for one, consent in consents]
     for code in reversed(codes):
         tenant.redeem(code)
@@ -120,16 +120,16 @@ def test_two_sign_ins_at_the_same_time_are_kept_apart(tenant: Any) -> None:
     ]
 
 
-def test_a_refreshed_token_belongs_to_its_sign_in_and_a_revoked_one_too(tenant: Any) -> None:
+def test_refresh_and_revocation_belong_to_their_sign_in(tenant: Any) -> None:
     tokens = tenant.tokens(scope="openid access:mcp offline_access")
     tenant.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
     tenant.http.post("/oauth/revoke", data={"client_id": tenant.agent[0], "token": tokens["refresh_token"]})
-    titles = kinds(tenant)
+    titles = messages(tenant)
     assert "client tenant: The application gets new tokens" in titles
     assert len(headlines(tenant)) == 1
 
 
-def test_a_device_is_one_sign_in_however_often_it_asks(start: Any) -> None:
+def test_repeated_requests_of_a_device_are_one_sign_in(start: Any) -> None:
     def television(file: dict[str, Any]) -> None:
         file["clients"].append({"name": "Television", "app_type": "native", "grant_types": [DEVICE]})
         file["databases"][0]["enabled_clients"].append("Television")
@@ -142,7 +142,7 @@ def test_a_device_is_one_sign_in_however_often_it_asks(start: Any) -> None:
     for _ in range(3):
         tenant.http.post("/oauth/token", data=poll)
         tenant.idp.clock.shift(tenant.idp.clock.setting.offset + 6)
-    assert headlines(tenant) == ["The device Television wants to be connected: waiting"]
+    assert headlines(tenant) == ["The device Television requests a connection: waiting"]
     assert device["user_code"] not in console(tenant).text
     assert device["device_code"] not in console(tenant).text
     assert "(3 times)" in console(tenant).text
@@ -153,9 +153,9 @@ def test_a_device_is_one_sign_in_however_often_it_asks(start: Any) -> None:
     assert headlines(tenant) == ["alice@example.com connects the device Television: worked"]
 
 
-def test_an_application_without_a_user_is_shown_as_such(tenant: Any) -> None:
+def test_a_sign_in_without_a_user_is_shown(tenant: Any) -> None:
     tenant.token(tenant.machine, grant_type="client_credentials", audience=API)
-    assert headlines(tenant) == ["Gatehouse machine gets a token of its own, without a user: worked"]
+    assert headlines(tenant) == ["Gatehouse machine gets its own token, without a user: worked"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_an_application_without_a_user_is_shown_as_such(tenant: Any) -> None:
         ({}, {"prompt": "none"}, "nobody is signed in here"),
     ],
 )
-def test_a_failed_sign_in_is_explained_even_where_the_application_alone_is_told(
+def test_a_failed_sign_in_is_explained_if_only_the_application_gets_the_error(
     tenant: Any, change: Any, request_changes: dict[str, Any], words: str
 ) -> None:
     tenant.authorize(**request_changes)
@@ -184,7 +184,7 @@ def test_a_refused_exchange_is_explained(tenant: Any) -> None:
     assert headlines(tenant) == ["alice@example.com signs in to Gatehouse agent: failed"]
     assert "PKCE: the hash of" in console(tenant).text
     tenant.token((tenant.agent[0], "wrong"), grant_type="refresh_token", refresh_token="x")
-    assert "could not prove who it is" in console(tenant).text
+    assert "could not authenticate" in console(tenant).text
 
 
 @pytest.mark.parametrize(
@@ -195,22 +195,20 @@ def test_a_refused_exchange_is_explained(tenant: Any) -> None:
         ("hs256-api", {}, "The API signs with HS256"),
     ],
 )
-def test_tokens_that_no_server_will_take_are_pointed_out(
-    tenant: Any, preset: str, changes: dict[str, Any], words: str
-) -> None:
+def test_unusable_tokens_are_explained(tenant: Any, preset: str, changes: dict[str, Any], words: str) -> None:
     tenant.http.post(f"/__mock__/presets/{preset}")
     tenant.tokens(**changes)
     assert headlines(tenant)[0].endswith(": surprising")
     assert words in console(tenant).text
 
 
-def test_a_registration_that_is_off_is_explained(start: Any) -> None:
+def test_a_refused_registration_is_explained(start: Any) -> None:
     tenant = start(lambda file: file["tenant"].update(flags={"enable_dynamic_client_registration": False}))
     tenant.http.post("/oidc/register", json={"redirect_uris": ["http://localhost:1/cb"]})
-    assert "the tenant does not allow that" in console(tenant).text
+    assert "the tenant does not allow registration" in console(tenant).text
 
 
-def test_the_log_has_auth0s_codes_in_words(tenant: Any) -> None:
+def test_the_log_explains_auth0s_codes(tenant: Any) -> None:
     tenant.log_in(tenant.authorize(), password="wrong")
     page = console(tenant).text
     assert "<code>fp</code>" in page

@@ -8,7 +8,7 @@ JWKS = "/.well-known/jwks.json"
 DISCOVERY = "/.well-known/openid-configuration"
 
 
-def order(tenant: Any, **body: Any) -> str:
+def add_fault(tenant: Any, **body: Any) -> str:
     response = tenant.http.post("/__mock__/faults", json=body)
     assert response.status_code == 201, response.text
     identifier: str = response.json()["id"]
@@ -19,27 +19,27 @@ def statuses(tenant: Any, path: str, count: int) -> list[int]:
     return [tenant.http.get(path).status_code for _ in range(count)]
 
 
-def test_a_fault_strikes_once_unless_more_is_asked_for(tenant: Any) -> None:
-    order(tenant, endpoint="jwks", status=500)
+def test_a_fault_applies_once_by_default(tenant: Any) -> None:
+    add_fault(tenant, endpoint="jwks", status=500)
     assert statuses(tenant, JWKS, 2) == [500, 200]
-    order(tenant, endpoint="jwks", status=503, times=2)
+    add_fault(tenant, endpoint="jwks", status=503, times=2)
     assert statuses(tenant, JWKS, 3) == [503, 503, 200]
 
 
-def test_a_fault_can_skip_strike_every_nth_and_never_stop(tenant: Any) -> None:
-    order(tenant, endpoint="jwks", status=500, skip=1, every=2, times=None)
+def test_a_fault_can_apply_to_every_nth_request_without_end(tenant: Any) -> None:
+    add_fault(tenant, endpoint="jwks", status=500, skip=1, every=2, times=None)
     assert statuses(tenant, JWKS, 6) == [200, 200, 500, 200, 500, 200]
 
 
-def test_a_fault_is_for_its_endpoint_only(tenant: Any) -> None:
-    order(tenant, endpoint="discovery", status=404, times=None)
+def test_a_fault_applies_only_to_its_endpoint(tenant: Any) -> None:
+    add_fault(tenant, endpoint="discovery", status=404, times=None)
     assert statuses(tenant, JWKS, 1) == [200]
     assert statuses(tenant, DISCOVERY, 1) == [404]
     assert statuses(tenant, "/.well-known/oauth-authorization-server", 1) == [404]
 
 
-def test_discovery_can_name_a_wrong_issuer_and_lack_members(tenant: Any) -> None:
-    order(tenant, endpoint="discovery", patch={"issuer": "https://evil.example/", "jwks_uri": None})
+def test_a_fault_can_change_and_remove_members_of_discovery(tenant: Any) -> None:
+    add_fault(tenant, endpoint="discovery", patch={"issuer": "https://evil.example/", "jwks_uri": None})
     document = tenant.http.get(DISCOVERY).json()
     assert document["issuer"] == "https://evil.example/"
     assert "jwks_uri" not in document
@@ -47,25 +47,25 @@ def test_discovery_can_name_a_wrong_issuer_and_lack_members(tenant: Any) -> None
 
 
 def test_a_jwks_can_be_empty_malformed_or_without_keys(tenant: Any) -> None:
-    order(tenant, endpoint="jwks", action="empty")
+    add_fault(tenant, endpoint="jwks", action="empty")
     assert tenant.http.get(JWKS).content == b""
-    order(tenant, endpoint="jwks", action="malformed")
+    add_fault(tenant, endpoint="jwks", action="malformed")
     with pytest.raises(ValueError, match=r"."):
         tenant.http.get(JWKS).json()
-    order(tenant, endpoint="jwks", patch={"keys": []})
+    add_fault(tenant, endpoint="jwks", patch={"keys": []})
     assert tenant.http.get(JWKS).json() == {"keys": []}
 
 
-def test_headers_can_be_added_to_a_good_answer(tenant: Any) -> None:
-    order(tenant, endpoint="jwks", headers={"Cache-Control": "no-store", "Age": "99"})
+def test_a_fault_can_add_headers_to_a_correct_answer(tenant: Any) -> None:
+    add_fault(tenant, endpoint="jwks", headers={"Cache-Control": "no-store", "Age": "99"})
     response = tenant.http.get(JWKS)
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["age"] == "99"
     assert len(response.json()["keys"]) == 2
 
 
-def test_a_fault_can_be_for_one_client_only(tenant: Any) -> None:
-    order(tenant, endpoint="token", parameter={"client_id": tenant.machine[0]}, status=502, times=None)
+def test_a_fault_can_apply_to_one_client(tenant: Any) -> None:
+    add_fault(tenant, endpoint="token", parameter={"client_id": tenant.machine[0]}, status=502, times=None)
     grant = {"grant_type": "client_credentials", "audience": "http://localhost:5555/mcp"}
     assert tenant.token(tenant.machine, **grant).status_code == 502
     body = {"client_id": tenant.machine[0], "client_secret": tenant.machine[1], **grant}
@@ -76,8 +76,8 @@ def test_a_fault_can_be_for_one_client_only(tenant: Any) -> None:
         assert response.status_code == 400
 
 
-def test_a_rate_limit_answers_as_auth0_does(tenant: Any) -> None:
-    order(tenant, endpoint="token", action="rate_limit")
+def test_a_rate_limit_has_auth0s_answer(tenant: Any) -> None:
+    add_fault(tenant, endpoint="token", action="rate_limit")
     response = tenant.http.post("/oauth/token")
     assert response.status_code == 429
     assert response.json()["error"] == "too_many_requests"
@@ -85,8 +85,11 @@ def test_a_rate_limit_answers_as_auth0_does(tenant: Any) -> None:
     assert response.headers["retry-after"] == "1"
 
 
-def test_faults_are_listed_with_their_counts_and_can_be_taken_back(tenant: Any) -> None:
-    first, second = order(tenant, endpoint="jwks", status=500, times=3), order(tenant, path="/userinfo", status=500)
+def test_faults_are_listed_with_their_counts_and_can_be_removed(tenant: Any) -> None:
+    first, second = (
+        add_fault(tenant, endpoint="jwks", status=500, times=3),
+        add_fault(tenant, path="/userinfo", status=500),
+    )
     tenant.http.get(JWKS)
     listed = {fault["id"]: fault for fault in tenant.http.get("/__mock__/faults").json()["faults"]}
     assert listed[first]["done"] == 1
@@ -112,7 +115,7 @@ def test_faults_are_listed_with_their_counts_and_can_be_taken_back(tenant: Any) 
         {"endpoint": "jwks", "status": 500, "times": 0},
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused(tenant: Any, body: dict[str, Any]) -> None:
+def test_a_wrong_fault_is_refused(tenant: Any, body: dict[str, Any]) -> None:
     response = tenant.http.post("/__mock__/faults", json=body)
     assert response.status_code == 400
     assert response.json()["error"].endswith(".")

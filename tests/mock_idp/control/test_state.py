@@ -26,7 +26,7 @@ def test_a_user_is_added_and_removed(tenant: Any) -> None:
     assert tenant.log_in(tenant.browser().authorize(), "carol@example.com", "C-1").status_code == 400
 
 
-def test_a_removed_users_tokens_and_sessions_are_worth_nothing(tenant: Any) -> None:
+def test_the_tokens_and_sessions_of_a_removed_user_are_invalid(tenant: Any) -> None:
     tokens = tenant.tokens(scope="openid access:mcp offline_access")
     tenant.http.delete("/__mock__/users/alice@example.com")
     refresh = tenant.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
@@ -50,7 +50,7 @@ def test_a_client_with_its_grant_is_added_and_removed(tenant: Any) -> None:
     assert tenant.token(("late", "s"), **asked).status_code == 401
 
 
-def test_a_role_and_an_api_take_what_refers_to_them_along(tenant: Any) -> None:
+def test_removing_a_role_or_an_api_removes_references_to_it(tenant: Any) -> None:
     assert tenant.http.delete("/__mock__/roles/mcp-user").status_code == 204
     assert tenant.tokens(scope="access:mcp")["scope"] == ""
     assert tenant.http.delete(f"/__mock__/resource-servers/{API}").status_code == 204
@@ -58,7 +58,7 @@ def test_a_role_and_an_api_take_what_refers_to_them_along(tenant: Any) -> None:
     assert refused["error_description"] == f"Service not found: {API}"
 
 
-def test_settings_change_in_the_words_of_the_tenant_file(tenant: Any) -> None:
+def test_settings_are_changed_with_the_keys_of_the_tenant_file(tenant: Any) -> None:
     change = {"tenant": {"tenant": {"flags": {"enable_dynamic_client_registration": False}, "friendly_name": "Other"}}}
     assert tenant.http.patch("/__mock__/configuration", json=change).status_code == 200
     shown = tenant.http.get("/__mock__/configuration").json()
@@ -77,7 +77,7 @@ def test_settings_change_in_the_words_of_the_tenant_file(tenant: Any) -> None:
         ({"other": {}}, "other: Extra inputs are not permitted."),
     ],
 )
-def test_a_change_that_makes_no_sense_changes_nothing(tenant: Any, change: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_change_changes_nothing(tenant: Any, change: dict[str, Any], sentence: str) -> None:
     before = tenant.http.get("/__mock__/configuration").json()
     response = tenant.http.patch("/__mock__/configuration", json=change)
     assert response.status_code == 400
@@ -85,7 +85,7 @@ def test_a_change_that_makes_no_sense_changes_nothing(tenant: Any, change: dict[
     assert tenant.http.get("/__mock__/configuration").json() == before
 
 
-def test_a_snapshot_brings_back_everything(tenant: Any) -> None:
+def test_a_snapshot_restores_everything(tenant: Any) -> None:
     tokens = tenant.tokens(scope="access:mcp offline_access")
     snapshot = tenant.http.post("/__mock__/snapshots").json()["id"]
     kid = tenant.idp.keys.current.kid
@@ -104,14 +104,14 @@ def test_a_snapshot_brings_back_everything(tenant: Any) -> None:
     assert tenant.http.post("/__mock__/snapshots/none/restore").status_code == 404
 
 
-def test_the_oldest_snapshots_give_way(tenant: Any) -> None:
+def test_the_oldest_snapshots_are_deleted(tenant: Any) -> None:
     names = [tenant.http.post("/__mock__/snapshots").json()["id"] for _ in range(25)]
     assert len(set(names)) == 25
     assert tenant.http.post(f"/__mock__/snapshots/{names[0]}/restore").status_code == 404
     assert tenant.http.post(f"/__mock__/snapshots/{names[-1]}/restore").status_code == 204
 
 
-def test_a_registered_client_survives_a_change_and_a_snapshot_but_no_reset(start: Any) -> None:
+def test_a_registered_client_remains_after_a_change_and_a_snapshot_but_not_after_a_reset(start: Any) -> None:
     tenant = start(lambda file: file["tenant"].update(flags={"enable_dynamic_client_registration": True}))
     client_id = tenant.http.post("/oidc/register", json={"redirect_uris": ["https://a.example/cb"]}).json()["client_id"]
     tenant.http.put("/__mock__/users/bob@example.com", json={"roles": ["mcp-user"]})
@@ -123,7 +123,7 @@ def test_a_registered_client_survives_a_change_and_a_snapshot_but_no_reset(start
     assert client_id not in tenant.idp.tenant.clients
 
 
-def test_reset_brings_back_the_keys_of_the_start(tenant: Any) -> None:
+def test_a_reset_restores_the_initial_keys(tenant: Any) -> None:
     before = tenant.http.get("/.well-known/jwks.json").json()
     tenant.http.post("/__mock__/keys/rotate")
     tenant.http.post("/__mock__/faults", json={"endpoint": "jwks", "status": 500})
@@ -155,7 +155,7 @@ def test_the_log_has_auth0s_codes(tenant: Any) -> None:
     assert codes() == []
 
 
-def test_reuse_of_a_rotated_token_has_its_own_code(start: Any) -> None:
+def test_the_reuse_of_a_rotated_token_has_its_own_code(start: Any) -> None:
     tenant = start(lambda file: file["clients"][0].update(refresh_token={"rotation_type": "rotating"}))
     token = tenant.tokens(scope="access:mcp offline_access")["refresh_token"]
     for _ in range(2):
@@ -198,7 +198,7 @@ def test_neither_journal_nor_log_nor_output_contains_a_secret(tenant: Any, caplo
         assert secret not in written
 
 
-def test_presets_are_listed_and_applied_until_the_reset(tenant: Any) -> None:
+def test_presets_are_listed_and_applied_until_a_reset(tenant: Any) -> None:
     listed = tenant.http.get("/__mock__/presets").json()["presets"]
     assert {"opaque-token", "slash-mismatch", "no-client-grant", "role-missing"} <= {p["name"] for p in listed}
     assert tenant.http.post("/__mock__/presets/role-missing").status_code == 204
@@ -208,7 +208,7 @@ def test_presets_are_listed_and_applied_until_the_reset(tenant: Any) -> None:
     assert tenant.http.post("/__mock__/presets/none").status_code == 404
 
 
-def test_the_journal_says_which_page_was_shown_and_why_something_was_refused(tenant: Any) -> None:
+def test_the_journal_has_the_shown_page_and_the_reason_of_a_refusal(tenant: Any) -> None:
     tenant.authorize(redirect_uri="http://evil.example/?code=s3cret")
     tenant.authorize(audience="http://nowhere/")
     tenant.http.get(tenant.authorize().headers["location"])

@@ -47,7 +47,7 @@ def test_every_variant_can_be_minted(tenant: Any, variant: str) -> None:
         assert not verifies(tenant, token)
 
 
-def test_variants_differ_where_their_name_says(tenant: Any) -> None:
+def test_each_variant_has_the_defect_of_its_name(tenant: Any) -> None:
     good = tenant.claims(mint(tenant))
     assert tenant.claims(mint(tenant, variant="expired"))["exp"] < good["iat"]
     assert tenant.claims(mint(tenant, variant="not-yet-valid"))["nbf"] > good["iat"]
@@ -65,7 +65,7 @@ def test_scope_and_client_can_be_chosen(tenant: Any) -> None:
         assert tenant.http.post("/__mock__/tokens", json=body).status_code == 400
 
 
-def test_rotation_keeps_the_previous_key_until_it_is_revoked(tenant: Any) -> None:
+def test_a_rotation_keeps_the_previous_key_until_its_revocation(tenant: Any) -> None:
     before = mint(tenant)
     current, following = (key["kid"] for key in keys_of(tenant))
     assert tenant.http.post("/__mock__/keys/rotate").status_code == 200
@@ -83,7 +83,7 @@ def test_only_previous_keys_can_be_revoked(tenant: Any) -> None:
     assert tenant.http.post("/__mock__/keys/none/revoke").status_code == 404
 
 
-def test_a_new_key_can_be_kept_out_of_the_jwks_and_published_late(tenant: Any) -> None:
+def test_a_new_key_can_be_withheld_from_the_jwks_and_published_later(tenant: Any) -> None:
     tenant.http.post("/__mock__/keys/rotate", json={"publish": False})
     kid = keys_of(tenant)[0]["kid"]
     token = tenant.tokens()["access_token"]
@@ -94,13 +94,13 @@ def test_a_new_key_can_be_kept_out_of_the_jwks_and_published_late(tenant: Any) -
     assert tenant.http.post("/__mock__/keys/none/withhold").status_code == 404
 
 
-def test_the_tenant_itself_still_knows_a_key_that_it_withholds(tenant: Any) -> None:
+def test_the_tenant_itself_accepts_a_withheld_key(tenant: Any) -> None:
     tenant.http.post("/__mock__/keys/rotate", json={"publish": False})
     token = tenant.tokens()["access_token"]
     assert tenant.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
-def test_the_clock_advances_and_skews(tenant: Any) -> None:
+def test_the_clock_can_be_advanced_and_skewed(tenant: Any) -> None:
     tenant.http.post("/__mock__/clock", json={"freeze_at": 1_000_000})
     tenant.http.post("/__mock__/clock", json={"advance_seconds": 500})
     assert tenant.http.get("/__mock__/clock").json()["now"] == 1_000_500
@@ -110,7 +110,7 @@ def test_the_clock_advances_and_skews(tenant: Any) -> None:
     assert tenant.idp.clock.now() == 1_000_500
 
 
-def test_the_clock_stays_within_what_dates_can_express(tenant: Any) -> None:
+def test_the_clock_stays_within_the_range_of_dates(tenant: Any) -> None:
     far = {"freeze_at": 31_535_999_999}
     assert tenant.http.post("/__mock__/clock", json=far).status_code == 200
     assert tenant.http.post("/__mock__/clock", json={"advance_seconds": 31_000_000_000}).status_code == 400

@@ -1,4 +1,4 @@
-"""The Management API over HTTP: who may call what, what it refuses, and that changes act at once."""
+"""The Management API over HTTP: its access checks, its refusals, and the effect of changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Management:
         return self.tenant.http.request(method, f"/api/v2/{path}", json=body, params=query, headers=headers)
 
     def find(self, path: str, key: str, **members: Any) -> dict[str, Any]:
-        """The one entry of a list with these members."""
+        """The only entry of a list that has these members."""
         entries = self("GET", path, include_totals="true").json()[key]
         (found,) = [entry for entry in entries if members.items() <= entry.items()]
         return dict(found)
@@ -49,7 +49,7 @@ def management(start: Any) -> Management:
 
 
 def refused(response: Any, status: int, code: str) -> str:
-    """The message of a refusal, which has Auth0's four members and no others."""
+    """Check that a refusal has exactly Auth0's four members. Return its message."""
     answer = response.json()
     assert (response.status_code, answer["statusCode"], answer["errorCode"]) == (status, status, code), answer
     assert set(answer) == {"statusCode", "error", "message", "errorCode"}
@@ -83,14 +83,14 @@ def test_each_endpoint_checks_its_scope(management: Management) -> None:
         refused(reader("GET", path), 403, "insufficient_scope")
 
 
-def test_only_who_may_read_keys_sees_secrets(management: Management) -> None:
+def test_secrets_need_the_scope_read_client_keys(management: Management) -> None:
     assert "client_secret" in management.find("clients", "clients", name="Gatehouse agent")
     reader = as_client(management.tenant, READER)
     assert "client_secret" not in reader.find("clients", "clients", name="Gatehouse agent")
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "expected"),
     [
         ("", "Missing authentication"),
         ("nonsense", "Invalid token"),
@@ -99,7 +99,7 @@ def test_only_who_may_read_keys_sees_secrets(management: Management) -> None:
         ("forged", "Invalid token"),
     ],
 )
-def test_other_tokens_are_refused(management: Management, token: str, said: str) -> None:
+def test_other_tokens_are_refused(management: Management, token: str, expected: str) -> None:
     tenant = management.tenant
     if token == "access":
         token = tenant.tokens(scope="access:mcp")["access_token"]
@@ -110,10 +110,10 @@ def test_other_tokens_are_refused(management: Management, token: str, said: str)
         token = tenant.http.post("/__mock__/tokens", json={"key": "foreign", "claims": {"aud": AUDIENCE}}).json()[
             "token"
         ]
-    assert refused(Management(tenant, token)("GET", "clients"), 401, "invalid_token").startswith(said)
+    assert refused(Management(tenant, token)("GET", "clients"), 401, "invalid_token").startswith(expected)
 
 
-def test_a_web_page_gets_at_it_neither_by_another_name_nor_from_another_origin(management: Management) -> None:
+def test_a_web_page_has_no_access_by_another_host_name_or_another_origin(management: Management) -> None:
     http, bearer = management.tenant.http, {"Authorization": f"Bearer {management.token}"}
     rebound = http.get("/api/v2/clients", headers={**bearer, "Host": "evil.example:9000"})
     assert refused(rebound, 401, "invalid_token") == "Bad host"
@@ -122,7 +122,7 @@ def test_a_web_page_gets_at_it_neither_by_another_name_nor_from_another_origin(m
     assert "access-control-allow-origin" not in preflight.headers
 
 
-def test_what_the_offline_tenant_does_not_have_is_forbidden_and_never_a_server_error(management: Management) -> None:
+def test_an_unknown_resource_is_forbidden_and_no_server_error(management: Management) -> None:
     for path in ("rules", "branding", "emails/provider", "attack-protection/brute-force-protection"):
         refused(management("GET", path), 403, "insufficient_scope")
     assert management("GET", "actions/actions").json()["actions"] == []
@@ -142,7 +142,7 @@ def test_a_permission_added_to_a_role_is_in_the_next_token(management: Managemen
     assert tenant.claims(tenant.browser().tokens()["access_token"])["permissions"] == ["access:mcp"]
 
 
-def test_a_tenant_setting_acts_at_once(management: Management) -> None:
+def test_a_tenant_setting_takes_effect_at_once(management: Management) -> None:
     tenant = management.tenant
     iss = "authorization_response_iss_parameter_supported"
     before = management("GET", "tenants/settings").json()
@@ -153,7 +153,7 @@ def test_a_tenant_setting_acts_at_once(management: Management) -> None:
     assert tenant.http.post("/oidc/register", json={"redirect_uris": ["https://a.example/cb"]}).status_code == 201
 
 
-def test_a_setting_that_nothing_here_acts_on_is_kept(management: Management) -> None:
+def test_a_setting_without_an_effect_is_kept(management: Management) -> None:
     management("PATCH", "tenants/settings", {"support_email": "help@example.com", "flags": {"enable_sso": True}})
     settings = management("GET", "tenants/settings").json()
     assert (settings["support_email"], settings["flags"]["enable_sso"]) == ("help@example.com", True)
@@ -182,7 +182,7 @@ def test_a_client_with_its_grant_is_created_used_changed_and_deleted(management:
     assert tenant.token((client["client_id"], rotated), **asked).status_code == 401
 
 
-def test_a_third_party_clients_id_says_so(management: Management) -> None:
+def test_the_id_of_a_third_party_client_has_its_prefix(management: Management) -> None:
     client = management("POST", "clients", {"name": "Theirs", "is_first_party": False, "app_type": "native"}).json()
     assert client["client_id"].startswith("tpc_")
     assert client["third_party_security_mode"] == "strict"
@@ -198,7 +198,7 @@ def test_clients_that_registered_themselves_are_listed_and_can_be_deleted(manage
     refused(management("GET", f"clients/{client_id}"), 404, "inexistent_client")
 
 
-def test_an_api_is_found_by_its_identifier_too_and_takes_what_refers_to_it_along(management: Management) -> None:
+def test_an_api_is_also_found_by_its_identifier_and_deleted_with_references_to_it(management: Management) -> None:
     encoded = API.replace(":", "%3A").replace("/", "%2F")
     found = management("GET", f"resource-servers/{encoded}").json()
     assert found["identifier"] == API
@@ -209,13 +209,13 @@ def test_an_api_is_found_by_its_identifier_too_and_takes_what_refers_to_it_along
     assert management("GET", f"roles/{role['id']}/permissions").json() == []
 
 
-def test_the_management_api_is_among_the_apis_and_cannot_be_changed(management: Management) -> None:
+def test_the_management_api_is_listed_and_cannot_be_changed(management: Management) -> None:
     own = management.find("resource-servers", "resource_servers", is_system=True)
     assert (own["name"], own["identifier"]) == ("Auth0 Management API", AUDIENCE)
     refused(management("DELETE", f"resource-servers/{own['id']}"), 400, "operation_not_supported")
 
 
-def test_a_scope_that_an_api_no_longer_has_goes_from_grants_and_roles(management: Management) -> None:
+def test_a_removed_scope_is_also_removed_from_grants_and_roles(management: Management) -> None:
     found = management.find("resource-servers", "resource_servers", identifier=API)
     scopes = [{"value": "other", "description": ""}]
     assert management("PATCH", f"resource-servers/{found['id']}", {"scopes": scopes}).json()["scopes"] == scopes
@@ -224,7 +224,7 @@ def test_a_scope_that_an_api_no_longer_has_goes_from_grants_and_roles(management
     assert management("GET", f"roles/{role['id']}/permissions").json() == []
 
 
-def test_a_grant_for_the_management_api_makes_a_client_a_manager(management: Management) -> None:
+def test_a_client_with_a_grant_for_the_management_api_can_call_it(management: Management) -> None:
     client = management("POST", "clients", {"name": "Second", "app_type": "non_interactive"}).json()
     grant = {"client_id": client["client_id"], "audience": AUDIENCE, "scope": ["read:roles"], "subject_type": "client"}
     assert management("POST", "client-grants", grant).status_code == 201
@@ -233,7 +233,7 @@ def test_a_grant_for_the_management_api_makes_a_client_a_manager(management: Man
     assert second("GET", "clients").status_code == 403
 
 
-def test_a_connection_is_made_enabled_for_a_client_and_deleted_with_its_users(management: Management) -> None:
+def test_a_connection_is_created_enabled_for_a_client_and_deleted_with_its_users(management: Management) -> None:
     tenant = management.tenant
     (database,) = management("GET", "connections").json()
     assert management("DELETE", f"connections/{database['id']}").status_code == 204
@@ -268,7 +268,7 @@ def test_a_user_gets_and_loses_a_role(management: Management) -> None:
     assert management("GET", f"users/{bob['user_id']}/roles").json() == []
 
 
-def test_a_renamed_role_keeps_its_id_and_its_people(management: Management) -> None:
+def test_a_renamed_role_keeps_its_id_and_its_members(management: Management) -> None:
     role = management.find("roles", "roles", name="mcp-user")
     assert management("PATCH", f"roles/{role['id']}", {"name": "caller", "description": "Calls"}).json() == {
         "id": role["id"],
@@ -280,7 +280,7 @@ def test_a_renamed_role_keeps_its_id_and_its_people(management: Management) -> N
     assert again["id"] != role["id"]
 
 
-def test_a_deleted_user_is_gone_and_a_second_of_the_same_address_is_a_conflict(management: Management) -> None:
+def test_a_user_can_be_deleted_and_a_second_user_with_the_same_email_is_a_conflict(management: Management) -> None:
     again = {"connection": "Username-Password-Authentication", "email": "ALICE@example.com", "password": "x"}
     refused(management("POST", "users", again), 409, "conflict")
     assert management("DELETE", f"users/{ALICE}").status_code == 204
@@ -302,7 +302,7 @@ def test_keys_are_listed_rotated_and_revoked(management: Management) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "said"),
+    ("method", "path", "body", "expected"),
     [
         ("POST", "clients", {"name": "X", "colour": "red"}, "'Additional properties not allowed: colour'."),
         ("POST", "clients", {"name": "X", "client_id": "mine"}, "'Additional properties not allowed: client_id'."),
@@ -340,21 +340,21 @@ def test_keys_are_listed_rotated_and_revoked(management: Management) -> None:
         ("POST", "users", {"email": "a@example.com"}, "'Missing required property: connection'."),
     ],
 )
-def test_a_body_that_cannot_be_is_refused_with_the_path(
-    management: Management, method: str, path: str, body: Any, said: str
+def test_a_wrong_body_is_refused_with_the_path(
+    management: Management, method: str, path: str, body: Any, expected: str
 ) -> None:
     message = refused(management(method, path, body), 400, "invalid_body")
-    assert message == f"Payload validation error: {said}"
+    assert message == f"Payload validation error: {expected}"
 
 
 @pytest.mark.parametrize("path", ["resource-servers", "connections", "client-grants"])
-def test_what_is_fixed_cannot_be_changed(management: Management, path: str) -> None:
+def test_fixed_members_cannot_be_changed(management: Management, path: str) -> None:
     found = management("GET", path, audience=API).json()[-1]
     fixed = {"resource-servers": "identifier", "connections": "name", "client-grants": "audience"}[path]
     refused(management("PATCH", f"{path}/{found['id']}", {fixed: "other"}), 400, "invalid_body")
 
 
-def test_what_exists_is_a_conflict(management: Management) -> None:
+def test_a_second_entry_with_the_same_key_is_a_conflict(management: Management) -> None:
     (grant,) = management("GET", "client-grants", audience=API).json()
     again = {name: grant[name] for name in ("client_id", "audience", "scope", "subject_type")}
     for path, body in (
@@ -367,7 +367,7 @@ def test_what_exists_is_a_conflict(management: Management) -> None:
         refused(management("POST", path, body), 409, "conflict")
 
 
-def test_what_is_not_there_is_not_found(management: Management) -> None:
+def test_an_unknown_entry_is_not_found(management: Management) -> None:
     permission = {"permission_name": "x", "resource_server_identifier": "https://nowhere.example/"}
     role = management.find("roles", "roles", name="mcp-user")
     nowhere = {"client_id": AGENT_ID, "audience": "https://nowhere.example/", "scope": []}
@@ -383,7 +383,7 @@ def test_what_is_not_there_is_not_found(management: Management) -> None:
         refused(management(method, path, body), 404, code)
 
 
-def test_deleting_what_is_gone_is_no_error(management: Management) -> None:
+def test_deleting_an_unknown_entry_is_no_error(management: Management) -> None:
     for path in ("clients/x", "resource-servers/x", "client-grants/x", "connections/x", "users/x"):
         assert management("DELETE", path).status_code == 204
 
@@ -391,7 +391,7 @@ def test_deleting_what_is_gone_is_no_error(management: Management) -> None:
 AGENT_ID = "GatehouseAgentDemoClient00000000"
 
 
-def test_lists_come_in_pages_with_and_without_totals(management: Management) -> None:
+def test_lists_have_pages_with_and_without_totals(management: Management) -> None:
     for number in range(7):
         assert management("POST", "roles", {"name": f"role-{number}"}).status_code == 200
     plain = management("GET", "roles", per_page=3, page=1).json()
@@ -403,7 +403,7 @@ def test_lists_come_in_pages_with_and_without_totals(management: Management) -> 
     assert [role["name"] for role in management("GET", "roles", name_filter="ROLE-6").json()] == ["role-6"]
 
 
-def test_checkpoints_lead_through_a_list(management: Management) -> None:
+def test_checkpoints_page_through_a_list(management: Management) -> None:
     for number in range(5):
         management("POST", "roles", {"name": f"role-{number}"})
     seen, query = [], {"take": 4, "include_totals": "true"}
@@ -417,19 +417,19 @@ def test_checkpoints_lead_through_a_list(management: Management) -> None:
 
 
 @pytest.mark.parametrize("query", [{"per_page": 101}, {"per_page": 0}, {"page": -1}, {"take": "x"}, {"from": "!"}])
-def test_a_page_that_cannot_be_is_refused(management: Management, query: dict[str, Any]) -> None:
+def test_a_wrong_page_is_refused(management: Management, query: dict[str, Any]) -> None:
     (name,) = query
     message = refused(management("GET", "roles", **query), 400, "invalid_query_string")
     assert message.endswith(f"on property {name}.")
 
 
-def test_only_the_fields_that_are_asked_for_are_shown(management: Management) -> None:
+def test_only_the_requested_fields_are_shown(management: Management) -> None:
     assert management("GET", "roles", fields="name").json() == [{"name": "mcp-user"}]
     others = management("GET", "roles", fields="name", include_fields="false").json()
     assert set(others[0]) == {"id", "description"}
 
 
-def test_answers_carry_the_rate_limit_and_a_fault_exceeds_it(management: Management) -> None:
+def test_answers_have_rate_limit_headers_and_a_fault_exceeds_the_limit(management: Management) -> None:
     assert {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"} <= set(
         management("GET", "clients").headers
     )
@@ -442,13 +442,13 @@ def test_answers_carry_the_rate_limit_and_a_fault_exceeds_it(management: Managem
     assert management("PATCH", "tenants/settings", {}).status_code == 200
 
 
-def test_a_reset_forgets_the_changes(management: Management) -> None:
+def test_a_reset_removes_the_changes(management: Management) -> None:
     management("POST", "roles", {"name": "late"})
     management.tenant.http.post("/__mock__/reset")
     assert [role["name"] for role in management("GET", "roles").json()] == ["mcp-user"]
 
 
-def test_an_answer_that_is_a_guess_can_be_replaced(start: Any) -> None:
+def test_a_guessed_answer_can_be_replaced(start: Any) -> None:
     behaviours = {"answers": {"management_conflict": {"error": "name_taken", "status": 400}}}
     tenant = start(offline=lambda file: file.update(management_clients=[DEPLOY], behaviours=behaviours))
     refused(as_client(tenant, DEPLOY)("POST", "roles", {"name": "mcp-user"}), 400, "name_taken")

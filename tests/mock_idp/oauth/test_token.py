@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.mock_idp.read_token import parts, verified
+from tests.mock_idp.read_token import header_and_claims, verified_claims
 
 API = "http://localhost:5555/mcp"
 AGENT = ("GatehouseAgentDemoClient00000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1")
@@ -20,9 +20,9 @@ def machine_token(tenant: Any, **changes: Any) -> Any:
     return tenant.token(MACHINE, **{"grant_type": "client_credentials", "audience": API, **changes})
 
 
-def test_alice_gets_what_her_role_permits(tenant: Any) -> None:
+def test_alice_gets_the_permissions_of_her_role(tenant: Any) -> None:
     answer = tenant.tokens()
-    claims = verified(tenant, answer["access_token"])
+    claims = verified_claims(tenant, answer["access_token"])
     assert answer["token_type"] == "Bearer"
     assert answer["expires_in"] == 3600 == claims["exp"] - claims["iat"]
     assert answer["scope"] == claims["scope"] == "openid profile email access:mcp"
@@ -35,7 +35,7 @@ def test_alice_gets_what_her_role_permits(tenant: Any) -> None:
 
 def test_bob_gets_a_token_without_the_permission(tenant: Any) -> None:
     answer = tenant.tokens("bob@example.com", scope="access:mcp")
-    claims = verified(tenant, answer["access_token"])
+    claims = verified_claims(tenant, answer["access_token"])
     assert answer["scope"] == ""
     assert "scope" not in claims
     assert claims["permissions"] == []
@@ -61,7 +61,7 @@ def test_each_dialect_has_its_header_and_claims(
     start: Any, dialect: str, typ: str, present: set[str], absent: set[str]
 ) -> None:
     tenant = start(api(token_dialect=dialect))
-    header, claims = parts(tenant.tokens()["access_token"])
+    header, claims = header_and_claims(tenant.tokens()["access_token"])
     assert header["typ"] == typ
     assert header["kid"] == tenant.idp.keys.current.kid
     assert present <= claims.keys()
@@ -70,13 +70,13 @@ def test_each_dialect_has_its_header_and_claims(
 
 def test_without_rbac_any_scope_of_the_api_is_granted(start: Any) -> None:
     tenant = start(api(enforce_policies=False))
-    claims = parts(tenant.tokens("bob@example.com", scope="access:mcp made:up")["access_token"])[1]
+    claims = header_and_claims(tenant.tokens("bob@example.com", scope="access:mcp made:up")["access_token"])[1]
     assert claims["scope"] == "access:mcp"
     assert "permissions" not in claims
 
 
 def test_the_permissions_claim_does_not_depend_on_the_requested_scope(tenant: Any) -> None:
-    claims = parts(tenant.tokens(scope=None)["access_token"])[1]
+    claims = header_and_claims(tenant.tokens(scope=None)["access_token"])[1]
     assert claims["permissions"] == ["access:mcp"]
     assert "scope" not in claims
 
@@ -93,7 +93,7 @@ def test_the_opaque_token_has_auth0s_header_and_works_at_userinfo(tenant: Any) -
     assert response.json()["email"] == "alice@example.com"
 
 
-def test_userinfo_takes_a_jwt_that_names_it_and_refuses_others(tenant: Any) -> None:
+def test_userinfo_accepts_a_jwt_with_its_audience_and_refuses_others(tenant: Any) -> None:
     with_openid = tenant.tokens()["access_token"]
     claims = tenant.http.get("/userinfo", headers={"Authorization": f"Bearer {with_openid}"}).json()
     assert claims["sub"] == "auth0|65a11ce00000000000000001"
@@ -106,7 +106,7 @@ def test_userinfo_takes_a_jwt_that_names_it_and_refuses_others(tenant: Any) -> N
 
 
 def test_the_id_token_names_the_client_the_nonce_and_the_user(tenant: Any) -> None:
-    claims = verified(tenant, tenant.tokens(nonce="n-1")["id_token"])
+    claims = verified_claims(tenant, tenant.tokens(nonce="n-1")["id_token"])
     assert claims["aud"] == AGENT[0]
     assert claims["nonce"] == "n-1"
     assert claims["email"] == "alice@example.com"
@@ -125,7 +125,7 @@ def test_a_code_can_be_used_once(tenant: Any) -> None:
     assert again.json() == {"error": "invalid_grant", "error_description": "Invalid authorization code"}
 
 
-def test_a_code_lives_for_sixty_seconds(tenant: Any) -> None:
+def test_a_code_expires_after_sixty_seconds(tenant: Any) -> None:
     code = tenant.sign_in()["code"]
     tenant.idp.clock.shift(61)
     assert tenant.redeem(code).json()["error"] == "invalid_grant"
@@ -161,7 +161,7 @@ def test_offline_access_gives_a_refresh_token_that_gives_new_tokens(tenant: Any)
     first = tenant.tokens(scope="openid access:mcp offline_access")
     again = tenant.token(grant_type="refresh_token", refresh_token=first["refresh_token"])
     assert again.status_code == 200
-    claims = verified(tenant, again.json()["access_token"])
+    claims = verified_claims(tenant, again.json()["access_token"])
     assert claims["scope"] == "openid access:mcp offline_access"
     narrower = tenant.token(grant_type="refresh_token", refresh_token=first["refresh_token"], scope="access:mcp")
     assert narrower.json()["scope"] == "access:mcp"
@@ -179,7 +179,7 @@ def test_no_refresh_token_when_the_api_does_not_allow_it(start: Any) -> None:
     assert "refresh_token" not in tenant.tokens(scope="access:mcp offline_access")
 
 
-def test_a_refresh_token_of_nobody_or_of_another_client_is_refused(start: Any) -> None:
+def test_an_unknown_refresh_token_and_one_of_another_client_are_refused(start: Any) -> None:
     tenant = start(lambda file: file["clients"][1]["grant_types"].append("refresh_token"))
     token = tenant.tokens(scope="access:mcp offline_access")["refresh_token"]
     expected = {"error": "invalid_grant", "error_description": "Unknown or invalid refresh token."}
@@ -191,7 +191,7 @@ def test_a_refresh_token_of_nobody_or_of_another_client_is_refused(start: Any) -
 
 def test_a_machine_gets_a_token_for_itself(tenant: Any) -> None:
     answer = machine_token(tenant).json()
-    claims = verified(tenant, answer["access_token"])
+    claims = verified_claims(tenant, answer["access_token"])
     assert claims["sub"] == f"{MACHINE[0]}@clients"
     assert claims["scope"] == answer["scope"] == "access:mcp"
     assert claims["aud"] == API
@@ -200,7 +200,7 @@ def test_a_machine_gets_a_token_for_itself(tenant: Any) -> None:
 
 def test_gty_is_in_auth0s_own_dialects(start: Any) -> None:
     tenant = start(api(token_dialect="access_token"))
-    assert parts(machine_token(tenant).json()["access_token"])[1]["gty"] == "client-credentials"
+    assert header_and_claims(machine_token(tenant).json()["access_token"])[1]["gty"] == "client-credentials"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_machine_is_refused_outside_its_grant(
     assert response.json() == {"error": error, "error_description": description}
 
 
-def test_a_machine_without_a_client_grant_is_told_so(start: Any) -> None:
+def test_a_machine_without_a_client_grant_is_refused_with_the_reason(start: Any) -> None:
     tenant = start(lambda file: file.update(clientGrants=[]))
     response = machine_token(tenant)
     assert response.status_code == 403
@@ -294,7 +294,7 @@ def test_the_token_endpoint_takes_json(tenant: Any) -> None:
         (b"", "text/plain"),
     ],
 )
-def test_a_body_that_makes_no_sense_is_an_invalid_request(tenant: Any, content: bytes, content_type: str) -> None:
+def test_a_malformed_body_is_an_invalid_request(tenant: Any, content: bytes, content_type: str) -> None:
     response = tenant.http.post("/oauth/token", content=content, headers={"Content-Type": content_type})
     assert response.status_code == 400
     assert response.json()["error"] == "invalid_request"

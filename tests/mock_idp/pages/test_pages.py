@@ -42,7 +42,7 @@ def all_pages(tenant: Any) -> list[Any]:
     ]
 
 
-def test_no_page_can_be_framed_cached_scripted_or_styled_from_outside(tenant: Any) -> None:
+def test_no_page_can_be_framed_or_cached_and_none_loads_foreign_scripts_or_styles(tenant: Any) -> None:
     for page in all_pages(tenant):
         directives = policy(page)
         assert directives["default-src"] == "'none'"
@@ -56,7 +56,7 @@ def test_no_page_can_be_framed_cached_scripted_or_styled_from_outside(tenant: An
         assert page.headers["referrer-policy"] == "no-referrer"
 
 
-def test_no_page_has_inline_style_inline_script_or_anything_from_elsewhere(tenant: Any) -> None:
+def test_no_page_has_inline_styles_inline_scripts_or_foreign_resources(tenant: Any) -> None:
     for page in all_pages(tenant):
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page.text)
         assert not re.search(r"<script(?![^>]*\ssrc=\"/u/static/)", page.text)
@@ -71,7 +71,7 @@ def test_every_page_says_that_the_tenant_is_offline_and_for_development(tenant: 
         assert "for development only" in page.text
 
 
-def test_a_form_leads_only_where_its_answer_can_lead(tenant: Any) -> None:
+def test_the_form_policy_allows_only_possible_targets(tenant: Any) -> None:
     assert policy(login_page(tenant))["form-action"] == f"'self' http: https: {EDITOR_SCHEMES}"
     assert policy(consent_page(tenant))["form-action"] == f"'self' http: https: {EDITOR_SCHEMES}"
     assert policy(tenant.http.get("/activate"))["form-action"] == "'self'"
@@ -92,11 +92,13 @@ def test_a_form_leads_only_where_its_answer_can_lead(tenant: Any) -> None:
         ("x y;script-src *:/", f"'self' http: https: {EDITOR_SCHEMES}"),
     ],
 )
-def test_a_callback_of_an_own_scheme_is_allowed_and_a_dangerous_one_is_not(leads_to: str | None, sources: str) -> None:
+def test_the_form_policy_allows_a_callbacks_own_scheme_but_no_dangerous_scheme(
+    leads_to: str | None, sources: str
+) -> None:
     assert form_action(leads_to) == sources
 
 
-def test_the_login_page_has_labels_and_tells_browsers_what_the_fields_are(tenant: Any) -> None:
+def test_the_login_page_has_labels_and_autocomplete(tenant: Any) -> None:
     page = login_page(tenant).text
     for part in (
         '<label for="username">',
@@ -123,7 +125,7 @@ def test_a_wrong_password_is_announced_and_keeps_the_email(tenant: Any) -> None:
     assert 'value="wrong"' not in page.text
 
 
-def test_choosing_a_seeded_user_fills_in_the_form_and_only_a_seeded_user_does(tenant: Any) -> None:
+def test_only_a_published_user_fills_in_the_form(tenant: Any) -> None:
     address = tenant.authorize().headers["location"]
     page = tenant.http.get(f"{address}&fill=alice@example.com").text
     assert 'value="Wonderland-1"' in page
@@ -135,9 +137,9 @@ def test_choosing_a_seeded_user_fills_in_the_form_and_only_a_seeded_user_does(te
 
 def test_only_passwords_from_the_file_are_shown(tenant: Any) -> None:
     users = tenant.idp.tenant.users
-    carol = User("auth0|3", "carol@example.com", "Made-At-Run-Time", True, (), {})
+    carol = User(user_id="auth0|3", email="carol@example.com", password="Made-At-Run-Time")
     alice = next(user for user in users.values() if user.email == "alice@example.com")
-    changed = User(alice.user_id, alice.email, "Changed-At-Run-Time", True, alice.roles, {})
+    changed = alice.model_copy(update={"password": "Changed-At-Run-Time"})
     users.update({carol.user_id: carol, changed.user_id: changed})
     for page in (login_page(tenant).text, tenant.http.get("/").text):
         assert "Run-Time" not in page
@@ -146,7 +148,7 @@ def test_only_passwords_from_the_file_are_shown(tenant: Any) -> None:
     assert "Run-Time" not in filled
 
 
-def test_a_long_list_of_users_is_cut(start: Any) -> None:
+def test_the_list_of_users_is_limited(start: Any) -> None:
     def many(file: dict[str, Any]) -> None:
         file["users"] = [
             {"email": f"u{n}@example.com", "user_id": f"auth0|{n}", "password": "Password-1"} for n in range(50)
@@ -157,7 +159,7 @@ def test_a_long_list_of_users_is_cut(start: Any) -> None:
     assert "42 more users" in page
 
 
-def test_consent_says_who_wants_what_for_which_api_and_where_the_answer_goes(tenant: Any) -> None:
+def test_the_consent_page_shows_client_api_permissions_and_callback(tenant: Any) -> None:
     page = consent_page(tenant, scope="openid profile access:mcp offline_access").text
     for part in (
         "Gatehouse agent",
@@ -175,7 +177,7 @@ def test_consent_says_who_wants_what_for_which_api_and_where_the_answer_goes(ten
     assert autofocused(page) == []
 
 
-def test_consent_tells_how_a_real_tenant_words_the_permissions_until_the_flag_is_on(start: Any) -> None:
+def test_the_consent_page_shows_the_words_of_a_real_tenant_unless_the_flag_is_on(start: Any) -> None:
     assert "Mcp: access your mcp" in consent_page(start()).text
     flag = {"flags": {"use_scope_descriptions_for_consent": True}}
     page = consent_page(start(lambda file: file["tenant"].update(flag))).text
@@ -191,7 +193,7 @@ def test_a_verifiable_callback_needs_no_warning(start: Any) -> None:
     assert "not-verifiable" not in page
 
 
-def test_a_callback_of_an_own_scheme_is_shown_as_such(start: Any) -> None:
+def test_a_callback_with_its_own_scheme_is_shown(start: Any) -> None:
     callback = "com.example.app:/callback"
     tenant = start(lambda file: file["clients"][0].update(callbacks=[callback]))
     page = consent_page(tenant, redirect_uri=callback)
@@ -211,7 +213,7 @@ def test_scopes_without_descriptions_are_grouped_as_auth0_groups_them() -> None:
     assert auth0_lines(["a:x", "b:x", "c:x"]) == ["X: a, b and c your x"]
 
 
-def test_names_from_the_tenant_file_are_never_markup(start: Any) -> None:
+def test_names_from_the_tenant_file_are_escaped(start: Any) -> None:
     def change(file: dict[str, Any]) -> None:
         file["tenant"]["friendly_name"] = HOSTILE
         file["resourceServers"][0]["name"] = HOSTILE

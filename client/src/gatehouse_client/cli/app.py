@@ -1,4 +1,4 @@
-"""The command line: names, options, help and exit codes. The work is in `commands`, imported when there is some."""
+"""The command line: names, options, help and exit codes. Each command imports its work only when it runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import typer
 
 from ..errors import Exit
 from ..terminal.output import Terminal
-from .commandline import JsonOption, TraceOption, guard
+from .commandline import JsonOption, TraceOption, running
 from .completion import complete_argument, complete_tool
 from .tenant import app as tenant
 
 EPILOG = """
 **Exit codes:** 0 done · 1 the tool or the agent failed, or `doctor` found something wrong · 2 wrong usage or
-configuration · 3 not signed in: sign-in failed or was denied · 4 forbidden: a permission is missing · 5 the server or
-the tenant cannot be reached · 130 interrupted
+configuration · 3 not signed in: the sign-in failed or was denied · 4 forbidden: a permission is missing · 5 the server
+or the tenant cannot be reached · 130 interrupted
 
 Settings come from the environment and from `.env`; `.env.example` explains them.
 """
@@ -38,7 +38,7 @@ app.add_typer(tenant)
 
 @app.callback()
 def gatehouse(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    logging.getLogger().addHandler(logging.NullHandler())  # what matters of it is told in sentences
+    logging.getLogger().addHandler(logging.NullHandler())  # errors are shown as messages instead
     context.obj = Terminal(as_json=as_json, tracing=trace)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -48,50 +48,43 @@ def gatehouse(context: typer.Context, as_json: JsonOption = False, trace: TraceO
 @app.command()
 def login(
     context: typer.Context,
-    force: Annotated[bool, typer.Option("--force", help="Sign in anew, even if still signed in.")] = False,
-    browser: Annotated[bool, typer.Option("--browser", help="With the browser of this machine.")] = False,
-    paste: Annotated[bool, typer.Option("--paste", help="With a browser elsewhere, and its last address.")] = False,
-    device: Annotated[bool, typer.Option("--device", help="On another device, with a code.")] = False,
-    private: Annotated[bool, typer.Option("--private", help="In a private window of a browser.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Sign in again, even if still signed in.")] = False,
+    browser: Annotated[bool, typer.Option("--browser", help="Sign in with the browser of this machine.")] = False,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Sign in with a browser elsewhere; paste its last address.")
+    ] = False,
+    device: Annotated[bool, typer.Option("--device", help="Sign in on another device with a code.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Sign in with a private browser window.")] = False,
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Sign in to the server, if it asks for it."""
-
-    def work(terminal: Terminal) -> None:
+    """Sign in to the server, if it requires a sign-in."""
+    with running(context, as_json, trace) as terminal:
         from . import commands
 
         chosen: dict[str, object] = {"gatehouse_private_window": True} if private else {}
-        for way, wanted in {"browser": browser, "paste": paste, "device": device}.items():
+        for method, wanted in {"browser": browser, "paste": paste, "device": device}.items():
             if wanted:
-                chosen["gatehouse_sign_in"] = way
+                chosen["gatehouse_sign_in"] = method
         asyncio.run(commands.login(terminal, force=force, **chosen))
-
-    guard(context, as_json, trace, work)
 
 
 @app.command()
 def logout(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    """Remove the stored sign-in, and revoke it at the tenant."""
-
-    def work(terminal: Terminal) -> None:
+    """Remove the stored sign-in and revoke it at the tenant."""
+    with running(context, as_json, trace) as terminal:
         from .. import identity
 
         asyncio.run(identity.logout(terminal))
 
-    guard(context, as_json, trace, work)
-
 
 @app.command()
 def whoami(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    """Show who is signed in, with which permissions, until when."""
-
-    def work(terminal: Terminal) -> None:
+    """Show who is signed in, the permissions, and when the access ends."""
+    with running(context, as_json, trace) as terminal:
         from .. import identity
 
         identity.whoami(terminal)
-
-    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -101,26 +94,20 @@ def token(
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Show what the access token says."""
-
-    def work(terminal: Terminal) -> None:
+    """Show the claims of the access token."""
+    with running(context, as_json, trace) as terminal:
         from .. import identity
 
         asyncio.run(identity.token(terminal, raw=raw))
 
-    guard(context, as_json, trace, work)
-
 
 @app.command()
 def tools(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    """List the server's tools: what each needs, and how to call it."""
-
-    def work(terminal: Terminal) -> None:
+    """List the server's tools with their permissions and arguments."""
+    with running(context, as_json, trace) as terminal:
         from . import commands
 
         asyncio.run(commands.tools(terminal))
-
-    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -134,14 +121,11 @@ def call(
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Call a tool. Values take the types of the tool's input schema."""
-
-    def work(terminal: Terminal) -> None:
+    """Call a tool. Values are converted to the types of the tool's input schema."""
+    with running(context, as_json, trace) as terminal:
         from . import commands
 
         asyncio.run(commands.call(terminal, tool, arguments or [], args))
-
-    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -152,26 +136,20 @@ def ask(
     trace: TraceOption = False,
 ) -> None:
     """Ask the agent one question."""
-
-    def work(terminal: Terminal) -> None:
+    with running(context, as_json, trace) as terminal:
         from . import commands
 
         asyncio.run(commands.ask(terminal, " ".join(question)))
 
-    guard(context, as_json, trace, work)
-
 
 @app.command()
 def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    """Talk with the agent; it remembers what was said. Takes one question a line, from a pipe, too."""
-
-    def work(terminal: Terminal) -> None:
+    """Talk with the agent; it remembers the conversation. Each line of the input is a question."""
+    with running(context, as_json, trace) as terminal:
         from . import commands
 
         with asyncio.Runner() as runner:
             commands.chat(terminal, runner)
-
-    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -179,20 +157,19 @@ def doctor(
     context: typer.Context,
     explain: Annotated[
         str | None,
-        typer.Option("--explain", metavar="CHECK", help="What a check is about, and how to fix it; or all."),
+        typer.Option("--explain", metavar="CHECK", help="Explain a check and its fix; `all` explains all checks."),
     ] = None,
     register: Annotated[
-        bool, typer.Option("--register", help="Register a client, which stays, to see what such a one meets.")
+        bool, typer.Option("--register", help="Register a client to test such clients. The client stays in the tenant.")
     ] = False,
     skip: Annotated[
-        list[str] | None, typer.Option("--skip", metavar="CHECK", help="Leave a check out. May come more than once.")
+        list[str] | None, typer.Option("--skip", metavar="CHECK", help="Skip a check. Can be repeated.")
     ] = None,
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Check the server and its tenant. Exits with 0 if nothing is wrong, else with 1."""
-
-    def work(terminal: Terminal) -> None:
+    """Check the server and its tenant. The exit code is 0 if nothing is wrong, otherwise 1."""
+    with running(context, as_json, trace) as terminal:
         from . import doctor
 
         if explain is not None:
@@ -201,11 +178,9 @@ def doctor(
         if asyncio.run(doctor.doctor(terminal, register=register, skip=skip or [])):
             raise typer.Exit(Exit.FAILED)
 
-    guard(context, as_json, trace, work)
-
 
 def main() -> None:
     """The `gatehouse` command."""
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # a library's advice to its callers is nothing for the person
+        warnings.simplefilter("ignore")  # warnings of libraries are for developers
     app()

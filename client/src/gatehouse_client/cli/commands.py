@@ -1,4 +1,4 @@
-"""What the commands do that need a session with the server."""
+"""The commands that need a session with the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .completion import remember
 
 
 async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
-    """Sign in when the server asks for it, see that it is an MCP server, and say who is signed in."""
+    """Sign in if the server requires it, open an MCP session, and show who is signed in."""
     connection = await _connect(terminal, force=force, **chosen)
     with terminal.busy(f"Opening a session with {connection.url}"):
         async with connection.session():
@@ -26,7 +26,7 @@ async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     if terminal.as_json:
         terminal.result_json(sign_in_as_json(connection.url, grant))
     elif grant is None:
-        terminal.result(f"{connection.url} does not ask for a sign-in.")
+        terminal.result(f"{connection.url} does not require a sign-in.")
     else:
         person = f" as {grant.person}" if grant.person else ""
         until = f" (access until {local_time(grant.expires_at)})" if grant.expires_at else ""
@@ -34,7 +34,7 @@ async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
 
 
 async def tools(terminal: Terminal) -> None:
-    """Show the tools: what each needs, how to call it, what it does."""
+    """List the tools with their permissions, arguments and descriptions."""
     connection = await _connect(terminal)
     with terminal.busy(f"Asking {connection.url} for its tools"):
         async with connection.session() as session:
@@ -53,7 +53,7 @@ async def tools(terminal: Terminal) -> None:
 
 
 async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: str | None) -> None:
-    """Call a tool, with the arguments typed by its schema, and show its result."""
+    """Call a tool with arguments converted by its schema, and show the result."""
     connection = await _connect(terminal)
     answer = Elicitation(terminal, connection.url).answer
     with terminal.busy(f"Calling {tool}") as activity:
@@ -61,7 +61,7 @@ async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: st
             found = {known.name: known for known in await session.tools()}
             if tool not in found:
                 raise UsageError(
-                    f"The server has no tool {foreign(tool)}. Its tools are: {foreign(', '.join(found)) or 'none'}."
+                    f"The server has no tool {foreign(tool)}. Its tools are {foreign(', '.join(found)) or 'none'}."
                 )
             arguments = parse_arguments(pairs, document, found[tool].input_schema)
             result = await session.call(tool, arguments, activity.progress)
@@ -72,13 +72,13 @@ async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: st
 
 
 async def ask(terminal: Terminal, question: str) -> None:
-    """One question to the agent."""
+    """Ask the agent one question."""
     conversation = await open_conversation(terminal, settings_for(terminal))
     await conversation.turn(question)
 
 
 def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
-    """Questions until the input ends; between them the terminal, not the event loop, waits."""
+    """Ask questions until the input ends. The terminal, not the event loop, waits for each question."""
     conversation = runner.run(open_conversation(terminal, settings_for(terminal)))
     conversation.run(runner)
 

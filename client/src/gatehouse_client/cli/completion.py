@@ -1,10 +1,9 @@
-"""Shell completion of tools and their arguments, from what the server's list of tools said last."""
+"""Shell completion of tools and their arguments, from the last list of tools that the server sent."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,23 +17,24 @@ if TYPE_CHECKING:
 
 
 def remember(home: Path, server: str, tools: Iterable[Tool]) -> None:
-    """Keep the names. Where nothing can be written there is no completion, and nobody need know."""
+    """Store the names. If the file cannot be written, there is no completion and no message."""
+    from ..storage.private_files import write_private  # pydantic, which the completion itself does not need
+
     known = {tool.name: [tool.description or "", [*tool.input_schema.get("properties", {})]] for tool in tools}
     with contextlib.suppress(OSError):
         path = _path(home)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", encoding="utf-8", opener=_private) as file:
-            json.dump({"server": server, "tools": known}, file)
+        write_private(path, json.dumps({"server": server, "tools": known}).encode())
 
 
 def complete_tool(incomplete: str) -> list[tuple[str, str]]:
-    """The tools whose names begin so, each with its description."""
+    """The tools whose names begin with `incomplete`, each with its description."""
     known = _known()
     return [(name, foreign(known[name][0], 80)) for name in known if name.startswith(incomplete)]
 
 
 def complete_argument(context: Context, incomplete: str) -> list[str]:
-    """The arguments of the tool on the command line that begin so, as `key=`."""
+    """The arguments, as `key=`, of the tool on the command line that begin with `incomplete`."""
     _, arguments = _known().get(str(context.params.get("tool")), ("", []))
     return [f"{name}=" for name in arguments if name.startswith(incomplete)]
 
@@ -53,7 +53,3 @@ def _known() -> dict[str, Any]:
 
 def _path(home: Path) -> Path:
     return home / "tools.cache"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

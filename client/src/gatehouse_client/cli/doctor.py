@@ -1,25 +1,35 @@
-"""The command: what it prints."""
+"""The command `gatehouse doctor`, and the page `docs/troubleshooting.md` that it prints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Final
 
-from ..causes.catalogue import ENTRIES
+from ..causes.catalogue import ENTRIES, Entry
 from ..doctor.findings import Finding, Mark
-from ..doctor.page import page, section
 from ..errors import Exit, UsageError
 from ..terminal.output import Terminal
 
+_HEAD: Final = """# Troubleshooting
+
+`gatehouse doctor` runs these checks. It shows the fix below each line that it marks with ✗. An error message of the
+agent names the check that explains it. `gatehouse doctor --explain CHECK` prints one section of this page, and
+`gatehouse doctor --explain all` prints the whole page.
+
+| what you see | check |
+|---|---|
+"""
+
 
 async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> Exit:
-    """Make the checks and show them; `Exit.FAILED` where something is wrong.
+    """Run the checks and show the findings. Returns `Exit.FAILED` if something is wrong.
 
     Raises:
-        UsageError: there is no such check to skip.
-        ConfigurationError: a setting is wrong in itself.
+        UsageError: `skip` names an unknown check.
+        ConfigurationError: a setting is invalid.
     """
-    from ..account import Account  # `explain` needs nothing of all this
+    from ..account import Account  # `explain` does not need these
     from ..doctor.checkup import examine
     from ..identity import settings_for
 
@@ -38,20 +48,20 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
 
 
 def explain(terminal: Terminal, check: str) -> None:
-    """Print what a check is about; of `all` the whole page.
+    """Explain a check, or print the whole page for `all`.
 
     Raises:
-        UsageError: there is no such check.
+        UsageError: the check is unknown.
     """
     if check == "all":
         terminal.result(page().removesuffix("\n"))
     else:
-        terminal.result(f"{check}: {section(ENTRIES[_known(check)])}")
+        terminal.result(f"{check}: {_section(ENTRIES[_known(check)])}")
 
 
 def _known(check: str) -> str:
     if check not in ENTRIES:
-        raise UsageError(f"There is no check {check!r}. There are: {', '.join(ENTRIES)}.")
+        raise UsageError(f"There is no check {check!r}. The checks are {', '.join(ENTRIES)}.")
     return check
 
 
@@ -64,7 +74,7 @@ def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
             if finding.mark is Mark.WRONG:
                 _show_fix(terminal, finding, " " * (width + 6))
     counts = {mark: sum(finding.mark is mark for finding in findings) for mark in Mark}
-    summary = f"{counts[Mark.OK]} well, {counts[Mark.WRONG]} wrong, {counts[Mark.UNKNOWN]} not checked."
+    summary = f"{counts[Mark.OK]} ok, {counts[Mark.WRONG]} wrong, {counts[Mark.UNKNOWN]} not checked."
     more = " `gatehouse doctor --explain CHECK` says more." if counts[Mark.WRONG] else ""
     terminal.result(f"{summary}{more}")
 
@@ -81,3 +91,26 @@ def _as_json(finding: Finding) -> dict[str, object]:
     shown = {"group": entry.group, "check": finding.check, "result": finding.mark.name.lower(), "seen": finding.seen}
     wrong = finding.mark is Mark.WRONG
     return {**shown, **({"advice": entry.advice, "fix": finding.fixes()} if wrong else {})}
+
+
+def page() -> str:
+    """The page of all checks, in Markdown."""
+    symptoms = [(seen.replace("|", "\\|"), check) for check, entry in ENTRIES.items() for seen in entry.symptoms]
+    rows = [f"| {seen} | [`{check}`](#{check}) |" for seen, check in symptoms]
+    parts = [_HEAD + "\n".join(rows)]
+    for group, entries in groupby(ENTRIES.items(), key=lambda item: item[1].group):
+        parts.append(f"## {group}")
+        parts += [f"### {check}\n\n{_section(entry)}" for check, entry in entries]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(entry: Entry) -> str:
+    parts = [entry.title, f"**Seen:** {'; '.join(entry.symptoms)}"]
+    parts += [f"**Cause:** {entry.cause}", f"**Fix:** {entry.advice}"]
+    fixes = [f"- In Auth0's dashboard: {entry.dashboard}"] if entry.dashboard else []
+    fixes += [f"- By command: `{entry.command}`"] if entry.command else []
+    if entry.environment:
+        fixes.append(f"- In `.env`: {', '.join(f'`{line}`' for line in entry.environment.splitlines())}")
+    parts += ["\n".join(fixes)] if fixes else []
+    parts += [f"**Not established:** {entry.unsure}"] if entry.unsure else []
+    return "\n\n".join(parts)

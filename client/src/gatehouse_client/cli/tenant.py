@@ -1,4 +1,4 @@
-"""The command line of `gatehouse tenant`: names, options, help. The work is in `commands`."""
+"""The command line of `gatehouse tenant`: names, options and help. The work is in `tenant/commands.py`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import Annotated
 
 import typer
 
-from ..errors import Exit
-from ..terminal.output import Terminal
-from .commandline import JsonOption, TraceOption, guard
+from .commandline import JsonOption, TraceOption, running
 
 EPILOG = """
-**Exit codes:** as for every command, and of `plan`: 0 no difference · 6 there are differences
+**Exit codes:** as for every command; also, for `plan`: 0 no differences · 6 differences
 
-The Management API is called with `AUTH0_MGMT_CLIENT_ID` and `AUTH0_MGMT_CLIENT_SECRET`, or `AUTH0_MGMT_TOKEN`;
-`.env.example` explains them.
+The credentials for the Management API are `AUTH0_MGMT_CLIENT_ID` and `AUTH0_MGMT_CLIENT_SECRET`, or
+`AUTH0_MGMT_TOKEN`; `.env.example` explains them.
 """
 
-app = typer.Typer(name="tenant", help="Bring an Auth0 tenant to what a file says.", epilog=EPILOG, no_args_is_help=True)
+app = typer.Typer(name="tenant", help="An Auth0 tenant as code, in a file.", epilog=EPILOG, no_args_is_help=True)
 
-FileOption = Annotated[Path, typer.Option("--file", "-f", help="The tenant file, in the Deploy CLI's words.")]
-UsersOption = Annotated[Path | None, typer.Option("--users", help="A file with `users` to make, too.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+FileOption = Annotated[Path, typer.Option("--file", "-f", help="The tenant file, in the Deploy CLI's format.")]
+UsersOption = Annotated[Path | None, typer.Option("--users", help="A file with `users` to create.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DEFAULT_FILE = Path("auth0/tenant.yaml")
 
 
@@ -34,17 +32,11 @@ def plan(
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Show where the tenant is not as the file says; change nothing. Exit code 6 when there is something."""
-    outcome = Exit.OK
-
-    def work(terminal: Terminal) -> None:
+    """Show where the tenant and the file differ; change nothing. The exit code is 6 if they differ."""
+    with running(context, as_json, trace) as terminal:
         from ..tenant import commands
 
-        nonlocal outcome
-        outcome = commands.plan(terminal, commands.Sources(file, users))
-
-    guard(context, as_json, trace, work)
-    raise typer.Exit(outcome)
+        raise typer.Exit(commands.plan(terminal, commands.Sources(file, users)))
 
 
 @app.command()
@@ -53,20 +45,17 @@ def apply(
     file: FileOption = DEFAULT_FILE,
     users: UsersOption = None,
     yes: YesOption = False,
-    env_file: Annotated[Path | None, typer.Option("--env-file", help="Write the result's settings here.")] = None,
-    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print secrets, too.")] = False,
+    env_file: Annotated[Path | None, typer.Option("--env-file", help="Write the settings to this file.")] = None,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Also print secrets.")] = False,
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Bring the tenant to what the file says. Asks before it changes what it did not make; can be run again."""
-
-    def work(terminal: Terminal) -> None:
+    """Change the tenant to what the file says. Asks before it changes an object that it did not create."""
+    with running(context, as_json, trace) as terminal:
         from ..tenant import commands
 
         sources = commands.Sources(file, users)
         commands.apply(terminal, sources, yes=yes, env_file=env_file, show_secrets=show_secrets)
-
-    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -78,14 +67,11 @@ def destroy(
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Take away what the file names, and nothing else. Asks first."""
-
-    def work(terminal: Terminal) -> None:
+    """Remove what the file names, and nothing else. Asks first."""
+    with running(context, as_json, trace) as terminal:
         from ..tenant import commands
 
         commands.destroy(terminal, commands.Sources(file, users), yes=yes)
-
-    guard(context, as_json, trace, work)
 
 
 @app.command()
@@ -94,11 +80,8 @@ def export(
     form: Annotated[str, typer.Option("--format", help="auth0-cli, terraform or deploy-cli.")],
     file: FileOption = DEFAULT_FILE,
 ) -> None:
-    """Print the same set-up for another tool."""
-
-    def work(terminal: Terminal) -> None:
+    """Print the tenant file for another tool."""
+    with running(context, False, False) as terminal:
         from ..tenant import commands
 
         commands.export(terminal, commands.Sources(file), form)
-
-    guard(context, False, False, work)

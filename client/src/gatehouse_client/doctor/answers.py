@@ -1,6 +1,7 @@
-"""What a tenant answers to an authorization request at once, before any person has to do anything.
+"""The tenant's immediate answers to authorization requests, without a person.
 
-The request has `prompt=none` (OpenID Connect Core section 3.1.2.1): where all is well the answer is `login_required`.
+The requests have `prompt=none` (OpenID Connect Core section 3.1.2.1). If nothing is wrong, the answer is
+`login_required`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..signin.http.fetch import Fetcher, Reply
 from ..signin.protocol.authorization import AuthorizationRequest
 from ..signin.protocol.discovery import AuthorizationServer
 
-_TO_BE_ASKED: Final = frozenset(
+_NEEDS_PERSON: Final = frozenset(
     {"login_required", "consent_required", "interaction_required", "account_selection_required"}
 )
 _HIDDEN: Final = re.compile(r"<(script|style|svg)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
@@ -28,34 +29,34 @@ class Answer:
     """The tenant's answer.
 
     Attributes:
-        error: its `error`; empty on a page that does not show it.
-        said: error and description, for a person; of a page its words.
-        on_page: whether it ended on a page of the tenant, not at the callback.
+        error: the OAuth `error`; empty if a page does not show it.
+        text: error and description, or the words of a page.
+        on_page: whether the tenant answered with a page of its own, not at the callback.
     """
 
     error: str
-    said: str
+    text: str
     on_page: bool
 
     @property
-    def is_welcome(self) -> bool:
-        """Whether only the person is missing."""
+    def needs_only_the_person(self) -> bool:
+        """Whether the tenant refused only because no person signed in."""
         if self.on_page:
-            return self.check is None and bool(re.search(r"(login|consent|interaction)[_ ]required", self.said.lower()))
-        return self.error in _TO_BE_ASKED
+            return self.check is None and bool(re.search(r"(login|consent|interaction)[_ ]required", self.text.lower()))
+        return self.error in _NEEDS_PERSON
 
     @property
     def check(self) -> str | None:
-        """The check that the refusal is about, where it is a known one."""
-        return check_of(self.said) or ("grant-types" if self.error == "unauthorized_client" else None)
+        """The check that the refusal belongs to; None if the refusal is unknown."""
+        return check_of(self.text) or ("grant-types" if self.error == "unauthorized_client" else None)
 
     def __str__(self) -> str:
         if not self.on_page:
-            return foreign(self.said, 160)
-        words = self.said.casefold()
+            return foreign(self.text, 160)
+        words = self.text.casefold()
         phrases = [words.find(part) for entry in ENTRIES.values() for part in entry.said]
         start = min((at for at in phrases if at >= 0), default=0)
-        return f"on a page: {foreign(self.said[start:], 80)}"
+        return f"on a page: {foreign(self.text[start:], 80)}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Asker:
     """Sends authorization requests as one client.
 
     Attributes:
-        redirect_uri: the client's callback, which nothing is sent to: the redirect is read, not followed.
+        redirect_uri: the client's callback. The redirect to it is read, not followed.
     """
 
     fetch: Fetcher
@@ -72,7 +73,7 @@ class Asker:
     redirect_uri: str
 
     async def ask(self, **target: str) -> Answer:
-        """Send the request as a sign-in does, but for `prompt=none`.
+        """Send the request of a sign-in, with `prompt=none`.
 
         Args:
             target: `scope`, `audience`, `resource`.

@@ -1,4 +1,4 @@
-"""The agent's own application, and the API that it asks for: by what the tenant answers to it."""
+"""The agent's application and the API that it requests, judged by the tenant's answers."""
 
 from __future__ import annotations
 
@@ -13,103 +13,90 @@ from ..signin.protocol.client import OAuthClient
 from ..signin.protocol.discovery import AuthorizationServer
 from ..signin.protocol.tokens import TokenEndpoint, refusal
 from .answers import Answer, Asker
-from .findings import Record
+from .findings import Findings
 
-_UNREAL: Final = "gatehouse-doctor-probe"
-_BY_PAGE: Final = ("application", "callback")
-_BY_CALLBACK: Final = ("connection", "api", "client-grant")
+_NONEXISTENT: Final = "gatehouse-doctor-probe"
+_AT_CALLBACK: Final = ("connection", "api", "client-grant")
+_ALL: Final = ("application", "callback", *_AT_CALLBACK)
 
 
-async def see_application(asker: Asker, permission: str, audience: str, record: Record) -> None:
-    """Ask for a sign-in as the agent does."""
+async def check_application(asker: Asker, permission: str, audience: str, findings: Findings) -> None:
+    """Send the agent's authorization request."""
     try:
         answer = await asker.ask(audience=audience, scope=permission)
-        unreal = await asker.ask(audience=unreal_api(audience))
-        if answer.is_welcome:
-            _welcome(asker, audience, record, tells=unreal.check == "api", answer=answer)
-        elif answer.check == "api":
-            await _see_other_apis(asker, audience, answer, record)
+        nonexistent = await asker.ask(audience=nonexistent_api(audience))
+        if answer.check == "api":
+            await _check_similar_apis(asker, audience, findings)
     except (UnreachableError, SignInError) as error:
-        record.unknown((*_BY_PAGE, *_BY_CALLBACK), str(error))
+        findings.unknown(_ALL, str(error))
         return
-    _refused(asker, audience, answer, record)
+    if answer.check == "callback" or not answer.on_page:
+        # A tenant redirects only to a callback that it knows, of a client that it knows.
+        findings.ok("application", asker.client_id)
+    if not answer.on_page or answer.needs_only_the_person:
+        findings.ok("application", asker.client_id)
+        findings.ok("callback", asker.redirect_uri)
+    if answer.needs_only_the_person and nonexistent.check == "api":
+        findings.ok("connection", "The tenant would show its sign-in page.")
+        findings.ok("api", audience)
+        findings.ok("client-grant", "The tenant would issue a token for the API.")
+    elif answer.needs_only_the_person:
+        findings.unknown(_AT_CALLBACK, f"this tenant tells this only after a sign-in (it answers {answer})")
+    if answer.check is not None:
+        if answer.check == "client-grant":
+            findings.ok("api", audience)
+        findings.wrong(answer.check, _refused(asker, answer))
+    findings.unknown(_ALL, f"the tenant answers {answer}")
 
 
-def unreal_api(resource: str) -> str:
-    """The Identifier of an API that cannot exist: a tenant that minds it minds any API before it asks a person."""
-    return f"{resource.rstrip('/')}/{_UNREAL}"
+def nonexistent_api(resource: str) -> str:
+    """The Identifier of an API that does not exist. A tenant that refuses it checks the API before the sign-in."""
+    return f"{resource.rstrip('/')}/{_NONEXISTENT}"
 
 
-def _welcome(asker: Asker, audience: str, record: Record, *, tells: bool, answer: Answer) -> None:
-    """Only the person is missing.
-
-    Args:
-        tells: whether the tenant looks at the API at all before it looks for the person.
-    """
-    record.ok("application", asker.client_id)
-    record.ok("callback", asker.redirect_uri)
-    if tells:
-        record.ok("connection", "The tenant would show its sign-in page.")
-        record.ok("api", audience)
-        record.ok("client-grant", "The tenant would issue a token for it.")
-    else:
-        record.unknown(_BY_CALLBACK, f"this tenant tells only a person who signs in (it answers {answer})")
+def _refused(asker: Asker, answer: Answer) -> str:
+    if answer.check == "application":
+        return f"The tenant does not know the Client ID {asker.client_id!r} ({answer})."
+    if answer.check == "callback":
+        return f"The application does not allow {asker.redirect_uri!r} ({answer})."
+    return f"The tenant answers {answer}."
 
 
-def _refused(asker: Asker, audience: str, answer: Answer, record: Record) -> None:
-    wrong = answer.check
-    if wrong == "callback" or not answer.on_page:
-        # A tenant sends its answer nowhere but to a callback that it knows of a client that it knows.
-        record.ok("application", asker.client_id)
-    if not answer.on_page:
-        record.ok("callback", asker.redirect_uri)
-    if wrong == "application":
-        record.wrong(wrong, f"The tenant does not know the Client ID {asker.client_id!r} ({answer}).")
-    elif wrong == "callback":
-        record.wrong(wrong, f"The application does not allow {asker.redirect_uri!r} ({answer}).")
-    elif wrong == "client-grant":
-        record.ok("api", audience)
-    if wrong is not None:
-        record.wrong(wrong, f"The tenant answers {answer}.")
-    record.unknown((*_BY_PAGE, *_BY_CALLBACK), f"the tenant answers {answer}")
-
-
-async def see_device(
-    fetch: Fetcher, server: AuthorizationServer, client: OAuthClient, permission: str, audience: str, record: Record
+async def check_device_sign_in(
+    fetch: Fetcher, server: AuthorizationServer, client: OAuthClient, permission: str, audience: str, findings: Findings
 ) -> None:
-    """Ask for a code for another device, which nobody will use."""
-    record.unknown("callback", "a sign-in on another device has none")
-    record.unknown("connection", "this way to sign in tells only the person at the other device")
+    """Request a code for another device. Nobody uses the code."""
+    findings.unknown("callback", "a sign-in on another device has no callback")
+    findings.unknown("connection", "the tenant tells this only the person at the other device")
     if server.device_authorization_endpoint is None:
-        record.unknown((*_BY_PAGE, *_BY_CALLBACK), "the tenant's metadata names no device_authorization_endpoint")
+        findings.unknown(_ALL, "the tenant's metadata has no device_authorization_endpoint")
         return
     try:
         refused = await _device_refusal(fetch, server, client, {"audience": audience, "scope": permission})
-        unreal = await _device_refusal(fetch, server, client, {"audience": unreal_api(audience)})
+        nonexistent = await _device_refusal(fetch, server, client, {"audience": nonexistent_api(audience)})
     except GatehouseError as error:
-        record.unknown((*_BY_PAGE, *_BY_CALLBACK), str(error))
+        findings.unknown(_ALL, str(error))
         return
     wrong = check_of(str(refused)) if refused else None
     if refused is None or wrong in ("grant-types", "api", "client-grant"):
-        record.ok("application", client.client_id)
+        findings.ok("application", client.client_id)
     if wrong is not None:
-        record.wrong(wrong, str(refused))
-    if unreal is not None and check_of(str(unreal)) == "api" and wrong != "grant-types":
+        findings.wrong(wrong, str(refused))
+    if nonexistent is not None and check_of(str(nonexistent)) == "api" and wrong != "grant-types":
         if refused is None or wrong == "client-grant":
-            record.ok("api", audience)
+            findings.ok("api", audience)
         if refused is None:
-            record.ok("client-grant", "The tenant gives a code for it.")
-    record.unknown((*_BY_PAGE, *_BY_CALLBACK), str(refused or "this tenant tells only a person who signs in"))
+            findings.ok("client-grant", "The tenant issues a code for the API.")
+    findings.unknown(_ALL, str(refused or "this tenant tells this only after a sign-in"))
 
 
 async def _device_refusal(
     fetch: Fetcher, server: AuthorizationServer, client: OAuthClient, target: dict[str, str]
 ) -> TokenRefused | None:
-    """What the tenant says to a request for a code (RFC 8628 section 3.1); None if it gives one."""
-    assert server.device_authorization_endpoint is not None
-    method = client.authentication(server)
+    """The tenant's refusal of a device authorization request (RFC 8628 section 3.1); None if it issues a code."""
     endpoint = server.device_authorization_endpoint
-    reply = await TokenEndpoint(fetch).post(client, endpoint, target, method, server.issuer)
+    assert endpoint is not None
+    reply = await TokenEndpoint(fetch).post(client, endpoint, target, client.authentication(server), server.issuer)
     if reply.status == 200:
         return None
     error = refusal(reply, server.issuer)
@@ -118,32 +105,29 @@ async def _device_refusal(
     return error
 
 
-async def _see_other_apis(asker: Asker, audience: str, answer: Answer, record: Record) -> None:
-    """Whether there is an API whose Identifier is only a little different."""
-    for other, difference in slips(audience).items():
-        if (await asker.ask(audience=other)).check != "api":
-            seen = f"The tenant has no API {audience!r}, but it has {other!r} ({difference})."
-            record.wrong("api", seen, f"AUTH0_AUDIENCE={other}  # or make an API {audience}")
+async def _check_similar_apis(asker: Asker, audience: str, findings: Findings) -> None:
+    for similar, difference in similar_identifiers(audience).items():
+        if (await asker.ask(audience=similar)).check != "api":
+            findings.wrong_api(audience, similar, difference)
             return
-    record.wrong("api", f"The tenant answers {answer}.")
 
 
-def slips(identifier: str) -> dict[str, str]:
-    """What people write in place of an identifier, and what is different in it."""
-    slashed = identifier.rstrip("/") if identifier.endswith("/") else f"{identifier}/"
-    found = {slashed: "the final slash"}
+def similar_identifiers(identifier: str) -> dict[str, str]:
+    """Identifiers that are often written by mistake, and what is different in each."""
+    other_slash = identifier.rstrip("/") if identifier.endswith("/") else f"{identifier}/"
+    similar = {other_slash: "the final slash"}
     scheme, colon, rest = identifier.partition("://")
     other = {"http": "https", "https": "http"}.get(scheme)
-    return {**found, f"{other}{colon}{rest}": f"{other}, not {scheme}"} if other else found
+    return {**similar, f"{other}{colon}{rest}": f"{other}, not {scheme}"} if other else similar
 
 
-async def see_token_endpoint(asker: Asker, client: OAuthClient, settings: Settings, record: Record) -> None:
-    """Exchange what cannot be valid: `invalid_grant` says that all but that was right."""
-    code = {"code": _UNREAL, "redirect_uri": asker.redirect_uri, "code_verifier": _UNREAL * 2}
+async def check_token_endpoint(asker: Asker, client: OAuthClient, settings: Settings, findings: Findings) -> None:
+    """Exchange invalid grants. The answer `invalid_grant` means that everything else was right."""
+    code = {"code": _NONEXISTENT, "redirect_uri": asker.redirect_uri, "code_verifier": _NONEXISTENT * 2}
     device = settings.gatehouse_sign_in == "device"
     forms = {
-        **({DEVICE_CODE: {"device_code": _UNREAL}} if device else {"authorization_code": code}),
-        "refresh_token": {"refresh_token": _UNREAL},
+        **({DEVICE_CODE: {"device_code": _NONEXISTENT}} if device else {"authorization_code": code}),
+        "refresh_token": {"refresh_token": _NONEXISTENT},
     }
     refused: list[str] = []
     for grant_type, form in forms.items():
@@ -151,20 +135,21 @@ async def see_token_endpoint(asker: Asker, client: OAuthClient, settings: Settin
             await TokenEndpoint(asker.fetch).request(client, asker.server, {"grant_type": grant_type, **form})
         except TokenRefused as error:
             if error.code in ("invalid_client", "access_denied"):
-                record.wrong("credentials", f"The token endpoint answers {error.code}.")
-                record.unknown("grant-types", "the tenant does not accept the application's credentials")
+                findings.wrong("credentials", f"The token endpoint answers {error.code}.")
+                findings.unknown("grant-types", "the tenant does not accept the application's credentials")
                 return
             refused += [grant_type] if error.code == "unauthorized_client" else []
         except ConfigurationError as error:
-            record.wrong("credentials", str(error))
-            record.unknown("grant-types", "the application has no credentials to ask with")
+            findings.wrong("credentials", str(error))
+            findings.unknown("grant-types", "the application has no credentials for the token endpoint")
             return
         except GatehouseError as error:
-            record.unknown(("credentials", "grant-types"), str(error))
+            findings.unknown(("credentials", "grant-types"), str(error))
             return
     has_credentials = client.secret is not None or client.key is not None
-    record.ok("credentials", "The token endpoint accepts them." if has_credentials else "It has none, as it may.")
+    seen = "The token endpoint accepts them." if has_credentials else "The application has none and needs none."
+    findings.ok("credentials", seen)
     if refused:
-        record.wrong("grant-types", f"Not allowed: {', '.join(refused)}.")
+        findings.wrong("grant-types", f"Not allowed: {', '.join(refused)}.")
     else:
-        record.ok("grant-types", ", ".join(forms), guessed=True)
+        findings.ok("grant-types", ", ".join(forms), guessed=True)

@@ -1,4 +1,4 @@
-"""All checks, in the order in which one needs what another found."""
+"""All checks, in an order in which each check has the results that it needs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ from ..storage.grant import Grant
 from ..tenant.management import Management
 from ..tenant.settings import load_tenant_settings
 from .answers import Asker
-from .application import see_application, see_device, see_token_endpoint
-from .configuration import Wanted, see_configuration
-from .findings import Finding, Record
+from .application import check_application, check_device_sign_in, check_token_endpoint
+from .configuration import Requirements, check_configuration
+from .findings import Finding, Findings
 from .objects import Objects, read_objects
-from .others import see_documents, see_identifier, see_profile, see_registration, see_third_party
-from .server import see_certificates, see_clock, see_server
-from .signin import is_machine, see_grant, see_stored_sign_in
-from .tenant import see_tenant
+from .other_clients import (
+    check_identifier,
+    check_metadata_documents,
+    check_registration,
+    check_resource_profile,
+    check_third_party,
+)
+from .server import check_certificates, check_clock, check_server
+from .signin import check_access_token, check_stored_sign_in, is_machine
+from .tenant import check_tenant
 from .unattended import UnattendedSignIn
 
 _OPENID: Final = frozenset({"openid", "offline_access"})
@@ -35,124 +41,119 @@ _OPENID: Final = frozenset({"openid", "offline_access"})
 async def examine(
     settings: Settings, account: Account, trace: Trace, *, register: bool = False, skip: Iterable[str] = ()
 ) -> list[Finding]:
-    """Make every check, one finding for each. No person signs in for it.
+    """Run all checks, with one finding for each. No person signs in for this.
 
     Args:
-        register: whether to register a client, to see what such a one meets.
+        register: whether to register a client, for the checks about such clients.
         skip: checks to leave out.
     """
-    record = Record(frozenset(skip) | (frozenset() if settings.gatehouse_sign_in == "assertion" else {"assertion"}))
+    findings = Findings(frozenset(skip) | (frozenset() if settings.gatehouse_sign_in == "assertion" else {"assertion"}))
     fetch, url = fetcher_for(settings, trace), settings.mcp_public_url
-    found = await see_server(fetch, url, settings.issuer, record)
+    found = await check_server(fetch, url, settings.issuer, findings)
     metadata, challenge = found if found else (None, None)
     resource = metadata.resource if metadata else url
     issuer = settings.issuer or (metadata.authorization_servers[0] if metadata else None)
     audience = settings.auth0_audience or resource
     if metadata is None and audience == resource:
-        record.unknown("resource-identifier", "the server does not say what it is called")
+        findings.unknown("resource-identifier", "the server does not name its resource")
     else:
-        see_identifier(resource, audience, record)
-    seen = await see_tenant(fetch, issuer, url, record) if issuer else None
-    server, keys = seen if seen else (None, {})
+        check_identifier(resource, audience, findings)
+    documents = await check_tenant(fetch, issuer, url, findings) if issuer else None
+    server, keys = documents if documents else (None, {})
     client = account.provider.client_at(server) if server else None
-    issued = None
+    unattended = settings.gatehouse_sign_in in ("machine", "assertion")
+    grant = None
     if issuer is None:
-        record.unknown(_of(TENANT), "the tenant is not configured, and the server does not name one")
+        findings.unknown(_of(TENANT), "the tenant is not configured, and the server does not name one")
     if server is None:
-        record.unknown(_of(APPLICATION, OTHERS), "the tenant's metadata cannot be had")
-        record.unknown("management", "the tenant's metadata cannot be had")
+        findings.unknown([*_of(APPLICATION, OTHERS), "management"], "the tenant's metadata is not available")
     else:
-        if _is_unattended(settings) and client is not None:
-            way = UnattendedSignIn(fetch, settings, account, server, client, audience)
-            issued = await way.see(challenge, record)
-        await _see_application(fetch, settings, server, client, audience, resource, record)
-        await see_registration(fetch, server, record)
-        see_documents(server, settings, record)
-        await see_third_party(fetch, server, settings, resource, record, register=register)
+        if unattended and client is not None:
+            sign_in = UnattendedSignIn(fetch, settings, account, server, client, audience)
+            grant = await sign_in.check(challenge, findings)
+        await _check_application(fetch, settings, server, client, audience, resource, findings)
+        await check_registration(fetch, server, findings)
+        check_metadata_documents(server, settings, findings)
+        await check_third_party(fetch, server, settings, resource, findings, register=register)
     if issuer is None:
-        record.unknown(_of(SIGN_IN), "there is no tenant to compare it with")
-        grant = None
-    elif _is_unattended(settings):
-        record.unknown("refresh-token", "a way without a person signs in anew in its place")
-        record.unknown(() if issued else _of(SIGN_IN), "no token was issued")
-        grant = issued
+        findings.unknown(_of(SIGN_IN), "there is no tenant to compare with")
+    elif unattended:
+        findings.unknown("refresh-token", "a sign-in without a person is repeated instead of refreshed")
+        findings.unknown(() if grant else _of(SIGN_IN), "no token was issued")
     else:
-        grant = await see_stored_sign_in(account, url, record)
+        grant = await check_stored_sign_in(account, url, findings)
     if grant is not None and issuer is not None:
-        await see_grant(fetch, settings, grant, audience, issuer, keys, record)
-    see_clock(record)
-    see_certificates(record)
-    told = Record()
-    if server is not None:
-        named = [name for name in (metadata and metadata.scopes_supported) or () if name not in _OPENID]
-        wanted = Wanted(
-            audience=audience,
-            resource=resource,
-            callback=settings.oauth_callback_uri,
-            required=settings.required_permission,
-            permissions=tuple(dict.fromkeys([settings.required_permission, *named])),
-            grant_types=() if account.token else account.provider.grant_types,
-            has_credentials=client is not None and (client.secret is not None or client.key is not None),
-        )
-        await _see_objects(trace, client, grant, wanted, record, told)
-    return record.findings(told)
+        await check_access_token(fetch, settings, grant, audience, issuer, keys, findings)
+    check_clock(findings)
+    check_certificates(findings)
+    if server is None:
+        return findings.all()
+    named = [name for name in (metadata and metadata.scopes_supported) or () if name not in _OPENID]
+    needs = Requirements(
+        audience=audience,
+        resource=resource,
+        callback=settings.oauth_callback_uri,
+        required_permission=settings.required_permission,
+        permissions=tuple(dict.fromkeys([settings.required_permission, *named])),
+        grant_types=() if account.token else account.provider.grant_types,
+        has_credentials=client is not None and (client.secret is not None or client.key is not None),
+    )
+    return findings.all(await _check_objects(trace, client, grant, needs, findings))
 
 
-def _is_unattended(settings: Settings) -> bool:
-    return settings.gatehouse_sign_in in ("machine", "assertion")
-
-
-async def _see_application(
+async def _check_application(
     fetch: Fetcher,
     settings: Settings,
     server: AuthorizationServer,
     client: OAuthClient | None,
     audience: str,
     resource: str,
-    record: Record,
+    findings: Findings,
 ) -> None:
-    """The agent's own application, by the way to sign in that is chosen."""
-    way, permission = settings.gatehouse_sign_in, settings.required_permission
+    """Check the agent's application, by the configured sign-in method."""
+    method, permission = settings.gatehouse_sign_in, settings.required_permission
     checks = [*_of(APPLICATION), "resource-profile"]
-    record.unknown("permissions", "only the Management API tells")
-    if way == "token":
-        record.unknown(checks, "a ready token is used: nobody signs in")
+    findings.unknown("permissions", "only the Management API tells this")
+    if method == "token":
+        findings.unknown(checks, "a ready token is used, so nobody signs in")
     elif client is None:
         if settings.oauth_dynamic_registration:
-            record.unknown(checks, "the agent registers itself at its first sign-in")
+            findings.unknown(checks, "the agent registers itself at its first sign-in")
         else:
-            record.wrong("application", "AUTH0_CLIENT_ID is not set, and OAUTH_DYNAMIC_REGISTRATION is 0.")
-            record.unknown(checks, "the agent has no Client ID here")
-    elif _is_unattended(settings):
-        record.unknown(checks, f"GATEHOUSE_SIGN_IN is {way}: no person signs in")
+            findings.wrong("application", "AUTH0_CLIENT_ID is not set, and OAUTH_DYNAMIC_REGISTRATION is 0.")
+            findings.unknown(checks, "the agent has no Client ID")
+    elif method in ("machine", "assertion"):
+        findings.unknown(checks, f"GATEHOUSE_SIGN_IN is {method}: no person signs in")
     else:
         asker = Asker(fetch, server, client.client_id, settings.oauth_callback_uri)
-        if way == "device":
-            await see_device(fetch, server, client, permission, audience, record)
-            record.unknown("resource-profile", "only a sign-in with a browser here tells")
+        if method == "device":
+            await check_device_sign_in(fetch, server, client, permission, audience, findings)
+            findings.unknown("resource-profile", "only a sign-in with a local browser tells this")
         else:
-            await see_application(asker, permission, audience, record)
-            await see_profile(asker, resource, record)
-        await see_token_endpoint(asker, client, settings, record)
+            await check_application(asker, permission, audience, findings)
+            await check_resource_profile(asker, resource, findings)
+        await check_token_endpoint(asker, client, settings, findings)
 
 
-async def _see_objects(
-    trace: Trace, client: OAuthClient | None, grant: Grant | None, wanted: Wanted, record: Record, told: Record
-) -> None:
-    """What the Management API tells, where there are credentials for it. Nothing else depends on it."""
+async def _check_objects(
+    trace: Trace, client: OAuthClient | None, grant: Grant | None, needs: Requirements, findings: Findings
+) -> Findings:
+    """The findings from the tenant's objects, if the credentials for the Management API are set."""
+    from_objects = Findings()
     try:
-        objects = await asyncio.to_thread(_objects, trace, client, grant, wanted.audience)
+        objects = await asyncio.to_thread(_objects, trace, client, grant, needs.audience)
     except GatehouseError as error:
-        record.unknown("management", str(error))
-        return
+        findings.unknown("management", str(error))
+        return from_objects
     if objects is None:
-        record.unknown("management", "AUTH0_MGMT_CLIENT_ID is not set; with it and its secret some checks say more")
-        return
+        findings.unknown("management", "AUTH0_MGMT_CLIENT_ID and its secret are not set; with them, checks see more")
+        return from_objects
     if objects.unread:
-        record.unknown("management", " ".join(dict.fromkeys(objects.unread)))
+        findings.unknown("management", " ".join(dict.fromkeys(objects.unread)))
     else:
-        record.ok("management", "The tenant's own objects were read.")
-    see_configuration(objects, wanted, told)
+        findings.ok("management", "The tenant's objects were read.")
+    check_configuration(objects, needs, from_objects)
+    return from_objects
 
 
 def _objects(trace: Trace, client: OAuthClient | None, grant: Grant | None, audience: str) -> Objects | None:
@@ -161,7 +162,7 @@ def _objects(trace: Trace, client: OAuthClient | None, grant: Grant | None, audi
         return None
     claims = claims_of(grant.access_token) if grant else {}
     person = None if is_machine(claims) else claims.get("sub")
-    # Under which id it has a client that is a metadata document is not established.
+    # It is not known which id the tenant gives to a client that is a metadata document.
     client_id = client.client_id if client is not None and not client.is_document else None
     with Management(settings, trace) as management:
         return read_objects(management, client_id, str(person) if person else None, audience)

@@ -10,7 +10,7 @@ from ..causes.catalogue import ENTRIES
 
 
 class Mark(Enum):
-    """How a check ended; the value is its sign."""
+    """The result of a check; the value is its sign."""
 
     OK = "✓"
     WRONG = "✗"
@@ -19,13 +19,13 @@ class Mark(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One check's result.
+    """The result of one check.
 
     Attributes:
         check: a name of `ENTRIES`.
-        seen: what was seen; of an unknown one, why it could not be checked.
-        environment: the line of `.env` that fixes the fault, if the doctor knows it better than the entry.
-        guessed: whether it was inferred from an answer that may mean something else, too.
+        seen: what was seen; for an unknown result, why the check was not possible.
+        environment: the line of `.env` that fixes the fault, if it is more exact than the entry's.
+        guessed: whether the result was inferred from an answer that may have another reason.
     """
 
     check: str
@@ -35,29 +35,29 @@ class Finding:
     guessed: bool = False
 
     def fixes(self) -> dict[str, str]:
-        """How to fix the fault, by the place of the fix. Empty unless the mark is wrong."""
+        """How to fix the fault, by place: `dashboard`, `command`, `environment`. Empty unless the mark is WRONG."""
         entry = ENTRIES[self.check]
-        ways = {
+        fixes = {
             "dashboard": entry.dashboard,
             "command": entry.command,
             "environment": self.environment or entry.environment,
         }
-        return {where: how for where, how in ways.items() if how} if self.mark is Mark.WRONG else {}
+        return {place: fix for place, fix in fixes.items() if fix} if self.mark is Mark.WRONG else {}
 
 
 @dataclass
-class Record:
-    """Collects the findings of one source. Of one check the first counts.
+class Findings:
+    """Collects the findings from one source. The first finding of a check counts.
 
     Attributes:
-        skipped: checks that are not wanted.
-        offsets: by whose clock: how many seconds it is ahead of this machine's.
-        reached: https hosts that showed a certificate which is trusted.
+        skipped: checks to leave out.
+        clock_offsets: how many seconds each party's clock is ahead of this machine's.
+        trusted_hosts: https hosts whose certificate is trusted.
     """
 
     skipped: frozenset[str] = frozenset()
-    offsets: dict[str, float] = field(default_factory=dict)
-    reached: list[str] = field(default_factory=list)
+    clock_offsets: dict[str, float] = field(default_factory=dict)
+    trusted_hosts: list[str] = field(default_factory=list)
     _findings: dict[str, Finding] = field(default_factory=dict)
 
     def ok(self, check: str, seen: str, *, guessed: bool = False) -> None:
@@ -66,26 +66,27 @@ class Record:
     def wrong(self, check: str, seen: str, environment: str = "", *, guessed: bool = False) -> None:
         self._add(Finding(check, Mark.WRONG, seen, environment, guessed))
 
+    def wrong_api(self, audience: str, similar: str, difference: str) -> None:
+        """The tenant has no API with this Identifier, but an API with a similar one."""
+        seen = f"The tenant has no API {audience!r}, but it has {similar!r} ({difference})."
+        self.wrong("api", seen, f"AUTH0_AUDIENCE={similar}  # or create an API {audience}")
+
     def unknown(self, checks: str | Iterable[str], why: str) -> None:
         for check in [checks] if isinstance(checks, str) else checks:
             self._add(Finding(check, Mark.UNKNOWN, why))
 
     def is_wrong(self, check: str) -> bool:
-        finding = self.of(check)
-        return finding is not None and finding.mark is Mark.WRONG
+        return check in self._findings and self._findings[check].mark is Mark.WRONG
 
-    def of(self, check: str) -> Finding | None:
-        """What was found; None while the check was not made."""
-        return self._findings.get(check)
-
-    def findings(self, told: Record | None = None) -> list[Finding]:
-        """In the order of `ENTRIES`, one for each.
+    def all(self, from_objects: Findings | None = None) -> list[Finding]:
+        """One finding for each check, in the order of `ENTRIES`.
 
         Args:
-            told: what the tenant's own objects say.
+            from_objects: the findings from the tenant's objects.
         """
+        others = from_objects._findings if from_objects else {}
         return [
-            _weighed(self.of(check), told.of(check) if told else None) or Finding(check, Mark.UNKNOWN, "not checked")
+            _combined(self._findings.get(check), others.get(check)) or Finding(check, Mark.UNKNOWN, "not checked")
             for check in ENTRIES
             if check not in self.skipped
         ]
@@ -94,29 +95,24 @@ class Record:
         self._findings.setdefault(finding.check, finding)
 
 
-def _weighed(met: Finding | None, told: Finding | None) -> Finding | None:
-    """One finding of two: what a client really met counts before what the tenant's objects say, unless it was guessed.
+def _combined(answered: Finding | None, configured: Finding | None) -> Finding | None:
+    """One finding from two sources: the tenant's answers to a client, and the tenant's objects.
 
-    A contradiction is shown: of another tenant, of a change a moment ago, or of a rule that is not known here.
+    The answers count more than the objects, unless they were guessed. A contradiction is shown: the objects may be of
+    another tenant, may have changed a moment ago, or may follow a rule that is not known here.
     """
-    if met is None or told is None:
-        return met or told
-    if met.mark is told.mark:
-        return replace(met, seen=_both(met.seen, told.seen), environment=met.environment or told.environment)
-    if Mark.UNKNOWN in (met.mark, told.mark):
-        return told if met.mark is Mark.UNKNOWN else met
-    if met.guessed:
-        return replace(told, seen=f"{_open(told.seen)}, though it looks otherwise: {met.seen}")
+    if answered is None or configured is None:
+        return answered or configured
+    seen, seen_in_objects = answered.seen.removesuffix("."), configured.seen.removesuffix(".")
+    if answered.mark is configured.mark:
+        both = answered.seen if configured.seen in answered.seen else f"{seen}; {configured.seen}"
+        return replace(answered, seen=both, environment=answered.environment or configured.environment)
+    if Mark.UNKNOWN in (answered.mark, configured.mark):
+        return configured if answered.mark is Mark.UNKNOWN else answered
+    if answered.guessed:
+        return replace(configured, seen=f"{seen_in_objects}. The tenant's answers suggest otherwise: {answered.seen}")
     return replace(
-        met,
-        seen=f"{_open(met.seen)}. But the Management API says: {_open(told.seen)}. Is it of the same tenant, and was"
-        " this changed a moment ago?",
+        answered,
+        seen=f"{seen}. But the Management API says: {seen_in_objects}. Does it belong to the same tenant, and did this"
+        " change a moment ago?",
     )
-
-
-def _both(first: str, second: str) -> str:
-    return first if second in first else f"{_open(first)}; {second}"
-
-
-def _open(sentence: str) -> str:
-    return sentence.removesuffix(".")

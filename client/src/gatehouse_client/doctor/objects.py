@@ -63,7 +63,7 @@ def read_objects(management: Management, client_id: str | None, person: str | No
     Args:
         client_id: the agent's Client ID; None if it has none.
         person: the `sub` of the person who is signed in; None if nobody is.
-        audience: the Identifier of the API whose permissions are wanted.
+        audience: the Identifier of the API whose permissions are required.
 
     Raises:
         GatehouseError: the tenant refuses the credentials, or it cannot be reached. An object whose scope is missing

@@ -1,4 +1,4 @@
-"""What a sign-in tells: the tokens that the tenant issues, and whom they let in."""
+"""The sign-in: the token that the tenant issued, its permissions, and whether the server accepts it."""
 
 from __future__ import annotations
 
@@ -20,61 +20,62 @@ from ..signin.http.fetch import Fetcher
 from ..signin.protocol.tokens import INVALID_GRANT
 from ..signin.ready_token import ReadyTokenAuth
 from ..storage.grant import Grant
-from .findings import Record
-from .server import see_acceptance
+from .findings import Findings
+from .server import check_acceptance
 from .tenant import Keys
 
 _CHECKS: Final = tuple(check for check, entry in ENTRIES.items() if entry.group == SIGN_IN)
 _IN_TOKEN: Final = ("token-audience", "token-algorithm", "token-signature", "rbac", "role")
-_SIGN_IN_FIRST: Final = "run `gatehouse login`, then this again"
+_SIGN_IN_FIRST: Final = "run `gatehouse login`, then `gatehouse doctor` again"
 
 
-async def see_stored_sign_in(account: Account, server: str, record: Record) -> Grant | None:
-    """The stored sign-in, renewed so that it is what the tenant issues now; or the ready token.
+async def check_stored_sign_in(account: Account, server: str, findings: Findings) -> Grant | None:
+    """The stored sign-in, refreshed so that its token is a current one; or the ready token.
 
-    None where there is nothing to look at. What has run out says how the tenant was, not how it is.
+    Returns None if there is no sign-in or if it has expired. An expired token says nothing about the tenant's present
+    configuration.
     """
-    grant = await _grant(account, server, record)
+    grant = await _grant(account, server, findings)
     if grant is not None and grant.is_alive(time.time()):
         return grant
     if grant is None:
-        _nothing("nobody is signed in", _SIGN_IN_FIRST, record)
+        _no_token("nobody is signed in", _SIGN_IN_FIRST, findings)
     elif account.token is not None:
-        record.wrong("accepted", "The token of GATEHOUSE_TOKEN has run out: give another, or unset it to sign in.")
-        record.unknown(_CHECKS, "the token has run out")
+        findings.wrong("accepted", "The token of GATEHOUSE_TOKEN has expired. Set a new one, or unset it to sign in.")
+        findings.unknown(_CHECKS, "the token has expired")
     else:
-        ended = f"the sign-in ran out at {local_time(grant.expires_at or 0)}"
-        _nothing(ended, "see refresh-token" if grant.refresh_token else _SIGN_IN_FIRST, record)
+        ended = f"the sign-in expired at {local_time(grant.expires_at or 0)}"
+        _no_token(ended, "see refresh-token" if grant.refresh_token else _SIGN_IN_FIRST, findings)
     return None
 
 
-async def see_grant(
-    fetch: Fetcher, settings: Settings, grant: Grant, audience: str, issuer: str, keys: Keys, record: Record
+async def check_access_token(
+    fetch: Fetcher, settings: Settings, grant: Grant, audience: str, issuer: str, keys: Keys, findings: Findings
 ) -> None:
-    """Look at a sign-in's access token, and have the server accept it."""
+    """Check the access token of a sign-in, and send it to the server."""
     header, claims = decoded(grant.access_token)
     if claims:
-        record.ok("token", f"A JWT ({header.get('typ', 'without typ')}, {header.get('alg')}).")
-        _see_audience(claims, audience, issuer, record)
-        _see_signature(grant.access_token, header, keys, record)
-        _see_permissions(grant, claims, settings.required_permission, record)
+        findings.ok("token", f"A JWT ({header.get('typ', 'without typ')}, {header.get('alg')}).")
+        _check_audience(claims, audience, issuer, findings)
+        _check_signature(grant.access_token, header, keys, findings)
+        _check_permissions(grant, claims, settings.required_permission, findings)
     else:
         parts = grant.access_token.count(".") + 1
-        record.wrong("token", f"Not a JWT ({parts} parts): only the tenant can read it.")
-        record.unknown(_IN_TOKEN, "the token is opaque")
-    await see_acceptance(fetch, settings.mcp_public_url, grant, record)
+        findings.wrong("token", f"It is not a JWT ({parts} parts): only the tenant can read it.")
+        findings.unknown(_IN_TOKEN, "the token is opaque")
+    await check_acceptance(fetch, settings.mcp_public_url, grant, findings)
 
 
-def _nothing(why: str, way_out: str, record: Record) -> None:
-    """The way out is said once, at the group's first check."""
-    record.unknown("token", f"{why}: {way_out}")
-    record.unknown(_CHECKS, why)
+def _no_token(why: str, advice: str, findings: Findings) -> None:
+    """Only the first check of the group shows the advice."""
+    findings.unknown("token", f"{why}: {advice}")
+    findings.unknown(_CHECKS, why)
 
 
-async def _grant(account: Account, server: str, record: Record) -> Grant | None:
+async def _grant(account: Account, server: str, findings: Findings) -> Grant | None:
     ready = account.auth()
     if isinstance(ready, ReadyTokenAuth):
-        record.unknown("refresh-token", "a ready token (GATEHOUSE_TOKEN) is not renewed")
+        findings.unknown("refresh-token", "a ready token (GATEHOUSE_TOKEN) is never refreshed")
         return ready.grant
     async with account.store.locked(server):
         grant = account.store.load(server, account.provider.owns)
@@ -83,80 +84,80 @@ async def _grant(account: Account, server: str, record: Record) -> Grant | None:
         alive = grant.is_alive(time.time())
         if grant.refresh_token is None:
             if alive:
-                record.wrong("refresh-token", _missing(grant))
+                findings.wrong("refresh-token", _why_missing(grant))
             return grant
         try:
             renewed = await account.provider.renew(grant)
         except TokenRefused as error:
             if error.code == INVALID_GRANT and not alive:
-                record.unknown("refresh-token", str(error))  # every sign-in ends one day
+                findings.unknown("refresh-token", str(error))  # each sign-in ends at some time
                 return grant.model_copy(update={"refresh_token": None})
-            record.wrong("refresh-token", str(error))
+            findings.wrong("refresh-token", str(error))
             return grant
         except GatehouseError as error:
-            record.unknown("refresh-token", str(error))
+            findings.unknown("refresh-token", str(error))
             return grant
         account.store.save(renewed)
-    record.ok("refresh-token", "The sign-in was renewed.")
+    findings.ok("refresh-token", "The sign-in was refreshed.")
     return renewed
 
 
-def _missing(grant: Grant) -> str:
-    """A refresh token that the tenant has refused is not kept, and so cannot be told from one that was not issued."""
+def _why_missing(grant: Grant) -> str:
+    """Why there is no refresh token. A refused one is deleted, so both reasons look the same."""
     if "offline_access" not in grant.requested_scopes:
         return "The sign-in did not ask for one."
-    return "It was asked for, and is not there: not issued, or refused since."
+    return "The sign-in asked for one, but has none: it was not issued, or it was refused later."
 
 
-def _see_audience(claims: dict[str, Any], audience: str, issuer: str, record: Record) -> None:
+def _check_audience(claims: dict[str, Any], audience: str, issuer: str, findings: Findings) -> None:
     named = claims.get("aud")
     audiences = named if isinstance(named, list) else [named]
     if audience not in audiences:
-        record.wrong("token-audience", f"aud is {named!r}, expected is {audience!r}.")
+        findings.wrong("token-audience", f"aud is {named!r}, expected is {audience!r}.")
     elif claims.get("iss") != issuer:
-        record.wrong("token-audience", f"iss is {claims.get('iss')!r}, expected is {issuer!r}.")
+        findings.wrong("token-audience", f"iss is {claims.get('iss')!r}, expected is {issuer!r}.")
     else:
-        record.ok("token-audience", audience)
+        findings.ok("token-audience", audience)
 
 
-def _see_signature(token: str, header: dict[str, Any], keys: Keys, record: Record) -> None:
+def _check_signature(token: str, header: dict[str, Any], keys: Keys, findings: Findings) -> None:
     algorithm, key_id = header.get("alg"), header.get("kid")
     if algorithm != "RS256":
-        record.wrong("token-algorithm", f"The token is signed with {algorithm}.")
-        record.unknown("token-signature", f"the published keys are not for {algorithm}")
+        findings.wrong("token-algorithm", f"The token is signed with {algorithm}.")
+        findings.unknown("token-signature", f"the published keys are not for {algorithm}")
         return
-    record.ok("token-algorithm", "The token is signed with RS256.")
+    findings.ok("token-algorithm", "The token is signed with RS256.")
     key = keys.get(str(key_id))
     if not keys:
-        record.unknown("token-signature", "the tenant's keys cannot be had")
+        findings.unknown("token-signature", "the tenant's keys are not available")
     elif key is None:
-        record.wrong("token-signature", f"The token's key {key_id!r} is not among the published ones.")
+        findings.wrong("token-signature", f"The token's key {key_id!r} is not among the published keys.")
     else:
         try:
             jws.deserialize_compact(token, import_key(dict(key)), algorithms=["RS256"])
         except (JoseError, ValueError) as error:
-            record.wrong("token-signature", f"The signature does not match: {type(error).__name__}.")
+            findings.wrong("token-signature", f"The signature does not match: {type(error).__name__}.")
         else:
-            record.ok("token-signature", f"by the key {key_id}")
+            findings.ok("token-signature", f"The signature of the key {key_id} is valid.")
 
 
 def is_machine(claims: dict[str, Any]) -> bool:
-    """Whether an application signed in as itself, as Auth0 names it."""
+    """Whether the token is of an application without a person. Auth0 ends the `sub` with `@clients`."""
     return str(claims.get("sub", "")).endswith("@clients")
 
 
-def _see_permissions(grant: Grant, claims: dict[str, Any], required: str, record: Record) -> None:
+def _check_permissions(grant: Grant, claims: dict[str, Any], required: str, findings: Findings) -> None:
     person = grant.person or "the person"
     if "permissions" in claims:
-        record.ok("rbac", "The token has the claim `permissions`.")
+        findings.ok("rbac", "The token has the claim `permissions`.")
     elif is_machine(claims):
-        record.unknown("rbac", "a machine is signed in, which has no roles")
+        findings.unknown("rbac", "a machine has no roles")
     else:
-        record.wrong("rbac", "The token has no `permissions` claim.")
+        findings.wrong("rbac", "The token has no `permissions` claim.")
     granted, allowed = permissions_of(grant), roles_allow(claims)
     if required in granted:
-        record.ok("role", f"{person}: {' '.join(granted)}")
+        findings.ok("role", f"{person}: {' '.join(granted)}")
     elif required in allowed:
-        record.wrong("role", f"The roles of {person} allow {required}, but the sign-in did not get it: sign in again.")
+        findings.wrong("role", f"The roles of {person} allow {required}, but the sign-in lacks it. Sign in again.")
     else:
-        record.wrong("role", f"{person} lacks {required}; granted: {' '.join(granted) or 'nothing'}.")
+        findings.wrong("role", f"{person} lacks {required}; granted: {' '.join(granted) or 'nothing'}.")

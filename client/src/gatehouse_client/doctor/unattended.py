@@ -1,4 +1,4 @@
-"""Ways to sign in that need nobody: the doctor goes them to the end, as the agent does, and has a token to look at."""
+"""Sign-ins without a person: the doctor signs in as the agent does, and then examines the token."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..signin.protocol.client import OAuthClient
 from ..signin.protocol.discovery import AuthorizationServer
 from ..signin.protocol.tokens import INVALID_GRANT, TokenEndpoint
 from ..storage.grant import Grant
-from .application import slips
-from .findings import Record
+from .application import similar_identifiers
+from .findings import Findings
 
-# In the order in which a tenant looks at them: what it refuses for one has passed those before it.
+# The order in which a tenant checks them: if one is refused, those before it are accepted.
 _ORDER: Final = ("credentials", "grant-types", "assertion", "api", "client-grant")
 _CHECKS: Final = ("application", *_ORDER)
 _BY_CODE: Final = {
@@ -39,24 +39,24 @@ class UnattendedSignIn:
     client: OAuthClient
     audience: str
 
-    async def see(self, challenge: Challenge | None, record: Record) -> Grant | None:
-        """Sign in, and keep nothing of it; None where no token was issued.
+    async def check(self, challenge: Challenge | None, findings: Findings) -> Grant | None:
+        """Sign in without storing the grant. Returns None if the tenant issues no token.
 
         Args:
-            challenge: the server's, which names the permission to ask for.
+            challenge: the server's challenge, which names the permission to request.
         """
         asked = challenge or Challenge("bearer", {"scope": self.settings.required_permission})
         try:
             grant = await self.account.provider.sign_in(asked)
         except GatehouseError as error:
-            if not self._is_at_identity_provider(error, record):
-                await self._refused(error, record)
-            record.unknown(_CHECKS, "no token was issued")
+            if not self._is_at_identity_provider(error, findings):
+                await self._refused(error, findings)
+            findings.unknown(_CHECKS, "no token was issued")
             return None
-        self._passed(_CHECKS, record)
+        self._passed(_CHECKS, findings)
         return grant
 
-    def _passed(self, checks: tuple[str, ...], record: Record) -> None:
+    def _passed(self, checks: tuple[str, ...], findings: Findings) -> None:
         seen = {
             "application": self.client.client_id,
             "credentials": "The token endpoint accepts them.",
@@ -66,52 +66,51 @@ class UnattendedSignIn:
             "client-grant": "The token endpoint issues a token for the API.",
         }
         for check in checks:
-            record.ok(check, seen[check])
+            findings.ok(check, seen[check])
 
-    async def _refused(self, error: GatehouseError, record: Record) -> None:
+    async def _refused(self, error: GatehouseError, findings: Findings) -> None:
         wrong = _cause(error)
         if wrong is None:
-            record.unknown(_CHECKS, str(error))
+            findings.unknown(_CHECKS, str(error))
             return
         if wrong == "api" and self.settings.gatehouse_sign_in == "machine":
-            await self._see_other_apis(record)
-        record.wrong(wrong, str(error))
+            await self._check_similar_apis(findings)
+        findings.wrong(wrong, str(error))
         if wrong in _ORDER:
-            self._passed(_ORDER[: _ORDER.index(wrong)], record)
+            self._passed(_ORDER[: _ORDER.index(wrong)], findings)
             if wrong != "credentials":
-                self._passed(("application",), record)
+                self._passed(("application",), findings)
 
-    def _is_at_identity_provider(self, error: GatehouseError, record: Record) -> bool:
-        """The enterprise's identity provider comes first; what it answers says nothing of the tenant."""
+    def _is_at_identity_provider(self, error: GatehouseError, findings: Findings) -> bool:
+        """Whether the enterprise's identity provider refused. It comes before the tenant in such a sign-in."""
         endpoint = self.settings.oauth_idp_token_endpoint
         if self.settings.gatehouse_sign_in != "assertion" or endpoint is None or endpoint not in str(error):
             return False
         if isinstance(error, UnreachableError):
-            record.unknown("assertion", str(error))
+            findings.unknown("assertion", str(error))
         else:
-            record.wrong("assertion", str(error))
+            findings.wrong("assertion", str(error))
         return True
 
-    async def _see_other_apis(self, record: Record) -> None:
-        """Whether there is an API whose Identifier is only a little different: one that refuses us is one, too."""
-        for other, difference in slips(self.audience).items():
-            form = {"grant_type": "client_credentials", "audience": other}
+    async def _check_similar_apis(self, findings: Findings) -> None:
+        """Find an API with a similar Identifier. An API that refuses this application also exists."""
+        for similar, difference in similar_identifiers(self.audience).items():
+            form = {"grant_type": "client_credentials", "audience": similar}
             try:
                 await TokenEndpoint(self.fetch).request(self.client, self.server, form)
             except GatehouseError as error:
                 if _cause(error) != "client-grant":
                     continue
-            seen = f"The tenant has no API {self.audience!r}, but it has {other!r} ({difference})."
-            record.wrong("api", seen, f"AUTH0_AUDIENCE={other}  # or make an API {self.audience}")
+            findings.wrong_api(self.audience, similar, difference)
             return
 
 
 def _cause(error: GatehouseError) -> str | None:
-    """The check that the refusal is about."""
+    """The check that the refusal belongs to."""
     if isinstance(error, ConfigurationError):
         return "credentials"
     if not isinstance(error, TokenRefused):
         return None
     if error.code == INVALID_GRANT:
-        return "assertion"  # whatever it says of it, such as that it has expired
+        return "assertion"  # whatever the description says, such as that the assertion has expired
     return check_of(str(error)) or _BY_CODE.get(error.code)

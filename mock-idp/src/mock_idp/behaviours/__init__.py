@@ -1,1 +1,1 @@
-"""How sure each answer of the tenant is, and the switches that change answers."""
+"""How certain each answer of the tenant is, and the switches that change answers."""

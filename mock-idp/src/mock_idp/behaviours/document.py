@@ -1,4 +1,4 @@
-"""The tables of switches in BEHAVIOURS.md, from the code they describe."""
+"""The tables of switches in BEHAVIOURS.md, generated from the code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tables() -> str:
 
 
 def _switches() -> list[str]:
-    lines = ["| switch | default | sure | what it switches |", "|---|---|---|---|"]
+    lines = ["| switch | default | certainty | effect |", "|---|---|---|---|"]
     for name, text in _docstrings().items():
         if name == "answers":
             continue
@@ -31,12 +31,12 @@ def _switches() -> list[str]:
 
 
 def _answers() -> list[str]:
-    lines = ["| answer | sure | what of it is a guess |", "|---|---|---|"]
+    lines = ["| answer | certainty | the part that is a guess |", "|---|---|---|"]
     return [*lines, *(f"| `{name}` | {guess.certainty} | {guess.about} |" for name, guess in GUESSES.items())]
 
 
 def _docstrings() -> dict[str, str]:
-    """The text below each field, in order. pydantic could read them, but would at every start."""
+    """The text below each field, in order. pydantic could read it, but would do so at every start."""
     body = ast.parse(dedent(inspect.getsource(Behaviours))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}

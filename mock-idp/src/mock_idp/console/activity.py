@@ -15,7 +15,7 @@ from ..state.idp import Idp
 from ..state.journal import Entry
 from ..state.tenant_log import Event
 from .refusals import case_of
-from .signins import SignIn, answered, gives_tokens, sent_parameters, sign_ins
+from .signins import SignIn, answer_of, gives_tokens, sent_parameters, sign_ins
 from .steps import Step, steps
 
 MAX_SIGN_INS = 5
@@ -29,25 +29,22 @@ WAITING = ("device_waiting", "device_too_fast")
 State = Literal["worked", "surprising", "failed", "waiting"]
 
 
-@dataclass(frozen=True)
-class Token:
-    """A JWT without its signature."""
-
-    name: str
-    header: tuple[tuple[str, str], ...]
-    claims: tuple[tuple[str, str], ...]
+Rows = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class StepView:
-    """`location` is the redirect in the answer. `goes_to` is the same without its parameters."""
+    """`location` is the redirect in the answer. `goes_to` is the same without its parameters.
+
+    `tokens` has, by name, the header and the claims of each JWT.
+    """
 
     step: Step
-    parameters: tuple[tuple[str, str], ...]
+    parameters: Rows
     location: str
     goes_to: str
-    answer: tuple[tuple[str, str], ...]
-    tokens: tuple[Token, ...]
+    answer: Rows
+    tokens: dict[str, Rows]
     explanation: Explanation | None
 
 
@@ -104,7 +101,7 @@ def _sign_in(idp: Idp, sign_in: SignIn, language: str) -> SignInView:
     client = sign_in.client or ""
     known = idp.tenant.clients.get(client)
     return SignInView(
-        key=sign_in.key,
+        key=sign_in.entries[0].entry_id,
         kind=sign_in.kind,
         state=_state(sign_in, problem),
         time=clock_time(sign_in.entries[0].time),
@@ -132,7 +129,7 @@ def _error(problem: StepView | None) -> str:
     entry = problem.step.entry if problem else None
     if entry is None:
         return ""
-    answer = {**answered(entry), **(entry.outcome or {})}
+    answer = {**answer_of(entry), **(entry.outcome or {})}
     return _shortened(str(answer.get("error_description") or answer.get("error") or ""))
 
 
@@ -151,26 +148,24 @@ def _step(idp: Idp, step: Step, language: str) -> StepView:
     entry = step.entry
     parameters = tuple((_shortened(name), _shortened(value)) for name, value in step.parameters[:MAX_VALUES])
     if entry is None:
-        return StepView(step, parameters, "", "", (), (), None)
+        return StepView(step, parameters, "", "", (), {}, None)
     case = case_of(idp.tenant, entry)
     return StepView(
         step,
         parameters,
         _shortened(unquote(entry.location or "")),
         _shortened(re.split("[?#]", entry.location or "")[0]),
-        tuple(_values(answered(entry))),
-        tuple(_token(name, token) for name, token in entry.tokens.items()),
+        tuple(_values(answer_of(entry))),
+        {
+            _shortened(name): (*_values(token.get("header")), *_values(token.get("claims")))
+            for name, token in entry.tokens.items()
+        },
         explain(case, language) if case else None,
     )
 
 
-def _token(name: str, token: Mapping[str, Any]) -> Token:
-    header, claims = token.get("header") or {}, token.get("claims") or {}
-    return Token(_shortened(name), tuple(_values(header)), tuple(_values(claims)))
-
-
-def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in list(document.items())[:MAX_VALUES]:
+def _values(document: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    for name, value in list((document or {}).items())[:MAX_VALUES]:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield _shortened(str(name)), _shortened(text)
 

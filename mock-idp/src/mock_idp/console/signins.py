@@ -35,15 +35,6 @@ class SignIn:
     entries: list[Entry] = field(default_factory=list)
 
     @property
-    def key(self) -> int:
-        """It does not change while the journal has the first request."""
-        return self.entries[0].entry_id
-
-    @property
-    def last_time(self) -> float:
-        return self.entries[-1].time
-
-    @property
     def has_tokens(self) -> bool:
         return any(gives_tokens(entry) for entry in self.entries)
 
@@ -68,7 +59,7 @@ def sent_parameters(entry: Entry) -> dict[str, Any]:
     return {**dict(entry.query), **body}
 
 
-def answered(entry: Entry) -> dict[str, Any]:
+def answer_of(entry: Entry) -> dict[str, Any]:
     return entry.answer if isinstance(entry.answer, dict) else {}
 
 
@@ -88,7 +79,7 @@ class _Grouping:
         self._by_identifier: dict[str, SignIn] = {}
 
     def take(self, entry: Entry) -> None:
-        registered = entry.path == REGISTRATION and answered(entry).get("client_id") is not None
+        registered = entry.path == REGISTRATION and answer_of(entry).get("client_id") is not None
         if entry.path in DISCOVERY or registered:
             self._pending.append(entry)
         elif entry.path == JWKS:
@@ -105,11 +96,9 @@ class _Grouping:
             self._take_other(entry)
 
     def _take_key_fetch(self, entry: Entry) -> None:
-        served = [one for one in self.found if one.has_tokens and entry.time - one.last_time < AFTERWARDS_SECONDS]
-        if served:
-            served[-1].entries.append(entry)
-        else:
-            self._pending.append(entry)
+        served = (one for one in reversed(self.found) if one.has_tokens)
+        recent = (one.entries for one in served if entry.time - one.entries[-1].time < AFTERWARDS_SECONDS)
+        next(recent, self._pending).append(entry)
 
     def _take_token_request(self, entry: Entry) -> None:
         sent = sent_parameters(entry)
@@ -154,7 +143,7 @@ class _Grouping:
 
 def _identifiers(entry: Entry) -> list[str]:
     """The values that identify the sign-in of a request: its transaction, and its codes and tokens."""
-    sent, answer = sent_parameters(entry), answered(entry)
+    sent, answer = sent_parameters(entry), answer_of(entry)
     values = [
         ("flow", entry.flow),
         *(("code", parameters.get("code")) for parameters in (sent, location_parameters(entry))),

@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 from ..state.journal import Entry
 from ..tenant.model import GRANT_DEVICE
-from .signins import DISCOVERY, JWKS, answered, gives_tokens, location_parameters, sent_parameters
+from .signins import DISCOVERY, JWKS, answer_of, gives_tokens, location_parameters, sent_parameters
 
 Party = Literal["client", "browser", "tenant", "server"]
 MAX_STEPS = 60
-OWN_PAGES = ("/u/", "/authorize/", "/activate")
 BROWSER_KINDS = {
     ("GET", "/u/login"): "login_page",
     ("GET", "/u/consent"): "consent_page",
@@ -49,10 +48,6 @@ class Step:
     entry: Entry | None = None
     parameters: tuple[tuple[str, str], ...] = ()
     times: int = 1
-
-    @property
-    def seen(self) -> bool:
-        return self.entry is not None
 
 
 def steps(entries: Iterable[Entry]) -> list[Step]:
@@ -131,4 +126,4 @@ def _repeats(before: Step, step: Step) -> bool:
         return before.entry.path == step.entry.path
     if step.kind != "token_device":
         return False
-    return answered(before.entry).get("error") == answered(step.entry).get("error") is not None
+    return answer_of(before.entry).get("error") == answer_of(step.entry).get("error") is not None

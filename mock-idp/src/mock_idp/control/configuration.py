@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..oauth.clients.metadata_documents import import_by_hand
+from ..oauth.clients.metadata_documents import import_by_administrator
 from ..tenant.loading import Configuration
 from ..tenant.merging import changed, documents, without
 from ..tenant.presets import PRESETS, with_preset
@@ -94,7 +94,7 @@ async def delete_client_grant(request: Request) -> Response:
 async def import_metadata_document(request: Request) -> Response:
     """Import a client from its metadata document. The answer is that of Auth0's Management API."""
     body = await read_body(request, ImportBody)
-    imported = await import_by_hand(idp_of(request), body.external_client_id)
+    imported = await import_by_administrator(idp_of(request), body.external_client_id)
     answer = {
         "client_id": imported.client.client_id,
         "mapped_fields": dict(imported.mapped),

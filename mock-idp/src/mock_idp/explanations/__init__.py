@@ -1,4 +1,4 @@
-"""Why the tenant refused something, in words: by a stable code, in every language of the pages."""
+"""Explanations of refusals, by a stable code, in every language of the pages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ..formats.prose import Prose
 from .table import ENTRIES, Certainty
 
 Fact = str | tuple[str, ...]
-# Facts come with requests; no page needs more of one.
+# Facts come from requests, so their length and number are limited.
 LONGEST = 500
 MOST = 20
-# What YAML reads as the same string without quotes.
+# Strings that need no quotes in YAML.
 PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+?=&%-]+)*(?: [A-Za-z0-9_./@+()-]+)*")
 YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 class Case:
-    """One refusal: the code of its explanation, and the facts that this request brought along."""
+    """One refusal: the code of its explanation, and facts from the request and the tenant."""
 
     def __init__(self, code: str, **facts: Fact) -> None:
         self.code = code
@@ -32,7 +32,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Explanation:
-    """`real` is what a tenant of Auth0's would show. Empty texts: there is nothing to say."""
+    """The explanation of one refusal. `real` is the answer of a real tenant of Auth0's. Texts may be empty."""
 
     code: str
     certainty: Certainty
@@ -84,7 +84,7 @@ def _listed(value: Fact) -> tuple[str, ...]:
 
 
 def _scalars(value: Fact) -> str:
-    """One or several strings as YAML has them in a flow sequence."""
+    """One or several strings in the form of a YAML flow sequence."""
     return ", ".join(_scalar(one) for one in _listed(value))
 
 

@@ -1,11 +1,11 @@
-"""What the explanations of all languages share: how sure the behaviour is, where the setting is, what to show."""
+"""The part of the explanations that is the same in all languages: certainty, setting, snippet, facts to show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-# D documented, O observed, S secondary, ? not established (see the table of behaviours).
+# D documented, O observed, S secondary, ? not established (see BEHAVIOURS.md).
 Certainty = Literal["D", "O", "S", "?"]
 
 APPLICATION = "Applications > Applications > {client} > Settings"
@@ -33,8 +33,8 @@ clientGrants:
 
 @dataclass(frozen=True)
 class Entry:
-    """`dashboard` is where Auth0's dashboard has the setting, `setting` its key in tenant.yaml, `snippet` how to write
-    it there. `details` names the facts to show in a list. Braces name facts."""
+    """`dashboard` is the place of the setting in Auth0's dashboard, `setting` its key in tenant.yaml, `snippet` an
+    example for tenant.yaml. `details` names the facts to list. Braces contain names of facts."""
 
     certainty: Certainty
     dashboard: str = ""

@@ -1,1 +1,1 @@
-"""What the tenant reads and shows: JSON, JWTs, URLs, text for people. Nothing here knows the tenant."""
+"""JSON, JWTs, URLs and texts. No module here depends on the tenant."""

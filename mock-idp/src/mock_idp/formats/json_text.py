@@ -5,9 +5,9 @@ from typing import Any, NoReturn
 
 
 def parse_json(data: bytes) -> Any:  # noqa: ANN401 - a JSON value
-    """The JSON value in `data`. ValueError when it is none, or one that could not be written down again.
+    """The JSON value in `data`. ValueError if it is not JSON, or if it cannot be encoded again.
 
-    Python's parser takes NaN, lone surrogates and any depth; the rest of the program would trip over them later.
+    Python's parser accepts NaN, lone surrogates and any depth. They would cause errors later.
     """
     try:
         value = json.loads(data, parse_constant=_refuse)

@@ -1,4 +1,4 @@
-"""Reading JWTs that somebody sent. Whatever is wrong with one, the answer is None."""
+"""Reading JWTs from requests. The result for a wrong JWT is None."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey, RSAKey
 
-# joserfc raises its own errors for bad tokens, and Python's for bytes that are hardly one.
+# joserfc raises its own errors for most wrong tokens, and Python's errors for some.
 UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -23,7 +23,7 @@ def verified_claims(token: str, key: RSAKey | OctKey | KeySet, algorithms: Seque
 
 
 def unverified_header(token: str) -> dict[str, Any] | None:
-    """The header of a JWT, whoever made it."""
+    """The header of a JWT. Its signature is not verified."""
     try:
         return dict(jws.extract_compact(token.encode()).headers())
     except UNREADABLE:
@@ -31,7 +31,7 @@ def unverified_header(token: str) -> dict[str, Any] | None:
 
 
 def unverified_claims(token: str) -> dict[str, Any] | None:
-    """The claims of a JWT, whoever made it: only to find out which key to verify it with."""
+    """The claims of a JWT. Its signature is not verified: use them only to find the key to verify it with."""
     try:
         claims = json.loads(jws.extract_compact(token.encode()).payload)
     except UNREADABLE:

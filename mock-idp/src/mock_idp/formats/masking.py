@@ -1,4 +1,4 @@
-"""What may be shown of a request: parameters in full, of secrets only what tells two of them apart."""
+"""Masking secrets in requests: a secret becomes a digest, so that two secrets can be told apart."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SECRETS = frozenset(
     }
 )
 TOKENS = ("access_token", "id_token", "subject_token", "client_assertion", "id_token_hint")
-# What people choose themselves: nothing of it is shown, for even a digest could be guessed.
+# Chosen by people. A digest of them could be guessed, so nothing of them is shown.
 CHOSEN = frozenset({"password", "client_secret"})
-# A URL's parameters, in its query or fragment.
+# Group 1: the parameters of a URL, in its query or fragment.
 PARAMETERS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^?#]*[?#](.*)", re.DOTALL)
 
 
 def masked(name: str, value: Any) -> Any:  # noqa: ANN401 - a JSON value
-    """The value, or of a secret so much that two can be told apart."""
+    """The value; of a secret only a digest."""
     if isinstance(value, dict):
         return {key: masked(key, inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -40,7 +40,7 @@ def masked(name: str, value: Any) -> Any:  # noqa: ANN401 - a JSON value
 
 
 def hidden(secret: str) -> str:
-    """The same for the same secret, so that a code or token can be followed from one request to the next."""
+    """A digest of the secret. Equal secrets have equal digests, so a code or token can be followed through requests."""
     return f"…{hashlib.sha256(secret.encode()).hexdigest()[:10]}"
 
 
@@ -49,7 +49,7 @@ def masked_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def masked_url(url: str) -> str:
-    """A URL with the secrets in its query and fragment masked; one that cannot be read, as a whole."""
+    """A URL with the secrets in its query and fragment masked. A URL that cannot be parsed is masked completely."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -59,7 +59,7 @@ def masked_url(url: str) -> str:
 
 
 def decoded_tokens(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Header and claims of the JWTs among the values: what they say is no secret, their signature is."""
+    """Header and claims of the JWTs among the values. Only the signature of a JWT is a secret."""
     found = {}
     for name, value in values:
         claims = unverified_claims(value) if name in TOKENS and isinstance(value, str) else None
@@ -69,7 +69,7 @@ def decoded_tokens(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _carries_secret(value: str) -> bool:
-    """Whether a URL has a secret among its parameters. Any other is shown byte for byte: people compare them."""
+    """Whether a URL has a secret among its parameters. Other URLs are shown unchanged, because people compare them."""
     found = PARAMETERS.fullmatch(value)
     return found is not None and any(
         name in SECRETS for name, _ in parse_qsl(found[1].replace("#", "&"), keep_blank_values=True)

@@ -1,4 +1,4 @@
-"""Texts for people: a template of ours with facts from elsewhere, as plain text or as HTML."""
+"""Texts for people: a template with facts from a request, as plain text or as HTML."""
 
 from __future__ import annotations
 

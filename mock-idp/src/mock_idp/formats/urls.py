@@ -1,4 +1,4 @@
-"""How two URLs that should be the same string differ."""
+"""The differences between two URLs that should be equal, and loopback host names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-# What people mistype or normalise; anything else is another URL and not a slip.
+# Differences that come from a typing error or a normalisation. With any other difference it is another URL.
 SLIPS = frozenset({"trailing_slash", "scheme", "case", "loopback_name", "port", "whitespace", "encoding"})
 LONGEST = 300
 
 
 class Span(NamedTuple):
-    """A part of a string, and whether it is what makes the difference."""
+    """A part of a string, and whether it differs from the other string."""
 
     text: str
     differs: bool
@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The known string that comes nearest to the one that was sent, and the kinds of difference."""
+    """The known string that is most similar to the one that was sent, and the kinds of difference."""
 
     nearest: str
     kinds: tuple[str, ...]
@@ -34,13 +34,13 @@ class Comparison:
 
 
 def compare(sent: str, known: Iterable[str]) -> Comparison | None:
-    """The comparison with the nearest of the known strings; None when there is none."""
+    """The comparison with the most similar known string; None if no string is known."""
     found = [Comparison(candidate, differences(sent, candidate)) for candidate in known]
     return min(found, key=lambda one: (len(one.kinds), -_likeness(sent, one.nearest)), default=None)
 
 
 def differences(sent: str, known: str) -> tuple[str, ...]:
-    """The kinds of difference, named as in the texts (`difference.*`); empty when the strings are the same."""
+    """The kinds of difference, named as in the texts (`difference.*`); empty for equal strings."""
     if sent == known:
         return ()
     if sent.strip() == known.strip():
@@ -54,7 +54,7 @@ def differences(sent: str, known: str) -> tuple[str, ...]:
 
 
 def spans(text: str, other: str) -> tuple[Span, ...]:
-    """`text`, cut where it differs from `other`; shortened when it is very long."""
+    """`text` in parts that are equal to `other` or differ from it. A very long text is shortened."""
     shown, compared = text[:LONGEST], other[:LONGEST]
     matcher = SequenceMatcher(None, compared, shown, autojunk=False)
     parts = [Span(shown[start:end], tag != "equal") for tag, _, _, start, end in matcher.get_opcodes() if end > start]

@@ -1,1 +1,1 @@
-"""HTTP as far as it knows nothing of the tenant: listening, serving, TLS, CORS, the access log, outgoing requests."""
+"""HTTP without knowledge of the tenant: serving, TLS, middleware, outgoing requests."""

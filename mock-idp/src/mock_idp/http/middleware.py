@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 logger = logging.getLogger(__name__)
 
 QUIET_PATHS = frozenset({"/livez", "/u/console/activity"})
-# What a browser client calls with fetch. The pages are not among them: nothing may read those from another origin.
+# The endpoints that a browser client calls with fetch. No other origin may read the pages.
 OPEN_PATHS = frozenset(
     {
         "/.well-known/openid-configuration",
@@ -27,7 +27,7 @@ OPEN_PATHS = frozenset(
 
 
 class AccessLog:
-    """One line per request, with the path only: queries carry codes and tokens."""
+    """One line per request. It has the path without the query, because queries contain codes and tokens."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -48,7 +48,7 @@ class AccessLog:
             await self.app(scope, receive, watch)
         finally:
             milliseconds = (perf_counter() - began) * 1000
-            # %r keeps a path with line breaks in it from forging a line.
+            # %r prevents that a path with line breaks forges a line.
             logger.info("%s %r %d %.0fms", scope["method"], scope["path"], status, milliseconds)
 
 

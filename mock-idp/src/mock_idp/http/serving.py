@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import ssl
@@ -19,20 +20,20 @@ GRACE_SECONDS = 1
 
 
 class ListenError(Exception):
-    """The address cannot be used; the message says why and what to do."""
+    """The address cannot be used. The message says why and what to do."""
 
 
 def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
-    """Listening sockets for every address of `host`, all on one port (0: any free one). ListenError otherwise.
+    """Listening sockets for every address of `host`, all on one port (0: any free port). ListenError otherwise.
 
-    `setting` is the name of the variable that the port comes from, for the message.
+    `setting` is the name of the port's environment variable, for the message.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise ListenError(f"MOCK_IDP_HOST: {host!r} is no address of this machine: {error.strerror}") from error
+        raise ListenError(f"MOCK_IDP_HOST: {host!r} is not an address of this machine: {error.strerror}") from error
     sockets: list[socket.socket] = []
-    # IPv4 first: a free port is chosen for it, and IPv6 follows.
+    # IPv4 first: IPv6 then takes the same free port.
     for family, address in sorted({(entry[0], str(entry[4][0])) for entry in found}):
         chosen = sockets[0].getsockname()[1] if sockets else port
         bound = _bind(family, address, chosen, setting)
@@ -44,35 +45,25 @@ def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
 
 
 def _bind(family: socket.AddressFamily, address: str, port: int, setting: str) -> socket.socket | None:
-    """A listening socket; None where the machine lacks the address, as containers lack IPv6."""
+    """A listening socket; None if the machine has no such address (containers often have no IPv6)."""
     try:
-        bound = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:
-        return None
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind((address, port))
-        # From here on connections wait for the server instead of being refused.
-        bound.listen(BACKLOG)
+        # From here on connections wait for the server and are not refused.
+        return socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        bound.close()
         if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             return None
-        raise ListenError(_sentence(error, address, port, setting)) from error
-    return bound
-
-
-def _sentence(error: OSError, address: str, port: int, setting: str) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {address} is taken. Stop the program that has it, or set {setting} to another port."
-    return f"Cannot listen on {address} port {port}: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            message = (
+                f"Port {port} on {address} is taken. Stop the program that has it, or set {setting} to another port."
+            )
+        else:
+            message = f"Cannot listen on {address} port {port}: {os.strerror(error.errno or 0)}"
+        raise ListenError(message) from error
 
 
 @dataclass(frozen=True)
 class Listener:
-    """An application on listening sockets, behind TLS or not."""
+    """An application on listening sockets, with or without TLS."""
 
     app: ASGIApp
     sockets: Sequence[socket.socket]
@@ -80,20 +71,20 @@ class Listener:
 
 
 class Servers:
-    """Servers for several listeners in one event loop, which start and stop together."""
+    """Servers for several listeners in one event loop. They start and stop together."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = listeners
         self._servers = [_Server(_config(listener)) for listener in listeners]
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM; a second signal does not wait for open connections."""
+        """Serve until SIGINT or SIGTERM. A second signal ends open connections at once."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: self.stop())
         self.run_in_thread()
 
     def run_in_thread(self) -> None:
-        """Serve until `stop` is called from anywhere."""
+        """Serve until `stop` is called."""
         with asyncio.Runner(loop_factory=self._servers[0].config.get_loop_factory()) as runner:
             runner.run(self._serve())
 
@@ -112,20 +103,20 @@ class Servers:
             for server, listener in pairs:
                 tasks.create_task(server.serve(sockets=list(listener.sockets)))
         for server in self._servers:
-            server.cut_connections()
-        # Lets the event loop take note of the cut before it is closed.
+            server.abort_connections()
+        # The event loop handles the closed connections before it ends.
         await asyncio.sleep(0)
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to whoever runs several of them."""
+    """A server that leaves the signals to `Servers`."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    def cut_connections(self) -> None:
-        """End what the grace period left: a TLS connection waits for a goodbye that an idle client does not say."""
+    def abort_connections(self) -> None:
+        """End the open connections. With TLS they would wait for a close message, which an idle client never sends."""
         for connection in list(self.server_state.connections):
             transport = getattr(connection, "transport", None)
             if transport is not None:
@@ -139,11 +130,11 @@ def _config(listener: Listener) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Who may use the control API is decided by the real peer, not by what a header says.
+        # The real peer address decides who may use the control API, not a header.
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        timeout_keep_alive=65,  # longer than a proxy in front keeps its connections
+        timeout_keep_alive=65,  # longer than a proxy keeps its connections
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )

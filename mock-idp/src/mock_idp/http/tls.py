@@ -1,8 +1,7 @@
-"""A certificate authority of the tenant's own, because Auth0's SDKs refuse http."""
+"""The tenant's own certificate authority, because Auth0's SDKs refuse http."""
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,13 +16,13 @@ ORGANIZATION = "mock-idp, for development only"
 
 
 class TlsError(Exception):
-    """The authority's files cannot be read or written; the message says which and why."""
+    """A file of the authority cannot be read or written. The message names the file and the reason."""
 
 
 def load_authority(state_dir: Path | None, ca_file: Path) -> trustme.CA:
-    """The authority kept in `state_dir`, or a new one; its certificate is written to `ca_file` for clients to trust.
+    """The authority in `state_dir`, or a new one. Its certificate is written to `ca_file` for clients to trust.
 
-    TlsError when a file cannot be used. Without `state_dir` every start makes a new authority.
+    TlsError if a file cannot be used. Without `state_dir` every start makes a new authority.
     """
     try:
         authority = _kept(state_dir) or _new(state_dir)
@@ -35,7 +34,7 @@ def load_authority(state_dir: Path | None, ca_file: Path) -> trustme.CA:
 
 
 def server_context(authority: trustme.CA, names: Iterable[str]) -> ssl.SSLContext:
-    """What a server presents as any of `names` (host names or addresses)."""
+    """The TLS context of a server whose certificate is valid for `names` (host names or addresses)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     authority.issue_cert(*dict.fromkeys(names)).configure_cert(context)
@@ -61,11 +60,6 @@ def _new(state_dir: Path | None) -> trustme.CA:
     if state_dir is not None:
         state_dir.mkdir(parents=True, exist_ok=True)
         (state_dir / CA_FILE).write_bytes(authority.cert_pem.bytes())
-        _write_private(state_dir / CA_KEY_FILE, authority.private_key_pem.bytes())
+        (state_dir / CA_KEY_FILE).touch(mode=0o600)
+        (state_dir / CA_KEY_FILE).write_bytes(authority.private_key_pem.bytes())
     return authority
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

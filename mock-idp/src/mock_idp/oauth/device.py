@@ -53,7 +53,7 @@ async def device_code(request: Request) -> Response:
 
 
 async def show_activation(request: Request) -> Response:
-    """GET /activate: the page where a person types the code that the device shows."""
+    """GET /activate: the page where a person enters the code from the device."""
     user_code = request.query_params.get("user_code", "")
     locales = request.query_params.get("ui_locales", "")
     return render(request, ActivatePage(user_code[:32], locales[:100]))
@@ -61,7 +61,7 @@ async def show_activation(request: Request) -> Response:
 
 @with_error_pages
 async def submit_activation(request: Request) -> Response:
-    """POST /activate: find the device, then log in and confirm it."""
+    """POST /activate: find the device and begin the sign-in that confirms it."""
     idp = idp_of(request)
     form = single_values(await form_pairs(request))
     typed, locales = form.get("user_code", ""), form.get("ui_locales")
@@ -107,14 +107,14 @@ def _answer(key: str, device: DeviceAuthorization) -> dict[str, str | int]:
 
 def _find(idp: Idp, typed: str) -> tuple[str, DeviceAuthorization] | None:
     """The device that shows this code and waits for a decision. Case and separators of the code do not matter."""
-    wanted, now = _bare(typed), idp.clock.now()
+    letters, now = _letters(typed), idp.clock.now()
     for key, device in idp.store.devices.items():
-        if _bare(device.user_code) == wanted and device.code_expires_at > now and device.decision == "pending":
+        if _letters(device.user_code) == letters and device.code_expires_at > now and device.decision == "pending":
             return key, device
     return None
 
 
-def _bare(code: str) -> str:
+def _letters(code: str) -> str:
     return re.sub(r"[^A-Z]", "", code.upper())
 
 

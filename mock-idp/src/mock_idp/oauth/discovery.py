@@ -19,7 +19,7 @@ CLAIMS = (
     *("aud", "auth_time", "created_at", "email", "email_verified", "exp", "family_name", "given_name", "iat"),
     *("identities", "iss", "name", "nickname", "phone_number", "picture", "sub"),
 )
-# The list is observed in prose only, so its order is a guess (?).
+# The list is known only from descriptions, so its order is a guess (?).
 GRANT_TYPES = (
     "client_credentials",
     "authorization_code",
@@ -38,7 +38,7 @@ GRANT_TYPES = (
 
 
 async def metadata(request: Request) -> Response:
-    """The same document at both well-known paths, as Auth0 has it."""
+    """The metadata, which is the same at both well-known paths, as with Auth0."""
     return JSONResponse(metadata_document(idp_of(request), issuer_of(request)))
 
 
@@ -58,7 +58,7 @@ def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
         "device_authorization_endpoint": f"{issuer}oauth/device/code",
         "userinfo_endpoint": f"{issuer}userinfo",
         "jwks_uri": f"{issuer}.well-known/jwks.json",
-        # Listed whether or not the tenant lets anybody register, as in every public example of Auth0's document.
+        # Always listed, also if registration is off, as in every public example of Auth0's document.
         "registration_endpoint": f"{issuer}oidc/register",
         "revocation_endpoint": f"{issuer}oauth/revoke",
         "scopes_supported": list(SCOPES),
@@ -87,6 +87,6 @@ def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
     if settings.authorization_response_iss_parameter_supported:
         document["authorization_response_iss_parameter_supported"] = True
     if settings.client_id_metadata_document_supported:
-        # The member of the draft; no public example of Auth0's document with it is known (?).
+        # The name is that of the draft. No public example of Auth0's document has the member (?).
         document["client_id_metadata_document_supported"] = True
     return document

@@ -1,6 +1,6 @@
-"""What of the requested scope is granted (Auth0: Role-Based Access Control). What is not is dropped without error.
+"""Which requested scopes are granted (Auth0: Role-Based Access Control). Others are dropped without an error.
 
-`scope_text` and `auth0_lines` say scopes as Auth0's consent page does.
+`scope_text` and `auth0_lines` describe scopes in the words of Auth0's consent page.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def split_scope(scope: str | None) -> tuple[str, ...]:
 def user_scopes(
     tenant: Tenant, client: Client, user: User, api: Api | None, grant: ClientGrant | None, requested: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The scopes a client gets for a user."""
+    """The requested scopes that a client gets for a user."""
     allowed = _oidc_scopes(client) | _offline_scope(client, api)
     if api is not None:
         allowed |= set(_api_scopes(tenant, user, api, grant))
@@ -37,7 +37,7 @@ def _api_scopes(tenant: Tenant, user: User, api: Api, grant: ClientGrant | None)
 
 
 def _oidc_scopes(client: Client) -> set[str]:
-    # Strict third-party clients get no identity of the user but `sub` (Auth0: Security Controls).
+    # Strict third-party clients get only the user's `sub` (Auth0: Security Controls).
     return set() if client.strict else set(OIDC_SCOPES)
 
 
@@ -46,7 +46,7 @@ def _offline_scope(client: Client, api: Api | None) -> set[str]:
     return {"offline_access"} if allowed else set()
 
 
-# The wording is Auth0's as commonly seen (secondary).
+# The usual wording of Auth0's page (secondary).
 PROFILE_TEXTS = {
     "profile": "Profile: access to your profile",
     "email": "Email: access to your email address",
@@ -57,13 +57,13 @@ PROFILE_TEXTS = {
 
 
 def scope_text(scope: str, api: Api | None) -> str:
-    """What a scope means: the API's description of it, where it has one."""
+    """The API's description of the scope; Auth0's standard line if there is none."""
     described = api.scopes.get(scope) if api is not None else None
     return described or auth0_lines([scope])[0]
 
 
 def auth0_lines(scopes: Sequence[str]) -> list[str]:
-    """Without descriptions: `read:posts write:posts` becomes the line `Posts: read and write your posts`."""
+    """Lines for scopes without descriptions: `read:posts write:posts` becomes `Posts: read and write your posts`."""
     actions: dict[str, list[str]] = {}
     for scope in scopes:
         action, separator, resource = scope.partition(":")

@@ -1,4 +1,4 @@
-"""OpenID Connect Core section 5.3."""
+"""The userinfo endpoint (OpenID Connect Core section 5.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Users", error="invalid_token"'}
 
 
 async def userinfo(request: Request) -> Response:
-    """The claims that the access token's scopes allow; 401 for a token that is not for this endpoint."""
+    """The claims for the access token's scopes; 401 for a token that is not for this endpoint."""
     idp, issuer = idp_of(request), issuer_of(request)
     claims = _claims(idp, issuer, _bearer(request))
     user = idp.tenant.users.get(str(claims.get("sub"))) if claims else None

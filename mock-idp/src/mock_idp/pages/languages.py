@@ -11,7 +11,8 @@ from starlette.requests import Request
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT: Language = "en"
-WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+# A language tag and its weight.
+RANGE = re.compile(r"([^;\s]+)\s*(?:;\s*(?:q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?)?", re.IGNORECASE)
 
 
 def ask_for(request: Request, ui_locales: str | None) -> None:
@@ -34,20 +35,11 @@ def preferred(ui_locales: Iterable[str | None], accept_language: str = "") -> La
 
 def _accepted(header: str) -> Iterator[Language]:
     """The languages of an Accept-Language header by falling weight. Equal weights keep the order of the header."""
-    ranges = [_weighted(part) for part in header.split(",")]
-    for tag, weight in sorted(ranges, key=lambda entry: -entry[1]):
+    ranges = [match for part in header.split(",") if (match := RANGE.fullmatch(part.strip()))]
+    for tag, weight in sorted(((match[1], float(match[2] or 1)) for match in ranges), key=lambda entry: -entry[1]):
         language = DEFAULT if tag == "*" else _language(tag)
         if language and weight > 0:
             yield language
-
-
-def _weighted(part: str) -> tuple[str, float]:
-    tag, _, parameters = part.partition(";")
-    name, _, value = parameters.partition("=")
-    if not parameters.strip():
-        return tag.strip(), 1.0
-    usable = name.strip().lower() == "q" and WEIGHT.fullmatch(value.strip())
-    return tag.strip(), float(value) if usable else 0.0
 
 
 def _language(tag: str) -> Language | None:

@@ -1,1 +1,1 @@
-"""What a running tenant remembers: grants and sessions, keys, clock, journal, log, ordered faults."""
+"""The state of a running tenant: grants and sessions, keys, clock, journal, log, faults."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 class ClockSetting(NamedTuple):
     """How the tenant's clock differs from the machine's, in seconds.
 
-    `frozen_at` is the Unix time it stands at; `skew` shifts only the times inside the tokens it issues, as with a
-    tenant whose clock is wrong while the sender's is right.
+    `frozen_at` is the Unix time of a stopped clock. `skew` is added only to the times inside tokens. It imitates a
+    tenant whose clock is wrong.
     """
 
     offset: float = 0.0
@@ -18,9 +18,9 @@ class ClockSetting(NamedTuple):
 
 
 class Clock:
-    """The only source of time in the tenant, so that a test moves time instead of waiting for it.
+    """The only source of time in the tenant. A test can change it and need not wait.
 
-    `source` gives the machine's time in Unix seconds.
+    `source` returns the machine's time in Unix seconds.
     """
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
@@ -34,18 +34,18 @@ class Clock:
         return self._source() + self.setting.offset
 
     def token_time(self) -> int:
-        """The time that goes into tokens as `iat`: whole seconds, with the skew."""
+        """The time for `iat` in tokens: whole Unix seconds, with the skew."""
         return int(self.now() + self.setting.skew)
 
     def shift(self, seconds: float) -> None:
-        """Let it go, this far from the machine's."""
+        """Let the clock run, this far from the machine's."""
         self.setting = self.setting._replace(offset=seconds, frozen_at=None)
 
     def freeze(self, at: float) -> None:
         self.setting = self.setting._replace(offset=0.0, frozen_at=at)
 
     def advance(self, seconds: float) -> None:
-        """Move it from where it is; a frozen one stays frozen."""
+        """Move the clock forward. A frozen clock stays frozen."""
         frozen_at, offset = self.setting.frozen_at, self.setting.offset
         if frozen_at is not None:
             self.setting = self.setting._replace(frozen_at=frozen_at + seconds)

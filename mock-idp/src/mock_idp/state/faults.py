@@ -1,4 +1,4 @@
-"""Faults that a test orders: the tenant answers wrongly, late, or not at all."""
+"""Faults for tests: the tenant answers wrongly, late, or not at all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from urllib.parse import parse_qsl
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..formats.json_text import parse_json
 
 Action = Literal["hang", "drop", "malformed", "empty"]
-# A request that hangs is let go after this many seconds, so that no test run hangs with it.
+# A hanging request ends after this many seconds, so that no test run hangs with it.
 HANG_LIMIT = 300
 MAX_BODY = 64 * 1024
 ENDPOINTS: Mapping[str, frozenset[str]] = {
@@ -36,10 +37,10 @@ MANAGEMENT = "/api/v2/"
 
 @dataclass
 class Fault:
-    """One order. It spoils the requests it matches: after the first `skip`, each `every`-th, at most `times`.
+    """One fault. It applies to matching requests: after the first `skip`, to each `every`-th, at most `times`.
 
-    `status`, `headers` and `body` replace the answer, `patch` changes members of a JSON answer (null removes one),
-    `delay` is in seconds and comes before anything else.
+    `status`, `headers` and `body` replace the answer. `patch` changes members of a JSON answer; null removes one.
+    `delay` is in seconds and comes first.
     """
 
     endpoint: str | None = None
@@ -75,7 +76,7 @@ class Fault:
         return self.endpoint is not None and path in ENDPOINTS[self.endpoint]
 
     def is_due(self) -> bool:
-        """Count a matching request; whether this is one to spoil."""
+        """Count a matching request. Whether the fault applies to it."""
         self.seen += 1
         due = not self.is_over and self.seen > self.skip and (self.seen - self.skip) % self.every == 0
         self.done += due
@@ -83,7 +84,7 @@ class Fault:
 
 
 class Faults:
-    """The orders in force, by id."""
+    """The active faults, by id."""
 
     def __init__(self) -> None:
         self.orders: dict[str, Fault] = {}
@@ -99,7 +100,7 @@ class Faults:
         self.orders.clear()
 
     def due(self, scope: Scope, parameters: Mapping[str, str]) -> Fault | None:
-        """The first order that is to spoil this request."""
+        """The first fault that applies to this request."""
         for fault in self.orders.values():
             wanted = all(parameters.get(name) == value for name, value in fault.parameter.items())
             if fault.matches(scope) and wanted and fault.is_due():
@@ -111,7 +112,7 @@ class Faults:
 
 
 class FaultInjector:
-    """Carries the orders out, in front of the application."""
+    """Middleware that applies the faults."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self.app = app
@@ -129,21 +130,21 @@ class FaultInjector:
             await self.app(scope, receive, send)
             return
         await anyio.sleep(fault.delay)
-        await self._spoil(fault, scope, receive, send)
+        await self._apply(fault, scope, receive, send)
 
-    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _apply(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.action == "hang":
             await _hang(receive)
         elif fault.action == "drop":
             await _drop(send)
         elif fault.status is not None:
-            await _answer(fault, send)
+            await _answer(fault)(scope, receive, send)
         else:
-            await self.app(scope, receive, _Spoiler(fault, send))
+            await self.app(scope, receive, _ChangedAnswer(fault, send))
 
 
-class _Spoiler:
-    """Holds the application's answer back until it is complete, and sends it changed."""
+class _ChangedAnswer:
+    """Waits for the complete answer of the application and sends it changed."""
 
     def __init__(self, fault: Fault, send: Send) -> None:
         self.fault = fault
@@ -184,30 +185,27 @@ def _changed(fault: Fault, body: bytes) -> bytes:
 
 
 async def _hang(receive: Receive) -> None:
-    """Say nothing until the client goes away. Uvicorn then closes the connection."""
+    """Send nothing until the client disconnects. Uvicorn then closes the connection."""
     with anyio.move_on_after(HANG_LIMIT):
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
 async def _drop(send: Send) -> None:
-    """Promise a body and stop: the server closes the connection in the middle of the answer."""
+    """Send the start of an answer. The server then closes the connection in the middle of the body."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"1000000"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
-async def _answer(fault: Fault, send: Send) -> None:
+def _answer(fault: Fault) -> Response:
     text = fault.body if isinstance(fault.body, str) else json.dumps({} if fault.body is None else fault.body)
-    kind = "text/html; charset=utf-8" if isinstance(fault.body, str) else "application/json"
-    headers = MutableHeaders({"content-type": kind, "content-length": str(len(text.encode()))})
-    headers.update(dict(fault.headers))
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers.raw})
-    await send({"type": "http.response.body", "body": text.encode()})
+    media_type = "text/html" if isinstance(fault.body, str) else "application/json"
+    return Response(text, fault.status or 200, dict(fault.headers), media_type)
 
 
 async def _parameters(scope: Scope, receive: Receive) -> tuple[Receive, dict[str, str]]:
-    """The query and form or JSON parameters, and a `receive` that gives the body once more."""
+    """A `receive` that returns the body again, and the parameters in the query and the form or JSON body."""
     body, more = b"", True
     while more and len(body) <= MAX_BODY:
         message = await receive()

@@ -1,3 +1,5 @@
+"""A running tenant, and snapshots of its state."""
+
 from __future__ import annotations
 
 import copy
@@ -20,7 +22,7 @@ MAX_SNAPSHOTS = 20
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All of a tenant that can change."""
+    """The state of a tenant at one moment."""
 
     configuration: Configuration
     registered: dict[str, Client]
@@ -32,9 +34,9 @@ class Snapshot:
 
 @dataclass
 class Idp:
-    """One running tenant: its configuration, keys, clock and memory. Several can live in one process.
+    """One running tenant: its configuration, keys, clock and records. Several can run in one process.
 
-    `seed` is what it started with and goes back to, `configuration` what it has now.
+    `seed` is its state at the start, to which a reset returns. `configuration` is the present one.
     """
 
     seed: Snapshot
@@ -61,21 +63,21 @@ class Idp:
         return self.configuration.offline_file.behaviours
 
     def configure(self, configuration: Configuration) -> None:
-        """Take on a configuration. Clients that registered themselves stay."""
+        """Use a new configuration. Clients that registered themselves stay."""
         registered = self._registered()
         self.configuration = configuration
         self.tenant = configuration.tenant()
         self.tenant.clients.update(registered)
 
     def reset(self) -> None:
-        """Back to the start; what was written down about the past is forgotten, too."""
+        """Return to the state at the start. Snapshots, the log and the journal are deleted."""
         self._restore(self.seed)
         self.snapshots.clear()
         self.log.clear()
         self.journal.clear()
 
     def take_snapshot(self) -> str:
-        """Remember the present; returns the name under which it can be restored."""
+        """Keep the present state; returns the name for `restore_snapshot`."""
         self.snapshot_count += 1
         name = f"snapshot-{self.snapshot_count}"
         self.snapshots[name] = Snapshot(
@@ -91,7 +93,7 @@ class Idp:
         return name
 
     def restore_snapshot(self, name: str) -> bool:
-        """Go back to a snapshot; False when there is none of this name."""
+        """Return to a snapshot; False if there is none of this name."""
         if name not in self.snapshots:
             return False
         self._restore(self.snapshots[name])

@@ -1,4 +1,4 @@
-"""The journal: the latest requests and answers, for tests that ask what happened and for people who want to see it."""
+"""The journal: the latest requests and answers, for tests and for the console."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .clock import Clock
 MAX_ENTRIES = 500
 MAX_BODY = 64 * 1024
 OUTCOME = "mock_idp.outcome"
-# The tenant's own conversation with the people who watch it.
+# Requests that only watch or control the tenant are not recorded.
 IGNORED = ("/__mock__", "/u/static", "/u/console", "/livez", "/favicon.ico")
 
 
@@ -64,7 +64,7 @@ class Journal:
 
 @dataclass
 class _Recording:
-    """What goes over the wire of one request, up to a limit."""
+    """The bytes of one request and its answer, up to a limit."""
 
     request: bytearray = field(default_factory=bytearray)
     response: bytearray = field(default_factory=bytearray)
@@ -73,7 +73,7 @@ class _Recording:
 
 
 class Recorder:
-    """Writes each request into the journal, and each answer as it left."""
+    """Middleware that writes each request and its answer into the journal."""
 
     def __init__(self, app: ASGIApp, journal: Journal, clock: Clock) -> None:
         self.app = app
@@ -84,14 +84,14 @@ class Recorder:
         if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith(IGNORED):
             await self.app(scope, receive, send)
             return
-        recording, began = _Recording(), self.clock.now()
+        recording, started_at = _Recording(), self.clock.now()
 
-        async def listen() -> Message:
+        async def recorded_receive() -> Message:
             message = await receive()
             _keep(recording.request, message.get("body", b""))
             return message
 
-        async def speak(message: Message) -> None:
+        async def recorded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 recording.status = message["status"]
                 recording.headers = Headers(raw=message.get("headers", []))
@@ -99,16 +99,16 @@ class Recorder:
             await send(message)
 
         try:
-            await self.app(scope, listen, speak)
+            await self.app(scope, recorded_receive, recorded_send)
         finally:
-            self.journal.entries.append(_entry(self.journal.next_id(), began, scope, recording))
+            self.journal.entries.append(_entry(self.journal.next_id(), started_at, scope, recording))
 
 
 def _keep(kept: bytearray, data: bytes) -> None:
     kept.extend(data[: MAX_BODY - len(kept)])
 
 
-def _entry(entry_id: int, began: float, scope: Scope, recording: _Recording) -> Entry:
+def _entry(entry_id: int, started_at: float, scope: Scope, recording: _Recording) -> Entry:
     headers = Headers(scope=scope)
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     sent = _parsed(headers.get("content-type", ""), bytes(recording.request))
@@ -116,7 +116,7 @@ def _entry(entry_id: int, began: float, scope: Scope, recording: _Recording) -> 
     location = recording.headers.get("location")
     return Entry(
         entry_id=entry_id,
-        time=began,
+        time=started_at,
         method=scope["method"],
         path=scope["path"],
         query=masked_pairs(query),
@@ -132,7 +132,7 @@ def _entry(entry_id: int, began: float, scope: Scope, recording: _Recording) -> 
 
 
 def _parsed(content_type: str, body: bytes) -> Any:  # noqa: ANN401 - a JSON value
-    """JSON and forms by name; nothing of other bodies, which are pages."""
+    """The content of a JSON or form body; None for other bodies, which are pages."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
@@ -149,7 +149,7 @@ def _items(document: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - a JSON val
 
 
 def _client(headers: Headers, query: dict[str, str], sent: Any) -> str | None:  # noqa: ANN401 - a JSON value
-    """The client_id that the request names, wherever it does."""
+    """The client_id in the query, the body or the Basic credentials."""
     found = query.get("client_id") or (sent.get("client_id") if isinstance(sent, dict) else None)
     if isinstance(found, str):
         return found
@@ -173,9 +173,9 @@ def _split(location: str | None) -> tuple[str, dict[str, str]]:
 
 
 def _flow(path: str, query: dict[str, str]) -> str | None:
-    """What the requests of one sign-in have in common: the (masked) transaction."""
-    own = path.startswith("/u/") or path == "/authorize/resume"
-    return hidden(query["state"]) if own and "state" in query else None
+    """The key that all requests of one sign-in share: its masked `state`."""
+    is_page = path.startswith("/u/") or path == "/authorize/resume"
+    return hidden(query["state"]) if is_page and "state" in query else None
 
 
 def note_page(request: Request, name: str) -> None:

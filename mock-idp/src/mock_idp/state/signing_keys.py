@@ -1,3 +1,5 @@
+"""The tenant's keys: signing, publishing, rotation, and the key file."""
+
 from __future__ import annotations
 
 import base64
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey, RSAKey
+from joserfc.util import urlsafe_b64encode
 
 KID_ALPHABET = string.ascii_letters + string.digits + "_-"
 KID_LENGTH = 21
@@ -29,7 +32,7 @@ MAX_PREVIOUS = 10
 
 
 class KeyFileError(Exception):
-    """The key file in MOCK_IDP_STATE_DIR cannot be used; the message says what to do."""
+    """The key file in MOCK_IDP_STATE_DIR cannot be used. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class SigningKey:
             "n": numbers["n"],
             "e": numbers["e"],
             "kid": self.kid,
-            "x5t": _base64url(hashlib.sha1(self.certificate, usedforsecurity=False).digest()),
+            "x5t": urlsafe_b64encode(hashlib.sha1(self.certificate, usedforsecurity=False).digest()).decode(),
             "x5c": [base64.b64encode(self.certificate).decode("ascii")],
             "alg": "RS256",
         }
@@ -57,9 +60,9 @@ class SigningKey:
 
 @dataclass
 class KeyRing:
-    """The tenant's keys: one signs, the next one is already published, and one encrypts opaque access tokens.
+    """The tenant's keys: `current` signs, `next` is already published, `opaque` encrypts opaque access tokens.
 
-    Previous ones stay published until they are revoked. `withheld` are the ids of keys that are kept out of the JWKS.
+    Previous keys stay published until they are revoked. `withheld` has the ids of keys that are not in the JWKS.
     """
 
     current: SigningKey
@@ -78,18 +81,18 @@ class KeyRing:
         return [key for key in self.all() if key.kid not in self.withheld]
 
     def verification_keys(self) -> KeySet:
-        """What the tenant verifies its own tokens with."""
+        """The keys that verify the tenant's own tokens."""
         return KeySet.import_key_set({"keys": [key.public_jwk() for key in self.all()]})
 
     def rotate(self, issuer: str, now: float) -> None:
-        """Sign with the next key from now on, and make a new next one (Auth0: Rotate Signing Keys)."""
+        """Sign with the next key from now on, and make a new next key (Auth0: Rotate Signing Keys)."""
         self.previous.insert(0, self.current)
         del self.previous[MAX_PREVIOUS:]
         self.current = self.next
         self.next = new_signing_key(urlsplit(issuer).hostname or "", now)
 
     def revoke(self, kid: str) -> bool:
-        """Forget a previous key; False when there is none of this id."""
+        """Delete a previous key; False if there is none with this id."""
         kept = [key for key in self.previous if key.kid != kid]
         revoked = len(kept) < len(self.previous)
         self.previous = kept
@@ -97,7 +100,7 @@ class KeyRing:
 
 
 def new_key_ring(host: str, now: float) -> KeyRing:
-    """`host` becomes the certificates' common name; `now` is Unix time in seconds."""
+    """New keys. `host` is the common name of the certificates; `now` is Unix time in seconds."""
     return KeyRing(new_signing_key(host, now), new_signing_key(host, now), OctKey.generate_key(256))
 
 
@@ -108,9 +111,9 @@ def new_signing_key(host: str, now: float) -> SigningKey:
 
 
 def load_key_ring(state_dir: Path | None, host: str, now: float) -> KeyRing:
-    """The keys kept in `state_dir`, made there on the first run; new ones at each run without a directory.
+    """The keys in `state_dir`, which are made on the first run. Without a directory, new keys at each run.
 
-    KeyFileError when the file is there and cannot be used.
+    KeyFileError if the file exists and cannot be used.
     """
     if state_dir is None:
         return new_key_ring(host, now)
@@ -123,7 +126,7 @@ def load_key_ring(state_dir: Path | None, host: str, now: float) -> KeyRing:
 
 
 def write_key_ring(path: Path, ring: KeyRing) -> None:
-    """Keep the keys in a file that only its owner can read. KeyFileError when it cannot be written."""
+    """Write the keys to a file that only its owner can read. KeyFileError if it cannot be written."""
     document = {
         "current": _to_document(ring.current),
         "next": _to_document(ring.next),
@@ -133,9 +136,8 @@ def write_key_ring(path: Path, ring: KeyRing) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}")
         partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        partial.touch(mode=0o600, exist_ok=False)
+        partial.write_text(json.dumps(document), encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise KeyFileError(f"MOCK_IDP_STATE_DIR: cannot write {path}: {error.strerror}") from error
@@ -178,7 +180,3 @@ def _self_signed(key: RSAPrivateKey, host: str, now: float) -> bytes:
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(Encoding.DER)
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -1,3 +1,5 @@
+"""The records that the tenant keeps between requests. All times are in Unix seconds."""
+
 from __future__ import annotations
 
 import secrets
@@ -18,15 +20,15 @@ class Expiring(Protocol):
 T = TypeVar("T", bound=Expiring)
 
 
-class Shelf(Generic[T]):
-    """Records by an unguessable key. The oldest give way when it is full; the expired are never returned."""
+class Records(Generic[T]):
+    """Records by a random key. The oldest are dropped if there are too many; expired ones are never returned."""
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         self._records: OrderedDict[str, T] = OrderedDict()
         self._max_entries = max_entries
 
     def add(self, record: T, *, prefix: str = "") -> str:
-        """Keep a record; returns its new key (256 random bits)."""
+        """Keep a record under a new key (256 random bits); returns the key."""
         key = prefix + secrets.token_urlsafe(32)
         self.put(key, record)
         return key
@@ -43,7 +45,7 @@ class Shelf(Generic[T]):
         return record
 
     def take(self, key: str | None, now: float) -> T | None:
-        """Get a record that can be had only once."""
+        """Get a record and remove it."""
         record = self.get(key, now)
         if key:
             self._records.pop(key, None)
@@ -57,11 +59,8 @@ class Shelf(Generic[T]):
         return list(self._records.items())
 
     def __contains__(self, key: str) -> bool:
-        """Whether a record was kept under the key, expired or not."""
+        """Whether there is a record under the key. It may have expired."""
         return key in self._records
-
-    def __len__(self) -> int:
-        return len(self._records)
 
 
 @dataclass(frozen=True)
@@ -87,16 +86,16 @@ class AuthorizationRequest:
 
 @dataclass
 class Transaction:
-    """A sign-in on its way through the pages, bound to the browser that began it.
+    """A sign-in that is under way, bound to the browser that began it.
 
-    `device` is the key of the device authorization that it decides, where it was not begun at /authorize.
+    `device` is the key of a device authorization, if the sign-in began at /activate and not at /authorize.
     """
 
     request: AuthorizationRequest
     browser: str
     expires_at: float
     started_at: float
-    asked_in_person: bool = False
+    saw_login_page: bool = False
     consented_by: str | None = None
     device: str | None = None
 
@@ -124,7 +123,7 @@ class AuthorizationCode:
 class RefreshFamily:
     """All refresh tokens that descend from one sign-in (Auth0: Refresh Token Rotation).
 
-    `generation` is that of the newest token. `expires_at` is fixed at the sign-in; rotation does not extend it.
+    `generation` is the newest token's. `expires_at` is set at the sign-in; rotation does not extend it.
     """
 
     client_id: str
@@ -140,7 +139,7 @@ class RefreshFamily:
 
 @dataclass
 class RefreshToken:
-    """One refresh token of a family. `rotated_at` is set when it was exchanged for the next one."""
+    """One refresh token of a family. `rotated_at` is set when it is exchanged for the next one."""
 
     family: str
     generation: int
@@ -151,7 +150,7 @@ class RefreshToken:
 
 @dataclass
 class DeviceAuthorization:
-    """A device that waits for a person (RFC 8628). `decision` changes once; `polled_at` is Unix time."""
+    """A device that waits for a person's decision (RFC 8628). `decision` changes once."""
 
     user_code: str
     client_id: str
@@ -169,7 +168,7 @@ class DeviceAuthorization:
 
 @dataclass(frozen=True)
 class LogoutRequest:
-    """A logout that waits for the person's confirmation, bound to their browser."""
+    """A logout that waits for the person's confirmation, bound to the browser."""
 
     browser: str
     target: str | None
@@ -178,7 +177,7 @@ class LogoutRequest:
 
 @dataclass(frozen=True)
 class UsedCode:
-    """The mark that a code was redeemed, and the family of the refresh token it gave."""
+    """A code that was redeemed, and the family of its refresh token."""
 
     family: str
     expires_at: float
@@ -186,25 +185,25 @@ class UsedCode:
 
 @dataclass(frozen=True)
 class Expiry:
-    """A record of which only the key and the expiry matter. `expires_at` is Unix time in seconds."""
+    """A record without content: only its key and its expiry matter."""
 
     expires_at: float
 
 
 @dataclass
 class Store:
-    """Everything the tenant remembers between requests."""
+    """All records of a tenant."""
 
-    transactions: Shelf[Transaction] = field(default_factory=Shelf)
-    sessions: Shelf[Session] = field(default_factory=Shelf)
-    codes: Shelf[AuthorizationCode] = field(default_factory=Shelf)
-    refresh_families: Shelf[RefreshFamily] = field(default_factory=Shelf)
-    refresh_tokens: Shelf[RefreshToken] = field(default_factory=Shelf)
-    logouts: Shelf[LogoutRequest] = field(default_factory=Shelf)
-    devices: Shelf[DeviceAuthorization] = field(default_factory=Shelf)
-    documents: Shelf[Expiry] = field(default_factory=Shelf)
-    used_codes: Shelf[UsedCode] = field(default_factory=Shelf)
-    assertions: Shelf[Expiry] = field(default_factory=Shelf)
+    transactions: Records[Transaction] = field(default_factory=Records)
+    sessions: Records[Session] = field(default_factory=Records)
+    codes: Records[AuthorizationCode] = field(default_factory=Records)
+    refresh_families: Records[RefreshFamily] = field(default_factory=Records)
+    refresh_tokens: Records[RefreshToken] = field(default_factory=Records)
+    logouts: Records[LogoutRequest] = field(default_factory=Records)
+    devices: Records[DeviceAuthorization] = field(default_factory=Records)
+    documents: Records[Expiry] = field(default_factory=Records)
+    used_codes: Records[UsedCode] = field(default_factory=Records)
+    assertions: Records[Expiry] = field(default_factory=Records)
     consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
 
     def consent(self, user_id: str, client_id: str, audience: str | None) -> frozenset[str] | None:

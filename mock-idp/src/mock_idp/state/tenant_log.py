@@ -26,7 +26,7 @@ EXCHANGES = {
 
 @dataclass(frozen=True)
 class Event:
-    """One entry. `details` explains what Auth0 leaves unexplained."""
+    """One event. `details` has the reason, which Auth0's log does not have."""
 
     log_id: str
     date: str
@@ -41,7 +41,7 @@ class Event:
     details: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The members that are known; `_id` beside `log_id`, as Auth0 has it."""
+        """The members with a value; also `_id`, as in Auth0's log."""
         known = {name: value for name, value in vars(self).items() if value not in (None, "")}
         return {"_id": self.log_id, **known}
 

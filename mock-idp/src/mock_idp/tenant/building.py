@@ -1,8 +1,9 @@
-"""From what the files say to the tenant that answers requests."""
+"""Building the tenant that answers requests from tenant.yaml and offline.yaml."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 
 from .model import (
     MANAGEMENT_PATH,
@@ -15,9 +16,8 @@ from .model import (
     Role,
     Tenant,
     TenantSettings,
-    User,
 )
-from .offline_file import IssuedClient, ManagementClient, OfflineFile, SeededUser
+from .offline_file import IssuedClient, ManagementClient, OfflineFile
 from .tenant_file import (
     APP_TYPE_GRANTS,
     PUBLIC_APP_TYPES,
@@ -35,7 +35,7 @@ ON_BEHALF = "on_behalf_of_token_exchange"
 
 
 def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
-    """A fresh tenant as the files describe it."""
+    """A new tenant as the files describe it."""
     issued = offline_file.clients
     clients = [_client(section, issued.get(section.name)) for section in tenant_file.clients]
     ids = {client.name: client.client_id for client in clients}
@@ -51,31 +51,18 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         ],
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
-        users={user.user_id: _user(user) for user in offline_file.users},
+        users={user.user_id: user for user in offline_file.users},
     )
 
 
 def _settings(section: TenantSection) -> TenantSettings:
-    return TenantSettings(
-        friendly_name=section.friendly_name,
-        resource_parameter_profile=section.resource_parameter_profile,
-        default_audience=section.default_audience or None,
-        authorization_response_iss_parameter_supported=section.authorization_response_iss_parameter_supported,
-        skip_non_verifiable_callback_uri_confirmation_prompt=bool(
-            section.skip_non_verifiable_callback_uri_confirmation_prompt
-        ),
-        use_scope_descriptions_for_consent=section.flags.use_scope_descriptions_for_consent,
-        rp_logout_end_session_endpoint_discovery=section.oidc_logout.rp_logout_end_session_endpoint_discovery,
-        allowed_logout_urls=tuple(section.allowed_logout_urls),
-        session_lifetime=section.session_lifetime,
-        revoke_refresh_token_grant=section.flags.revoke_refresh_token_grant,
-        enable_dynamic_client_registration=section.flags.enable_dynamic_client_registration,
-        dynamic_client_registration_security_mode=section.dynamic_client_registration_security_mode,
-        client_id_metadata_document_supported=section.client_id_metadata_document_supported,
-        client_id_metadata_document_dynamic_registration_supported=(
-            section.client_id_metadata_document_dynamic_registration_supported
-        ),
-    )
+    """The settings without their nesting in the file."""
+    values = vars(section) | vars(section.flags) | vars(section.oidc_logout)
+    values["default_audience"] = section.default_audience or None
+    values["allowed_logout_urls"] = tuple(section.allowed_logout_urls)
+    confirmation = "skip_non_verifiable_callback_uri_confirmation_prompt"
+    values[confirmation] = bool(values[confirmation])
+    return TenantSettings(**{field.name: values[field.name] for field in fields(TenantSettings)})
 
 
 def _api(section: ResourceServerSection) -> Api:
@@ -99,7 +86,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
     grants = section.grant_types
     if grants is None:
         grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
-    protected = "allow_always" if section.is_first_party else "open_redirect_protection"
+    default_policy = "allow_always" if section.is_first_party else "open_redirect_protection"
     prefix = "tpc_" if section.is_strict else ""
     issued_id = issued.client_id if issued else prefix + _derived("client id", section.name, 32)
     return Client(
@@ -113,7 +100,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         logout_urls=tuple(section.allowed_logout_urls),
         grant_types=frozenset(grants),
         auth_method=_auth_method(section),
-        redirection_policy=section.redirection_policy or protected,  # type: ignore[arg-type]
+        redirection_policy=section.redirection_policy or default_policy,  # type: ignore[arg-type]
         id_token_alg=section.jwt_configuration.alg,
         id_token_lifetime=section.jwt_configuration.lifetime_in_seconds,
         refresh=_refresh_policy(section),
@@ -130,13 +117,8 @@ def _management_client(entry: ManagementClient) -> Client:
         name=entry.name,
         secret=entry.client_secret,
         app_type="non_interactive",
-        first_party=True,
-        strict=False,
-        callbacks=(),
-        logout_urls=(),
         grant_types=frozenset({"client_credentials"}),
         auth_method="client_secret_post",
-        redirection_policy="allow_always",
         registration="management",
     )
 
@@ -159,16 +141,16 @@ def _auth_method(section: ClientSection) -> str:
 
 
 def _refresh_policy(section: ClientSection) -> RefreshPolicy:
-    """Public strict clients rotate by default, and no strict client's tokens live forever (Security Controls)."""
-    asked = section.refresh_token
+    """Strict clients: public ones rotate by default, and tokens always expire (Auth0: Security Controls)."""
+    policy = section.refresh_token
     public = _auth_method(section) == "none"
-    rotates = section.is_strict and public if asked.rotation_type is None else asked.rotation_type == "rotating"
-    expires = asked.expiration_type == "expiring" or rotates or section.is_strict
+    rotates = section.is_strict and public if policy.rotation_type is None else policy.rotation_type == "rotating"
+    expires = policy.expiration_type == "expiring" or rotates or section.is_strict
     return RefreshPolicy(
         rotates=rotates,
-        leeway=asked.leeway,
-        lifetime=asked.token_lifetime if expires and not asked.infinite_token_lifetime else None,
-        idle=asked.idle_token_lifetime if expires and not asked.infinite_idle_token_lifetime else None,
+        leeway=policy.leeway,
+        lifetime=policy.token_lifetime if expires and not policy.infinite_token_lifetime else None,
+        idle=policy.idle_token_lifetime if expires and not policy.infinite_idle_token_lifetime else None,
     )
 
 
@@ -201,12 +183,6 @@ def _connection(section: DatabaseSection) -> Connection:
     return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
 
 
-def _user(user: SeededUser) -> User:
-    fields = ("name", "given_name", "family_name", "nickname", "picture")
-    profile = {name: value for name in fields if (value := getattr(user, name)) is not None}
-    return User(user.user_id, user.email, user.password, user.email_verified, tuple(user.roles), profile)
-
-
 def _derived(purpose: str, name: str, length: int) -> str:
-    """An id for what offline.yaml does not name. It is the same at every start, so that it can be configured."""
+    """An id or secret that offline.yaml does not name. It is the same at every start, so that clients can use it."""
     return hashlib.sha256(f"offline tenant, {purpose}, {name}".encode()).hexdigest()[:length]

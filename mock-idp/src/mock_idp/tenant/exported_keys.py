@@ -1,7 +1,7 @@
-"""Keys of a Deploy CLI export that load and change nothing here.
+"""Keys of a Deploy CLI export that the offline tenant accepts and ignores.
 
 Taken from the parameters and answers of Auth0's own Management API client (auth0-python 6.8.0) and from the top
-level of Auth0's Deploy CLI schema (8.44.0). A key that is in no list is a spelling mistake until proven otherwise.
+level of Auth0's Deploy CLI schema (8.44.0). A key that is in no list is refused: it is probably a spelling mistake.
 """
 
 from __future__ import annotations

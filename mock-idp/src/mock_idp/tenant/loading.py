@@ -26,7 +26,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConfigurationError(Exception):
-    """The tenant's configuration cannot be used. `lines` has one for each mistake: file, path in it, what is wrong."""
+    """The tenant's configuration cannot be used. `lines` has one line for each mistake: file, path in it, mistake."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -35,7 +35,7 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True)
 class Configuration:
-    """What tenant.yaml and offline.yaml say."""
+    """The content of tenant.yaml and offline.yaml."""
 
     tenant_file: TenantFile
     offline_file: OfflineFile
@@ -47,7 +47,7 @@ class Configuration:
 def load_configuration(
     tenant_path: Path, offline_path: Path, keywords: Mapping[str, Any] | None = None
 ) -> Configuration:
-    """Read and check both files. ConfigurationError names every mistake. `keywords` as the Deploy CLI replaces them."""
+    """Read and check both files, and replace `keywords` in tenant.yaml. ConfigurationError names every mistake."""
     documents = _read(tenant_path, keywords or {}), _read(offline_path, {})
     return checked_configuration(*documents, (str(tenant_path), str(offline_path)))
 
@@ -69,7 +69,7 @@ def checked_configuration(
 def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever YAML contains
     try:
         text = _with_keywords(path, path.read_text(encoding="utf-8"), keywords)
-        return yaml.load(text, LOADER)  # noqa: S506 - both are the safe loader
+        return yaml.load(text, LOADER)  # noqa: S506 - a safe loader
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Changing a configuration while the tenant runs: a piece of tenant.yaml or offline.yaml over the whole."""
+"""Changing the configuration of a running tenant by pieces of tenant.yaml or offline.yaml."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from .loading import Configuration, checked_configuration
 
-# By section: what tells two of its entries apart.
+# By section: the members that identify an entry.
 KEYS: Mapping[str, tuple[str, ...]] = {
     "resourceServers": ("identifier",),
     "clients": ("name",),
@@ -22,38 +22,38 @@ Document = dict[str, Any]
 
 
 def documents(configuration: Configuration) -> tuple[Document, Document]:
-    """The configuration as the documents it could have been read from."""
+    """The configuration in the form of the two files."""
     return stated(configuration.tenant_file), stated(configuration.offline_file)
 
 
 def stated(section: BaseModel) -> Document:
-    """A section, or a whole file, as the document it could have been read from: without what it leaves to defaults."""
+    """A section or a file in file form, without its defaults."""
     return section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 def changed(configuration: Configuration, tenant: Document, offline: Document) -> Configuration:
-    """The configuration with the pieces merged in. ConfigurationError when the outcome makes no sense."""
+    """The configuration with the pieces merged in. ConfigurationError if the result is wrong."""
     before = documents(configuration)
     return checked_configuration(merged(before[0], tenant), merged(before[1], offline))
 
 
 def replaced(configuration: Configuration, section: str, key: Document, entry: Document) -> Configuration:
-    """The configuration with `entry` in place of the one that `key` names. ConfigurationError as for `changed`."""
+    """The configuration with `entry` instead of the entry with this key. ConfigurationError if the result is wrong."""
     tenant, offline = documents(configuration)
     holder = offline if section == "users" else tenant
-    wanted = _key(section, key)
-    holder[section] = [entry if _key(section, known) == wanted else known for known in holder.get(section, [])]
+    replaced_key = _key(section, key)
+    holder[section] = [entry if _key(section, known) == replaced_key else known for known in holder.get(section, [])]
     return checked_configuration(tenant, offline)
 
 
 def without(configuration: Configuration, section: str, entry: Document) -> Configuration | None:
-    """The configuration without one entry and without what refers to it; None when it is not there."""
+    """The configuration without an entry and without the references to it; None if there is no such entry."""
     tenant, offline = documents(configuration)
     holder = offline if section == "users" else tenant
-    rest = [known for known in holder.get(section, []) if _key(section, known) != _key(section, entry)]
-    if len(rest) == len(holder.get(section, [])):
+    kept = [known for known in holder.get(section, []) if _key(section, known) != _key(section, entry)]
+    if len(kept) == len(holder.get(section, [])):
         return None
-    holder[section] = rest
+    holder[section] = kept
     _drop_references(section, entry, tenant, offline)
     return checked_configuration(tenant, offline)
 
@@ -94,7 +94,7 @@ def _key(section: str, entry: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - 
 
 
 def _drop_references(section: str, entry: Document, tenant: Document, offline: Document) -> None:
-    """As Auth0 does when something is deleted: its grants, permissions, role assignments, users go with it."""
+    """Also delete the grants, permissions, role assignments and users of the entry, as Auth0 does."""
     if section == "clients":
         name = entry["name"]
         tenant["clientGrants"] = [g for g in tenant.get("clientGrants", []) if g.get("client_id") != name]

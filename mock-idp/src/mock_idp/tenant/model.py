@@ -1,9 +1,13 @@
+"""The tenant's objects as requests use them: APIs, clients, grants, roles, connections, users."""
+
 from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
@@ -11,7 +15,7 @@ ClientPolicy = Literal["deny_all", "require_client_grant"]
 SubjectType = Literal["user", "client"]
 
 GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
-# The OpenID Connect scopes of Auth0's discovery document, less `openid` and `offline_access`.
+# The OpenID Connect scopes of Auth0's discovery document, without `openid` and `offline_access`.
 PROFILE_SCOPES = (
     "profile",
     "name",
@@ -27,9 +31,9 @@ PROFILE_SCOPES = (
     "address",
 )
 OIDC_SCOPES = frozenset({"openid", *PROFILE_SCOPES})
-# The Management API's identifier is the issuer and this path. Files name it under the domain of a real tenant.
+# The Management API's identifier is the issuer followed by this path. Files may use the domain of a real tenant.
 MANAGEMENT_PATH = "api/v2/"
-# Of Auth0's scopes, those of the endpoints here.
+# The scopes of the endpoints that the offline tenant has.
 _MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connections", "users")
 _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
@@ -61,15 +65,15 @@ class Api:
 
     @property
     def adds_permissions(self) -> bool:
-        """Whether access tokens carry `permissions`: an _authz dialect with RBAC on (Auth0: Enable RBAC)."""
+        """Whether access tokens have `permissions`: an _authz dialect with RBAC on (Auth0: Enable RBAC)."""
         return self.enforce_policies and self.token_dialect.endswith("_authz")
 
 
 @dataclass(frozen=True)
 class RefreshPolicy:
-    """How a client's refresh tokens live; all times in seconds, None for no limit (Auth0: Refresh Token Expiration).
+    """The lifetime of a client's refresh tokens (Auth0: Refresh Token Expiration). None is no limit.
 
-    `leeway` is how long a rotated token may be used once more, `idle` how long one may lie unused.
+    All times are in seconds. A rotated token is still accepted for `leeway`; an unused one expires after `idle`.
     """
 
     rotates: bool = False
@@ -80,7 +84,7 @@ class RefreshPolicy:
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A key that a client signs its assertions with, as PEM."""
+    """The public key, as PEM, of a client that signs assertions."""
 
     pem: str
     alg: Literal["RS256", "RS384", "PS256"] = "RS256"
@@ -89,23 +93,23 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class Client:
-    """An application. `strict` is a third-party one under the security controls of April 2026.
+    """An application. A `strict` one is a third-party application under Auth0's security controls of April 2026.
 
-    `registration` says where it comes from: the tenant file, Dynamic Client Registration, a metadata document, or the
-    management clients of offline.yaml.
+    `registration` is its origin: the tenant file, Dynamic Client Registration, a metadata document, or the management
+    clients of offline.yaml.
     """
 
     client_id: str
     name: str
     secret: str = field(repr=False)
     app_type: str
-    first_party: bool
-    strict: bool
-    callbacks: tuple[str, ...]
-    logout_urls: tuple[str, ...]
     grant_types: frozenset[str]
     auth_method: str
-    redirection_policy: Literal["allow_always", "open_redirect_protection"]
+    first_party: bool = True
+    strict: bool = False
+    callbacks: tuple[str, ...] = ()
+    logout_urls: tuple[str, ...] = ()
+    redirection_policy: Literal["allow_always", "open_redirect_protection"] = "allow_always"
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
     id_token_lifetime: int = 36000
     refresh: RefreshPolicy = RefreshPolicy()
@@ -117,7 +121,7 @@ class Client:
 
     @property
     def shows_errors(self) -> bool:
-        """Whether errors stay on a page of the tenant instead of going to the callback."""
+        """Whether errors are shown on a page of the tenant and not sent to the callback."""
         return self.redirection_policy == "open_redirect_protection"
 
     def secret_matches(self, secret: str) -> bool:
@@ -126,7 +130,7 @@ class Client:
 
 @dataclass(frozen=True)
 class ClientGrant:
-    """What a client may ask an API for. `client_id` is None for the grant of all third-party clients."""
+    """The scopes of an API that a client may request. `client_id` is None for the grant of all third-party clients."""
 
     client_id: str | None
     audience: str
@@ -135,22 +139,22 @@ class ClientGrant:
     all_scopes: bool = False
 
     def covers(self, api: Api) -> bool:
-        """Whether it is for this API. The Management API counts as one, whichever tenant's name it is called by."""
+        """Whether the grant is for this API. Management API identifiers of all tenants count as equal."""
         return self.audience == api.identifier or (is_management(self.audience) and is_management(api.identifier))
 
 
 def is_management(identifier: str) -> bool:
-    """Whether an API identifier is that of some tenant's Management API."""
+    """Whether the identifier is that of a Management API, of this tenant or another."""
     return identifier.endswith(f"/{MANAGEMENT_PATH}")
 
 
 def management_identifier(issuer: str) -> str:
-    """The identifier of this tenant's Management API under one of its issuers."""
+    """The identifier of the Management API under this issuer."""
     return f"{issuer}{MANAGEMENT_PATH}"
 
 
 def management_api(issuer: str) -> Api:
-    """The API that every tenant has. Its tokens live a day, and are for machines that have a client grant."""
+    """The Management API. Its tokens are valid for a day. Only machines with a client grant get one."""
     return Api(
         identifier=management_identifier(issuer),
         name="Auth0 Management API",
@@ -184,16 +188,29 @@ class Connection:
     enabled_clients: frozenset[str]
 
 
-@dataclass(frozen=True)
-class User:
-    """A person who can sign in. `profile` holds further OpenID Connect claims by name."""
+class User(BaseModel):
+    """A person who can sign in, as in offline.yaml."""
 
-    user_id: str
-    email: str
-    password: str = field(repr=False)
-    email_verified: bool
-    roles: tuple[str, ...]
-    profile: Mapping[str, str]
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
+    password: str = Field(min_length=1, repr=False)
+    email_verified: bool = True
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    nickname: str | None = None
+    picture: str | None = None
+    user_metadata: dict[str, Any] | None = None
+    app_metadata: dict[str, Any] | None = None
+    roles: list[str] = []
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """The OpenID Connect claims that the file has for the user, by name."""
+        names = {"name", "given_name", "family_name", "nickname", "picture"}
+        return self.model_dump(include=names, exclude_none=True)
 
     def password_matches(self, password: str) -> bool:
         return hmac.compare_digest(self.password.encode(), password.encode())
@@ -221,7 +238,7 @@ class TenantSettings:
 
 @dataclass
 class Tenant:
-    """The whole configuration of the tenant, by the identifiers that requests use."""
+    """The configuration of the tenant, by the identifiers that requests use."""
 
     settings: TenantSettings
     apis: dict[str, Api] = field(default_factory=dict)
@@ -236,7 +253,7 @@ class Tenant:
         return next((user for user in self.users.values() if user.email.casefold() == wanted), None)
 
     def permissions(self, user: User, api: Api) -> tuple[str, ...]:
-        """The user's permissions for an API through their roles, in the order in which the API lists them."""
+        """The permissions for an API that the user has through roles, in the API's order."""
         held = {
             permission
             for name in user.roles
@@ -246,7 +263,7 @@ class Tenant:
         return tuple(scope for scope in api.scopes if scope in held)
 
     def client_grant(self, client: Client, api: Api, subject_type: SubjectType) -> ClientGrant | None:
-        """The grant that applies: the client's own, else the default of third-party clients (Auth0: Client Grants)."""
+        """The client's own grant; otherwise the default of third-party clients (Auth0: Client Grants)."""
         grants = [g for g in self.client_grants if g.covers(api) and g.subject_type == subject_type]
         own = next((g for g in grants if g.client_id == client.client_id), None)
         if own is not None or client.first_party:
@@ -254,7 +271,7 @@ class Tenant:
         return next((g for g in grants if g.client_id is None), None)
 
     def usable_connections(self, client: Client) -> list[Connection]:
-        """First-party: the connections enabled for it. Third-party: the domain-level ones.
+        """For a first-party client the connections enabled for it, for a third-party client the domain-level ones.
 
         Source: Auth0, Promote Connections to Domain Level.
         """

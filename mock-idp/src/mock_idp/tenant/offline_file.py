@@ -1,12 +1,11 @@
-"""The shape of offline.yaml: what a real tenant issues by itself, and how the offline one is to behave."""
+"""The shape of offline.yaml: ids, secrets and users, which a real tenant issues itself, and behaviours."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..behaviours.switches import Behaviours
+from .model import User
 
 
 class Entry(BaseModel):
@@ -16,31 +15,16 @@ class Entry(BaseModel):
 class IssuedClient(Entry):
     client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     client_secret: str = ""
-    public_key: str | None = Field(default=None, description="PEM; what private_key_jwt is checked with")
-
-
-class SeededUser(Entry):
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
-    user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
-    password: str = Field(min_length=1)
-    email_verified: bool = True
-    name: str | None = None
-    given_name: str | None = None
-    family_name: str | None = None
-    nickname: str | None = None
-    picture: str | None = None
-    user_metadata: dict[str, Any] | None = None
-    app_metadata: dict[str, Any] | None = None
-    roles: list[str] = []
+    public_key: str | None = Field(default=None, description="PEM; verifies private_key_jwt assertions")
 
 
 class ManagementClient(Entry):
-    """An application for scripts that set the tenant up. In a real tenant one is made by hand, in the dashboard."""
+    """An application for scripts that set the tenant up. In a real tenant a person creates it in the dashboard."""
 
     name: str = Field(min_length=1)
     client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     client_secret: str = Field(min_length=1)
-    scope: list[str] | None = Field(default=None, description="Management API scopes it may have; all without it")
+    scope: list[str] | None = Field(default=None, description="The Management API scopes it may have; all if absent")
 
 
 class OfflineFile(Entry):
@@ -49,5 +33,5 @@ class OfflineFile(Entry):
     clients: dict[str, IssuedClient] = {}
     management_clients: list[ManagementClient] = []
     role_ids: dict[str, str] = {}
-    users: list[SeededUser] = []
+    users: list[User] = []
     behaviours: Behaviours = Behaviours()

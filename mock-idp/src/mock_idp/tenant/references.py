@@ -1,3 +1,5 @@
+"""References between the two files: names that are not defined, and names that are defined twice."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -11,7 +13,7 @@ Finding = tuple[type[TenantFile] | type[OfflineFile], str, str]
 
 
 def dangling_references(tenant: TenantFile, offline: OfflineFile) -> list[Finding]:
-    """Names that nothing defines and names defined twice: the file, the path in it, and what is wrong."""
+    """The mistakes: the file, the path in it, and what is wrong."""
     apis = {api.identifier: {scope.value for scope in api.scopes} for api in tenant.resourceServers}
     clients = {client.name for client in tenant.clients}
     roles = {role.name for role in tenant.roles}
@@ -29,34 +31,34 @@ def dangling_references(tenant: TenantFile, offline: OfflineFile) -> list[Findin
 
 
 def _tenant_duplicates(tenant: TenantFile) -> Iterator[tuple[str, str]]:
-    yield from _twice("resourceServers", "identifier", (api.identifier for api in tenant.resourceServers))
-    yield from _twice("clients", "name", (client.name for client in tenant.clients))
-    yield from _twice("roles", "name", (role.name for role in tenant.roles))
-    yield from _twice("databases", "name", (database.name for database in tenant.databases))
+    yield from _duplicates("resourceServers", "identifier", (api.identifier for api in tenant.resourceServers))
+    yield from _duplicates("clients", "name", (client.name for client in tenant.clients))
+    yield from _duplicates("roles", "name", (role.name for role in tenant.roles))
+    yield from _duplicates("databases", "name", (database.name for database in tenant.databases))
 
 
-def _twice(section: str, key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _duplicates(section: str, key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
     for value, count in Counter(values).items():
         if count > 1:
-            yield section, f"{key} {value!r} stands there {count} times"
+            yield section, f"{key} {value!r} is there {count} times; it must be unique"
 
 
 def _in_settings(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
     default = tenant.tenant.default_audience
     if default and default not in apis:
-        yield "tenant.default_audience", _no_api(default, apis)
+        yield "tenant.default_audience", _missing("resource server", default, apis)
 
 
 def _in_grants(tenant: TenantFile, apis: dict[str, set[str]], clients: set[str]) -> Iterator[tuple[str, str]]:
     for index, grant in enumerate(tenant.clientGrants):
         where = f"clientGrants[{index}]"
         if grant.client_id is not None and grant.client_id not in clients:
-            yield f"{where}.client_id", _no_client(grant.client_id, clients)
-        # Never among the resource servers of a file.
+            yield f"{where}.client_id", _missing("client", grant.client_id, clients)
+        # The Management API is not among the resource servers of a file.
         if is_management(grant.audience):
             continue
         if grant.audience not in apis:
-            yield f"{where}.audience", _no_api(grant.audience, apis)
+            yield f"{where}.audience", _missing("resource server", grant.audience, apis)
             continue
         for scope in grant.scope:
             if scope not in apis[grant.audience]:
@@ -71,7 +73,7 @@ def _in_roles(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[s
             if is_management(api):
                 continue
             if api not in apis:
-                yield f"{where}.resource_server_identifier", _no_api(api, apis)
+                yield f"{where}.resource_server_identifier", _missing("resource server", api, apis)
             if api in apis and entry.permission_name not in apis[api]:
                 yield f"{where}.permission_name", f"the API {api!r} has no scope {entry.permission_name!r}"
 
@@ -80,31 +82,23 @@ def _in_databases(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[str, 
     for index, database in enumerate(tenant.databases):
         for name in database.enabled_clients:
             if name not in clients:
-                yield f"databases[{index}].enabled_clients", _no_client(name, clients)
+                yield f"databases[{index}].enabled_clients", _missing("client", name, clients)
 
 
 def _in_offline(offline: OfflineFile, clients: set[str], roles: set[str]) -> Iterator[tuple[str, str]]:
-    yield from _twice("users", "email", (user.email.casefold() for user in offline.users))
-    yield from _twice("users", "user_id", (user.user_id for user in offline.users))
+    yield from _duplicates("users", "email", (user.email.casefold() for user in offline.users))
+    yield from _duplicates("users", "user_id", (user.user_id for user in offline.users))
     issued = [client.client_id for client in offline.clients.values()]
     issued += [client.client_id for client in offline.management_clients]
-    yield from _twice("clients", "client_id", issued)
+    yield from _duplicates("clients", "client_id", issued)
     for name in offline.clients:
         if name not in clients:
-            yield f"clients.{name}", _no_client(name, clients)
+            yield f"clients.{name}", _missing("client", name, clients)
     for index, user in enumerate(offline.users):
         for role in user.roles:
             if role not in roles:
-                yield f"users[{index}].roles", f"there is no role {role!r}; there are: {_listed(roles)}"
+                yield f"users[{index}].roles", _missing("role", role, roles)
 
 
-def _no_api(identifier: str, apis: dict[str, set[str]]) -> str:
-    return f"there is no resource server {identifier!r}; there are: {_listed(apis)}"
-
-
-def _no_client(name: str, clients: set[str]) -> str:
-    return f"there is no client {name!r}; there are: {_listed(clients)}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in sorted(names)) or "none"
+def _missing(kind: str, name: str, known: Iterable[str]) -> str:
+    return f"there is no {kind} {name!r}; there are: {', '.join(map(repr, sorted(known))) or 'none'}"

@@ -22,9 +22,9 @@ from pydantic_core import CoreSchema
 from . import exported_keys
 from .model import ClientPolicy, Dialect, SubjectType, UserPolicy
 
-# Deploy CLI 8.44.0 writes this into the export of a grant that has `default_for`.
+# Deploy CLI 8.44.0 exports this client_id for a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
-# What a strict third-party application may have (Auth0, Security Controls for Third-Party Applications).
+# The grants that a strict third-party application may have (Auth0, Security Controls for Third-Party Applications).
 STRICT_GRANTS = ("authorization_code", "refresh_token", "client_credentials")
 APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
     "regular_web": ("authorization_code", "implicit", "refresh_token", "client_credentials"),
@@ -37,7 +37,7 @@ PUBLIC_APP_TYPES = ("spa", "native")
 
 
 class Section(BaseModel):
-    """Refuses unknown keys, and drops nulls. Keys of an export that nothing here acts on are kept as they are."""
+    """Refuses unknown keys and drops nulls. Keys in `exported` are kept unchanged and have no effect."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     exported: ClassVar[frozenset[str]] = frozenset()
@@ -45,7 +45,7 @@ class Section(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Exported keys are allowed with any value, and so is null, which counts as absent."""
+        """Exported keys may have any value. Every key may be null, which counts as absent."""
         described = handler(core_schema)
         target = handler.resolve_ref_schema(described)
         properties = target.setdefault("properties", {})
@@ -88,13 +88,13 @@ class TenantSection(Section):
     friendly_name: str = "Offline tenant"
     resource_parameter_profile: Literal["audience", "compatibility"] = Field(
         default="audience",
-        description="Whether `resource` (RFC 8707) selects the API where `audience` is absent, as MCP clients need it.",
+        description="Whether `resource` (RFC 8707) selects the API if `audience` is absent. MCP clients need it.",
     )
     default_audience: str = Field(
-        default="", description="The API of requests that name none. It does not count for client_credentials."
+        default="", description="The API of requests that name no API. client_credentials ignores it."
     )
     authorization_response_iss_parameter_supported: bool = Field(
-        default=False, description="Whether answers of /authorize carry `iss` (RFC 9207)."
+        default=False, description="Whether answers of /authorize have `iss` (RFC 9207)."
     )
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
@@ -142,19 +142,17 @@ class ResourceServerSection(Section):
     name: str
     identifier: str = Field(
         min_length=1,
-        description="The audience of its tokens, compared byte by byte: for an MCP server exactly its URL.",
+        description="The audience of its tokens, compared byte by byte. For an MCP server it is exactly its URL.",
     )
     scopes: list[ScopeEntry] = Field(default_factory=list)
     signing_alg: Literal["RS256", "HS256", "PS256"] = "RS256"
     signing_secret: str | None = Field(default=None, min_length=16)
     token_dialect: Dialect = Field(
         default="access_token",
-        description="The shape of its access tokens; the _authz ones carry `permissions` where RBAC is on.",
+        description="The claims of its access tokens. The _authz dialects have `permissions` if RBAC is on.",
     )
     token_lifetime: int = Field(default=86400, gt=0, le=2592000)
-    enforce_policies: bool = Field(
-        default=False, description="RBAC: a user gets the permissions of their roles and no others."
-    )
+    enforce_policies: bool = Field(default=False, description="RBAC: a user gets only the permissions of their roles.")
     allow_offline_access: bool = Field(default=False, description="Whether the scope offline_access is granted.")
     skip_consent_for_verifiable_first_party_clients: bool = True
     subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
@@ -168,7 +166,7 @@ class JwtConfigurationSection(Section):
 
 
 class RefreshTokenSection(Section):
-    """Defaults as in Auth0's Management API: tokens neither rotate nor expire."""
+    """The defaults are those of Auth0's Management API: tokens neither rotate nor expire."""
 
     exported = frozenset({"policies"})
 
@@ -251,7 +249,7 @@ class DatabaseSection(Section):
     name: str
     strategy: Literal["auth0"] = "auth0"
     is_domain_connection: bool = Field(
-        default=False, description="Whether third-party clients may use it; they see no other connections."
+        default=False, description="Whether third-party clients may use it. They cannot use other connections."
     )
     enabled_clients: list[str] = Field(default_factory=list)
 
@@ -261,7 +259,7 @@ class ClientGrantSection(Section):
 
     client_id: str | None = None
     default_for: Literal["third_party_clients"] | None = Field(
-        default=None, description="The grant of all third-party clients, in place of client_id."
+        default=None, description="The grant is for all third-party clients. Replaces client_id."
     )
     audience: str
     subject_type: SubjectType = "client"
@@ -309,7 +307,7 @@ def schema_text() -> str:
 
 
 def schema() -> dict[str, Any]:
-    """What the loader takes: our keys described, those of an export that change nothing allowed, all others refused."""
+    """The JSON Schema of tenant.yaml. It allows exported keys without an effect and refuses unknown keys."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **TenantFile.model_json_schema(),

@@ -1,1 +1,1 @@
-"""What endpoints share below the pages: parameters and cookies of a request."""
+"""Parameters, cookies and sender of a request."""

@@ -1,4 +1,4 @@
-"""The two cookies: the signed-in session, and the mark of a browser that binds a sign-in to it."""
+"""The two cookies: the user's session, and a random value that binds a sign-in to the browser."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MARK = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def current_session(request: Request) -> Session | None:
-    """The browser's session, if it is alive and its user still exists."""
+    """The browser's session, if it has not expired and its user still exists."""
     idp = idp_of(request)
     session = idp.store.sessions.get(request.cookies.get(_name(request, "session")), idp.clock.now())
     return session if session is not None and session.user_id in idp.tenant.users else None
 
 
 def begin_session(request: Request, response: Response, user_id: str) -> Session:
-    """Sign the browser in. The old session and its key end here, so nobody can plant one (session fixation)."""
+    """Begin a session with a new key. The end of the old session prevents session fixation."""
     idp = idp_of(request)
     idp.store.sessions.drop(request.cookies.get(_name(request, "session")))
     now = idp.clock.now()
@@ -35,8 +35,7 @@ def begin_session(request: Request, response: Response, user_id: str) -> Session
 
 def end_session(request: Request, response: Response) -> None:
     idp_of(request).store.sessions.drop(request.cookies.get(_name(request, "session")))
-    name, secure = _name(request, "session"), _is_secure(request)
-    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="lax")
+    response.delete_cookie(_name(request, "session"), secure=_is_secure(request), httponly=True, samesite="lax")
 
 
 def browser_mark(request: Request) -> str | None:
@@ -53,14 +52,13 @@ def set_browser_mark(request: Request, response: Response, mark: str) -> None:
 
 
 def _name(request: Request, purpose: str) -> str:
-    # Cookies do not know ports: tenants that run side by side on localhost would overwrite each other's.
+    # Cookies are shared by all ports of a host. With the port in the name, tenants on localhost have their own cookies.
     port = urlsplit(issuer_of(request)).port
     return f"auth0_{purpose}_{port}" if port else f"auth0_{purpose}"
 
 
 def _set_cookie(request: Request, response: Response, purpose: str, value: str) -> None:
-    name, secure = _name(request, purpose), _is_secure(request)
-    response.set_cookie(name, value, path="/", secure=secure, httponly=True, samesite="lax")
+    response.set_cookie(_name(request, purpose), value, secure=_is_secure(request), httponly=True, samesite="lax")
 
 
 def _is_secure(request: Request) -> bool:

@@ -1,9 +1,10 @@
-"""What the endpoints share: the tenant and issuer of a request, its parameters, JSON answers."""
+"""The tenant, the issuer, the sender and the parameters of a request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import MalformedRequest, RepeatedParameter
 from ..explanations import Case
 from ..formats.json_text import parse_json
+from ..formats.urls import is_loopback_name
 from ..state.idp import Idp
 
 ISSUER = "mock_idp.issuer"
@@ -19,10 +21,11 @@ MAX_BODY = 64 * 1024
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 NOT_AN_OBJECT = "The body must be a JSON object"
 FORM = "application/x-www-form-urlencoded"
+FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
 
 
 class Issuer:
-    """Tells the application behind it under which issuer it is called."""
+    """Adds the issuer to the scope of each request."""
 
     def __init__(self, app: ASGIApp, issuer: str) -> None:
         self.app = app
@@ -41,8 +44,30 @@ def issuer_of(request: Request) -> str:
     return cast(str, request.scope[ISSUER])
 
 
+def is_for_this_tenant(request: Request) -> bool:
+    """Whether the Host is the issuer's or a loopback name. The check prevents DNS rebinding."""
+    host = request.headers.get("host", "")
+    return host == urlsplit(issuer_of(request)).netloc or is_for_loopback(request)
+
+
+def is_for_loopback(request: Request) -> bool:
+    """Whether the Host is a loopback name."""
+    try:
+        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return False
+    return is_loopback_name(name)
+
+
+def is_from_this_machine(request: Request) -> bool:
+    """Whether the connection is local, without a proxy."""
+    if request.client is None or not is_loopback_name(request.client.host):
+        return False
+    return not any(name in request.headers for name in FORWARDED)
+
+
 def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Parameters by name, without the empty ones. RepeatedParameter when one is sent twice (RFC 6749 section 3.1)."""
+    """Parameters by name, without empty ones. Raises RepeatedParameter (RFC 6749 section 3.1)."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if value == "" or name in repeatable:
@@ -54,7 +79,7 @@ def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str
 
 
 async def form_pairs(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form body, in order. MalformedRequest when the body is not text in that encoding."""
+    """The fields of a form body, in order. Raises MalformedRequest if the body is no form."""
     body = await request.body()
     try:
         return QueryParams(body.decode("ascii")).multi_items()
@@ -63,14 +88,14 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
 
 
 async def body_pairs(request: Request) -> list[tuple[str, str]]:
-    """The parameters of a form or JSON body, in order; Auth0 takes both. MalformedRequest when it is neither."""
+    """The parameters of a form or JSON body, in order. Auth0 accepts both. Raises MalformedRequest."""
     if media_type(request) == "application/json":
         return _text_pairs(await json_object(request))
     return await form_pairs(request)
 
 
 async def body_values(request: Request) -> dict[str, str]:
-    """The parameters of a form or JSON body by name; RepeatedParameter when one is sent twice."""
+    """The parameters of a form or JSON body by name. Raises MalformedRequest or RepeatedParameter."""
     return single_values(await body_pairs(request))
 
 

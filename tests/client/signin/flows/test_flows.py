@@ -30,7 +30,7 @@ from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.signin.protocol.client import OAuthClient, SigningKey
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer
 from gatehouse_client.signin.protocol.tokens import TokenEndpoint
-from tests.client.fake_stack import World
+from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 from tests.support.free_ports import free_port
 
@@ -438,13 +438,13 @@ async def test_a_file_is_read_too(monkeypatch: pytest.MonkeyPatch, tmp_path_fact
         assert [await read_stdin_line(), await read_stdin_line()] == ["from a file", None]
 
 
-def test_a_line_from_something_that_is_no_file_is_read_too(world: World, command: Command) -> None:
+def test_a_line_from_something_that_is_no_file_is_read_too(stack: FakeStack, command: Command) -> None:
     """Typer's runner gives the command a standard input without a file descriptor."""
     result = command("login", "--paste", stdin="not the answer\n", OAUTH_CALLBACK_TIMEOUT="0.5")
     assert result.exit_code == 3
     assert "That is not the answer to this sign-in" in result.stderr
     assert "Nobody signed in within the time limit" in result.stderr
-    assert world.entries("code") == []
+    assert stack.entries("code") == []
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from starlette.routing import Route
 from gatehouse_client.errors import SignInError, UnreachableError
 from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.http.network import Nearness, NetworkGuard, Resolve, authorities, nearness
-from tests.client.fake_stack import World, served
+from tests.client.fake_stack import FakeStack
+from tests.support.serve_in_thread import serve_in_thread
 
 pytestmark = pytest.mark.anyio
 
@@ -137,9 +138,9 @@ async def test_behind_a_proxy_the_proxy_resolves(monkeypatch: pytest.MonkeyPatch
     assert await guard("https://mcp.example/mcp").addresses("https://nowhere.example/") == []
 
 
-async def test_the_connection_goes_to_the_checked_address_and_asks_for_the_name(world: World) -> None:
+async def test_the_connection_goes_to_the_checked_address_and_asks_for_the_name(stack: FakeStack) -> None:
     """The name is unknown to the system's resolver: only the address that was checked can lead there."""
-    port = world.issuer.rsplit(":", 1)[1].strip("/")
+    port = stack.issuer.rsplit(":", 1)[1].strip("/")
     asked: list[str] = []
 
     async def known(name: str) -> list[str]:
@@ -153,8 +154,8 @@ async def test_the_connection_goes_to_the_checked_address_and_asks_for_the_name(
     assert asked == ["tenant.invalid"]
 
 
-async def test_an_address_that_does_not_answer_gives_way_to_the_next(world: World) -> None:
-    port = world.issuer.rsplit(":", 1)[1].strip("/")
+async def test_an_address_that_does_not_answer_gives_way_to_the_next(stack: FakeStack) -> None:
+    port = stack.issuer.rsplit(":", 1)[1].strip("/")
 
     async def two(_: str) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]
@@ -262,5 +263,5 @@ def tls_server(folder: Path, name: str) -> Iterator[tuple[int, Path]]:
     async def nothing_here(_: Request) -> Response:
         return Response(status_code=404)
 
-    with served(Starlette(routes=[Route("/", nothing_here)]), certificate=certificate, key=private) as origin:
+    with serve_in_thread(Starlette(routes=[Route("/", nothing_here)]), certificate=certificate, key=private) as origin:
         yield int(origin.rsplit(":", 1)[1]), certificate

@@ -1,4 +1,4 @@
-"""Redirect URIs: which are registered, and which a tenant can trust."""
+"""Redirect URIs: whether one is registered, and whether its owner can be verified."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ...tenant.model import Client
 
 
 def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behaviours) -> str:
-    """The redirect URI if it is registered, character for character (OAuth 2.1 section 2.3.1); PageError otherwise.
+    """The redirect URI if it is registered, character by character (OAuth 2.1 section 2.3.1); PageError otherwise.
 
-    A request without one gets the registered one if there is exactly one (RFC 6749 section 3.1.2.3). Where the tenant
-    is set to it, the port of a loopback callback does not matter (RFC 8252 section 7.3).
+    A request without redirect_uri gets the client's only one (RFC 6749 section 3.1.2.3). `behaviours` can allow any
+    port of a loopback callback (RFC 8252 section 7.3).
     """
     if redirect_uri is None:
         return _only_callback(client, behaviours)
@@ -33,7 +33,7 @@ def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behav
 
 
 def is_verifiable(redirect_uri: str) -> bool:
-    """Whether a name's owner stands behind the callback: not so for loopback addresses and custom schemes.
+    """Whether the callback belongs to the owner of a host name. Loopback addresses and custom schemes do not.
 
     Source: Auth0, Measures Against Application Impersonation.
     """
@@ -42,8 +42,8 @@ def is_verifiable(redirect_uri: str) -> bool:
 
 
 def _matches_on_loopback(client: Client, redirect_uri: str) -> bool:
-    wanted = _without_loopback_port(redirect_uri)
-    return wanted is not None and any(_without_loopback_port(known) == wanted for known in client.callbacks)
+    sent = _without_loopback_port(redirect_uri)
+    return sent is not None and any(_without_loopback_port(known) == sent for known in client.callbacks)
 
 
 def _without_loopback_port(uri: str) -> tuple[str, str, str] | None:

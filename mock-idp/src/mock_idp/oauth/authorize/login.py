@@ -39,7 +39,7 @@ async def submit_login(request: Request) -> Response:
         code, words = ("fp", "Wrong email or password.") if user else ("fu", "Invalid email or username.")
         idp_of(request).log.add(code, words, client=_client(request, transaction), user=user)
         return render(request, _page(request, state, transaction, form.get("username", ""), failed=True), status=400)
-    transaction.asked_in_person = True
+    transaction.saw_login_page = True
     idp_of(request).log.add("s", "Successful login", client=_client(request, transaction), user=user)
     response = redirect(f"/authorize/resume?state={state}")
     begin_session(request, response, user.user_id)

@@ -44,7 +44,7 @@ def find_client(idp: Idp, client_id: str) -> Client:
 
 
 def read_recipient(idp: Idp, parameters: Mapping[str, str], issuer: str) -> AuthorizationRequest:
-    """The part of a request that says where its answer goes. PageError if the client or callback cannot be trusted."""
+    """The part of a request that says where its answer goes. PageError if the client or the callback is not known."""
     client_id = parameters.get("client_id")
     if client_id is None:
         raise PageError("invalid_request", "Missing required parameter: client_id", Case("client_id_missing"))

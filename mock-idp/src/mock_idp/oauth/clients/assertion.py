@@ -1,11 +1,10 @@
-"""private_key_jwt: a client proves who it is with a JWT it signed (RFC 7523 section 2.2).
+"""private_key_jwt: a client authenticates with a JWT that it signed (RFC 7523 section 2.2).
 
 The limits are Auth0's (Authenticate with Private Key JWT).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from joserfc.errors import JoseError
@@ -24,16 +23,8 @@ MAX_LIFETIME = 300
 CLOCK_SKEW = 10
 
 
-@dataclass(frozen=True)
-class Assertion:
-    """A client assertion as sent: nothing in it is verified yet."""
-
-    token: str
-    client_id: str
-
-
-def read_assertion(token: str, assertion_type: str | None) -> Assertion:
-    """The assertion and the client it speaks of. ClientAuthenticationFailed when it is not a JWT."""
+def client_in_assertion(token: str, assertion_type: str | None) -> str:
+    """The id of the client that the assertion names, not verified. ClientAuthenticationFailed if it is not a JWT."""
     if assertion_type != ASSERTION_TYPE:
         raise MalformedRequest(f"client_assertion_type must be {ASSERTION_TYPE}")
     if len(token) > MAX_LENGTH:
@@ -41,12 +32,12 @@ def read_assertion(token: str, assertion_type: str | None) -> Assertion:
     subject = (unverified_claims(token) or {}).get("sub")
     if not isinstance(subject, str):
         raise _refused("it is not a JWT with a sub")
-    return Assertion(token, subject)
+    return subject
 
 
-def check_assertion(idp: Idp, client: Client, assertion: Assertion, issuer: str) -> None:
-    """ClientAuthenticationFailed unless one of the client's keys signed it, for this tenant, to be used once, now."""
-    claims = _verified(client, assertion.token)
+def check_assertion(idp: Idp, client: Client, token: str, issuer: str) -> None:
+    """ClientAuthenticationFailed if the client did not sign it, or it is for another tenant, expired or used."""
+    claims = _verified(client, token)
     now = idp.clock.now()
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise _refused("iss and sub must be the client_id")
@@ -55,28 +46,28 @@ def check_assertion(idp: Idp, client: Client, assertion: Assertion, issuer: str)
     identifier = claims.get("jti")
     if not isinstance(identifier, str) or not 0 < len(identifier) <= MAX_CLAIM_LENGTH:
         raise _refused(f"jti must be a text of at most {MAX_CLAIM_LENGTH} characters")
-    used = f"{client.client_id} {identifier}"
-    if idp.store.assertions.get(used, now) is not None:
+    key = f"{client.client_id} {identifier}"
+    if idp.store.assertions.get(key, now) is not None:
         raise _refused("its jti was used before")
-    idp.store.assertions.put(used, Expiry(expires + CLOCK_SKEW))
+    idp.store.assertions.put(key, Expiry(expires + CLOCK_SKEW))
 
 
 def _check_audience(idp: Idp, audience: object, issuer: str) -> None:
-    named = audience if isinstance(audience, list) else [audience]
+    audiences = audience if isinstance(audience, list) else [audience]
     accepted = [issuer]
     if idp.behaviours.assertion_audience_token_endpoint:
         accepted.append(f"{issuer}oauth/token")
-    if not any(name in accepted for name in named):
+    if not any(name in accepted for name in audiences):
         raise _refused(f"aud must be {' or '.join(accepted)}")
 
 
 def _check_times(claims: dict[str, Any], now: float) -> float:
-    """Returns when it expires, in Unix seconds."""
+    """The time at which the assertion expires, in Unix seconds."""
     expires = claims.get("exp")
     if not _is_number(expires) or expires <= now:
-        raise _refused("exp is missing or past")
+        raise _refused("exp is missing or in the past")
     if expires > now + MAX_LIFETIME + CLOCK_SKEW:
-        raise _refused(f"it lives longer than {MAX_LIFETIME} seconds")
+        raise _refused(f"its lifetime is longer than {MAX_LIFETIME} seconds")
     for name in ("iat", "nbf"):
         value = claims.get(name)
         if value is not None and (not _is_number(value) or value > now + CLOCK_SKEW):

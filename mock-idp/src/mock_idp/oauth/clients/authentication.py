@@ -1,4 +1,4 @@
-"""How a client proves who it is at the token endpoint (RFC 6749 section 2.3)."""
+"""Client authentication at the token endpoint (RFC 6749 section 2.3)."""
 
 from __future__ import annotations
 
@@ -14,33 +14,32 @@ from ...errors import ClientAuthenticationFailed, MalformedRequest, MissingParam
 from ...state.idp import Idp
 from ...tenant.model import Client
 from ...web.request import issuer_of
-from .assertion import Assertion, check_assertion, read_assertion
+from .assertion import check_assertion, client_in_assertion
 
 
-class Presented(NamedTuple):
-    """Credentials as sent: a secret, an assertion, or neither."""
+class Credentials(NamedTuple):
+    """The credentials in a request. `secret` is the client secret or the assertion, depending on the method."""
 
     method: str
     client_id: str
     secret: str = ""
-    assertion: Assertion | None = None
 
 
 def authenticate(idp: Idp, request: Request, parameters: Mapping[str, str]) -> Client:
-    """The client that sent the request; ClientAuthenticationFailed when it did not prove to be one."""
-    presented = _presented(request.headers.get("authorization"), parameters)
-    client = idp.tenant.clients.get(presented.client_id)
+    """The client that sent the request; ClientAuthenticationFailed if its credentials are wrong."""
+    credentials = _credentials(request.headers.get("authorization"), parameters)
+    client = idp.tenant.clients.get(credentials.client_id)
     if client is None:
-        raise ClientAuthenticationFailed(why=f"There is no client with the id {presented.client_id!r}.")
-    _check_method(idp, client, presented.method)
-    if presented.assertion is not None:
-        check_assertion(idp, client, presented.assertion, issuer_of(request))
-    elif presented.method != "none" and not client.secret_matches(presented.secret):
+        raise ClientAuthenticationFailed(why=f"There is no client with the id {credentials.client_id!r}.")
+    _check_method(idp, client, credentials.method)
+    if credentials.method == "private_key_jwt":
+        check_assertion(idp, client, credentials.secret, issuer_of(request))
+    elif credentials.method != "none" and not client.secret_matches(credentials.secret):
         raise ClientAuthenticationFailed(why=f"The secret is not that of the client {client.name!r}.")
     return client
 
 
-def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Presented:
+def _credentials(authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
     client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
     if "client_assertion" in parameters:
         return _from_assertion(parameters, alone=authorization is None and secret is None)
@@ -53,19 +52,20 @@ def _presented(authorization: str | None, parameters: Mapping[str, str]) -> Pres
         return basic
     if client_id is None:
         raise MissingParameter("client_id")
-    return Presented("none", client_id) if secret is None else Presented("client_secret_post", client_id, secret)
+    return Credentials("none", client_id) if secret is None else Credentials("client_secret_post", client_id, secret)
 
 
-def _from_assertion(parameters: Mapping[str, str], *, alone: bool) -> Presented:
+def _from_assertion(parameters: Mapping[str, str], *, alone: bool) -> Credentials:
     if not alone:
         raise MalformedRequest("More than one way of client authentication was used")
-    assertion = read_assertion(parameters["client_assertion"], parameters.get("client_assertion_type"))
-    if parameters.get("client_id") not in (None, assertion.client_id):
+    assertion = parameters["client_assertion"]
+    client_id = client_in_assertion(assertion, parameters.get("client_assertion_type"))
+    if parameters.get("client_id") not in (None, client_id):
         raise MalformedRequest("client_id differs from that of the client assertion")
-    return Presented("private_key_jwt", assertion.client_id, assertion=assertion)
+    return Credentials("private_key_jwt", client_id, assertion)
 
 
-def _from_basic(encoded: str) -> Presented:
+def _from_basic(encoded: str) -> Credentials:
     """RFC 6749 section 2.3.1: both parts are form-encoded before they are joined."""
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
@@ -74,7 +74,7 @@ def _from_basic(encoded: str) -> Presented:
     client_id, colon, secret = text.partition(":")
     if not colon:
         raise ClientAuthenticationFailed(why="The Authorization header is not HTTP Basic.")
-    return Presented("client_secret_basic", unquote_plus(client_id), unquote_plus(secret))
+    return Credentials("client_secret_basic", unquote_plus(client_id), unquote_plus(secret))
 
 
 def _check_method(idp: Idp, client: Client, method: str) -> None:

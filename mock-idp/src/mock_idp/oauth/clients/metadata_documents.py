@@ -1,7 +1,7 @@
-"""Client ID Metadata Documents: a client whose id is the https URL of its own metadata.
+"""Client ID Metadata Documents (CIMD): the client's id is the https URL of its own metadata.
 
-The rules are those of Auth0 (Register Applications with CIMD), which imports such clients by hand; registering them
-on first use is the further setting client_id_metadata_document_dynamic_registration_supported.
+The rules are Auth0's (Register Applications with CIMD). An administrator imports such clients. They can also register
+on first use, under the setting client_id_metadata_document_dynamic_registration_supported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...http.fetching import Fetcher, FetchError
 from ...state.idp import Idp
 from ...state.store import Expiry
 from ...tenant.model import Client, PublicKey
-from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, self_registered
+from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri
 
 MAX_URL = 120
 MAX_DOCUMENT = 5 * 1024
@@ -40,7 +40,7 @@ BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True)
 class Imported:
-    """A client as its metadata document describes it, and what in the document does not count."""
+    """A client from its metadata document, the members that were used, and warnings about the others."""
 
     client: Client
     mapped: Mapping[str, Any]
@@ -53,12 +53,12 @@ def is_metadata_url(client_id: str) -> bool:
 
 
 def checked_url(url: str, *, allow_loopback: bool = False) -> str:
-    """The URL if a metadata document may stand there; InvalidClientMetadata with the rule that it breaks."""
+    """The URL if it can be that of a metadata document. InvalidClientMetadata names the rule that it breaks."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise _bad("is not a URL") from error
+        raise _bad_url("is not a URL") from error
     rules = [
         (parts.scheme == "https", "must use https"),
         (bool(host), "must have a host"),
@@ -75,15 +75,15 @@ def checked_url(url: str, *, allow_loopback: bool = False) -> str:
     ]
     for kept, rule in rules:
         if not kept:
-            raise _bad(rule)
+            raise _bad_url(rule)
     return url
 
 
 async def import_client(fetcher: Fetcher, url: str) -> Imported:
-    """Fetch and check the metadata at `url`; InvalidClientMetadata says what is wrong with it."""
+    """Fetch and check the metadata at `url`. InvalidClientMetadata names the mistake."""
     checked_url(url, allow_loopback=fetcher.allow_private)
     try:
-        document = (await fetcher.get(url, max_bytes=MAX_DOCUMENT)).document
+        document = await fetcher.get(url, max_bytes=MAX_DOCUMENT)
         keys = await _public_keys(fetcher, url, document)
     except FetchError as error:
         raise InvalidClientMetadata(f"Client metadata: {error}") from error
@@ -92,25 +92,26 @@ async def import_client(fetcher: Fetcher, url: str) -> Imported:
 
 def _imported(url: str, document: Mapping[str, Any], keys: tuple[PublicKey, ...]) -> Imported:
     if document.get("client_id") != url:
-        raise _wrong("client_id", "must be the URL of the document, character for character")
+        raise _bad_member("client_id", "must be the URL of the document, character for character")
     name = document.get("client_name")
     if not isinstance(name, str) or not name.strip():
-        raise _wrong("client_name", "must be a text")
+        raise _bad_member("client_name", "must be a text")
     kind = document.get("application_type", "web")
     if kind not in ("native", "web"):
-        raise _wrong("application_type", "must be native or web")
+        raise _bad_member("application_type", "must be native or web")
     method = _auth_method(document)
     grants, warnings = _grant_types(document)
-    client = self_registered(
-        url,
-        name,
-        registration="cimd",
-        native=kind == "native",
+    client = Client(
+        client_id=url,
+        name=name,
+        secret="",
+        app_type="native" if kind == "native" else "regular_web",
         strict=True,
         callbacks=_redirect_uris(document, grants),
         grant_types=frozenset(grants),
         auth_method=method,
         public_keys=keys,
+        registration="cimd",
     )
     warnings += [f"Property not supported: '{name}'" for name in document if name not in PROPERTIES]
     mapped = {name: document[name] for name in document if name in PROPERTIES and name != "client_id"}
@@ -119,30 +120,30 @@ def _imported(url: str, document: Mapping[str, Any], keys: tuple[PublicKey, ...]
 
 def _auth_method(document: Mapping[str, Any]) -> str:
     if "jwks" in document:
-        raise _wrong("jwks", "is not supported inline; use jwks_uri")
+        raise _bad_member("jwks", "is not supported inline; use jwks_uri")
     method = document.get("token_endpoint_auth_method", "none")
     if method not in AUTH_METHODS:
-        raise _wrong("token_endpoint_auth_method", f"must be one of {', '.join(AUTH_METHODS)}")
+        raise _bad_member("token_endpoint_auth_method", f"must be one of {', '.join(AUTH_METHODS)}")
     return str(method)
 
 
 def _grant_types(document: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """The grant types that count, and a warning for each that does not."""
-    asked = document.get("grant_types")
-    if not isinstance(asked, list) or not all(isinstance(grant, str) for grant in asked):
-        raise _wrong("grant_types", "must be a list of texts")
-    supported = [grant for grant in GRANT_TYPES if grant in asked]
+    """The supported grant types, and a warning for each other one."""
+    requested = document.get("grant_types")
+    if not isinstance(requested, list) or not all(isinstance(grant, str) for grant in requested):
+        raise _bad_member("grant_types", "must be a list of texts")
+    supported = [grant for grant in GRANT_TYPES if grant in requested]
     if not supported:
-        raise _wrong("grant_types", f"must contain one of {', '.join(GRANT_TYPES)}")
-    return supported, [f"Grant type not supported: '{grant}'" for grant in asked if grant not in GRANT_TYPES]
+        raise _bad_member("grant_types", f"must contain one of {', '.join(GRANT_TYPES)}")
+    return supported, [f"Grant type not supported: '{grant}'" for grant in requested if grant not in GRANT_TYPES]
 
 
 def _redirect_uris(document: Mapping[str, Any], grants: list[str]) -> tuple[str, ...]:
     uris = document.get("redirect_uris", [])
     if not isinstance(uris, list) or (not uris and "authorization_code" in grants):
-        raise _wrong("redirect_uris", "must be a list with at least one URI")
+        raise _bad_member("redirect_uris", "must be a list with at least one URI")
     if len(set(map(str, uris))) != len(uris):
-        raise _wrong("redirect_uris", "must be unique")
+        raise _bad_member("redirect_uris", "must be unique")
     native = document.get("application_type") == "native"
     return tuple(_redirect_uri(uri, native=native) for uri in uris)
 
@@ -152,7 +153,7 @@ def _redirect_uri(value: object, *, native: bool) -> str:
     parts = urlsplit(uri)
     if parts.scheme == "https" or (native and parts.scheme == "http" and is_loopback_name(parts.hostname or "")):
         return uri
-    raise _wrong("redirect_uris", "must be https; a native client may also use http on a loopback address")
+    raise _bad_member("redirect_uris", "must be https; a native client may also use http on a loopback address")
 
 
 async def _public_keys(fetcher: Fetcher, url: str, document: Mapping[str, Any]) -> tuple[PublicKey, ...]:
@@ -160,43 +161,43 @@ async def _public_keys(fetcher: Fetcher, url: str, document: Mapping[str, Any]) 
         return ()
     jwks_uri = document.get("jwks_uri")
     if not isinstance(jwks_uri, str):
-        raise _wrong("jwks_uri", "is needed for private_key_jwt")
+        raise _bad_member("jwks_uri", "is needed for private_key_jwt")
     try:
         same_origin = urlsplit(jwks_uri)[:2] == urlsplit(url)[:2]
     except ValueError as error:
-        raise _wrong("jwks_uri", "is not a URL") from error
+        raise _bad_member("jwks_uri", "is not a URL") from error
     if not same_origin:
-        raise _wrong("jwks_uri", "must have the origin of the document")
-    jwks = (await fetcher.get(jwks_uri, max_bytes=MAX_JWKS)).document
+        raise _bad_member("jwks_uri", "must have the origin of the document")
+    jwks = await fetcher.get(jwks_uri, max_bytes=MAX_JWKS)
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not keys:
-        raise _wrong("jwks_uri", "must lead to a JSON Web Key Set")
+        raise _bad_member("jwks_uri", "must lead to a JSON Web Key Set")
     return tuple(_public_key(key) for key in keys)
 
 
 def _public_key(key: object) -> PublicKey:
     if not isinstance(key, dict) or "d" in key:
-        raise _wrong("jwks_uri", "must lead to public keys only")
+        raise _bad_member("jwks_uri", "must lead to public keys only")
     alg = key.get("alg", "RS256")
     if alg not in ("RS256", "RS384", "PS256"):
-        raise _wrong("jwks_uri", "must lead to keys for RS256, RS384 or PS256")
+        raise _bad_member("jwks_uri", "must lead to keys for RS256, RS384 or PS256")
     try:
         pem = RSAKey.import_key(key).as_pem(private=False).decode("ascii")
     except (JoseError, ValueError, TypeError) as error:
-        raise _wrong("jwks_uri", "must lead to RSA keys") from error
+        raise _bad_member("jwks_uri", "must lead to RSA keys") from error
     return PublicKey(pem, alg, str(key.get("kid", "")) or None)
 
 
-def _bad(rule: str) -> OAuthError:
+def _bad_url(rule: str) -> OAuthError:
     return InvalidClientMetadata(f"The URL of the client metadata {rule}")
 
 
-def _wrong(name: str, rule: str) -> OAuthError:
+def _bad_member(name: str, rule: str) -> OAuthError:
     return InvalidClientMetadata(f"Client metadata: {name} {rule}")
 
 
-async def import_by_hand(idp: Idp, url: str) -> Imported:
-    """What an administrator does with POST /api/v2/clients/cimd/register. OAuthError when it cannot be done."""
+async def import_by_administrator(idp: Idp, url: str) -> Imported:
+    """The import by an administrator: POST /api/v2/clients/cimd/register. OAuthError if it fails."""
     if not idp.tenant.settings.client_id_metadata_document_supported:
         raise AccessDenied("Client ID Metadata Documents are not enabled: client_id_metadata_document_supported is off")
     imported = await import_client(idp.fetcher, url)
@@ -205,9 +206,9 @@ async def import_by_hand(idp: Idp, url: str) -> Imported:
 
 
 async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
-    """Take on an unknown client whose id is a URL, where the tenant's settings say so.
+    """Register an unknown client whose id is a URL, if the tenant's settings allow it.
 
-    PageError when its document cannot be used: nothing in it can be trusted with a redirect.
+    PageError if its document cannot be used, because then no redirect URI can be trusted.
     """
     if client_id is None or not is_metadata_url(client_id):
         return
@@ -227,6 +228,6 @@ async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
 
 
 def _is_stale(idp: Idp, client_id: str) -> bool:
-    """Only copies made on first use grow stale; what an administrator imported or wrote down stays."""
-    first_use = client_id in idp.store.documents
-    return first_use and idp.store.documents.get(client_id, idp.clock.now()) is None
+    """Whether a client that registered on first use must be fetched again. Other clients are never fetched again."""
+    registered_on_first_use = client_id in idp.store.documents
+    return registered_on_first_use and idp.store.documents.get(client_id, idp.clock.now()) is None

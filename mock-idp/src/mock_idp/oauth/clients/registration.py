@@ -15,17 +15,17 @@ from ...state.idp import Idp
 from ...tenant.model import Client
 from ...web.request import NO_STORE, idp_of, json_object
 from ..answers import error_response
-from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, self_registered
+from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri
 
 ALPHANUMERIC = string.ascii_letters + string.digits
 AUTH_METHODS = ("none", "client_secret_post", "client_secret_basic")
-# Auth0 has the same default when the name is left out (auth0/docs, pull request 6025).
+# Auth0's default (auth0/docs, pull request 6025).
 DEFAULT_NAME = "My App"
 MAX_REDIRECT_URIS = 50
 
 
 async def register(request: Request) -> Response:
-    """POST /oidc/register: anybody may register a third-party client, where the tenant allows it."""
+    """POST /oidc/register: register a third-party client without authentication, if the tenant allows registration."""
     idp = idp_of(request)
     try:
         _check_enabled(idp)
@@ -46,8 +46,8 @@ def _check_enabled(idp: Idp) -> None:
     raise AccessDenied(
         "Dynamic client registration is not enabled for this tenant",
         guess="registration_off",
-        why="flags.enable_dynamic_client_registration is off, as in every new tenant; discovery lists the endpoint "
-        "all the same.",
+        why="flags.enable_dynamic_client_registration is off, as in every new tenant. Discovery still lists the "
+        "endpoint.",
     )
 
 
@@ -57,16 +57,16 @@ def _client(idp: Idp, metadata: Mapping[str, Any]) -> Client:
         raise InvalidClientMetadata(f"token_endpoint_auth_method must be one of {', '.join(AUTH_METHODS)}")
     strict = idp.tenant.settings.dynamic_client_registration_security_mode == "strict"
     public = method == "none"
-    return self_registered(
-        ("tpc_" if strict else "") + _random(32),
-        _name(metadata),
-        registration="dcr",
-        native=public,
+    return Client(
+        client_id=("tpc_" if strict else "") + _random(32),
+        name=_name(metadata),
+        secret="" if public else _random(64),
+        app_type="native" if public else "regular_web",
         strict=strict,
         callbacks=_redirect_uris(metadata),
         grant_types=_grant_types(metadata),
         auth_method=method,
-        secret="" if public else _random(64),
+        registration="dcr",
     )
 
 
@@ -85,11 +85,11 @@ def _redirect_uris(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _grant_types(metadata: Mapping[str, Any]) -> frozenset[str]:
-    """What was asked for, without what such a client cannot have."""
-    asked = metadata.get("grant_types", list(GRANT_TYPES))
-    if not isinstance(asked, list) or not all(isinstance(grant, str) for grant in asked):
+    """The requested grant types, without those that such a client cannot have."""
+    requested = metadata.get("grant_types", list(GRANT_TYPES))
+    if not isinstance(requested, list) or not all(isinstance(grant, str) for grant in requested):
         raise InvalidClientMetadata("grant_types must be a list of texts")
-    allowed = frozenset(asked) & frozenset(GRANT_TYPES)
+    allowed = frozenset(requested) & frozenset(GRANT_TYPES)
     if not allowed:
         raise InvalidClientMetadata(f"grant_types must contain one of {', '.join(GRANT_TYPES)}")
     return allowed

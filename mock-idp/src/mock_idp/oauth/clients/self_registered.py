@@ -1,65 +1,38 @@
-"""Clients that nobody in the tenant made: they registered themselves, or are known by their metadata document."""
+"""Clients that registered themselves, dynamically (DCR) or by a metadata document (CIMD)."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ...errors import InvalidRedirectUri, OAuthError
 from ...formats.urls import is_loopback_name
 from ...state.idp import Idp
-from ...tenant.model import Client, PublicKey, RefreshPolicy
+from ...tenant.model import Client, RefreshPolicy
 
 GRANT_TYPES = ("authorization_code", "refresh_token")
-# Schemes that a browser runs or opens instead of handing them to an application.
+# A browser opens or runs URLs of these schemes itself; it does not pass them to an application.
 UNSAFE_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "ftp", "ws", "wss"})
 MAX_REGISTERED = 1000
 REFRESH_LIFETIME = 2592000
 
 
-def self_registered(
-    client_id: str,
-    name: str,
-    *,
-    registration: Literal["dcr", "cimd"],
-    native: bool,
-    strict: bool,
-    callbacks: tuple[str, ...],
-    grant_types: frozenset[str],
-    auth_method: str,
-    secret: str = "",
-    public_keys: tuple[PublicKey, ...] = (),
-) -> Client:
-    """The client, under the rules that all of them have."""
-    return Client(
-        client_id=client_id,
-        name=name,
-        secret=secret,
-        app_type="native" if native else "regular_web",
-        first_party=False,
-        strict=strict,
-        callbacks=callbacks,
-        logout_urls=(),
-        grant_types=grant_types,
-        auth_method=auth_method,
-        redirection_policy="open_redirect_protection",
-        refresh=RefreshPolicy(rotates=auth_method == "none", lifetime=REFRESH_LIFETIME),
-        public_keys=public_keys,
-        registration=registration,
-    )
-
-
 def add_registered(idp: Idp, client: Client) -> None:
-    """Keep a client that registered itself. The oldest of them gives way when there are too many."""
+    """Keep a client that registered itself, as a third-party client. If there are too many, the oldest are deleted."""
     clients = idp.tenant.clients
-    clients[client.client_id] = client
+    clients[client.client_id] = replace(
+        client,
+        first_party=False,
+        redirection_policy="open_redirect_protection",
+        refresh=RefreshPolicy(rotates=client.auth_method == "none", lifetime=REFRESH_LIFETIME),
+    )
     registered = [key for key, known in clients.items() if known.registration in ("dcr", "cimd")]
     for key in registered[:-MAX_REGISTERED]:
         del clients[key]
 
 
 def checked_redirect_uri(value: object, *, error: type[OAuthError] = InvalidRedirectUri) -> str:
-    """A redirect URI that can be registered: absolute, exact, and to a place that a browser can be sent to."""
+    """The redirect URI if it can be registered: absolute, without a wildcard, and safe to send a browser to."""
     if not isinstance(value, str) or not value.isascii() or any(character.isspace() for character in value):
         raise error("redirect_uris must be a list of URIs")
     try:
@@ -81,5 +54,5 @@ def _check_web_address(value: str, error: type[OAuthError]) -> None:
     if not parts.hostname or parts.username is not None:
         raise error(f"{value} must have a host and no user")
     if parts.scheme == "http" and not is_loopback_name(parts.hostname):
-        # MCP demands it of clients; what Auth0 does with such a callback is not established (?).
+        # MCP requires it of clients. How Auth0 treats such a callback is not established (?).
         raise error(f"{value} must use https, since it is not on a loopback address")

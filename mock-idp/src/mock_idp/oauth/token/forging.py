@@ -1,4 +1,4 @@
-"""Tokens that a real tenant never issues, so that a verifier can be shown to refuse them."""
+"""Tokens that a real tenant never issues. A verifier must refuse them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 
 @dataclass(frozen=True)
 class Variant:
-    """How a known kind of hostile token differs from a good one."""
+    """The differences between a kind of wrong token and a valid one."""
 
     claims: Mapping[str, Any] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     key: KeyChoice = "current"
 
 
-# By name: the variant at a moment, in Unix seconds.
+# By name: a function from the present time, in Unix seconds, to the variant.
 VARIANTS: Mapping[str, Callable[[int], Variant]] = {
     "expired": lambda now: Variant({"iat": now - 7200, "exp": now - 3600}),
     "not-yet-valid": lambda now: Variant({"nbf": now + 3600}),
@@ -62,7 +62,7 @@ VARIANTS: Mapping[str, Callable[[int], Variant]] = {
 
 
 class _Unchecked(jws.JWSRegistry):
-    """Signs with one algorithm whatever the header says, and takes any header."""
+    """Signs with one algorithm, independent of the header, and accepts any header."""
 
     def __init__(self, algorithm: str) -> None:
         super().__init__(algorithms=[algorithm])
@@ -76,10 +76,10 @@ class _Unchecked(jws.JWSRegistry):
 
 
 def forge(ring: KeyRing, header: Mapping[str, Any], claims: Mapping[str, Any], choice: KeyChoice) -> str:
-    """Sign `claims` under `header`, both as they are, with the chosen key; null in the header removes a member.
+    """Sign `header` and `claims` without any check, with the chosen key. Null in the header removes a member.
 
-    `foreign` is a key that this tenant never publishes; `hs256-public-key` is the algorithm confusion attack: an
-    HMAC whose secret is the public key's PEM.
+    `foreign` is a key that this tenant never publishes. `hs256-public-key` is the algorithm confusion attack: an HMAC
+    whose secret is the public key's PEM.
     """
     members = {**_matching_header(ring, choice), **header}
     complete = {name: value for name, value in members.items() if value is not None}
@@ -100,7 +100,7 @@ def _signer(ring: KeyRing, choice: KeyChoice, alg: object) -> tuple[str, Key | N
         return "none", None
     if choice == "hs256-public-key":
         pem = ring.current.private.as_pem(private=False)
-        # OctKey.import_key refuses a public key, and rightly so; here the mistake is the purpose.
+        # OctKey.import_key refuses a public key. The constructor accepts it, and this attack needs it.
         return "HS256", OctKey(pem, pem)
     rsa = {"current": ring.current.private, "next": ring.next.private}.get(choice) or _foreign_key()
     return (str(alg) if alg in RSA_ALGORITHMS else "RS256"), rsa

@@ -17,7 +17,7 @@ from joserfc.registry import HeaderParameter
 from ...state.idp import Idp
 from ...tenant.model import Api, Client, User
 
-# joserfc refuses header members it does not know; Auth0 puts the issuer there.
+# joserfc refuses unknown header members. Auth0 puts the issuer into the header.
 OPAQUE_HEADERS = jwe.JWERegistry(
     header_registry={"iss": HeaderParameter("Issuer", "str")}, algorithms=["dir", "A256GCM"]
 )
@@ -25,9 +25,9 @@ OPAQUE_HEADERS = jwe.JWERegistry(
 
 @dataclass(frozen=True)
 class Authorization:
-    """Who may do what: the input of every token. Without a user it is a machine's, without an API it is opaque.
+    """The content of a token: who may do what. Without a user it is a machine's; without an API the token is opaque.
 
-    `auth_time` is Unix time in seconds; `gty` is Auth0's name of the grant, where its tokens carry it.
+    `auth_time` is Unix time in seconds. `gty` is Auth0's name of the grant, which only some grants put into tokens.
     """
 
     issuer: str
@@ -56,14 +56,14 @@ def token_lifetime(idp: Idp, authorization: Authorization) -> int:
 
 
 def access_token(idp: Idp, authorization: Authorization) -> str:
-    """A JWT for the API, or an opaque token for /userinfo when there is no API."""
+    """A JWT for the API, or an opaque token for /userinfo if there is no API."""
     if authorization.api is None:
         return _opaque_token(idp, authorization)
     return sign(idp, authorization.api, access_token_header(idp, authorization.api), access_claims(idp, authorization))
 
 
 def access_token_header(idp: Idp, api: Api) -> dict[str, Any]:
-    """RFC 9068 section 2.1 for the rfc9068 dialects, `JWT` for Auth0's own."""
+    """The header. Its `typ` is `at+jwt` in the rfc9068 dialects (RFC 9068 section 2.1), `JWT` in Auth0's own."""
     typ = "at+jwt" if api.token_dialect.startswith("rfc9068") else "JWT"
     header = {"alg": api.signing_alg, "typ": typ}
     return header if api.signing_alg == "HS256" else {**header, "kid": idp.keys.current.kid}
@@ -122,14 +122,14 @@ def id_token(idp: Idp, authorization: Authorization) -> str:
 
 
 def profile_claims(user: User, scopes: Collection[str], now: float) -> dict[str, Any]:
-    """The claims about a user that the scopes ask for (OpenID Connect Core section 5.4), `sub` not among them."""
+    """The claims about a user for the scopes, without `sub` (OpenID Connect Core section 5.4)."""
     available = _profile(user, now) | {"email": user.email, "email_verified": user.email_verified}
-    wanted = set(scopes)
-    if "profile" in wanted:
-        wanted |= _profile(user, now).keys()
-    if "email" in wanted:
-        wanted.add("email_verified")
-    return {name: value for name, value in available.items() if name in wanted}
+    names = set(scopes)
+    if "profile" in names:
+        names |= _profile(user, now).keys()
+    if "email" in names:
+        names.add("email_verified")
+    return {name: value for name, value in available.items() if name in names}
 
 
 def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
@@ -179,7 +179,7 @@ def _permissions(idp: Idp, authorization: Authorization, api: Api) -> list[str]:
 
 
 def _profile(user: User, now: float) -> dict[str, Any]:
-    """Auth0 fills `name` with the e-mail and `nickname` with its local part when a database user has neither."""
+    """The profile claims. Without a `name` Auth0 uses the e-mail, without a `nickname` its local part."""
     defaults = {"nickname": user.email.partition("@")[0], "name": user.email}
     updated = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {**defaults, **user.profile, "updated_at": updated}

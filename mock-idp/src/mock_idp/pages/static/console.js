@@ -1,8 +1,8 @@
-// Keeps what happens up to date. Without this script a person presses "Reload".
+// Updates the activity. Without this script, the user presses "Reload".
 "use strict";
 
 const EVERY_MILLISECONDS = 2000;
-const ADDRESS = "/u/console/activity";
+const URL_OF_ACTIVITY = "/u/console/activity";
 
 let paused = false;
 
@@ -35,21 +35,21 @@ async function update() {
     return;
   }
   const query = new URLSearchParams({ revision: activity().dataset.revision, ui_locales: document.documentElement.lang });
-  const answer = await fetch(`${ADDRESS}?${query}`, { cache: "no-store" });
+  const answer = await fetch(`${URL_OF_ACTIVITY}?${query}`, { cache: "no-store" });
   if (answer.status === 200) {
     const page = await answer.text();
     if (isInUse()) {
-      say(activity().dataset.fresh);
+      notify(activity().dataset.fresh);
     } else {
       show(page);
     }
   }
 }
 
-function say(words) {
+function notify(text) {
   const line = document.getElementById("fresh");
-  if (line.textContent !== words) {
-    line.textContent = words;
+  if (line.textContent !== text) {
+    line.textContent = text;
   }
 }
 
@@ -71,14 +71,14 @@ function addButton() {
   tools.append(button, line);
 }
 
-async function keepWatching() {
+async function updateRepeatedly() {
   try {
     await update();
   } catch {
-    // The tenant is not there for the moment: it may be restarting.
+    // The tenant does not answer. It may be restarting.
   }
-  setTimeout(keepWatching, EVERY_MILLISECONDS);
+  setTimeout(updateRepeatedly, EVERY_MILLISECONDS);
 }
 
 addButton();
-keepWatching();
+updateRepeatedly();

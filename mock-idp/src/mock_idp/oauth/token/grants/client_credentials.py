@@ -30,7 +30,7 @@ def _api(request: TokenRequest) -> Api:
     if identifier is None:
         raise AccessDenied(
             "Non-global clients are not allowed access to APIv1",
-            why="No audience was sent; the tenant's default_audience does not count for client_credentials.",
+            why="The request has no audience. client_credentials ignores the tenant's default_audience.",
         )
     if identifier == management_identifier(request.issuer):
         return management_api(request.issuer)
@@ -51,8 +51,8 @@ def _grant(request: TokenRequest, api: Api) -> ClientGrant:
 
 def _scopes(request: TokenRequest, api: Api, grant: ClientGrant) -> tuple[str, ...]:
     covered = granted_by(grant, api)
-    asked = split_scope(request.parameters.get("scope"))
-    missing = [scope for scope in asked if scope not in covered]
+    requested = split_scope(request.parameters.get("scope"))
+    missing = [scope for scope in requested if scope not in covered]
     if missing:
         raise AccessDenied(f"Client has not been granted scopes: {', '.join(missing)}", guess="machine_scope")
-    return asked or covered
+    return requested or covered

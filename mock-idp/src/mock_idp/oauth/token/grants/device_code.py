@@ -1,4 +1,4 @@
-"""RFC 8628 section 3.4: a device asks whether its person has decided."""
+"""The device code grant (RFC 8628 section 3.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INVALID_CODE = "Invalid or expired device code."
 
 
 def redeem(request: TokenRequest) -> Granted:
-    """Tokens once the person has confirmed the device; until then AuthorizationPending or SlowDown."""
+    """Tokens if the person has confirmed the device; before that AuthorizationPending or SlowDown."""
     idp, sent = request.idp, request.required("device_code")
     now = idp.clock.now()
     device = idp.store.devices.get(sent, now)

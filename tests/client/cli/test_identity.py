@@ -12,7 +12,7 @@ from gatehouse_client.claims import claims_of, decoded
 from gatehouse_client.mcp.permissions import permissions_of, roles_allow
 from gatehouse_client.storage.grant import Grant
 from gatehouse_client.storage.store import TokenStore
-from tests.client.fake_stack import CLIENT_ID, World
+from tests.client.fake_stack import CLIENT_ID, FakeStack
 from tests.client.run_command import Command
 
 
@@ -21,15 +21,15 @@ def home(command: Command) -> Path:
     return Path(command.variables["GATEHOUSE_HOME"])
 
 
-def kept(world: World, home: Path, **changes: object) -> Grant:
+def kept(stack: FakeStack, home: Path, **changes: object) -> Grant:
     """A sign-in of the past, put into the store."""
-    token = world.issue(frozenset({"access:mcp"}))
+    token = stack.issue(frozenset({"access:mcp"}))
     values = {
-        "server": world.server,
-        "resource": world.server,
-        "issuer": world.issuer,
+        "server": stack.server,
+        "resource": stack.server,
+        "issuer": stack.issuer,
         "client_id": CLIENT_ID,
-        "token_endpoint": f"{world.issuer}oauth/token",
+        "token_endpoint": f"{stack.issuer}oauth/token",
         "token_endpoint_auth_method": "client_secret_post",
         "access_token": token["access_token"],
         "scope": token["scope"],
@@ -42,53 +42,53 @@ def kept(world: World, home: Path, **changes: object) -> Grant:
 
 
 @pytest.mark.parametrize("name", ["whoami", "token"])
-def test_when_nobody_is_signed_in_it_says_so_and_exits_with_3(world: World, command: Command, name: str) -> None:
+def test_when_nobody_is_signed_in_it_says_so_and_exits_with_3(stack: FakeStack, command: Command, name: str) -> None:
     result = command(name)
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr == f"Nobody is signed in to {world.server}: run `gatehouse login`.\n"
+    assert result.stderr == f"Nobody is signed in to {stack.server}: run `gatehouse login`.\n"
     assert json.loads(command(name, "--json").stderr)["error"] == "not_signed_in"
-    assert world.journal == [], "nobody was asked"
+    assert stack.journal == [], "nobody was asked"
 
 
-def test_whoami_says_who_for_what_and_until_when(world: World, command: Command) -> None:
+def test_whoami_says_who_for_what_and_until_when(stack: FakeStack, command: Command) -> None:
     command("login")
-    asked = len(world.journal)
+    asked = len(stack.journal)
     result = command("whoami")
     assert result.exit_code == 0
     shown = dict(line.split("\t") for line in result.stdout.splitlines())
     assert shown["Person"] == "alice@example.com"
     assert shown["Subject"] == "auth0|1"
-    assert (shown["Server"], shown["Tenant"]) == (world.server, world.issuer)
+    assert (shown["Server"], shown["Tenant"]) == (stack.server, stack.issuer)
     assert shown["Permissions"] == "access:mcp"
     assert shown["Until"].endswith(", then renewed without the browser")
-    assert len(world.journal) == asked, "nobody was asked"
+    assert len(stack.journal) == asked, "nobody was asked"
 
 
-def test_whoami_as_json(world: World, command: Command) -> None:
+def test_whoami_as_json(stack: FakeStack, command: Command) -> None:
     command("login")
     told = json.loads(command("whoami", "--json").stdout)
     assert (told["signed_in"], told["person"], told["subject"]) == (True, "alice@example.com", "auth0|1")
-    assert (told["server"], told["issuer"]) == (world.server, world.issuer)
+    assert (told["server"], told["issuer"]) == (stack.server, stack.issuer)
     assert (told["permissions"], told["renewable"]) == (["access:mcp"], True)
     assert told["expires_at"].endswith("+00:00")
 
 
-def test_a_sign_in_that_ran_out_and_cannot_be_renewed_is_none(world: World, command: Command, home: Path) -> None:
-    kept(world, home)
+def test_a_sign_in_that_ran_out_and_cannot_be_renewed_is_none(stack: FakeStack, command: Command, home: Path) -> None:
+    kept(stack, home)
     result = command("whoami")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr == f"The sign-in to {world.server} has expired: run `gatehouse login`.\n"
+    assert result.stderr == f"The sign-in to {stack.server} has expired: run `gatehouse login`.\n"
 
 
-def test_a_sign_in_that_ran_out_and_can_be_renewed_is_one(world: World, command: Command, home: Path) -> None:
-    kept(world, home, refresh_token="r")
+def test_a_sign_in_that_ran_out_and_can_be_renewed_is_one(stack: FakeStack, command: Command, home: Path) -> None:
+    kept(stack, home, refresh_token="r")
     result = command("whoami")
     assert result.exit_code == 0
     assert "the next call renews it without the browser" in result.stdout
 
 
-def test_an_opaque_token_has_a_scope_but_no_person(world: World, command: Command, home: Path) -> None:
-    kept(world, home, access_token="opaque", expires_at=None)
+def test_an_opaque_token_has_a_scope_but_no_person(stack: FakeStack, command: Command, home: Path) -> None:
+    kept(stack, home, access_token="opaque", expires_at=None)
     shown = dict(line.split("\t") for line in command("whoami").stdout.splitlines())
     assert shown["Person"] == "(the token does not say)"
     assert shown["Permissions"] == "access:mcp"
@@ -99,9 +99,9 @@ def test_an_opaque_token_has_a_scope_but_no_person(world: World, command: Comman
     assert command("token", "--raw").stdout == "opaque\n"
 
 
-def test_token_shows_the_claims_and_only_raw_the_token(world: World, command: Command) -> None:
+def test_token_shows_the_claims_and_only_raw_the_token(stack: FakeStack, command: Command) -> None:
     command("login")
-    (issued,) = world.tokens
+    (issued,) = stack.tokens
     decoded_token = command("token")
     assert json.loads(decoded_token.stdout)["claims"]["email"] == "alice@example.com"
     assert json.loads(command("token", "--json").stdout)["header"] == {}
@@ -110,13 +110,13 @@ def test_token_shows_the_claims_and_only_raw_the_token(world: World, command: Co
     assert command("token", "--raw").stdout == f"{issued}\n"
 
 
-def test_token_renews_one_that_is_about_to_run_out(world: World, command: Command) -> None:
-    world.lifetime = 0.02
+def test_token_renews_one_that_is_about_to_run_out(stack: FakeStack, command: Command) -> None:
+    stack.lifetime = 0.02
     command("login")
-    world.lifetime = 3600
+    stack.lifetime = 3600
     raw = command("token", "--raw").stdout.strip()
-    assert world.tokens[raw].expires_at > time.time() + 3000
-    assert len(world.entries("authorize")) == 1
+    assert stack.tokens[raw].expires_at > time.time() + 3000
+    assert len(stack.entries("authorize")) == 1
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.b.c", "a.b.c.d", "e30.W10.x", "e30.bnVsbA.x", "\x00.é.\x00"])
@@ -128,9 +128,9 @@ def test_header_and_claims_are_told_apart() -> None:
     assert decoded("eyJhIjoxfQ.eyJiIjoyfQ.x") == ({"a": 1}, {"b": 2})
 
 
-def test_permissions_are_what_was_granted_and_the_roles_allow(world: World, home: Path) -> None:
+def test_permissions_are_what_was_granted_and_the_roles_allow(stack: FakeStack, home: Path) -> None:
     claims = "eyJwZXJtaXNzaW9ucyI6WyJhIiwiYiIsMV19"  # {"permissions":["a","b",1]}
-    grant = kept(world, home, access_token=f"e30.{claims}.x", scope="a c openid offline_access")
+    grant = kept(stack, home, access_token=f"e30.{claims}.x", scope="a c openid offline_access")
     assert permissions_of(grant) == ["a"]
     assert roles_allow(claims_of(grant.access_token)) == ["a", "b"]
     assert permissions_of(grant.model_copy(update={"access_token": "opaque"})) == ["a", "c"]

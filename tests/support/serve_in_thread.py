@@ -1,0 +1,45 @@
+"""Serves an ASGI app over HTTP from a thread of the test process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+@contextmanager
+def serve_in_thread(
+    app: ASGIApp, listener: socket.socket | None = None, *, certificate: Path | None = None, key: Path | None = None
+) -> Generator[str]:
+    """Serve `app` until the end of the context.
+
+    Args:
+        listener: a listening socket; without it, a free port of 127.0.0.1.
+        certificate: serve over TLS with this certificate and `key`.
+
+    Yields:
+        The origin with the host name localhost. Its scheme is http, also over TLS.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    server = uvicorn.Server(config)
+    with listener or socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:  # early requests wait
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://localhost:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
