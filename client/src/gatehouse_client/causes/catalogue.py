@@ -356,8 +356,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         ("`… refuses the token that was just issued`",),
         "The server and the client are set to different tenants or APIs, or one of the checks above failed.",
         "Set AUTH0_DOMAIN, AUTH0_ISSUER and AUTH0_AUDIENCE to the same values in the server and the client.",
-        environment="AUTH0_DOMAIN=… # all three the same in the server and the"
-        " client\nAUTH0_ISSUER=…\nAUTH0_AUDIENCE=…",
+        environment="AUTH0_DOMAIN=…  # all three the same in server and client\nAUTH0_ISSUER=…\nAUTH0_AUDIENCE=…",
     ),
     # Clients that nobody registered in the tenant.
     "resource-identifier": Entry(
