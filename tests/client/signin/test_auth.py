@@ -376,10 +376,10 @@ async def test_step_ups_add_up_and_lose_nothing(stack: FakeStack, agent: Agent) 
 async def test_a_refused_step_up_is_remembered_and_explained(stack: FakeStack, agent: Agent) -> None:
     stack.permission_of_tool = {"add": "sum"}
     for _ in range(3):
-        with recording_outcome() as witness:
+        with recording_outcome() as outcome:
             assert await agent.call(stack.server, "add") == 403
-        assert isinstance(witness.error, ForbiddenError)
-        assert witness.error.missing == {"sum"}
+        assert isinstance(outcome.error, ForbiddenError)
+        assert outcome.error.missing == {"sum"}
     assert await agent.call(stack.server, "get_time") == 200
     assert len(agent.way.scopes) == 2
 
@@ -389,10 +389,10 @@ async def test_a_403_without_a_challenge_asks_for_nothing(stack: FakeStack, agen
     async with httpx2.AsyncClient(
         auth=agent.auth, transport=httpx2.MockTransport(lambda _: httpx2.Response(403))
     ) as http:
-        with recording_outcome() as witness:
+        with recording_outcome() as outcome:
             assert (await http.post(stack.server, json=CALL)).status_code == 403
-    assert witness.error is not None
-    assert "The call is forbidden" in str(witness.error)
+    assert outcome.error is not None
+    assert "The call is forbidden" in str(outcome.error)
     assert len(agent.way.scopes) == 1
 
 

@@ -55,7 +55,7 @@ class Callers:
 
         async def wait() -> None:
             with scope:
-                self.got.append(await self.turns.take(self.work, name))
+                self.got.append(await self.turns.run(self.work, name))
             if scope.cancelled_caught:
                 self.gone.append(name)
 
@@ -132,8 +132,8 @@ async def test_a_failure_is_raised_where_somebody_waits_for_it() -> None:
     work.error = ValueError("no")
     work.gate.set()
     with pytest.raises(ValueError, match="no"):
-        await turns.take(work, "one")
-    assert await turns.take(work, "two") == "two"
+        await turns.run(work, "one")
+    assert await turns.run(work, "two") == "two"
 
 
 async def test_a_failure_of_what_somebody_left_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:

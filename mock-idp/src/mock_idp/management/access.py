@@ -20,7 +20,7 @@ from .errors import DanglingReference, Inexistent, InsufficientScope, InvalidBod
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 GRANTED = "mock_idp.management_scopes"
-# Requests per second of a free tenant (Auth0: Rate Limit Configurations). Only a fault simulates its excess.
+# Requests per second of a free tenant (Auth0: Rate Limit Configurations). Only a fault enforces the limit.
 LIMIT = 10
 
 

@@ -184,13 +184,13 @@ async def test_a_configured_method_is_asked_for(tmp_path: Path) -> None:
 
 async def test_without_any_way_to_register_the_person_is_told_what_to_set(tmp_path: Path) -> None:
     closed = Tenant(registration_endpoint=None)
-    with pytest.raises(ConfigurationError, match=r"lets no client register itself.*AUTH0_CLIENT_ID"):
+    with pytest.raises(ConfigurationError, match=r"does not let clients register themselves.*AUTH0_CLIENT_ID"):
         await closed.registration(tmp_path).client_for(closed.server, CODE)
     tenant = Tenant()
-    with pytest.raises(ConfigurationError, match="dynamic registration is off here"):
+    with pytest.raises(ConfigurationError, match="OAUTH_DYNAMIC_REGISTRATION is off"):
         await tenant.registration(tmp_path, dynamic=False).client_for(tenant.server, CODE)
     strange = Tenant(token_endpoint_auth_methods_supported=["tls_client_auth"])
-    with pytest.raises(ConfigurationError, match="takes only tls_client_auth"):
+    with pytest.raises(ConfigurationError, match="accepts only tls_client_auth"):
         await strange.registration(tmp_path).client_for(strange.server, CODE)
     assert tenant.asked == strange.asked == []
 
