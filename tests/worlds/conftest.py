@@ -28,7 +28,9 @@ class World:
 
     def stack(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `scripts/stack`, as `make` does."""
-        plain = {name: value for name, value in os.environ.items() if not name.startswith((*OURS, "COMPOSE_", "STACK_"))}
+        plain = {
+            name: value for name, value in os.environ.items() if not name.startswith((*OURS, "COMPOSE_", "STACK_"))
+        }
         return subprocess.run(
             [sys.executable, "scripts/stack", "--runtime", RUNTIME, *arguments],
             cwd=self.folder,

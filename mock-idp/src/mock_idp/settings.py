@@ -9,8 +9,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .formats.json_text import parse_json
-from .formats.prose import not_utf8
+from .formats.parsing import not_utf8, parse_json
 from .formats.urls import is_loopback_name
 from .http.tls import CA_FILE
 from .tenant.keywords import keyword_values

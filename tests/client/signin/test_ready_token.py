@@ -84,5 +84,5 @@ async def test_a_token_that_is_no_jwt_is_as_good() -> None:
     assert (auth.grant.person, auth.grant.expires_at, auth.grant.scopes) == (None, None, frozenset())
     transport = httpx2.MockTransport(lambda _: httpx2.Response(401))
     async with httpx2.AsyncClient(auth=auth, transport=transport) as http:
-        with pytest.raises(SignInError, match=r"\(401\)\. Give another"):
+        with pytest.raises(SignInError, match=r"\(401\)\. Set another"):
             await http.get(SERVER)

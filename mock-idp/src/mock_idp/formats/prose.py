@@ -13,14 +13,6 @@ STRONG = re.compile(r"\*\*(.+?)\*\*")
 UNKNOWN = "?"
 
 
-def not_utf8(error: UnicodeDecodeError) -> str:
-    """Why a text file cannot be read, and what to do."""
-    if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "is UTF-16 text (PowerShell's > writes it): save the file as UTF-8"
-    line = error.object[: error.start].count(b"\n") + 1
-    return f"line {line} is not UTF-8 text (byte 0x{error.object[error.start]:02x}): save the file as UTF-8"
-
-
 class _Facts(dict[str, str]):
     def __missing__(self, name: str) -> str:
         return UNKNOWN

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ..formats.prose import not_utf8
+from ..formats.parsing import not_utf8
 from .building import build_tenant
 from .keywords import remaining_keywords, with_keywords
 from .model import Tenant
