@@ -36,7 +36,7 @@ def model_error(settings: Settings, error: Exception) -> ModelError:
     """The error for the person. Secrets are masked in the provider's text."""
     causes = list(causes_of(error))
     status = next((status for cause in causes if (status := _status(cause))), None)
-    said = _said(causes)
+    said = _provider_text(causes)
     for secret in _secrets(settings):
         said = said.replace(secret, "***")
     detail, advice = _explained(settings, status, foreign(said, 500).rstrip(".") or type(error).__name__, causes)
@@ -66,7 +66,7 @@ def _explained(settings: Settings, status: int | None, said: str, causes: list[B
     return said, ""
 
 
-def _said(causes: list[BaseException]) -> str:
+def _provider_text(causes: list[BaseException]) -> str:
     """The provider's text, from the first error that has one."""
     for cause in causes:
         body: Any = getattr(cause, "body", None) or getattr(cause, "details", None)

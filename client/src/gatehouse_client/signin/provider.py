@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..errors import TokenRefused
 from ..storage.grant import Grant
@@ -112,11 +112,8 @@ class Provider:
             revocation_endpoint=server.revocation_endpoint,
             requested_scope=scope,
             interactive=True,
-            access_token=token.access_token,
             refresh_token=token.refresh_token,
-            scope=token.scope if token.scope is not None else scope,
-            obtained_at=self._clock(),
-            expires_at=self._expiry(token),
+            **self._token_fields(token, scope),
         )
 
     async def renew(self, grant: Grant) -> Grant:
@@ -134,23 +131,24 @@ class Provider:
             if error.code in _UNKNOWN_CLIENT and self._registration.forget(grant.issuer):
                 raise TokenRefused(str(error), INVALID_GRANT) from error
             raise
-        renewed = {
-            "interactive": False,
-            "access_token": token.access_token,
-            "refresh_token": token.refresh_token or grant.refresh_token,
-            "scope": token.scope if token.scope is not None else grant.scope,
-            "obtained_at": self._clock(),
-            "expires_at": self._expiry(token),
-        }
-        return grant.model_copy(update=renewed)
+        refresh_token = token.refresh_token or grant.refresh_token
+        fields = self._token_fields(token, grant.scope)
+        return grant.model_copy(update={"interactive": False, "refresh_token": refresh_token, **fields})
 
     async def revoke(self, grant: Grant) -> bool:
         """Revoke the refresh token (see `TokenEndpoint.revoke`)."""
         client = self._registration.client_of(grant)
         return client is not None and await self._tokens.revoke(client, grant)
 
-    def _expiry(self, token: TokenResponse) -> float | None:
-        return None if token.expires_in is None else self._clock() + token.expires_in
+    def _token_fields(self, token: TokenResponse, scope: str | None) -> dict[str, Any]:
+        """The fields of a grant that each token response sets; `scope` counts if the response has none."""
+        now = self._clock()
+        return {
+            "access_token": token.access_token,
+            "scope": token.scope if token.scope is not None else scope,
+            "obtained_at": now,
+            "expires_at": None if token.expires_in is None else now + token.expires_in,
+        }
 
 
 def select_scope(

@@ -50,7 +50,7 @@ PENDING = (403, {"error": "authorization_pending", "error_description": "User ha
 
 
 class Tenant:
-    """Answers each POST with the next of `answers`, and the last one for ever; keeps what it was asked."""
+    """Answers each POST with the next of `answers`, and all further ones with the last; records the requests."""
 
     def __init__(self, *answers: tuple[int, Any], client: OAuthClient | None = None, **metadata: object) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
