@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def main() -> None:
         elif command == "behaviours":
             sys.stdout.write(tables() + "\n")
         elif command == "certificate":
-            issue_certificate(arguments.folder, arguments.names)
+            issue_certificate(
+                Path(os.environ.get("MOCK_IDP_STATE_DIR") or arguments.folder), arguments.folder, arguments.names
+            )
         else:
             run(load_settings())
     except (SettingsError, ConfigurationError) as error:

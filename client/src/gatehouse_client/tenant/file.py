@@ -93,23 +93,31 @@ def load_tenant_file(path: Path, keywords: Mapping[str, Any], users: Path | None
 
 def _mapping(path: Path, keywords: Mapping[str, Any]) -> Document:
     try:
-        document = yaml.safe_load(_with_keywords(path.read_text(encoding="utf-8-sig"), keywords))
+        text = _with_keywords(path.read_text(encoding="utf-8-sig"), keywords)
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read ({error.strerror}). Name the tenant file with --file."
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text: {not_utf8(error)}") from None
+    try:
+        document = yaml.safe_load(text)
     except yaml.YAMLError as error:
+        # @@KEY@@ outside of quotes is no YAML.
+        _require_no_keywords(path, text)
         raise ConfigurationError(f"{path} is not YAML: {foreign(str(error))}.") from None
-    if unknown := _remaining_keywords(document):
-        variables = "an environment variable of that name, or AUTH0_KEYWORD_REPLACE_MAPPINGS"
-        raise ConfigurationError(f"{path} has no value for {', '.join(unknown)}. Set {variables}.")
+    _require_no_keywords(path, document)
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path} must be a mapping of sections: {', '.join(('tenant', *SECTIONS))}.")
     return document
+
+
+def _require_no_keywords(path: Path, document: object) -> None:
+    if unknown := _remaining_keywords(document):
+        variables = "an environment variable of that name, or AUTH0_KEYWORD_REPLACE_MAPPINGS"
+        raise ConfigurationError(f"{path} has no value for {', '.join(unknown)}. Set {variables}.")
 
 
 def _with_keywords(text: str, values: Mapping[str, Any]) -> str:

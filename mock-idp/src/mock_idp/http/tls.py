@@ -42,7 +42,7 @@ def server_context(authority: trustme.CA, names: Iterable[str]) -> ssl.SSLContex
 
 
 def certificate_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """What a server presents that has a certificate of its own (PEM files); None without one. TlsError if unusable."""
+    """The TLS context of a server with its own certificate (PEM files); None without one. TlsError if unusable."""
     if certificate is None or key is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -57,13 +57,12 @@ def certificate_context(certificate: Path | None, key: Path | None) -> ssl.SSLCo
     return context
 
 
-def issue_certificate(folder: Path, names: Iterable[str]) -> None:
+def issue_certificate(state_dir: Path, folder: Path, names: Iterable[str]) -> None:
     """Write ca.pem, certificate.pem and key.pem into `folder`: a certificate for `names`, and its authority.
 
-    The authority is kept there from one call to the next, so that what trusts it keeps working. TlsError when a file
-    cannot be used.
+    The authority is kept in `state_dir`, so that clients can go on trusting it. TlsError if a file cannot be used.
     """
-    authority = load_authority(folder, folder / CA_FILE)
+    authority = load_authority(state_dir, folder / CA_FILE)
     issued = authority.issue_cert(*dict.fromkeys(names))
     try:
         (folder / "certificate.pem").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
@@ -93,6 +92,10 @@ def _new(state_dir: Path | None) -> trustme.CA:
     if state_dir is not None:
         state_dir.mkdir(parents=True, exist_ok=True)
         (state_dir / CA_FILE).write_bytes(authority.cert_pem.bytes())
-        (state_dir / CA_KEY_FILE).touch(mode=0o600)
-        (state_dir / CA_KEY_FILE).write_bytes(authority.private_key_pem.bytes())
+        _write_private(state_dir / CA_KEY_FILE, authority.private_key_pem.bytes())
     return authority
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,17 +67,25 @@ def checked_configuration(
 def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever YAML contains
     try:
         text = with_keywords(path.read_text(encoding="utf-8-sig"), keywords)
-        document = yaml.load(text, LOADER)  # noqa: S506 - a safe loader
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError([f"{path}: {not_utf8(error)}"]) from error
+    try:
+        document = yaml.load(text, LOADER)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
-    if unknown := remaining_keywords(document):
-        variables = "an environment variable of that name, or AUTH0_KEYWORD_REPLACE_MAPPINGS"
-        raise ConfigurationError([f"{path}: no value for {', '.join(unknown)}: set {variables}"])
+        # @@KEY@@ outside of quotes is no YAML.
+        problem = _without_value(remaining_keywords(text)) or f"is not YAML: {' '.join(str(error).split())}"
+        raise ConfigurationError([f"{path}: {problem}"]) from error
+    if problem := _without_value(remaining_keywords(document)):
+        raise ConfigurationError([f"{path}: {problem}"])
     return document
+
+
+def _without_value(keywords: Iterable[str]) -> str:
+    names = ", ".join(keywords)
+    variables = "an environment variable of that name, or AUTH0_KEYWORD_REPLACE_MAPPINGS"
+    return f"no value for {names}: set {variables}" if names else ""
 
 
 def _validated(document: Any, model: type[Model], name: str) -> Model:  # noqa: ANN401 - whatever YAML contains
