@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.conformance.suite import node
-from tests.support.processes import DEMO_CLIENT, OfflineStack, offline_stack
+from tests.support.stack import DEMO_CLIENT, LocalStack
 
 HERE = Path(__file__).parent
 SCRIPTED_BROWSER = HERE.parent / "support" / "scripted_browser.py"
@@ -24,7 +24,7 @@ def problems(modules: Path) -> list[str]:
     shutil.copyfile(HERE / "typescript_sdk.mjs", script)  # Node looks for packages from where the script is
     print("\nThe TypeScript SDK's client")
     found = []
-    with tempfile.TemporaryDirectory() as folder, offline_stack(Path(folder)) as stack:
+    with tempfile.TemporaryDirectory() as folder, LocalStack.on_free_ports(Path(folder)).running() as stack:
         secrets = (DEMO_CLIENT["AUTH0_CLIENT_ID"], DEMO_CLIENT["AUTH0_CLIENT_SECRET"])
         for name, client in (("registers itself", ()), ("registered beforehand", secrets)):
             problem = _problem([node(modules), str(script)], stack, client)
@@ -33,7 +33,7 @@ def problems(modules: Path) -> list[str]:
     return found
 
 
-def _problem(command: list[str], stack: OfflineStack, client: tuple[str, ...]) -> str:
+def _problem(command: list[str], stack: LocalStack, client: tuple[str, ...]) -> str:
     variables = {**os.environ, "BROWSER_COMMAND": json.dumps([sys.executable, str(SCRIPTED_BROWSER)])}
     command = [*command, stack.mcp_url, str(stack.callback_port), *client]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False)

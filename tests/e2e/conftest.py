@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import offline_stack
-from tests.support.stack import Stack
+from tests.support.stack import LocalStack, Stack
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +19,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             os.environ["MCP_PUBLIC_URL"], issuer, os.environ["E2E_CONTROL_TOKEN"], os.environ["AUTH0_AUDIENCE"], {}
         )
         return
-    with offline_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield Stack.of(running)
+    with LocalStack.on_free_ports(tmp_path_factory.mktemp("stack")).running() as running:
+        yield running
 
 
 @pytest.fixture

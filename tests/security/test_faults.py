@@ -18,8 +18,8 @@ from gatehouse_server.auth.keys import Limits
 from tests.security.server_process import HEADERS, LIST, SECONDS, ServerProcess, running_server
 from tests.security.short_lived_keys import FETCH_SECONDS
 from tests.server.hostile_tokens import part
-from tests.support.processes import TLS, OfflineStack, prepare
-from tests.support.stack import Stack
+from tests.support.processes import TLS
+from tests.support.stack import LocalStack, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -127,11 +127,11 @@ async def at_once_until_spoilt(server: ServerProcess, tokens: list[str]) -> list
 
 @pytest.mark.requirement("S20")
 async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answers(
-    tenant: OfflineStack, tenant_as_it_was: Stack
+    tenant_reset_after: LocalStack,
 ) -> None:
-    stack = tenant_as_it_was
+    stack = tenant_reset_after
     break_keys(stack, {"status": 503})
-    with running_server(tenant, "short_lived_keys") as cold:
+    with running_server(stack, "short_lived_keys") as cold:
         tokens = minted(stack)
         for name, fault in FAULTS.items():
             restore_keys(stack)
@@ -215,13 +215,13 @@ def current_key(server: ServerProcess) -> str:
 
 @pytest.mark.requirement("S20")
 async def test_the_server_outlives_a_tenant_that_comes_late_and_goes(tmp_path: Path) -> None:
-    offline = prepare(tmp_path)
-    with contextlib.ExitStack() as tenant, running_server(offline, "short_lived_keys") as server:
+    stack = LocalStack.on_free_ports(tmp_path)
+    with contextlib.ExitStack() as tenant, running_server(stack, "short_lived_keys") as server:
         stranger = of_unknown_keys(CLIENTS)
         assert all(map(is_told_to_try_again, await at_once(server, stranger)))
         assert httpx2.get(f"{server.origin}/readyz").status_code == 503
 
-        tenant.enter_context(offline.tenant())
+        tenant.enter_context(stack.tenant())
         tokens = minted(server.stack)
         await until(lambda: server.ask(tokens[0])[0].status_code == 200, "the tenant is there", 5)
         assert httpx2.get(f"{server.origin}/readyz").status_code == 200
@@ -230,6 +230,6 @@ async def test_the_server_outlives_a_tenant_that_comes_late_and_goes(tmp_path: P
         assert {answer.status_code for answer in await at_once(server, tokens)} == {200}
         assert all(map(is_told_to_try_again, await at_once(server, stranger)))
 
-        tenant.enter_context(offline.tenant())
+        tenant.enter_context(stack.tenant())
         await until(lambda: server.ask(stranger[0])[0].status_code == 401, "the tenant is back", 5)
         assert {answer.status_code for answer in await at_once(server, tokens)} == {200}

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import DEMO_CLIENT
-from tests.support.stack import NO_BROWSER, Stack
+from tests.support.stack import DEMO_CLIENT, NO_BROWSER, Stack
 
 MACHINE = {
     "GATEHOUSE_SIGN_IN": "machine",

@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,8 +16,8 @@ import pytest
 import trustme
 
 from tests.e2e.agent.test_doctor import MANAGEMENT, examined, wrong
-from tests.support.processes import OfflineStack, prepare, wait_for
-from tests.support.stack import NO_BROWSER, Stack
+from tests.support.processes import wait_for_status
+from tests.support.stack import NO_BROWSER, LocalStack, Stack
 
 PATH = "/gatehouse.json"
 
@@ -70,23 +71,23 @@ def switched_off(stack: Stack, *switches: str) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]]:
     """A stack whose tenant may fetch documents from this machine, and the URL of the agent's."""
-    running: OfflineStack = prepare(tmp_path_factory.mktemp("documents"))
+    running = LocalStack.on_free_ports(tmp_path_factory.mktemp("documents"))
     authority = trustme.CA()
     authority.cert_pem.write_to_path(running.folder / "site.pem")
     fetching = {
         "MOCK_IDP_CIMD_ALLOW_PRIVATE": "true",
         "MOCK_IDP_CIMD_CA_FILE": str(running.folder / "site.pem"),
     }
-    callback = running.client_variables["OAUTH_CALLBACK_URI"]
+    callback = running.variables["OAUTH_CALLBACK_URI"]
     with published(authority, callback) as url, running.tenant(**fetching), running.server():
-        wait_for(f"http://localhost:{running.mcp_port}/readyz", 200)
+        wait_for_status(f"{running.origin}/readyz", 200)
         variables = {
-            **running.client_variables,
+            **running.variables,
             "AUTH0_CLIENT_ID": "",
             "AUTH0_CLIENT_SECRET": "",
             "OAUTH_CLIENT_METADATA_URL": url,
         }
-        yield Stack(running.mcp_url, running.issuer, running.control_token, running.mcp_url, variables), url
+        yield replace(running, variables=variables), url
 
 
 def test_the_agent_signs_in_as_its_document_and_registers_nothing(site: tuple[Stack, str], home: Path) -> None:

@@ -72,7 +72,7 @@ def test_another_api_is_called_for_the_user_with_a_token_of_its_own(stack: Stack
 
 
 def test_the_token_for_this_server_does_not_open_the_other_api(stack: Stack) -> None:
-    calendar = stack.mcp_url.removesuffix("/mcp") + "/calendar/events"
+    calendar = f"{stack.origin}/calendar/events"
     refused = httpx2.get(calendar, headers={"Authorization": f"Bearer {stack.mint()}"})
     assert refused.status_code == 401
     assert refused.json()["error"] == "wrong_audience"

@@ -27,7 +27,7 @@ def test_a_call_without_a_token_is_refused_and_told_where_to_sign_in(stack: Stac
 
 
 def test_the_root_form_of_the_metadata_is_the_same_document(stack: Stack) -> None:
-    origin = stack.mcp_url.removesuffix("/mcp")
+    origin = stack.origin
     path_form = httpx2.get(f"{origin}/.well-known/oauth-protected-resource/mcp")
     root_form = httpx2.get(f"{origin}/.well-known/oauth-protected-resource")
     assert path_form.status_code == root_form.status_code == 200
