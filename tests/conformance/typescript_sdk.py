@@ -1,4 +1,4 @@
-"""A client from another ecosystem, the TypeScript SDK's: registered by itself, and registered beforehand."""
+"""The client of the TypeScript SDK, registered dynamically and preregistered."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SECONDS = 120
 
 
 def problems(modules: Path) -> list[str]:
-    """What the client did not see as it should; each sign-in is a line on standard output."""
+    """Returns the unexpected results. Prints one line for each sign-in."""
     script = modules.parent / "typescript_sdk.mjs"
-    shutil.copyfile(HERE / "typescript_sdk.mjs", script)  # Node looks for packages from where the script is
+    shutil.copyfile(HERE / "typescript_sdk.mjs", script)  # Node looks for packages beside the script
     print("\nThe TypeScript SDK's client")
     found = []
     with tempfile.TemporaryDirectory() as folder, LocalStack.on_free_ports(Path(folder)).running() as stack:

@@ -1,4 +1,4 @@
-"""With E2E_ISSUER set (the docker runtime) the stack is there already; without, the suite starts its own processes."""
+"""If E2E_ISSUER is set (the docker runtime), the stack runs already. Otherwise the suite starts its own processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """An agent's home in which nobody has signed in yet."""
+    """An agent's empty home folder."""
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def alice_home(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An agent's home in which alice has signed in."""
+    """An agent's home folder with alice signed in."""
     folder = tmp_path_factory.mktemp("alice")
     done = stack.gatehouse("login", home=folder)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The docker runtime, as far as it can be seen without Docker: what is asked of a `docker` that only writes it down."""
+"""The docker runtime without Docker: a fake `docker` records its command lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from gatehouse_client.tenant.settings import TenantSettings
 from tests.support.processes import ROOT
 
-# The image says where the tokens are; a container has neither a keyring nor a browser.
+# The image sets the folder of the tokens. A container has no keyring and no browser.
 _NOT_IN_A_CONTAINER = {"GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"}
 _DOCKER = """#!/bin/sh
 echo "CLIENT_NETWORK=$CLIENT_NETWORK $*" >> {journal}
@@ -29,7 +29,7 @@ esac
 
 @dataclass(frozen=True)
 class Docker:
-    """A `docker` in front of the path."""
+    """A fake `docker` at the front of PATH."""
 
     folder: Path
 
@@ -39,9 +39,9 @@ class Docker:
         """Run `scripts/stack`.
 
         Args:
-            running: the id of a container of the stack.
-            gateway: the id of the gateway's.
-            variables: of the shell.
+            running: the id of a running container of the stack.
+            gateway: the id of the running gateway.
+            variables: the shell's variables.
         """
         program = self.folder / "docker"
         program.write_text(_DOCKER.format(journal=self.journal, running=running, gateway=gateway), encoding="utf-8")
@@ -65,12 +65,12 @@ class Docker:
     def journal(self) -> Path:
         return self.folder / "journal"
 
-    def asked(self, part: str) -> list[str]:
-        """The command lines that have `part` in them."""
+    def command_lines(self, part: str) -> list[str]:
+        """The recorded command lines that contain `part`."""
         return [line for line in self.journal.read_text(encoding="utf-8").splitlines() if part in line]
 
-    def handed_over(self) -> list[str]:
-        """The environment that the agent's container was started from."""
+    def container_environment(self) -> list[str]:
+        """The environment that the agent's container was started from, a variable a line."""
         return (self.folder / "journal.environment").read_text(encoding="utf-8").splitlines()
 
 
@@ -79,44 +79,44 @@ def docker(tmp_path: Path) -> Docker:
     return Docker(tmp_path)
 
 
-def test_with_nothing_running_the_agents_command_runs_alone_and_starts_nothing(docker: Docker) -> None:
+def test_without_a_running_stack_the_agents_command_runs_alone_and_starts_nothing(docker: Docker) -> None:
     done = docker("client", "tenant", "plan")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "`make up` starts it" in done.stderr
-    (ran,) = docker.asked(" run ")
+    (ran,) = docker.command_lines(" run ")
     assert ran.startswith("CLIENT_NETWORK=bridge ")
     assert ran.endswith(" run --rm --no-TTY --no-deps client tenant plan")
-    assert docker.asked(" up ") == []
+    assert docker.command_lines(" up ") == []
 
 
 def test_the_agents_command_shares_the_running_gateways_network(docker: Docker) -> None:
     done = docker("client", "tools", running="one", gateway="two")
     assert done.returncode == 0, done.stderr
     assert "make up" not in done.stderr
-    (ran,) = docker.asked(" run ")
+    (ran,) = docker.command_lines(" run ")
     assert ran.startswith("CLIENT_NETWORK=container:two ")
-    assert docker.asked(" up ") == []
+    assert docker.command_lines(" up ") == []
 
 
-def test_of_a_stack_that_did_not_come_up_only_the_gateway_is_started(docker: Docker) -> None:
+def test_only_the_gateway_is_started_if_the_stack_runs_without_it(docker: Docker) -> None:
     done = docker("client", "doctor", running="one")
     assert done.returncode == 0, done.stderr
-    (started,) = docker.asked(" up ")
+    (started,) = docker.command_lines(" up ")
     assert started.endswith(" up --detach --no-deps gateway")
 
 
-def test_a_secret_of_a_file_is_handed_over_by_value(docker: Docker) -> None:
+def test_the_content_of_a_secret_file_is_passed_to_the_container(docker: Docker) -> None:
     secret = docker.folder / "secret"
     secret.write_text("of-the-file\n", encoding="utf-8")
     assert docker("client", "whoami", AUTH0_CLIENT_SECRET_FILE=str(secret)).returncode == 0
-    assert "AUTH0_CLIENT_SECRET=of-the-file" in docker.handed_over()
+    assert "AUTH0_CLIENT_SECRET=of-the-file" in docker.container_environment()
     variables = {"AUTH0_CLIENT_SECRET": "of-the-shell", "AUTH0_CLIENT_SECRET_FILE": str(secret)}
     assert docker("client", "whoami", **variables).returncode == 0
-    assert "AUTH0_CLIENT_SECRET=of-the-shell" in docker.handed_over()
+    assert "AUTH0_CLIENT_SECRET=of-the-shell" in docker.container_environment()
 
 
-def test_a_secret_that_the_shell_emptied_is_not_looked_for_in_dotenv(
+def test_a_secret_that_is_empty_in_the_shell_is_not_read_from_dotenv(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts" / "stack"))
@@ -129,31 +129,31 @@ def test_a_secret_that_the_shell_emptied_is_not_looked_for_in_dotenv(
     assert dotenv.secrets(["GATEHOUSE_TOKEN"]) == {}
 
 
-def test_a_secrets_file_that_cannot_be_read_is_one_line(docker: Docker) -> None:
+def test_a_secret_file_that_cannot_be_read_is_a_one_line_error(docker: Docker) -> None:
     refused = docker("client", "whoami", GATEHOUSE_ASSERTION_FILE="/nowhere/token")
     assert refused.returncode == 1
     assert "GATEHOUSE_ASSERTION_FILE is '/nowhere/token': the file cannot be read" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert docker.asked(" run ") == []
+    assert docker.command_lines(" run ") == []
 
 
-def test_an_authority_to_trust_is_named_by_its_absolute_path(docker: Docker) -> None:
+def test_a_ca_file_is_passed_by_its_absolute_path(docker: Docker) -> None:
     authority = docker.folder / "ca.pem"
     authority.touch()
     assert docker("client", "tenant", "plan", AUTH0_CA_FILE=os.path.relpath(authority, ROOT)).returncode == 0
-    assert f"AUTH0_CA_FILE={authority}" in docker.handed_over()
+    assert f"AUTH0_CA_FILE={authority}" in docker.container_environment()
 
 
-def test_an_authority_that_is_not_there_is_one_line(docker: Docker) -> None:
+def test_a_missing_ca_file_is_a_one_line_error(docker: Docker) -> None:
     refused = docker("client", "tenant", "plan", AUTH0_CA_FILE="/nowhere/ca.pem")
     assert refused.returncode == 1
     assert refused.stderr.endswith(
         "AUTH0_CA_FILE is '/nowhere/ca.pem': there is no such file. A file with certificates in PEM is valid.\n"
     )
-    assert docker.asked(" run ") == []
+    assert docker.command_lines(" run ") == []
 
 
-def test_server_and_agent_find_the_authority_under_the_path_of_this_machine() -> None:
+def test_the_ca_file_has_the_same_path_in_the_containers() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     for name in ("server", "client"):
         assert services[name]["environment"]["AUTH0_CA_FILE"] == "${AUTH0_CA_FILE:-}"

@@ -21,7 +21,7 @@ from tests.support.stack import LocalStack
 
 
 class Runtime:
-    """`scripts/stack` on ports and in a folder of its own."""
+    """`scripts/stack` on free ports and in its own folder."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -50,7 +50,7 @@ class Runtime:
         )
 
     def processes(self) -> list[str]:
-        """Command lines of what runs in the stack's process group."""
+        """The command lines of the processes in the stack's process group."""
         pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
         shown = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
         return shown.stdout.splitlines()
@@ -83,8 +83,8 @@ def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> 
     assert "Nothing was running" in runtime.make("down").stdout
 
 
-def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtime: Runtime) -> None:
-    """The stack's API has another port than the tenant file's: that is what the doctor finds."""
+def test_make_runs_the_agents_commands_and_fails_if_the_doctor_fails(runtime: Runtime) -> None:
+    """The stack's API has another port than the API of the tenant file. The doctor finds the difference."""
     assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     planned = runtime.make("client", "tenant", "plan", **home)
@@ -98,13 +98,13 @@ def test_the_agents_commands_run_by_make_and_the_doctors_verdict_is_makes(runtim
         timeout=120,
         check=False,
     )
-    assert examined.returncode == 2, examined.stderr  # make's own, for a command that failed
+    assert examined.returncode == 2, examined.stderr  # make's exit code for a failed command
     assert "✗ api " in examined.stdout
     assert "✓ management " in examined.stdout
     assert "callback " not in examined.stdout
 
 
-def test_without_the_stack_the_agents_commands_say_what_is_not_there_and_how_it_starts(runtime: Runtime) -> None:
+def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runtime) -> None:
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     for command in (["tenant", "plan"], ["call", "get_time"]):
         refused = runtime.make("client", *command, **home)
@@ -118,23 +118,23 @@ def test_without_the_stack_the_agents_commands_say_what_is_not_there_and_how_it_
     assert results["server"] == results["discovery"] == "wrong"
 
 
-def test_a_tenant_that_is_not_the_stacks_is_set_up_before_the_stack_is_started(runtime: Runtime) -> None:
+def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
         planned = runtime.make("client", "tenant", "plan", COMPOSE_PROFILES="")
     assert planned.returncode == 6, planned.stderr
     assert "create\tAPI\thttp://localhost:5555/mcp" in planned.stdout
 
 
-def test_without_the_mock_profile_nothing_of_the_tenant_is_started(runtime: Runtime) -> None:
+def test_without_the_mock_profile_no_tenant_is_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
-        # The tenant of somebody else: only its address is known.
+        # Another tenant: only its URL is known.
         up = runtime.make("up", COMPOSE_PROFILES="")
         assert up.returncode == 0, up.stderr
         assert not [line for line in runtime.processes() if "mock" in line]
         assert "alice@example.com" not in up.stdout
 
 
-def test_a_taken_port_is_one_line_with_the_way_out(runtime: Runtime) -> None:
+def test_a_taken_port_is_a_one_line_error_with_a_fix(runtime: Runtime) -> None:
     with socket.create_server(("127.0.0.1", runtime.stack.mcp_port)):
         refused = runtime.make("up")
     assert refused.returncode == 1
@@ -143,14 +143,14 @@ def test_a_taken_port_is_one_line_with_the_way_out(runtime: Runtime) -> None:
     assert "MCP_PORT" in refused.stderr
 
 
-def test_a_wrong_variable_is_shown_as_the_server_says_it(runtime: Runtime) -> None:
+def test_the_servers_message_about_a_wrong_variable_is_shown(runtime: Runtime) -> None:
     refused = runtime.make("up", JWT_ALGORITHM="HS256")
     assert refused.returncode == 1
     assert "JWT_ALGORITHM is 'HS256'" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_the_server_may_be_up_before_its_tenant(tmp_path: Path) -> None:
+def test_the_server_starts_before_its_tenant(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with stack.server():
         wait_for_status(f"{stack.origin}/readyz", 503)
@@ -160,7 +160,7 @@ def test_the_server_may_be_up_before_its_tenant(tmp_path: Path) -> None:
             wait_for_status(f"{stack.origin}/readyz", 200)
 
 
-def test_the_server_goes_on_while_its_tenant_is_away(tmp_path: Path) -> None:
+def test_the_server_answers_while_its_tenant_is_down(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with stack.server():
         with stack.tenant():
@@ -170,7 +170,7 @@ def test_the_server_goes_on_while_its_tenant_is_away(tmp_path: Path) -> None:
         assert answer.status_code == 200, answer.text
 
 
-def test_a_taken_port_ends_the_server_with_one_line(tmp_path: Path) -> None:
+def test_a_taken_port_stops_the_server_with_a_one_line_error(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with socket.create_server(("127.0.0.1", stack.mcp_port)):
         ended = subprocess.run(
@@ -208,10 +208,10 @@ def test_help_sorts_the_targets_into_groups() -> None:
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser"])
-def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tmp_path: Path) -> None:
+def test_pytest_gets_the_words_of_t_and_the_shell_runs_none_of_them(target: str, tmp_path: Path) -> None:
     marker = tmp_path / "made-by-the-shell"
     chosen = f"-k 'one or two' tests/a.py::test_it[x-$(touch {marker})] ; `touch {marker}`"
-    # In place of pytest, a program prints what it was given.
+    # A stub prints the arguments that pytest would get.
     stub = tmp_path / "stub.py"
     stub.write_text(
         "import runpy, sys\n"
@@ -240,7 +240,7 @@ def test_t_reaches_pytest_as_words_and_the_shell_runs_none_of_it(target: str, tm
     assert not marker.exists()
 
 
-def test_a_quote_that_is_not_closed_in_t_is_one_line() -> None:
+def test_an_unclosed_quote_in_t_is_a_one_line_error() -> None:
     refused = subprocess.run(
         [sys.executable, "scripts/stack", "--runtime", "local", "test"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Processes of this machine on free ports: one tenant; a server as it is, and one whose keys get stale at once."""
+"""One tenant, the server as in production, and a server whose keys expire at once: processes on free ports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def server(tenant: LocalStack) -> Iterator[ServerProcess]:
-    """The server as it is."""
+    """The server with its normal limits."""
     with running_server(tenant) as running:
         wait_for_status(f"{running.origin}/readyz", 200)
         yield running
@@ -40,7 +40,7 @@ def _short_lived(tenant: LocalStack) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def short_lived(tenant_reset_after: LocalStack, _short_lived: ServerProcess) -> ServerProcess:
-    """A server whose keys get stale at once, and have been fetched."""
+    """A server whose keys expire at once. It has fetched its keys."""
     wait_for_status(f"{_short_lived.origin}/readyz", 200)
     return _short_lived
 

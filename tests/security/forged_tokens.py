@@ -1,6 +1,6 @@
-"""Hostile tokens that the tenant's control API mints: name, the reason that they are refused with, the order for it.
+"""Hostile tokens that the tenant's control API mints: a name, the reason of the refusal, the control API's parameters.
 
-The tenant's own keys sign them unless the order says otherwise.
+The tenant's own keys sign them unless the parameters say otherwise.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ EVIL = "https://evil.example.com/"
 
 
 def forged_tokens(issuer: str, audience: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """All of them, for a tenant and an API."""
+    """All forged tokens for a tenant and an API."""
     return {**_kinds(), **_signatures(), **_headers(), **_claims(issuer, audience)}
 
 
 def _kinds() -> dict[str, tuple[str, dict[str, Any]]]:
-    """What the control API knows by name."""
+    """The variants that the control API has names for."""
     reasons = {
         "expired": "token_expired",
         "not-yet-valid": "not_yet_valid",

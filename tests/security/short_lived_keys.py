@@ -1,4 +1,4 @@
-"""The example server with keys that get stale at once, so that no test waits for it: `python -m short_lived_keys`."""
+"""The example server with keys that expire after 0.3 seconds: `python -m short_lived_keys`. Tests wait less."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tenant that is slow, hangs, refuses, answers garbage, rotates and withholds keys; sixteen clients at once."""
+"""The tenant is slow, hangs, fails, answers nonsense, rotates and withholds keys; sixteen clients call at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 CLIENTS = 16
 LIVEZ_SECONDS = FETCH_SECONDS / 2
-"""Far more than it takes, and far less than a fetch that blocks the event loop."""
+"""Much more than an answer takes, and much less than a fetch that blocks the event loop."""
 FAULTS: dict[str, dict[str, Any]] = {
     "hangs": {"action": "hang"},
     "hangs up": {"action": "drop"},
@@ -43,7 +43,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 def break_keys(stack: Stack, fault: dict[str, Any]) -> None:
-    """From now on the tenant answers every request for keys like that."""
+    """Make the tenant answer every request for keys with the fault."""
     stack.control("POST", "faults", **{"endpoint": "jwks", "times": None, **fault})
 
 
@@ -51,24 +51,24 @@ def restore_keys(stack: Stack) -> None:
     stack.control("DELETE", "faults")
 
 
-def spoilt(stack: Stack) -> int:
-    """How many requests for keys the tenant spoilt."""
+def faults_applied(stack: Stack) -> int:
+    """The number of requests for keys that the tenant answered with a fault."""
     return sum(fault["done"] for fault in stack.control("GET", "faults").json()["faults"])
 
 
 def minted(stack: Stack, count: int = CLIENTS) -> list[str]:
-    """Different good tokens, so that none is known from before."""
+    """Valid tokens, all different, so that the server has cached none."""
     return [stack.mint(claims={"jti": f"{time.monotonic()}-{number}"}) for number in range(count)]
 
 
 def of_unknown_keys(count: int) -> list[str]:
-    """Tokens of as many different keys that nobody published. A key is looked for before anything else is read."""
+    """Tokens of `count` different unpublished keys. The server looks for the key before it reads anything else."""
     return [f"{part({'alg': 'RS256', 'typ': 'JWT', 'kid': f'nobody-{number}'})}.e30.AAAA" for number in range(count)]
 
 
 @asynccontextmanager
-async def alive(server: ServerProcess) -> AsyncIterator[None]:
-    """/livez answers in time as long as the block runs."""
+async def assert_alive(server: ServerProcess) -> AsyncIterator[None]:
+    """Assert that /livez answers in time until the end of the context."""
     over, times = asyncio.Event(), list[float]()
 
     async def watch() -> None:
@@ -89,13 +89,13 @@ async def alive(server: ServerProcess) -> AsyncIterator[None]:
     assert max(times) < LIVEZ_SECONDS, f"the slowest of {len(times)} answers of /livez took {max(times):.2f} s"
 
 
-async def at_once(server: ServerProcess, tokens: Iterable[str]) -> list[httpx2.Response]:
-    """One request for each token, sixteen at a time, while /livez answers."""
-    async with alive(server), httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
-        room = asyncio.Semaphore(CLIENTS)
+async def call_in_parallel(server: ServerProcess, tokens: Iterable[str]) -> list[httpx2.Response]:
+    """One request for each token, sixteen at a time. Asserts that /livez answers meanwhile."""
+    async with assert_alive(server), httpx2.AsyncClient(timeout=SECONDS, verify=TLS) as http:
+        limit = asyncio.Semaphore(CLIENTS)
 
         async def ask(token: str) -> httpx2.Response:
-            async with room:
+            async with limit:
                 headers = {**HEADERS, "Authorization": f"Bearer {token}"}
                 return await http.post(server.stack.mcp_url, headers=headers, json=LIST)
 
@@ -103,30 +103,30 @@ async def at_once(server: ServerProcess, tokens: Iterable[str]) -> list[httpx2.R
 
 
 async def until(wanted: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    """Wait until it holds."""
+    """Wait until `wanted` is true."""
     deadline = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         await asyncio.to_thread(time.sleep, 0.05)
 
 
-def is_told_to_try_again(answer: httpx2.Response) -> bool:
-    """503, and not a word that would make a client throw its token away."""
-    told = answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
-    return told and "WWW-Authenticate" not in answer.headers
+def is_retryable(answer: httpx2.Response) -> bool:
+    """Whether the answer is a 503 with Retry-After and without a challenge, so that a client keeps its token."""
+    retry = answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
+    return retry and "WWW-Authenticate" not in answer.headers
 
 
-async def at_once_until_spoilt(server: ServerProcess, tokens: list[str]) -> list[httpx2.Response]:
-    """All answers, until the tenant has spoilt a request for keys."""
-    deadline, answers = time.monotonic() + SECONDS, await at_once(server, tokens)
-    while spoilt(server.stack) == 0:
+async def call_until_a_fault(server: ServerProcess, tokens: list[str]) -> list[httpx2.Response]:
+    """Call until the tenant has answered a request for keys with a fault. Returns all answers."""
+    deadline, answers = time.monotonic() + SECONDS, await call_in_parallel(server, tokens)
+    while faults_applied(server.stack) == 0:
         assert time.monotonic() < deadline, "the server asked for no keys"
-        answers += await at_once(server, tokens)
+        answers += await call_in_parallel(server, tokens)
     return answers
 
 
 @pytest.mark.requirement("S20")
-async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answers(
+async def test_without_keys_callers_get_503_until_the_tenant_answers(
     tenant_reset_after: LocalStack,
 ) -> None:
     stack = tenant_reset_after
@@ -136,45 +136,49 @@ async def test_without_keys_callers_are_told_to_try_again_until_the_tenant_answe
         for name, fault in FAULTS.items():
             restore_keys(stack)
             break_keys(stack, fault)
-            answers = await at_once_until_spoilt(cold, tokens)
+            answers = await call_until_a_fault(cold, tokens)
             if name != "is slow":
-                assert all(map(is_told_to_try_again, answers)), name
-        deadline = time.monotonic() + SECONDS  # the first may come while the last failure still holds fetches back
+                assert all(map(is_retryable, answers)), name
+        deadline = time.monotonic() + SECONDS  # the cool-down after the last failure may delay the first fetch
         while {answer.status_code for answer in answers} != {200}:
             assert time.monotonic() < deadline, "the last one, slow, is not too slow"
-            answers = await at_once(cold, tokens)
+            answers = await call_in_parallel(cold, tokens)
 
 
 @pytest.mark.requirement("S20")
 @pytest.mark.parametrize("name", FAULTS)
-async def test_with_kept_keys_good_tokens_go_on_working_when_the_tenant(short_lived: ServerProcess, name: str) -> None:
+async def test_with_cached_keys_valid_tokens_are_accepted_while_the_tenant(
+    short_lived: ServerProcess, name: str
+) -> None:
     tokens, unknown = minted(short_lived.stack), of_unknown_keys(CLIENTS)
     break_keys(short_lived.stack, FAULTS[name])
-    answers = await at_once_until_spoilt(short_lived, tokens)
-    answers += await at_once(short_lived, tokens)
+    answers = await call_until_a_fault(short_lived, tokens)
+    answers += await call_in_parallel(short_lived, tokens)
     assert {answer.status_code for answer in answers} == {200}
     if name not in ("is slow", "hangs"):
-        # For a while the server believes what the tenant said last in the test before: it has no such key.
+        # The server caches the tenant's answer of the previous test, that the key is unknown, for a short time.
         await until(lambda: short_lived.ask(unknown[0])[0].status_code != 401, "an unknown key is looked for again")
-        assert all(map(is_told_to_try_again, await at_once(short_lived, unknown)))
+        assert all(map(is_retryable, await call_in_parallel(short_lived, unknown)))
     restore_keys(short_lived.stack)
     await until(lambda: short_lived.ask(unknown[0])[0].status_code == 401, "the keys are fetched again", 5)
 
 
-async def test_a_flood_of_unknown_keys_leads_to_few_fetches_and_holds_nobody_up(server: ServerProcess) -> None:
+async def test_many_unknown_keys_cause_few_fetches_and_delay_no_caller(server: ServerProcess) -> None:
     tokens = of_unknown_keys(300)
     good = minted(server.stack)
     server.stack.control("DELETE", "requests")
     began = time.monotonic()
-    answers = await at_once(server, [token for pair in zip(tokens, good * 20, strict=False) for token in pair])
+    answers = await call_in_parallel(server, [token for pair in zip(tokens, good * 20, strict=False) for token in pair])
     seconds = time.monotonic() - began
     assert Counter(answer.status_code for answer in answers) == {401: 300, 200: 300}
     fetches = len(server.key_fetches())
-    # One for the first unknown key and one for each cool-down since, and those that renew keys by their age.
+    # One for the first unknown key, one for each cool-down since then, and those that refresh old keys.
     assert 1 <= fetches <= 2 + seconds / Limits().unknown_key_cooldown + seconds / 12, f"{fetches} in {seconds:.1f} s"
 
 
-async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(short_lived: ServerProcess) -> None:
+async def test_a_rotated_key_that_was_never_published_before_is_accepted_within_seconds(
+    short_lived: ServerProcess,
+) -> None:
     for _ in range(2):
         short_lived.stack.control("POST", "keys/rotate")
     token = short_lived.stack.mint()
@@ -182,7 +186,7 @@ async def test_a_rotated_key_works_within_seconds_though_it_was_never_announced(
 
 
 @pytest.mark.requirement("S15")
-async def test_a_withheld_key_ends_its_tokens_and_no_others_until_it_is_back(short_lived: ServerProcess) -> None:
+async def test_tokens_of_a_withheld_key_are_refused_until_the_key_is_back(short_lived: ServerProcess) -> None:
     seen, other = short_lived.stack.mint(), short_lived.stack.mint(key="next")
     assert short_lived.ask(seen)[0].status_code == 200
     kid = current_key(short_lived)
@@ -195,7 +199,7 @@ async def test_a_withheld_key_ends_its_tokens_and_no_others_until_it_is_back(sho
 
 
 @pytest.mark.requirement("S15")
-async def test_a_token_cannot_be_replayed_after_its_key_was_revoked(short_lived: ServerProcess) -> None:
+async def test_a_token_is_refused_after_its_key_was_revoked(short_lived: ServerProcess) -> None:
     seen, unseen = minted(short_lived.stack, 2)
     assert short_lived.ask(seen)[0].status_code == 200
     kid = current_key(short_lived)
@@ -214,11 +218,11 @@ def current_key(server: ServerProcess) -> str:
 
 
 @pytest.mark.requirement("S20")
-async def test_the_server_outlives_a_tenant_that_comes_late_and_goes(tmp_path: Path) -> None:
+async def test_the_server_works_with_a_tenant_that_starts_late_and_stops(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with contextlib.ExitStack() as tenant, running_server(stack, "short_lived_keys") as server:
         stranger = of_unknown_keys(CLIENTS)
-        assert all(map(is_told_to_try_again, await at_once(server, stranger)))
+        assert all(map(is_retryable, await call_in_parallel(server, stranger)))
         assert httpx2.get(f"{server.origin}/readyz").status_code == 503
 
         tenant.enter_context(stack.tenant())
@@ -227,9 +231,9 @@ async def test_the_server_outlives_a_tenant_that_comes_late_and_goes(tmp_path: P
         assert httpx2.get(f"{server.origin}/readyz").status_code == 200
 
         tenant.close()
-        assert {answer.status_code for answer in await at_once(server, tokens)} == {200}
-        assert all(map(is_told_to_try_again, await at_once(server, stranger)))
+        assert {answer.status_code for answer in await call_in_parallel(server, tokens)} == {200}
+        assert all(map(is_retryable, await call_in_parallel(server, stranger)))
 
         tenant.enter_context(stack.tenant())
         await until(lambda: server.ask(stranger[0])[0].status_code == 401, "the tenant is back", 5)
-        assert {answer.status_code for answer in await at_once(server, tokens)} == {200}
+        assert {answer.status_code for answer in await call_in_parallel(server, tokens)} == {200}

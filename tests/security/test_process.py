@@ -1,4 +1,4 @@
-"""The server as a process: its figures, its traces, its audit trail, and its end."""
+"""The server as a process: metrics, traces, audit lines, and its shutdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in what an OTLP exporter sends."""
+    """Receives the requests of an OTLP exporter."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Collecting)
@@ -43,7 +43,7 @@ class _Collecting(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
-def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and_ends_well(
+def test_after_a_signal_the_server_finishes_the_open_call_exports_its_traces_and_exits_with_0(
     tenant: LocalStack, tmp_path: Path, collector: Collector, number: signal.Signals
 ) -> None:
     port = free_port()
@@ -82,7 +82,7 @@ def test_at_a_signal_the_server_finishes_the_call_in_flight_sends_its_traces_and
     assert not [part for part in token.split(".") if part.encode() in traces]
 
 
-def test_figures_are_served_on_a_port_of_their_own(server: ServerProcess) -> None:
+def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     server.ask(server.stack.mint(variant="expired"))
     figures = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
@@ -93,7 +93,7 @@ def test_figures_are_served_on_a_port_of_their_own(server: ServerProcess) -> Non
     assert httpx2.get(f"{server.origin}/metrics").status_code == 404
 
 
-def test_standard_output_holds_decisions_and_nothing_else(server: ServerProcess) -> None:
+def test_standard_output_has_only_decisions(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     lines = (server.folder / "gatehouse_server.out").read_text(encoding="utf-8").splitlines()
     assert lines
@@ -101,7 +101,7 @@ def test_standard_output_holds_decisions_and_nothing_else(server: ServerProcess)
 
 
 @pytest.mark.requirement("S12")
-def test_the_example_servers_hierarchy_is_honoured(server: ServerProcess) -> None:
+def test_a_permission_that_implies_another_is_accepted(server: ServerProcess) -> None:
     arguments = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
     call = {**CALL, "params": {"name": "convert_time", "arguments": arguments}}
     granted = {"scope": "access:mcp time:admin", "permissions": ["access:mcp", "time:admin"]}

@@ -78,6 +78,15 @@ class Stack:
         assert answer.status_code < 300, answer.text
         return answer
 
+    @contextmanager
+    def misconfigured(self, preset: str) -> Iterator[None]:
+        """Give the tenant a misconfiguration, and reset the tenant afterwards."""
+        self.control("POST", f"presets/{preset}")
+        try:
+            yield
+        finally:
+            self.control("POST", "reset")
+
     def mint(self, **variant: object) -> str:
         """An access token like alice's, changed as `variant` says."""
         return str(self.control("POST", "tokens", **variant).json()["token"])

@@ -1,4 +1,4 @@
-"""From an empty tenant to a tool call and back, by `gatehouse tenant` and `.env` alone, over TLS."""
+"""`gatehouse tenant` and `.env` lead from an empty tenant to a tool call and back, over TLS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USERS = [
 
 @contextmanager
 def empty_tenant(stack: LocalStack) -> Iterator[DotenvStack]:
-    """A tenant that has nothing but the management application, and a folder with a `.env` that names no more."""
+    """A tenant that has only the management application, and a folder with a `.env` that names only that."""
     folder = stack.folder / "agent"
     folder.mkdir()
     tls = free_port()
@@ -55,7 +55,7 @@ def empty_tenant(stack: LocalStack) -> Iterator[DotenvStack]:
         yield DotenvStack(folder, domain, stack.mcp_url, stack.folder / "keys" / "ca.pem")
 
 
-def test_an_empty_tenant_is_set_up_signs_people_in_and_is_left_empty(tmp_path: Path) -> None:
+def test_an_empty_tenant_is_set_up_signs_users_in_and_is_empty_again(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with empty_tenant(stack) as running:
         files = ("--file", str(tmp_path / "tenant.yaml"), "--users", "users.yaml")

@@ -1,7 +1,6 @@
-"""The swap drill: the stack set up by `.env` alone, as for a real tenant, against another tenant under TLS.
+"""Another tenant over TLS: `.env` alone configures server and agent, as for a real tenant.
 
-The other tenant is an offline one under another host name than the first, with a domain, a CA, an application, ids,
-secrets and people of its own. Neither server nor agent is told so.
+The other tenant is also an offline tenant. It has its own domain, CA, application, ids, secrets and users.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ users:
 
 @pytest.fixture(scope="module")
 def swapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DotenvStack]:
-    """Both running: the other tenant on https://127.0.0.1:PORT/, and a server that knows of it by `.env` only."""
+    """The other tenant on https://127.0.0.1:PORT/, and a server that only `.env` configures; both run."""
     tenant_folder, folder = tmp_path_factory.mktemp("other-tenant"), tmp_path_factory.mktemp("swapped")
     stack, tls = LocalStack.on_free_ports(tenant_folder), free_port()
     domain = f"127.0.0.1:{tls}"
@@ -72,7 +71,7 @@ def swapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DotenvStack]:
         yield running
 
 
-def test_the_server_names_the_other_tenant(swapped: DotenvStack) -> None:
+def test_the_servers_metadata_names_the_other_tenant(swapped: DotenvStack) -> None:
     refused = httpx2.post(swapped.mcp_url, json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
     assert refused.status_code == 401
     named = re.search(r'resource_metadata="([^"]+)"', refused.headers["www-authenticate"])
@@ -80,7 +79,7 @@ def test_the_server_names_the_other_tenant(swapped: DotenvStack) -> None:
     assert httpx2.get(named[1]).json()["authorization_servers"] == [f"https://{swapped.domain}/"]
 
 
-def test_a_person_of_the_other_tenant_signs_in_and_calls(swapped: DotenvStack) -> None:
+def test_a_user_of_the_other_tenant_signs_in_and_calls_a_tool(swapped: DotenvStack) -> None:
     signed_in = swapped.gatehouse("login")
     assert signed_in.returncode == 0, signed_in.stderr
     called = swapped.gatehouse(
@@ -90,7 +89,7 @@ def test_a_person_of_the_other_tenant_signs_in_and_calls(swapped: DotenvStack) -
     assert "21:00" in called.stdout
 
 
-def test_a_person_without_a_role_is_refused(swapped: DotenvStack) -> None:
+def test_a_user_without_a_role_is_refused(swapped: DotenvStack) -> None:
     refused = swapped.gatehouse("call", "get_time", user="dave@example.org")
     assert refused.returncode == 4, refused.stderr
     assert "access:mcp is missing" in refused.stderr
@@ -104,14 +103,14 @@ def test_a_token_of_the_first_tenant_is_refused(swapped: DotenvStack, stack: Sta
     assert "the issuer does not publish" in answer.json()["error_description"]
 
 
-def test_the_doctor_finds_nothing_wrong(swapped: DotenvStack) -> None:
+def test_the_doctor_has_no_findings(swapped: DotenvStack) -> None:
     assert swapped.gatehouse("login").returncode == 0
     examined = swapped.gatehouse("doctor", "--register")
     assert examined.returncode == 0, examined.stdout
     assert f"✓ tls                   {swapped.domain}" in examined.stdout
 
 
-def test_without_its_authority_the_agent_says_what_to_do(swapped: DotenvStack, tmp_path: Path) -> None:
+def test_without_the_tenants_ca_the_agent_says_what_to_do(swapped: DotenvStack, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     other.write_bytes(trustme.CA().cert_pem.bytes())
     stranger = DotenvStack(swapped.folder, swapped.domain, swapped.mcp_url, other)
