@@ -144,7 +144,7 @@ def test_the_doctor_checks_with_the_agents_metadata_document(
 @pytest.mark.parametrize(
     ("dynamic", "found", "told"),
     [
-        ("1", {"client-metadata"}, "it registers itself"),
+        ("1", {"client-metadata"}, "the agent registers itself"),
         ("0", {"client-metadata", "application"}, "it has no other Client ID"),
     ],
 )
