@@ -39,7 +39,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 @dataclass
 class Harness:
-    """A tenant and one browser in front of it."""
+    """A tenant and one browser that uses it."""
 
     http: TestClient
     idp: Idp
@@ -144,7 +144,7 @@ Start = Callable[..., Harness]
 
 @pytest.fixture
 def start(keys: KeyRing) -> Start:
-    """Start a tenant. `change` edits the tenant file's document, `offline` that of the other, before they are read."""
+    """Start a tenant. `change` edits the tenant file's document, `offline` the offline file's, before both are read."""
 
     def start(
         change: Callable[[dict[str, Any]], None] | None = None,

@@ -41,12 +41,12 @@ def test_an_answer_that_is_a_guess_can_be_replaced_in_part_or_whole(start: Any) 
     assert "short and stout" in page.text
 
 
-def test_an_answer_that_is_no_guess_cannot_be_replaced(start: Any) -> None:
+def test_an_answer_that_is_not_a_guess_cannot_be_replaced(start: Any) -> None:
     with pytest.raises(ConfigurationError, match="there is no guessed answer 'teapot'"):
         start(offline=behaviours(answers={"teapot": {"status": 418}}))
 
 
-def test_switches_work_at_run_time_too(tenant: Any) -> None:
+def test_switches_also_work_at_run_time(tenant: Any) -> None:
     change = {"offline": {"behaviours": {"answers": {"invalid_grant": {"status": 400}}}}}
     assert tenant.redeem("nonsense").status_code == 403
     tenant.http.patch("/__mock__/configuration", json=change)
@@ -66,7 +66,7 @@ def test_the_cache_header_of_the_jwks(start: Any) -> None:
     assert tenant.http.get("/.well-known/jwks.json").headers["cache-control"] == "no-store"
 
 
-def test_a_callback_that_is_left_out(start: Any) -> None:
+def test_an_omitted_callback(start: Any) -> None:
     assert start().authorize(redirect_uri=None).status_code == 302
     assert start(offline=behaviours(omitted_redirect_uri=False)).authorize(redirect_uri=None).status_code == 400
 
@@ -93,19 +93,19 @@ def test_the_lifetime_of_an_opaque_token(start: Any) -> None:
     assert tenant.tokens(audience=None)["expires_in"] == 60
 
 
-def test_a_scope_that_was_granted_as_requested_may_be_left_out_of_the_answer(start: Any) -> None:
+def test_the_answer_may_omit_a_scope_that_was_granted_as_requested(start: Any) -> None:
     tenant = start(offline=behaviours(scope_in_answer="when_different"))
     assert "scope" not in tenant.tokens(scope="access:mcp")
     assert tenant.browser().tokens(scope="access:mcp other")["scope"] == "access:mcp"
 
 
-def test_userinfo_may_refuse_with_bare_text(start: Any) -> None:
+def test_userinfo_may_refuse_with_plain_text(start: Any) -> None:
     response = start(offline=behaviours(userinfo_error="text")).http.get("/userinfo")
     assert (response.status_code, response.text) == (401, "Unauthorized")
 
 
 @pytest.mark.parametrize(("ends", "status"), [(False, 200), (True, 403)])
-def test_a_code_that_comes_twice_may_end_the_tokens_it_gave(start: Any, ends: bool, status: int) -> None:
+def test_a_code_that_is_sent_twice_may_end_its_tokens(start: Any, ends: bool, status: int) -> None:
     tenant = start(offline=behaviours(code_reuse_ends_tokens=ends))
     code = tenant.sign_in(scope="access:mcp offline_access")["code"]
     token = tenant.redeem(code).json()["refresh_token"]

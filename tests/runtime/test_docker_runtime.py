@@ -1,4 +1,4 @@
-"""The docker runtime without Docker: a fake `docker` records its command lines."""
+"""The docker runtime without Docker: a substitute for `docker` records its command lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from gatehouse_client.tenant.settings import TenantSettings
 from tests.support.processes import ROOT
 
-# The image sets the folder of the tokens. A container has no keyring and no browser.
+# The image sets the folder of the tokens. A container has neither a keyring nor a browser.
 _NOT_IN_A_CONTAINER = {"GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"}
 _DOCKER = """#!/bin/sh
 echo "CLIENT_NETWORK=$CLIENT_NETWORK $*" >> {journal}
@@ -29,7 +29,7 @@ esac
 
 @dataclass(frozen=True)
 class Docker:
-    """A fake `docker` at the front of PATH."""
+    """A substitute for `docker` at the start of PATH."""
 
     folder: Path
 
@@ -39,9 +39,9 @@ class Docker:
         """Run `scripts/stack`.
 
         Args:
-            running: the id of a running container of the stack.
-            gateway: the id of the running gateway.
-            variables: the shell's variables.
+            running: the id of a container of the stack.
+            gateway: the id of the gateway's.
+            variables: of the shell.
         """
         program = self.folder / "docker"
         program.write_text(_DOCKER.format(journal=self.journal, running=running, gateway=gateway), encoding="utf-8")
@@ -65,12 +65,12 @@ class Docker:
     def journal(self) -> Path:
         return self.folder / "journal"
 
-    def command_lines(self, part: str) -> list[str]:
-        """The recorded command lines that contain `part`."""
+    def commands(self, part: str) -> list[str]:
+        """The command lines that contain `part`."""
         return [line for line in self.journal.read_text(encoding="utf-8").splitlines() if part in line]
 
     def container_environment(self) -> list[str]:
-        """The environment that the agent's container was started from, a variable a line."""
+        """The environment with which the agent's container was started."""
         return (self.folder / "journal.environment").read_text(encoding="utf-8").splitlines()
 
 
@@ -79,34 +79,34 @@ def docker(tmp_path: Path) -> Docker:
     return Docker(tmp_path)
 
 
-def test_without_a_running_stack_the_agents_command_runs_alone_and_starts_nothing(docker: Docker) -> None:
+def test_without_a_running_stack_the_agents_command_starts_nothing_else(docker: Docker) -> None:
     done = docker("client", "tenant", "plan")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "`make up` starts it" in done.stderr
-    (ran,) = docker.command_lines(" run ")
+    (ran,) = docker.commands(" run ")
     assert ran.startswith("CLIENT_NETWORK=bridge ")
     assert ran.endswith(" run --rm --no-TTY --no-deps client tenant plan")
-    assert docker.command_lines(" up ") == []
+    assert docker.commands(" up ") == []
 
 
 def test_the_agents_command_shares_the_running_gateways_network(docker: Docker) -> None:
     done = docker("client", "tools", running="one", gateway="two")
     assert done.returncode == 0, done.stderr
     assert "make up" not in done.stderr
-    (ran,) = docker.command_lines(" run ")
+    (ran,) = docker.commands(" run ")
     assert ran.startswith("CLIENT_NETWORK=container:two ")
-    assert docker.command_lines(" up ") == []
+    assert docker.commands(" up ") == []
 
 
-def test_only_the_gateway_is_started_if_the_stack_runs_without_it(docker: Docker) -> None:
+def test_only_the_gateway_is_started_if_the_stack_is_incomplete(docker: Docker) -> None:
     done = docker("client", "doctor", running="one")
     assert done.returncode == 0, done.stderr
-    (started,) = docker.command_lines(" up ")
+    (started,) = docker.commands(" up ")
     assert started.endswith(" up --detach --no-deps gateway")
 
 
-def test_the_content_of_a_secret_file_is_passed_to_the_container(docker: Docker) -> None:
+def test_a_secret_from_a_file_is_passed_by_value(docker: Docker) -> None:
     secret = docker.folder / "secret"
     secret.write_text("of-the-file\n", encoding="utf-8")
     assert docker("client", "whoami", AUTH0_CLIENT_SECRET_FILE=str(secret)).returncode == 0
@@ -116,9 +116,7 @@ def test_the_content_of_a_secret_file_is_passed_to_the_container(docker: Docker)
     assert "AUTH0_CLIENT_SECRET=of-the-shell" in docker.container_environment()
 
 
-def test_a_secret_that_is_empty_in_the_shell_is_not_read_from_dotenv(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_secret_of_the_shell_overrides_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts" / "stack"))
     environment = importlib.import_module("environment")
     (tmp_path / "secret").write_text("of-the-file\n", encoding="utf-8")
@@ -129,15 +127,15 @@ def test_a_secret_that_is_empty_in_the_shell_is_not_read_from_dotenv(
     assert dotenv.secrets(["GATEHOUSE_TOKEN"]) == {}
 
 
-def test_a_secret_file_that_cannot_be_read_is_a_one_line_error(docker: Docker) -> None:
+def test_an_unreadable_secret_file_is_a_one_line_error(docker: Docker) -> None:
     refused = docker("client", "whoami", GATEHOUSE_ASSERTION_FILE="/nowhere/token")
     assert refused.returncode == 1
     assert "GATEHOUSE_ASSERTION_FILE is '/nowhere/token': the file cannot be read" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert docker.command_lines(" run ") == []
+    assert docker.commands(" run ") == []
 
 
-def test_a_ca_file_is_passed_by_its_absolute_path(docker: Docker) -> None:
+def test_the_ca_file_is_passed_by_its_absolute_path(docker: Docker) -> None:
     authority = docker.folder / "ca.pem"
     authority.touch()
     assert docker("client", "tenant", "plan", AUTH0_CA_FILE=os.path.relpath(authority, ROOT)).returncode == 0
@@ -150,7 +148,7 @@ def test_a_missing_ca_file_is_a_one_line_error(docker: Docker) -> None:
     assert refused.stderr.endswith(
         "AUTH0_CA_FILE is '/nowhere/ca.pem': there is no such file. A file with certificates in PEM is valid.\n"
     )
-    assert docker.command_lines(" run ") == []
+    assert docker.commands(" run ") == []
 
 
 def test_the_ca_file_has_the_same_path_in_the_containers() -> None:
@@ -166,9 +164,9 @@ def test_the_ca_file_has_the_same_path_in_the_containers() -> None:
 
 def test_the_agents_container_gets_every_variable_that_the_agent_reads() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    handed_over = compose["services"]["client"]["environment"]
+    passed = compose["services"]["client"]["environment"]
     read = {name.upper() for name in TenantSettings.model_fields}
-    assert read - set(handed_over) == _NOT_IN_A_CONTAINER
-    assert set(handed_over) - read == set()
-    others = {name for name, value in handed_over.items() if not value.startswith(f"${{{name}:-")}
-    assert others == {"OAUTH_CALLBACK_HOST"}, "it listens where the gateway's published port ends"
+    assert read - set(passed) == _NOT_IN_A_CONTAINER
+    assert set(passed) - read == set()
+    others = {name for name, value in passed.items() if not value.startswith(f"${{{name}:-")}
+    assert others == {"OAUTH_CALLBACK_HOST"}, "it must listen on all interfaces"

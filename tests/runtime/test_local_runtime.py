@@ -1,4 +1,4 @@
-"""The local runtime: what `make up` and `make down` do on a machine without Docker."""
+"""The local runtime: `make up`, `make down` and others without Docker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.stack import LocalStack
 
 
 class Runtime:
-    """`scripts/stack` on free ports and in its own folder."""
+    """`scripts/stack` with its own ports and folder."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -52,8 +52,8 @@ class Runtime:
     def processes(self) -> list[str]:
         """The command lines of the processes in the stack's process group."""
         pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
-        shown = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
-        return shown.stdout.splitlines()
+        text = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
+        return text.stdout.splitlines()
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     runtime.make("down")
 
 
-def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> None:
+def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -> None:
     first = runtime.make("up")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("Runtime: local")
-    for shown in (runtime.stack.mcp_url, runtime.stack.issuer, "alice@example.com", "make demo", "make ask"):
-        assert shown in first.stdout
+    for text in (runtime.stack.mcp_url, runtime.stack.issuer, "alice@example.com", "make demo", "make ask"):
+        assert text in first.stdout
     running = runtime.processes()
     again = runtime.make("up")
     assert again.returncode == 0, again.stderr
@@ -83,13 +83,13 @@ def test_up_starts_everything_once_and_down_leaves_nothing(runtime: Runtime) -> 
     assert "Nothing was running" in runtime.make("down").stdout
 
 
-def test_make_runs_the_agents_commands_and_fails_if_the_doctor_fails(runtime: Runtime) -> None:
-    """The stack's API has another port than the API of the tenant file. The doctor finds the difference."""
+def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(runtime: Runtime) -> None:
+    """The doctor finds that the stack's API has another port than the one in the tenant file."""
     assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     planned = runtime.make("client", "tenant", "plan", **home)
     assert (planned.returncode, planned.stdout) == (0, f"{runtime.stack.issuer} is as auth0/tenant.yaml says.\n")
-    examined = subprocess.run(
+    doctor = subprocess.run(
         ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
         cwd=ROOT,
         env={**os.environ, **runtime.variables, **home},
@@ -98,10 +98,10 @@ def test_make_runs_the_agents_commands_and_fails_if_the_doctor_fails(runtime: Ru
         timeout=120,
         check=False,
     )
-    assert examined.returncode == 2, examined.stderr  # make's exit code for a failed command
-    assert "✗ api " in examined.stdout
-    assert "✓ management " in examined.stdout
-    assert "callback " not in examined.stdout
+    assert doctor.returncode == 2, doctor.stderr  # make's exit code for a failed command
+    assert "✗ api " in doctor.stdout
+    assert "✓ management " in doctor.stdout
+    assert "callback " not in doctor.stdout
 
 
 def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runtime) -> None:
@@ -112,9 +112,9 @@ def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runt
         assert "`make up` starts it" in refused.stderr
         assert "cannot be reached" in refused.stderr
         assert "Traceback" not in refused.stderr
-    examined = runtime.make("client", "doctor", "--json", **home)
-    assert examined.returncode == 1, examined.stderr
-    results = {finding["check"]: finding["result"] for finding in json.loads(examined.stdout)["checks"]}
+    doctor = runtime.make("client", "doctor", "--json", **home)
+    assert doctor.returncode == 1, doctor.stderr
+    results = {finding["check"]: finding["result"] for finding in json.loads(doctor.stdout)["checks"]}
     assert results["server"] == results["discovery"] == "wrong"
 
 
@@ -125,16 +125,16 @@ def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runt
     assert "create\tAPI\thttp://localhost:5555/mcp" in planned.stdout
 
 
-def test_without_the_mock_profile_no_tenant_is_started(runtime: Runtime) -> None:
+def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:
     with runtime.stack.tenant():
-        # Another tenant: only its URL is known.
+        # Another tenant, of which only the address is known.
         up = runtime.make("up", COMPOSE_PROFILES="")
         assert up.returncode == 0, up.stderr
         assert not [line for line in runtime.processes() if "mock" in line]
         assert "alice@example.com" not in up.stdout
 
 
-def test_a_taken_port_is_a_one_line_error_with_a_fix(runtime: Runtime) -> None:
+def test_a_port_in_use_is_a_one_line_error_that_says_what_to_do(runtime: Runtime) -> None:
     with socket.create_server(("127.0.0.1", runtime.stack.mcp_port)):
         refused = runtime.make("up")
     assert refused.returncode == 1
@@ -143,14 +143,14 @@ def test_a_taken_port_is_a_one_line_error_with_a_fix(runtime: Runtime) -> None:
     assert "MCP_PORT" in refused.stderr
 
 
-def test_the_servers_message_about_a_wrong_variable_is_shown(runtime: Runtime) -> None:
+def test_the_servers_error_for_a_wrong_variable_is_shown(runtime: Runtime) -> None:
     refused = runtime.make("up", JWT_ALGORITHM="HS256")
     assert refused.returncode == 1
     assert "JWT_ALGORITHM is 'HS256'" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_the_server_starts_before_its_tenant(tmp_path: Path) -> None:
+def test_the_server_can_start_before_its_tenant(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with stack.server():
         wait_for_status(f"{stack.origin}/readyz", 503)
@@ -160,7 +160,7 @@ def test_the_server_starts_before_its_tenant(tmp_path: Path) -> None:
             wait_for_status(f"{stack.origin}/readyz", 200)
 
 
-def test_the_server_answers_while_its_tenant_is_down(tmp_path: Path) -> None:
+def test_the_server_works_while_its_tenant_is_stopped(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with stack.server():
         with stack.tenant():
@@ -170,7 +170,7 @@ def test_the_server_answers_while_its_tenant_is_down(tmp_path: Path) -> None:
         assert answer.status_code == 200, answer.text
 
 
-def test_a_taken_port_stops_the_server_with_a_one_line_error(tmp_path: Path) -> None:
+def test_the_server_stops_with_one_line_if_its_port_is_in_use(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with socket.create_server(("127.0.0.1", stack.mcp_port)):
         ended = subprocess.run(
@@ -190,15 +190,15 @@ def test_a_taken_port_stops_the_server_with_a_one_line_error(tmp_path: Path) -> 
 def test_every_make_target_has_a_line_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE)
-    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert len(targets) <= 15
-    assert [target for target in targets if f"make {target} " not in helped] == []
+    assert [target for target in targets if f"make {target} " not in help_text] == []
 
 
 def test_help_sorts_the_targets_into_groups() -> None:
-    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     groups = {}
-    for block in helped.split("\n\n"):
+    for block in help_text.split("\n\n"):
         title, *lines = block.splitlines()
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
     assert groups["Run"] == ["up", "down", "logs"]
@@ -208,10 +208,10 @@ def test_help_sorts_the_targets_into_groups() -> None:
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser"])
-def test_pytest_gets_the_words_of_t_and_the_shell_runs_none_of_them(target: str, tmp_path: Path) -> None:
+def test_t_is_passed_to_pytest_as_words_and_not_run_by_the_shell(target: str, tmp_path: Path) -> None:
     marker = tmp_path / "made-by-the-shell"
     chosen = f"-k 'one or two' tests/a.py::test_it[x-$(touch {marker})] ; `touch {marker}`"
-    # A stub prints the arguments that pytest would get.
+    # A program instead of pytest prints its arguments.
     stub = tmp_path / "stub.py"
     stub.write_text(
         "import runpy, sys\n"

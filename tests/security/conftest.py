@@ -1,4 +1,4 @@
-"""One tenant, the server as in production, and a server whose keys expire at once: processes on free ports."""
+"""Processes on free ports: a tenant, a normal server, and a server whose keys expire at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A stack of which only the tenant runs."""
+    """The running offline tenant, without its server."""
     stack = LocalStack.on_free_ports(tmp_path_factory.mktemp("security"))
     with stack.tenant():
         yield stack
@@ -40,13 +40,13 @@ def _short_lived(tenant: LocalStack) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def short_lived(tenant_reset_after: LocalStack, _short_lived: ServerProcess) -> ServerProcess:
-    """A server whose keys expire at once. It has fetched its keys."""
+    """A ready server whose keys expire at once."""
     wait_for_status(f"{_short_lived.origin}/readyz", 200)
     return _short_lived
 
 
 @pytest.fixture
 def tenant_reset_after(tenant: LocalStack) -> Iterator[LocalStack]:
-    """The tenant. Its faults and keys are reset after the test."""
+    """The running tenant. Its faults and keys are reset after the test."""
     yield tenant
     tenant.control("POST", "reset")

@@ -1,6 +1,6 @@
-"""Hostile tokens that the tenant's control API mints: a name, the reason of the refusal, the control API's parameters.
+"""Hostile tokens that the tenant's control API mints: for each name the expected reason, and the request.
 
-The tenant's own keys sign them unless the parameters say otherwise.
+The tenant's own keys sign them unless the request says otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ EVIL = "https://evil.example.com/"
 
 
 def forged_tokens(issuer: str, audience: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """All forged tokens for a tenant and an API."""
+    """All hostile tokens for a tenant and an API."""
     return {**_kinds(), **_signatures(), **_headers(), **_claims(issuer, audience)}
 
 

@@ -1,4 +1,4 @@
-"""A server process beside the tenant, with its audit lines and its log."""
+"""A server process and its tenant process, with their output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JWKS = "/.well-known/jwks.json"
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A running server. `stack` has the URLs, `name` is the base name of its log files."""
+    """A running server. `stack` has its URL and its tenant's; `name` is the name of its output files."""
 
     stack: Stack
     folder: Path
@@ -36,29 +36,29 @@ class ServerProcess:
         return self.stack.origin
 
     def ask(self, token: str, **headers: str) -> tuple[httpx2.Response, dict[str, Any]]:
-        """List the tools with the token. Returns the answer and its audit line."""
+        """List the tools with that token. Returns the answer and its audit line."""
         request_id = secrets.token_hex(8)
         sent = {**HEADERS, "Authorization": f"Bearer {token}", "X-Request-Id": request_id, **headers}
         answer = httpx2.post(self.stack.mcp_url, headers=sent, json=LIST, timeout=SECONDS, verify=TLS)
         return answer, self.audit(request_id)
 
     def audit(self, request_id: str) -> dict[str, Any]:
-        """Wait for the audit line of the request."""
+        """The audit line of that request. Waits until it is written."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             for line in (self.folder / f"{self.name}.out").read_text(encoding="utf-8").splitlines():
                 if request_id in line:
                     return dict(json.loads(line))
             time.sleep(0.01)
-        raise AssertionError(f"no audit line for {request_id}")
+        raise AssertionError(f"no audit line about {request_id}")
 
     def written(self) -> str:
-        """The audit lines and the log."""
+        """Everything that the server wrote."""
         files = [self.folder / f"{self.name}.{kind}" for kind in ("out", "log")]
         return "".join(file.read_text(encoding="utf-8") for file in files)
 
     def key_fetches(self) -> list[dict[str, Any]]:
-        """The requests for keys in the tenant's journal."""
+        """The key requests that the tenant recorded."""
         return list(self.stack.control("GET", f"requests?path={JWKS}").json()["requests"])
 
 
@@ -68,7 +68,7 @@ LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 @contextlib.contextmanager
 def running_server(tenant: LocalStack, name: str = "gatehouse_server", **variables: str) -> Iterator[ServerProcess]:
-    """Run a server beside the tenant and wait until it is alive. `name` is its module."""
+    """Another running server for the tenant; `name` is its module."""
     port, metrics = free_ports(2)
     with tenant.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
         stack = replace(tenant, mcp_url=f"http://localhost:{port}/mcp")

@@ -1,4 +1,4 @@
-"""The example server with keys that expire after 0.3 seconds: `python -m short_lived_keys`. Tests wait less."""
+"""The example server with keys that expire at once, so that no test waits for that: `python -m short_lived_keys`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMITS = Limits(
 
 
 def main() -> None:
-    """Run until a signal ends it."""
+    """Serve until a signal arrives."""
     settings = load_settings()
     sockets = listening_sockets(settings.host, settings.port)
     logging.config.dictConfig(LOGGING)

@@ -1,4 +1,4 @@
-"""Hostile tokens against a real server: each is refused with 401, and the audit line says why."""
+"""Hostile tokens against a real server: each gets a 401 and an audit line with the reason."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ NAMES = list(forged_tokens("", ""))
 @pytest.mark.requirement("S16")
 @pytest.mark.requirement("S20")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_forged_token_is_refused_with_its_reason(server: ServerProcess, name: str) -> None:
-    reason, order = forged_tokens(server.stack.issuer, server.stack.audience)[name]
-    token = server.stack.mint(**order)
+def test_a_hostile_token_is_refused_with_its_reason(server: ServerProcess, name: str) -> None:
+    reason, request = forged_tokens(server.stack.issuer, server.stack.audience)[name]
+    token = server.stack.mint(**request)
     refusal, line = server.ask(token)
     assert refusal.status_code == 401, refusal.text
     assert 'error="invalid_token"' in refusal.headers["WWW-Authenticate"]
     assert (line["decision"], line["reason"], line["status"]) == ("refuse", reason, 401)
-    assert "subject" not in line, "a refused token's claims are not logged"
+    assert "subject" not in line, "claims of a refused token must not be logged"
 
 
 def test_there_are_at_least_sixty_hostile_tokens() -> None:
     assert len({*NAMES, *HOSTILE}) >= 60
-    orders = [str(order) for _, order in forged_tokens("http://localhost/", "http://localhost/mcp").values()]
-    assert len(set(orders)) == len(orders), "no token has two names"
+    requests = [str(request) for _, request in forged_tokens("http://localhost/", "http://localhost/mcp").values()]
+    assert len(set(requests)) == len(requests), "two names have the same token"
 
 
-def test_a_valid_token_is_accepted(server: ServerProcess) -> None:
+def test_a_good_token_is_accepted(server: ServerProcess) -> None:
     answer, line = server.ask(server.stack.mint())
     assert answer.status_code == 200, answer.text
     assert (line["decision"], line["subject"]) == ("allow", "auth0|65a11ce00000000000000001")
 
 
 @pytest.mark.requirement("S25")
-def test_the_server_writes_no_part_of_a_token(server: ServerProcess) -> None:
+def test_the_server_wrote_no_part_of_a_token(server: ServerProcess) -> None:
     tokens = [
         server.stack.mint(),
         server.stack.mint(variant="expired"),

@@ -1,4 +1,4 @@
-"""The server as a process: metrics, traces, audit lines, and its shutdown."""
+"""The server as a process: metrics, traces, audit trail, and shutdown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Collector(ThreadingHTTPServer):
     """Receives the requests of an OTLP exporter."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Collecting)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.received: list[tuple[str, bytes]] = []
 
     @property
@@ -32,7 +32,7 @@ class Collector(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Collecting(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -43,7 +43,7 @@ class _Collecting(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Write no log."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
-def test_after_a_signal_the_server_finishes_the_open_call_exports_its_traces_and_exits_with_0(
+def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
     tenant: LocalStack, tmp_path: Path, collector: Collector, number: signal.Signals
 ) -> None:
     port = free_port()
@@ -85,11 +85,11 @@ def test_after_a_signal_the_server_finishes_the_open_call_exports_its_traces_and
 def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     server.ask(server.stack.mint(variant="expired"))
-    figures = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
-    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in figures
-    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in figures
-    assert 'gatehouse_key_fetches_total{outcome="ok"}' in figures
-    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in figures
+    metrics = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
+    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in metrics
+    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in metrics
+    assert 'gatehouse_key_fetches_total{outcome="ok"}' in metrics
+    assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in metrics
     assert httpx2.get(f"{server.origin}/metrics").status_code == 404
 
 
@@ -101,7 +101,7 @@ def test_standard_output_has_only_decisions(server: ServerProcess) -> None:
 
 
 @pytest.mark.requirement("S12")
-def test_a_permission_that_implies_another_is_accepted(server: ServerProcess) -> None:
+def test_the_hierarchy_of_the_example_server_is_used(server: ServerProcess) -> None:
     arguments = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
     call = {**CALL, "params": {"name": "convert_time", "arguments": arguments}}
     granted = {"scope": "access:mcp time:admin", "permissions": ["access:mcp", "time:admin"]}
@@ -111,7 +111,7 @@ def test_a_permission_that_implies_another_is_accepted(server: ServerProcess) ->
 
 
 @pytest.mark.requirement("S17")
-def test_the_tenant_sees_no_token_of_a_caller_unless_it_is_exchanged(server: ServerProcess) -> None:
+def test_the_tenant_receives_a_callers_token_only_for_an_exchange(server: ServerProcess) -> None:
     server.stack.control("DELETE", "requests")
     for _ in range(3):
         assert server.ask(server.stack.mint())[0].status_code == 200

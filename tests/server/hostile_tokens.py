@@ -1,4 +1,4 @@
-"""Hostile and unlucky tokens made by hand: name, the code that it is refused with, how it is made."""
+"""Hostile and malformed tokens: for each name the expected code, and a function that makes the token."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def swapped(issuer: Issuer) -> str:
     return ".".join([ours[0], theirs[1], ours[2]])
 
 
-def respelled(issuer: Issuer, which: int, spell: Callable[[str], str], **claims: Any) -> str:
-    """A token with one part in another spelling of the same bytes, and a signature over just that text."""
+def reencoded(issuer: Issuer, which: int, encode: Callable[[str], str], **claims: Any) -> str:
+    """A token with one part encoded differently, and a valid signature of that text."""
     parts = issuer.token(**claims).split(".")
     before = parts[which]
-    parts[which] = spell(before)
+    parts[which] = encode(before)
     assert parts[which] != before
     if which < 2:
         text = f"{parts[0]}.{parts[1]}".encode()
@@ -67,8 +67,8 @@ def respelled(issuer: Issuer, which: int, spell: Callable[[str], str], **claims:
     return ".".join(parts)
 
 
-def with_stray_bits(text: str) -> str:
-    """Another last character that stands for the same bytes (RFC 4648 section 3.5)."""
+def with_unused_bits_set(text: str) -> str:
+    """The text with another last character that decodes to the same bytes (RFC 4648 section 3.5)."""
     assert len(text) % 4 in (2, 3)
     alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
     return text[:-1] + alphabet[alphabet.index(text[-1]) + 1]
@@ -78,13 +78,13 @@ def in_plain_base64(text: str) -> str:
     return text.replace("-", "+").replace("_", "/")
 
 
-def ending(issuer: Issuer, beyond: int) -> dict[str, str]:
-    """A claim that makes the payload end so many characters (0, 2 or 3) beyond the last four."""
+def filler_for(issuer: Issuer, rest: int) -> dict[str, str]:
+    """A claim that makes the length of the encoded payload modulo 4 equal to `rest` (0, 2 or 3)."""
     fillers = ({"filler": "x" * length} for length in range(3))
-    return next(filler for filler in fillers if len(issuer.token(**filler).split(".")[1]) % 4 == beyond)
+    return next(filler for filler in fillers if len(issuer.token(**filler).split(".")[1]) % 4 == rest)
 
 
-ODD = {"odd": "~~~>>>???~~~~???>>>"}  # its base64url holds - and _ wherever it begins
+ODD = {"odd": "~~~>>>???~~~~???>>>"}  # its base64url contains - and _ at any offset
 
 HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "empty": ("malformed_token", lambda _: ""),
@@ -97,42 +97,42 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     ),
     "only dots": ("malformed_token", lambda _: ".."),
     "huge": ("token_too_large", lambda issuer: issuer.token(filler="x" * MAX_TOKEN_LENGTH)),
-    "header is no base64url": ("malformed_token", lambda issuer: "!!!." + issuer.token().split(".", 1)[1]),
-    "header with padding": ("malformed_token", lambda issuer: respelled(issuer, 0, lambda text: text + "=")),
+    "header is not base64url": ("malformed_token", lambda issuer: "!!!." + issuer.token().split(".", 1)[1]),
+    "header with padding": ("malformed_token", lambda issuer: reencoded(issuer, 0, lambda text: text + "=")),
     "payload with padding": (
         "malformed_token",
-        lambda issuer: respelled(issuer, 1, lambda text: text + "==", **ending(issuer, 2)),
+        lambda issuer: reencoded(issuer, 1, lambda text: text + "==", **filler_for(issuer, 2)),
     ),
     "payload with one character more": (
         "malformed_token",
-        lambda issuer: respelled(issuer, 1, lambda text: text + "A", **ending(issuer, 0)),
+        lambda issuer: reencoded(issuer, 1, lambda text: text + "A", **filler_for(issuer, 0)),
     ),
-    "payload with four bits of no byte": (
+    "payload with four unused bits set": (
         "malformed_token",
-        lambda issuer: respelled(issuer, 1, with_stray_bits, **ending(issuer, 2)),
+        lambda issuer: reencoded(issuer, 1, with_unused_bits_set, **filler_for(issuer, 2)),
     ),
-    "payload with two bits of no byte": (
+    "payload with two unused bits set": (
         "malformed_token",
-        lambda issuer: respelled(issuer, 1, with_stray_bits, **ending(issuer, 3)),
+        lambda issuer: reencoded(issuer, 1, with_unused_bits_set, **filler_for(issuer, 3)),
     ),
-    "payload in plain base64": ("malformed_token", lambda issuer: respelled(issuer, 1, in_plain_base64, **ODD)),
+    "payload in plain base64": ("malformed_token", lambda issuer: reencoded(issuer, 1, in_plain_base64, **ODD)),
     "payload with line breaks": (
         "malformed_token",
-        lambda issuer: respelled(issuer, 1, lambda text: f"{text[:8]}\r\n\r\n{text[8:]}"),
+        lambda issuer: reencoded(issuer, 1, lambda text: f"{text[:8]}\r\n\r\n{text[8:]}"),
     ),
     "payload with padding in it": (
         "malformed_token",
-        lambda issuer: respelled(issuer, 1, lambda text: f"{text[:8]}===={text[8:]}"),
+        lambda issuer: reencoded(issuer, 1, lambda text: f"{text[:8]}===={text[8:]}"),
     ),
-    "payload with a null character": ("malformed_token", lambda issuer: respelled(issuer, 1, lambda text: text + "\0")),
+    "payload with a null character": ("malformed_token", lambda issuer: reencoded(issuer, 1, lambda text: text + "\0")),
     "payload with a letter of another script": (
         "bad_signature",
-        lambda issuer: respelled(issuer, 1, lambda text: text[:-1] + "\u0435"),
+        lambda issuer: reencoded(issuer, 1, lambda text: text[:-1] + "\u0435"),
     ),
-    "signature with padding": ("bad_signature", lambda issuer: respelled(issuer, 2, lambda text: text + "==")),
-    "signature with bits of no byte": ("bad_signature", lambda issuer: respelled(issuer, 2, with_stray_bits)),
-    "signature with a blank in it": ("bad_signature", lambda issuer: respelled(issuer, 2, lambda text: "    " + text)),
-    "header is no JSON": ("malformed_token", lambda issuer: part(b"{") + "." + issuer.token().split(".", 1)[1]),
+    "signature with padding": ("bad_signature", lambda issuer: reencoded(issuer, 2, lambda text: text + "==")),
+    "signature with unused bits set": ("bad_signature", lambda issuer: reencoded(issuer, 2, with_unused_bits_set)),
+    "signature with a blank in it": ("bad_signature", lambda issuer: reencoded(issuer, 2, lambda text: "    " + text)),
+    "header is not JSON": ("malformed_token", lambda issuer: part(b"{") + "." + issuer.token().split(".", 1)[1]),
     "header is a list": ("malformed_token", lambda issuer: part([]) + "." + issuer.token().split(".", 1)[1]),
     "header nested too deep": (
         "malformed_token",
@@ -146,18 +146,18 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "alg none with a signature": ("algorithm_not_allowed", lambda issuer: unsigned(issuer, "none") + "AAAA"),
     "alg nOnE with a signature": ("algorithm_not_allowed", lambda issuer: unsigned(issuer, "nOnE") + "AAAA"),
     "HS256 with the public key": ("algorithm_not_allowed", hs256_with_the_public_key),
-    "RS512 where RS256 is pinned": (
+    "RS512 instead of RS256": (
         "algorithm_not_allowed",
         lambda i: jwt.encode(payload(i), i.private["one"], "RS512", headers={"kid": "one"}),
     ),
     "alg is a list": ("algorithm_not_allowed", lambda i: part({"alg": ["RS256"]}) + "." + i.token().split(".", 1)[1]),
-    "brings its key (jwk)": ("header_not_allowed", lambda issuer: issuer.token(header={"jwk": {"kty": "RSA"}})),
+    "contains its key (jwk)": ("header_not_allowed", lambda issuer: issuer.token(header={"jwk": {"kty": "RSA"}})),
     "names a key URL (jku)": ("header_not_allowed", lambda i: i.token(header={"jku": "https://evil.example.com/"})),
     "names a certificate URL (x5u)": (
         "header_not_allowed",
         lambda i: i.token(header={"x5u": "https://evil.example.com/"}),
     ),
-    "brings a certificate (x5c)": ("header_not_allowed", lambda issuer: issuer.token(header={"x5c": ["MII"]})),
+    "contains a certificate (x5c)": ("header_not_allowed", lambda issuer: issuer.token(header={"x5c": ["MII"]})),
     "critical extension": ("header_not_allowed", lambda issuer: issuer.token(header={"crit": ["exp"]})),
     "payload not encoded (b64)": (
         "header_not_allowed",
@@ -176,7 +176,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
         lambda issuer: issuer.token(kid="two", header={"kid": "one"}),
     ),
     "payload swapped": ("bad_signature", swapped),
-    "signature cut": ("bad_signature", lambda issuer: issuer.token()[:-8]),
+    "signature truncated": ("bad_signature", lambda issuer: issuer.token()[:-8]),
     "expired": ("token_expired", lambda issuer: issuer.token(iat=LONG_AGO, exp=LONG_AGO + 60)),
     "issued in the future": ("issued_in_the_future", lambda issuer: issuer.token(iat=SOON, exp=SOON + 60)),
     "not valid yet": ("not_yet_valid", lambda issuer: issuer.token(nbf=SOON)),
@@ -186,7 +186,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "no aud": ("missing_claim", lambda issuer: issuer.token(aud=None)),
     "no sub": ("missing_claim", lambda issuer: issuer.token(sub=None)),
     "no client": ("missing_claim", lambda issuer: issuer.token(azp=None)),
-    "exp is a text": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp="9999999999")).encode())),
+    "exp is a string": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp="9999999999")).encode())),
     "exp is true": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp=True)).encode())),
     "exp is huge": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp=10**400)).encode())),
     "exp overflows a float": (
@@ -200,7 +200,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
         lambda i: i.signed(json.dumps(payload(i)).encode()[:-1] + b',"sub":"auth0|mallory"}'),
     ),
     "claims are a list": ("malformed_token", lambda issuer: issuer.signed(b"[]")),
-    "claims are no UTF-8": ("malformed_token", lambda issuer: issuer.signed(b'{"sub":"\xff"}')),
+    "claims are not UTF-8": ("malformed_token", lambda issuer: issuer.signed(b'{"sub":"\xff"}')),
     "another issuer": ("wrong_issuer", lambda issuer: issuer.token(iss="https://evil.example.com/")),
     "the issuer without its slash": ("wrong_issuer", lambda issuer: issuer.token(iss=ISSUER.rstrip("/"))),
     "the issuer in capitals": ("wrong_issuer", lambda issuer: issuer.token(iss=ISSUER.upper())),

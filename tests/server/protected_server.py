@@ -28,14 +28,14 @@ async def protected(
     mcp: MCPServer,
     tenant: Callable[[httpx2.Request], httpx2.Response],
     *,
-    known: Settings | None = None,
+    config: Settings | None = None,
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of `mcp` behind the gate. `tenant` answers the requests for keys."""
+    """A client of `mcp` behind the gate. `tenant` answers the key requests."""
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(tenant))
     keys = SigningKeys(JWKS_URL, "RS256", http=http)
-    app = protect(mcp, known or settings(), implies=implies, metrics=metrics, keys=keys)
+    app = protect(mcp, config or settings(), implies=implies, metrics=metrics, keys=keys)
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client,
@@ -44,7 +44,7 @@ async def protected(
 
 
 def message(method: str, params: Mapping[str, Any] | None = None, era: Era = "legacy") -> dict[str, Any]:
-    """A JSON-RPC request as a client of that era writes it."""
+    """A JSON-RPC request of that protocol era."""
     given = dict(params or {})
     if era == "modern":
         envelope = {PROTOCOL_VERSION_META_KEY: REVISIONS[era], CLIENT_CAPABILITIES_META_KEY: {}}
@@ -53,7 +53,7 @@ def message(method: str, params: Mapping[str, Any] | None = None, era: Era = "le
 
 
 def headers_of(body: Mapping[str, Any], era: Era, token: str | None) -> dict[str, str]:
-    """The headers that go with the message."""
+    """The headers for the message."""
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": REVISIONS[era]}
     if era == "modern":
         headers["Mcp-Method"] = body["method"]
@@ -71,7 +71,7 @@ async def ask(
     era: Era = "legacy",
     **headers: str,
 ) -> httpx2.Response:
-    """One request; `headers` with underscores for hyphens come on top."""
+    """Send one request. `headers` are added, with underscores for hyphens."""
     body = message(method, params, era)
     more = {name.replace("_", "-"): value for name, value in headers.items()}
     return await client.post("/mcp", headers={**headers_of(body, era, token), **more}, json=body)

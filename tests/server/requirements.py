@@ -1,11 +1,11 @@
-"""What the MCP authorization specification asks of a server, row by row, and the tests that show it.
+"""The requirements of the MCP authorization specification for servers, and the tests of each.
 
 Sources, revision 2026-07-28 unless said otherwise: AUTH = basic/authorization, DISC = its page on authorization server
 discovery, SEC = its security considerations, HTTP = basic/transports/streamable-http, SBP = the tutorial "Security best
-practices", MRTR = basic/patterns/mrtr, BASE = basic, DSC = server/discover. The row numbers are those of the project's
-notes.
+practices", MRTR = basic/patterns/mrtr, BASE = basic, DSC = server/discover. The row numbers are those of the
+project's notes.
 
-A test says with `@pytest.mark.requirement("S7")` that it shows a row; `test_requirements.py` holds both sides together.
+`@pytest.mark.requirement("S7")` marks a test of row S7; `test_requirements.py` compares the marks with this table.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Row:
     """One requirement.
 
     Args:
-        level: the specification's own word.
+        level: the word of the specification, such as MUST.
         text: the requirement in our words.
         source: page of the specification or section of an RFC.
-        tests: names of the tests that show it, the clearest ones; others may be tagged, too.
-        owner: who sees to it. `sdk`: the MCP SDK alone, and nothing of ours could break it.
-        why: why it is not ours.
+        tests: names of its main tests; other tests may also be marked.
+        owner: `sdk` if the MCP SDK alone fulfils it, and our code cannot break it.
+        why: the reason if the owner is not `ours`.
     """
 
     level: str
@@ -54,21 +54,21 @@ REQUIREMENTS: dict[str, Row] = {
         "MUST",
         "The document is found: by resource_metadata in the challenge, at the well-known URLs (path and root form).",
         "DISC; RFC 9728 sections 3.1 and 5.1",
-        ("test_the_challenge_leads_to_a_document_that_names_the_url_byte_by_byte",),
+        ("test_the_challenge_links_to_metadata_with_the_exact_url",),
     ),
     "S4": Row(
         "MUST",
         "resource in the document is the URL that clients use, and the endpoint is mounted where it says.",
         "RFC 9728 section 3.3; AUTH, canonical server URI",
-        ("test_the_challenge_leads_to_a_document_that_names_the_url_byte_by_byte",),
+        ("test_the_challenge_links_to_metadata_with_the_exact_url",),
     ),
     "S5": Row(
         "SHOULD",
         "The URL has no slash at its end; with one too many, a client is sent to the public URL, not to an inner one.",
         "AUTH, canonical server URI",
         (
-            "test_without_a_setting_the_url_has_no_slash_at_its_end",
-            "test_a_slash_too_many_leads_to_the_public_url",
+            "test_the_default_public_url_has_no_trailing_slash",
+            "test_a_trailing_slash_redirects_to_the_public_url",
         ),
     ),
     "S6": Row(
@@ -76,7 +76,7 @@ REQUIREMENTS: dict[str, Row] = {
         "401 for a token that is missing, invalid or expired.",
         "AUTH, token handling and error table; OAuth 2.1 section 5.3",
         (
-            "test_a_forged_token_is_refused_with_its_reason",
+            "test_a_hostile_token_is_refused_with_its_reason",
             "test_without_credentials_the_challenge_has_no_error",
         ),
     ),
@@ -84,13 +84,13 @@ REQUIREMENTS: dict[str, Row] = {
         "SHOULD",
         "The challenge of a 401 names the scope to ask for.",
         "AUTH, scope selection; RFC 6750 section 3",
-        ("test_without_credentials_the_challenge_has_no_error", "test_a_bad_token_is_told_why"),
+        ("test_without_credentials_the_challenge_has_no_error", "test_the_challenge_for_a_bad_token_has_the_reason"),
     ),
     "S8": Row(
         "SHOULD NOT",
         "No error code in the challenge when the request carried no credentials at all.",
         "RFC 6750 section 3.1",
-        ("test_without_credentials_the_challenge_has_no_error", "test_credentials_of_another_scheme_are_none"),
+        ("test_without_credentials_the_challenge_has_no_error", "test_credentials_of_another_scheme_are_ignored"),
     ),
     "S9": Row(
         "SHOULD",
@@ -109,9 +109,9 @@ REQUIREMENTS: dict[str, Row] = {
         "Each tool, prompt and resource may need scopes of its own; a call without them ends before it is executed.",
         "AUTH, scope challenge handling; SBP, scope minimization",
         (
-            "test_the_permission_is_asked_for_and_is_enough_for",
-            "test_what_was_executed_was_allowed_for_that_token",
-            "test_past_the_gate_a_call_without_its_permission_ends_and_is_reported",
+            "test_the_declared_permission_is_necessary_and_sufficient_for",
+            "test_each_executed_operation_was_allowed_for_its_token",
+            "test_without_the_gate_a_call_without_its_permission_is_refused_and_logged",
         ),
     ),
     "S12": Row(
@@ -119,30 +119,30 @@ REQUIREMENTS: dict[str, Row] = {
         "A broad scope counts as the narrow ones that it implies.",
         "AUTH, scope challenge handling",
         (
-            "test_a_broad_permission_opens_what_a_narrow_one_opens",
-            "test_a_permission_that_implies_another_is_accepted",
+            "test_a_broad_permission_allows_what_it_implies",
+            "test_the_hierarchy_of_the_example_server_is_used",
         ),
     ),
     "S13": Row(
         "SHOULD NOT",
         "offline_access is neither in a challenge nor in scopes_supported.",
         "AUTH, refresh tokens",
-        ("test_the_metadata_names_what_something_here_needs_and_nothing_else",),
+        ("test_the_metadata_lists_exactly_the_needed_scopes",),
     ),
     "S14": Row(
         "SHOULD",
         "scopes_supported holds what the server uses and nothing else.",
         "AUTH, scope selection",
-        ("test_the_metadata_names_what_something_here_needs_and_nothing_else",),
+        ("test_the_metadata_lists_exactly_the_needed_scopes",),
     ),
     "S15": Row(
         "MUST",
         "A token is validated: signature, algorithm, issuer, times, type; and it ends with its key.",
         "AUTH, token handling; OAuth 2.1 section 5.2; RFC 8725; RFC 9068",
         (
-            "test_a_token_is_refused_with_its_own_code_when_it_is",
-            "test_a_forged_token_is_refused_with_its_reason",
-            "test_a_token_is_refused_after_its_key_was_revoked",
+            "test_a_hostile_token_is_refused_with_its_code",
+            "test_a_hostile_token_is_refused_with_its_reason",
+            "test_a_token_cannot_be_replayed_after_its_key_was_revoked",
         ),
     ),
     "S16": Row(
@@ -150,8 +150,8 @@ REQUIREMENTS: dict[str, Row] = {
         "Only tokens whose audience is this server are accepted.",
         "AUTH and SEC, token audience; RFC 8707 section 2",
         (
-            "test_a_token_is_refused_with_its_own_code_when_it_is",
-            "test_a_forged_token_is_refused_with_its_reason",
+            "test_a_hostile_token_is_refused_with_its_code",
+            "test_a_hostile_token_is_refused_with_its_reason",
         ),
     ),
     "S17": Row(
@@ -159,24 +159,24 @@ REQUIREMENTS: dict[str, Row] = {
         "The caller's token is not passed on: another API is called with a token of its own.",
         "AUTH and SEC, access token privilege restriction; SBP, token passthrough; RFC 8693",
         (
-            "test_the_other_api_gets_a_token_of_its_own",
-            "test_the_tenant_sees_no_token_of_a_caller_unless_it_is_exchanged",
+            "test_the_other_api_gets_its_own_token",
+            "test_the_tenant_receives_a_callers_token_only_for_an_exchange",
         ),
     ),
     "S18": Row(
         "MUST NOT",
         "A token in the query is not read.",
         "AUTH, token requirements; OAuth 2.1 section 5.1",
-        ("test_a_token_in_the_query_is_not_read",),
+        ("test_a_token_in_the_query_is_ignored",),
     ),
     "S19": Row(
         "MUST",
         "Every request is verified, those to routes that the owner adds among them.",
         "AUTH, token requirements; SBP, state handles",
         (
-            "test_a_route_that_the_owner_adds_is_behind_the_gate",
-            "test_only_one_clear_header_with_a_good_token_lets_in",
-            "test_past_the_gate_nobody_is_served_who_is_not_signed_in",
+            "test_a_custom_route_is_behind_the_gate",
+            "test_only_one_well_formed_header_with_a_good_token_is_accepted",
+            "test_without_the_gate_an_anonymous_caller_is_refused",
         ),
     ),
     "S20": Row(
@@ -184,8 +184,8 @@ REQUIREMENTS: dict[str, Row] = {
         "A failure to verify is neither a 500 nor an open door; an outage of the tenant is a 503 with Retry-After.",
         "OAuth 2.1 section 5.3; RFC 9110 section 15.6.4",
         (
-            "test_without_keys_callers_get_503_until_the_tenant_answers",
-            "test_with_cached_keys_valid_tokens_are_accepted_while_the_tenant",
+            "test_without_keys_the_answer_is_503_until_the_tenant_answers",
+            "test_with_cached_keys_good_tokens_are_accepted_if_the_tenant",
         ),
     ),
     "S21": Row(
@@ -198,68 +198,71 @@ REQUIREMENTS: dict[str, Row] = {
         "SHOULD",
         "Without a setting the server listens on this machine only.",
         "HTTP, security warning",
-        ("test_without_a_host_the_server_listens_on_this_machine_only",),
+        ("test_the_server_listens_only_on_this_machine_by_default",),
     ),
     "S23": Row(
         "interoperability",
         "Web pages of allowed origins may ask with MCP's headers and may read the challenge.",
         "Fetch standard, CORS protocol",
-        ("test_a_browser_client_may_ask_and_may_read_the_challenge", "test_a_web_page_of_an_allowed_origin_may_send"),
+        (
+            "test_a_browser_client_may_send_requests_and_read_the_challenge",
+            "test_a_web_page_of_an_allowed_origin_may_send_the_header",
+        ),
     ),
     "S24": Row(
         "MUST",
         "The authorization server is reached over https, but for one on this machine.",
         "SEC, communication security; OAuth 2.1 section 1.5",
-        ("test_an_unsafe_combination_does_not_start",),
+        ("test_the_server_does_not_start_with_unsafe_settings",),
     ),
     "S25": Row(
         "MUST",
         "Tokens and secrets are not logged.",
         "SEC, token theft",
         (
-            "test_no_line_holds_a_token_or_what_stands_in_a_header",
-            "test_the_server_writes_no_part_of_a_token",
-            "test_a_secret_that_is_too_short_is_refused_without_being_shown",
+            "test_no_audit_line_contains_a_token_or_a_header_value",
+            "test_the_server_wrote_no_part_of_a_token",
+            "test_a_short_secret_is_refused_and_not_shown",
         ),
     ),
     "S26": Row(
         "MUST NOT",
         "A state handle is no authentication: what it stands for is bound to the caller.",
         "SBP, state handle hijacking",
-        ("test_a_call_cannot_be_resumed_by_anybody_else", "test_a_call_is_resumed_with_a_good_token_only"),
+        ("test_a_call_cannot_be_resumed_by_another_caller", "test_a_call_is_resumed_only_with_a_good_token"),
     ),
     "S27": Row(
         "MUST",
         "A session id is no authentication. There are no sessions: each request stands for itself.",
         "SBP of revision 2025-11-25, session hijacking",
-        ("test_no_session_is_made_and_none_opens_anything",),
+        ("test_no_session_is_created_and_a_session_id_gives_no_access",),
     ),
     "S28": Row(
         "MUST",
         "requestState is sealed, bound to caller and call, and understood by every replica.",
         "MRTR, server requirements",
         (
-            "test_a_replica_with_the_same_secret_goes_on_where_another_one_asked",
-            "test_a_state_that_was_changed_is_refused",
+            "test_a_replica_with_the_same_secret_resumes_the_call",
+            "test_a_changed_request_state_is_refused",
         ),
     ),
     "S29": Row(
         "MUST",
         "server/discover is served; as everything, to callers with a token.",
         "DSC",
-        ("test_discovery_is_served_and_needs_a_token_as_everything_does",),
+        ("test_server_discovery_needs_a_token",),
     ),
     "S30": Row(
         "MUST",
         "The headers of revision 2026-07-28 say what the body says, or nothing is executed.",
         "HTTP, server validation",
-        ("test_headers_that_name_another_operation_than_the_body_lead_to_none",),
+        ("test_nothing_is_executed_if_headers_and_body_name_different_operations",),
     ),
     "S31": Row(
         "SHOULD",
         "In revision 2026-07-28 GET and DELETE are 405, session and event ids mean nothing; streams are kept alive.",
         "HTTP",
-        ("test_headers_of_earlier_revisions_mean_nothing_in_the_newest",),
+        ("test_headers_of_earlier_revisions_are_ignored_in_the_newest",),
         owner="sdk",
         why="The SDK's transport answers; the test shows that the gate leaves it so.",
     ),
@@ -289,12 +292,12 @@ REQUIREMENTS: dict[str, Row] = {
         "SHOULD",
         "What depends on the caller is not for shared caches.",
         "HTTP, caching",
-        ("test_a_list_that_depends_on_the_caller_is_not_for_shared_caches",),
+        ("test_a_list_that_depends_on_the_caller_is_private_for_caches",),
     ),
     "S36": Row(
         "SHOULD NOT",
         "What a client calls itself decides nothing.",
         "BASE",
-        ("test_what_a_client_calls_itself_is_no_fact",),
+        ("test_the_client_name_in_the_audit_comes_from_the_token",),
     ),
 }

@@ -1,4 +1,4 @@
-"""A server with one of each kind of thing that can need a permission."""
+"""A server with tools, prompts and resources that need permissions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ READ, WRITE = "shop:read", "shop:write"
 
 
 def shop() -> MCPServer:
-    """Each kind of thing that can need a permission, with `requires` above and below the SDK's decorator."""
+    """Tools, prompts and resources with `requires` above and below the SDK's decorator."""
     mcp = MCPServer("shop")
     add_tools(mcp)
     add_prompts(mcp)
@@ -20,7 +20,7 @@ def shop() -> MCPServer:
 
 
 def add_tools(mcp: MCPServer) -> None:
-    """One that is open, two that need a permission, one that needs two."""
+    """One tool with only the base permission, two with one permission, one with two."""
 
     @mcp.tool()
     async def open_tool() -> str:
@@ -43,7 +43,7 @@ def add_tools(mcp: MCPServer) -> None:
 
 
 def add_prompts(mcp: MCPServer) -> None:
-    """Two that need a permission; a completion for their arguments and the templates'."""
+    """Two prompts with a permission; a completion for their arguments and those of the templates."""
 
     @mcp.prompt()
     @requires(READ)
@@ -61,7 +61,7 @@ def add_prompts(mcp: MCPServer) -> None:
 
 
 def add_resources(mcp: MCPServer) -> None:
-    """Two at fixed places and two templates, each with a permission."""
+    """Two resources and two templates, each with a permission."""
 
     @mcp.resource("shop://below")
     @requires(READ)

@@ -1,4 +1,4 @@
-"""The names that `gatehouse_server` itself offers."""
+"""The public API: the names in `gatehouse_server`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gatehouse_server.auth.permissions import requires
 from gatehouse_server.serving.settings import Settings
 
 
-def test_the_root_offers_what_a_protected_server_needs() -> None:
+def test_the_package_exports_the_public_names() -> None:
     assert gatehouse_server.protect is protect
     assert gatehouse_server.requires is requires
     assert gatehouse_server.Settings is Settings

@@ -1,4 +1,4 @@
-"""Every requirement of ours has its tests, and every test that claims one names one that there is."""
+"""Each of our requirements has marked tests, and each mark names a row of the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OURS = [name for name, row in REQUIREMENTS.items() if row.owner == "ours"]
 
 @cache
 def tagged() -> dict[str, frozenset[str]]:
-    """The rows that each test of the project claims to show, by the test's name."""
+    """The rows with which each test is marked, by the test's name."""
     found: dict[str, frozenset[str]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))
@@ -54,17 +54,17 @@ def test_there_is_a_test_for_requirement(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
-def test_the_tests_that_the_table_names_are_there_and_say_so_for(name: str) -> None:
+def test_the_named_tests_exist_and_are_marked_for(name: str) -> None:
     for test in REQUIREMENTS[name].tests:
         assert test in tagged(), f"there is no {test}"
         assert name in tagged()[test], f"{test} has no @pytest.mark.requirement({name!r})"
 
 
-def test_every_claim_names_a_row_of_the_table() -> None:
+def test_every_mark_names_a_row_of_the_table() -> None:
     claimed = {row: test for test, rows in tagged().items() for row in rows}
     assert {row: test for row, test in claimed.items() if row not in REQUIREMENTS} == {}
 
 
-def test_what_is_not_ours_says_why() -> None:
+def test_a_requirement_of_another_owner_has_a_reason() -> None:
     for name, row in REQUIREMENTS.items():
         assert bool(row.why) == (row.owner != "ours"), name

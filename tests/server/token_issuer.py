@@ -1,4 +1,4 @@
-"""An issuer of our own: signs tokens, publishes keys, misbehaves when told."""
+"""A test issuer: signs tokens, publishes keys, and can be made to fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JWKS_URL = f"{ISSUER}.well-known/jwks.json"
 
 @dataclass
 class Issuer:
-    """Signs tokens and publishes keys. `answer` is what its JWKS endpoint does."""
+    """Signs tokens and publishes keys. `answer` replaces the answer of its JWKS endpoint."""
 
     private: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
     published: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Issuer:
         return self.answer() if self.answer else httpx2.Response(200, json=self.jwks())
 
     def token(self, *, kid: str = "one", header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """A good token but for what is named; None removes a claim."""
+        """A good token with the given changes; None removes a claim."""
         now = int(time.time())
         good = {
             "iss": ISSUER,
@@ -66,7 +66,7 @@ class Issuer:
 
 @dataclass
 class Clock:
-    """Time that moves when told."""
+    """A clock that moves only when a test sets it."""
 
     now: float = 1000.0
 
@@ -75,6 +75,6 @@ class Clock:
 
 
 def settings(**variables: str) -> Settings:
-    """Settings as the environment would give them."""
+    """Settings, as if read from the environment."""
     given = {"AUTH0_DOMAIN": "tenant.example.com", **variables}
     return Settings(_env_file=None, **given)  # type: ignore[call-arg, arg-type]

@@ -6,6 +6,8 @@ import logging
 import sys
 from urllib.parse import urlsplit
 
+from starlette.types import ASGIApp
+
 from .app import create_app
 from .console import ConsoleAccess
 from .control import ControlAccess
@@ -23,8 +25,8 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 BANNER = """\
 ======================================================================
  OFFLINE TENANT (mock-idp)      FOR DEVELOPMENT AND TESTS ONLY
- Its keys, secrets and passwords are public. Never use
- it for anything that must be safe.
+ Its keys, secrets and passwords are public. Never use it for
+ anything that must be safe.
 
 {lines}
 ======================================================================
@@ -41,7 +43,7 @@ def run(settings: Settings) -> None:
     clock = Clock()
     keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
     idp = Idp.start(configuration, keys, clock, Fetcher(settings.cimd_allow_private, settings.cimd_ca_file))
-    listeners = [Listener(create_app(idp, issuer, _control(settings), _console(settings)), sockets)]
+    listeners = [Listener(_app(idp, issuer, settings), sockets)]
     facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer)]
     if settings.tls_port is not None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
@@ -58,19 +60,14 @@ def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, st
     issuer = settings.tls_issuer_at(sockets[0].getsockname()[1])
     authority = load_authority(settings.state_dir, settings.ca_path)
     names = [*LOOPBACK_NAMES, urlsplit(issuer).hostname or "localhost"]
-    return Listener(
-        create_app(idp, issuer, _control(settings), _console(settings)), sockets, server_context(authority, names)
-    ), issuer
+    return Listener(_app(idp, issuer, settings), sockets, server_context(authority, names)), issuer
 
 
-def _control(settings: Settings) -> ControlAccess | None:
-    if not settings.control:
-        return None
-    return ControlAccess(settings.control_token.get_secret_value() if settings.control_token else None)
-
-
-def _console(settings: Settings) -> ConsoleAccess:
-    return ConsoleAccess(settings.console, needs_token=settings.control and settings.control_token is not None)
+def _app(idp: Idp, issuer: str, settings: Settings) -> ASGIApp:
+    token = settings.control_token.get_secret_value() if settings.control_token else None
+    control = ControlAccess(token) if settings.control else None
+    console = ConsoleAccess(settings.console, needs_token=settings.control and token is not None)
+    return create_app(idp, issuer, control, console)
 
 
 def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:
@@ -87,7 +84,5 @@ def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:
 
 
 def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s mock-idp %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s mock-idp %(levelname)s %(message)s")
     logging.getLogger("mock_idp").setLevel(logging.INFO)

@@ -90,14 +90,14 @@ def test_a_denied_sign_in_exits_with_3_and_shows_it_in_the_browser_too(stack: Fa
 
 def test_an_unknown_api_is_explained(stack: FakeStack, command: Command) -> None:
     stack.deny = ("access_denied", "Service not found: http://wrong/")
-    assert "AUTH0_AUDIENCE must be the Identifier of an API" in command("login").stderr
+    assert "Set AUTH0_AUDIENCE to the Identifier of an API" in command("login").stderr
 
 
 def test_a_wrong_secret_is_explained(stack: FakeStack, command: Command) -> None:
     stack.token_answer = (401, {"error": "access_denied", "error_description": "Unauthorized"})
     result = command("login")
     assert result.exit_code == 3
-    assert "Are AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET the application's?" in result.stderr
+    assert "Set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET to the values of the application." in result.stderr
 
 
 def test_an_answer_of_another_issuer_is_not_believed(stack: FakeStack, command: Command) -> None:

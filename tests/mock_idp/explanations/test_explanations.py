@@ -16,12 +16,12 @@ HOSTILE = "<script>alert(1)</script>\"'&{client}**`"
 
 
 def keeps_errors(file: dict[str, Any]) -> None:
-    """The seeded client as one whose errors stay on a page."""
+    """Change the client so that its errors stay on a page."""
     file["clients"][0]["redirection_policy"] = "open_redirect_protection"
 
 
 def third_party(file: dict[str, Any]) -> None:
-    """The seeded client as a strict third-party one for which everything is set up."""
+    """Make the client a strict third-party client with a complete setup."""
     keeps_errors(file)
     file["clients"][0]["is_first_party"] = False
     file["databases"][0]["is_domain_connection"] = True
@@ -30,7 +30,7 @@ def third_party(file: dict[str, Any]) -> None:
 
 
 def without(*path: Any) -> Callable[[dict[str, Any]], None]:
-    """`third_party`, less what is at `path`."""
+    """`third_party` without the value at `path`."""
 
     def change(file: dict[str, Any]) -> None:
         third_party(file)
@@ -126,14 +126,14 @@ def test_an_error_page_explains_itself(
     assert "理由" in japanese.text
 
 
-def test_the_page_of_a_kept_error_says_that_the_application_does_not_hear_of_it(start: Any) -> None:
+def test_an_error_page_says_if_the_application_does_not_receive_the_error(start: Any) -> None:
     kept = start(keeps_errors).authorize(audience="http://nowhere/").text
     assert "explain-kept" in kept
     assert "open_redirect_protection" in kept
     assert "explain-kept" not in start().authorize(client_id="nobody").text
 
 
-def test_a_callback_mismatch_shows_what_was_sent_what_is_allowed_and_the_difference(tenant: Any) -> None:
+def test_a_callback_mismatch_page_shows_the_sent_url_the_allowed_urls_and_the_difference(tenant: Any) -> None:
     page = tenant.authorize(redirect_uri="http://localhost:5000/callback/").text
     assert shown(page, "explain-sent") == "http://localhost:5000/callback/"
     assert shown(page, "explain-registered") == "http://localhost:5000/callback"
@@ -147,13 +147,15 @@ def test_a_callback_mismatch_shows_what_was_sent_what_is_allowed_and_the_differe
     ("audience", "difference"),
     [(f"{API}/", "the slash at the end"), ("https://localhost:5555/mcp", "the scheme (http or https)")],
 )
-def test_an_unknown_api_shows_the_nearest_identifier(start: Any, audience: str, difference: str) -> None:
+def test_the_page_for_an_unknown_api_shows_the_most_similar_identifier(
+    start: Any, audience: str, difference: str
+) -> None:
     page = start(keeps_errors).authorize(audience=audience).text
     assert shown(page, "explain-nearest") == API
     assert shown(page, "explain-difference") == difference
 
 
-def test_a_lost_sign_in_and_another_browser_are_told_apart(tenant: Any) -> None:
+def test_a_lost_sign_in_and_another_browser_have_different_explanations(tenant: Any) -> None:
     assert 'data-code="transaction_lost"' in tenant.http.get("/u/login?state=never").text
     redirect = tenant.authorize()
     foreign = tenant.browser().http.get(redirect.headers["location"])
@@ -162,7 +164,7 @@ def test_a_lost_sign_in_and_another_browser_are_told_apart(tenant: Any) -> None:
     assert 'data-code="transaction_lost"' in tenant.http.get(redirect.headers["location"]).text
 
 
-def test_a_declined_consent_that_stays_on_the_page_is_no_riddle(start: Any) -> None:
+def test_a_declined_consent_that_stays_on_the_page_is_explained(start: Any) -> None:
     tenant = start(keeps_errors)
     page = tenant.decide(tenant.follow(tenant.log_in(tenant.authorize())), "deny")
     assert page.status_code == 403
@@ -170,7 +172,7 @@ def test_a_declined_consent_that_stays_on_the_page_is_no_riddle(start: Any) -> N
     assert "User did not authorize the request" in page.text
 
 
-def test_repeated_parameters_and_bodies_that_are_no_forms_are_explained(tenant: Any) -> None:
+def test_repeated_parameters_and_malformed_forms_are_explained(tenant: Any) -> None:
     assert 'data-code="parameter_repeated"' in tenant.http.get("/authorize?client_id=a&client_id=b").text
     for path in ("/authorize", "/u/login", "/u/consent", "/activate", "/oidc/logout", "/u/logout"):
         page = tenant.http.post(path, content="é=1".encode())
@@ -189,7 +191,7 @@ def test_the_logout_pages_explain_themselves(tenant: Any) -> None:
     assert 'data-code="logout_lost"' in tenant.http.post("/u/logout", data={"state": "x"}).text
 
 
-def test_what_a_request_says_is_never_markup(start: Any) -> None:
+def test_text_from_a_request_is_never_markup(start: Any) -> None:
     def change(file: dict[str, Any]) -> None:
         keeps_errors(file)
         file["resourceServers"][0]["name"] = HOSTILE
@@ -211,7 +213,7 @@ def test_what_a_request_says_is_never_markup(start: Any) -> None:
         assert "&lt;script" in page.text
 
 
-def test_a_snippet_is_yaml_that_says_what_the_request_said() -> None:
+def test_a_snippet_is_yaml_with_the_values_of_the_request() -> None:
     for sent in ("http://localhost:1/cb", "yes", "a: b", "- x", "'", '"', "{}", "x\ny", "5", "null", "#x", HOSTILE):
         snippet = explain(Case("callback_mismatch", client=HOSTILE, sent=sent)).snippet
         assert yaml.safe_load(snippet) == {"clients": [{"name": HOSTILE, "callbacks": [sent]}]}
@@ -219,15 +221,15 @@ def test_a_snippet_is_yaml_that_says_what_the_request_said() -> None:
     assert yaml.safe_load(grant)["clientGrants"][0]["scope"] == ["a:b", "c"]
 
 
-def test_long_facts_are_cut() -> None:
+def test_long_facts_are_shortened() -> None:
     explanation = explain(Case("callback_mismatch", sent="x" * 9000, registered=tuple(map(str, range(1000)))))
     assert len(explanation.details["sent"][0]) == 501
     assert len(explanation.details["registered"]) == 21
 
 
-def test_the_reason_can_be_had_as_plain_text() -> None:
+def test_the_reason_is_also_available_as_plain_text() -> None:
     case = Case("service_near_miss", sent="a/", nearest="a", difference=("trailing_slash",))
-    assert "The tenant has `a`, the request names `a/`." in str(explain(case).why)
+    assert "The tenant has `a`, but the request names `a/`." in str(explain(case).why)
 
 
 def shown(page: str, element: str) -> str:

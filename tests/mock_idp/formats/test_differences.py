@@ -35,7 +35,7 @@ def test_the_kinds_of_difference_are_named(sent: str, kinds: tuple[str, ...]) ->
     assert differences(sent, KNOWN) == kinds
 
 
-def test_the_nearest_is_the_one_with_the_fewest_differences() -> None:
+def test_the_most_similar_url_has_the_fewest_differences() -> None:
     known = ["https://app.example/callback", KNOWN, "http://localhost:5000/other"]
     found = compare("http://localhost:5000/callback/", known)
     assert found is not None
@@ -43,13 +43,13 @@ def test_the_nearest_is_the_one_with_the_fewest_differences() -> None:
     assert compare("x", []) is None
 
 
-def test_another_host_is_no_slip() -> None:
+def test_another_host_is_not_a_typing_error() -> None:
     found = compare("https://evil.example/callback", [KNOWN])
     assert found is not None
     assert not found.is_slip
 
 
-def test_the_part_that_differs_is_marked_and_long_texts_are_cut() -> None:
+def test_the_part_that_differs_is_marked_and_long_texts_are_shortened() -> None:
     marked = [span.text for span in spans("http://localhost:5000/callback/", KNOWN) if span.differs]
     assert marked == ["/"]
     assert sum(len(span.text) for span in spans("x" * 5000, "y" * 5000)) == 301

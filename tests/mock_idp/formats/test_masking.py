@@ -15,11 +15,11 @@ from mock_idp.formats.masking import hidden, masked
         "no url? code=1",
     ],
 )
-def test_a_url_without_secrets_stays_as_it_was_sent(url: str) -> None:
+def test_a_url_without_secrets_is_not_changed(url: str) -> None:
     assert masked("redirect_uri", url) == url
 
 
-def test_the_secrets_of_a_url_are_masked_wherever_it_stands() -> None:
+def test_the_secrets_of_a_url_are_masked_in_every_member() -> None:
     complete = masked("verification_uri_complete", "http://localhost:9000/activate?user_code=WDJB-MJHT")
     assert "WDJB" not in complete
     assert complete.startswith("http://localhost:9000/activate?user_code=")

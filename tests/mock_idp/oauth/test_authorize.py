@@ -29,9 +29,7 @@ def test_an_unknown_client_gets_a_page_and_no_redirect(tenant: Any) -> None:
         "http://localhost:5000/Callback",
     ],
 )
-def test_a_callback_that_is_not_registered_to_the_letter_gets_a_page_and_no_redirect(
-    tenant: Any, redirect_uri: str
-) -> None:
+def test_a_callback_that_is_not_exactly_registered_gets_a_page_and_no_redirect(tenant: Any, redirect_uri: str) -> None:
     response = tenant.authorize(redirect_uri=redirect_uri)
     assert response.status_code == 403
     assert "Callback URL mismatch." in response.text
@@ -83,12 +81,12 @@ def test_resource_is_ignored_under_the_audience_profile_and_the_token_is_opaque(
     assert ".." in answer["access_token"]
 
 
-def test_audience_wins_over_resource(tenant: Any) -> None:
+def test_audience_has_priority_over_resource(tenant: Any) -> None:
     tokens = tenant.tokens(resource="http://nowhere/")
     assert tokens["access_token"].count(".") == 2
 
 
-def test_the_default_audience_is_used_when_nothing_is_named(start: Any) -> None:
+def test_the_default_audience_is_used_if_the_request_names_no_api(start: Any) -> None:
     tenant = start(lambda file: file["tenant"].update(default_audience="http://localhost:5555/mcp"))
     assert tenant.tokens(audience=None)["access_token"].count(".") == 2
 
@@ -101,7 +99,7 @@ def test_a_wrong_password_shows_the_page_again_with_400(tenant: Any) -> None:
     assert 'value="alice@example.com"' in response.text
 
 
-def test_the_login_page_shows_the_seeded_users_and_the_hint(tenant: Any) -> None:
+def test_the_login_page_shows_the_users_of_the_file_and_the_hint(tenant: Any) -> None:
     redirect = tenant.authorize(login_hint="bob@example.com")
     page = tenant.http.get(redirect.headers["location"]).text
     for part in ('id="username"', 'id="password"', 'id="action"', "Wonderland-1", 'value="bob@example.com"'):
@@ -141,7 +139,7 @@ def test_the_confirmation_can_be_switched_off(start: Any) -> None:
     assert "code" in tenant.callback_parameters(tenant.authorize())
 
 
-def test_prompt_none_is_refused_where_a_confirmation_would_be_needed(tenant: Any) -> None:
+def test_prompt_none_is_refused_if_a_confirmation_is_needed(tenant: Any) -> None:
     tenant.sign_in()
     assert tenant.callback_parameters(tenant.authorize(prompt="none"))["error"] == "interaction_required"
 
@@ -152,7 +150,7 @@ def test_prompt_none_works_with_a_session_and_a_remembered_consent(start: Any) -
     assert "code" in tenant.callback_parameters(tenant.authorize(prompt="none"))
 
 
-def test_prompt_none_says_when_consent_is_missing(tenant: Any) -> None:
+def test_prompt_none_without_consent_is_consent_required(tenant: Any) -> None:
     tenant.follow(tenant.log_in(tenant.authorize()))
     assert tenant.callback_parameters(tenant.authorize(prompt="none"))["error"] == "consent_required"
 
@@ -163,7 +161,7 @@ def test_prompt_consent_asks_again(tenant: Any) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "0"}])
-def test_a_session_is_not_enough_when_a_fresh_login_is_asked_for(tenant: Any, changes: dict[str, str]) -> None:
+def test_a_session_is_not_enough_if_the_request_requires_a_new_login(tenant: Any, changes: dict[str, str]) -> None:
     tenant.sign_in()
     tenant.idp.clock.shift(1)
     redirect = tenant.authorize(**changes)
@@ -178,7 +176,7 @@ def test_declined_consent_is_access_denied(tenant: Any) -> None:
     assert answer["state"] == "s-1"
 
 
-def test_a_transaction_is_over_once_it_has_answered(tenant: Any) -> None:
+def test_a_transaction_ends_with_its_answer(tenant: Any) -> None:
     redirect = tenant.authorize()
     tenant.follow(tenant.decide(tenant.follow(tenant.log_in(redirect))))
     assert tenant.http.get(redirect.headers["location"]).status_code == 400
@@ -219,7 +217,7 @@ def third(harness: Any) -> str:
     return next(client.client_id for client in harness.idp.tenant.clients.values() if client.name == "Third")
 
 
-def test_a_third_party_client_sees_only_domain_level_connections(start: Any) -> None:
+def test_a_third_party_client_can_use_only_domain_level_connections(start: Any) -> None:
     tenant = start(third_party)
     response = tenant.authorize(client_id=third(tenant))
     assert response.status_code == 400

@@ -73,7 +73,7 @@ def test_the_person_sees_the_code_and_the_device_before_confirming(tenant: Any) 
     assert "Television" in page
 
 
-def test_polling_too_fast_is_told_to_slow_down(tenant: Any) -> None:
+def test_polling_too_fast_is_answered_with_slow_down(tenant: Any) -> None:
     code = begin(tenant).json()["device_code"]
     poll(tenant, code)
     fast = poll(tenant, code)
@@ -86,7 +86,7 @@ def test_polling_too_fast_is_told_to_slow_down(tenant: Any) -> None:
     assert poll(tenant, code).json()["error"] == "authorization_pending"
 
 
-def test_a_person_who_declines_ends_it(tenant: Any) -> None:
+def test_a_declined_device_gets_access_denied(tenant: Any) -> None:
     answer = begin(tenant).json()
     activate(tenant, answer["user_code"], "deny")
     refused = poll(tenant, answer["device_code"])
@@ -94,7 +94,7 @@ def test_a_person_who_declines_ends_it(tenant: Any) -> None:
     assert refused.json()["error_description"] == "User cancelled the confirmation prompt."
 
 
-def test_an_expired_code_is_called_expired_once(tenant: Any) -> None:
+def test_an_expired_code_is_answered_with_expired_token_once(tenant: Any) -> None:
     answer = begin(tenant).json()
     tenant.idp.clock.shift(901)
     assert tenant.http.post("/activate", data={"user_code": answer["user_code"]}).status_code == 400
@@ -118,7 +118,7 @@ def test_a_client_without_the_grant_cannot_begin(tenant: Any) -> None:
     assert response.json()["error"] == "unauthorized_client"
 
 
-def test_an_unknown_api_is_named(tenant: Any) -> None:
+def test_an_unknown_api_is_named_in_the_refusal(tenant: Any) -> None:
     response = begin(tenant, audience="http://nowhere/")
     assert response.status_code == 403
     assert response.json() == {"error": "access_denied", "error_description": "Service not found: http://nowhere/"}

@@ -23,7 +23,7 @@ def test_the_issuer_ends_in_a_slash_and_endpoints_follow_it(tenant: Any) -> None
     assert document["code_challenge_methods_supported"] == ["S256", "plain"]
 
 
-def test_iss_in_the_response_is_advertised_only_under_its_setting(start: Any) -> None:
+def test_iss_in_the_response_is_advertised_only_if_its_setting_is_on(start: Any) -> None:
     name = "authorization_response_iss_parameter_supported"
     assert start().http.get("/.well-known/openid-configuration").json()[name] is True
     off = start(lambda file: file["tenant"].update({name: False}))
@@ -65,7 +65,7 @@ def test_a_browser_on_another_origin_may_ask_for_tokens(tenant: Any) -> None:
     assert response.headers["access-control-allow-origin"] == "*"
 
 
-def test_livez_and_the_home_page_answer_without_anything(tenant: Any) -> None:
+def test_livez_and_the_home_page_need_no_credentials(tenant: Any) -> None:
     assert tenant.http.get("/livez").text == "ok"
     home = tenant.http.get("/")
     assert "alice@example.com" in home.text

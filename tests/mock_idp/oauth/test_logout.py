@@ -33,13 +33,13 @@ def test_v2_logout_ends_the_session_and_goes_only_to_allowed_urls(tenant: Any) -
     assert not is_signed_in(tenant)
 
 
-def test_v2_logout_without_a_client_looks_at_the_tenants_list(tenant: Any) -> None:
+def test_v2_logout_without_a_client_uses_the_tenants_list(tenant: Any) -> None:
     assert tenant.http.get("/v2/logout", params={"returnTo": BACK}).status_code == 400
     response = tenant.http.get("/v2/logout", params={"returnTo": "http://localhost:5000/tenant"})
     assert response.headers["location"] == "http://localhost:5000/tenant"
 
 
-def test_oidc_logout_is_advertised_under_its_setting(start: Any) -> None:
+def test_oidc_logout_is_advertised_if_its_setting_is_on(start: Any) -> None:
     document = start().http.get("/.well-known/openid-configuration").json()
     assert document["end_session_endpoint"] == "http://localhost:9000/oidc/logout"
     setting = {"oidc_logout": {"rp_logout_end_session_endpoint_discovery": False}}
@@ -69,13 +69,13 @@ def test_without_a_hint_the_person_is_asked(tenant: Any) -> None:
     assert not is_signed_in(tenant)
 
 
-def test_a_hint_of_another_session_asks_too(tenant: Any) -> None:
+def test_with_a_hint_of_another_session_the_person_is_also_asked(tenant: Any) -> None:
     hint = tenant.browser().tokens()["id_token"]
     tenant.sign_in()
     assert "Do you want to log out" in tenant.http.get("/oidc/logout", params={"id_token_hint": hint}).text
 
 
-def test_a_hint_that_contradicts_itself_or_is_foreign_is_refused(tenant: Any) -> None:
+def test_a_contradictory_or_foreign_hint_is_refused(tenant: Any) -> None:
     hint = tenant.tokens()["id_token"]
     wrong = [
         {"id_token_hint": "nonsense"},

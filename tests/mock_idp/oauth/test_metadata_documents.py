@@ -24,7 +24,7 @@ CALLBACK = "http://127.0.0.1:3334/callback"
 
 @dataclass
 class Site:
-    """An https server on this machine that serves what a test puts into it, and counts."""
+    """An https server on this machine. It serves the documents of a test and counts requests."""
 
     url: str
     ca_file: Path
@@ -99,13 +99,13 @@ def start_with(start: Any, site: Site, change: Any, *, allow_private: bool = Tru
     return start(change, fetcher=Fetcher(allow_private, site.ca_file))
 
 
-def test_support_is_advertised_under_its_setting(start: Any) -> None:
+def test_support_is_advertised_if_its_setting_is_on(start: Any) -> None:
     name = "client_id_metadata_document_supported"
     assert name not in start().http.get("/.well-known/openid-configuration").json()
     assert start(supported()).http.get("/.well-known/openid-configuration").json()[name] is True
 
 
-def test_an_administrator_imports_a_document_and_sees_what_does_not_count(start: Any, site: Site) -> None:
+def test_an_administrator_imports_a_document_and_gets_warnings_for_unsupported_members(start: Any, site: Site) -> None:
     tenant = start_with(start, site, supported())
     url = site.put("/client.json", document(f"{site.url}/client.json"))
     assert "Unknown client" in tenant.authorize(client_id=url, redirect_uri=CALLBACK).text
@@ -122,7 +122,7 @@ def test_an_administrator_imports_a_document_and_sees_what_does_not_count(start:
     assert claims["client_id"] == url
 
 
-def test_a_client_registers_on_first_use_only_under_the_dynamic_setting(start: Any, site: Site) -> None:
+def test_a_client_registers_on_first_use_only_if_the_dynamic_setting_is_on(start: Any, site: Site) -> None:
     tenant = start_with(start, site, supported(**DYNAMIC))
     url = site.put("/client.json", document(f"{site.url}/client.json"))
     response = tenant.authorize(client_id=url, redirect_uri=CALLBACK, scope="access:mcp")
@@ -232,7 +232,7 @@ def test_redirects_large_bodies_and_other_formats_are_refused(start: Any, site: 
     assert "/real.json" not in site.asked
 
 
-def test_private_addresses_are_never_asked_unless_a_switch_says_so(start: Any, site: Site) -> None:
+def test_private_addresses_are_refused_unless_a_switch_allows_them(start: Any, site: Site) -> None:
     tenant = start_with(start, site, supported(**DYNAMIC), allow_private=False)
     url = site.put("/client.json", document(f"{site.url}/client.json"))
     assert "must not be on localhost" in tenant.authorize(client_id=url, redirect_uri=CALLBACK).text
@@ -241,7 +241,7 @@ def test_private_addresses_are_never_asked_unless_a_switch_says_so(start: Any, s
     assert site.asked == []
 
 
-def test_a_server_that_nobody_vouches_for_is_refused(start: Any, site: Site) -> None:
+def test_a_server_with_an_untrusted_certificate_is_refused(start: Any, site: Site) -> None:
     tenant = start(supported(**DYNAMIC), fetcher=Fetcher(allow_private=True))
     url = site.put("/client.json", document(f"{site.url}/client.json"))
     assert "could not be fetched" in tenant.authorize(client_id=url, redirect_uri=CALLBACK).text
@@ -255,12 +255,12 @@ def test_a_server_that_nobody_vouches_for_is_refused(start: Any, site: Site) -> 
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1"),
     ],
 )
-def test_what_is_not_the_public_internet(address: str) -> None:
+def test_an_address_that_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
-def test_what_is_the_public_internet(address: str) -> None:
+def test_an_address_that_is_public(address: str) -> None:
     assert is_public(address)
 
 

@@ -42,7 +42,7 @@ def ask(tenant: Any, token: str, **changes: Any) -> Any:
     return tenant.http.post("/oauth/token", data={**form, "client_assertion": token, **changes})
 
 
-def test_a_signed_assertion_proves_the_client(tenant: Any, key: RSAKey) -> None:
+def test_a_signed_assertion_authenticates_the_client(tenant: Any, key: RSAKey) -> None:
     assert ask(tenant, assertion(tenant, key)).status_code == 200
     assert ask(tenant, assertion(tenant, key), client_id=MACHINE).status_code == 200
 
@@ -84,12 +84,12 @@ def test_another_key_or_another_algorithm_is_unauthorized(tenant: Any, key: RSAK
     assert ask(tenant, assertion(tenant, key, alg="PS256")).status_code == 401
 
 
-def test_the_secret_no_longer_counts_for_such_a_client(tenant: Any) -> None:
+def test_the_secret_of_such_a_client_is_refused(tenant: Any) -> None:
     response = tenant.token(tenant.machine, grant_type="client_credentials", audience=API)
     assert response.status_code == 401
 
 
-def test_two_ways_of_authentication_at_once_are_refused(tenant: Any, key: RSAKey) -> None:
+def test_two_authentication_methods_at_once_are_refused(tenant: Any, key: RSAKey) -> None:
     assert ask(tenant, assertion(tenant, key), client_secret="x").status_code == 400
     assert ask(tenant, assertion(tenant, key), client_id="other").status_code == 400
     assert ask(tenant, assertion(tenant, key), client_assertion_type="x").status_code == 400

@@ -22,7 +22,7 @@ def first_token(tenant: Any) -> str:
     return token
 
 
-def test_a_token_that_does_not_rotate_can_be_used_again_and_no_new_one_comes(tenant: Any) -> None:
+def test_a_token_that_does_not_rotate_can_be_used_again_and_is_not_replaced(tenant: Any) -> None:
     token = first_token(tenant)
     for _ in range(3):
         response = refresh(tenant, token)
@@ -48,7 +48,7 @@ def test_reuse_of_a_rotated_token_ends_the_whole_family(start: Any) -> None:
     assert refresh(tenant, second).json() == REFUSED
 
 
-def test_another_sign_in_of_the_same_user_survives_the_reuse(start: Any) -> None:
+def test_reuse_does_not_end_another_sign_in_of_the_same_user(start: Any) -> None:
     tenant = start(rotating())
     first, other = first_token(tenant), first_token(tenant.browser())
     refresh(tenant, first)
@@ -93,7 +93,7 @@ def test_rotation_does_not_extend_the_lifetime(start: Any) -> None:
     assert refresh(tenant, token).json() == REFUSED
 
 
-def test_a_token_that_lies_idle_expires(start: Any) -> None:
+def test_an_unused_token_expires(start: Any) -> None:
     tenant = start(rotating(idle_token_lifetime=100))
     token = first_token(tenant)
     for moment in (90, 180):
@@ -103,7 +103,7 @@ def test_a_token_that_lies_idle_expires(start: Any) -> None:
     assert refresh(tenant, token).json() == REFUSED
 
 
-def test_a_revoked_token_is_dead_and_revoking_again_is_fine(tenant: Any) -> None:
+def test_a_revoked_token_is_refused_and_can_be_revoked_again(tenant: Any) -> None:
     token = first_token(tenant)
     client = {"client_id": tenant.agent[0], "client_secret": tenant.agent[1]}
     for _ in range(2):
@@ -112,7 +112,7 @@ def test_a_revoked_token_is_dead_and_revoking_again_is_fine(tenant: Any) -> None
     assert refresh(tenant, token).json() == REFUSED
 
 
-def test_revocation_asks_for_the_client_and_the_token(tenant: Any) -> None:
+def test_revocation_requires_the_client_and_the_token(tenant: Any) -> None:
     client = {"client_id": tenant.agent[0], "client_secret": tenant.agent[1]}
     assert tenant.http.post("/oauth/revoke", data={**client, "client_secret": "x"}).status_code == 401
     missing = tenant.http.post("/oauth/revoke", data=client)
@@ -127,7 +127,7 @@ def test_another_clients_token_cannot_be_revoked(tenant: Any) -> None:
 
 
 @pytest.mark.parametrize(("whole_grant", "status"), [(False, 200), (True, 403)])
-def test_revocation_can_take_the_whole_grant_with_it(start: Any, whole_grant: bool, status: int) -> None:
+def test_revocation_can_end_the_whole_grant(start: Any, whole_grant: bool, status: int) -> None:
     tenant = start(lambda file: file["tenant"].update(flags={"revoke_refresh_token_grant": whole_grant}))
     first, other = first_token(tenant), first_token(tenant.browser())
     client = {"client_id": tenant.agent[0], "client_secret": tenant.agent[1]}

@@ -79,7 +79,7 @@ def test_a_registered_client_signs_in_under_the_strict_rules(tenant: Any) -> Non
     assert again["refresh_token"] != answer["refresh_token"]
 
 
-def test_the_consent_of_a_third_party_client_names_what_is_at_stake(tenant: Any) -> None:
+def test_the_consent_page_of_a_third_party_client_names_its_permissions(tenant: Any) -> None:
     client_id = register(tenant, client_name="Inspector & Co").json()["client_id"]
     asked = tenant.authorize(client_id=client_id, redirect_uri=CALLBACK, scope="access:mcp")
     page = tenant.http.get(tenant.follow(tenant.log_in(asked)).headers["location"]).text
@@ -153,7 +153,7 @@ def test_permissive_mode_registers_clients_as_before(start: Any) -> None:
         ({"client_name": 5}, "invalid_client_metadata"),
     ],
 )
-def test_metadata_that_makes_no_sense_is_refused(tenant: Any, changes: dict[str, Any], error: str) -> None:
+def test_wrong_metadata_is_refused(tenant: Any, changes: dict[str, Any], error: str) -> None:
     response = register(tenant, **changes)
     assert response.status_code == 400
     assert response.json()["error"] == error
@@ -173,7 +173,7 @@ def test_the_status_codes_that_are_guesses_can_be_switched(start: Any) -> None:
 
 
 @pytest.mark.parametrize(("mode", "status"), [("exact", 403), ("any_port", 302)])
-def test_any_port_of_a_loopback_callback_matches_by_a_switch(start: Any, mode: str, status: int) -> None:
+def test_a_switch_allows_any_port_of_a_loopback_callback(start: Any, mode: str, status: int) -> None:
     tenant = start(offline=lambda file: file.update(behaviours={"loopback_redirect": mode}))
     asked = "http://localhost:61234/callback"
     assert tenant.authorize(redirect_uri=asked).status_code == status

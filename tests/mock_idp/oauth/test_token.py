@@ -20,7 +20,7 @@ def machine_token(tenant: Any, **changes: Any) -> Any:
     return tenant.token(MACHINE, **{"grant_type": "client_credentials", "audience": API, **changes})
 
 
-def test_alice_gets_what_her_role_permits(tenant: Any) -> None:
+def test_alice_gets_the_permissions_of_her_role(tenant: Any) -> None:
     answer = tenant.tokens()
     claims = verified_claims(tenant, answer["access_token"])
     assert answer["token_type"] == "Bearer"
@@ -93,7 +93,7 @@ def test_the_opaque_token_has_auth0s_header_and_works_at_userinfo(tenant: Any) -
     assert response.json()["email"] == "alice@example.com"
 
 
-def test_userinfo_takes_a_jwt_that_names_it_and_refuses_others(tenant: Any) -> None:
+def test_userinfo_accepts_a_jwt_with_its_audience_and_refuses_others(tenant: Any) -> None:
     with_openid = tenant.tokens()["access_token"]
     claims = tenant.http.get("/userinfo", headers={"Authorization": f"Bearer {with_openid}"}).json()
     assert claims["sub"] == "auth0|65a11ce00000000000000001"
@@ -125,7 +125,7 @@ def test_a_code_can_be_used_once(tenant: Any) -> None:
     assert again.json() == {"error": "invalid_grant", "error_description": "Invalid authorization code"}
 
 
-def test_a_code_lives_for_sixty_seconds(tenant: Any) -> None:
+def test_a_code_expires_after_sixty_seconds(tenant: Any) -> None:
     code = tenant.sign_in()["code"]
     tenant.idp.clock.shift(61)
     assert tenant.redeem(code).json()["error"] == "invalid_grant"
@@ -179,7 +179,7 @@ def test_no_refresh_token_when_the_api_does_not_allow_it(start: Any) -> None:
     assert "refresh_token" not in tenant.tokens(scope="access:mcp offline_access")
 
 
-def test_a_refresh_token_of_nobody_or_of_another_client_is_refused(start: Any) -> None:
+def test_an_unknown_refresh_token_and_one_of_another_client_are_refused(start: Any) -> None:
     tenant = start(lambda file: file["clients"][1]["grant_types"].append("refresh_token"))
     token = tenant.tokens(scope="access:mcp offline_access")["refresh_token"]
     expected = {"error": "invalid_grant", "error_description": "Unknown or invalid refresh token."}
@@ -219,7 +219,7 @@ def test_a_machine_is_refused_outside_its_grant(
     assert response.json() == {"error": error, "error_description": description}
 
 
-def test_a_machine_without_a_client_grant_is_told_so(start: Any) -> None:
+def test_a_machine_without_a_client_grant_is_refused_with_the_reason(start: Any) -> None:
     tenant = start(lambda file: file.update(clientGrants=[]))
     response = machine_token(tenant)
     assert response.status_code == 403
@@ -294,7 +294,7 @@ def test_the_token_endpoint_takes_json(tenant: Any) -> None:
         (b"", "text/plain"),
     ],
 )
-def test_a_body_that_makes_no_sense_is_an_invalid_request(tenant: Any, content: bytes, content_type: str) -> None:
+def test_a_malformed_body_is_an_invalid_request(tenant: Any, content: bytes, content_type: str) -> None:
     response = tenant.http.post("/oauth/token", content=content, headers={"Content-Type": content_type})
     assert response.status_code == 400
     assert response.json()["error"] == "invalid_request"

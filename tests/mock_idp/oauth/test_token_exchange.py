@@ -107,7 +107,7 @@ def test_a_token_for_another_api_an_expired_one_and_a_machines_one_are_refused(t
     assert exchange(tenant, token).status_code == 401
 
 
-def test_parameters_that_are_missing_or_foreign_are_named(tenant: Any) -> None:
+def test_missing_and_unknown_parameters_are_named(tenant: Any) -> None:
     token = tenant.tokens()["access_token"]
     assert exchange(tenant, token, audience="http://nowhere/").json()["error_description"] == (
         "Service not found: http://nowhere/"

@@ -32,6 +32,7 @@ PACKAGE = Path(mock_idp.__file__).parent
         (None, "ja;q=2, en;q=0.1", "en"),
         (None, ",;q=,;;,ja", "ja"),
         (None, "jam, english", "en"),
+        (None, " " * 50_000 + ";x, a" + " " * 50_000 + ";x, ja ; q=0.5", "ja"),
         ("ja", "en", "ja"),
         ("fr ja-JP en", "en", "ja"),
         ("EN-us", "ja", "en"),

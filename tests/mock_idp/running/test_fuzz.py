@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is one of the documented forms and never a 500.
+"""The answer to any request has a documented form and is never a 500.
 
 MOCK_IDP_FUZZ_EXAMPLES sets how many requests each test makes (100 when unset).
 """
@@ -37,7 +37,7 @@ FUZZ = settings(
 CALLBACK = "http://localhost:5000/callback"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 INSPECTOR = "tpc_GatehouseInspectorDemoClient00000"
-# Values that mean something somewhere, so that requests get past the first check.
+# Values that are valid somewhere, so that requests pass the first check.
 KNOWN = [
     *("GatehouseAgentDemoClient00000000", "GatehouseMachineDemoClient000000", INSPECTOR),
     *("demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1", CALLBACK),
@@ -139,7 +139,7 @@ def http(idp: Idp) -> TestClient:
 
 
 def send_json(http: TestClient, method: str, path: str, document: Any) -> Any:
-    """As ASCII, so that lone surrogates get through."""
+    """Send JSON as ASCII, so that it can contain lone surrogates."""
     return http.request(method, path, content=json.dumps(document), headers={"Content-Type": "application/json"})
 
 
@@ -248,7 +248,7 @@ def test_the_control_api_answers_any_body(http: TestClient, idp: Idp, call: Any,
         ["tenant", "clients", "resourceServers", "roles", "databases", "clientGrants", "users", "behaviours"]
     ),
 )
-def test_a_configuration_is_taken_or_refused_with_a_sentence(
+def test_a_configuration_is_accepted_or_refused_with_a_sentence(
     http: TestClient, idp: Idp, document: Any, name: str
 ) -> None:
     for file in ("tenant", "offline"):
@@ -260,7 +260,7 @@ def test_a_configuration_is_taken_or_refused_with_a_sentence(
 
 @FUZZ
 @given(claims=st.dictionaries(text, documents, max_size=4), header=st.dictionaries(text, documents, max_size=4))
-def test_any_token_that_can_be_minted_is_refused_or_understood(
+def test_any_minted_token_is_refused_or_accepted(
     http: TestClient, claims: dict[str, Any], header: dict[str, Any]
 ) -> None:
     minted = send_json(http, "POST", "/__mock__/tokens", {"claims": claims, "header": header})

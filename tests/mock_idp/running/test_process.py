@@ -69,9 +69,7 @@ def test_it_starts_on_a_free_port_serves_its_issuer_and_stops_at_once(tmp_path: 
         assert monotonic() - began < 2
 
 
-def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_variable_of_the_environment_overrides_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("MOCK_IDP_PORT=9001\nAUTH0_ISSUER=http://localhost:9001/\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     for name in ("MOCK_IDP_PORT", "AUTH0_ISSUER"):
@@ -143,7 +141,7 @@ def test_tls_and_presets_are_settings(tmp_path: Path) -> None:
     assert (state / "ca-key.pem").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_key_file_that_is_none_is_one_line(tmp_path: Path) -> None:
+def test_a_wrong_key_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{}", encoding="utf-8")
     result = run(tmp_path, MOCK_IDP_STATE_DIR=str(tmp_path))
     assert result.returncode == 2
@@ -173,7 +171,7 @@ def test_settings_come_from_dotenv_and_unknown_variables_are_ignored(tmp_path: P
     assert "AUTH0_ISSUER: must end in a slash" in run(tmp_path).stderr
 
 
-def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = run(tmp_path, MOCK_IDP_PORT=str(port), MOCK_IDP_HOST="127.0.0.1")
@@ -184,7 +182,7 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_variables_that_shells_and_process_managers_set_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_shells_and_process_managers_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"HOST": "my-laptop", "PORT": "5100", "CONTROL": "1"}.items():
         monkeypatch.setenv(name, value)
     settings = Settings(_env_file=None)

@@ -1,4 +1,4 @@
-"""Software that was written for Auth0 or for OpenID Connect at large, unmodified, against the tenant over TLS."""
+"""Unmodified software for Auth0 or OpenID Connect, used with the tenant over TLS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from tests.support.scripted_browser import callback_url
 
 with warnings.catch_warnings(record=True):
-    # The SDK still uses a module of authlib that announces its end.
+    # The SDK uses a deprecated module of authlib.
     from auth0.authentication import GetToken, Users
     from auth0.authentication.exceptions import Auth0Error, TokenValidationError
     from auth0.authentication.token_verifier import AsymmetricSignatureVerifier, TokenVerifier
@@ -134,7 +134,7 @@ def test_auth0_api_python_refuses_hostile_tokens(tenant: Any, variant: str) -> N
 
 
 def test_auth0_api_python_breaks_on_a_key_that_is_not_published_yet(tenant: Any) -> None:
-    """It does not look again for an unknown key: what the switch for late publication is there to show."""
+    """The SDK does not fetch the keys again for an unknown key. Late publication of a key shows this."""
     httpx2.post(f"{tenant.tls_issuer}__mock__/keys/rotate", json={"publish": False}, verify=trust(tenant))
     token = alices_token(tenant)["access_token"]
     with pytest.raises(VerifyAccessTokenError, match="No matching key"):

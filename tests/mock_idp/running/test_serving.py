@@ -1,4 +1,4 @@
-"""Over real sockets: TLS, two issuers, several tenants, connections that break."""
+"""The tenant over real sockets: TLS, two issuers, several tenants, broken connections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_each_listener_has_its_issuer_and_they_share_their_keys(tenant: Any) -> 
     assert httpx2.get(plain["jwks_uri"]).json() == httpx2.get(secure["jwks_uri"], verify=verify).json()
 
 
-def test_nobody_trusts_the_tenants_authority_by_default(tenant: Any) -> None:
+def test_the_tenants_authority_is_not_trusted_by_default(tenant: Any) -> None:
     with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx2.get(tenant.tls_issuer)
 
@@ -67,7 +67,7 @@ def test_session_cookies_are_secure_under_tls_only(tenant: Any) -> None:
         assert "samesite=lax" in response.headers["set-cookie"].lower()
 
 
-def test_tenants_stand_side_by_side(start_offline_tenant: Callable[..., Any]) -> None:
+def test_several_tenants_run_at_once(start_offline_tenant: Callable[..., Any]) -> None:
     first, second = start_offline_tenant(*FILES), start_offline_tenant(*FILES, presets=["no-client-grant"])
     assert first.issuer != second.issuer
     assert "access_token" in machine_token(first.issuer)
@@ -89,7 +89,7 @@ def test_a_dropped_connection_breaks_in_the_middle_of_the_answer(tenant: Any) ->
     assert httpx2.get(f"{tenant.issuer}.well-known/jwks.json").status_code == 200
 
 
-def test_a_request_that_hangs_leaves_the_others_alone(tenant: Any) -> None:
+def test_a_hanging_request_does_not_block_others(tenant: Any) -> None:
     order = {"endpoint": "jwks", "action": "hang"}
     httpx2.post(f"{tenant.issuer}__mock__/faults", json=order)
     with pytest.raises(httpx2.ReadTimeout):
@@ -97,7 +97,7 @@ def test_a_request_that_hangs_leaves_the_others_alone(tenant: Any) -> None:
     assert httpx2.get(f"{tenant.issuer}.well-known/jwks.json").status_code == 200
 
 
-def test_a_delay_is_a_delay(tenant: Any) -> None:
+def test_a_fault_can_delay_the_answer(tenant: Any) -> None:
     order = {"endpoint": "jwks", "delay_seconds": 0.3, "times": 2}
     httpx2.post(f"{tenant.issuer}__mock__/faults", json=order)
     with pytest.raises(httpx2.ReadTimeout):

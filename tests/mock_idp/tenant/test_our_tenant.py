@@ -1,4 +1,4 @@
-"""The tenant that this project ships in auth0/: what an MCP client meets in it."""
+"""The tenant in auth0/, used by MCP clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tenant(start_offline_tenant: Callable[..., Any]) -> Any:
 
 
 def sign_in(tenant: Any, client_id: str, email: str = "alice@example.com") -> dict[str, Any]:
-    """As an MCP client does: `resource` and no `audience`, PKCE, no secret."""
+    """Sign in as an MCP client does: with `resource`, without `audience`, with PKCE, without a secret."""
     asked = {
         "response_type": "code",
         "client_id": client_id,
@@ -54,7 +54,7 @@ def test_the_preregistered_inspector_signs_in_and_bob_gets_no_permission(tenant:
     assert sign_in(tenant, client_id, "bob@example.com")["scope"] == "offline_access"
 
 
-def test_discovery_tells_mcp_clients_what_they_look_for(tenant: Any) -> None:
+def test_discovery_has_the_members_that_mcp_clients_need(tenant: Any) -> None:
     document = httpx2.get(f"{tenant.issuer}.well-known/oauth-authorization-server").json()
     assert document["issuer"] == tenant.issuer
     assert "S256" in document["code_challenge_methods_supported"]

@@ -1,4 +1,4 @@
-"""Each misconfiguration that people really have, and what the client and the person then see."""
+"""Each preset misconfiguration, and its effect for the client and the person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INSPECTOR = "http://localhost:6274/oauth/callback"
 
 
 def ready(file: dict[str, Any]) -> None:
-    """A tenant that is set up for MCP clients, so that exactly one thing is wrong in each test."""
+    """A tenant that is ready for MCP clients, so that each test has exactly one mistake."""
     file["tenant"]["flags"] = {"enable_dynamic_client_registration": True}
     file["databases"][0]["is_domain_connection"] = True
     grant = {"default_for": "third_party_clients", "audience": API, "subject_type": "user", "scope": ["access:mcp"]}

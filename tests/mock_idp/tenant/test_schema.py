@@ -54,7 +54,7 @@ def test_what_an_export_contains_is_valid(change: Any) -> None:
         lambda file: file["clients"][0].update(callbacks="http://localhost/"),
     ],
 )
-def test_a_mistake_is_seen(change: Any) -> None:
+def test_a_mistake_is_found(change: Any) -> None:
     file = document()
     change(file)
     assert list(validator().iter_errors(file)) != []

@@ -66,7 +66,7 @@ def test_an_unknown_role_of_a_user_is_named(start: Any) -> None:
         start(offline=lambda file: file["users"][1].update(roles=["admin"]))
 
 
-def test_what_an_export_contains_and_nothing_here_uses_loads(start: Any) -> None:
+def test_unused_keys_of_an_export_are_accepted(start: Any) -> None:
     def exported(file: dict[str, Any]) -> None:
         file.update(rules=None, actions=[], prompts={}, branding={}, guardianFactors=[], attackProtection={})
         file["tenant"].update(session_lifetime=168, sandbox_version="22", enabled_locales=["en"], default_audience="")

@@ -1,4 +1,4 @@
-"""Inside the SDK: lists show what the caller may or could use, and a second check stands behind the gate."""
+"""The middleware inside the SDK: filtered lists, and the second check after the gate."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EVERYTHING = {
 
 
 async def listed(issuer: Issuer, method: str, era: Era = "legacy", **claims: Any) -> dict[str, list[str]]:
-    """What the list shows, with the permissions that it says are needed."""
+    """The names in the list, each with the permissions in its `_meta`."""
     member, name = LISTS[method]
     async with protected(shop(), issuer.handle, implies={"shop:admin": [READ, WRITE]}) as server:
         answer = await ask(server, issuer.token(**claims), method, era=era)
@@ -49,7 +49,7 @@ async def listed(issuer: Issuer, method: str, era: Era = "legacy", **claims: Any
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("method", LISTS)
-async def test_everything_is_shown_when_the_token_does_not_tell_what_could_be_acquired(
+async def test_everything_is_listed_if_the_token_does_not_say_what_could_be_acquired(
     issuer: Issuer, method: str, era: Era
 ) -> None:
     assert set(await listed(issuer, method, era)) == EVERYTHING[method]
@@ -57,14 +57,14 @@ async def test_everything_is_shown_when_the_token_does_not_tell_what_could_be_ac
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("method", LISTS)
-async def test_what_the_caller_can_never_acquire_is_hidden(issuer: Issuer, method: str, era: Era) -> None:
+async def test_entries_that_the_caller_can_never_use_are_hidden(issuer: Issuer, method: str, era: Era) -> None:
     shown = await listed(issuer, method, era, permissions=["access:mcp"])
     assert set(shown) == EVERYTHING[method] & {"open_tool"}
 
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("method", LISTS)
-async def test_what_the_caller_could_acquire_is_shown_and_says_what_it_needs(
+async def test_entries_that_the_caller_could_use_are_listed_with_their_permissions(
     issuer: Issuer, method: str, era: Era
 ) -> None:
     shown = await listed(issuer, method, era, scope="access:mcp", permissions=["access:mcp", READ])
@@ -73,34 +73,34 @@ async def test_what_the_caller_could_acquire_is_shown_and_says_what_it_needs(
         assert needs == ([] if name == "open_tool" else [READ]), name
 
 
-async def test_what_a_broad_permission_of_the_users_implies_is_shown(issuer: Issuer) -> None:
+async def test_entries_that_a_broad_permission_of_the_user_implies_are_listed(issuer: Issuer) -> None:
     shown = await listed(issuer, "tools/list", permissions=["access:mcp", "shop:admin"])
     assert shown["both_tool"] == [READ, WRITE]
 
 
-async def test_an_entry_keeps_what_its_author_wrote_into_its_meta(issuer: Issuer) -> None:
+async def test_an_entry_keeps_its_own_meta(issuer: Issuer) -> None:
     mcp = MCPServer("shop")
 
     @mcp.tool(meta={"shop/shelf": 7})
     async def labelled_tool() -> str:
         return ""
 
-    async with protected(mcp, issuer.handle, known=settings(REQUIRED_PERMISSION="base")) as server:
+    async with protected(mcp, issuer.handle, config=settings(REQUIRED_PERMISSION="base")) as server:
         answer = await ask(server, issuer.token(scope="base"))
     assert answer.json()["result"]["tools"][0]["_meta"] == {"shop/shelf": 7}
 
 
 @pytest.mark.requirement("S35")
 @pytest.mark.parametrize("method", LISTS)
-async def test_a_list_that_depends_on_the_caller_is_not_for_shared_caches(issuer: Issuer, method: str) -> None:
+async def test_a_list_that_depends_on_the_caller_is_private_for_caches(issuer: Issuer, method: str) -> None:
     async with protected(shop(), issuer.handle) as server:
         answer = await ask(server, issuer.token(), method, era="modern")
     assert answer.json()["result"]["cacheScope"] == "private"
 
 
 @pytest.mark.requirement("S11")
-async def test_what_the_sdk_executes_is_judged_again_when_the_gate_let_something_else_pass(issuer: Issuer) -> None:
-    """A gate that reads every message as a call of `open_tool`."""
+async def test_the_sdk_checks_again_if_the_gate_allowed_another_operation(issuer: Issuer) -> None:
+    """The gate is made to read every message as a call of `open_tool`."""
     open_call = Operation("tools/call", (("tool", "open_tool"),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gatehouse_server.auth.gate.read_operation", lambda body: open_call)
@@ -114,8 +114,8 @@ async def test_what_the_sdk_executes_is_judged_again_when_the_gate_let_something
     assert refused == {("below_tool", "access:mcp")}
 
 
-def past_the_gate() -> MCPServer:
-    """A protected server, to be reached without its gate."""
+def without_the_gate() -> MCPServer:
+    """A protected server that the test calls without its gate."""
     mcp = shop()
     protect(mcp, settings())
     return mcp
@@ -123,7 +123,7 @@ def past_the_gate() -> MCPServer:
 
 @contextmanager
 def signed_in(*scopes: str) -> Iterator[None]:
-    """What the gate leaves behind for the SDK."""
+    """The context that the gate sets for the SDK."""
     token = AccessToken(token="t", client_id="agent", scopes=list(scopes), subject="auth0|alice", claims={})
     reset = auth_context_var.set(AuthenticatedUser(token))
     try:
@@ -133,19 +133,19 @@ def signed_in(*scopes: str) -> Iterator[None]:
 
 
 @pytest.mark.requirement("S19")
-async def test_past_the_gate_nobody_is_served_who_is_not_signed_in() -> None:
+async def test_without_the_gate_an_anonymous_caller_is_refused() -> None:
     nobody = pytest.RaisesExc(MCPError, match="Nobody is signed in")
     with pytest.RaisesGroup(nobody, flatten_subgroups=True):
-        async with Client(past_the_gate()) as client:
+        async with Client(without_the_gate()) as client:
             await client.list_tools()
 
 
 @pytest.mark.requirement("S11")
-async def test_past_the_gate_a_call_without_its_permission_ends_and_is_reported(
+async def test_without_the_gate_a_call_without_its_permission_is_refused_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with signed_in("access:mcp"):
-        async with Client(past_the_gate()) as client:
+        async with Client(without_the_gate()) as client:
             assert not (await client.call_tool("open_tool", {})).is_error
             with caplog.at_level(logging.ERROR), pytest.raises(MCPError, match="lacks a permission"):
                 await client.call_tool("below_tool", {})
@@ -156,8 +156,8 @@ async def test_past_the_gate_a_call_without_its_permission_ends_and_is_reported(
     assert "the gate let tools/call 'below_tool' pass without its permission" in caplog.messages
 
 
-async def test_past_the_gate_a_call_with_its_permission_is_served() -> None:
+async def test_without_the_gate_a_call_with_its_permission_is_served() -> None:
     with signed_in("access:mcp", READ):
-        async with Client(past_the_gate()) as client:
+        async with Client(without_the_gate()) as client:
             assert not (await client.call_tool("below_tool", {})).is_error
             assert (await client.read_resource("shop://above/1")).contents

@@ -1,4 +1,4 @@
-"""One JSON line for each decision: who, what, why; no token, no header value, nothing that breaks the line."""
+"""The audit: one JSON line for each decision, without tokens and header values, and safe for any names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
-    """The audit lines so far; each must be one line of printable ASCII."""
+    """The audit lines so far. Checks that each is one line of printable ASCII."""
     caplog.set_level(logging.INFO, "gatehouse.audit")
 
     def written() -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Lines:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_call_that_is_allowed_leaves_one_line(issuer: Issuer, lines: Lines, era: Era) -> None:
+async def test_an_allowed_call_has_one_audit_line(issuer: Issuer, lines: Lines, era: Era) -> None:
     token = issuer.token(scope=f"access:mcp {READ}")
     async with protected(shop(), issuer.handle) as server:
         await ask(server, token, "tools/call", {"name": "below_tool"}, era=era, X_Request_Id="id-1")
@@ -57,7 +57,7 @@ async def test_a_call_that_is_allowed_leaves_one_line(issuer: Issuer, lines: Lin
     }
 
 
-async def test_a_call_that_lacks_permissions_leaves_a_line_that_names_them(issuer: Issuer, lines: Lines) -> None:
+async def test_the_audit_line_names_missing_permissions(issuer: Issuer, lines: Lines) -> None:
     async with protected(shop(), issuer.handle) as server:
         await ask(server, issuer.token(scope=READ), "tools/call", {"name": "both_tool"})
     (line,) = lines()
@@ -75,7 +75,7 @@ async def test_a_call_that_lacks_permissions_leaves_a_line_that_names_them(issue
         ("Bearer x", "malformed_token", 401),
     ],
 )
-async def test_a_refusal_has_its_reason_and_nobodys_name(
+async def test_the_audit_line_of_an_unauthenticated_request_has_a_reason_and_no_name(
     server: httpx2.AsyncClient, lines: Lines, authorization: str | None, reason: str, status: int
 ) -> None:
     await server.post("/mcp", headers={"Authorization": authorization} if authorization else {}, json={})
@@ -85,7 +85,7 @@ async def test_a_refusal_has_its_reason_and_nobodys_name(
     assert "client" not in line
 
 
-async def test_an_outage_of_the_tenant_is_its_own_reason(
+async def test_an_outage_of_the_tenant_has_its_own_reason(
     server_without_keys: httpx2.AsyncClient, issuer: Issuer, lines: Lines
 ) -> None:
     await ask(server_without_keys, issuer.token())
@@ -93,7 +93,7 @@ async def test_an_outage_of_the_tenant_is_its_own_reason(
 
 
 @pytest.mark.requirement("S25")
-async def test_no_line_holds_a_token_or_what_stands_in_a_header(issuer: Issuer, lines: Lines) -> None:
+async def test_no_audit_line_contains_a_token_or_a_header_value(issuer: Issuer, lines: Lines) -> None:
     tokens = [issuer.token(), issuer.token(exp=1, iat=1), issuer.token(kid="two"), issuer.token(scope="other")]
     marked = {
         "Cookie": "marked-1",
@@ -146,7 +146,7 @@ async def test_a_method_cannot_break_out_of_its_line(issuer: Issuer, lines: Line
 
 
 class Stream(io.BytesIO):
-    """Remembers what it was given at once, and fails when told."""
+    """A stream that records each write, and fails if a test says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ async def next_turn() -> None:
     await turn.wait()
 
 
-async def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_order() -> None:
+async def test_audit_lines_of_one_event_loop_turn_are_written_together_in_order() -> None:
     stream = Stream()
     trail = audit.audit_to_stream(stream)
     for name in ("one", "two"):
@@ -182,7 +182,7 @@ async def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_o
     assert all(text.endswith(b"\n") for text in stream.writes)
 
 
-async def test_a_stream_that_fails_is_reported_and_used_again() -> None:
+async def test_a_failed_write_is_reported_and_the_stream_is_used_again() -> None:
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     stream = Stream()
@@ -197,7 +197,9 @@ async def test_a_stream_that_fails_is_reported_and_used_again() -> None:
     assert [json.loads(text)["request_id"] for text in stream.writes] == ["next"]
 
 
-async def test_without_a_reader_no_line_is_made(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_audit_line_is_formatted_if_the_logger_is_off(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.WARNING, "gatehouse.audit")
     async with protected(shop(), issuer.handle) as server:
         assert (await ask(server, issuer.token())).status_code == 200
@@ -213,7 +215,7 @@ async def test_a_harmless_request_id_is_passed_through(issuer: Issuer, lines: Li
 
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\tb", "<script>", 'a"b', "${jndi:x}", "\xff", "a,b", "../x"])
-async def test_any_other_request_id_is_replaced(issuer: Issuer, lines: Lines, given: str) -> None:
+async def test_a_harmful_request_id_is_replaced(issuer: Issuer, lines: Lines, given: str) -> None:
     headers = [(b"x-request-id", given.encode("latin-1")), (b"authorization", f"Bearer {issuer.token()}".encode())]
     async with protected(shop(), issuer.handle) as server:
         answer = await server.post("/mcp", headers=headers, json={})
@@ -222,14 +224,14 @@ async def test_any_other_request_id_is_replaced(issuer: Issuer, lines: Lines, gi
     assert [line["request_id"] for line in lines()] == [request_id]
 
 
-async def test_every_request_without_an_id_gets_one_of_its_own(issuer: Issuer) -> None:
+async def test_each_request_without_an_id_gets_a_new_one(issuer: Issuer) -> None:
     async with protected(shop(), issuer.handle) as server:
         ids = {(await ask(server, issuer.token())).headers["X-Request-Id"] for _ in range(5)}
     assert len(ids) == 5
 
 
 @pytest.mark.requirement("S36")
-async def test_what_a_client_calls_itself_is_no_fact(issuer: Issuer, lines: Lines) -> None:
+async def test_the_client_name_in_the_audit_comes_from_the_token(issuer: Issuer, lines: Lines) -> None:
     info = {"name": "admin-console", "version": "1"}
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
     async with protected(shop(), issuer.handle) as server:

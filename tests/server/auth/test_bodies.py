@@ -1,4 +1,4 @@
-"""Bodies: their size and the time that they may take; nothing is read of a caller who is not let in."""
+"""Request bodies: limits of size and time. The body of an unauthenticated request is not read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def in_pieces(body: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("pieces", [False, True])
-async def test_a_body_of_the_greatest_size_is_served_and_a_larger_one_is_not(
+async def test_a_body_of_the_maximum_size_is_accepted_and_a_larger_one_is_refused(
     server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, pieces: bool
 ) -> None:
     caplog.set_level(logging.INFO, "gatehouse.audit")
@@ -56,7 +56,7 @@ async def test_a_body_of_the_greatest_size_is_served_and_a_larger_one_is_not(
     ],
     ids=["two methods", "half a character"],
 )
-async def test_a_body_that_is_not_read_alike_by_all_is_refused(
+async def test_a_body_that_parsers_read_differently_is_refused(
     server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, body: bytes
 ) -> None:
     caplog.set_level(logging.INFO, "gatehouse.audit")
@@ -66,7 +66,7 @@ async def test_a_body_that_is_not_read_alike_by_all_is_refused(
     assert '"reason": "malformed_message"' in caplog.messages[-1]
 
 
-async def test_a_body_that_does_not_come_in_time_is_not_waited_for(
+async def test_a_body_that_does_not_arrive_in_time_is_refused(
     server: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gatehouse.audit")
@@ -82,7 +82,7 @@ async def test_a_body_that_does_not_come_in_time_is_not_waited_for(
     assert '"reason": "body_too_slow"' in caplog.messages[-1]
 
 
-async def test_a_body_that_drips_in_is_not_waited_for_either(
+async def test_a_body_that_arrives_too_slowly_is_refused(
     server: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gate, "BODY_SECONDS", 0.1)
@@ -98,7 +98,7 @@ async def test_a_body_that_drips_in_is_not_waited_for_either(
 
 
 @pytest.mark.requirement("S19")
-async def test_nothing_is_read_of_a_caller_who_is_not_let_in(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_the_body_of_an_unauthenticated_request_is_not_read(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     async def unread() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
         yield b""
@@ -124,13 +124,13 @@ def piece(body: bytes, *, more: bool = False) -> Message:
 GONE: Message = {"type": "http.disconnect"}
 
 
-async def test_a_body_is_put_together_from_its_pieces() -> None:
+async def test_a_body_is_joined_from_its_chunks() -> None:
     receive = channel(piece(b"a", more=True), {"type": "http.request", "more_body": True}, piece(b"b"))
     assert await read_body(receive, max_bytes=2, seconds=5) == b"ab"
 
 
 @pytest.mark.parametrize("pieces", [[GONE], [piece(b"a", more=True), GONE]], ids=["at once", "in the middle"])
-async def test_a_client_that_goes_away_is_noticed(pieces: list[Message]) -> None:
+async def test_a_disconnect_is_detected(pieces: list[Message]) -> None:
     with pytest.raises(ClientDisconnected):
         await read_body(channel(*pieces), max_bytes=2, seconds=5)
 
@@ -141,7 +141,7 @@ async def test_a_body_that_is_too_large_is_refused(pieces: list[Message]) -> Non
         await read_body(channel(*pieces), max_bytes=2, seconds=5)
 
 
-async def test_a_body_that_never_begins_is_too_slow() -> None:
+async def test_a_body_that_never_starts_is_too_slow() -> None:
     async def silent() -> Message:
         await asyncio.Event().wait()
         raise AssertionError
@@ -150,13 +150,13 @@ async def test_a_body_that_never_begins_is_too_slow() -> None:
         await read_body(silent, max_bytes=2, seconds=0.01)
 
 
-async def test_a_body_is_handed_on_once_and_then_what_comes_after_it() -> None:
+async def test_a_body_is_replayed_once_before_the_next_messages() -> None:
     receive = replay(b"ab", channel(GONE))
     assert await receive() == piece(b"ab")
     assert await receive() == GONE
 
 
-async def test_a_client_that_went_away_is_a_line_in_the_audit_and_gets_no_answer(
+async def test_a_disconnect_has_an_audit_line_and_no_answer(
     server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gatehouse.audit")

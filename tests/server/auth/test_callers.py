@@ -1,4 +1,4 @@
-"""CallerCache are remembered by their tokens: no longer than the token, its key and the room for it last."""
+"""The cache of callers: limited by expiry, by the keys and by its size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMITS = Limits()
 
 @pytest.fixture
 def times() -> Clock:
-    """What the tokens' times are compared with."""
+    """The clock that token times are compared with."""
     return Clock(time.time())
 
 
@@ -29,9 +29,7 @@ def callers(keys: SigningKeys, times: Clock) -> CallerCache:
     return CallerCache(verifier, resource=RESOURCE, max_callers=2)
 
 
-async def test_a_repeated_token_is_remembered_until_it_expires(
-    callers: CallerCache, issuer: Issuer, times: Clock
-) -> None:
+async def test_a_verified_token_is_cached_until_it_expires(callers: CallerCache, issuer: Issuer, times: Clock) -> None:
     token = issuer.token(iat=int(times.now), exp=int(times.now) + 60)
     assert callers.cached(token) is None
     caller = await callers.verify(token)
@@ -41,14 +39,14 @@ async def test_a_repeated_token_is_remembered_until_it_expires(
         callers.cached(token)
 
 
-async def test_a_token_that_is_refused_is_not_remembered(callers: CallerCache, issuer: Issuer) -> None:
+async def test_a_refused_token_is_not_cached(callers: CallerCache, issuer: Issuer) -> None:
     token = issuer.token(aud="another")
     with pytest.raises(TokenRefused, match="wrong_audience"):
         await callers.verify(token)
     assert callers.cached(token) is None
 
 
-async def test_a_token_that_has_expired_is_verified_once_and_refused_each_time(
+async def test_an_expired_token_is_verified_once_and_refused_each_time(
     callers: CallerCache, issuer: Issuer, times: Clock
 ) -> None:
     token = issuer.token(iat=int(times.now) - 60, exp=int(times.now) - 1)
@@ -59,7 +57,7 @@ async def test_a_token_that_has_expired_is_verified_once_and_refused_each_time(
             callers.cached(token)
 
 
-async def test_whoever_was_not_seen_for_longest_is_forgotten_first(callers: CallerCache, issuer: Issuer) -> None:
+async def test_the_least_recently_used_caller_is_dropped_first(callers: CallerCache, issuer: Issuer) -> None:
     one, two, three = (issuer.token(jti=str(number)) for number in range(3))
     await callers.verify(one)
     await callers.verify(two)
@@ -69,7 +67,7 @@ async def test_whoever_was_not_seen_for_longest_is_forgotten_first(callers: Call
     assert callers.cached(two) is None
 
 
-async def test_a_token_that_was_seen_before_ends_with_its_key_as_any_other(
+async def test_a_cached_token_is_refused_after_its_key_was_withdrawn(
     callers: CallerCache, issuer: Issuer, clock: Clock
 ) -> None:
     token = issuer.token()
@@ -82,19 +80,19 @@ async def test_a_token_that_was_seen_before_ends_with_its_key_as_any_other(
     assert callers.cached(token) is None
 
 
-async def test_a_token_that_was_seen_before_renews_the_keys_ahead_of_their_end(
+async def test_a_cached_token_causes_a_refresh_of_the_keys_before_they_expire(
     callers: CallerCache, issuer: Issuer, clock: Clock
 ) -> None:
     token = issuer.token()
     caller = await callers.verify(token)
     clock.now += LIMITS.default_age * 0.9
     assert callers.cached(token) is caller
-    for _ in range(20):  # the fetch in the background gets as far as it can
+    for _ in range(20):  # let the background fetch run
         await asyncio.sleep(0)
     assert issuer.fetches == 2
 
 
-async def test_a_token_that_was_seen_before_is_not_let_in_on_keys_that_are_too_old(
+async def test_a_cached_token_is_not_accepted_with_keys_that_are_too_old(
     callers: CallerCache, issuer: Issuer, clock: Clock
 ) -> None:
     token = issuer.token()

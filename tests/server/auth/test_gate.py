@@ -1,4 +1,4 @@
-"""The protected app over HTTP: who gets in, and what the others are told."""
+"""The protected app over HTTP: accepted requests, and the answers to refused ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOOLS = {"get_time", "convert_time", "whoami", "count_down", "book_room"}
 METADATA = 'resource_metadata="http://localhost:5555/.well-known/oauth-protected-resource/mcp"'
 
 
-async def test_a_good_token_gets_the_tools(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_a_good_token_can_list_the_tools(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     answer = await post(server, issuer.token())
     assert answer.status_code == 200, answer.text
     assert {tool["name"] for tool in answer.json()["result"]["tools"]} == TOOLS
@@ -48,7 +48,7 @@ async def test_without_credentials_the_challenge_has_no_error(server: httpx2.Asy
 
 @pytest.mark.requirement("S8")
 @pytest.mark.parametrize("scheme", ["Basic YWxpY2U6eA==", "DPoP x", "bearerx y", ""])
-async def test_credentials_of_another_scheme_are_none(server: httpx2.AsyncClient, scheme: str) -> None:
+async def test_credentials_of_another_scheme_are_ignored(server: httpx2.AsyncClient, scheme: str) -> None:
     refusal = await server.post("/mcp", headers={**HEADERS, "Authorization": scheme}, json=LIST)
     assert refusal.status_code == 401
     assert "error=" not in challenge_of(refusal)
@@ -56,7 +56,7 @@ async def test_credentials_of_another_scheme_are_none(server: httpx2.AsyncClient
 
 @pytest.mark.requirement("S6")
 @pytest.mark.requirement("S7")
-async def test_a_bad_token_is_told_why(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_the_challenge_for_a_bad_token_has_the_reason(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     refusal = await post(server, issuer.token(exp=1, iat=1))
     assert refusal.status_code == 401
     assert challenge_of(refusal) == (
@@ -118,13 +118,13 @@ async def test_two_authorization_headers_are_a_bad_request(server: httpx2.AsyncC
 
 
 @pytest.mark.requirement("S18")
-async def test_a_token_in_the_query_is_not_read(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_a_token_in_the_query_is_ignored(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     refusal = await server.post(f"/mcp?access_token={issuer.token()}", headers=HEADERS, json=LIST)
     assert refusal.status_code == 401
 
 
 @pytest.mark.requirement("S20")
-async def test_without_keys_the_answer_is_try_again_and_not_that_the_token_is_bad(
+async def test_without_keys_the_answer_is_503_and_not_401(
     server_without_keys: httpx2.AsyncClient, issuer: Issuer
 ) -> None:
     refusal = await post(server_without_keys, issuer.token())
@@ -133,24 +133,24 @@ async def test_without_keys_the_answer_is_try_again_and_not_that_the_token_is_ba
     assert "WWW-Authenticate" not in refusal.headers
 
 
-async def test_the_scheme_may_be_written_in_any_case(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_the_scheme_is_case_insensitive(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     answer = await server.post("/mcp", headers={**HEADERS, "Authorization": f"bEARER {issuer.token()}"}, json=LIST)
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/mcp/x", "/.well-known/openid-configuration", "/register", "/metrics"])
-async def test_what_does_not_exist_is_not_found(server: httpx2.AsyncClient, path: str) -> None:
+async def test_an_unknown_path_is_not_found(server: httpx2.AsyncClient, path: str) -> None:
     assert (await server.get(path)).status_code == 404
 
 
 @pytest.mark.requirement("S5")
-async def test_a_slash_too_many_leads_to_the_public_url(server: httpx2.AsyncClient) -> None:
+async def test_a_trailing_slash_redirects_to_the_public_url(server: httpx2.AsyncClient) -> None:
     answer = await server.post("/mcp/", json=LIST)
     assert (answer.status_code, answer.headers["Location"]) == (307, "http://localhost:5555/mcp")
 
 
 @pytest.mark.requirement("S19")
-async def test_a_route_that_the_owner_adds_is_behind_the_gate(issuer: Issuer) -> None:
+async def test_a_custom_route_is_behind_the_gate(issuer: Issuer) -> None:
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
 
@@ -187,7 +187,7 @@ async def test_only_known_origins_are_served(
 
 
 @pytest.mark.requirement("S23")
-async def test_a_browser_client_may_ask_and_may_read_the_challenge(server: httpx2.AsyncClient) -> None:
+async def test_a_browser_client_may_send_requests_and_read_the_challenge(server: httpx2.AsyncClient) -> None:
     asked = {"Origin": "http://localhost:6274", "Access-Control-Request-Method": "POST"}
     headers = {
         **asked,
@@ -201,7 +201,7 @@ async def test_a_browser_client_may_ask_and_may_read_the_challenge(server: httpx
 
 
 @pytest.mark.requirement("S23")
-async def test_another_origin_may_not_ask(server: httpx2.AsyncClient) -> None:
+async def test_another_origin_may_not_send_requests(server: httpx2.AsyncClient) -> None:
     headers = {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "POST"}
     preflight = await server.options("/mcp", headers=headers)
     assert "Access-Control-Allow-Origin" not in preflight.headers
@@ -222,7 +222,7 @@ async def test_the_metadata_names_resource_issuer_and_scope(server: httpx2.Async
     }
 
 
-async def test_the_probes_tell_life_from_readiness(
+async def test_livez_and_readyz_differ_while_the_tenant_is_down(
     server: httpx2.AsyncClient, server_without_keys: httpx2.AsyncClient
 ) -> None:
     assert (await server.get("/readyz")).status_code == 200

@@ -1,4 +1,4 @@
-"""Signing keys: few fetches, and good tokens go on working while the tenant is down."""
+"""Signing keys: there are few fetches, and good tokens are accepted while the tenant is down."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.anyio
 LIMITS = Limits()
 
 
-def aged(seconds: int) -> Callable[[Issuer], httpx2.Response]:
+def jwks_with_max_age(seconds: int) -> Callable[[Issuer], httpx2.Response]:
     return lambda issuer: httpx2.Response(
         200, json=issuer.jwks(), headers={"Cache-Control": f"public, max-age={seconds}"}
     )
 
 
-async def settled() -> None:
-    """Let what runs in the background get as far as it can."""
+async def run_background_tasks() -> None:
+    """Let background tasks run until they wait."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -55,14 +55,14 @@ async def hanging_tenant(clock: Clock, limits: Limits) -> AsyncIterator[tuple[Si
     await keys.aclose()
 
 
-async def test_many_requests_at_once_lead_to_one_fetch(keys: SigningKeys, issuer: Issuer) -> None:
+async def test_concurrent_requests_cause_one_fetch(keys: SigningKeys, issuer: Issuer) -> None:
     found = await asyncio.gather(*(keys.get("one") for _ in range(50)))
     assert all(found)
     assert issuer.fetches == 1
 
 
-async def test_keys_are_kept_as_long_as_the_answer_says(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
-    issuer.answer = lambda: aged(100)(issuer)
+async def test_keys_are_cached_for_the_max_age_of_the_answer(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+    issuer.answer = lambda: jwks_with_max_age(100)(issuer)
     await keys.get("one")
     clock.now += 79
     await keys.get("one")
@@ -72,36 +72,34 @@ async def test_keys_are_kept_as_long_as_the_answer_says(keys: SigningKeys, issue
     assert issuer.fetches == 2
 
 
-@pytest.mark.parametrize(("stated", "kept"), [(0, LIMITS.min_age), (10**9, LIMITS.max_age)])
-async def test_what_the_answer_says_is_bounded(
-    keys: SigningKeys, issuer: Issuer, clock: Clock, stated: int, kept: float
+@pytest.mark.parametrize(("stated", "cached"), [(0, LIMITS.min_age), (10**9, LIMITS.max_age)])
+async def test_the_max_age_of_the_answer_is_limited(
+    keys: SigningKeys, issuer: Issuer, clock: Clock, stated: int, cached: float
 ) -> None:
-    issuer.answer = lambda: aged(stated)(issuer)
+    issuer.answer = lambda: jwks_with_max_age(stated)(issuer)
     await keys.get("one")
-    clock.now += kept * 0.79
+    clock.now += cached * 0.79
     await keys.get("one")
     assert issuer.fetches == 1
-    clock.now += kept
+    clock.now += cached
     await keys.get("one")
     assert issuer.fetches == 2
 
 
-async def test_keys_are_renewed_ahead_of_their_end_without_a_wait(
+async def test_keys_are_refreshed_in_the_background_before_they_expire(
     keys: SigningKeys, issuer: Issuer, clock: Clock
 ) -> None:
     await keys.get("one")
     clock.now += LIMITS.default_age * 0.9
     assert await keys.get("one") is not None
-    await settled()
+    await run_background_tasks()
     assert issuer.fetches == 2
 
 
-async def test_an_unknown_key_is_looked_for_once_and_then_not_for_a_while(
-    keys: SigningKeys, issuer: Issuer, clock: Clock
-) -> None:
+async def test_unknown_keys_cause_one_fetch_per_cooldown(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
     for number in range(100):
         assert await keys.get(f"unknown-{number}") is None
-    assert issuer.fetches == 2, "the first fetch and one for the unknown key"
+    assert issuer.fetches == 2, "the first fetch, and one for the unknown key"
     clock.now += LIMITS.unknown_key_cooldown
     assert await keys.get("unknown") is None
     assert issuer.fetches == 3
@@ -113,7 +111,7 @@ async def test_a_rotated_key_is_found_at_once(keys: SigningKeys, issuer: Issuer)
     assert await keys.get("two") is not None
 
 
-async def test_a_withdrawn_key_ends_its_tokens(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+async def test_a_token_of_a_withdrawn_key_is_refused(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
     verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE)
     token = issuer.token()
     await verifier.verify(token)
@@ -128,11 +126,11 @@ FAULTS: dict[str, Callable[[], httpx2.Response]] = {
     "500": lambda: httpx2.Response(500),
     "404": lambda: httpx2.Response(404),
     "redirect": lambda: httpx2.Response(302, headers={"Location": "https://evil.example.com/keys"}),
-    "no JSON": lambda: httpx2.Response(200, text="<html>"),
+    "not JSON": lambda: httpx2.Response(200, text="<html>"),
     "nested too deep": lambda: httpx2.Response(200, text="[" * 20_000),
-    "no key set": lambda: httpx2.Response(200, json=["keys"]),
+    "not a key set": lambda: httpx2.Response(200, json=["keys"]),
     "no keys": lambda: httpx2.Response(200, json={"keys": []}),
-    "only nonsense": lambda: httpx2.Response(200, json={"keys": [1, {"kid": "one"}, {"kid": "one", "kty": "RSA"}]}),
+    "only invalid keys": lambda: httpx2.Response(200, json={"keys": [1, {"kid": "one"}, {"kid": "one", "kty": "RSA"}]}),
     "a symmetric key": lambda: httpx2.Response(200, json={"keys": [{"kid": "one", "kty": "oct", "k": "AAAA"}]}),
     "too large": lambda: httpx2.Response(200, content=b" " * (LIMITS.max_bytes + 1)),
     "no answer": lambda: (_ for _ in ()).throw(httpx2.ConnectError("refused")),
@@ -140,7 +138,7 @@ FAULTS: dict[str, Callable[[], httpx2.Response]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_without_keys_nothing_is_said_about_a_token_when_the_tenant_answers(
+async def test_without_keys_a_token_is_neither_valid_nor_invalid_if_the_tenant_answers(
     keys: SigningKeys, issuer: Issuer, fault: str
 ) -> None:
     issuer.answer = FAULTS[fault]
@@ -151,7 +149,7 @@ async def test_without_keys_nothing_is_said_about_a_token_when_the_tenant_answer
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_kept_keys_go_on_working_for_a_while_when_the_tenant_answers(
+async def test_cached_keys_are_used_for_a_limited_time_if_the_tenant_answers(
     keys: SigningKeys, issuer: Issuer, clock: Clock, fault: str
 ) -> None:
     await keys.get("one")
@@ -163,7 +161,9 @@ async def test_kept_keys_go_on_working_for_a_while_when_the_tenant_answers(
         await keys.get("one")
 
 
-async def test_after_a_failure_the_next_fetch_waits_a_moment(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+async def test_after_a_failure_the_next_fetch_waits_for_the_cooldown(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
     issuer.answer = FAULTS["500"]
     for _ in range(20):
         with pytest.raises(KeysUnavailable):
@@ -174,7 +174,7 @@ async def test_after_a_failure_the_next_fetch_waits_a_moment(keys: SigningKeys, 
     assert await keys.get("one") is not None
 
 
-async def test_an_unknown_key_while_the_tenant_is_down_is_not_called_a_bad_token(
+async def test_a_token_with_an_unknown_key_is_not_refused_while_the_tenant_is_down(
     keys: SigningKeys, issuer: Issuer
 ) -> None:
     await keys.get("one")
@@ -183,7 +183,7 @@ async def test_an_unknown_key_while_the_tenant_is_down_is_not_called_a_bad_token
         await keys.get("two")
 
 
-async def test_a_hanging_tenant_does_not_hang_a_request_with_kept_keys(clock: Clock) -> None:
+async def test_a_request_with_cached_keys_does_not_wait_for_a_hanging_tenant(clock: Clock) -> None:
     async with hanging_tenant(clock, Limits(stale_wait=0.01)) as (keys, issuer):
         issuer.answer = None
         await keys.get("one")
@@ -193,7 +193,7 @@ async def test_a_hanging_tenant_does_not_hang_a_request_with_kept_keys(clock: Cl
             assert await keys.get("one") is not None
 
 
-async def test_an_unknown_key_is_not_called_a_bad_token_as_long_as_the_tenant_is_down(
+async def test_a_token_with_an_unknown_key_is_accepted_after_a_long_outage(
     keys: SigningKeys, issuer: Issuer, clock: Clock
 ) -> None:
     await keys.get("one")
@@ -208,7 +208,7 @@ async def test_an_unknown_key_is_not_called_a_bad_token_as_long_as_the_tenant_is
     assert await keys.get("two") is not None
 
 
-async def test_a_hanging_tenant_is_not_waited_for_without_end_when_no_keys_are_kept(clock: Clock) -> None:
+async def test_without_cached_keys_the_wait_for_a_hanging_tenant_is_limited(clock: Clock) -> None:
     async with hanging_tenant(clock, Limits(timeout=0.02)) as (keys, _):
         for _ in range(5):
             async with asyncio.timeout(5):
@@ -217,7 +217,7 @@ async def test_a_hanging_tenant_is_not_waited_for_without_end_when_no_keys_are_k
             assert unavailable.value.retry_after >= 1
 
 
-async def test_only_the_first_requests_wait_for_a_tenant_that_hangs(clock: Clock) -> None:
+async def test_only_the_first_requests_wait_for_a_hanging_tenant(clock: Clock) -> None:
     async with hanging_tenant(clock, Limits(stale_wait=0.05, timeout=60)) as (keys, issuer):
         issuer.answer = None
         await keys.get("one")
@@ -229,11 +229,11 @@ async def test_only_the_first_requests_wait_for_a_tenant_that_hangs(clock: Clock
             assert await keys.get("one") is not None
 
 
-async def test_a_hanging_tenant_does_not_hold_up_the_end_of_the_server(clock: Clock) -> None:
+async def test_a_hanging_tenant_does_not_delay_the_shutdown(clock: Clock) -> None:
     async with hanging_tenant(clock, Limits(timeout=60)) as (keys, _):
         app = protect(MCPServer("test"), settings(), keys=keys)
         async with asyncio.timeout(5), app.router.lifespan_context(app):
-            await settled()
+            await run_background_tasks()
 
 
 JSON_VALUES = strategies.recursive(
@@ -250,10 +250,10 @@ ODD_KEYS = strategies.fixed_dictionaries(
 
 @hypothesis.settings(derandomize=True, max_examples=150, deadline=None)
 @hypothesis.given(entries=strategies.lists(ODD_KEYS | JSON_VALUES, max_size=3))
-def test_odd_keys_beside_a_good_one_are_passed_over(good_key: dict[str, Any], entries: list[Any]) -> None:
-    kept = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")
-    assert "good" in kept
-    assert all(key.key_type == "RSA" for key in kept.values())
+def test_unusable_keys_beside_a_good_one_are_ignored(good_key: dict[str, Any], entries: list[Any]) -> None:
+    cached = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")
+    assert "good" in cached
+    assert all(key.key_type == "RSA" for key in cached.values())
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The protected resource metadata, and the endpoint where it says that it is."""
+"""The protected resource metadata, and the endpoint that it names."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ pytestmark = pytest.mark.anyio
         ("https://host.example.com/mcp/", "/.well-known/oauth-protected-resource/mcp"),
     ],
 )
-async def test_the_challenge_leads_to_a_document_that_names_the_url_byte_by_byte(
+async def test_the_challenge_links_to_metadata_with_the_exact_url(
     issuer: Issuer, public_url: str, document: str
 ) -> None:
-    known = settings(MCP_PUBLIC_URL=public_url, AUTH0_AUDIENCE="http://localhost:5555/mcp")
+    config = settings(MCP_PUBLIC_URL=public_url, AUTH0_AUDIENCE="http://localhost:5555/mcp")
     origin = public_url[: public_url.index("/", 8)] if "/" in public_url[8:] else public_url
-    async with protected(MCPServer("test"), issuer.handle, known=known) as server:
+    async with protected(MCPServer("test"), issuer.handle, config=config) as server:
         server.base_url = origin
-        challenge = (await server.post(known.mcp_path)).headers["WWW-Authenticate"]
+        challenge = (await server.post(config.mcp_path)).headers["WWW-Authenticate"]
         found = await server.get(document)
         root = await server.get("/.well-known/oauth-protected-resource")
-        answer = await server.post(known.mcp_path, **good_request(issuer))
+        answer = await server.post(config.mcp_path, **good_request(issuer))
     assert f'resource_metadata="{origin}{document}"' in challenge
     assert found.json()["resource"] == public_url
     assert found.json()["authorization_servers"] == ["https://tenant.example.com/"]
@@ -52,7 +52,7 @@ def good_request(issuer: Issuer) -> dict[str, object]:
 
 
 @pytest.mark.requirement("S5")
-def test_without_a_setting_the_url_has_no_slash_at_its_end() -> None:
+def test_the_default_public_url_has_no_trailing_slash() -> None:
     assert settings().public_url == "http://localhost:5555/mcp"
 
 
@@ -69,7 +69,7 @@ def test_without_a_setting_the_url_has_no_slash_at_its_end() -> None:
         "x-request-id",
     ],
 )
-async def test_a_web_page_of_an_allowed_origin_may_send(server: httpx2.AsyncClient, header: str) -> None:
+async def test_a_web_page_of_an_allowed_origin_may_send_the_header(server: httpx2.AsyncClient, header: str) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": header}
     preflight = await server.options("/mcp", headers={"Origin": "http://localhost:6274", **asked})
     assert preflight.status_code == 200, preflight.text
@@ -80,7 +80,9 @@ async def test_a_web_page_of_an_allowed_origin_may_send(server: httpx2.AsyncClie
 
 
 @pytest.mark.requirement("S27")
-async def test_no_session_is_made_and_none_opens_anything(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_no_session_is_created_and_a_session_id_gives_no_access(
+    server: httpx2.AsyncClient, issuer: Issuer
+) -> None:
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
     answer = await ask(server, issuer.token(), "initialize", params)
     assert answer.status_code == 200
@@ -89,16 +91,14 @@ async def test_no_session_is_made_and_none_opens_anything(server: httpx2.AsyncCl
 
 
 @pytest.mark.requirement("S29")
-async def test_discovery_is_served_and_needs_a_token_as_everything_does(
-    server: httpx2.AsyncClient, issuer: Issuer
-) -> None:
+async def test_server_discovery_needs_a_token(server: httpx2.AsyncClient, issuer: Issuer) -> None:
     assert (await ask(server, None, "server/discover", era="modern")).status_code == 401
     answer = await ask(server, issuer.token(), "server/discover", era="modern")
     assert "2026-07-28" in answer.json()["result"]["supportedVersions"]
 
 
 @pytest.mark.requirement("S31")
-async def test_headers_of_earlier_revisions_mean_nothing_in_the_newest(
+async def test_headers_of_earlier_revisions_are_ignored_in_the_newest(
     server: httpx2.AsyncClient, issuer: Issuer
 ) -> None:
     answer = await ask(server, issuer.token(), era="modern", Mcp_Session_Id="made-up", Last_Event_ID="7")

@@ -1,4 +1,4 @@
-"""What an operation needs is what its author stated, wherever the statement stands."""
+"""Permissions: an operation needs those that `requires` states, above or below the SDK's decorator."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NEEDS_READ: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.requirement("S11")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("name", NEEDS_READ)
-async def test_the_permission_is_asked_for_and_is_enough_for(issuer: Issuer, name: str, era: Era) -> None:
+async def test_the_declared_permission_is_necessary_and_sufficient_for(issuer: Issuer, name: str, era: Era) -> None:
     method, params = NEEDS_READ[name]
     async with protected(shop(), issuer.handle) as server:
         refusal = await ask(server, issuer.token(scope="access:mcp"), method, params, era=era)
@@ -59,7 +59,7 @@ async def test_the_permission_is_asked_for_and_is_enough_for(issuer: Issuer, nam
         ("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["shop://free", "shop://above/1"]}}),
     ],
 )
-async def test_to_watch_a_resource_needs_what_reading_it_needs(
+async def test_a_subscription_needs_the_permissions_of_its_resource(
     issuer: Issuer, method: str, params: dict[str, Any]
 ) -> None:
     async with protected(shop(), issuer.handle) as server:
@@ -81,13 +81,13 @@ async def test_one_challenge_names_every_permission_of_the_operation(issuer: Iss
     assert "resource_metadata=" in challenge
 
 
-async def test_the_permission_of_a_tool_without_the_base_is_not_enough(issuer: Issuer) -> None:
+async def test_the_permission_of_a_tool_is_not_enough_without_the_base_permission(issuer: Issuer) -> None:
     async with protected(shop(), issuer.handle) as server:
         refusal = await ask(server, issuer.token(scope=READ), "tools/call", {"name": "below_tool"})
     assert refusal.status_code == 403
 
 
-async def test_a_tool_that_is_added_while_the_server_runs_is_guarded_at_once(issuer: Issuer) -> None:
+async def test_a_tool_that_is_added_at_runtime_is_protected(issuer: Issuer) -> None:
     mcp = shop()
     async with protected(mcp, issuer.handle) as server:
 
@@ -102,7 +102,7 @@ async def test_a_tool_that_is_added_while_the_server_runs_is_guarded_at_once(iss
     assert WRITE in metadata.json()["scopes_supported"]
 
 
-async def test_of_overlapping_templates_every_permission_counts(issuer: Issuer) -> None:
+async def test_overlapping_templates_need_all_their_permissions(issuer: Issuer) -> None:
     mcp = MCPServer("shop")
 
     @mcp.resource("shop://{shelf}/{item}")
@@ -161,22 +161,22 @@ SHAPES: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_is_stated_is_found_on(shape: str) -> None:
+def test_the_declared_permissions_are_found_on(shape: str) -> None:
     made = SHAPES[shape]()
     assert declared(made() if made is _Callable else made) == {READ}
 
 
-def test_nothing_is_stated_on_a_plain_function_or_on_nothing() -> None:
+def test_a_plain_function_and_none_have_no_declared_permissions() -> None:
     assert declared(_plain) == declared(None) == frozenset()
 
 
-def test_several_statements_add_up() -> None:
+def test_several_declarations_are_combined() -> None:
     assert declared(requires(READ)(requires(WRITE)(lambda: ""))) == {READ, WRITE}
 
 
 @pytest.mark.requirement("S12")
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_broad_permission_opens_what_a_narrow_one_opens(issuer: Issuer, era: Era) -> None:
+async def test_a_broad_permission_allows_what_it_implies(issuer: Issuer, era: Era) -> None:
     implies = {"shop:admin": [WRITE], WRITE: [READ], "everything": ["access:mcp", "shop:admin"]}
     async with protected(shop(), issuer.handle, implies=implies) as server:
         for scope in (f"access:mcp {WRITE}", "access:mcp shop:admin", "everything"):
@@ -189,7 +189,7 @@ async def test_a_broad_permission_opens_what_a_narrow_one_opens(issuer: Issuer, 
 
 
 @pytest.mark.requirement("S12")
-def test_a_hierarchy_may_be_deep_and_may_lead_in_a_circle() -> None:
+def test_a_hierarchy_may_be_deep_and_circular() -> None:
     chain = {f"p{number}": [f"p{number + 1}"] for number in range(2000)}
     assert len(Hierarchy(chain).expand(["p0"])) == 2001
     assert Hierarchy({"a": ["b"], "b": ["a"]}).expand(["a"]) == {"a", "b"}
@@ -197,7 +197,7 @@ def test_a_hierarchy_may_be_deep_and_may_lead_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "given"),
+    ("claims", "expected"),
     [
         ({"scope": "a b", "permissions": ["b", "c"]}, ["b", "c"]),
         ({"permissions": ["b"]}, ["b"]),
@@ -206,14 +206,14 @@ def test_a_hierarchy_may_be_deep_and_may_lead_in_a_circle() -> None:
     ],
     ids=str,
 )
-def test_where_permissions_is_the_grant_scope_counts_for_nothing(claims: dict[str, Any], given: list[str]) -> None:
-    assert PROFILES["auth0"].with_grant_claims("permissions").granted(claims) == set(given)
+def test_with_permissions_as_grant_claim_scope_is_ignored(claims: dict[str, Any], expected: list[str]) -> None:
+    assert PROFILES["auth0"].with_grant_claims("permissions").granted(claims) == set(expected)
 
 
-async def test_where_permissions_is_the_grant_the_gate_reads_it_alone(issuer: Issuer) -> None:
-    known = settings(GRANT_CLAIM="permissions")
+async def test_with_permissions_as_grant_claim_the_gate_ignores_scope(issuer: Issuer) -> None:
+    config = settings(GRANT_CLAIM="permissions")
     call = ("tools/call", {"name": "below_tool"})
-    async with protected(shop(), issuer.handle, known=known) as server:
+    async with protected(shop(), issuer.handle, config=config) as server:
         granting = await ask(server, issuer.token(scope=None, permissions=["access:mcp", READ]), *call)
         scope_only = await ask(server, issuer.token(scope=f"access:mcp {READ}"), *call)
     assert granting.status_code == 200, granting.text
@@ -222,7 +222,7 @@ async def test_where_permissions_is_the_grant_the_gate_reads_it_alone(issuer: Is
 
 @pytest.mark.requirement("S13")
 @pytest.mark.requirement("S14")
-async def test_the_metadata_names_what_something_here_needs_and_nothing_else(issuer: Issuer) -> None:
+async def test_the_metadata_lists_exactly_the_needed_scopes(issuer: Issuer) -> None:
     async with protected(shop(), issuer.handle) as server:
         metadata = (await server.get("/.well-known/oauth-protected-resource/mcp")).json()
         challenge = (await server.post("/mcp", json={})).headers["WWW-Authenticate"]

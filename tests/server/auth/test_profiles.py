@@ -1,4 +1,4 @@
-"""Other identity providers: by standard names, with their tokens' own claims."""
+"""Other identity providers: their settings, and the claims in their tokens."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ENTRA = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/
 ENTRA_API = "99999999-8888-7777-6666-555555555555"
 
 
-def known(issuer: str, audience: str, profile: str, **more: str) -> Settings:
-    given = {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": audience, "OIDC_PROFILE": profile, **more}
-    return Settings(_env_file=None, **given)  # type: ignore[call-arg, arg-type]
+def oidc_settings(issuer: str, audience: str, profile: str, **more: str) -> Settings:
+    expected = {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": audience, "OIDC_PROFILE": profile, **more}
+    return Settings(_env_file=None, **expected)  # type: ignore[call-arg, arg-type]
 
 
 def keycloak_token(issuer: Issuer, **claims: Any) -> str:
-    """As Keycloak issues it with an audience mapper for the API."""
+    """An access token as Keycloak issues it, with an audience mapper for the API."""
     shape = {
         "iss": KEYCLOAK,
         "aud": [RESOURCE, "account"],
@@ -46,7 +46,7 @@ def keycloak_token(issuer: Issuer, **claims: Any) -> str:
 
 
 def entra_token(issuer: Issuer, **claims: Any) -> str:
-    """As Microsoft Entra issues it (v2.0) to a client that acts for a user."""
+    """An access token as Microsoft Entra issues it (v2.0) to a client that acts for a user."""
     shape = {
         "iss": ENTRA,
         "aud": ENTRA_API,
@@ -62,7 +62,7 @@ def entra_token(issuer: Issuer, **claims: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("profile", "claims", "given"),
+    ("profile", "claims", "expected"),
     [
         ("keycloak", {"realm_access": {"roles": ["a"]}, "resource_access": {RESOURCE: {"roles": ["b"]}}}, "a b"),
         ("keycloak", {"resource_access": {"account": {"roles": ["b"]}}}, ""),
@@ -75,8 +75,10 @@ def entra_token(issuer: Issuer, **claims: Any) -> str:
     ],
     ids=str,
 )
-async def test_the_profile_says_where_the_grant_is(profile: str, claims: dict[str, Any], given: str) -> None:
-    assert PROFILES[profile].for_audience(RESOURCE).granted(claims) == set(given.split())
+async def test_the_profile_selects_the_claims_with_permissions(
+    profile: str, claims: dict[str, Any], expected: str
+) -> None:
+    assert PROFILES[profile].for_audience(RESOURCE).granted(claims) == set(expected.split())
 
 
 @pytest.mark.parametrize(
@@ -94,18 +96,18 @@ async def test_the_profile_says_where_the_grant_is(profile: str, claims: dict[st
     ],
     ids=str,
 )
-async def test_a_grant_of_another_form_is_none(profile: str, claims: dict[str, Any]) -> None:
+async def test_a_claim_of_the_wrong_type_is_refused(profile: str, claims: dict[str, Any]) -> None:
     with pytest.raises(MalformedGrant):
         PROFILES[profile].granted(claims)
 
 
-async def test_claims_can_be_named(issuer: Issuer) -> None:
-    named = known(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope,realm_access.roles").token_profile()
+async def test_grant_claim_selects_other_claims(issuer: Issuer) -> None:
+    named = oidc_settings(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope,realm_access.roles").token_profile()
     assert named.granted({"scope": "a", "realm_access": {"roles": ["b"]}}) == {"a", "b"}
 
 
-async def test_keycloaks_roles_open_what_they_name(issuer: Issuer) -> None:
-    async with protected(shop(), issuer.handle, known=known(KEYCLOAK, RESOURCE, "keycloak")) as server:
+async def test_keycloak_roles_are_permissions(issuer: Issuer) -> None:
+    async with protected(shop(), issuer.handle, config=oidc_settings(KEYCLOAK, RESOURCE, "keycloak")) as server:
         call = ("tools/call", {"name": "below_tool"})
         assert (await ask(server, keycloak_token(issuer), *call)).status_code == 200
         without = keycloak_token(issuer, resource_access={})
@@ -114,8 +116,8 @@ async def test_keycloaks_roles_open_what_they_name(issuer: Issuer) -> None:
         assert (await ask(server, nobody, *call)).status_code == 403
 
 
-async def test_entras_scopes_and_application_roles_open_what_they_name(issuer: Issuer) -> None:
-    async with protected(shop(), issuer.handle, known=known(ENTRA, ENTRA_API, "entra")) as server:
+async def test_entra_scopes_and_application_roles_are_permissions(issuer: Issuer) -> None:
+    async with protected(shop(), issuer.handle, config=oidc_settings(ENTRA, ENTRA_API, "entra")) as server:
         call = ("tools/list", {})
         assert (await ask(server, entra_token(issuer), *call)).status_code == 200
         assert (await ask(server, entra_token(issuer, scp=None, roles=["access:mcp"]), *call)).status_code == 200
@@ -129,8 +131,8 @@ def verifier(issuer: Issuer, settings: Settings) -> TokenVerifier:
     return TokenVerifier(keys, issuer=settings.issuer, audience=settings.audience, profile=profile)
 
 
-async def test_keycloaks_id_token_is_no_access_token_and_a_nonce_makes_none(issuer: Issuer) -> None:
-    checked = verifier(issuer, known(KEYCLOAK, RESOURCE, "keycloak"))
+async def test_a_keycloak_id_token_is_refused_and_an_access_token_with_a_nonce_is_not(issuer: Issuer) -> None:
+    checked = verifier(issuer, oidc_settings(KEYCLOAK, RESOURCE, "keycloak"))
     assert (await checked.verify(keycloak_token(issuer, nonce="n"))).client_id == "agent"
     for kind in ("ID", "Logout", None, ["Bearer"]):
         with pytest.raises(TokenRefused) as refused:
@@ -138,8 +140,8 @@ async def test_keycloaks_id_token_is_no_access_token_and_a_nonce_makes_none(issu
         assert refused.value.code == "wrong_type"
 
 
-async def test_entras_id_token_for_the_same_application_is_no_access_token(issuer: Issuer) -> None:
-    checked = verifier(issuer, known(ENTRA, ENTRA_API, "entra"))
+async def test_an_entra_id_token_for_the_same_application_is_refused(issuer: Issuer) -> None:
+    checked = verifier(issuer, oidc_settings(ENTRA, ENTRA_API, "entra"))
     with pytest.raises(TokenRefused) as refused:
         await checked.verify(entra_token(issuer, scp=None, azp=None, nonce="n"))
     assert refused.value.code == "wrong_type"
@@ -149,32 +151,32 @@ async def test_entras_id_token_for_the_same_application_is_no_access_token(issue
 
 
 class Provider:
-    """A provider whose keys are where its discovery document says."""
+    """A provider with a discovery document."""
 
     def __init__(self, issuer: Issuer, document: object) -> None:
         self.issuer, self.document = issuer, document
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def keys(self) -> SigningKeys:
         http = httpx2.AsyncClient(transport=httpx2.MockTransport(self.handle))
-        url = known(KEYCLOAK, RESOURCE, "keycloak").discovery_url
+        url = oidc_settings(KEYCLOAK, RESOURCE, "keycloak").discovery_url
         return SigningKeys(url, "RS256", issuer=KEYCLOAK, http=http)
 
     def handle(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked.append(str(request.url))
+        self.requests.append(str(request.url))
         if request.url.path.endswith("openid-configuration"):
             return httpx2.Response(200, json=self.document)
         return self.issuer.handle(request)
 
 
-async def test_the_keys_are_where_discovery_says(issuer: Issuer) -> None:
-    place = f"{KEYCLOAK}/protocol/openid-connect/certs"
-    provider = Provider(issuer, {"issuer": KEYCLOAK, "jwks_uri": place})
+async def test_the_keys_are_fetched_from_the_jwks_uri_of_discovery(issuer: Issuer) -> None:
+    url = f"{KEYCLOAK}/protocol/openid-connect/certs"
+    provider = Provider(issuer, {"issuer": KEYCLOAK, "jwks_uri": url})
     keys = provider.keys()
     assert await keys.get("one") is not None
-    assert provider.asked == [f"{KEYCLOAK}/.well-known/openid-configuration", place]
+    assert provider.requests == [f"{KEYCLOAK}/.well-known/openid-configuration", url]
     assert await keys.get("one") is not None
-    assert len(provider.asked) == 2, "they are kept"
+    assert len(provider.requests) == 2, "the keys must be cached"
 
 
 @pytest.mark.parametrize(
@@ -190,17 +192,18 @@ async def test_the_keys_are_where_discovery_says(issuer: Issuer) -> None:
     ],
     ids=str,
 )
-async def test_a_wrong_discovery_document_gives_no_keys(issuer: Issuer, document: object, why: str) -> None:
+async def test_no_keys_are_fetched_with_a_wrong_discovery_document(issuer: Issuer, document: object, why: str) -> None:
     provider = Provider(issuer, document)
     with pytest.raises(KeysUnavailable, match=why):
         await provider.keys().get("one")
-    assert len(provider.asked) == 1
+    assert len(provider.requests) == 1
 
 
-async def test_a_place_for_the_keys_can_be_named() -> None:
-    assert tenant_keys(known(KEYCLOAK, RESOURCE, "keycloak")).url == f"{KEYCLOAK}/.well-known/openid-configuration"
-    place = "https://keys.example.com/jwks"
-    assert tenant_keys(known(KEYCLOAK, RESOURCE, "keycloak", AUTH0_JWKS_URL=place)).url == place
+async def test_the_jwks_url_can_be_configured() -> None:
+    discovered = tenant_keys(oidc_settings(KEYCLOAK, RESOURCE, "keycloak"))
+    assert discovered.url == f"{KEYCLOAK}/.well-known/openid-configuration"
+    url = "https://keys.example.com/jwks"
+    assert tenant_keys(oidc_settings(KEYCLOAK, RESOURCE, "keycloak", AUTH0_JWKS_URL=url)).url == url
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ async def test_a_place_for_the_keys_can_be_named() -> None:
     ],
     ids=str,
 )
-async def test_a_wrong_combination_is_refused_with_a_sentence(
+async def test_a_wrong_combination_of_variables_is_refused_with_a_reason(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], why: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

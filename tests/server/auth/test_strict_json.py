@@ -1,4 +1,4 @@
-"""What is read as JSON, and what is refused because two readers could see two things in it."""
+"""Strict JSON: valid text is parsed, and text that parsers could read differently is refused."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ VALUES = st.recursive(
     | st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
-    # The halves of surrogate pairs are no characters.
+    # Half of a surrogate pair is not a character.
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
 )
 
 
 @pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_not_read_alike_by_all_is_refused(raw: bytes) -> None:
+def test_json_that_parsers_read_differently_is_refused(raw: bytes) -> None:
     with pytest.raises(Ambiguous):
         parse(raw)
 
 
-def test_the_refusal_names_what_stands_twice_and_where() -> None:
+def test_the_refusal_names_the_duplicate_and_its_position() -> None:
     with pytest.raises(Ambiguous, match=r'duplicate key "method" at line 1 column 26'):
         parse(b'{"method": "a", "method": "b"}')
 
 
-def test_a_long_name_does_not_make_a_long_refusal() -> None:
+def test_a_long_name_is_shortened_in_the_refusal() -> None:
     name = json.dumps("x" * 100_000)
     with pytest.raises(Ambiguous) as refusal:
         parse(f"{{{name}: 1, {name}: 2}}".encode())
@@ -67,7 +67,7 @@ def test_a_long_name_does_not_make_a_long_refusal() -> None:
 
 
 @given(VALUES, st.booleans())
-def test_all_other_json_is_read_as_everybody_reads_it(value: Any, in_ascii: bool) -> None:
+def test_valid_json_is_read_like_by_the_standard_library(value: Any, in_ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=in_ascii)
     read = parse(text.encode())
     assert read == value

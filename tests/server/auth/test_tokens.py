@@ -1,4 +1,4 @@
-"""Hostile and unlucky tokens, each refused with its own code."""
+"""Hostile and malformed tokens, each refused with its code."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ def verifier(keys: SigningKeys) -> TokenVerifier:
 @pytest.mark.requirement("S15")
 @pytest.mark.requirement("S16")
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_token_is_refused_with_its_own_code_when_it_is(
-    verifier: TokenVerifier, issuer: Issuer, name: str
-) -> None:
+async def test_a_hostile_token_is_refused_with_its_code(verifier: TokenVerifier, issuer: Issuer, name: str) -> None:
     code, forge = HOSTILE[name]
     with pytest.raises(TokenRefused) as refused:
         await verifier.verify(forge(issuer))

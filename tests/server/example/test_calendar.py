@@ -1,4 +1,4 @@
-"""The tool that calls another API for the user: it never passes the caller's token on."""
+"""The tool that calls another API for the user. It never passes on the caller's token."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ AUDIENCE = "https://calendar.example.com/"
 
 
 @dataclass
-class World:
-    """The tenant's token endpoint and the calendar API, and what they were sent."""
+class Backends:
+    """The tenant's token endpoint and the calendar API. Records the requests."""
 
     exchanges: list[httpx2.Request] = field(default_factory=list)
     calls: list[httpx2.Request] = field(default_factory=list)
@@ -45,9 +45,9 @@ class World:
 
 
 @asynccontextmanager
-async def calendar_server(world: World, issuer: Issuer) -> AsyncIterator[httpx2.AsyncClient]:
-    tenant = httpx2.AsyncClient(transport=httpx2.MockTransport(world.exchange))
-    calendar = httpx2.AsyncClient(transport=httpx2.MockTransport(world.calendar))
+async def calendar_server(backends: Backends, issuer: Issuer) -> AsyncIterator[httpx2.AsyncClient]:
+    tenant = httpx2.AsyncClient(transport=httpx2.MockTransport(backends.exchange))
+    calendar = httpx2.AsyncClient(transport=httpx2.MockTransport(backends.calendar))
     mcp = MCPServer("calendar")
     exchange = TokenExchange("https://tenant.example.com/oauth/token", "server", "secret", http=tenant)
     CalendarTools(exchange, calendar, "https://calendar.example.com/events", AUDIENCE).register(mcp)
@@ -61,27 +61,29 @@ async def listed(server: httpx2.AsyncClient, token: str) -> dict[str, Any]:
     return dict(answer.json()["result"])
 
 
-async def test_the_other_api_gets_a_token_of_its_own(issuer: Issuer) -> None:
-    world, token = World(), issuer.token(scope="access:mcp calendar:read")
-    async with calendar_server(world, issuer) as server:
+async def test_the_other_api_gets_its_own_token(issuer: Issuer) -> None:
+    backends, token = Backends(), issuer.token(scope="access:mcp calendar:read")
+    async with calendar_server(backends, issuer) as server:
         result = await listed(server, token)
     assert result["structuredContent"]["owner"] == "alice"
-    (call,), (exchange,) = world.calls, world.exchanges
+    (call,), (exchange,) = backends.calls, backends.exchanges
     assert call.headers["Authorization"] == "Bearer for-the-calendar"
     assert not [part for part in token.split(".") if part in f"{call.url}{call.headers.raw!r}{call.content!r}"]
     form = parse_qs(exchange.content.decode())
-    assert form["subject_token"] == [token], "the tenant alone may see it"
+    assert form["subject_token"] == [token], "only the tenant may receive it"
     assert (form["audience"], form["scope"]) == ([AUDIENCE], ["calendar:read"])
     assert "Authorization" not in exchange.headers
 
 
-async def test_an_exchanged_token_is_used_again_for_the_same_caller_only(issuer: Issuer) -> None:
-    world = World()
-    async with calendar_server(world, issuer) as server:
+async def test_an_exchanged_token_is_reused_only_for_the_same_caller(issuer: Issuer) -> None:
+    backends = Backends()
+    async with calendar_server(backends, issuer) as server:
         tokens = [issuer.token(scope="access:mcp calendar:read", sub=f"auth0|{name}") for name in ("alice", "bob")]
         for token in (*tokens, *tokens):
             await listed(server, token)
-    assert [parse_qs(each.content.decode())["subject_token"] for each in world.exchanges] == [[each] for each in tokens]
+    assert [parse_qs(each.content.decode())["subject_token"] for each in backends.exchanges] == [
+        [each] for each in tokens
+    ]
 
 
 @pytest.mark.parametrize(
@@ -97,41 +99,41 @@ async def test_an_exchanged_token_is_used_again_for_the_same_caller_only(issuer:
 async def test_without_an_exchanged_token_the_other_api_is_not_called(
     issuer: Issuer, exchanged: httpx2.Response
 ) -> None:
-    world, token = World(exchanged=exchanged), issuer.token(scope="access:mcp calendar:read")
-    async with calendar_server(world, issuer) as server:
+    backends, token = Backends(exchanged=exchanged), issuer.token(scope="access:mcp calendar:read")
+    async with calendar_server(backends, issuer) as server:
         result = await listed(server, token)
     assert result["isError"]
-    assert world.calls == []
+    assert backends.calls == []
     assert not [part for part in token.split(".") if part in str(result)]
 
 
-async def test_a_failure_of_the_other_api_is_the_tools_error(issuer: Issuer) -> None:
+async def test_a_failure_of_the_other_api_is_an_error_of_the_tool(issuer: Issuer) -> None:
     for events in (httpx2.Response(500), httpx2.Response(200, json={"odd": 1}), httpx2.Response(302)):
-        async with calendar_server(World(events=events), issuer) as server:
+        async with calendar_server(Backends(events=events), issuer) as server:
             result = await listed(server, issuer.token(scope="access:mcp calendar:read"))
         assert result["isError"]
         assert "for-the-calendar" not in str(result)
 
 
-async def test_exchanged_tokens_are_kept_no_longer_than_the_callers_and_not_without_end() -> None:
-    world, now = World(), [1000.0]
-    async with httpx2.AsyncClient(transport=httpx2.MockTransport(world.exchange)) as http:
+async def test_the_cache_of_exchanged_tokens_is_limited_in_time_and_size() -> None:
+    backends, now = Backends(), [1000.0]
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(backends.exchange)) as http:
         exchange = TokenExchange("https://x/", "server", "secret", http=http, clock=lambda: now[0])
         await exchange.token_for("a", AUDIENCE, "s", until=1100)
         now[0] = 1060
         await exchange.token_for("a", AUDIENCE, "s", until=1100)
-        assert len(world.exchanges) == 1
+        assert len(backends.exchanges) == 1
         now[0] = 1080
         await exchange.token_for("a", AUDIENCE, "s", until=1100)
-        assert len(world.exchanges) == 2
+        assert len(backends.exchanges) == 2
         for number in range(MAX_TOKENS + 1):
             await exchange.token_for(f"b-{number}", AUDIENCE, "s", until=9000)
-        count = len(world.exchanges)
+        count = len(backends.exchanges)
         await exchange.token_for("b-0", AUDIENCE, "s", until=9000)
-        assert len(world.exchanges) == count + 1
+        assert len(backends.exchanges) == count + 1
 
 
-async def test_a_tenant_that_cannot_be_reached_is_named_without_the_token() -> None:
+async def test_the_error_for_an_unreachable_tenant_contains_no_token() -> None:
     def down(_: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError("refused")
 

@@ -1,4 +1,4 @@
-"""The documentation's table of permissions is what the server would print."""
+"""The table in docs/permissions.md is the one that the server prints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.server.token_issuer import settings
 PAGE = Path(__file__).parents[3] / "docs" / "permissions.md"
 
 
-def test_the_page_of_permissions_is_current() -> None:
+def test_docs_permissions_is_up_to_date() -> None:
     configured = settings(EXCHANGE_CLIENT_ID="x", EXCHANGE_CLIENT_SECRET="y")
     table = Catalogue(example_server(configured), [configured.required_permission]).table()
     assert PAGE.read_text(encoding="utf-8").endswith(table), f"gatehouse-server --permissions prints:\n{table}"

@@ -1,4 +1,4 @@
-"""Figures: decisions by reason, calls by tool, key fetches, cache; callers cannot make up series."""
+"""Metrics: decisions by reason, calls by tool, key fetches, cache; callers cannot create label values."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.anyio
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
-    """One sample; 0 where there is none yet."""
+    """The value of one sample, or 0 if there is none yet."""
     return metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 def labels(metrics: Metrics, name: str, label: str) -> set[str]:
-    """The values that a label has."""
+    """All values of a label."""
     samples = [sample for family in metrics.registry.collect() for sample in family.samples]
     return {sample.labels[label] for sample in samples if sample.name == name}
 
@@ -60,7 +60,7 @@ async def test_looked_up_tokens_and_key_fetches_are_counted(issuer: Issuer) -> N
     assert value(metrics, "gatehouse_token_cache_total", outcome="hit") == 2
 
 
-async def test_callers_cannot_make_up_series(issuer: Issuer) -> None:
+async def test_callers_cannot_create_label_values(issuer: Issuer) -> None:
     metrics, token = Metrics(), issuer.token(scope=f"access:mcp {READ} {WRITE}")
     async with protected(shop(), issuer.handle, metrics=metrics) as server:
         for number in range(30):
@@ -76,7 +76,7 @@ async def test_callers_cannot_make_up_series(issuer: Issuer) -> None:
     assert labels(metrics, "gatehouse_call_seconds_count", "target") == {"", "(other)", "open_tool", "above_prompt"}
 
 
-async def test_reasons_are_a_fixed_vocabulary(issuer: Issuer) -> None:
+async def test_reasons_are_a_fixed_set(issuer: Issuer) -> None:
     metrics = Metrics()
     async with protected(shop(), issuer.handle, metrics=metrics) as server:
         for number in range(20):
@@ -86,7 +86,7 @@ async def test_reasons_are_a_fixed_vocabulary(issuer: Issuer) -> None:
     assert labels(metrics, "gatehouse_decisions_total", "reason") == {"unknown_key", "wrong_issuer", "malformed_token"}
 
 
-async def test_the_registry_may_be_the_owners(issuer: Issuer) -> None:
+async def test_a_registry_can_be_passed(issuer: Issuer) -> None:
     registry = CollectorRegistry()
     async with protected(shop(), issuer.handle, metrics=Metrics(registry)) as server:
         await ask(server, None)
@@ -95,7 +95,7 @@ async def test_the_registry_may_be_the_owners(issuer: Issuer) -> None:
     assert registry.get_sample_value("gatehouse_decisions_total", sample) == 1
 
 
-async def test_fetches_of_keys_are_counted_by_their_outcome() -> None:
+async def test_key_fetches_are_counted_by_outcome() -> None:
     outcomes: list[str] = []
     answers = [httpx2.Response(500)]
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: answers[0]))
@@ -106,7 +106,7 @@ async def test_fetches_of_keys_are_counted_by_their_outcome() -> None:
     assert outcomes == ["failed"]
 
 
-def test_a_port_for_figures_that_is_taken_ends_the_start_with_its_name() -> None:
+def test_a_metrics_port_in_use_stops_the_start_with_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with pytest.raises(CannotListen, match=f"METRICS_PORT is {port}: cannot listen"):

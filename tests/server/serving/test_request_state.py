@@ -1,4 +1,4 @@
-"""A call that asks the person is resumed by any replica with the same secret, by the same caller, by nobody else."""
+"""A call that asks the person can be resumed at any replica with the same secret, but only by the same caller."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ BOOK = {"name": "book_room", "arguments": {"room": "Blue", "hour": 9}}
 CAN_ASK = {"_meta": {CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}}}}
 
 
-async def call(issuer: Issuer, known: Settings, params: dict[str, Any], **claims: Any) -> dict[str, Any]:
-    """The answer of a replica that has just started."""
-    async with protected(example_server(known), issuer.handle, known=known) as replica:
+async def call(issuer: Issuer, config: Settings, params: dict[str, Any], **claims: Any) -> dict[str, Any]:
+    """The answer of a new replica."""
+    async with protected(example_server(config), issuer.handle, config=config) as replica:
         answer = await ask(replica, issuer.token(**claims), "tools/call", {**params, **CAN_ASK}, era="modern")
     return dict(answer.json())
 
 
-async def asked(issuer: Issuer, known: Settings) -> dict[str, Any]:
-    """What a client sends after its person said yes."""
-    result = (await call(issuer, known, BOOK))["result"]
+async def asked(issuer: Issuer, config: Settings) -> dict[str, Any]:
+    """The parameters that a client sends after the person accepted."""
+    result = (await call(issuer, config, BOOK))["result"]
     assert result["resultType"] == "input_required", result
     answers = {key: {"action": "accept", "content": {"confirmed": True}} for key in result["inputRequests"]}
     return {**BOOK, "inputResponses": answers, "requestState": result["requestState"]}
@@ -38,15 +38,15 @@ def booked(answer: dict[str, Any]) -> bool:
     return "Booked Blue" in str(answer.get("result", {}).get("content"))
 
 
-async def test_a_replica_with_the_same_secret_goes_on_where_another_one_asked(issuer: Issuer) -> None:
-    known = settings(REQUEST_STATE_SECRET=SECRET)
-    assert booked(await call(issuer, known, await asked(issuer, known)))
+async def test_a_replica_with_the_same_secret_resumes_the_call(issuer: Issuer) -> None:
+    config = settings(REQUEST_STATE_SECRET=SECRET)
+    assert booked(await call(issuer, config, await asked(issuer, config)))
 
 
 @pytest.mark.parametrize(
     "variables", [{"REQUEST_STATE_SECRET": OTHER}, {}], ids=["with another secret", "with a key of its own"]
 )
-async def test_a_replica_does_not_go_on(issuer: Issuer, variables: dict[str, str]) -> None:
+async def test_a_replica_does_not_resume_the_call(issuer: Issuer, variables: dict[str, str]) -> None:
     resumed = await asked(issuer, settings(REQUEST_STATE_SECRET=SECRET))
     refusal = await call(issuer, settings(**variables), resumed)
     assert "error" in refusal, refusal
@@ -55,32 +55,32 @@ async def test_a_replica_does_not_go_on(issuer: Issuer, variables: dict[str, str
 
 @pytest.mark.requirement("S26")
 @pytest.mark.parametrize("claims", [{"sub": "auth0|mallory"}, {"azp": "another-agent"}], ids=str)
-async def test_a_call_cannot_be_resumed_by_anybody_else(issuer: Issuer, claims: dict[str, str]) -> None:
-    known = settings(REQUEST_STATE_SECRET=SECRET)
-    refusal = await call(issuer, known, await asked(issuer, known), **claims)
+async def test_a_call_cannot_be_resumed_by_another_caller(issuer: Issuer, claims: dict[str, str]) -> None:
+    config = settings(REQUEST_STATE_SECRET=SECRET)
+    refusal = await call(issuer, config, await asked(issuer, config), **claims)
     assert "error" in refusal, refusal
     assert not booked(refusal)
 
 
 async def test_a_call_cannot_be_resumed_as_another_call(issuer: Issuer) -> None:
-    known = settings(REQUEST_STATE_SECRET=SECRET)
-    resumed = {**await asked(issuer, known), "arguments": {"room": "Blue", "hour": 10}}
-    assert not booked(await call(issuer, known, resumed))
+    config = settings(REQUEST_STATE_SECRET=SECRET)
+    resumed = {**await asked(issuer, config), "arguments": {"room": "Blue", "hour": 10}}
+    assert not booked(await call(issuer, config, resumed))
 
 
-async def test_a_state_that_was_changed_is_refused(issuer: Issuer) -> None:
-    known = settings(REQUEST_STATE_SECRET=SECRET)
-    resumed = await asked(issuer, known)
+async def test_a_changed_request_state_is_refused(issuer: Issuer) -> None:
+    config = settings(REQUEST_STATE_SECRET=SECRET)
+    resumed = await asked(issuer, config)
     state = resumed["requestState"]
     resumed["requestState"] = state[:-4] + ("AAAA" if state[-4:] != "AAAA" else "BBBB")
-    refusal = await call(issuer, known, resumed)
+    refusal = await call(issuer, config, resumed)
     assert "error" in refusal, refusal
 
 
 @pytest.mark.requirement("S26")
-async def test_a_call_is_resumed_with_a_good_token_only(issuer: Issuer) -> None:
-    known = settings(REQUEST_STATE_SECRET=SECRET)
-    resumed = await asked(issuer, known)
-    async with protected(example_server(known), issuer.handle, known=known) as replica:
+async def test_a_call_is_resumed_only_with_a_good_token(issuer: Issuer) -> None:
+    config = settings(REQUEST_STATE_SECRET=SECRET)
+    resumed = await asked(issuer, config)
+    async with protected(example_server(config), issuer.handle, config=config) as replica:
         refusal = await ask(replica, None, "tools/call", {**resumed, **CAN_ASK}, era="modern")
     assert refusal.status_code == 401

@@ -1,4 +1,4 @@
-"""How uvicorn serves the app: whose word counts for where a request comes from, and how the server ends."""
+"""How uvicorn serves the app: trusted proxies, logs, and the shutdown."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.anyio
 PROXY, STRANGER = "10.1.2.3", "192.0.2.66"
 
 
-async def seen(known: Settings, peer: str) -> tuple[str, str]:
-    """Scheme and address that the app sees of a request from `peer` that says it is somebody's over https."""
+async def seen(config: Settings, peer: str) -> tuple[str, str]:
+    """Scheme and address that the app sees if `peer` sends X-Forwarded headers for another address and https."""
     found: list[tuple[str, str]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         found.append((scope["scheme"], scope["client"][0]))
 
-    config = server_config(app, known)
+    config = server_config(app, config)
     config.load()
     headers = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-for", b"203.0.113.9")]
     scope = {"type": "http", "scheme": "http", "client": (peer, 4711), "headers": headers}
@@ -47,29 +47,29 @@ async def _nothing(*_: Any) -> Any:
 
 
 @pytest.mark.parametrize("trusted", [PROXY, f"192.0.2.1, {PROXY}", "10.0.0.0/8"])
-async def test_a_trusted_proxy_may_say_where_a_request_comes_from(trusted: str) -> None:
+async def test_forwarded_headers_of_a_trusted_proxy_are_used(trusted: str) -> None:
     assert await seen(settings(TRUSTED_PROXIES=trusted), PROXY) == ("https", "203.0.113.9")
 
 
 @pytest.mark.parametrize("trusted", ["", PROXY, "10.0.0.0/8"])
 @pytest.mark.parametrize("peer", [STRANGER, "127.0.0.1", "::1"])
-async def test_nobody_else_may(trusted: str, peer: str) -> None:
+async def test_forwarded_headers_of_others_are_ignored(trusted: str, peer: str) -> None:
     assert await seen(settings(TRUSTED_PROXIES=trusted), peer) == ("http", peer)
 
 
-async def test_the_environment_does_not_widen_whom_the_server_trusts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_does_not_add_trusted_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
     assert await seen(settings(), STRANGER) == ("http", STRANGER)
     assert await seen(settings(TRUSTED_PROXIES=PROXY), STRANGER) == ("http", STRANGER)
 
 
-def test_no_answer_names_the_servers_software() -> None:
+def test_no_answer_has_a_server_header() -> None:
     config = server_config(_nothing, settings())
     assert not config.server_header
     assert not config.access_log
 
 
-def test_decisions_go_to_standard_output_and_everything_else_does_not() -> None:
+def test_only_decisions_go_to_standard_output() -> None:
     assert LOGGING["handlers"]["audit"]["stream"] == "ext://sys.stdout"
     assert LOGGING["loggers"]["gatehouse.audit"] == {"handlers": ["audit"], "propagate": False}
     assert LOGGING["root"]["handlers"] == ["stderr"]
@@ -77,7 +77,7 @@ def test_decisions_go_to_standard_output_and_everything_else_does_not() -> None:
 
 
 class Slow:
-    """A server with a tool that ends when it is told to."""
+    """A server with a tool that waits for a test."""
 
     def __init__(self) -> None:
         self.began, self.may_end = asyncio.Event(), asyncio.Event()
@@ -92,7 +92,7 @@ class Slow:
 
 @asynccontextmanager
 async def serving(mcp: MCPServer, issuer: Issuer) -> AsyncIterator[tuple[uvicorn.Server, str, asyncio.Task[None]]]:
-    """A real uvicorn in this event loop: itself, its URL, and the task that it runs in."""
+    """A real uvicorn in this event loop: the server, its URL and its task."""
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
     app = protect(mcp, settings(), keys=SigningKeys(JWKS_URL, "RS256", http=http))
     sockets = listening_sockets("127.0.0.1", 0)
@@ -107,14 +107,14 @@ async def serving(mcp: MCPServer, issuer: Issuer) -> AsyncIterator[tuple[uvicorn
         await running
 
 
-async def test_a_call_in_flight_is_finished_before_the_server_ends(issuer: Issuer) -> None:
+async def test_a_running_call_is_finished_before_the_server_stops(issuer: Issuer) -> None:
     slow, body = Slow(), message("tools/call", {"name": "wait"})
     async with serving(slow.mcp, issuer) as (server, url, running), asyncio.timeout(30), httpx2.AsyncClient() as http:
         call = asyncio.create_task(
             http.post(f"{url}/mcp", headers=headers_of(body, "legacy", issuer.token()), json=body)
         )
         await slow.began.wait()
-        server.should_exit = True  # what a signal does
+        server.should_exit = True  # a signal has the same effect
         await until_refused(url)
         assert not running.done()
         slow.may_end.set()
@@ -124,7 +124,7 @@ async def test_a_call_in_flight_is_finished_before_the_server_ends(issuer: Issue
 
 
 async def until_refused(url: str) -> None:
-    """Wait until the server takes no new connection."""
+    """Wait until the server accepts no new connections."""
     while True:
         try:
             async with httpx2.AsyncClient() as http:

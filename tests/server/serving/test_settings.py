@@ -1,4 +1,4 @@
-"""Configuration: what follows from what, and one message for everything that is wrong."""
+"""Settings: derived values, and one message for all mistakes."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_domain_alone_is_enough() -> None:
-    known = settings(AUTH0_DOMAIN="dev-1.us.auth0.com")
-    assert known.issuer == "https://dev-1.us.auth0.com/"
-    assert known.jwks_url == "https://dev-1.us.auth0.com/.well-known/jwks.json"
-    assert known.public_url == known.audience == "http://localhost:5555/mcp"
+    config = settings(AUTH0_DOMAIN="dev-1.us.auth0.com")
+    assert config.issuer == "https://dev-1.us.auth0.com/"
+    assert config.jwks_url == "https://dev-1.us.auth0.com/.well-known/jwks.json"
+    assert config.public_url == config.audience == "http://localhost:5555/mcp"
 
 
-def test_an_empty_variable_is_an_unset_one() -> None:
-    known = settings(AUTH0_ISSUER="", AUTH0_AUDIENCE="", MCP_PUBLIC_URL="", MCP_ALLOWED_HOSTS="")
-    assert known.issuer == "https://tenant.example.com/"
-    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+def test_an_empty_variable_counts_as_not_set() -> None:
+    config = settings(AUTH0_ISSUER="", AUTH0_AUDIENCE="", MCP_PUBLIC_URL="", MCP_ALLOWED_HOSTS="")
+    assert config.issuer == "https://tenant.example.com/"
+    assert config.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 
 
-def test_the_public_url_gives_hosts_and_origins() -> None:
-    known = settings(MCP_PUBLIC_URL="https://mcp.example.com/mcp")
-    assert known.hosts() == ["mcp.example.com"]
-    assert known.origins() == ["https://mcp.example.com"]
+def test_hosts_and_origins_follow_from_the_public_url() -> None:
+    config = settings(MCP_PUBLIC_URL="https://mcp.example.com/mcp")
+    assert config.hosts() == ["mcp.example.com"]
+    assert config.origins() == ["https://mcp.example.com"]
 
 
 def test_lists_are_separated_by_commas() -> None:
-    known = settings(MCP_ALLOWED_HOSTS=" a.example.com, b.example.com:8443 ,")
-    assert known.hosts() == ["a.example.com", "b.example.com:8443"]
+    config = settings(MCP_ALLOWED_HOSTS=" a.example.com, b.example.com:8443 ,")
+    assert config.hosts() == ["a.example.com", "b.example.com:8443"]
 
 
-def test_every_wrong_variable_is_named_with_what_was_seen_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_each_wrong_variable_its_value_and_what_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH0_DOMAIN", "https://dev-1.us.auth0.com/")
     monkeypatch.setenv("JWT_ALGORITHM", "HS256")
     monkeypatch.setenv("MCP_PORT", "high")
@@ -80,7 +80,9 @@ def test_a_missing_domain_is_named_with_an_example() -> None:
     ],
     ids=str,
 )
-def test_an_unsafe_combination_does_not_start(monkeypatch: pytest.MonkeyPatch, unsafe: dict[str, str]) -> None:
+def test_the_server_does_not_start_with_unsafe_settings(
+    monkeypatch: pytest.MonkeyPatch, unsafe: dict[str, str]
+) -> None:
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
     for name, value in unsafe.items():
         monkeypatch.setenv(name, value)
@@ -89,8 +91,10 @@ def test_an_unsafe_combination_does_not_start(monkeypatch: pytest.MonkeyPatch, u
 
 
 def test_the_offline_tenant_may_serve_its_keys_inside_the_container_network() -> None:
-    known = settings(AUTH0_ISSUER="http://localhost:9000/", AUTH0_JWKS_URL="http://mock-idp:9000/.well-known/jwks.json")
-    assert known.jwks_url == "http://mock-idp:9000/.well-known/jwks.json"
+    config = settings(
+        AUTH0_ISSUER="http://localhost:9000/", AUTH0_JWKS_URL="http://mock-idp:9000/.well-known/jwks.json"
+    )
+    assert config.jwks_url == "http://mock-idp:9000/.well-known/jwks.json"
 
 
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
@@ -98,9 +102,7 @@ def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     assert load_settings().issuer == "https://from-file.example.com/"
 
 
-def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_empty_variable_of_the_environment_overrides_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "AUTH0_DOMAIN=x.example.com\nAUTH0_ISSUER=https://y.example.com/\nMCP_ALLOWED_HOSTS=z\nMETRICS_PORT=9100\n",
         encoding="utf-8",
@@ -108,12 +110,12 @@ def test_an_empty_variable_of_the_environment_takes_the_line_in_dotenv_away(
     assert (load_settings().issuer, load_settings().metrics_port) == ("https://y.example.com/", 9100)
     for name in ("AUTH0_ISSUER", "MCP_ALLOWED_HOSTS", "METRICS_PORT"):
         monkeypatch.setenv(name, "")
-    known = load_settings()
-    assert (known.issuer, known.metrics_port) == ("https://x.example.com/", None)
-    assert known.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+    config = load_settings()
+    assert (config.issuer, config.metrics_port) == ("https://x.example.com/", None)
+    assert config.hosts() == ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 
 
-def test_an_authority_is_trusted_besides_the_usual_ones(tmp_path: Path) -> None:
+def test_auth0_ca_file_adds_an_authority(tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nAUTH0_CA_FILE=ca.pem\n", encoding="utf-8")
@@ -133,7 +135,7 @@ def test_an_authority_is_trusted_besides_the_usual_ones(tmp_path: Path) -> None:
     ],
     ids=["no file", "empty", "something else"],
 )
-def test_a_file_of_authorities_that_has_none_stops_the_start_with_one_line(
+def test_a_ca_file_without_certificates_stops_the_start_with_one_line(
     tmp_path: Path, name: str, content: str | None, seen: str
 ) -> None:
     if content is not None:
@@ -147,49 +149,47 @@ def test_a_file_of_authorities_that_has_none_stops_the_start_with_one_line(
         timeout=30,
         check=False,
     )
-    said = f"gatehouse-server: {name} is 'ca.pem': a file with certificates in PEM is valid ({seen})\n"
-    assert (started.returncode, started.stdout, started.stderr) == (2, "", said)
+    message = f"gatehouse-server: {name} is 'ca.pem': a file with certificates in PEM is valid ({seen})\n"
+    assert (started.returncode, started.stdout, started.stderr) == (2, "", message)
 
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def secret_of(known: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
-    secret: SecretStr | None = getattr(known, name.lower())
+def secret_of(config: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
+    secret: SecretStr | None = getattr(config, name.lower())
     return secret.get_secret_value() if secret else None
 
 
 @pytest.mark.parametrize("name", ["REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET"])
-def test_a_secret_may_stand_in_a_file_that_a_variable_names(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
+def test_a_secret_can_be_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
     assert secret_of(load_settings(), name) == SECRET
 
 
-def test_every_secret_has_its_form_as_a_file() -> None:
+def test_every_secret_has_a_file_variable() -> None:
     aliases = {str(field.validation_alias): field for field in Settings.model_fields.values()}
     secrets = [name for name, field in aliases.items() if "SecretStr" in str(field.annotation)]
     assert secrets
     assert [name for name in secrets if f"{name}_FILE" not in aliases] == []
 
 
-def test_the_file_of_the_secret_may_be_named_in_dotenv(tmp_path: Path) -> None:
+def test_the_file_of_a_secret_can_be_set_in_dotenv(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
     (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nREQUEST_STATE_SECRET_FILE=secret\n", encoding="utf-8")
     assert secret_of(load_settings()) == SECRET
 
 
-def test_the_secret_itself_wins_over_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_secret_overrides_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
     monkeypatch.setenv("REQUEST_STATE_SECRET", SECRET)
     monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
     assert secret_of(load_settings()) == SECRET
 
 
-def test_a_file_of_the_secret_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_an_unreadable_secret_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
     monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
     with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET_FILE is 'not-there'"):
@@ -197,7 +197,7 @@ def test_a_file_of_the_secret_that_cannot_be_read_is_named(monkeypatch: pytest.M
 
 
 @pytest.mark.requirement("S25")
-def test_a_secret_that_is_too_short_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_secret_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
     monkeypatch.setenv("REQUEST_STATE_SECRET", "hunter2-hunter2")
     with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET: at least 32") as raised:
@@ -210,7 +210,7 @@ def test_the_settings_do_not_show_their_secret() -> None:
     assert SECRET not in repr(settings(REQUEST_STATE_SECRET=SECRET))
 
 
-def test_any_proxy_is_no_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wildcard_is_not_a_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1, *")
     with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
@@ -218,6 +218,6 @@ def test_any_proxy_is_no_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.requirement("S22")
-def test_without_a_host_the_server_listens_on_this_machine_only() -> None:
+def test_the_server_listens_only_on_this_machine_by_default() -> None:
     assert settings().host in LOOPBACK_HOSTS
     assert settings().metrics_host in LOOPBACK_HOSTS

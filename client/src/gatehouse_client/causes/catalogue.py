@@ -1,7 +1,7 @@
-"""The one place of the texts: what each check looks at, what people see when it fails, why that is, how to fix it.
+"""The texts of all checks: what is checked, what people see if it fails, the cause, and the fix.
 
-`gatehouse doctor` prints them, the sign-in's errors end with them, `docs/troubleshooting.md` is made from them.
-Sources: Auth0's documentation as BEHAVIOURS.md of the offline tenant cites it; what is not established is in `unsure`.
+`gatehouse doctor` prints these texts, sign-in errors end with them, and `docs/troubleshooting.md` is generated from
+them. Sources: Auth0's documentation, as cited in BEHAVIOURS.md of the offline tenant. `unsure` has what is not certain.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class Entry:
     """One check.
 
     Attributes:
-        group: under which heading it stands.
+        group: the heading of the check.
         title: what is checked, in one line.
-        symptoms: what a person sees when it is wrong.
-        said: parts of what a tenant or a server answers in that case, in lower case; they lead here from an error.
-        cause: why that is.
+        symptoms: what a person sees if the check fails.
+        said: parts of the answers of a tenant or a server in that case, in lower case. They lead from an error to here.
+        cause: why the check fails.
         advice: the fix in one sentence, for the end of an error message.
-        dashboard, command, environment: the fix in Auth0's dashboard, with a command, in `.env`; empty where there is
+        dashboard, command, environment: the fix in Auth0's dashboard, with a command, in `.env`; empty if there is
             none.
-        unsure: what of this is not established.
+        unsure: which of these statements are not certain.
     """
 
     group: str
@@ -46,47 +46,48 @@ class Entry:
 
 
 ENTRIES: Final[Mapping[str, Entry]] = {
-    # The server, as a client finds it.
+    # The server, as a client sees it.
     "server": Entry(
         SERVER,
         "The MCP server answers at MCP_PUBLIC_URL.",
         ("`… cannot be reached`", "`404`, or an answer that is not MCP"),
-        "Nothing listens there, a proxy does not forward to it, or the path is another one.",
-        "Start the server, or set MCP_PUBLIC_URL to where it is.",
+        "No server listens at this URL, a proxy does not forward to it, or the path is wrong.",
+        "Start the server, or set MCP_PUBLIC_URL to the server's URL.",
         environment="MCP_PUBLIC_URL=https://your.host/mcp",
     ),
     "tls": Entry(
         SERVER,
-        "The certificates of server and tenant are trusted by this machine.",
+        "This machine trusts the certificates of the server and the tenant.",
         ("`CERTIFICATE_VERIFY_FAILED`",),
         "The certificate has expired, is for another name, or is signed by an authority that this machine does not"
-        " know, such as a company's proxy or the offline tenant's own.",
-        "Trust the authority that signed the certificate, in server and agent, or renew it.",
+        " know, such as a company's proxy or the offline tenant.",
+        "Trust the authority that signed the certificate, in the server and the agent, or renew the certificate.",
         said=("certificate_verify_failed", "certificate verify failed"),
         environment="AUTH0_CA_FILE=/path/to/the/authority.pem",
     ),
     "challenge": Entry(
         SERVER,
-        "A request without a token is answered with 401 and says where the server's metadata is.",
+        "The server answers a request without a token with 401, and names the URL of its metadata.",
         ("The client does not sign in at all", "`asks for a sign-in but does not say where`"),
-        "The server is not protected, or a proxy in front of it answers itself or drops the `WWW-Authenticate` header"
-        " (RFC 9728, section 5.1).",
-        "Let the proxy pass 401 answers and `WWW-Authenticate` through as they are.",
+        "The server is not protected, or a proxy in front of it answers the request or drops the `WWW-Authenticate`"
+        " header (RFC 9728, section 5.1).",
+        "Configure the proxy to pass 401 answers and `WWW-Authenticate` unchanged.",
     ),
     "resource-metadata": Entry(
         SERVER,
         "The server's metadata names MCP_PUBLIC_URL as its resource, byte for byte.",
         ("`The metadata … is about …, not about …`",),
-        "The server was told another public URL than the clients: http in place of https behind a proxy, another host"
-        " name, a final slash.",
+        "The server and its clients have different public URLs: http instead of https behind a proxy, another host"
+        " name, or a final slash.",
         "Give the server and its clients the same MCP_PUBLIC_URL, byte for byte.",
-        environment="MCP_PUBLIC_URL=https://your.host/mcp  # the same for server and client",
+        environment="MCP_PUBLIC_URL=https://your.host/mcp  # the same in the server and the client",
     ),
     "authorization-server": Entry(
         SERVER,
         "The server's metadata names the tenant that the application belongs to, byte for byte.",
         ("`The server names the authorization server …, but the application (AUTH0_CLIENT_ID) belongs to …`",),
-        "Server and client are set to different tenants, or to the same with and without the final slash.",
+        "The server and the client are set to different tenants, or to the same tenant with and without the final"
+        " slash.",
         "Give the server and its clients the same AUTH0_DOMAIN and AUTH0_ISSUER.",
         dashboard="Applications > Applications > the application > Settings > Domain",
         environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com\nAUTH0_ISSUER=  # empty: https://DOMAIN/",
@@ -95,8 +96,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         SERVER,
         "The clocks of this machine, the server and the tenant agree.",
         ("`The token was issued in the future`", "`The token has expired` right after the sign-in"),
-        "A machine does not keep its time by NTP, or a virtual machine slept.",
-        "Switch on time synchronisation (NTP) where the clock is wrong.",
+        "A machine does not synchronise its clock (NTP), or a virtual machine was suspended.",
+        "Switch on time synchronisation (NTP) on the machine whose clock is wrong.",
         said=("issued in the future", "not valid yet", "token has expired"),
     ),
     # The tenant.
@@ -104,27 +105,27 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         TENANT,
         "The tenant publishes its metadata.",
         ("`The authorization server … has no metadata`", "`… cannot be reached`"),
-        "AUTH0_DOMAIN is misspelt or of another region, or this machine does not reach the internet.",
+        "AUTH0_DOMAIN is misspelt or has the wrong region, or this machine has no access to the internet.",
         "Set AUTH0_DOMAIN to the tenant's domain.",
         dashboard="Applications > Applications > the application > Settings > Domain",
         environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com",
     ),
     "issuer": Entry(
         TENANT,
-        "The tenant names itself by the expected issuer, byte for byte.",
+        "The tenant's issuer is the expected one, byte for byte.",
         ("`The metadata … is of the issuer …, not of …`", "`The token is not from …`"),
-        "Auth0's issuer ends in a slash; or the tenant has a custom domain, and only one of its two names is"
-        " configured.",
-        "Set AUTH0_ISSUER to what the tenant's metadata says, with the final slash.",
+        "The final slash of Auth0's issuer is missing; or the tenant has a custom domain, and the two domains are"
+        " mixed.",
+        "Set AUTH0_ISSUER to the issuer in the tenant's metadata, with the final slash.",
         said=("the token is not from",),
-        dashboard="Settings > Custom Domains (where the tenant has one)",
+        dashboard="Settings > Custom Domains (if the tenant has one)",
         environment="AUTH0_ISSUER=https://dev-xxxx.us.auth0.com/",
     ),
     "pkce": Entry(
         TENANT,
-        "The tenant says that it supports PKCE with S256.",
+        "The tenant's metadata says that it supports PKCE with S256.",
         ("`… does not say that it supports PKCE with S256`",),
-        "The issuer is not Auth0, or something between changes the metadata: Auth0's names S256.",
+        "The issuer is not Auth0, or a proxy changes the metadata. Auth0's own metadata has S256.",
         "Set AUTH0_DOMAIN to the tenant's own domain.",
         environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com",
     ),
@@ -132,32 +133,32 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         TENANT,
         "The tenant publishes signing keys (JWKS) for RS256.",
         ("The server answers 503",),
-        "The keys cannot be fetched, or none of them is for RS256.",
-        "See the tenant's signing keys.",
+        "The keys cannot be fetched, or no key is for RS256.",
+        "Check the tenant's signing keys in the dashboard: at least one must be for RS256.",
         said=("signing keys cannot be had",),
         dashboard="Settings > Signing Keys",
     ),
     "management": Entry(
         TENANT,
-        "The Management API tells what the tenant's own objects say. Neither agent nor server needs it.",
-        ("`gatehouse doctor` leaves checks at – that the dashboard could answer",),
-        "There are no credentials for it, the tenant does not accept them, or they are not for all that is to be read."
-        " With them the other checks say more; it is only read.",
-        "Set AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN) of an application that has the"
-        " scopes read:clients, read:resource_servers, read:client_grants, read:connections, read:tenant_settings,"
+        "The doctor can read the tenant's objects through the Management API. The agent and the server do not need it.",
+        ("`gatehouse doctor` marks checks with – that the dashboard could answer",),
+        "The credentials are not set, the tenant does not accept them, or they lack a scope. With the credentials the"
+        " doctor reads the tenant's objects and changes nothing.",
+        "Set AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN) of an application with the scopes"
+        " read:clients, read:resource_servers, read:client_grants, read:connections, read:tenant_settings,"
         " read:users and read:roles.",
         dashboard="Applications > APIs > Auth0 Management API > Machine to Machine Applications",
         environment="AUTH0_MGMT_CLIENT_ID=…\nAUTH0_MGMT_CLIENT_SECRET=…",
     ),
-    # The application, and the API that it asks for.
+    # The application, and the API that it requests.
     "application": Entry(
         APPLICATION,
         "The tenant knows the application (AUTH0_CLIENT_ID).",
         ("A page with `Unknown client: …` in the browser",),
-        "The Client ID is of another tenant or misspelt; or the client registered itself, and was deleted since; or it"
-        " is a metadata document (OAUTH_CLIENT_METADATA_URL), which the tenant knows only when it was imported.",
-        "Set AUTH0_CLIENT_ID to the application's Client ID; a client that registered itself does so anew with"
-        " `gatehouse login --force`, a metadata document is to be imported.",
+        "The Client ID is misspelt or belongs to another tenant; or the client registered itself and was deleted later;"
+        " or the Client ID is a metadata document (OAUTH_CLIENT_METADATA_URL) that nobody imported into the tenant.",
+        "Set AUTH0_CLIENT_ID to the application's Client ID. If the client registered itself, register again with"
+        " `gatehouse login --force`. If it is a metadata document, import the document into the tenant.",
         said=("unknown client",),
         dashboard="Applications > Applications > the application > Settings > Client ID",
         command="auth0 apps list",
@@ -167,7 +168,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         APPLICATION,
         "The application allows the callback URL (OAUTH_CALLBACK_URI).",
         ("A page with `Callback URL mismatch.` in the browser",),
-        "Callback URLs are compared character by character: scheme, host, port, path, final slash. `localhost` and"
+        "Auth0 compares callback URLs character by character: scheme, host, port, path and final slash. `localhost` and"
         " `127.0.0.1` are different.",
         "Add OAUTH_CALLBACK_URI to the application's Allowed Callback URLs, byte for byte.",
         said=("callback url mismatch", "not in the list of allowed callback urls"),
@@ -177,20 +178,20 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     ),
     "connection": Entry(
         APPLICATION,
-        "A connection, that is a database of users, is enabled for the application.",
+        "A connection (a database of users) is enabled for the application.",
         ("`no connections enabled for the client`",),
-        "Nobody can sign in to the application: no connection is enabled for it.",
+        "No connection is enabled for the application, so nobody can sign in to it.",
         "Enable a connection for the application.",
         said=("no connections enabled",),
         dashboard="Applications > Applications > the application > Connections",
     ),
     "grant-types": Entry(
         APPLICATION,
-        "The application may use the grant types that the way to sign in needs.",
+        "The application may use the grant types that the sign-in needs.",
         ("`unauthorized_client`: `Grant type '…' not allowed for the client.`",),
-        "The grant types of an application depend on its type, and can be switched off one by one. Refresh Token is the"
-        " one that is often missing; Device Code is for native applications only.",
-        "Switch the grant type on: Applications > the application > Settings > Advanced Settings > Grant Types.",
+        "A grant type is switched off, or it is not available for this type of application. Refresh Token is often"
+        " missing; Device Code is only for native applications.",
+        "Switch on the grant type: Applications > the application > Settings > Advanced Settings > Grant Types.",
         said=("not allowed for the client",),
         dashboard="Applications > Applications > the application > Settings > Advanced Settings > Grant Types",
     ),
@@ -198,58 +199,58 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         APPLICATION,
         "The tenant accepts the application's credentials.",
         ("`invalid_client`, or 401 with `access_denied`: `Unauthorized`",),
-        "AUTH0_CLIENT_SECRET is of another application, was rotated, or is set although the application has none (a"
-        " native one); or the application authenticates in another way.",
-        "Are AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET the application's?",
+        "AUTH0_CLIENT_SECRET belongs to another application, was rotated, or is set although the application has none"
+        " (a native application); or the application uses another authentication method.",
+        "Set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET to the values of the application.",
         said=("invalid_client", "access_denied: unauthorized"),
         dashboard="Applications > Applications > the application > Credentials",
         environment="AUTH0_CLIENT_SECRET=…  # empty for a native application",
-        unsure="Whether a tenant answers 401 with invalid_client or with access_denied; both are understood.",
+        unsure="Whether a tenant answers 401 with invalid_client or with access_denied. The doctor accepts both.",
     ),
     "assertion": Entry(
         APPLICATION,
-        "The assertion can be had, and the tenant accepts it (GATEHOUSE_SIGN_IN=assertion).",
+        "The agent has an assertion, and the tenant accepts it (GATEHOUSE_SIGN_IN=assertion).",
         ("`invalid_grant` from the token endpoint, or a refusal of the enterprise's identity provider",),
-        "The assertion has expired, is for another audience, or of an issuer that the tenant does not trust; or the ID"
-        " token to get it for has expired.",
-        "Get a new GATEHOUSE_ASSERTION or OAUTH_IDP_ID_TOKEN, and compare its `iss` and `aud` with what the tenant"
-        " trusts.",
+        "The assertion has expired, is for another audience, or is from an issuer that the tenant does not trust; or"
+        " the ID token that is exchanged for the assertion has expired.",
+        "Get a new GATEHOUSE_ASSERTION or OAUTH_IDP_ID_TOKEN, and compare its `iss` and `aud` with the values that the"
+        " tenant trusts.",
         environment="GATEHOUSE_ASSERTION_FILE=/path/to/the/token",
     ),
     "api": Entry(
         APPLICATION,
         "The tenant has an API with the Identifier AUTH0_AUDIENCE.",
         ("`access_denied`: `Service not found: …`",),
-        "Auth0 compares identifiers byte by byte: a final slash, http in place of https, another port is another API."
-        " An Identifier cannot be changed afterwards.",
-        "AUTH0_AUDIENCE must be the Identifier of an API in the tenant, byte for byte.",
+        "Auth0 compares Identifiers byte for byte: a final slash, http instead of https, or another port makes another"
+        " API. The Identifier of an API cannot be changed.",
+        "Set AUTH0_AUDIENCE to the Identifier of an API in the tenant, byte for byte.",
         said=("service not found",),
         dashboard="Applications > APIs > Create API > Identifier",
         command="auth0 apis list",
         environment="AUTH0_AUDIENCE=http://localhost:5555/mcp",
-        unsure="That a tenant looks for the API before it looks for the person (`prompt=none`). The check first asks"
-        " for an API that cannot exist, and says nothing about API, connection and client grant where the tenant does"
-        " not mind.",
+        unsure="Whether a tenant checks the API before the sign-in (`prompt=none`). The doctor first requests an API"
+        " that does not exist. If the tenant does not refuse it, API, connection and client grant are marked as not"
+        " checked.",
     ),
     "permissions": Entry(
         APPLICATION,
-        "The API defines the permissions that the server asks for (REQUIRED_PERMISSION, `scopes_supported`).",
+        "The API defines the permissions that the server requires (REQUIRED_PERMISSION, `scopes_supported`).",
         ("`insufficient_scope`, whatever role the person has",),
-        "Auth0 drops a scope that the API does not define, without a word; no role can have it.",
+        "Auth0 ignores a scope that the API does not define, without an error. No role can have such a permission.",
         "Add the missing permissions to the API.",
         dashboard="Applications > APIs > the API > Permissions > Add a Permission",
         command='auth0 api patch resource-servers/API_ID --data \'{"scopes":[{"value":"access:mcp"}]}\'  # all of them',
-        unsure="Needs the Management API: a tenant does not tell a client what an API defines.",
+        unsure="This check needs the Management API: a tenant does not show a client the permissions of an API.",
     ),
     "client-grant": Entry(
         APPLICATION,
-        "The application may ask for tokens of the API: for its users, or as a machine for itself.",
+        "The application may request tokens for the API: for its users, or, as a machine, for itself.",
         (
             '`Client is not authorized to access resource server "…"`',
             "A machine: `Client has not been granted scopes: …`",
         ),
-        "The API's access policy asks for a client grant, as it always does for machines, and the application has none,"
-        " or one without the permission.",
+        "The API's access policy requires a client grant, as it always does for machines. The application has no client"
+        " grant, or its client grant lacks the permission.",
         "Authorize the application for the API: Applications > APIs > the API > Application Access.",
         said=("not authorized to access", "has not been granted scopes"),
         dashboard="Applications > APIs > the API > Application Access > the application > Edit: User-Delegated Access"
@@ -257,12 +258,12 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         command='auth0 api post client-grants --data \'{"client_id":"…","audience":"…","scope":["access:mcp"],'
         '"subject_type":"user"}\'  # a machine: client',
     ),
-    # What the stored sign-in tells.
+    # The stored sign-in.
     "token": Entry(
         SIGN_IN,
         "The access token is a JWT that the server can read.",
         ("`The token is encrypted and meant for the tenant's /userinfo: the client asked for no audience`",),
-        "Where neither `audience` nor `resource` nor a default audience selects an API, Auth0 issues an opaque token"
+        "No API was selected by `audience`, by `resource` or by a default audience. Then Auth0 issues an opaque token"
         " that only the tenant can read.",
         "Set AUTH0_AUDIENCE to the API's Identifier, then sign in again with `gatehouse login --force`.",
         said=("meant for the tenant's /userinfo", "asked for no audience", "not a signed jwt"),
@@ -271,11 +272,11 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     ),
     "token-audience": Entry(
         SIGN_IN,
-        "The access token is for this server's API (`aud`), and from this tenant (`iss`).",
+        "The access token is for this server's API (`aud`) and from this tenant (`iss`).",
         ("`The token is not for …`",),
         "The token was issued for another API, such as the tenant's default audience, or before AUTH0_AUDIENCE"
         " changed.",
-        "Set AUTH0_AUDIENCE to the same Identifier for client and server, then sign in again with"
+        "Set AUTH0_AUDIENCE to the same Identifier in the client and the server, then sign in again with"
         " `gatehouse login --force`.",
         said=("the token is not for",),
         dashboard="Settings > General > API Authorization Settings > Default Audience",
@@ -285,14 +286,13 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         SIGN_IN,
         "The API signs its access tokens with RS256.",
         ("`Only RS256 signatures are accepted`",),
-        "The API signs with HS256, that is with a secret: nobody who has only the published keys can verify such a"
-        " token.",
+        "The API signs with HS256, which uses a secret. The published keys cannot verify such a token.",
         "Set the API's JSON Web Token Signing Algorithm to RS256, then sign in again with `gatehouse login --force`.",
         said=("signatures are accepted",),
         dashboard="Applications > APIs > the API > Settings > Token Settings > JSON Web Token (JWT) Signing Algorithm",
         environment="JWT_ALGORITHM=RS256  # the server's",
-        unsure="Whether the algorithm of an API can be changed. A page of Auth0's documentation says that it cannot:"
-        " then make the API anew.",
+        unsure="Whether the algorithm of an API can be changed. A page of Auth0's documentation says that it cannot."
+        " In that case, create a new API.",
     ),
     "token-signature": Entry(
         SIGN_IN,
@@ -301,19 +301,20 @@ ENTRIES: Final[Mapping[str, Entry]] = {
             "`The token is signed with a key that the issuer does not publish`",
             "`The token's signature does not match`",
         ),
-        "The tenant's keys were changed since the token was issued, and the old one was revoked; or the token is of"
-        " another tenant.",
-        "Sign in again with `gatehouse login --force`; if that does not help, give server and client the same tenant.",
+        "The tenant changed its keys after it issued the token, and revoked the old key; or the token is from another"
+        " tenant.",
+        "Sign in again with `gatehouse login --force`; if that does not help, set the server and the client to the"
+        " same tenant.",
         said=("key that the issuer does not publish", "signature does not match"),
         dashboard="Settings > Signing Keys",
-        environment="AUTH0_DOMAIN=…  # both the same for server and client\nAUTH0_ISSUER=…",
+        environment="AUTH0_DOMAIN=…  # both the same in the server and the client\nAUTH0_ISSUER=…",
     ),
     "rbac": Entry(
         SIGN_IN,
         "RBAC is on for the API, and the token says which permissions the person has.",
-        ("Everybody who can sign in has every permission that they ask for",),
-        "Without RBAC Auth0 grants each requested scope that the API defines, whoever asks. Without the `permissions`"
-        " claim the server cannot see what the person's roles allow.",
+        ("Everybody who can sign in gets every permission that they request",),
+        "Without RBAC, Auth0 grants everybody each requested scope that the API defines. Without the `permissions`"
+        " claim, the server cannot see which permissions the person's roles have.",
         "Switch on Enable RBAC and Add Permissions in the Access Token for the API.",
         dashboard="Applications > APIs > the API > Settings > RBAC Settings: Enable RBAC, Add Permissions in the Access"
         " Token",
@@ -323,7 +324,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "The person has the permission that each call needs (REQUIRED_PERMISSION).",
         ("`insufficient_scope`: `The token lacks the permission …`", "Exit code 4"),
         "The person has no role with that permission, or the API does not define it.",
-        "An administrator of the tenant can grant it; then run `gatehouse login --force`.",
+        "Ask an administrator of the tenant to grant the permission, then run `gatehouse login --force`.",
         said=("insufficient_scope", "lacks the permission"),
         dashboard="User Management > Users > the user > Roles (a machine: Applications > APIs > the API > Application"
         " Access)",
@@ -331,8 +332,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     ),
     "refresh-token": Entry(
         SIGN_IN,
-        "The sign-in can be renewed without the person (refresh token).",
-        ("The browser opens again each time the access token has run out",),
+        "The sign-in can be refreshed without the person (refresh token).",
+        ("The browser opens again each time that the access token has expired",),
         "The API does not allow offline access, the application may not use the grant type Refresh Token, or the"
         " refresh token has expired or was revoked.",
         "Switch on Allow Offline Access for the API, then sign in again with `gatehouse login --force`.",
@@ -341,11 +342,11 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     ),
     "hosts": Entry(
         SIGN_IN,
-        "The server takes the host name and the origin that its clients use.",
+        "The server accepts the host name and the origin that its clients use.",
         ("`421` (`Invalid Host header`)", "`403` (`Invalid Origin header`)"),
-        "The server refuses host names that it does not know (DNS rebinding), and a proxy passes on another `Host` than"
-        " the public one.",
-        "Add the host to the server's MCP_ALLOWED_HOSTS, the origin to its MCP_ALLOWED_ORIGINS.",
+        "The server refuses unknown host names as a protection against DNS rebinding. A proxy sends a `Host` header"
+        " that is not the public host name.",
+        "Add the host to MCP_ALLOWED_HOSTS of the server, and the origin to MCP_ALLOWED_ORIGINS.",
         said=("invalid host header", "invalid origin header", "answered 421"),
         environment="MCP_ALLOWED_HOSTS=your.host\nMCP_ALLOWED_ORIGINS=https://your.host",
     ),
@@ -353,72 +354,72 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         SIGN_IN,
         "The server accepts the access token.",
         ("`… refuses the token that was just issued`",),
-        "Server and client are set to different tenants or APIs, or one of the checks above failed.",
-        "Do the server and the application use the same tenant, and is AUTH0_AUDIENCE the API that the server wants?",
-        environment="AUTH0_DOMAIN=…  # all three the same for server and client\nAUTH0_ISSUER=…\nAUTH0_AUDIENCE=…",
+        "The server and the client are set to different tenants or APIs, or one of the checks above failed.",
+        "Set AUTH0_DOMAIN, AUTH0_ISSUER and AUTH0_AUDIENCE to the same values in the server and the client.",
+        environment="AUTH0_DOMAIN=…  # all three the same in server and client\nAUTH0_ISSUER=…\nAUTH0_AUDIENCE=…",
     ),
-    # What a client meets that nobody prepared anything for.
+    # Clients that nobody registered in the tenant.
     "resource-identifier": Entry(
         OTHERS,
         "AUTH0_AUDIENCE is the server's own URL, byte for byte.",
         ("Other MCP clients see `Service not found: …`, while `gatehouse` signs in",),
-        "An MCP client asks for a token for the server's URL (`resource`, RFC 8707). Auth0 takes that for an API's"
-        " Identifier, byte for byte.",
+        "An MCP client requests a token for the server's URL (`resource`, RFC 8707). Auth0 compares this URL with the"
+        " Identifiers of the APIs, byte for byte.",
         "Create an API whose Identifier is MCP_PUBLIC_URL, and set AUTH0_AUDIENCE to it.",
         dashboard="Applications > APIs > Create API > Identifier",
         environment="AUTH0_AUDIENCE=http://localhost:5555/mcp  # as MCP_PUBLIC_URL",
     ),
     "resource-profile": Entry(
         OTHERS,
-        "The tenant reads `resource`, the only name for the API that MCP clients send.",
+        "The tenant reads `resource`, the only parameter for the API that MCP clients send.",
         ("Other MCP clients sign in and then get 401: an opaque token, or one for the default audience",),
-        "Without the compatibility profile Auth0 looks at `audience` only. MCP clients send `resource` (RFC 8707) and"
-        " get a token for the tenant's default audience, or an opaque one.",
+        "Without the compatibility profile, Auth0 reads only `audience`. MCP clients send `resource` (RFC 8707), so"
+        " they get a token for the tenant's default audience, or an opaque token.",
         "Switch on the Resource Parameter Compatibility Profile.",
         dashboard="Settings > Advanced > Resource Parameter Compatibility Profile",
         command='auth0 api patch tenants/settings --data \'{"resource_parameter_profile":"compatibility"}\'',
-        unsure="The same as of the check `api`.",
+        unsure="As for the check `api`.",
     ),
     "registration": Entry(
         OTHERS,
         "An MCP client can register itself (Dynamic Client Registration).",
         ("Other MCP clients stop with `Registration failed`",),
-        "Dynamic Client Registration is off, as in every new tenant. The metadata lists the endpoint all the same, so"
-        " clients try it.",
-        "Switch on Dynamic Client Registration, or give your users a Client ID to configure.",
+        "Dynamic Client Registration is off, as in every new tenant. The metadata still lists the endpoint, so clients"
+        " try it.",
+        "Switch on Dynamic Client Registration, or give your users a Client ID for their clients.",
         said=("dynamic client registration is not enabled", "registration is not enabled"),
         dashboard="Settings > Advanced > Dynamic Client Registration (OIDC)",
         command="auth0 tenant-settings update set flags.enable_dynamic_client_registration",
-        unsure="What exactly a tenant answers when it is off: every answer but 400 and 201 is taken for that. If it is"
-        " off on purpose: `gatehouse doctor --skip registration`.",
+        unsure="What a tenant answers if registration is off. The doctor treats every answer except 400 and 201 as"
+        " off. If it is off on purpose, run `gatehouse doctor --skip registration`.",
     ),
     "client-metadata": Entry(
         OTHERS,
-        "An MCP client can bring its own metadata document in place of a registration (CIMD).",
+        "An MCP client can use its own metadata document instead of a registration (CIMD).",
         ("Clients without registration fall back to Dynamic Client Registration, or give up",),
-        "Client ID Metadata Documents are off, as in every new tenant. They are optional, unless the agent's own Client"
-        " ID is one (OAUTH_CLIENT_METADATA_URL).",
+        "Client ID Metadata Documents are off, as in every new tenant. They are optional, unless the agent's Client"
+        " ID is such a document (OAUTH_CLIENT_METADATA_URL).",
         "Switch on Client ID Metadata Document Registration.",
         dashboard="Settings > Advanced > Client ID Metadata Document Registration",
         command="auth0 api patch tenants/settings --data '{\"client_id_metadata_document_supported\":true}'",
-        unsure="Under which name Auth0's metadata says it; the draft's, client_id_metadata_document_supported, is"
-        " read.",
+        unsure="The name in Auth0's metadata. The doctor reads the draft's name,"
+        " client_id_metadata_document_supported.",
     ),
     "domain-connection": Entry(
         OTHERS,
-        "People can sign in to clients that registered themselves: a connection is at the domain level.",
+        "A connection is at the domain level, so people can sign in to clients that registered themselves.",
         ("Other MCP clients end on a page with `no connections enabled for the client`",),
-        "Auth0 treats clients that register themselves as third-party ones. They see only connections that are promoted"
-        " to the domain level.",
+        "Auth0 treats clients that register themselves as third-party clients. They can use only connections at the"
+        " domain level.",
         "Promote a connection to the domain level.",
         dashboard="Authentication > Database > the connection > Settings > Promote Connection to Domain Level",
         command="auth0 api patch connections/con_… --data '{\"is_domain_connection\":true}'",
     ),
     "third-party-grant": Entry(
         OTHERS,
-        "Clients that registered themselves may ask for tokens of the API.",
+        "Clients that registered themselves may request tokens for the API.",
         ('Other MCP clients end on a page with `Client is not authorized to access resource server "…"`',),
-        "Third-party clients always need a client grant; one default grant serves all of them.",
+        "Third-party clients always need a client grant. One default grant is enough for all of them.",
         "Give third-party clients a default grant for the API.",
         dashboard="Applications > APIs > the API > Settings > Default Permissions for Third Party Apps: User-Delegated"
         " Access, Authorized",
@@ -429,21 +430,21 @@ ENTRIES: Final[Mapping[str, Entry]] = {
 
 
 def check_of(said: str) -> str | None:
-    """The check that an answer of a tenant or a server leads to; None when it is not a known one."""
+    """The check for an answer of a tenant or a server; None if the answer is unknown."""
     text = said.casefold()
     return next((check for check, entry in ENTRIES.items() if any(part in text for part in entry.said)), None)
 
 
 def advice_on(check: str) -> str:
-    """The fix in one sentence, and where to read more."""
+    """The fix in one sentence, and the command that explains more."""
     return f"{ENTRIES[check].advice} (More: gatehouse doctor --explain {check})"
 
 
 def advice(said: str, otherwise: str = "") -> str:
-    """What to do about an answer of a tenant or a server, as the end of a message: with a space before it, or empty.
+    """The fix for an answer of a tenant or a server, for the end of a message: it begins with a space, or is empty.
 
     Args:
-        otherwise: what to say where the answer is not a known one.
+        otherwise: the text for an unknown answer.
     """
     check = check_of(said)
     told = advice_on(check) if check else otherwise

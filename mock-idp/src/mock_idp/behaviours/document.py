@@ -20,7 +20,7 @@ def tables() -> str:
 
 
 def _switches() -> list[str]:
-    lines = ["| switch | default | sure | what it switches |", "|---|---|---|---|"]
+    lines = ["| switch | default | certainty | effect |", "|---|---|---|---|"]
     for name, text in _docstrings().items():
         if name == "answers":
             continue
@@ -31,7 +31,7 @@ def _switches() -> list[str]:
 
 
 def _answers() -> list[str]:
-    lines = ["| answer | sure | what of it is a guess |", "|---|---|---|"]
+    lines = ["| answer | certainty | the part that is a guess |", "|---|---|---|"]
     return [*lines, *(f"| `{name}` | {guess.certainty} | {guess.about} |" for name, guess in GUESSES.items())]
 
 

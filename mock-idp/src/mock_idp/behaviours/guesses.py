@@ -20,9 +20,11 @@ GUESSES: Mapping[str, Guess] = {
     # /authorize
     "unknown_client": Guess("S", "status 400 of the page; the text is observed"),
     "callback_mismatch": Guess("?", "status 403 of the page (400 is as likely); the text is widely quoted"),
-    "missing_redirect_uri": Guess("S", "whether one registered callback may be left out, and the text otherwise"),
+    "missing_redirect_uri": Guess(
+        "S", "whether redirect_uri may be omitted for a single registered callback, and the text otherwise"
+    ),
     "unsupported_response_type": Guess("S", "the text; the error code is documented for third-party clients"),
-    "unsupported_parameter_value": Guess("?", "text for a bad response_mode, prompt, max_age or code_challenge"),
+    "unsupported_parameter_value": Guess("?", "text for a wrong response_mode, prompt, max_age or code_challenge"),
     "parameter_not_allowed": Guess("?", "the text; that such a parameter is refused is documented"),
     "pkce_missing": Guess("?", "the text; that PKCE is mandatory for third-party clients is documented"),
     "several_resources": Guess("?", "the whole answer to more than one `resource`"),
@@ -45,7 +47,7 @@ GUESSES: Mapping[str, Guess] = {
     "expired_device_code": Guess("?", "the text; code and status are documented"),
     "exchange_subject_token": Guess("?", "code and text; status 401 is documented"),
     "exchange_token_type": Guess("?", "the text"),
-    "malformed_request": Guess("?", "text for repeated parameters, unreadable bodies, contradicting credentials"),
+    "malformed_request": Guess("?", "text for repeated parameters, malformed bodies, contradictory credentials"),
     # the other endpoints
     "revoke_foreign_token": Guess("?", "the whole answer; that it is refused is documented"),
     "device_refused": Guess("S", "that /oauth/device/code refuses with the codes of /authorize"),
@@ -58,6 +60,6 @@ GUESSES: Mapping[str, Guess] = {
     "management_token": Guess("S", "texts and errorCode; status 401 is documented"),
     "management_not_found": Guess("S", "errorCode and text; both are observed for users"),
     "management_conflict": Guess("?", "errorCode and text; status 409 is documented"),
-    "management_reference": Guess("?", "the whole answer to a body that names what the tenant does not have"),
+    "management_reference": Guess("?", "the whole answer to a body with a reference to something that does not exist"),
     "management_key_in_use": Guess("?", "the whole answer; that only previous keys can be revoked is documented"),
 }

@@ -14,8 +14,7 @@ from ..pages.languages import language_of
 from ..pages.models import Page
 from ..pages.policy import content_security_policy
 from ..pages.rendering import render
-from ..web.request import idp_of, issuer_of
-from ..web.sender import is_for_this_tenant
+from ..web.request import idp_of, is_for_this_tenant, issuer_of
 from .access import ConsoleAccess, is_from_user
 from .activity import Activity, activity, revision
 from .overview import Overview, overview

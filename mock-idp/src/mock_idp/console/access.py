@@ -1,12 +1,12 @@
 """Access to the console.
 
 The console is read-only. It shows only passwords that offline.yaml publishes, and digests of codes, tokens and secrets.
-Access is limited all the same:
+Access is limited nevertheless:
 
 - The Host of a request must be the tenant's own name. This prevents DNS rebinding.
 - A request must come from the user or from the console's own script, not from a script or a frame of another site.
 - Only this machine sees the activity (log, sign-ins), unless MOCK_IDP_CONSOLE=on. Another container is another machine.
-  If the control API needs a token, the console hides the activity, because the control API has the same data.
+  If the control API needs a token, the console hides the activity, because that token protects the same data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
-from ..web.sender import is_from_this_machine
+from ..web.request import is_from_this_machine
 
 Mode = Literal["auto", "on", "off"]
 

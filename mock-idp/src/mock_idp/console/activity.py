@@ -15,7 +15,7 @@ from ..state.idp import Idp
 from ..state.journal import Entry
 from ..state.tenant_log import Event
 from .refusals import case_of
-from .signins import SignIn, answered, gives_tokens, sent_parameters, sign_ins
+from .signins import SignIn, answer_of, gives_tokens, sent_parameters, sign_ins
 from .steps import Step, steps
 
 MAX_SIGN_INS = 5
@@ -129,7 +129,7 @@ def _error(problem: StepView | None) -> str:
     entry = problem.step.entry if problem else None
     if entry is None:
         return ""
-    answer = {**answered(entry), **(entry.outcome or {})}
+    answer = {**answer_of(entry), **(entry.outcome or {})}
     return _shortened(str(answer.get("error_description") or answer.get("error") or ""))
 
 
@@ -155,7 +155,7 @@ def _step(idp: Idp, step: Step, language: str) -> StepView:
         parameters,
         _shortened(unquote(entry.location or "")),
         _shortened(re.split("[?#]", entry.location or "")[0]),
-        tuple(_values(answered(entry))),
+        tuple(_values(answer_of(entry))),
         {
             _shortened(name): (*_values(token.get("header")), *_values(token.get("claims")))
             for name, token in entry.tokens.items()

@@ -9,7 +9,7 @@ from ..explanations import Case
 from ..oauth.audience import not_found_case
 from ..state.journal import Entry
 from ..tenant.model import Api, Client, Tenant
-from .signins import answered, gives_tokens
+from .signins import answer_of, gives_tokens
 
 Describe = Callable[[Tenant, Entry, re.Match[str]], Case]
 
@@ -21,7 +21,7 @@ def case_of(tenant: Tenant, entry: Entry) -> Case | None:
         return Case(outcome["explanation"], **outcome.get("facts", {}))
     if entry.path == "/oauth/token" and gives_tokens(entry):
         return _token_case(tenant, entry)
-    answer = answered(entry)
+    answer = answer_of(entry)
     if "error" not in answer:
         return None
     text = f"{answer['error']}: {answer.get('error_description', '')}"
@@ -45,7 +45,7 @@ def _token_case(tenant: Tenant, entry: Entry) -> Case | None:
 
 def _permission_case(tenant: Tenant, entry: Entry, api: Api) -> Case | None:
     claims = entry.tokens["access_token"].get("claims") or {}
-    granted = str(answered(entry).get("scope", "")).split()
+    granted = str(answer_of(entry).get("scope", "")).split()
     if not api.scopes or claims.get("permissions") or any(scope in api.scopes for scope in granted):
         return None
     user = tenant.users.get(str(claims.get("sub")))

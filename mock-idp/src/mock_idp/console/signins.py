@@ -59,7 +59,7 @@ def sent_parameters(entry: Entry) -> dict[str, Any]:
     return {**dict(entry.query), **body}
 
 
-def answered(entry: Entry) -> dict[str, Any]:
+def answer_of(entry: Entry) -> dict[str, Any]:
     return entry.answer if isinstance(entry.answer, dict) else {}
 
 
@@ -79,7 +79,7 @@ class _Grouping:
         self._by_identifier: dict[str, SignIn] = {}
 
     def take(self, entry: Entry) -> None:
-        registered = entry.path == REGISTRATION and answered(entry).get("client_id") is not None
+        registered = entry.path == REGISTRATION and answer_of(entry).get("client_id") is not None
         if entry.path in DISCOVERY or registered:
             self._pending.append(entry)
         elif entry.path == JWKS:
@@ -143,7 +143,7 @@ class _Grouping:
 
 def _identifiers(entry: Entry) -> list[str]:
     """The values that identify the sign-in of a request: its transaction, and its codes and tokens."""
-    sent, answer = sent_parameters(entry), answered(entry)
+    sent, answer = sent_parameters(entry), answer_of(entry)
     values = [
         ("flow", entry.flow),
         *(("code", parameters.get("code")) for parameters in (sent, location_parameters(entry))),

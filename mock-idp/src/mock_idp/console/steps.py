@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ..state.journal import Entry
 from ..tenant.model import GRANT_DEVICE
-from .signins import DISCOVERY, JWKS, answered, gives_tokens, location_parameters, sent_parameters
+from .signins import DISCOVERY, JWKS, answer_of, gives_tokens, location_parameters, sent_parameters
 
 Party = Literal["client", "browser", "tenant", "server"]
 MAX_STEPS = 60
@@ -126,4 +126,4 @@ def _repeats(before: Step, step: Step) -> bool:
         return before.entry.path == step.entry.path
     if step.kind != "token_device":
         return False
-    return answered(before.entry).get("error") == answered(step.entry).get("error") is not None
+    return answer_of(before.entry).get("error") == answer_of(step.entry).get("error") is not None

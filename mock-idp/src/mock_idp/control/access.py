@@ -9,13 +9,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import OAuthError
 from ..tenant.loading import ConfigurationError
-from ..web.sender import is_for_loopback, is_from_this_machine
+from ..web.request import is_for_loopback, is_from_this_machine
 from .bodies import ControlError
 
-WRONG_TOKEN = "The control API needs Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105
+WRONG_TOKEN = "The control API needs the header Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105
 NOT_LOOPBACK = (
     "The control API answers only programs on this machine. "
-    "Set MOCK_IDP_CONTROL_TOKEN and send it as Authorization: Bearer to reach it from elsewhere."
+    "Set MOCK_IDP_CONTROL_TOKEN and send it as Authorization: Bearer to use it from another machine."
 )
 
 

@@ -13,7 +13,6 @@ from ..oauth.scopes import user_scopes
 from ..oauth.token.forging import VARIANTS, KeyChoice, Variant, VariantName, forge
 from ..oauth.token.minting import Authorization, access_claims, access_token_header
 from ..state.idp import Idp
-from ..tenant.model import Api, Client, User
 from ..web.request import NO_STORE, idp_of, issuer_of
 from .bodies import Body, ControlError, read_body
 
@@ -21,8 +20,8 @@ from .bodies import Body, ControlError, read_body
 class MintBody(Body):
     """The changes to a valid token.
 
-    The token is for `user` (an email address), `client_id` and `audience`. The default is the tenant's first user,
-    client and API. `scope` replaces the granted scope. `variant` is a known kind of invalid token. `claims` and
+    The token is for `user` (an email address), `client_id` and `audience`. The default is the tenant's first user, API
+    and interactive client. `scope` replaces the granted scope. `variant` is a known kind of invalid token. `claims` and
     `header` override members; null removes a member. `key` selects the signing key.
     """
 
@@ -59,31 +58,19 @@ def _token(idp: Idp, issuer: str, body: MintBody) -> str:
 
 
 def _authorization(idp: Idp, issuer: str, body: MintBody) -> Authorization:
-    api, user, client = _api(idp, body.audience), _user(idp, body.user), _client(idp, body.client_id)
-    scopes = user_scopes(idp.tenant, client, user, api, None, tuple(api.scopes))
-    return Authorization(issuer, client, scopes, api=api, user=user)
-
-
-def _api(idp: Idp, identifier: str | None) -> Api:
-    apis = idp.tenant.apis
-    api = next(iter(apis.values()), None) if identifier is None else apis.get(identifier)
+    tenant = idp.tenant
+    api = next(iter(tenant.apis.values()), None) if body.audience is None else tenant.apis.get(body.audience)
     if api is None:
         raise ControlError("audience: no such API in the tenant.")
-    return api
-
-
-def _user(idp: Idp, email: str | None) -> User:
-    user = next(iter(idp.tenant.users.values()), None) if email is None else idp.tenant.user_by_email(email)
+    user = next(iter(tenant.users.values()), None) if body.user is None else tenant.user_by_email(body.user)
     if user is None:
         raise ControlError("user: no such user in the tenant.")
-    return user
-
-
-def _client(idp: Idp, client_id: str | None) -> Client:
-    for client in idp.tenant.clients.values():
-        if client_id == client.client_id or (client_id is None and "authorization_code" in client.grant_types):
-            return client
-    raise ControlError("client_id: no such client in the tenant.")
+    interactive = (client for client in tenant.clients.values() if "authorization_code" in client.grant_types)
+    client = next(interactive, None) if body.client_id is None else tenant.clients.get(body.client_id)
+    if client is None:
+        raise ControlError("client_id: no such client in the tenant.")
+    scopes = user_scopes(tenant, client, user, api, None, tuple(api.scopes))
+    return Authorization(issuer, client, scopes, api=api, user=user)
 
 
 def _overridden(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import ssl
@@ -46,28 +47,18 @@ def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
 def _bind(family: socket.AddressFamily, address: str, port: int, setting: str) -> socket.socket | None:
     """A listening socket; None if the machine has no such address (containers often have no IPv6)."""
     try:
-        bound = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:
-        return None
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind((address, port))
         # From here on connections wait for the server and are not refused.
-        bound.listen(BACKLOG)
+        return socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        bound.close()
         if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             return None
-        raise ListenError(_sentence(error, address, port, setting)) from error
-    return bound
-
-
-def _sentence(error: OSError, address: str, port: int, setting: str) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {address} is taken. Stop the program that has it, or set {setting} to another port."
-    return f"Cannot listen on {address} port {port}: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            message = (
+                f"Port {port} on {address} is taken. Stop the program that has it, or set {setting} to another port."
+            )
+        else:
+            message = f"Cannot listen on {address} port {port}: {os.strerror(error.errno or 0)}"
+        raise ListenError(message) from error
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,11 +60,6 @@ def _new(state_dir: Path | None) -> trustme.CA:
     if state_dir is not None:
         state_dir.mkdir(parents=True, exist_ok=True)
         (state_dir / CA_FILE).write_bytes(authority.cert_pem.bytes())
-        _write_private(state_dir / CA_KEY_FILE, authority.private_key_pem.bytes())
+        (state_dir / CA_KEY_FILE).touch(mode=0o600)
+        (state_dir / CA_KEY_FILE).write_bytes(authority.private_key_pem.bytes())
     return authority
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

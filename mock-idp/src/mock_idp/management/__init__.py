@@ -5,13 +5,15 @@ A change takes effect at once. A restart or a reset removes it.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount, Route
 
 from ..tenant.model import MANAGEMENT_SCOPES
 from . import client_grants, clients, connections, resource_servers, roles, tenant, users
-from .access import needs
+from .access import Endpoint, protected
 from .errors import InsufficientScope
 
 __all__ = ["management_routes"]
@@ -20,16 +22,50 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def management_routes() -> Mount:
-    return Mount("/api/v2", routes=[*_routes(), Route("/{path:path}", unknown, methods=METHODS)])
+    """The endpoints with the scopes that they need. A caller needs one of them."""
+    return Mount(
+        "/api/v2",
+        routes=[
+            _route("GET", "/tenants/settings", tenant.show_settings, "read:tenant_settings"),
+            _route("PATCH", "/tenants/settings", tenant.change_settings, "update:tenant_settings"),
+            _route("GET", "/actions/actions", list_actions, "read:actions"),
+            _route("POST", "/clients/cimd/register", clients.register_metadata_document, "create:clients"),
+            _route("POST", "/clients/{id}/rotate-secret", clients.rotate_secret, "update:client_keys"),
+            # A client's id can be a URL. An API's identifier is nearly always a URL.
+            *_collection("/clients", "{id:path}", clients, "client", "read:client_keys", "update:client_keys"),
+            *_collection("/resource-servers", "{id:path}", resource_servers, "resource_server"),
+            *_collection("/client-grants", "{id}", client_grants, "client_grant"),
+            _route("GET", "/roles/{id}/permissions", roles.list_permissions, "read:roles"),
+            _route("POST", "/roles/{id}/permissions", roles.add_permissions, "update:roles"),
+            _route("DELETE", "/roles/{id}/permissions", roles.remove_permissions, "update:roles"),
+            _route("GET", "/roles/{id}/users", roles.list_members, "read:users", "read:role_members"),
+            _route("POST", "/roles/{id}/users", roles.add_members, "update:roles", "create:role_members"),
+            *_collection("/roles", "{id}", roles, "role"),
+            _route("GET", "/connections/{id}/clients", connections.list_enabled_clients, "read:connections"),
+            _route("PATCH", "/connections/{id}/clients", connections.change_enabled_clients, "update:connections"),
+            *_collection("/connections", "{id}", connections, "connection"),
+            _route("GET", "/users-by-email", users.list_users_by_email, "read:users"),
+            _route("GET", "/users/{id}/permissions", roles.list_permissions_of_user, "read:users"),
+            _route(
+                "GET", "/users/{id}/roles", users.list_roles_of_user, "read:users", "read:roles", "read:role_members"
+            ),
+            _route("POST", "/users/{id}/roles", users.assign_roles, "update:users", "create:role_members"),
+            _route("DELETE", "/users/{id}/roles", users.remove_roles, "update:users", "delete:role_members"),
+            *_collection("/users", "{id}", users, "user"),
+            _route("GET", "/keys/signing", tenant.list_keys, "read:signing_keys"),
+            _route("POST", "/keys/signing/rotate", tenant.rotate, "create:signing_keys"),
+            _route("PUT", "/keys/signing/{kid}/revoke", tenant.revoke, "update:signing_keys"),
+            _route("GET", "/keys/signing/{kid}", tenant.show_key, "read:signing_keys"),
+            Route("/{path:path}", protected(unknown, *MANAGEMENT_SCOPES), methods=METHODS),
+        ],
+    )
 
 
-@needs("read:actions")
 async def list_actions(request: Request) -> Response:
     """The offline tenant has no actions. Auth0's Deploy CLI requests them before it changes a database."""
     return JSONResponse({"actions": [], "total": 0, "page": 0, "per_page": 50})
 
 
-@needs(*MANAGEMENT_SCOPES)
 async def unknown(request: Request) -> Response:
     """Refuse an unknown resource with 403. Auth0's tools skip resources that they may not read."""
     resource = request.path_params["path"].partition("/")[0].replace("-", "_")
@@ -37,45 +73,23 @@ async def unknown(request: Request) -> Response:
     raise InsufficientScope([f"{action}:{resource}"])
 
 
-def _routes() -> list[BaseRoute]:
-    return [
-        Route("/tenants/settings", tenant.show_settings, methods=["GET"]),
-        Route("/tenants/settings", tenant.change_settings, methods=["PATCH"]),
-        Route("/actions/actions", list_actions, methods=["GET"]),
-        Route("/clients/cimd/register", clients.register_metadata_document, methods=["POST"]),
-        Route("/clients/{id}/rotate-secret", clients.rotate_secret, methods=["POST"]),
-        # A client's id can be a URL. An API's identifier is nearly always a URL.
-        *_collection("/clients", "{id:path}", "client", clients),
-        *_collection("/resource-servers", "{id:path}", "resource_server", resource_servers),
-        *_collection("/client-grants", "{id}", "client_grant", client_grants),
-        Route("/roles/{id}/permissions", roles.list_permissions, methods=["GET"]),
-        Route("/roles/{id}/permissions", roles.add_permissions, methods=["POST"]),
-        Route("/roles/{id}/permissions", roles.remove_permissions, methods=["DELETE"]),
-        Route("/roles/{id}/users", roles.list_members, methods=["GET"]),
-        Route("/roles/{id}/users", roles.add_members, methods=["POST"]),
-        *_collection("/roles", "{id}", "role", roles),
-        Route("/connections/{id}/clients", connections.list_enabled_clients, methods=["GET"]),
-        Route("/connections/{id}/clients", connections.change_enabled_clients, methods=["PATCH"]),
-        *_collection("/connections", "{id}", "connection", connections),
-        Route("/users-by-email", users.list_users_by_email, methods=["GET"]),
-        Route("/users/{id}/permissions", roles.list_permissions_of_user, methods=["GET"]),
-        Route("/users/{id}/roles", users.list_roles_of_user, methods=["GET"]),
-        Route("/users/{id}/roles", users.assign_roles, methods=["POST"]),
-        Route("/users/{id}/roles", users.remove_roles, methods=["DELETE"]),
-        *_collection("/users", "{id}", "user", users),
-        Route("/keys/signing", tenant.list_keys, methods=["GET"]),
-        Route("/keys/signing/rotate", tenant.rotate, methods=["POST"]),
-        Route("/keys/signing/{kid}/revoke", tenant.revoke, methods=["PUT"]),
-        Route("/keys/signing/{kid}", tenant.show_key, methods=["GET"]),
-    ]
+def _route(method: str, path: str, endpoint: Endpoint, *scopes: str) -> Route:
+    return Route(path, protected(endpoint, *scopes), methods=[method])
 
 
-def _collection(path: str, one: str, noun: str, module: object) -> list[Route]:
+def _collection(path: str, one: str, module: ModuleType, noun: str, *more_scopes: str) -> list[Route]:
     """The five usual calls of a collection. All modules here use the same function names for them."""
-    return [
-        Route(path, getattr(module, f"list_{noun}s"), methods=["GET"]),
-        Route(path, getattr(module, f"create_{noun}"), methods=["POST"]),
-        Route(f"{path}/{one}", getattr(module, f"show_{noun}"), methods=["GET"]),
-        Route(f"{path}/{one}", getattr(module, f"update_{noun}"), methods=["PATCH"]),
-        Route(f"{path}/{one}", getattr(module, f"delete_{noun}"), methods=["DELETE"]),
+    calls = [
+        ("GET", path, f"list_{noun}s", "read"),
+        ("POST", path, f"create_{noun}", "create"),
+        ("GET", f"{path}/{one}", f"show_{noun}", "read"),
+        ("PATCH", f"{path}/{one}", f"update_{noun}", "update"),
+        ("DELETE", f"{path}/{one}", f"delete_{noun}", "delete"),
     ]
+    routes = []
+    for method, address, name, action in calls:
+        scopes = [f"{action}:{noun}s", *(scope for scope in more_scopes if scope.startswith(f"{action}:"))]
+        # Deleting an entry that does not exist answers 204, except for a role.
+        deletes = action == "delete" and noun != "role"
+        routes.append(Route(address, protected(getattr(module, name), *scopes, deletes=deletes), methods=[method]))
+    return routes

@@ -15,46 +15,42 @@ from ..oauth.answers import answer_to
 from ..state.idp import Idp
 from ..tenant.loading import ConfigurationError
 from ..tenant.model import management_identifier
-from ..web.request import idp_of, issuer_of
-from ..web.sender import is_for_this_tenant
+from ..web.request import idp_of, is_for_this_tenant, issuer_of
 from .errors import DanglingReference, Inexistent, InsufficientScope, InvalidBody, ManagementError, Unauthenticated
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 GRANTED = "mock_idp.management_scopes"
-# Requests per second of a free tenant (Auth0: Rate Limit Configurations). Only a fault simulates its excess.
+# Requests per second of a free tenant (Auth0: Rate Limit Configurations). Only a fault enforces the limit.
 LIMIT = 10
 
 
-def needs(*scopes: str, deletes: bool = False) -> Callable[[Endpoint], Endpoint]:
-    """An endpoint for callers that have one of the scopes. Refusals become Auth0's answers.
+def protected(endpoint: Endpoint, *scopes: str, deletes: bool = False) -> Endpoint:
+    """The endpoint for callers that have one of the scopes. Refusals become Auth0's answers.
 
     With `deletes`, the answer is 204 also if the entry does not exist.
     """
 
-    def guarded(endpoint: Endpoint) -> Endpoint:
-        @wraps(endpoint)
-        async def answer(request: Request) -> Response:
-            idp = idp_of(request)
-            try:
-                granted = _granted(request)
-                if not granted.intersection(scopes):
-                    raise InsufficientScope(scopes)
-                request.scope[GRANTED] = granted
-                response = await _answer(endpoint, request)
-            except ManagementError as error:
-                if deletes and isinstance(error, Inexistent):
-                    response = Response(status_code=204)
-                else:
-                    idp.log.add("fapi", error.description, details=error.why)
-                    response = _refused(idp, error)
-            response.headers["x-ratelimit-limit"] = str(LIMIT)
-            response.headers["x-ratelimit-remaining"] = str(LIMIT - 1)
-            response.headers["x-ratelimit-reset"] = str(int(idp.clock.now()) + 1)
-            return response
+    @wraps(endpoint)
+    async def answer(request: Request) -> Response:
+        idp = idp_of(request)
+        try:
+            granted = _granted(request)
+            if not granted.intersection(scopes):
+                raise InsufficientScope(scopes)
+            request.scope[GRANTED] = granted
+            response = await _answer(endpoint, request)
+        except ManagementError as error:
+            if deletes and isinstance(error, Inexistent):
+                response = Response(status_code=204)
+            else:
+                idp.log.add("fapi", error.description, details=error.why)
+                response = _refused(idp, error)
+        response.headers["x-ratelimit-limit"] = str(LIMIT)
+        response.headers["x-ratelimit-remaining"] = str(LIMIT - 1)
+        response.headers["x-ratelimit-reset"] = str(int(idp.clock.now()) + 1)
+        return response
 
-        return answer
-
-    return guarded
+    return answer
 
 
 def has_scope(request: Request, scope: str) -> bool:

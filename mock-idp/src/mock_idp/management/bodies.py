@@ -63,7 +63,7 @@ def _refuse_others(body: Mapping[str, Any], known: set[str]) -> None:
         raise InvalidBody(f"Additional properties not allowed: {', '.join(others)}")
 
 
-def _problem(kind: str, location: tuple[int | str, ...], message: str, seen: Any) -> InvalidBody:  # noqa: ANN401
+def _problem(kind: str, location: tuple[int | str, ...], message: str, found: Any) -> InvalidBody:  # noqa: ANN401
     path, above, last = _path(location), _path(location[:-1]), location[-1] if location else ""
     if kind == "missing":
         return InvalidBody(f"Missing required property: {last}", above)
@@ -71,9 +71,9 @@ def _problem(kind: str, location: tuple[int | str, ...], message: str, seen: Any
         return InvalidBody(f"Additional properties not allowed: {last}", above)
     expected = EXPECTED.get(kind.removesuffix("_type"))
     if expected is not None:
-        return InvalidBody(_mismatch(expected, seen), path)
+        return InvalidBody(_mismatch(expected, found), path)
     if kind == "literal_error":
-        return InvalidBody(f"No enum match for: {seen}", path)
+        return InvalidBody(f"No enum match for: {found}", path)
     return InvalidBody(message.removeprefix("Value error, "), path)
 
 
@@ -81,5 +81,5 @@ def _path(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
-def _mismatch(expected: str, seen: Any) -> str:  # noqa: ANN401 - a JSON value
-    return f"Expected type {expected} but found type {TYPES.get(type(seen), 'null' if seen is None else 'number')}"
+def _mismatch(expected: str, found: Any) -> str:  # noqa: ANN401 - a JSON value
+    return f"Expected type {expected} but found type {TYPES.get(type(found), 'null' if found is None else 'number')}"

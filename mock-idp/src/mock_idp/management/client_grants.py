@@ -10,7 +10,6 @@ from ..tenant.merging import stated
 from ..tenant.model import MANAGEMENT_SCOPES, ClientGrant, is_management, management_identifier
 from ..tenant.tenant_file import ClientGrantSection
 from ..web.request import idp_of, issuer_of
-from .access import needs
 from .bodies import check, read_object
 from .errors import Conflict, DanglingReference, Inexistent, NoResource, NotSupported
 from .paging import listed
@@ -22,7 +21,6 @@ FIXED = frozenset({"client_id", "default_for", "audience", "subject_type"})
 FILTERS = ("audience", "client_id", "subject_type", "default_for")
 
 
-@needs("read:client_grants")
 async def list_client_grants(request: Request) -> Response:
     shown = [_shown(request, grant) for grant in idp_of(request).tenant.client_grants]
     for name in FILTERS:
@@ -31,12 +29,10 @@ async def list_client_grants(request: Request) -> Response:
     return listed(request, "client_grants", shown)
 
 
-@needs("read:client_grants")
 async def show_client_grant(request: Request) -> Response:
     return JSONResponse(_shown(request, _found(request)))
 
 
-@needs("create:client_grants")
 async def create_client_grant(request: Request) -> Response:
     idp = idp_of(request)
     body = await read_object(request, ClientGrantSection, read_only=READ_ONLY)
@@ -52,7 +48,6 @@ async def create_client_grant(request: Request) -> Response:
     return JSONResponse(_shown(request, grant), status_code=201)
 
 
-@needs("update:client_grants")
 async def update_client_grant(request: Request) -> Response:
     grant = _changeable(request)
     body = await read_object(request, ClientGrantSection, read_only=READ_ONLY | FIXED)
@@ -66,7 +61,6 @@ async def update_client_grant(request: Request) -> Response:
     return JSONResponse(_shown(request, _found(request)))
 
 
-@needs("delete:client_grants", deletes=True)
 async def delete_client_grant(request: Request) -> Response:
     remove(request, SECTION, _entry(idp_of(request), _changeable(request)), log="Delete a client grant")
     return Response(status_code=204)

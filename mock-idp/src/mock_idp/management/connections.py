@@ -9,7 +9,6 @@ from ..state.idp import Idp
 from ..tenant.merging import stated
 from ..tenant.tenant_file import DatabaseSection
 from ..web.request import idp_of
-from .access import needs
 from .bodies import check, read_list, read_object
 from .errors import Conflict, Inexistent, InvalidBody, NotSupported
 from .paging import listed, shown_fields
@@ -21,7 +20,6 @@ READ_ONLY = frozenset({"id"})
 FIXED = frozenset({"name", "strategy"})
 
 
-@needs("read:connections")
 async def list_connections(request: Request) -> Response:
     query, idp = request.query_params, idp_of(request)
     databases = list(_databases(idp).values())
@@ -32,12 +30,10 @@ async def list_connections(request: Request) -> Response:
     return listed(request, "connections", [_shown(idp, each) for each in databases])
 
 
-@needs("read:connections")
 async def show_connection(request: Request) -> Response:
     return JSONResponse(shown_fields(request, _shown(idp_of(request), _found(request))))
 
 
-@needs("create:connections")
 async def create_connection(request: Request) -> Response:
     idp = idp_of(request)
     body = await read_object(request, DatabaseSection, read_only=READ_ONLY)
@@ -52,7 +48,6 @@ async def create_connection(request: Request) -> Response:
     return JSONResponse(_shown(idp, _databases(idp)[body["name"]]), status_code=201)
 
 
-@needs("update:connections")
 async def update_connection(request: Request) -> Response:
     """Change a database. `options` is replaced as a whole."""
     idp, known = idp_of(request), _found(request)
@@ -63,14 +58,12 @@ async def update_connection(request: Request) -> Response:
     return JSONResponse(_shown(idp, _databases(idp)[known.name]))
 
 
-@needs("delete:connections", deletes=True)
 async def delete_connection(request: Request) -> Response:
     """Delete a database and its users."""
     remove(request, SECTION, {"name": _found(request).name}, log="Delete a connection")
     return Response(status_code=204)
 
 
-@needs("read:connections")
 async def list_enabled_clients(request: Request) -> Response:
     idp = idp_of(request)
     enabled = [{"client_id": client_id_of(idp, name)} for name in _found(request).enabled_clients]
@@ -80,7 +73,6 @@ async def list_enabled_clients(request: Request) -> Response:
     return listed(request, "clients", enabled)
 
 
-@needs("update:connections")
 async def change_enabled_clients(request: Request) -> Response:
     """Enable or disable each client in the body. Other clients are not changed."""
     idp, known = idp_of(request), _found(request)

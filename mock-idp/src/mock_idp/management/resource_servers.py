@@ -10,7 +10,6 @@ from ..tenant.merging import documents, stated
 from ..tenant.model import management_api
 from ..tenant.tenant_file import ResourceServerSection
 from ..web.request import idp_of, issuer_of
-from .access import needs
 from .bodies import check, read_object
 from .errors import Conflict, Inexistent, NotSupported
 from .paging import listed, shown_fields
@@ -20,7 +19,6 @@ SECTION = "resourceServers"
 READ_ONLY = frozenset({"id", "is_system", "client_id"})
 
 
-@needs("read:resource_servers")
 async def list_resource_servers(request: Request) -> Response:
     wanted = request.query_params.getlist("identifiers")
     servers = _servers(idp_of(request)).values()
@@ -28,7 +26,6 @@ async def list_resource_servers(request: Request) -> Response:
     return listed(request, "resource_servers", [s for s in shown if not wanted or s["identifier"] in wanted])
 
 
-@needs("read:resource_servers")
 async def show_resource_server(request: Request) -> Response:
     management = _management(request)
     if request.path_params["id"] in (management["id"], management["identifier"]):
@@ -36,7 +33,6 @@ async def show_resource_server(request: Request) -> Response:
     return JSONResponse(shown_fields(request, _shown(_found(request))))
 
 
-@needs("create:resource_servers")
 async def create_resource_server(request: Request) -> Response:
     body = await read_object(request, ResourceServerSection, read_only=READ_ONLY)
     body.setdefault("name", body.get("identifier"))
@@ -47,7 +43,6 @@ async def create_resource_server(request: Request) -> Response:
     return JSONResponse(_shown(_servers(idp_of(request))[body["identifier"]]), status_code=201)
 
 
-@needs("update:resource_servers")
 async def update_resource_server(request: Request) -> Response:
     known = _found(request)
     body = await read_object(request, ResourceServerSection, read_only=READ_ONLY | {"identifier"})
@@ -58,7 +53,6 @@ async def update_resource_server(request: Request) -> Response:
     return JSONResponse(_shown(_servers(idp_of(request))[known.identifier]))
 
 
-@needs("delete:resource_servers", deletes=True)
 async def delete_resource_server(request: Request) -> Response:
     """Delete an API, its client grants, and its permissions in roles."""
     remove(request, SECTION, {"identifier": _found(request).identifier}, log="Delete a resource server")

@@ -11,7 +11,6 @@ from ..state.idp import Idp
 from ..tenant.merging import changed, documents, stated
 from ..tenant.tenant_file import RolePermissionSection, RoleSection
 from ..web.request import idp_of
-from .access import needs
 from .bodies import check, read_members, read_object
 from .errors import Conflict, Inexistent
 from .paging import listed
@@ -22,7 +21,6 @@ SECTION = "roles"
 READ_ONLY = frozenset({"id", "permissions"})
 
 
-@needs("read:roles")
 async def list_roles(request: Request) -> Response:
     idp = idp_of(request)
     wanted = request.query_params.get("name_filter", "").casefold()
@@ -30,12 +28,10 @@ async def list_roles(request: Request) -> Response:
     return listed(request, "roles", [_shown(idp, role) for role in roles])
 
 
-@needs("read:roles")
 async def show_role(request: Request) -> Response:
     return JSONResponse(_shown(idp_of(request), _found(request)))
 
 
-@needs("create:roles")
 async def create_role(request: Request) -> Response:
     idp = idp_of(request)
     body = await read_object(request, RoleSection, read_only=READ_ONLY)
@@ -48,7 +44,6 @@ async def create_role(request: Request) -> Response:
     return JSONResponse(_shown(idp, _roles(idp)[name]))
 
 
-@needs("update:roles")
 async def update_role(request: Request) -> Response:
     """Change name and description. Users keep a renamed role."""
     idp, known = idp_of(request), _found(request)
@@ -69,19 +64,16 @@ async def update_role(request: Request) -> Response:
     return JSONResponse(_shown(idp, _roles(idp)[name]))
 
 
-@needs("delete:roles")
 async def delete_role(request: Request) -> Response:
     remove(request, SECTION, {"name": _found(request).name}, log="Delete a role")
     return Response(status_code=204)
 
 
-@needs("read:roles")
 async def list_permissions(request: Request) -> Response:
     idp = idp_of(request)
     return listed(request, "permissions", [_permission(idp, entry) for entry in _found(request).permissions])
 
 
-@needs("read:users")
 async def list_permissions_of_user(request: Request) -> Response:
     """The permissions of the user's roles. Here a user has no permissions without a role."""
     idp = idp_of(request)
@@ -91,7 +83,6 @@ async def list_permissions_of_user(request: Request) -> Response:
     return listed(request, "permissions", [entry for at, entry in enumerate(entries) if entry not in entries[:at]])
 
 
-@needs("update:roles")
 async def add_permissions(request: Request) -> Response:
     known, added = _found(request), await _sent_permissions(request)
     held = stated(known).get("permissions", [])
@@ -102,7 +93,6 @@ async def add_permissions(request: Request) -> Response:
     return Response(status_code=201)
 
 
-@needs("update:roles")
 async def remove_permissions(request: Request) -> Response:
     known, removed = _found(request), await _sent_permissions(request)
     rest = [entry for entry in stated(known).get("permissions", []) if entry not in removed]
@@ -111,14 +101,12 @@ async def remove_permissions(request: Request) -> Response:
     return Response(status_code=204)
 
 
-@needs("read:users", "read:role_members")
 async def list_members(request: Request) -> Response:
     idp, role = idp_of(request), _found(request)
     users = [user for user in idp.configuration.offline_file.users if role.name in user.roles]
     return listed(request, "users", [described_user(idp, user) for user in users])
 
 
-@needs("update:roles", "create:role_members")
 async def add_members(request: Request) -> Response:
     body = await read_members(request, {"users": list}, required=("users",))
     role = _found(request)

@@ -12,7 +12,7 @@ Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT: Language = "en"
 # A language tag and its weight.
-RANGE = re.compile(r"\s*([^;]*?)\s*(?:;\s*(?:q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?)?", re.IGNORECASE)
+RANGE = re.compile(r"([^;\s]+)\s*(?:;\s*(?:q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?)?", re.IGNORECASE)
 
 
 def ask_for(request: Request, ui_locales: str | None) -> None:
@@ -35,7 +35,7 @@ def preferred(ui_locales: Iterable[str | None], accept_language: str = "") -> La
 
 def _accepted(header: str) -> Iterator[Language]:
     """The languages of an Accept-Language header by falling weight. Equal weights keep the order of the header."""
-    ranges = [match for part in header.split(",") if (match := RANGE.fullmatch(part))]
+    ranges = [match for part in header.split(",") if (match := RANGE.fullmatch(part.strip()))]
     for tag, weight in sorted(((match[1], float(match[2] or 1)) for match in ranges), key=lambda entry: -entry[1]):
         language = DEFAULT if tag == "*" else _language(tag)
         if language and weight > 0:

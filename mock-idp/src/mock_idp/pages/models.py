@@ -111,8 +111,8 @@ class ActivatePage(Page):
 
 @dataclass(frozen=True)
 class ErrorPage(Page):
-    """`case` is the explanation, which a real tenant does not show. `kept_from` is the client whose redirection policy
-    prevented that the error went to its callback."""
+    """`case` is the explanation, which a real tenant does not show. `kept_from` is the client that does not get the
+    error at its callback because of its redirection policy."""
 
     error: str
     description: str

@@ -136,9 +136,8 @@ def write_key_ring(path: Path, ring: KeyRing) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}")
         partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        partial.touch(mode=0o600, exist_ok=False)
+        partial.write_text(json.dumps(document), encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise KeyFileError(f"MOCK_IDP_STATE_DIR: cannot write {path}: {error.strerror}") from error

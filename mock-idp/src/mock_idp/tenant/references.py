@@ -46,19 +46,19 @@ def _duplicates(section: str, key: str, values: Iterable[str]) -> Iterator[tuple
 def _in_settings(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
     default = tenant.tenant.default_audience
     if default and default not in apis:
-        yield "tenant.default_audience", _no_api(default, apis)
+        yield "tenant.default_audience", _missing("resource server", default, apis)
 
 
 def _in_grants(tenant: TenantFile, apis: dict[str, set[str]], clients: set[str]) -> Iterator[tuple[str, str]]:
     for index, grant in enumerate(tenant.clientGrants):
         where = f"clientGrants[{index}]"
         if grant.client_id is not None and grant.client_id not in clients:
-            yield f"{where}.client_id", _no_client(grant.client_id, clients)
+            yield f"{where}.client_id", _missing("client", grant.client_id, clients)
         # The Management API is not among the resource servers of a file.
         if is_management(grant.audience):
             continue
         if grant.audience not in apis:
-            yield f"{where}.audience", _no_api(grant.audience, apis)
+            yield f"{where}.audience", _missing("resource server", grant.audience, apis)
             continue
         for scope in grant.scope:
             if scope not in apis[grant.audience]:
@@ -73,7 +73,7 @@ def _in_roles(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[s
             if is_management(api):
                 continue
             if api not in apis:
-                yield f"{where}.resource_server_identifier", _no_api(api, apis)
+                yield f"{where}.resource_server_identifier", _missing("resource server", api, apis)
             if api in apis and entry.permission_name not in apis[api]:
                 yield f"{where}.permission_name", f"the API {api!r} has no scope {entry.permission_name!r}"
 
@@ -82,7 +82,7 @@ def _in_databases(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[str, 
     for index, database in enumerate(tenant.databases):
         for name in database.enabled_clients:
             if name not in clients:
-                yield f"databases[{index}].enabled_clients", _no_client(name, clients)
+                yield f"databases[{index}].enabled_clients", _missing("client", name, clients)
 
 
 def _in_offline(offline: OfflineFile, clients: set[str], roles: set[str]) -> Iterator[tuple[str, str]]:
@@ -93,20 +93,12 @@ def _in_offline(offline: OfflineFile, clients: set[str], roles: set[str]) -> Ite
     yield from _duplicates("clients", "client_id", issued)
     for name in offline.clients:
         if name not in clients:
-            yield f"clients.{name}", _no_client(name, clients)
+            yield f"clients.{name}", _missing("client", name, clients)
     for index, user in enumerate(offline.users):
         for role in user.roles:
             if role not in roles:
-                yield f"users[{index}].roles", f"there is no role {role!r}; there are: {_listed(roles)}"
+                yield f"users[{index}].roles", _missing("role", role, roles)
 
 
-def _no_api(identifier: str, apis: dict[str, set[str]]) -> str:
-    return f"there is no resource server {identifier!r}; there are: {_listed(apis)}"
-
-
-def _no_client(name: str, clients: set[str]) -> str:
-    return f"there is no client {name!r}; there are: {_listed(clients)}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in sorted(names)) or "none"
+def _missing(kind: str, name: str, known: Iterable[str]) -> str:
+    return f"there is no {kind} {name!r}; there are: {', '.join(map(repr, sorted(known))) or 'none'}"

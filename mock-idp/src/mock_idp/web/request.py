@@ -1,9 +1,10 @@
-"""The tenant, the issuer and the parameters of a request."""
+"""The tenant, the issuer, the sender and the parameters of a request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import MalformedRequest, RepeatedParameter
 from ..explanations import Case
 from ..formats.json_text import parse_json
+from ..formats.urls import is_loopback_name
 from ..state.idp import Idp
 
 ISSUER = "mock_idp.issuer"
@@ -19,6 +21,7 @@ MAX_BODY = 64 * 1024
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 NOT_AN_OBJECT = "The body must be a JSON object"
 FORM = "application/x-www-form-urlencoded"
+FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
 
 
 class Issuer:
@@ -39,6 +42,28 @@ def idp_of(request: Request) -> Idp:
 
 def issuer_of(request: Request) -> str:
     return cast(str, request.scope[ISSUER])
+
+
+def is_for_this_tenant(request: Request) -> bool:
+    """Whether the Host is the issuer's or a loopback name. The check prevents DNS rebinding."""
+    host = request.headers.get("host", "")
+    return host == urlsplit(issuer_of(request)).netloc or is_for_loopback(request)
+
+
+def is_for_loopback(request: Request) -> bool:
+    """Whether the Host is a loopback name."""
+    try:
+        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return False
+    return is_loopback_name(name)
+
+
+def is_from_this_machine(request: Request) -> bool:
+    """Whether the connection is local, without a proxy."""
+    if request.client is None or not is_loopback_name(request.client.host):
+        return False
+    return not any(name in request.headers for name in FORWARDED)
 
 
 def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Requests of both protocol eras, right at first, then spoilt: JSON texts, encodings, headers.
+"""Random requests of both protocol eras with mistakes in the JSON text, the encoding and the headers.
 
-What a request is made of hangs on one `random.Random` alone: the same seed, the same request, on every machine.
+A request depends only on its `random.Random`: the same seed gives the same request on every machine.
 """
 
 from __future__ import annotations
@@ -65,18 +65,18 @@ FRAMES = [
 
 
 class Raw(str):
-    """A piece of JSON text that goes out as it is."""
+    """JSON text that is sent unchanged."""
 
     __slots__ = ()
 
 
 class Members(list[tuple[str, Any]]):
-    """An object's members in order: a name may come twice."""
+    """The members of an object in order. A name may occur twice."""
 
 
 @dataclass
 class Draft:
-    """A request that is not written out yet."""
+    """A request that is not yet encoded."""
 
     modern: bool
     message: Members
@@ -91,8 +91,8 @@ class Draft:
 
 
 def request(random: Random, authorization: str) -> Request:
-    """A right request, and then some mistakes."""
-    draft = _right(random)
+    """A correct request with some mistakes added."""
+    draft = _correct_draft(random)
     for _ in range(random.choice([0, 0, 1, 1, 1, 2, 3])):
         random.choice(MISTAKES)(random, draft)
     body = draft.frame.replace("{0}", text_of(draft.message, draft.escaped)).encode(draft.encoding, "replace")
@@ -101,7 +101,7 @@ def request(random: Random, authorization: str) -> Request:
     return Request(draft.method, [(b"authorization", authorization.encode()), *headers], _chunks(random, body))
 
 
-def _right(random: Random) -> Draft:
+def _correct_draft(random: Random) -> Draft:
     modern = random.random() < 0.5
     method = random.choice([*NAMED, *NAMED, *NAMED, *PLAIN])
     params, named = Members(), ""
@@ -172,21 +172,21 @@ def _odd_value(random: Random) -> Any:
     )
 
 
-def _spoil_member(random: Random, draft: Draft) -> None:
-    """Another value, a second member of that name before or behind, one in another case, none."""
+def _change_member(random: Random, draft: Draft) -> None:
+    """Change a member: another value, a duplicate before or after it, a name in another case, or no member."""
     members = random.choice([draft.message, draft.params])
     if not members:
         return
     index = random.randrange(len(members))
     name = members[index][0]
-    how = random.choice(["value", "before", "behind", "case", "escaped", "gone"])
-    if how == "value":
+    change = random.choice(["value", "before", "after", "case", "escaped", "removed"])
+    if change == "value":
         members[index] = (name, _odd_value(random))
-    elif how == "gone":
+    elif change == "removed":
         del members[index]
     else:
-        written = {"case": name.title(), "escaped": Raw('"' + _escapes(name) + '"')}.get(how, name)
-        members.insert(0 if how == "before" else len(members), (written, _odd_value(random)))
+        written = {"case": name.title(), "escaped": Raw('"' + _escapes(name) + '"')}.get(change, name)
+        members.insert(0 if change == "before" else len(members), (written, _odd_value(random)))
 
 
 def _add_member(random: Random, draft: Draft) -> None:
@@ -197,22 +197,22 @@ def _add_member(random: Random, draft: Draft) -> None:
     members.append((name, _odd_value(random)))
 
 
-def _be_another_message(random: Random, draft: Draft) -> None:
+def _change_method(random: Random, draft: Draft) -> None:
     method = random.choice([*ODD_METHODS, *NAMED, *PLAIN])
     draft.message[:] = [(name, method if name == "method" else value) for name, value in draft.message]
 
 
-def _be_a_notification(_: Random, draft: Draft) -> None:
+def _make_notification(_: Random, draft: Draft) -> None:
     draft.message[:] = [(name, value) for name, value in draft.message if name != "id"]
 
 
-def _be_a_response(random: Random, draft: Draft) -> None:
+def _make_response(random: Random, draft: Draft) -> None:
     kept = [] if random.random() < 0.5 else [pair for pair in draft.message if pair[0] in ("method", "params")]
     draft.message[:] = [("jsonrpc", "2.0"), ("id", 1), ("result", {}), *kept]
 
 
-def _spoil_header(random: Random, draft: Draft) -> None:
-    """Another value, the header twice, gone."""
+def _change_header(random: Random, draft: Draft) -> None:
+    """Change a header: another value, a duplicate, or no header."""
     index = random.randrange(len(draft.headers))
     name, value = draft.headers[index]
     others = {
@@ -232,40 +232,40 @@ def _spoil_header(random: Random, draft: Draft) -> None:
         ],
     }
     other = (name, random.choice([value, *others[name]]))
-    how = random.choice(["value", "twice before", "twice behind", "gone"])
-    if how == "gone":
+    change = random.choice(["value", "twice before", "twice after", "removed"])
+    if change == "removed":
         del draft.headers[index]
-    elif how == "value":
+    elif change == "value":
         draft.headers[index] = other
     else:
-        draft.headers.insert(index if how == "twice before" else index + 1, other)
+        draft.headers.insert(index if change == "twice before" else index + 1, other)
 
 
-def _spoil_routing(random: Random, draft: Draft) -> None:
+def _add_routing_header(random: Random, draft: Draft) -> None:
     header, values = random.choice([("mcp-name", ["open", "a", "b"]), ("mcp-method", ["tools/list", "tools/call"])])
     draft.headers.append((header, random.choice(values)))
 
 
-def _frame(random: Random, draft: Draft) -> None:
+def _change_frame(random: Random, draft: Draft) -> None:
     draft.frame = random.choice(FRAMES)
 
 
-def _encode(random: Random, draft: Draft) -> None:
+def _change_encoding(random: Random, draft: Draft) -> None:
     draft.encoding = random.choice(ENCODINGS)
 
 
-def _escape(_: Random, draft: Draft) -> None:
+def _use_escapes(_: Random, draft: Draft) -> None:
     draft.escaped = True
 
 
-def _use_another_http_method(random: Random, draft: Draft) -> None:
+def _change_http_method(random: Random, draft: Draft) -> None:
     draft.method = random.choice(["GET", "DELETE", "PUT", "HEAD"])
 
 
 MISTAKES: list[Callable[[Random, Draft], None]] = [
-    *(_spoil_member, _spoil_member, _spoil_member, _add_member, _be_another_message, _be_a_notification),
-    *(_be_a_response, _spoil_header, _spoil_header, _spoil_routing, _frame, _encode, _escape, _escape),
-    _use_another_http_method,
+    *(_change_member, _change_member, _change_member, _add_member, _change_method, _make_notification),
+    *(_make_response, _change_header, _change_header, _add_routing_header, _change_frame, _change_encoding),
+    *(_use_escapes, _use_escapes, _change_http_method),
 ]
 
 
@@ -282,7 +282,7 @@ def _escapes(text: str) -> str:
 
 
 def text_of(value: Any, escaped: bool = False) -> str:
-    """The value as JSON, each character of its strings as an escape if asked for."""
+    """The value as JSON; with `escaped`, each character of its strings as an escape."""
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, str):

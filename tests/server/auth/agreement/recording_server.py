@@ -1,4 +1,4 @@
-"""A protected server that tells what was executed, driven over ASGI without an HTTP library in between."""
+"""A protected server that records what it executes, called finished ASGI without an HTTP library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEEDED: dict[str, set[str]] = {**PROMPTS, **RESOURCES, **TEMPLATES}
 
 @dataclass
 class Request:
-    """What goes over the wire."""
+    """A raw HTTP request."""
 
     method: str
     headers: list[tuple[bytes, bytes]]
@@ -41,18 +41,18 @@ class Request:
 
 @dataclass
 class Outcome:
-    """What happened: the answer, the gate's audit lines, what the SDK was asked for, what ran in the end."""
+    """The result of a request: status, audit lines, messages that reached the SDK, executed functions."""
 
     status: int = 0
     audit: list[dict[str, Any]] = field(default_factory=list)
-    seen: list[tuple[str, Any]] = field(default_factory=list)
-    ran: list[frozenset[str]] = field(default_factory=list)
+    received: list[tuple[str, Any]] = field(default_factory=list)
+    executed: list[frozenset[str]] = field(default_factory=list)
 
 
 _outcome: ContextVar[Outcome] = ContextVar("outcome")
 
 
-class Recorded:
+class RecordingServer:
     """The server."""
 
     def __init__(self, keys: SigningKeys) -> None:
@@ -60,9 +60,9 @@ class Recorded:
         self._portal: BlockingPortal | None = None
 
     @contextmanager
-    def running(self) -> Iterator[Recorded]:
-        """Run it in an event loop of its own."""
-        handler = _Listening()
+    def running(self) -> Iterator[RecordingServer]:
+        """Run the server in its own event loop."""
+        handler = _AuditHandler()
         logger = logging.getLogger("gatehouse.audit")
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
@@ -86,20 +86,20 @@ class Recorded:
     async def _exchange(self, request: Request) -> Outcome:
         outcome = Outcome()
         _outcome.set(outcome)
-        chunks, over = list(request.chunks), asyncio.Event()
+        chunks, finished = list(request.chunks), asyncio.Event()
         endless = request.method == "GET" or b"subscriptions" in b"".join(chunks)
 
         async def receive() -> dict[str, Any]:
             if chunks:
                 return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
-            await over.wait()
+            await finished.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 outcome.status = message["status"]
             if endless or not message.get("more_body", message["type"] == "http.response.start"):
-                over.set()
+                finished.set()
 
         async with asyncio.timeout(20):
             await self.app(_scope(request), receive, send)
@@ -117,13 +117,13 @@ class Recorded:
             mcp.resource(uri)(requires(*needed)(self._body(needed)))
         self._templates(mcp)
         mcp.completion()(self._complete)
-        # Outside of the second check: what the gate lets pass is recorded before anything else could stop it.
+        # Before the second check, so that everything that the gate allows is recorded.
         mcp.middleware.append(self._record)
         return mcp
 
     def _body(self, needed: set[str]) -> Any:
         async def body() -> str:
-            _outcome.get().ran.append(frozenset(needed))
+            _outcome.get().executed.append(frozenset(needed))
             return "done"
 
         return body
@@ -132,33 +132,33 @@ class Recorded:
         @mcp.resource("r://items/{item}")
         @requires(A)
         async def items(item: str) -> str:
-            _outcome.get().ran.append(frozenset({A}))
+            _outcome.get().executed.append(frozenset({A}))
             return item
 
         @mcp.resource("r://items/{item}/{part}")
         @requires(B)
         async def parts(item: str, part: str) -> str:
-            _outcome.get().ran.append(frozenset({B}))
+            _outcome.get().executed.append(frozenset({B}))
             return item + part
 
         @mcp.resource("r://free/{+rest}")
         async def free(rest: str) -> str:
-            _outcome.get().ran.append(frozenset())
+            _outcome.get().executed.append(frozenset())
             return rest
 
     async def _complete(
         self, ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, context: object
     ) -> Completion:
         name = ref.name if isinstance(ref, PromptReference) else ref.uri
-        _outcome.get().ran.append(frozenset(NEEDED.get(name, set())))
+        _outcome.get().executed.append(frozenset(NEEDED.get(name, set())))
         return Completion(values=[])
 
     async def _record(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        _outcome.get().seen.append((ctx.method, ctx.params))
+        _outcome.get().received.append((ctx.method, ctx.params))
         return await call_next(ctx)
 
 
-class _Listening(logging.Handler):
+class _AuditHandler(logging.Handler):
     """Collects the audit lines."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -1,4 +1,4 @@
-"""The gate and the SDK never disagree on which operation a request is: what the gate allowed is what was executed."""
+"""Gate and SDK read the same operation from each request: only operations that the gate allowed are executed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_of, read_operation
 from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, request
-from tests.server.auth.agreement.recording_server import BASE, A, B, Outcome, Recorded, Request
+from tests.server.auth.agreement.recording_server import BASE, A, B, Outcome, RecordingServer, Request
 from tests.server.token_issuer import JWKS_URL, Issuer
 
 EXAMPLES = 800
@@ -32,55 +32,55 @@ GRANTS: dict[str, set[str]] = {
 
 
 @pytest.fixture(scope="module")
-def server(_generated: Issuer) -> Iterator[Recorded]:
+def server(_generated: Issuer) -> Iterator[RecordingServer]:
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(_generated.handle))
-    with Recorded(SigningKeys(JWKS_URL, "RS256", http=http)).running() as running:
+    with RecordingServer(SigningKeys(JWKS_URL, "RS256", http=http)).running() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def tokens(_generated: Issuer) -> dict[str, str]:
-    """A good token for each grant, and one that no grant saves."""
+    """A good token for each grant, and an expired token."""
     good = {name: _generated.token(scope=" ".join(sorted(scopes))) for name, scopes in GRANTS.items()}
     return {**good, "expired": _generated.token(scope=f"{BASE} {A} {B}", iat=1, exp=2)}
 
 
-def agrees(outcome: Outcome, grant: set[str] | None, tally: Counter[str]) -> None:
-    """What must hold after any request of a caller with these permissions (None: of nobody)."""
+def check_outcome(outcome: Outcome, grant: set[str] | None, tally: Counter[str]) -> None:
+    """Check the outcome of a request with these permissions (None: without a valid token)."""
     assert 200 <= outcome.status < 500, outcome
     assert len(outcome.audit) == 1, outcome
     line = outcome.audit[0]
     tally[f"{line['decision']} {outcome.status}"] += 1
     if line["decision"] != "allow":
-        assert outcome.seen == outcome.ran == [], outcome
+        assert outcome.received == outcome.executed == [], outcome
         return
     assert grant is not None, outcome
     assert BASE in grant, outcome
-    for method, params in outcome.seen:
+    for method, params in outcome.received:
         assert line.get("operation", "") == method[:128], outcome
         assert line.get("target", "") == operation_of(method, params).name[:128], outcome
-    for needed in outcome.ran:
-        tally[f"ran with {len(needed)}"] += 1
+    for needed in outcome.executed:
+        tally[f"executed with {len(needed)}"] += 1
         assert needed <= grant, outcome
 
 
 @pytest.mark.requirement("S11")
 @pytest.mark.requirement("S30")
-def test_what_was_executed_was_allowed_for_that_token(server: Recorded, tokens: dict[str, str]) -> None:
+def test_each_executed_operation_was_allowed_for_its_token(server: RecordingServer, tokens: dict[str, str]) -> None:
     tally: Counter[str] = Counter()
     callers = [*tokens, "both", "both", "one", "one"]
     for seed in range(EXAMPLES):
         random = Random(seed)
         caller = random.choice(callers)
         made = request(random, f"Bearer {tokens[caller]}")
-        agrees(server.ask(made), GRANTS.get(caller), tally)
-    often = {"ran with 0": 20, "ran with 1": 25, "ran with 2": 2}
-    often |= dict.fromkeys(("allow 200", "allow 400", "refuse 400", "refuse 401", "refuse 403"), 50)
-    assert {what for what, count in often.items() if tally[what] < count} == set(), tally
+        check_outcome(server.ask(made), GRANTS.get(caller), tally)
+    expected_counts = {"executed with 0": 20, "executed with 1": 25, "executed with 2": 2}
+    expected_counts |= dict.fromkeys(("allow 200", "allow 400", "refuse 400", "refuse 401", "refuse 403"), 50)
+    assert {what for what, count in expected_counts.items() if tally[what] < count} == set(), tally
 
 
-def read_by_the_sdk(body: bytes) -> list[tuple[object, object]]:
-    """Method and parameters as each of the SDK's two parsers reads them; nothing where one refuses."""
+def operations_read_by_the_sdk(body: bytes) -> list[tuple[object, object]]:
+    """Method and parameters as each of the SDK's two parsers reads them, without parsers that refuse the body."""
     found = []
     for parse in (json.loads, pydantic_core.from_json):
         try:
@@ -92,7 +92,7 @@ def read_by_the_sdk(body: bytes) -> list[tuple[object, object]]:
     return found
 
 
-def test_every_parser_reads_the_operation_that_the_gate_read() -> None:
+def test_every_parser_reads_the_same_operation_as_the_gate() -> None:
     tally: Counter[str] = Counter()
 
     for seed in range(1500):
@@ -102,7 +102,7 @@ def test_every_parser_reads_the_operation_that_the_gate_read() -> None:
         except MalformedMessage:
             tally["malformed"] += 1
             continue
-        for method, params in read_by_the_sdk(body):
+        for method, params in operations_read_by_the_sdk(body):
             tally["read"] += 1
             expected = operation_of(method, params) if isinstance(method, str) else NO_MESSAGE
             assert operation == expected, (seed, body)
@@ -129,20 +129,20 @@ def modern(method: str, name: str, headers: dict[str, str], token: str, **params
     ],
     ids=str,
 )
-def test_headers_that_name_another_operation_than_the_body_lead_to_none(
-    server: Recorded, tokens: dict[str, str], headers: dict[str, str]
+def test_nothing_is_executed_if_headers_and_body_name_different_operations(
+    server: RecordingServer, tokens: dict[str, str], headers: dict[str, str]
 ) -> None:
     allowed = server.ask(modern("tools/call", "a", headers, tokens["one"]))
-    assert (allowed.status, allowed.ran) == (400, [])
+    assert (allowed.status, allowed.executed) == (400, [])
     refused = server.ask(modern("tools/call", "a", headers, tokens["the base"]))
-    assert (refused.status, refused.ran) == (403, []), "the body counts, whatever the headers say"
+    assert (refused.status, refused.executed) == (403, []), "the body decides, not the headers"
 
 
-def test_a_name_that_looks_encoded_in_the_body_is_taken_as_it_is(server: Recorded, tokens: dict[str, str]) -> None:
+def test_a_name_in_the_body_is_not_decoded(server: RecordingServer, tokens: dict[str, str]) -> None:
     name = "=?base64?YQ==?="  # of the tool "a" in a header; in the body the name of another tool
     headers = {"mcp-method": "tools/call", "mcp-name": "=?base64?PT9iYXNlNjQ/WVE9PT89?="}
     assert server.ask(modern("tools/call", name, headers, tokens["one"])).status == 403
-    assert server.ask(modern("tools/call", name, headers, tokens["the other"])).ran == [{B}]
+    assert server.ask(modern("tools/call", name, headers, tokens["the other"])).executed == [{B}]
 
 
 AUTHORIZATIONS = st.lists(
@@ -157,13 +157,15 @@ AUTHORIZATIONS = st.lists(
 
 @pytest.mark.requirement("S19")
 @pytest.mark.requirement("S34")
-def test_only_one_clear_header_with_a_good_token_lets_in(server: Recorded, tokens: dict[str, str]) -> None:
+def test_only_one_well_formed_header_with_a_good_token_is_accepted(
+    server: RecordingServer, tokens: dict[str, str]
+) -> None:
     statuses: Counter[int] = Counter()
     clear = {("Bearer {0}", "both"), ("bearer  {0} ", "both")}
 
     @settings(derandomize=True, database=None, deadline=None, max_examples=150)
     @given(AUTHORIZATIONS)
-    def holds(written: list[tuple[str, str]]) -> None:
+    def check(written: list[tuple[str, str]]) -> None:
         request = modern("tools/call", "a", {"mcp-method": "tools/call", "mcp-name": "a"}, "")
         request.headers[:] = [pair for pair in request.headers if pair[0] != b"authorization"]
         request.headers += [
@@ -174,5 +176,5 @@ def test_only_one_clear_header_with_a_good_token_lets_in(server: Recorded, token
         assert (outcome.status == 200) == (len(written) == 1 and written[0] in clear), written
         assert outcome.status in (200, 400, 401), written
 
-    holds()
+    check()
     assert set(statuses) == {200, 400, 401}

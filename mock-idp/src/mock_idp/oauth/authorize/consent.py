@@ -37,21 +37,21 @@ def question(idp: Idp, transaction: Transaction, session: Session) -> Literal["c
     return "confirmation" if _needs_confirmation(idp, transaction) else None
 
 
-def granted_scopes(idp: Idp, asked: AuthorizationRequest, user_id: str) -> tuple[str, ...]:
+def granted_scopes(idp: Idp, auth_request: AuthorizationRequest, user_id: str) -> tuple[str, ...]:
     """The scopes that the client gets if the user agrees. AuthorizationError if the client may not use the API."""
-    client, api = client_and_api(idp, asked)
+    client, api = client_and_api(idp, auth_request)
     user = idp.tenant.users.get(user_id)
     if user is None:
         raise AuthorizationError("login_required", "Login required", Case("removed_meanwhile"))
     grant = user_grant(idp.tenant, client, api) if api is not None else None
-    return user_scopes(idp.tenant, client, user, api, grant, asked.scopes)
+    return user_scopes(idp.tenant, client, user, api, grant, auth_request.scopes)
 
 
-def client_and_api(idp: Idp, asked: AuthorizationRequest) -> tuple[Client, Api | None]:
+def client_and_api(idp: Idp, auth_request: AuthorizationRequest) -> tuple[Client, Api | None]:
     """The client and the API of a sign-in. PageError if one was removed during the sign-in."""
-    client = idp.tenant.clients.get(asked.client_id)
-    api = idp.tenant.apis.get(asked.audience or "")
-    if client is None or (asked.audience is not None and api is None):
+    client = idp.tenant.clients.get(auth_request.client_id)
+    api = idp.tenant.apis.get(auth_request.audience or "")
+    if client is None or (auth_request.audience is not None and api is None):
         description = "The client or the API was removed during the sign-in."
         raise PageError("invalid_request", description, Case("removed_meanwhile"))
     return client, api
@@ -66,54 +66,51 @@ async def show_consent(request: Request) -> Response:
 @with_error_pages
 async def submit_consent(request: Request) -> Response:
     form = single_values(await form_pairs(request))
+    action = form.get("action")
     state, transaction = find_transaction(request, form.get("state"))
-    return _decide(request, state, transaction, form.get("action"))
-
-
-def _decide(request: Request, state: str, transaction: Transaction, action: str | None) -> Response:
-    idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
+    idp, auth_request, session = idp_of(request), transaction.request, _signed_in(request)
     if action == "accept":
-        scopes = frozenset(granted_scopes(idp, asked, session.user_id))
-        idp.store.remember_consent(session.user_id, asked.client_id, asked.audience, scopes)
+        scopes = frozenset(granted_scopes(idp, auth_request, session.user_id))
+        idp.store.remember_consent(session.user_id, auth_request.client_id, auth_request.audience, scopes)
         transaction.consented_by = session.user_id
         return redirect(f"/authorize/resume?state={state}")
     if action != "deny":
         raise PageError("invalid_request", "action must be accept or deny", Case("action_unknown", sent=action or ""))
     idp.store.transactions.drop(state)
-    client, _ = client_and_api(idp, asked)
+    client, _ = client_and_api(idp, auth_request)
     code = "fdecc" if transaction.device is not None else "f"
     idp.log.add(code, DECLINED, client=client, user=idp.tenant.users.get(session.user_id))
     if transaction.device is not None:
         return deny_device(request, transaction.device)
     declined = AuthorizationError("access_denied", DECLINED, Case("consent_declined"), guess="consent_declined")
-    return refuse(request, asked, declined, to_page=shows_errors(idp, transaction))
+    return refuse(request, auth_request, declined, to_page=shows_errors(idp, transaction))
 
 
-def _needs_consent(idp: Idp, asked: AuthorizationRequest, session: Session) -> bool:
-    if "consent" in asked.prompt:
+def _needs_consent(idp: Idp, auth_request: AuthorizationRequest, session: Session) -> bool:
+    if "consent" in auth_request.prompt:
         return True
-    if _is_skippable(idp, asked):
+    if _is_skippable(idp, auth_request):
         return False
-    given = idp.store.consent(session.user_id, asked.client_id, asked.audience)
-    return given is None or not given.issuperset(granted_scopes(idp, asked, session.user_id))
+    given = idp.store.consent(session.user_id, auth_request.client_id, auth_request.audience)
+    return given is None or not given.issuperset(granted_scopes(idp, auth_request, session.user_id))
 
 
-def _is_skippable(idp: Idp, asked: AuthorizationRequest) -> bool:
-    client, api = client_and_api(idp, asked)
+def _is_skippable(idp: Idp, auth_request: AuthorizationRequest) -> bool:
+    client, api = client_and_api(idp, auth_request)
     if not client.first_party or (api is not None and not api.skip_consent):
         return False
-    return is_verifiable(asked.redirect_uri) or not idp.behaviours.consent_on_localhost
+    return is_verifiable(auth_request.redirect_uri) or not idp.behaviours.consent_on_localhost
 
 
 def _needs_confirmation(idp: Idp, transaction: Transaction) -> bool:
     """Whether the person must confirm a callback that any program could own.
 
-    The application's setting wins over the tenant's (Auth0, Measures Against Application Impersonation).
+    The application's setting overrides the tenant's (Auth0, Measures Against Application Impersonation).
     """
-    asked = transaction.request
-    if transaction.saw_login_page or is_verifiable(asked.redirect_uri):
+    auth_request = transaction.request
+    if transaction.saw_login_page or is_verifiable(auth_request.redirect_uri):
         return False
-    client, _ = client_and_api(idp, asked)
+    client, _ = client_and_api(idp, auth_request)
     if client.skip_confirmation is not None:
         return not client.skip_confirmation
     return not idp.tenant.settings.skip_non_verifiable_callback_uri_confirmation_prompt
@@ -127,9 +124,9 @@ def _signed_in(request: Request) -> Session:
 
 
 def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage:
-    idp, asked, session = idp_of(request), transaction.request, _signed_in(request)
-    client, api = client_and_api(idp, asked)
-    scopes = granted_scopes(idp, asked, session.user_id)
+    idp, auth_request, session = idp_of(request), transaction.request, _signed_in(request)
+    client, api = client_and_api(idp, auth_request)
+    scopes = granted_scopes(idp, auth_request, session.user_id)
     shown = [scope for scope in scopes if scope != "openid"]
     described = idp.tenant.settings.use_scope_descriptions_for_consent or not _has_descriptions(api, shown)
     return ConsentPage(
@@ -138,9 +135,9 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         third_party=not client.first_party,
         email=idp.tenant.users[session.user_id].email,
         client_url=client.client_id if is_metadata_url(client.client_id) else None,
-        leads_to=asked.redirect_uri,
-        callback_host=_callback_host(asked.redirect_uri),
-        callback_is_local=not is_verifiable(asked.redirect_uri),
+        leads_to=auth_request.redirect_uri,
+        callback_host=_callback_host(auth_request.redirect_uri),
+        callback_is_local=not is_verifiable(auth_request.redirect_uri),
         user_code=_user_code(idp, transaction),
         api_name=api.name if api else None,
         api_identifier=api.identifier if api else None,

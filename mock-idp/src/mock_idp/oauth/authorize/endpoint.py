@@ -25,7 +25,7 @@ REPEATABLE = frozenset({"resource"})
 
 
 async def authorize(request: Request) -> Response:
-    """Begin a sign-in (RFC 6749 section 4.1.1); GET and POST as OpenID Connect Core section 3.1.2.1 asks."""
+    """GET and POST /authorize: begin a sign-in (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1)."""
     idp = idp_of(request)
     try:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
@@ -38,12 +38,12 @@ async def authorize(request: Request) -> Response:
         return error_page(request, error)
     resources = [value for name, value in pairs if name == "resource" and value]
     try:
-        asked = read_request(idp, recipient, parameters, resources)
+        auth_request = read_request(idp, recipient, parameters, resources)
     except AuthorizationError as error:
         _log(idp, recipient.client_id, error, parameters.get("audience"))
         client = idp.tenant.clients[recipient.client_id]
         return refuse(request, recipient, error, to_page=client.shows_errors)
-    state, transaction = begin_transaction(request, asked)
+    state, transaction = begin_transaction(request, auth_request)
     response = _proceed(request, state, transaction)
     set_browser_mark(request, response, transaction.browser)
     return response
@@ -57,8 +57,8 @@ async def resume(request: Request) -> Response:
 
 
 def _proceed(request: Request, state: str, transaction: Transaction) -> Response:
-    """Send the browser to the next page that is needed, or to the callback with the outcome."""
-    idp, asked = idp_of(request), transaction.request
+    """Send the browser to the next page, or to the callback with the result."""
+    idp, auth_request = idp_of(request), transaction.request
     try:
         session = _session_for(request, transaction)
         if session is None:
@@ -67,8 +67,8 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
             return redirect(f"/u/consent?state={state}")
         response = _finish(request, transaction, session)
     except AuthorizationError as error:
-        _log(idp, asked.client_id, error, asked.audience, silent="none" in asked.prompt)
-        response = refuse(request, asked, error, to_page=shows_errors(idp, transaction))
+        _log(idp, auth_request.client_id, error, auth_request.audience, silent="none" in auth_request.prompt)
+        response = refuse(request, auth_request, error, to_page=shows_errors(idp, transaction))
     idp.store.transactions.drop(state)
     return response
 
@@ -95,21 +95,21 @@ def _log(
 
 def _session_for(request: Request, transaction: Transaction) -> Session | None:
     """The session to answer with; None if the person must log in. AuthorizationError if `prompt=none`."""
-    session, asked = current_session(request), transaction.request
+    session, auth_request = current_session(request), transaction.request
     if session is not None and not _must_log_in_again(transaction, session, idp_of(request).clock.now()):
         return session
-    if "none" in asked.prompt:
+    if "none" in auth_request.prompt:
         raise AuthorizationError("login_required", "Login required", Case("login_required"), guess="login_required")
     return None
 
 
 def _must_log_in_again(transaction: Transaction, session: Session, now: float) -> bool:
-    asked = transaction.request
+    auth_request = transaction.request
     if session.auth_time >= transaction.started_at and transaction.saw_login_page:
         return False
-    if asked.prompt & {"login", "select_account", "create"}:
+    if auth_request.prompt & {"login", "select_account", "create"}:
         return True
-    return asked.max_age is not None and now - session.auth_time > asked.max_age
+    return auth_request.max_age is not None and now - session.auth_time > auth_request.max_age
 
 
 def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
@@ -126,14 +126,14 @@ def _must_ask(idp: Idp, transaction: Transaction, session: Session) -> bool:
 
 
 def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
-    asked = transaction.request
-    client, api = client_and_api(idp, asked)
+    auth_request = transaction.request
+    client, api = client_and_api(idp, auth_request)
     if api is not None:
         user_grant(idp.tenant, client, api)
-    if "none" in asked.prompt:
+    if "none" in auth_request.prompt:
         user = idp.tenant.users.get(session.user_id)
-        idp.log.add("ssa", "", client=client, user=user, audience=asked.audience)
+        idp.log.add("ssa", "", client=client, user=user, audience=auth_request.audience)
     code = AuthorizationCode(
-        asked, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
+        auth_request, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
     )
     return idp.store.codes.add(code)

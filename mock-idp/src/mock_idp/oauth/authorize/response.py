@@ -24,27 +24,31 @@ logger = logging.getLogger(__name__)
 EXPIRED = "This code has expired. Start again on your device."
 
 
-def send_to_callback(request: Request, asked: AuthorizationRequest, parameters: Mapping[str, str]) -> Response:
+def send_to_callback(request: Request, auth_request: AuthorizationRequest, parameters: Mapping[str, str]) -> Response:
     """Deliver `parameters` and `state`; also `iss` if the tenant is set to send it."""
     answer = dict(parameters)
-    if asked.state is not None:
-        answer["state"] = asked.state
+    if auth_request.state is not None:
+        answer["state"] = auth_request.state
     if idp_of(request).tenant.settings.authorization_response_iss_parameter_supported:
-        answer["iss"] = asked.issuer
-    if asked.response_mode == "form_post":
-        return render(request, FormPostPage(asked.redirect_uri, answer))
-    return redirect(_with_parameters(asked.redirect_uri, answer, fragment=asked.response_mode == "fragment"))
+        answer["iss"] = auth_request.issuer
+    if auth_request.response_mode == "form_post":
+        return render(request, FormPostPage(auth_request.redirect_uri, answer))
+    return redirect(
+        _with_parameters(auth_request.redirect_uri, answer, fragment=auth_request.response_mode == "fragment")
+    )
 
 
-def refuse(request: Request, asked: AuthorizationRequest, error: AuthorizationError, *, to_page: bool) -> Response:
+def refuse(
+    request: Request, auth_request: AuthorizationRequest, error: AuthorizationError, *, to_page: bool
+) -> Response:
     """Deliver an error to the callback, or on a page for clients under open_redirect_protection."""
     if to_page or isinstance(error, PageError):
-        return error_page(request, error, kept_from=_kept_from(request, asked, error))
+        return error_page(request, error, kept_from=_kept_from(request, auth_request, error))
     logger.info("authorization refused: %s: %s", error.error, error.description)
     answer = answer_to(idp_of(request), error)
     note_refusal(request, answer.error, answer.description, error.case)
     parameters = {"error": answer.error, "error_description": answer.description}
-    return send_to_callback(request, asked, parameters)
+    return send_to_callback(request, auth_request, parameters)
 
 
 def approve_device(request: Request, key: str, session: Session) -> Response:
@@ -70,11 +74,11 @@ def _pending(idp: Idp, key: str) -> DeviceAuthorization:
     return device
 
 
-def _kept_from(request: Request, asked: AuthorizationRequest, error: AuthorizationError) -> str | None:
+def _kept_from(request: Request, auth_request: AuthorizationRequest, error: AuthorizationError) -> str | None:
     """The name of the client, if only its redirection policy keeps the error on a page."""
-    if isinstance(error, PageError) or not asked.redirect_uri:
+    if isinstance(error, PageError) or not auth_request.redirect_uri:
         return None
-    client = idp_of(request).tenant.clients.get(asked.client_id)
+    client = idp_of(request).tenant.clients.get(auth_request.client_id)
     return client.name if client is not None else None
 
 

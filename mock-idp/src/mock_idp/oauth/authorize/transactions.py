@@ -18,13 +18,13 @@ TRANSACTION_LIFETIME = 3600
 
 
 def begin_transaction(
-    request: Request, asked: AuthorizationRequest, *, device: str | None = None
+    request: Request, auth_request: AuthorizationRequest, *, device: str | None = None
 ) -> tuple[str, Transaction]:
     """Keep a new sign-in; returns its `state` and the transaction. The response must set the browser's mark."""
     idp = idp_of(request)
     now = idp.clock.now()
     mark = browser_mark(request) or new_browser_mark()
-    transaction = Transaction(asked, mark, now + TRANSACTION_LIFETIME, now, device=device)
+    transaction = Transaction(auth_request, mark, now + TRANSACTION_LIFETIME, now, device=device)
     return idp.store.transactions.add(transaction, prefix="hKFo2S"), transaction
 
 

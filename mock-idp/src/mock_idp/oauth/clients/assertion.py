@@ -5,7 +5,6 @@ The limits are Auth0's (Authenticate with Private Key JWT).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from joserfc.errors import JoseError
@@ -24,16 +23,8 @@ MAX_LIFETIME = 300
 CLOCK_SKEW = 10
 
 
-@dataclass(frozen=True)
-class Assertion:
-    """A client assertion. Nothing in it is verified."""
-
-    token: str
-    client_id: str
-
-
-def read_assertion(token: str, assertion_type: str | None) -> Assertion:
-    """The assertion and the client that it names. ClientAuthenticationFailed if it is not a JWT."""
+def client_in_assertion(token: str, assertion_type: str | None) -> str:
+    """The id of the client that the assertion names, not verified. ClientAuthenticationFailed if it is not a JWT."""
     if assertion_type != ASSERTION_TYPE:
         raise MalformedRequest(f"client_assertion_type must be {ASSERTION_TYPE}")
     if len(token) > MAX_LENGTH:
@@ -41,12 +32,12 @@ def read_assertion(token: str, assertion_type: str | None) -> Assertion:
     subject = (unverified_claims(token) or {}).get("sub")
     if not isinstance(subject, str):
         raise _refused("it is not a JWT with a sub")
-    return Assertion(token, subject)
+    return subject
 
 
-def check_assertion(idp: Idp, client: Client, assertion: Assertion, issuer: str) -> None:
+def check_assertion(idp: Idp, client: Client, token: str, issuer: str) -> None:
     """ClientAuthenticationFailed if the client did not sign it, or it is for another tenant, expired or used."""
-    claims = _verified(client, assertion.token)
+    claims = _verified(client, token)
     now = idp.clock.now()
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise _refused("iss and sub must be the client_id")

@@ -14,16 +14,15 @@ from ...errors import ClientAuthenticationFailed, MalformedRequest, MissingParam
 from ...state.idp import Idp
 from ...tenant.model import Client
 from ...web.request import issuer_of
-from .assertion import Assertion, check_assertion, read_assertion
+from .assertion import check_assertion, client_in_assertion
 
 
 class Credentials(NamedTuple):
-    """The credentials in a request: a secret, an assertion, or neither."""
+    """The credentials in a request. `secret` is the client secret or the assertion, depending on the method."""
 
     method: str
     client_id: str
     secret: str = ""
-    assertion: Assertion | None = None
 
 
 def authenticate(idp: Idp, request: Request, parameters: Mapping[str, str]) -> Client:
@@ -33,8 +32,8 @@ def authenticate(idp: Idp, request: Request, parameters: Mapping[str, str]) -> C
     if client is None:
         raise ClientAuthenticationFailed(why=f"There is no client with the id {credentials.client_id!r}.")
     _check_method(idp, client, credentials.method)
-    if credentials.assertion is not None:
-        check_assertion(idp, client, credentials.assertion, issuer_of(request))
+    if credentials.method == "private_key_jwt":
+        check_assertion(idp, client, credentials.secret, issuer_of(request))
     elif credentials.method != "none" and not client.secret_matches(credentials.secret):
         raise ClientAuthenticationFailed(why=f"The secret is not that of the client {client.name!r}.")
     return client
@@ -59,10 +58,11 @@ def _credentials(authorization: str | None, parameters: Mapping[str, str]) -> Cr
 def _from_assertion(parameters: Mapping[str, str], *, alone: bool) -> Credentials:
     if not alone:
         raise MalformedRequest("More than one way of client authentication was used")
-    assertion = read_assertion(parameters["client_assertion"], parameters.get("client_assertion_type"))
-    if parameters.get("client_id") not in (None, assertion.client_id):
+    assertion = parameters["client_assertion"]
+    client_id = client_in_assertion(assertion, parameters.get("client_assertion_type"))
+    if parameters.get("client_id") not in (None, client_id):
         raise MalformedRequest("client_id differs from that of the client assertion")
-    return Credentials("private_key_jwt", assertion.client_id, assertion=assertion)
+    return Credentials("private_key_jwt", client_id, assertion)
 
 
 def _from_basic(encoded: str) -> Credentials:

@@ -129,13 +129,13 @@ def _auth_method(document: Mapping[str, Any]) -> str:
 
 def _grant_types(document: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """The supported grant types, and a warning for each other one."""
-    asked = document.get("grant_types")
-    if not isinstance(asked, list) or not all(isinstance(grant, str) for grant in asked):
+    requested = document.get("grant_types")
+    if not isinstance(requested, list) or not all(isinstance(grant, str) for grant in requested):
         raise _bad_member("grant_types", "must be a list of texts")
-    supported = [grant for grant in GRANT_TYPES if grant in asked]
+    supported = [grant for grant in GRANT_TYPES if grant in requested]
     if not supported:
         raise _bad_member("grant_types", f"must contain one of {', '.join(GRANT_TYPES)}")
-    return supported, [f"Grant type not supported: '{grant}'" for grant in asked if grant not in GRANT_TYPES]
+    return supported, [f"Grant type not supported: '{grant}'" for grant in requested if grant not in GRANT_TYPES]
 
 
 def _redirect_uris(document: Mapping[str, Any], grants: list[str]) -> tuple[str, ...]:

@@ -86,10 +86,10 @@ def _redirect_uris(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _grant_types(metadata: Mapping[str, Any]) -> frozenset[str]:
     """The requested grant types, without those that such a client cannot have."""
-    asked = metadata.get("grant_types", list(GRANT_TYPES))
-    if not isinstance(asked, list) or not all(isinstance(grant, str) for grant in asked):
+    requested = metadata.get("grant_types", list(GRANT_TYPES))
+    if not isinstance(requested, list) or not all(isinstance(grant, str) for grant in requested):
         raise InvalidClientMetadata("grant_types must be a list of texts")
-    allowed = frozenset(asked) & frozenset(GRANT_TYPES)
+    allowed = frozenset(requested) & frozenset(GRANT_TYPES)
     if not allowed:
         raise InvalidClientMetadata(f"grant_types must contain one of {', '.join(GRANT_TYPES)}")
     return allowed

@@ -27,20 +27,20 @@ def redeem(request: TokenRequest) -> Granted:
         raise InvalidGrant(INVALID_CODE, why="The code is unknown, was used before, or is older than 60 seconds.")
     _check_binding(request, code.request)
     _check_verifier(request, code.request)
-    asked = code.request
+    auth_request = code.request
     authorization = authorize_for_user(
         request,
         InvalidGrant(INVALID_CODE, why="The user or the API was removed after the sign-in."),
         user_id=code.user_id,
-        audience=asked.audience,
-        scopes=asked.scopes,
+        audience=auth_request.audience,
+        scopes=auth_request.scopes,
         auth_time=code.auth_time,
         session_id=code.session_id,
-        nonce=asked.nonce,
+        nonce=auth_request.nonce,
     )
     refresh_token = issue_refresh_token(idp, authorization)
     _remember(idp, sent, refresh_token)
-    return Granted(authorization, refresh_token, requested=asked.scopes)
+    return Granted(authorization, refresh_token, requested=auth_request.scopes)
 
 
 def _remember(idp: Idp, code: str, refresh_token: str | None) -> None:
@@ -56,31 +56,31 @@ def _end_tokens(idp: Idp, code: str) -> None:
         idp.store.refresh_families.drop(used.family)
 
 
-def _check_binding(request: TokenRequest, asked: AuthorizationRequest) -> None:
-    if asked.client_id != request.client.client_id:
+def _check_binding(request: TokenRequest, auth_request: AuthorizationRequest) -> None:
+    if auth_request.client_id != request.client.client_id:
         raise InvalidGrant(INVALID_CODE, why="The code was issued to another client.")
-    if asked.issuer != request.issuer:
-        raise InvalidGrant(INVALID_CODE, why=f"The code was issued under the issuer {asked.issuer}.")
+    if auth_request.issuer != request.issuer:
+        raise InvalidGrant(INVALID_CODE, why=f"The code was issued under the issuer {auth_request.issuer}.")
     redirect_uri = request.parameters.get("redirect_uri")
-    if redirect_uri is None and not asked.redirect_uri_sent:
+    if redirect_uri is None and not auth_request.redirect_uri_sent:
         return
-    if redirect_uri != asked.redirect_uri:
+    if redirect_uri != auth_request.redirect_uri:
         raise InvalidGrant(INVALID_CODE, why="redirect_uri is not the one that was sent to /authorize.")
 
 
-def _check_verifier(request: TokenRequest, asked: AuthorizationRequest) -> None:
+def _check_verifier(request: TokenRequest, auth_request: AuthorizationRequest) -> None:
     verifier = request.parameters.get("code_verifier")
-    if asked.code_challenge is None:
+    if auth_request.code_challenge is None:
         if verifier is not None or request.client.auth_method == "none":
             # Without PKCE nothing binds the code to a public client (OAuth 2.1). Auth0's text is a guess.
             raise InvalidGrant(INVALID_VERIFIER, why="The request to /authorize had no code_challenge.")
         return
-    if verifier is None or not hmac.compare_digest(_challenge_of(verifier, asked), asked.code_challenge):
+    if verifier is None or not hmac.compare_digest(_challenge_of(verifier, auth_request), auth_request.code_challenge):
         raise InvalidGrant(INVALID_VERIFIER, why="code_verifier is missing or does not match code_challenge.")
 
 
-def _challenge_of(verifier: str, asked: AuthorizationRequest) -> str:
-    if asked.code_challenge_method == "plain":
+def _challenge_of(verifier: str, auth_request: AuthorizationRequest) -> str:
+    if auth_request.code_challenge_method == "plain":
         return verifier if verifier.isascii() else ""
     digest = hashlib.sha256(verifier.encode()).digest()
     return urlsafe_b64encode(digest).decode()

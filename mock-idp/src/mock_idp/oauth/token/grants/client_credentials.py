@@ -51,8 +51,8 @@ def _grant(request: TokenRequest, api: Api) -> ClientGrant:
 
 def _scopes(request: TokenRequest, api: Api, grant: ClientGrant) -> tuple[str, ...]:
     covered = granted_by(grant, api)
-    asked = split_scope(request.parameters.get("scope"))
-    missing = [scope for scope in asked if scope not in covered]
+    requested = split_scope(request.parameters.get("scope"))
+    missing = [scope for scope in requested if scope not in covered]
     if missing:
         raise AccessDenied(f"Client has not been granted scopes: {', '.join(missing)}", guess="machine_scope")
-    return asked or covered
+    return requested or covered

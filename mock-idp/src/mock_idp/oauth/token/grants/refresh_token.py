@@ -34,9 +34,9 @@ def redeem(request: TokenRequest) -> Granted:
 
 
 def _requested(request: TokenRequest, family: RefreshFamily) -> tuple[str, ...]:
-    """A refresh may ask for less than was granted, never for more (RFC 6749 section 6)."""
-    asked = split_scope(request.parameters.get("scope"))
-    return tuple(scope for scope in family.scopes if scope in asked) if asked else family.scopes
+    """A refresh may request fewer scopes than were granted, never more (RFC 6749 section 6)."""
+    requested = split_scope(request.parameters.get("scope"))
+    return tuple(scope for scope in family.scopes if scope in requested) if requested else family.scopes
 
 
 def issue_refresh_token(idp: Idp, authorization: Authorization) -> str | None:
@@ -65,8 +65,7 @@ def usable_token(idp: Idp, client: Client, token: str, issuer: str) -> tuple[Ref
     may be stolen. Within the client's leeway the token before the newest one is still accepted.
     """
     now = idp.clock.now()
-    record = idp.store.refresh_tokens.get(token, now)
-    family = idp.store.refresh_families.get(record.family, now) if record else None
+    record, family = _find(idp, token, now)
     if record is None or family is None:
         raise InvalidRefreshToken(why="It is unknown, has expired, or was revoked.")
     if family.client_id != client.client_id or family.issuer != issuer:
@@ -91,13 +90,11 @@ def rotated(idp: Idp, client: Client, record: RefreshToken, family: RefreshFamil
 
 
 def revoke(idp: Idp, token: str, client: Client, *, whole_grant: bool) -> bool:
-    """End the family of a token of `client`; with `whole_grant` all of the same user, client and API.
+    """End the family of a token of `client`; with `whole_grant` all families of the same user, client and API.
 
-    False when the token is another client's. Unknown tokens count as revoked (RFC 7009 section 2.2).
+    False if the token is another client's. Unknown tokens count as revoked (RFC 7009 section 2.2).
     """
-    now = idp.clock.now()
-    record = idp.store.refresh_tokens.get(token, now)
-    family = idp.store.refresh_families.get(record.family, now) if record else None
+    record, family = _find(idp, token, idp.clock.now())
     if record is None or family is None:
         return True
     if family.client_id != client.client_id:
@@ -106,6 +103,11 @@ def revoke(idp: Idp, token: str, client: Client, *, whole_grant: bool) -> bool:
     if whole_grant:
         _drop_grant(idp, family)
     return True
+
+
+def _find(idp: Idp, token: str, now: float) -> tuple[RefreshToken | None, RefreshFamily | None]:
+    record = idp.store.refresh_tokens.get(token, now)
+    return record, idp.store.refresh_families.get(record.family, now) if record else None
 
 
 def _within_leeway(client: Client, record: RefreshToken, family: RefreshFamily, now: float) -> bool:
