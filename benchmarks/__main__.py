@@ -1,7 +1,7 @@
-"""What protection costs: CPU per request of the protected server beside others, on the same work, in one run.
+"""The cost of protection: CPU time per request of the protected server and of others, for the same requests.
 
-`make bench` runs it. Loads are interleaved in rounds, so that whatever else the machine does meets all alike; a ratio
-is taken within each round, and the median over the rounds is what counts.
+`make bench` runs it. Loads are interleaved in rounds, so that other work of the machine affects all in the same way.
+Ratios are computed within each round; the result is the median of the rounds.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import server_processes
 from requests_sent import FRESH_TOKENS, LEGACY, MODERN, always_new, repeated
 from token_issuer import Issuer
 
-WARMING = 300
-"""Requests before the first round: imports, caches and the allocator settle."""
-FULL = 4300
-"""Requests before the first round that fill what the server remembers."""
+WARM_UP = 300
+"""Requests before the first round, for imports, caches and the allocator."""
+FILL_CACHE = 4300
+"""Requests before the first round that fill the cache of the server."""
 STARTS = 4
-"""How often every server is started: where its code and data come to lie in memory is a matter of luck each time."""
+"""How often every server is started, because the speed depends on the memory layout of each start."""
 
 
 @dataclass
 class Load:
-    """One kind of request to a server of its own, and the server's CPU per request in microseconds, by round.
+    """One kind of request to a separate server, and the server's CPU time per request in microseconds, by round.
 
-    No two share a server: what one leaves behind in memory is not booked on another.
+    Loads share no server, because one would affect the memory of the other.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Load:
     requests: Iterator[bytes]
     count: int
     status: int = 200
-    warming: int = WARMING
+    warm_up: int = WARM_UP
     costs: list[float] = field(default_factory=list)
 
     async def run(self, server: server_processes.Running, connections: load_generator.Connections) -> None:
@@ -55,7 +55,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How the cost of one load relates to another's: `of.costs / to.costs`."""
+    """A ratio of the costs of two loads: `of.costs / to.costs`."""
 
     name: str
     of: str
@@ -64,23 +64,28 @@ class Ratio:
 
 
 RATIOS = (
-    Ratio("repeated token, of the same app unprotected", "unprotected", "gatehouse", 0.95),
-    Ratio("every token new, of the same app unprotected", "unprotected", "gatehouse, every token new", 0.80),
-    Ratio("refusal without a token, of a bare route", "bare", "gatehouse, no token", 0.60),
-    Ratio("refusal of an expired token, of a bare route", "bare", "gatehouse, expired token", 0.60),
-    Ratio("times the article's server", "article (2025-11-25)", "gatehouse", 10),
-    Ratio("times FastMCP's JWTVerifier", "fastmcp", "gatehouse", 3),
-    Ratio("the app unprotected: times the article's server", "article (2025-11-25)", "unprotected", 0),
-    Ratio("the app unprotected: times FastMCP's JWTVerifier", "fastmcp", "unprotected", 0),
-    Ratio("2025-11-25: repeated token, of it unprotected", "unprotected (2025-11-25)", "gatehouse (2025-11-25)", 0),
-    Ratio("2025-11-25: times the article's server", "article (2025-11-25)", "gatehouse (2025-11-25)", 0),
-    Ratio("every token new: times FastMCP's JWTVerifier", "fastmcp, every token new", "gatehouse, every token new", 0),
+    Ratio("repeated token, relative to unprotected", "unprotected", "gatehouse", 0.95),
+    Ratio("every token new, relative to unprotected", "unprotected", "gatehouse, every token new", 0.80),
+    Ratio("refusal without a token, relative to bare", "bare", "gatehouse, no token", 0.60),
+    Ratio("refusal of an expired token, relative to bare", "bare", "gatehouse, expired token", 0.60),
+    Ratio("faster than the article's server", "article (2025-11-25)", "gatehouse", 10),
+    Ratio("faster than FastMCP's JWTVerifier", "fastmcp", "gatehouse", 3),
+    Ratio("unprotected: faster than the article's server", "article (2025-11-25)", "unprotected", 0),
+    Ratio("unprotected: faster than FastMCP's JWTVerifier", "fastmcp", "unprotected", 0),
+    Ratio("2025-11-25: relative to unprotected", "unprotected (2025-11-25)", "gatehouse (2025-11-25)", 0),
+    Ratio("2025-11-25: faster than the article's server", "article (2025-11-25)", "gatehouse (2025-11-25)", 0),
+    Ratio(
+        "every token new: faster than JWTVerifier",
+        "fastmcp, every token new",
+        "gatehouse, every token new",
+        0,
+    ),
 )
-"""A target of 0 is none: the ratio is shown for information. What the app unprotected reaches, no gate can exceed."""
+"""A ratio with target 0 is only shown for information. A protected app cannot be faster than the unprotected one."""
 
 
 def main() -> int:
-    """Exit code 0 when every ratio reaches its target."""
+    """Exit code 0 if every ratio reaches its target, else 1."""
     arguments = _arguments()
     began = time.monotonic()
     server_processes.keep_a_processor_for_servers()
@@ -96,24 +101,24 @@ def main() -> int:
 async def _measure(loads: list[Load], rounds: int, start: str) -> None:
     with ExitStack() as stack:
         connected = []
-        for each in loads:
-            server = stack.enter_context(each.start())
+        for load in loads:
+            server = stack.enter_context(load.start())
             connections = await load_generator.Connections.to(server.port)
             stack.callback(connections.close)
-            await connections.send(each.requests, each.warming, each.status)
-            connected.append((each, server, connections))
+            await connections.send(load.requests, load.warm_up, load.status)
+            connected.append((load, server, connections))
         for number in range(rounds):
-            for each, server, connections in random.sample(connected, len(connected)):
-                await each.run(server, connections)
+            for load, server, connections in random.sample(connected, len(connected)):
+                await load.run(server, connections)
             sys.stderr.write(f"\r{start}, round {number + 1} of {rounds} ")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--server", type=Path, required=True, help="the Python that has what the server's image has")
-    parser.add_argument("--article", type=Path, required=True, help="the Python that has the article's packages")
-    parser.add_argument("--fastmcp", type=Path, required=True, help="the Python that has FastMCP")
+    parser.add_argument("--server", type=Path, required=True, help="a Python with the packages of the server's image")
+    parser.add_argument("--article", type=Path, required=True, help="a Python with the article's packages")
+    parser.add_argument("--fastmcp", type=Path, required=True, help="a Python with FastMCP")
     return parser.parse_args()
 
 
@@ -138,21 +143,21 @@ def _loads(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> dic
         Load("gatehouse, expired token", gatehouse, repeated(MODERN, expired), 128, 401),
         Load("unprotected", subject("unprotected"), repeated(MODERN, None), 64),
         Load("gatehouse", gatehouse, repeated(MODERN, token), 64),
-        Load("gatehouse, every token new", gatehouse, fresh, 48, warming=FULL),
+        Load("gatehouse, every token new", gatehouse, fresh, 48, warm_up=FILL_CACHE),
         Load("fastmcp", subject("fastmcp_jwt"), repeated(MODERN, token), 32),
         Load("fastmcp, every token new", subject("fastmcp_jwt"), fresh, 32),
         Load("unprotected (2025-11-25)", subject("unprotected"), repeated(LEGACY, None), 48),
         Load("gatehouse (2025-11-25)", gatehouse, repeated(LEGACY, token), 48),
         Load("article (2025-11-25)", subject("article"), repeated(LEGACY, token), 16),
     ]
-    return {each.name: each for each in loads}
+    return {load.name: load for load in loads}
 
 
 def _print_costs(loads: dict[str, Load]) -> None:
     print(f"\n{'CPU per request of the server, in us':<54}{'median':>8}{'min':>8}{'max':>8}")
-    for each in loads.values():
-        costs = (statistics.median(each.costs), min(each.costs), max(each.costs))
-        print(f"{each.name:<54}" + "".join(f"{cost:>8.0f}" for cost in costs))
+    for load in loads.values():
+        costs = (statistics.median(load.costs), min(load.costs), max(load.costs))
+        print(f"{load.name:<54}" + "".join(f"{cost:>8.0f}" for cost in costs))
 
 
 def _print_ratios(loads: dict[str, Load]) -> bool:

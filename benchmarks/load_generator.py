@@ -1,4 +1,4 @@
-"""Load on one server: connections that each send the next request when the last answer is complete.
+"""Load on one server: each connection sends its next request when the last answer is complete.
 
 Raw asyncio sockets: the sender must cost less than what it measures. What is measured is the server's CPU time, so
 neither the sender's own time nor that of other programs on the machine is part of a figure.
@@ -18,16 +18,16 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class UnexpectedAnswer(Exception):
-    """The server answered something else than what is measured."""
+    """The server sent another answer than the expected one."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of that process so far, all threads, user and system (Linux: the process's own CPU clock)."""
+    """CPU time of that process so far, for all threads, user and system (Linux: the CPU clock of the process)."""
     return time.clock_gettime((~pid << 3) | 2)
 
 
 class Connections:
-    """Open connections to one server, kept over all rounds: none of what they cost is in a figure.
+    """Open connections to one server, kept for all rounds, so that their setup is not measured.
 
     Use `Connections.to`.
     """
@@ -37,7 +37,7 @@ class Connections:
 
     @classmethod
     async def to(cls, port: int) -> Connections:
-        """`CONNECTIONS` connections to that port of this machine."""
+        """Open `CONNECTIONS` connections to that port of this machine."""
         loop = asyncio.get_running_loop()
         opening = (loop.create_connection(_Connection, "127.0.0.1", port) for _ in range(CONNECTIONS))
         return cls([connection for _, connection in await asyncio.gather(*opening)])
@@ -46,7 +46,7 @@ class Connections:
         """Send `count` requests; every answer must have the status.
 
         Raises:
-            UnexpectedAnswer: one had another, or a connection ended.
+            UnexpectedAnswer: an answer had another status, or a connection ended.
         """
         work = _Work(requests, count, status, asyncio.get_running_loop().create_future())
         for connection in self._connections:
@@ -55,13 +55,13 @@ class Connections:
             await work.done
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all connections."""
         for connection in self._connections:
             connection.close()
 
 
 class _Work:
-    """What is left to send, and the end of it."""
+    """The remaining requests of one round, and a future for its end."""
 
     def __init__(self, requests: Iterator[bytes], count: int, status: int, done: asyncio.Future[None]) -> None:
         self.requests = requests

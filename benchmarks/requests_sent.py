@@ -1,4 +1,4 @@
-"""The requests that are sent: one tool call, in both protocol eras, with and without tokens."""
+"""The requests: one tool call, in both protocol eras, with and without tokens."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 FRESH_TOKENS = 5000
-"""More than any server here remembers: a token has been forgotten when its turn comes again."""
+"""More than any server caches, so that a token is no longer cached when it is sent again."""
 
 _META = "io.modelcontextprotocol"
 
 
 def repeated(era: str, token: str | None) -> Iterator[bytes]:
-    """The same request for ever."""
+    """The same request, without end."""
     return itertools.repeat(_request(era, token))
 
 
 def always_new(era: str, tokens: list[str]) -> Iterator[bytes]:
-    """A token that the server does not know, each time."""
+    """Each time a request with a token that is not cached, without end."""
     return itertools.cycle([_request(era, token) for token in tokens])
 
 

@@ -1,4 +1,4 @@
-"""The servers that are measured, as processes of their own."""
+"""The measured servers, as separate processes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ START_SECONDS = 60
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers."""
+    """A running server."""
 
     pid: int
     port: int
 
 
 def keep_a_processor_for_servers() -> None:
-    """Servers run on a processor of their own where there are several: the sender's work does not empty its caches."""
+    """With several processors, give the servers one of their own, so that the sender does not empty its caches."""
     every = sorted(os.sched_getaffinity(0))
     if len(every) > 1:
         os.sched_setaffinity(0, every[:-1])
@@ -39,7 +39,7 @@ def keep_a_processor_for_servers() -> None:
 
 @contextmanager
 def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
-    """The example server as it is started in production: `python -m gatehouse_server`, audit lines and all."""
+    """The example server as in production, with audit lines: `python -m gatehouse_server`."""
     port = free_port()
     variables = {
         "AUTH0_DOMAIN": "localhost",
@@ -54,7 +54,7 @@ def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
 
 @contextmanager
 def subject(name: str, python: Path, issuer: str, log: Path) -> Iterator[Running]:
-    """A server of the folder `subjects`, run by that Python."""
+    """A server from the folder `subjects`, run by that Python."""
     port = free_port()
     command = [str(python), str(HERE / "subjects" / f"{name}.py"), str(port), issuer, AUDIENCE]
     with _process(command, port, log, {}) as running:

@@ -1,4 +1,4 @@
-"""The issuer of the benchmark: signs tokens as Auth0 does, serves its keys on a free port."""
+"""The issuer of the benchmark: signs tokens like Auth0, and serves its keys on a free port."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 AUDIENCE = "http://localhost:5555/mcp"
-"""The API's identifier. A name: nothing listens there."""
+"""The API's identifier. It is only a name; no server is at that URL."""
 
 _LIFETIME = 24 * 3600
 
 
 class Issuer:
-    """RS256 with RSA-2048; two published keys, as Auth0 has them (the current one and the next)."""
+    """RS256 with RSA-2048; two published keys, like Auth0 (the current one and the next)."""
 
     def __init__(self) -> None:
         self._private = rsa.generate_private_key(65537, 2048)
@@ -38,7 +38,7 @@ class Issuer:
         self._http.server_close()
 
     def token(self, *, age: int = 0) -> str:
-        """A token as Auth0 issues it to a user of an API with permissions; no two are alike."""
+        """A new token as Auth0 issues it to a user of an API with permissions."""
         now = int(time.time()) - age
         claims = {
             "iss": self.url,
@@ -54,7 +54,7 @@ class Issuer:
         return jwt.encode(claims, self._private, "RS256", headers={"kid": self._kid})
 
     def expired_token(self) -> str:
-        """A token that was good yesterday."""
+        """A token that expired a day ago."""
         return self.token(age=2 * _LIFETIME)
 
 
@@ -74,6 +74,6 @@ def _answering(document: bytes) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(document)
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     return Handler

@@ -1,7 +1,7 @@
-"""A server as the article has it: mcp 1.23, and a new PyJWKClient (so a new fetch of the keys) for every request.
+"""The article's server: mcp 1.23, and a new PyJWKClient (and so a new fetch of the keys) for every request.
 
-Two liberties in its favour: stateless and plain JSON, where the article's is stateful with event streams, and served by
-uvloop and httptools.
+Two differences make it faster than in the article: it is stateless with plain JSON instead of stateful with event
+streams, and uvloop and httptools serve it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Auth0TokenVerifier(TokenVerifier):
     """Verifies with PyJWT; the fetch of the keys blocks the event loop."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """The token's content, None when it is not good."""
+        """The token's content, or None if it is not valid."""
         try:
             key = jwt.PyJWKClient(f"{ISSUER}.well-known/jwks.json").get_signing_key_from_jwt(token)
             claims = jwt.decode(token, key.key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)

@@ -1,4 +1,4 @@
-"""A Starlette route that answers what the gate answers to a request without a token, and knows nothing else."""
+"""A Starlette route with the same answer as the gate to a request without a token, and nothing else."""
 
 from __future__ import annotations
 

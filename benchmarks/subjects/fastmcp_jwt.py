@@ -1,4 +1,4 @@
-"""The same tool on FastMCP 4 behind its JWTVerifier, which keeps the keys for an hour."""
+"""The same tool on FastMCP 4 with its JWTVerifier, which caches the keys for an hour."""
 
 from __future__ import annotations
 

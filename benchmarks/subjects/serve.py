@@ -1,4 +1,4 @@
-"""How every subject is served: as `python -m gatehouse_server` serves itself. PORT is the first argument."""
+"""Serves every subject in the same way as `python -m gatehouse_server`. The first argument is the port."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ISSUER = sys.argv[2]
 AUDIENCE = sys.argv[3]
 
 
-def serve(app: Any) -> None:  # noqa: ANN401 - an ASGI app of whatever framework
+def serve(app: Any) -> None:  # noqa: ANN401 - an ASGI app of any framework
     """Serve the app until a signal ends it: no access log, no Server header, warnings only."""
-    # The SDKs set up logging of their own, at level INFO and in colour: none of that is measured.
+    # The SDKs set up logging at level INFO and in colour, which must not be measured.
     logging.basicConfig(level=logging.WARNING, force=True)
     gc.collect()
     gc.freeze()

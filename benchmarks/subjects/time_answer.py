@@ -1,4 +1,4 @@
-"""What the tool of every subject answers: the example server's own form."""
+"""The answer of every subject's tool, in the form of the example server's tool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Time(BaseModel):
 
     @classmethod
     def of(cls, moment: datetime) -> Time:
-        """The moment, told."""
+        """The answer for that moment."""
         return cls(
             time=moment.isoformat(timespec="seconds"),
             timezone=moment.tzname() or "UTC",

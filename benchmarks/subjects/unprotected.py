@@ -1,4 +1,4 @@
-"""The same MCPServer on the same SDK, by the SDK's own app, without any authorisation."""
+"""The same MCPServer in the SDK's own app, without authorization."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def empty_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has used the project has a `.env` in its folder: it is not for the tests."""
+    """Run the tests in an empty folder: a developer's folder can have a `.env`."""
     monkeypatch.chdir(tmp_path)
 
 

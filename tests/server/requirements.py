@@ -46,25 +46,25 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S2": Row(
         "MUST",
-        "The document names at least one authorization server, byte by byte as that server names itself.",
+        "The document names at least one authorization server, with its exact issuer identifier.",
         "DISC; RFC 9728 section 2",
         ("test_the_metadata_names_resource_issuer_and_scope",),
     ),
     "S3": Row(
         "MUST",
-        "The document is found: by resource_metadata in the challenge, at the well-known URLs (path and root form).",
+        "The document is at the well-known URLs (path and root form); resource_metadata in the challenge is its URL.",
         "DISC; RFC 9728 sections 3.1 and 5.1",
         ("test_the_challenge_links_to_metadata_with_the_exact_url",),
     ),
     "S4": Row(
         "MUST",
-        "resource in the document is the URL that clients use, and the endpoint is mounted where it says.",
+        "resource in the document is the URL that clients use, and the endpoint is at that URL.",
         "RFC 9728 section 3.3; AUTH, canonical server URI",
         ("test_the_challenge_links_to_metadata_with_the_exact_url",),
     ),
     "S5": Row(
         "SHOULD",
-        "The URL has no slash at its end; with one too many, a client is sent to the public URL, not to an inner one.",
+        "The URL has no trailing slash; a URL with one redirects to the public URL, not to an internal one.",
         "AUTH, canonical server URI",
         (
             "test_the_default_public_url_has_no_trailing_slash",
@@ -82,19 +82,19 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S7": Row(
         "SHOULD",
-        "The challenge of a 401 names the scope to ask for.",
+        "The challenge of a 401 names the scope to request.",
         "AUTH, scope selection; RFC 6750 section 3",
         ("test_without_credentials_the_challenge_has_no_error", "test_the_challenge_for_a_bad_token_has_the_reason"),
     ),
     "S8": Row(
         "SHOULD NOT",
-        "No error code in the challenge when the request carried no credentials at all.",
+        "The challenge has no error code if the request has no credentials.",
         "RFC 6750 section 3.1",
         ("test_without_credentials_the_challenge_has_no_error", "test_credentials_of_another_scheme_are_ignored"),
     ),
     "S9": Row(
         "SHOULD",
-        "403 with insufficient_scope, the scope that is needed and where the metadata is.",
+        "403 with insufficient_scope, the needed scope and the URL of the metadata.",
         "AUTH, runtime insufficient scope; RFC 6750 section 3.1",
         ("test_a_token_without_the_permission_is_forbidden",),
     ),
@@ -106,7 +106,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S11": Row(
         "design",
-        "Each tool, prompt and resource may need scopes of its own; a call without them ends before it is executed.",
+        "Each tool, prompt and resource may need its own scopes; a call without them is not executed.",
         "AUTH, scope challenge handling; SBP, scope minimization",
         (
             "test_the_declared_permission_is_necessary_and_sufficient_for",
@@ -116,7 +116,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S12": Row(
         "MUST",
-        "A broad scope counts as the narrow ones that it implies.",
+        "A broad scope includes the narrow scopes that it implies.",
         "AUTH, scope challenge handling",
         (
             "test_a_broad_permission_allows_what_it_implies",
@@ -131,13 +131,13 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S14": Row(
         "SHOULD",
-        "scopes_supported holds what the server uses and nothing else.",
+        "scopes_supported has exactly the scopes that the server uses.",
         "AUTH, scope selection",
         ("test_the_metadata_lists_exactly_the_needed_scopes",),
     ),
     "S15": Row(
         "MUST",
-        "A token is validated: signature, algorithm, issuer, times, type; and it ends with its key.",
+        "Signature, algorithm, issuer, times and type of a token are validated; without its key it is refused.",
         "AUTH, token handling; OAuth 2.1 section 5.2; RFC 8725; RFC 9068",
         (
             "test_a_hostile_token_is_refused_with_its_code",
@@ -156,7 +156,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S17": Row(
         "MUST NOT",
-        "The caller's token is not passed on: another API is called with a token of its own.",
+        "The caller's token is not passed on: another API gets its own token.",
         "AUTH and SEC, access token privilege restriction; SBP, token passthrough; RFC 8693",
         (
             "test_the_other_api_gets_its_own_token",
@@ -165,13 +165,13 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S18": Row(
         "MUST NOT",
-        "A token in the query is not read.",
+        "A token in the query is ignored.",
         "AUTH, token requirements; OAuth 2.1 section 5.1",
         ("test_a_token_in_the_query_is_ignored",),
     ),
     "S19": Row(
         "MUST",
-        "Every request is verified, those to routes that the owner adds among them.",
+        "Every request is verified, also those to custom routes.",
         "AUTH, token requirements; SBP, state handles",
         (
             "test_a_custom_route_is_behind_the_gate",
@@ -181,7 +181,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S20": Row(
         "MUST",
-        "A failure to verify is neither a 500 nor an open door; an outage of the tenant is a 503 with Retry-After.",
+        "A failed verification is neither a 500 nor accepted; an outage of the tenant is a 503 with Retry-After.",
         "OAuth 2.1 section 5.3; RFC 9110 section 15.6.4",
         (
             "test_without_keys_the_answer_is_503_until_the_tenant_answers",
@@ -196,13 +196,13 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S22": Row(
         "SHOULD",
-        "Without a setting the server listens on this machine only.",
+        "By default the server listens only on this machine.",
         "HTTP, security warning",
         ("test_the_server_listens_only_on_this_machine_by_default",),
     ),
     "S23": Row(
         "interoperability",
-        "Web pages of allowed origins may ask with MCP's headers and may read the challenge.",
+        "Web pages of allowed origins may send MCP's headers and may read the challenge.",
         "Fetch standard, CORS protocol",
         (
             "test_a_browser_client_may_send_requests_and_read_the_challenge",
@@ -211,7 +211,7 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S24": Row(
         "MUST",
-        "The authorization server is reached over https, but for one on this machine.",
+        "The authorization server is used over https, except on this machine.",
         "SEC, communication security; OAuth 2.1 section 1.5",
         ("test_the_server_does_not_start_with_unsafe_settings",),
     ),
@@ -227,19 +227,19 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S26": Row(
         "MUST NOT",
-        "A state handle is no authentication: what it stands for is bound to the caller.",
+        "A state handle is not authentication: its state is bound to the caller.",
         "SBP, state handle hijacking",
         ("test_a_call_cannot_be_resumed_by_another_caller", "test_a_call_is_resumed_only_with_a_good_token"),
     ),
     "S27": Row(
         "MUST",
-        "A session id is no authentication. There are no sessions: each request stands for itself.",
+        "A session id is not authentication. There are no sessions: each request is authenticated separately.",
         "SBP of revision 2025-11-25, session hijacking",
         ("test_no_session_is_created_and_a_session_id_gives_no_access",),
     ),
     "S28": Row(
         "MUST",
-        "requestState is sealed, bound to caller and call, and understood by every replica.",
+        "requestState is encrypted, bound to caller and call, and accepted by every replica.",
         "MRTR, server requirements",
         (
             "test_a_replica_with_the_same_secret_resumes_the_call",
@@ -248,27 +248,27 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S29": Row(
         "MUST",
-        "server/discover is served; as everything, to callers with a token.",
+        "server/discover is served, also only to callers with a token.",
         "DSC",
         ("test_server_discovery_needs_a_token",),
     ),
     "S30": Row(
         "MUST",
-        "The headers of revision 2026-07-28 say what the body says, or nothing is executed.",
+        "If the headers of revision 2026-07-28 differ from the body, nothing is executed.",
         "HTTP, server validation",
         ("test_nothing_is_executed_if_headers_and_body_name_different_operations",),
     ),
     "S31": Row(
         "SHOULD",
-        "In revision 2026-07-28 GET and DELETE are 405, session and event ids mean nothing; streams are kept alive.",
+        "In revision 2026-07-28 GET and DELETE are 405, session and event ids are ignored; streams are kept alive.",
         "HTTP",
         ("test_headers_of_earlier_revisions_are_ignored_in_the_newest",),
         owner="sdk",
-        why="The SDK's transport answers; the test shows that the gate leaves it so.",
+        why="The SDK's transport answers; the test shows that the gate does not change that.",
     ),
     "S32": Row(
         "MUST",
-        "Clients of earlier revisions are answered in theirs.",
+        "Clients of earlier revisions get answers in their revision.",
         "HTTP, earlier revisions",
         (
             "test_a_client_of_that_revision_lists_and_calls",
@@ -277,26 +277,26 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S33": Row(
         "MUST",
-        "Proxies with one client id upstream ask each person for consent before they pass them on.",
+        "Proxies with one client id at another server ask each person for consent first.",
         "SEC and SBP, confused deputy",
         owner="not applicable",
-        why="The server issues no tokens and is no proxy of an authorization server.",
+        why="The server issues no tokens and is not a proxy of an authorization server.",
     ),
     "S34": Row(
         "SHOULD",
-        "400 for credentials that are not presented in one clear way.",
+        "400 for credentials that are malformed or sent more than once.",
         "AUTH, error table; RFC 6750 section 3.1",
         ("test_two_authorization_headers_are_a_bad_request", "test_a_malformed_bearer_header_is_a_bad_request"),
     ),
     "S35": Row(
         "SHOULD",
-        "What depends on the caller is not for shared caches.",
+        "Answers that depend on the caller are not for shared caches.",
         "HTTP, caching",
         ("test_a_list_that_depends_on_the_caller_is_private_for_caches",),
     ),
     "S36": Row(
         "SHOULD NOT",
-        "What a client calls itself decides nothing.",
+        "The name that a client states has no effect on decisions.",
         "BASE",
         ("test_the_client_name_in_the_audit_comes_from_the_token",),
     ),

@@ -1,4 +1,4 @@
-"""The person's sign-in at one server, put together from settings."""
+"""The sign-in at one server, built from the settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .storage.encryption import NoEncryption, system_encryption
 from .storage.store import TokenStore
 
 SignedAuth = GatehouseAuth | ReadyTokenAuth
-"""The auth object for an HTTP client: it signs in, or has been given a token."""
+"""The auth object for an HTTP client: it signs in, or it has a ready token."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Account:
     """The parts of a sign-in.
 
     Attributes:
-        token: a ready one, which is used in place of all others.
+        token: a ready token, which is used in place of a sign-in.
     """
 
     options: SignInOptions
@@ -49,9 +49,10 @@ class Account:
 
     @classmethod
     def from_settings(cls, settings: Settings, say: Say, trace: Trace) -> Account:
-        """
+        """Build the parts.
+
         Raises:
-            ConfigurationError: the chosen way to sign in lacks a setting.
+            ConfigurationError: the chosen sign-in flow lacks a setting.
         """
         options = SignInOptions(
             server=settings.mcp_public_url,
@@ -75,7 +76,7 @@ class Account:
         )
 
     async def sign_out(self) -> bool:
-        """Remove what is stored for the server and revoke it at the tenant; False when nothing was stored.
+        """Remove the stored grants for the server, and revoke them at the tenant; False if none was stored.
 
         Raises:
             ConfigurationError: a file cannot be removed.
@@ -94,12 +95,12 @@ class Account:
                     revoked = False
                     self.say(str(error))
                 if not revoked:
-                    self.say(f"{grant.issuer} did not confirm that the refresh token is revoked; it is forgotten here.")
+                    self.say(f"{grant.issuer} did not confirm that the refresh token is revoked. It is deleted here.")
         return removed > 0
 
 
 def fetcher_for(settings: Settings, trace: Trace) -> Fetcher:
-    """The sign-in's own HTTP, which goes only where the settings allow it."""
+    """HTTP for the sign-in, limited to the addresses that the settings allow."""
     configured = [settings.mcp_public_url, settings.issuer, settings.oauth_idp_token_endpoint]
     guard = NetworkGuard(filter(None, configured), private_network=settings.gatehouse_private_network)
     return Fetcher(trace, guard=guard, ca_file=settings.auth0_ca_file)
@@ -109,16 +110,16 @@ def _ready_token(settings: Settings) -> str | None:
     token = settings.gatehouse_token
     if settings.gatehouse_sign_in == "token" and token is None:
         raise ConfigurationError(
-            "GATEHOUSE_SIGN_IN is token, but GATEHOUSE_TOKEN (or GATEHOUSE_TOKEN_FILE) is not set."
+            "GATEHOUSE_SIGN_IN is token, but GATEHOUSE_TOKEN (or GATEHOUSE_TOKEN_FILE) is not set: set one of them."
         )
     return token.get_secret_value() if token and settings.gatehouse_sign_in in ("auto", "token") else None
 
 
 def choose_registration(settings: Settings, fetch: Fetcher, store: ClientStore) -> Registration:
-    """As which client: the application that is set, else one that registers itself.
+    """The configured application, else a client that registers itself.
 
     Raises:
-        ConfigurationError: the chosen way to sign in needs an application.
+        ConfigurationError: the chosen sign-in flow needs an application.
     """
     secret = settings.auth0_client_secret
     method = settings.oauth_token_endpoint_auth_method
@@ -133,7 +134,7 @@ def choose_registration(settings: Settings, fetch: Fetcher, store: ClientStore) 
         )
     if method == "private_key_jwt" or settings.gatehouse_sign_in in ("machine", "assertion"):
         raise ConfigurationError(
-            "AUTH0_CLIENT_ID is not set: this way to sign in needs an application that was made in the tenant."
+            "AUTH0_CLIENT_ID is not set, but this sign-in needs an application in the tenant: create one and set it."
         )
     return SelfRegistered(
         fetch,
@@ -147,17 +148,16 @@ def choose_registration(settings: Settings, fetch: Fetcher, store: ClientStore) 
 
 
 def expects_paste(settings: Settings) -> bool:
-    """Whether the person may paste the address of the sign-in's end into the terminal."""
+    """Whether the person can paste the last address of the browser into the terminal."""
     choice = settings.gatehouse_sign_in
     return choice == "paste" or (choice == "auto" and not has_screen() and sys.stdin.isatty())
 
 
 def choose_flow(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInFlow:
-    """The chosen way, else what the surroundings allow: a browser where there is a screen; else its address, which
-    the person may answer by pasting where there is a terminal.
+    """The chosen sign-in flow. Without a choice: a browser, or on a terminal without a screen a pasted address.
 
     Raises:
-        ConfigurationError: the chosen way lacks a setting.
+        ConfigurationError: the chosen flow lacks a setting.
     """
     tokens, choice = TokenEndpoint(fetch), settings.gatehouse_sign_in
     if choice == "device":
@@ -195,7 +195,8 @@ def _assertion(settings: Settings, fetch: Fetcher) -> Assertion:
 def _workload_jwt(settings: Settings) -> str:
     if settings.gatehouse_assertion is None:
         raise ConfigurationError(
-            "GATEHOUSE_SIGN_IN is assertion, but neither GATEHOUSE_ASSERTION (or GATEHOUSE_ASSERTION_FILE) is set, nor"
-            " all of OAUTH_IDP_TOKEN_ENDPOINT, OAUTH_IDP_CLIENT_ID and OAUTH_IDP_ID_TOKEN."
+            "GATEHOUSE_SIGN_IN is assertion, but there is no assertion: set GATEHOUSE_ASSERTION (or"
+            " GATEHOUSE_ASSERTION_FILE), or all of OAUTH_IDP_TOKEN_ENDPOINT, OAUTH_IDP_CLIENT_ID and"
+            " OAUTH_IDP_ID_TOKEN."
         )
     return settings.gatehouse_assertion.get_secret_value()

@@ -1,4 +1,4 @@
-"""What a JWT says, unverified: for display only. Whether it is true is for the server to judge."""
+"""The header and claims of a JWT, not verified: for display only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """The claims; none for what is not a JWT."""
+    """The claims; empty if the token is not a JWT."""
     return decoded(token)[1]
 
 
 def decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims; both empty for what is not a JWT."""
+    """Header and claims; both empty if the token is not a JWT."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}, {}

@@ -1,4 +1,4 @@
-"""Everything that can go wrong for the person, as sentences, each with its exit code."""
+"""The errors that a person sees, with their exit codes; and cleaning of text from other parties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
 class Exit(IntEnum):
-    """What `gatehouse` exits with."""
+    """Exit codes of `gatehouse`."""
 
     OK = 0
     FAILED = 1
@@ -23,11 +23,11 @@ class Exit(IntEnum):
 
 
 class GatehouseError(Exception):
-    """Base of the errors that are shown to the person as they are: what is wrong, what was seen, what to do.
+    """Base of the errors that a person sees. The message says what is wrong, what was seen, and what to do.
 
     Attributes:
         error: a stable short code, for programs.
-        exit_code: what the command exits with.
+        exit_code: the exit code of the command.
     """
 
     error = "failed"
@@ -41,40 +41,40 @@ class ToolError(GatehouseError):
 
 
 class ModelError(GatehouseError):
-    """The model did not answer, or the agent did not come to an end."""
+    """The model did not answer, or the agent reached its limit of steps."""
 
     error = "model_failed"
 
 
 class UsageError(GatehouseError):
-    """The command line asks for something that cannot be."""
+    """The command line is not valid."""
 
     error = "usage"
     exit_code = Exit.CONFIGURATION
 
 
 class ConfigurationError(GatehouseError):
-    """A setting is missing or wrong, or something that it needs is not installed."""
+    """A setting is missing or wrong, or a package that it needs is not installed."""
 
     error = "configuration"
     exit_code = Exit.CONFIGURATION
 
 
 class SignInError(GatehouseError):
-    """Sign-in did not come to an end that may be trusted."""
+    """The sign-in failed."""
 
     error = "sign_in_failed"
     exit_code = Exit.SIGN_IN
 
 
 class NotSignedIn(SignInError):
-    """Nobody is signed in, and the command does not sign in by itself."""
+    """Nobody is signed in, and the command does not sign in itself."""
 
     error = "not_signed_in"
 
 
 class SignInDenied(SignInError):
-    """The tenant, or the person at its page, said no."""
+    """The tenant refused the sign-in, or the person declined it."""
 
     error = "sign_in_denied"
 
@@ -94,10 +94,10 @@ class TokenRefused(SignInError):
 
 
 class ForbiddenError(GatehouseError):
-    """Signed in, but without a permission that the server asks for.
+    """The person is signed in, but lacks a permission that the server asks for.
 
     Attributes:
-        missing: the permissions that the server named and the token lacks; may be empty.
+        missing: the permissions that the server named and the token lacks; it can be empty.
     """
 
     error = "forbidden"
@@ -109,18 +109,18 @@ class ForbiddenError(GatehouseError):
 
 
 class UnreachableError(GatehouseError):
-    """The server or the tenant cannot be reached, or answers that it cannot serve now."""
+    """The server or the tenant cannot be reached, or cannot serve now."""
 
     error = "unreachable"
     exit_code = Exit.UNREACHABLE
 
 
 def foreign(text: str, limit: int = 300) -> str:
-    """Text that another party chose, fit for a terminal: one line, no control characters, at most `limit` long."""
+    """Text from another party, safe for a terminal: one line, no control characters, at most `limit` characters."""
     line = " ".join(_CONTROL.sub(" ", text).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def printable(text: str) -> str:
-    """Text that another party chose, fit for a terminal: lines and tabs stay, other control characters go."""
+    """Text from another party, safe for a terminal: without control characters except newlines and tabs."""
     return _CONTROL_IN_LINES.sub("\N{REPLACEMENT CHARACTER}", text)

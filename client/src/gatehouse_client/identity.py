@@ -1,4 +1,4 @@
-"""The sign-in that is stored: whose it is, what its token says, how it ends. It needs no session, and so is quick."""
+"""The commands for the stored sign-in: whoami, token, logout. They need no MCP session."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .terminal.output import Terminal
 
 
 def whoami(terminal: Terminal) -> None:
-    """Say who is signed in, what for and until when, without asking anybody.
+    """Show who is signed in, with which permissions and until when. Nothing is sent.
 
     Raises:
-        NotSignedIn: nobody is, or the sign-in has run out.
+        NotSignedIn: nobody is signed in, or the sign-in has expired.
     """
     grant = _signed_in(terminal)
     claims = claims_of(grant.access_token)
@@ -40,12 +40,12 @@ def whoami(terminal: Terminal) -> None:
 
 
 async def token(terminal: Terminal, *, raw: bool) -> None:
-    """Show what the access token says; or print the token itself, for another program.
+    """Show the claims of the access token; or print the token itself, for another program.
 
     Raises:
         NotSignedIn: nobody is signed in.
-        UsageError: the token is not a JWT, so that there is nothing to decode.
-        GatehouseError: as `connect`, when the token has to be renewed.
+        UsageError: the token is not a JWT.
+        GatehouseError: as `connect`, if the token needs a renewal.
     """
     grant = _signed_in(terminal)
     if not grant.is_fresh(time.time()):
@@ -62,7 +62,7 @@ async def token(terminal: Terminal, *, raw: bool) -> None:
 
 
 async def logout(terminal: Terminal) -> None:
-    """Remove the stored sign-in, and revoke it."""
+    """Remove the stored sign-in and revoke it."""
     settings = settings_for(terminal)
     removed = await Account.from_settings(settings, terminal.say, terminal.trace).sign_out()
     if terminal.as_json:
@@ -72,7 +72,11 @@ async def logout(terminal: Terminal) -> None:
 
 
 def settings_for(terminal: Terminal, **chosen: object) -> Settings:
-    """The settings, which may switch the trace on; what was chosen on the command line goes before the others."""
+    """The settings. They can also switch the trace on.
+
+    Args:
+        chosen: options of the command line, which go before the environment and `.env`.
+    """
     settings = load_settings(**chosen)
     terminal.tracing = terminal.tracing or settings.gatehouse_trace
     return settings
@@ -104,7 +108,7 @@ def _until(grant: Grant) -> str:
 
 
 def local_time(seconds: float) -> str:
-    """A time for a person."""
+    """A time for a person, in the local time zone."""
     return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
 
 
@@ -117,12 +121,12 @@ def _signed_in(terminal: Terminal) -> Grant:
     if grant is None:
         raise NotSignedIn(f"Nobody is signed in to {settings.mcp_public_url}: run `gatehouse login`.")
     if not grant.is_alive(time.time()) and grant.refresh_token is None:
-        raise NotSignedIn(f"The sign-in to {grant.server} has run out: run `gatehouse login`.")
+        raise NotSignedIn(f"The sign-in to {grant.server} has expired: run `gatehouse login`.")
     return grant
 
 
 async def _renewed(terminal: Terminal) -> Grant | None:
-    from .mcp.session import connect  # it takes a second to import, and is rarely needed
+    from .mcp.session import connect  # slow to import, and rarely needed
 
     settings = settings_for(terminal)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:

@@ -1,4 +1,4 @@
-"""The sign-in for other MCP clients: anything that takes an `httpx2.Auth`."""
+"""The sign-in for other MCP clients that take an `httpx2.Auth`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ def _to_stderr(text: str) -> None:
 
 
 def gatehouse_auth(settings: Settings, *, say: Say = _to_stderr) -> SignedAuth:
-    """The auth object for `settings.mcp_public_url`; it signs in when a request needs it.
+    """The auth object for `settings.mcp_public_url`. It signs in when a request needs it.
 
-    Some MCP clients give the first request only seconds, too few for a person at a browser: `sign_in` goes ahead.
+    Some MCP clients allow the first request only some seconds, which is too short for a person at a browser. Use
+    `sign_in` for them.
 
     Args:
-        say: told what the person should know, such as the address of the sign-in; maybe from another thread.
+        say: gets messages for the person, such as the address of the sign-in; possibly from another thread.
     """
     return Account.from_settings(settings, say, Trace()).auth()
 
 
 async def sign_in(settings: Settings, *, force: bool = False, say: Say = _to_stderr) -> SignedAuth:
-    """The auth object, signed in: with what is stored, or else with the person.
+    """The auth object after the sign-in. A stored sign-in is used if there is one.
 
     Args:
-        force: sign in anew, whatever is stored.
+        force: sign in again, even if a sign-in is stored.
         say: as for `gatehouse_auth`.
 
     Raises:
-        SignInError, ForbiddenError, UnreachableError, ConfigurationError: each with a sentence for the person.
+        SignInError, ForbiddenError, UnreachableError, ConfigurationError: each with a message for the person.
     """
     return (await connect(settings, say, Trace(), force=force)).auth

@@ -1,4 +1,4 @@
-"""Settings, from the environment and `.env` in the working directory. The names are the ones of `.env.example`."""
+"""Settings from the environment and from `.env` in the working directory. `.env.example` explains them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _private_key(value: object) -> object:
 
 
 def _readable(value: object) -> object:
-    """A secret's file that could not be read arrives here as the error."""
+    """The value, unless it is the error of reading a secret's file (see `_SecretFiles`)."""
     if isinstance(value, OSError):
         raise ValueError(f"its file {value.filename} cannot be read ({value.strerror})")
     return value
@@ -65,7 +65,7 @@ _URL: Final = "an https URL (http only on localhost)"
 
 
 class Settings(BaseSettings):
-    """What the client needs to know. Each field's description says what is valid."""
+    """The settings of the client. Each field's description says which values are valid."""
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
@@ -105,8 +105,8 @@ class Settings(BaseSettings):
     gatehouse_trace: bool = Field(False, description="1 or 0")
     gatehouse_sign_in: SignInChoice = Field("auto", description=f"one of {', '.join(get_args(SignInChoice))}")
     gatehouse_private_window: bool = Field(False, description="1 or 0")
-    gatehouse_token: Secret | None = Field(None, description="an access token that somebody else got")
-    gatehouse_assertion: Secret | None = Field(None, description="a JWT that the tenant trusts, of a workload")
+    gatehouse_token: Secret | None = Field(None, description="an access token that was obtained elsewhere")
+    gatehouse_assertion: Secret | None = Field(None, description="a JWT of a workload that the tenant trusts")
     gatehouse_keyring: bool = Field(True, description="1 or 0")
     gatehouse_private_network: bool = Field(False, description="1 or 0")
     auth0_client_private_key: PrivateKey | None = Field(None, description="the application's private key in PEM")
@@ -121,21 +121,21 @@ class Settings(BaseSettings):
 
     @property
     def issuer(self) -> str | None:
-        """The issuer that the application belongs to; None leaves it to the server."""
+        """The issuer that the application belongs to; None takes the one that the server names."""
         if self.auth0_issuer is not None:
             return self.auth0_issuer
         return f"https://{self.auth0_domain}/" if self.auth0_domain else None
 
     @property
     def callback_port(self) -> int:
-        """Where the listener is: the URI's port unless another is configured."""
+        """The port to listen on: the configured one, else the port of the callback URI."""
         parts = urlsplit(self.oauth_callback_uri)
         return self.oauth_callback_port or parts.port or (443 if parts.scheme == "https" else 80)
 
     @model_validator(mode="before")
     @classmethod
     def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """An empty variable of the environment takes the line in `.env` away."""
+        """Ignore empty values. An empty environment variable so removes the value of `.env`."""
         return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("auth0_ca_file")
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """Secrets from the files that NAME_FILE names, as Docker and Kubernetes mount them."""
+    """Secrets from the files that NAME_FILE names, for Docker and Kubernetes secrets."""
 
     def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None]) -> None:
         super().__init__(settings_cls)
@@ -193,8 +193,7 @@ def load_settings(**values: object) -> Settings:
     """The settings of this process.
 
     Args:
-        values: go before the environment and `.env`, such as options of the command line; named as the fields of
-            `Settings`.
+        values: values by the field names of `Settings`, which go before the environment and `.env`.
 
     Raises:
         ConfigurationError: as `load`.
@@ -203,10 +202,10 @@ def load_settings(**values: object) -> Settings:
 
 
 def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
-    """The settings of this process, of the client or of more than it.
+    """The settings of this process, as `Settings` or a subclass.
 
     Raises:
-        ConfigurationError: names every wrong or missing variable, its value (never a secret's) and what is valid.
+        ConfigurationError: names each wrong or missing variable, its value (not of a secret) and the valid values.
     """
     unknown = sorted(set(values) - set(model.model_fields))
     if unknown:

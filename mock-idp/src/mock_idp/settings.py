@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .formats.json_text import parse_json
+from .formats.parsing import parse_json
 from .formats.urls import is_loopback_name
 from .http.tls import CA_FILE
 from .tenant.presets import PRESETS

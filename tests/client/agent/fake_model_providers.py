@@ -130,7 +130,7 @@ class Gemini(Provider):
 
 
 class OpenAI(Provider):
-    """Chat completions of OpenAI, which Ollama, vLLM and many others serve, too."""
+    """Chat completions of OpenAI, which also Ollama, vLLM and many others serve."""
 
     model = "openai:gpt-5-mini"
 

@@ -81,7 +81,7 @@ def no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("model", "said"),
     [
         ("google_genai:gemini-2.5-flash", "set GEMINI_API_KEY (or GOOGLE_API_KEY)."),
-        ("openai:gpt-5", "set OPENAI_API_KEY (or OPENAI_BASE_URL to a server without)."),
+        ("openai:gpt-5", "set OPENAI_API_KEY (or the OPENAI_BASE_URL of your own server)."),
         ("anthropic:claude-sonnet-4-5", "set ANTHROPIC_API_KEY."),
         ("mistralai:large", "set MISTRAL_API_KEY."),
     ],

@@ -60,7 +60,7 @@ def test_in_a_chat_the_answer_comes_piece_by_piece_and_what_fails_is_a_sentence(
         for status, message, said in (
             (401, refused, "the provider refuses the key (401: Incorrect API key provided: ***). Is "),
             (403, "reported as leaked", "the provider refuses the key (403: reported as leaked). Is "),
-            (404, "no such model", "the provider does not know it (404: no such model). Is MODEL right?"),
+            (404, "no such model", "the provider does not know the model (404: no such model). Is MODEL right?"),
             (429, "quota exceeded", "quota or rate limit (429: quota exceeded). Try later"),
             (503, "overloaded\x1b[2J", "the provider cannot serve now (503: overloaded [2J). Try later."),
         ):
@@ -78,7 +78,7 @@ def test_in_a_chat_the_answer_comes_piece_by_piece_and_what_fails_is_a_sentence(
         provider.silent = True
         session.until("you> ")
         session.type("Are you there?")
-        session.until(f"The model {provider.model} did not answer: nothing came for 4 s (MODEL_TIMEOUT).")
+        session.until(f"The model {provider.model} did not answer: there was no answer within 4 s (MODEL_TIMEOUT).")
         session.until("you> ")
         session.type(CTRL_D)
         assert session.end() == 0

@@ -77,7 +77,7 @@ def test_a_sign_in_that_ran_out_and_cannot_be_renewed_is_none(stack: FakeStack, 
     kept(stack, home)
     result = command("whoami")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr == f"The sign-in to {stack.server} has run out: run `gatehouse login`.\n"
+    assert result.stderr == f"The sign-in to {stack.server} has expired: run `gatehouse login`.\n"
 
 
 def test_a_sign_in_that_ran_out_and_can_be_renewed_is_one(stack: FakeStack, command: Command, home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from gatehouse_client.causes.catalogue import ENTRIES
 from gatehouse_client.doctor.configuration import Requirements, check_configuration
 from gatehouse_client.doctor.findings import Finding, Findings, Mark
-from gatehouse_client.doctor.objects import SCOPES, Objects, read_objects
+from gatehouse_client.doctor.objects import Objects, read_objects
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.tenant import management
@@ -36,6 +38,8 @@ ALICE = "auth0|65a11ce00000000000000001"
 BOB = "auth0|65b0b0000000000000000002"
 API = "http://localhost:5555/mcp"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+# The scopes that the doctor reads with, as `gatehouse doctor --explain management` lists them.
+SCOPES = re.findall(r"read:\w+", ENTRIES["management"].advice)
 REQUIREMENTS = Requirements(
     audience=API,
     resource=API,

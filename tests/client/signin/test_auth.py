@@ -47,7 +47,7 @@ class Clock:
         return self.now
 
 
-class InstantWay:
+class InstantFlow:
     """Signs in at once, or fails with `error`; counts."""
 
     grant_types = ("authorization_code", "refresh_token")
@@ -74,16 +74,16 @@ class Agent:
     """An agent of the person: an auth object of its own over the person's store."""
 
     def __init__(self, stack: FakeStack, home: Path, clock: Callable[[], float] = time.time) -> None:
-        self.way = InstantWay(stack)
+        self.flow = InstantFlow(stack)
         self.said: list[str] = []
         self._options = SignInOptions(server=stack.server)
         self._store = TokenStore(home, self.said.append)
         self._clock = clock
-        self.auth = self.signed_in_by(self.way)
+        self.auth = self.signed_in_by(self.flow)
 
-    def signed_in_by(self, way: SignInFlow) -> GatehouseAuth:
+    def signed_in_by(self, flow: SignInFlow) -> GatehouseAuth:
         client = PreRegistered(OAuthClient(CLIENT_ID, CLIENT_SECRET))
-        provider = Provider(self._options, Fetcher(), way, client, self._clock)
+        provider = Provider(self._options, Fetcher(), flow, client, self._clock)
         return GatehouseAuth(self._options, provider, self._store, clock=self._clock)
 
     async def call(self, url: str, tool: str | None = None) -> int:
@@ -123,7 +123,7 @@ async def together(count: int, work: Callable[[], Any]) -> list[Any]:
 
 async def test_a_hundred_parallel_calls_share_one_sign_in(stack: FakeStack, agent: Agent) -> None:
     assert await together(100, lambda: agent.call(stack.server)) == [200] * 100
-    assert len(agent.way.scopes) == 1
+    assert len(agent.flow.scopes) == 1
 
 
 async def test_a_hundred_parallel_calls_share_one_renewal_when_the_server_refuses(
@@ -133,7 +133,7 @@ async def test_a_hundred_parallel_calls_share_one_renewal_when_the_server_refuse
     stack.forget_access_tokens()
     stack.rotate = True
     assert await together(100, lambda: agent.call(stack.server)) == [200] * 100
-    assert (len(stack.entries("refresh")), len(agent.way.scopes)) == (1, 1)
+    assert (len(stack.entries("refresh")), len(agent.flow.scopes)) == (1, 1)
 
 
 async def test_a_hundred_parallel_calls_share_one_renewal_ahead_of_the_expiry(stack: FakeStack, tmp_path: Path) -> None:
@@ -157,10 +157,10 @@ async def test_a_renewal_that_fails_is_shared_by_all_who_wait(stack: FakeStack, 
 
 
 async def test_a_denied_sign_in_is_shared_by_all_who_wait(stack: FakeStack, agent: Agent) -> None:
-    agent.way.error = SignInDenied("no")
+    agent.flow.error = SignInDenied("no")
     results = await together(20, lambda: agent.call(stack.server))
     assert [type(result) for result in results] == [SignInDenied] * 20
-    assert len(agent.way.scopes) == 1
+    assert len(agent.flow.scopes) == 1
 
 
 async def test_a_denial_in_the_browser_is_shared_as_it_is_and_the_browser_opens_once(
@@ -170,23 +170,23 @@ async def test_a_denial_in_the_browser_is_shared_as_it_is_and_the_browser_opens_
     port = free_port()
     fetch, callback = Fetcher(), CallbackAddress(f"http://localhost:{port}/callback", port)
     agent = Agent(stack, tmp_path)
-    way = CodeFlow(TokenEndpoint(fetch), callback, agent.said.append, Trace(), 30, open_browser=browse)
-    agent.auth = agent.signed_in_by(way)
+    flow = CodeFlow(TokenEndpoint(fetch), callback, agent.said.append, Trace(), 30, open_browser=browse)
+    agent.auth = agent.signed_in_by(flow)
     results = await together(20, lambda: agent.call(stack.server))
     assert [type(result) for result in results] == [SignInDenied] * 20
     assert len(stack.entries("authorize")) == 1
 
 
 async def test_after_a_denied_sign_in_a_later_call_may_ask_again(stack: FakeStack, agent: Agent) -> None:
-    agent.way.error = SignInDenied("no")
+    agent.flow.error = SignInDenied("no")
     with pytest.raises(SignInDenied):
         await agent.call(stack.server)
-    agent.way.error = None
+    agent.flow.error = None
     assert await agent.call(stack.server) == 200
 
 
 async def test_a_cancelled_sign_in_leaves_it_to_the_next_who_waits(stack: FakeStack, agent: Agent) -> None:
-    agent.way.gate = anyio.Event()
+    agent.flow.gate = anyio.Event()
     second: list[int] = []
 
     async def wait_second() -> None:
@@ -201,17 +201,17 @@ async def test_a_cancelled_sign_in_leaves_it_to_the_next_who_waits(stack: FakeSt
                     await agent.call(stack.server)
 
             tasks.start_soon(wait_first)
-            await agent.way.started.wait()
+            await agent.flow.started.wait()
             tasks.start_soon(wait_second)
             first.cancel()
-            agent.way.gate.set()
+            agent.flow.gate.set()
     assert second == [200]
 
 
 async def test_when_the_first_of_those_who_wait_is_cancelled_the_browser_opens_no_second_time(
     stack: FakeStack, agent: Agent
 ) -> None:
-    agent.way.gate = anyio.Event()
+    agent.flow.gate = anyio.Event()
     refusal = httpx2.Response(401, headers={"WWW-Authenticate": "Bearer"})
     server = httpx2.MockTransport(lambda r: httpx2.Response(200) if "authorization" in r.headers else refusal)
     first, answers = anyio.CancelScope(), list[int]()
@@ -224,15 +224,15 @@ async def test_when_the_first_of_those_who_wait_is_cancelled_the_browser_opens_n
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(call, first)
-            await agent.way.started.wait()
+            await agent.flow.started.wait()
             for _ in range(3):
                 tasks.start_soon(call, anyio.CancelScope())
             await wait_all_tasks_blocked()
             first.cancel()
             await wait_all_tasks_blocked()
-            agent.way.gate.set()
+            agent.flow.gate.set()
     assert answers == [200] * 3
-    assert len(agent.way.scopes) == 1
+    assert len(agent.flow.scopes) == 1
 
 
 async def test_two_agents_of_the_person_renew_once(stack: FakeStack, tmp_path: Path) -> None:
@@ -244,14 +244,14 @@ async def test_two_agents_of_the_person_renew_once(stack: FakeStack, tmp_path: P
     agents = iter([one, other] * 10)
     assert await together(20, lambda: next(agents).call(stack.server)) == [200] * 20
     assert len(stack.entries("refresh")) == 1
-    assert (len(one.way.scopes), len(other.way.scopes)) == (1, 0)
+    assert (len(one.flow.scopes), len(other.flow.scopes)) == (1, 0)
 
 
 async def test_two_agents_of_the_person_sign_in_once(stack: FakeStack, tmp_path: Path) -> None:
     one, other = Agent(stack, tmp_path), Agent(stack, tmp_path)
     agents = iter([one, other])
     assert await together(2, lambda: next(agents).call(stack.server)) == [200] * 2
-    assert len(one.way.scopes) + len(other.way.scopes) == 1
+    assert len(one.flow.scopes) + len(other.flow.scopes) == 1
 
 
 async def test_a_restart_needs_no_browser_even_after_the_expiry(stack: FakeStack, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ async def test_a_restart_needs_no_browser_even_after_the_expiry(stack: FakeStack
         stack.forget_access_tokens()
         restarted = Agent(stack, tmp_path, clock)
         assert await restarted.call(stack.server) == 200
-        assert restarted.way.scopes == []
+        assert restarted.flow.scopes == []
     assert kept not in stack.refresh_tokens, "the rotated refresh token was stored and used"
     assert len(stack.entries("refresh")) == 3
 
@@ -292,7 +292,7 @@ async def test_a_hundred_parallel_calls_with_a_revoked_refresh_token_share_one_c
     stack.forget_access_tokens()
     stack.refresh_tokens.clear()  # revoked, or reused by somebody: the tenant has ended the whole family
     assert await together(100, lambda: agent.call(stack.server)) == [200] * 100
-    assert (len(stack.entries("refresh")), len(agent.way.scopes)) == (1, 2)
+    assert (len(stack.entries("refresh")), len(agent.flow.scopes)) == (1, 2)
     assert agent.said == []
 
 
@@ -304,7 +304,7 @@ async def test_a_clock_that_is_set_right_costs_a_renewal_at_most(stack: FakeStac
     stack.forget_access_tokens()
     restarted = Agent(stack, tmp_path, clock)
     assert [await restarted.call(stack.server) for _ in range(3)] == [200] * 3
-    assert restarted.way.scopes == []
+    assert restarted.flow.scopes == []
     assert len(stack.entries("refresh")) == 1
 
 
@@ -348,7 +348,7 @@ async def test_a_stored_grant_of_another_application_or_tenant_is_not_used(stack
 
     def owns(client_id: str, issuer: str | None) -> bool:
         options, client = SignInOptions(stack.server, issuer), PreRegistered(OAuthClient(client_id))
-        return Provider(options, Fetcher(), InstantWay(stack), client, time.time).owns(kept)
+        return Provider(options, Fetcher(), InstantFlow(stack), client, time.time).owns(kept)
 
     assert owns(CLIENT_ID, stack.issuer)
     assert owns(CLIENT_ID, None)
@@ -361,7 +361,7 @@ async def test_parallel_step_ups_for_one_permission_are_one(stack: FakeStack, ag
     stack.permissions = frozenset({"access:mcp", "sum"})
     await agent.call(stack.server)
     assert await together(10, lambda: agent.call(stack.server, "add")) == [200] * 10
-    assert agent.way.scopes == ["access:mcp offline_access", "access:mcp offline_access sum"]
+    assert agent.flow.scopes == ["access:mcp offline_access", "access:mcp offline_access sum"]
 
 
 async def test_step_ups_add_up_and_lose_nothing(stack: FakeStack, agent: Agent) -> None:
@@ -369,19 +369,19 @@ async def test_step_ups_add_up_and_lose_nothing(stack: FakeStack, agent: Agent) 
     stack.permissions = frozenset({"access:mcp", "sum", "time:read"})
     for tool in ("add", "get_time", "add", "get_time"):
         assert await agent.call(stack.server, tool) == 200
-    assert len(agent.way.scopes) == 3
-    assert set((agent.way.scopes[-1] or "").split()) == {"access:mcp", "offline_access", "sum", "time:read"}
+    assert len(agent.flow.scopes) == 3
+    assert set((agent.flow.scopes[-1] or "").split()) == {"access:mcp", "offline_access", "sum", "time:read"}
 
 
 async def test_a_refused_step_up_is_remembered_and_explained(stack: FakeStack, agent: Agent) -> None:
     stack.permission_of_tool = {"add": "sum"}
     for _ in range(3):
-        with recording_outcome() as witness:
+        with recording_outcome() as outcome:
             assert await agent.call(stack.server, "add") == 403
-        assert isinstance(witness.error, ForbiddenError)
-        assert witness.error.missing == {"sum"}
+        assert isinstance(outcome.error, ForbiddenError)
+        assert outcome.error.missing == {"sum"}
     assert await agent.call(stack.server, "get_time") == 200
-    assert len(agent.way.scopes) == 2
+    assert len(agent.flow.scopes) == 2
 
 
 async def test_a_403_without_a_challenge_asks_for_nothing(stack: FakeStack, agent: Agent) -> None:
@@ -389,11 +389,11 @@ async def test_a_403_without_a_challenge_asks_for_nothing(stack: FakeStack, agen
     async with httpx2.AsyncClient(
         auth=agent.auth, transport=httpx2.MockTransport(lambda _: httpx2.Response(403))
     ) as http:
-        with recording_outcome() as witness:
+        with recording_outcome() as outcome:
             assert (await http.post(stack.server, json=CALL)).status_code == 403
-    assert witness.error is not None
-    assert "The call is forbidden" in str(witness.error)
-    assert len(agent.way.scopes) == 1
+    assert outcome.error is not None
+    assert "The call is forbidden" in str(outcome.error)
+    assert len(agent.flow.scopes) == 1
 
 
 def test_it_says_that_it_needs_an_async_client(stack: FakeStack, agent: Agent) -> None:

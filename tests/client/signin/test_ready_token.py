@@ -63,9 +63,9 @@ async def test_a_missing_permission_is_explained_and_nothing_is_tried() -> None:
 
     auth = ReadyTokenAuth(SERVER, "t0ken")
     async with httpx2.AsyncClient(auth=auth, transport=httpx2.MockTransport(forbid)) as http:
-        with recording_outcome() as witness:
+        with recording_outcome() as outcome:
             assert (await http.post(SERVER)).status_code == 403
-    assert isinstance(witness.error, ForbiddenError)
+    assert isinstance(outcome.error, ForbiddenError)
     assert seen == ["Bearer t0ken"]
 
 
@@ -84,5 +84,5 @@ async def test_a_token_that_is_no_jwt_is_as_good() -> None:
     assert (auth.grant.person, auth.grant.expires_at, auth.grant.scopes) == (None, None, frozenset())
     transport = httpx2.MockTransport(lambda _: httpx2.Response(401))
     async with httpx2.AsyncClient(auth=auth, transport=transport) as http:
-        with pytest.raises(SignInError, match=r"\(401\)\. Give another"):
+        with pytest.raises(SignInError, match=r"\(401\)\. Set another"):
             await http.get(SERVER)

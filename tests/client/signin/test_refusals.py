@@ -105,7 +105,7 @@ def test_an_answer_of_another_issuer_is_not_believed(stack: FakeStack, command: 
     stack.deny = ("access_denied", "call 555-0100 now")
     result = command("login")
     assert result.exit_code == 3
-    assert "not believed" in result.stderr
+    assert "it is not used" in result.stderr
     assert "555-0100" not in result.output + command.pages[0]
     assert stack.entries("code") == []
 
@@ -178,7 +178,7 @@ def test_nobody_signing_in_ends_with_a_sentence(command: Command) -> None:
     result = command("login", OAUTH_CALLBACK_TIMEOUT="0.2")
     assert result.exit_code == 3
     assert "No browser could be opened here" in result.stderr
-    assert "Nobody signed in in time" in result.stderr
+    assert "Nobody signed in within the time limit" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Taking turns: who gives up, and what becomes of the work."""
+"""The work queue: its order, cancelled callers, failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Work:
-    """Waits to be let go; keeps what happened. The first that is let go fails with `error`."""
+    """Waits for the gate and records what happened. The first work after the gate fails with `error`."""
 
     def __init__(self) -> None:
         self.began: list[str] = []
@@ -41,30 +41,30 @@ class Work:
 
 
 class Callers:
-    """Those who ask for a turn, each of whom can give up."""
+    """The callers of the queue. Each can be cancelled."""
 
-    def __init__(self, turns: WorkQueue, work: Work, tasks: anyio.abc.TaskGroup) -> None:
-        self.turns = turns
+    def __init__(self, queue: WorkQueue, work: Work, tasks: anyio.abc.TaskGroup) -> None:
+        self.queue = queue
         self.work = work
         self.tasks = tasks
-        self.got: list[str] = []
-        self.gone: list[str] = []
+        self.returned: list[str] = []
+        self.cancelled: list[str] = []
 
     async def ask(self, name: str) -> Callable[[], None]:
         scope = anyio.CancelScope()
 
         async def wait() -> None:
             with scope:
-                self.got.append(await self.turns.take(self.work, name))
+                self.returned.append(await self.queue.run(self.work, name))
             if scope.cancelled_caught:
-                self.gone.append(name)
+                self.cancelled.append(name)
 
         self.tasks.start_soon(wait)
         await wait_all_tasks_blocked()
         return scope.cancel
 
 
-async def test_turns_come_one_after_the_other_in_the_order_of_asking() -> None:
+async def test_work_runs_in_the_order_of_the_calls() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
         callers = Callers(WorkQueue(), work, tasks)
@@ -72,79 +72,79 @@ async def test_turns_come_one_after_the_other_in_the_order_of_asking() -> None:
             await callers.ask(name)
         assert work.began == ["one"]
         work.gate.set()
-    assert work.ended == callers.got == ["one", "two", "three"]
+    assert work.ended == callers.returned == ["one", "two", "three"]
 
 
-async def test_what_the_first_began_goes_on_for_those_who_wait() -> None:
+async def test_the_work_of_a_cancelled_caller_goes_on_for_waiting_callers() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
         callers = Callers(WorkQueue(), work, tasks)
-        give_up = await callers.ask("one")
+        cancel = await callers.ask("one")
         await callers.ask("two")
-        give_up()
+        cancel()
         await wait_all_tasks_blocked()
-        assert callers.gone == ["one"]
+        assert callers.cancelled == ["one"]
         assert work.ended == []
         work.gate.set()
     assert work.began == work.ended == ["one", "two"]
-    assert callers.got == ["two"]
+    assert callers.returned == ["two"]
 
 
-async def test_the_last_who_gives_up_ends_what_another_began_and_sees_it_out() -> None:
+async def test_the_last_cancelled_caller_cancels_the_running_work_and_waits_for_its_end() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
         callers = Callers(WorkQueue(), work, tasks)
-        for give_up in [await callers.ask("one"), await callers.ask("two")]:
-            give_up()
+        for cancel in [await callers.ask("one"), await callers.ask("two")]:
+            cancel()
             await wait_all_tasks_blocked()
-        assert (work.ended, callers.gone) == (["one cancelled"], ["one", "two"])
+        assert (work.ended, callers.cancelled) == (["one cancelled"], ["one", "two"])
         work.gate.set()
         await callers.ask("three")
-    assert work.began == ["one", "three"], "the second turn never came"
-    assert callers.got == ["three"]
+    assert work.began == ["one", "three"], "the second work never began"
+    assert callers.returned == ["three"]
 
 
-async def test_who_is_alone_and_gives_up_ends_the_work() -> None:
+async def test_a_single_cancelled_caller_cancels_its_work() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
         callers = Callers(WorkQueue(), work, tasks)
-        give_up = await callers.ask("one")
-        give_up()
+        cancel = await callers.ask("one")
+        cancel()
         await wait_all_tasks_blocked()
-    assert (work.ended, callers.gone) == (["one cancelled"], ["one"])
+    assert (work.ended, callers.cancelled) == (["one cancelled"], ["one"])
 
 
-async def test_who_gives_up_in_the_line_leaves_the_others_where_they_are() -> None:
+async def test_a_caller_that_is_cancelled_in_the_queue_does_not_affect_the_others() -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
         callers = Callers(WorkQueue(), work, tasks)
         await callers.ask("one")
-        give_up = await callers.ask("two")
+        cancel = await callers.ask("two")
         await callers.ask("three")
-        give_up()
+        cancel()
         await wait_all_tasks_blocked()
         work.gate.set()
-    assert work.began == work.ended == callers.got == ["one", "three"]
+    assert work.began == work.ended == callers.returned == ["one", "three"]
 
 
-async def test_a_failure_is_raised_where_somebody_waits_for_it() -> None:
-    work, turns = Work(), WorkQueue()
+async def test_a_failure_is_raised_to_the_caller() -> None:
+    work, queue = Work(), WorkQueue()
     work.error = ValueError("no")
     work.gate.set()
     with pytest.raises(ValueError, match="no"):
-        await turns.take(work, "one")
-    assert await turns.take(work, "two") == "two"
+        await queue.run(work, "one")
+    assert await queue.run(work, "two") == "two"
 
 
-async def test_a_failure_of_what_somebody_left_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_after_the_caller_was_cancelled_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     work = Work()
     async with anyio.create_task_group() as tasks:
         callers = Callers(WorkQueue(), work, tasks)
-        give_up = await callers.ask("one")
+        cancel = await callers.ask("one")
         await callers.ask("two")
-        give_up()
+        cancel()
         work.error = ValueError("no")
         work.gate.set()
     gc.collect()
-    assert (work.began, callers.got) == (["one", "two"], ["two"])
+    assert (work.began, callers.returned) == (["one", "two"], ["two"])
     assert caplog.records == []

@@ -1,4 +1,4 @@
-"""What is kept on disk, sealed with a key from a keyring."""
+"""Encryption of stored files with a key from a keyring."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def store(home: Path, said: list[str], encryption: Encryption) -> TokenStore:
     return TokenStore(home, said.append, encryption=encryption)
 
 
-def sealed(home: Path, backend: MemoryKeyring, said: list[str]) -> TokenStore:
+def encrypted_store(home: Path, backend: MemoryKeyring, said: list[str]) -> TokenStore:
     """A store of a new process of the person."""
     return store(home, said, KeyringEncryption(backend, said.append))
 
@@ -56,53 +56,53 @@ def the_file(home: Path) -> Path:
     return file
 
 
-def test_a_sealed_file_shows_nothing_and_another_process_opens_it(tmp_path: Path, backend: MemoryKeyring) -> None:
+def test_an_encrypted_file_is_unreadable_but_for_another_process(tmp_path: Path, backend: MemoryKeyring) -> None:
     said: list[str] = []
-    sealed(tmp_path, backend, said).save(grant(access_token="x" * 8000))
+    encrypted_store(tmp_path, backend, said).save(grant(access_token="x" * 8000))
     content = the_file(tmp_path).read_bytes()
     for part in (b"r3fresh", b"xxxx", b"tenant"):
         assert part not in content
     assert the_file(tmp_path).stat().st_mode & 0o777 == 0o600
-    assert sealed(tmp_path, backend, said).load(SERVER) == grant(access_token="x" * 8000)
+    assert encrypted_store(tmp_path, backend, said).load(SERVER) == grant(access_token="x" * 8000)
     assert len(backend.entries) == 1
     assert "r3fresh" not in str(backend.entries)
     assert said == []
 
 
-def test_a_file_from_before_the_keyring_is_read_and_sealed_when_it_is_written_again(
+def test_a_file_from_before_the_keyring_is_read_and_encrypted_when_it_is_written_again(
     tmp_path: Path, backend: MemoryKeyring
 ) -> None:
     store(tmp_path, [], NoEncryption()).save(grant())
-    kept = sealed(tmp_path, backend, [])
-    assert kept.load(SERVER) == grant()
-    kept.save(grant())
+    other = encrypted_store(tmp_path, backend, [])
+    assert other.load(SERVER) == grant()
+    other.save(grant())
     assert b"r3fresh" not in the_file(tmp_path).read_bytes()
 
 
-def test_a_sealed_file_without_its_keyring_stays_and_is_reported(tmp_path: Path, backend: MemoryKeyring) -> None:
+def test_an_encrypted_file_without_its_keyring_stays_and_is_reported(tmp_path: Path, backend: MemoryKeyring) -> None:
     said: list[str] = []
-    sealed(tmp_path, backend, said).save(grant())
+    encrypted_store(tmp_path, backend, said).save(grant())
     assert store(tmp_path, said, NoEncryption()).load(SERVER) is None
     assert "there is no keyring here" in said[0]
-    assert sealed(tmp_path, backend, said).load(SERVER) == grant(), "it was not set aside"
+    assert encrypted_store(tmp_path, backend, said).load(SERVER) == grant(), "it was not renamed"
 
 
 def test_a_keyring_that_is_locked_is_reported_and_not_fatal(tmp_path: Path, backend: MemoryKeyring) -> None:
     said: list[str] = []
-    sealed(tmp_path, backend, said).save(grant())
+    encrypted_store(tmp_path, backend, said).save(grant())
     backend.locked = True
-    kept = sealed(tmp_path, backend, said)
-    assert kept.load(SERVER) is None
+    other = encrypted_store(tmp_path, backend, said)
+    assert other.load(SERVER) is None
     assert any("keyring does not work (KeyringLocked)" in line for line in said)
     assert "s3cret" not in "".join(said)
-    kept.save(grant(access_token="second"))
-    assert kept.load(SERVER) == grant(access_token="second")
+    other.save(grant(access_token="second"))
+    assert other.load(SERVER) == grant(access_token="second")
 
 
 @pytest.mark.parametrize("change", ["another key", "a changed file", "a cut file"])
-def test_a_seal_that_is_broken_is_set_aside_and_reported(tmp_path: Path, backend: MemoryKeyring, change: str) -> None:
+def test_a_file_that_cannot_be_decrypted_is_renamed(tmp_path: Path, backend: MemoryKeyring, change: str) -> None:
     said: list[str] = []
-    sealed(tmp_path, backend, said).save(grant())
+    encrypted_store(tmp_path, backend, said).save(grant())
     file = the_file(tmp_path)
     if change == "another key":
         backend.entries = dict.fromkeys(backend.entries, "00" * 32)
@@ -112,7 +112,7 @@ def test_a_seal_that_is_broken_is_set_aside_and_reported(tmp_path: Path, backend
         file.write_bytes(bytes(content))
     else:
         file.write_bytes(file.read_bytes()[:-10])
-    assert sealed(tmp_path, backend, said).load(SERVER) is None
+    assert encrypted_store(tmp_path, backend, said).load(SERVER) is None
     assert "was damaged" in said[0]
     assert not file.exists()
 

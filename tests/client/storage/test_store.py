@@ -31,7 +31,7 @@ def files(home: Path) -> list[Path]:
     return sorted((home / "home" / "tokens").iterdir())
 
 
-def test_what_is_kept_comes_back(store: TokenStore, tmp_path: Path) -> None:
+def test_a_stored_grant_is_loaded(store: TokenStore, tmp_path: Path) -> None:
     assert store.load(SERVER) is None
     store.save(grant(expires_at=9.0, scope="a", requested_scope="a b"))
     assert store.load(SERVER) == grant(expires_at=9.0, scope="a", requested_scope="a b")
@@ -71,7 +71,7 @@ def test_the_newest_usable_grant_is_loaded(store: TokenStore) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 2}', b'{"access_token": "acc3ss"}'])
-def test_a_damaged_file_is_set_aside_and_reported(
+def test_a_damaged_file_is_renamed_and_reported(
     store: TokenStore, tmp_path: Path, said: list[str], damage: bytes
 ) -> None:
     store.save(grant())
@@ -103,7 +103,7 @@ def test_a_disk_that_cannot_be_written_is_reported_and_not_fatal(tmp_path: Path,
     assert store.load(SERVER) is None
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_rest(
+def test_a_full_disk_leaves_the_old_file_and_no_temporary_file(
     store: TokenStore, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.save(grant())
@@ -146,7 +146,7 @@ async def test_the_lock_keeps_another_process_out_and_tells_the_person(tmp_path:
         pass
 
 
-async def test_the_lock_is_given_back_when_its_holder_is_cancelled(tmp_path: Path) -> None:
+async def test_the_lock_is_released_when_its_holder_is_cancelled(tmp_path: Path) -> None:
     one = TokenStore(tmp_path / "home", lambda _: None)
     held = anyio.Event()
 
@@ -163,7 +163,7 @@ async def test_the_lock_is_given_back_when_its_holder_is_cancelled(tmp_path: Pat
         pass
 
 
-async def test_where_no_lock_file_can_be_made_none_is_taken(tmp_path: Path) -> None:
+async def test_without_a_possible_lock_file_there_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the directory should be")
     async with TokenStore(tmp_path / "home", lambda _: None).locked(SERVER):
         pass

@@ -1,4 +1,4 @@
-"""`gatehouse tenant` against the offline tenant over TLS, from an empty tenant to one that people sign in to."""
+"""`gatehouse tenant` and the offline tenant over TLS, from an empty tenant to a sign-in."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DATABASE = "Username-Password-Authentication"
 
 @dataclass
 class Bench:
-    """An offline tenant over TLS, the command in front of it, and the dashboard: the Management API by hand."""
+    """An offline tenant over TLS, the command, and the dashboard: direct calls of the Management API."""
 
     tenant: Any
     command: Command
@@ -62,7 +62,7 @@ class Bench:
         return httpx2.Client(base_url=self.tenant.issuer)
 
     def dashboard(self, method: str, path: str, body: Any = None) -> Any:
-        """A call of the Management API, as the dashboard makes them."""
+        """Call the Management API, as the dashboard does."""
         with self.http() as http:
             form = {"grant_type": "client_credentials", "audience": f"{self.tenant.issuer}api/v2/"}
             credentials = {name: MANAGER[name] for name in ("client_id", "client_secret")}
@@ -73,7 +73,7 @@ class Bench:
             return answer.json() if answer.content else None
 
     def one(self, path: str, **members: Any) -> Any:
-        """The one object of a list that has these members."""
+        """The only object of a list with these members."""
         (found,) = [each for each in self.dashboard("GET", path) if members.items() <= each.items()]
         return found
 
@@ -82,7 +82,7 @@ class Bench:
             assert http.post("__mock__/faults", json=order).status_code == 201
 
     def configuration(self) -> dict[str, Any]:
-        """All that the tenant is, but for what is empty."""
+        """The tenant's whole configuration, without empty parts."""
         with self.http() as http:
             document = http.get("__mock__/configuration").json()
         return {
@@ -91,7 +91,7 @@ class Bench:
         }
 
     def sent(self, *methods: str) -> list[str]:
-        """What was called at the Management API, in order."""
+        """The calls that the Management API received, in order."""
         with self.http() as http:
             journal = http.get("__mock__/requests").json()["requests"]
         return [
@@ -131,7 +131,7 @@ def variables_of(text: str) -> dict[str, str]:
 
 
 def sign_in(bench: Bench, client: tuple[str, str]) -> Any:
-    """Alice through the tenant's pages; the answer of the token endpoint."""
+    """Sign in as Alice through the tenant's pages, and return the answer of the token endpoint."""
     asked = {
         "response_type": "code",
         "client_id": client[0],
@@ -181,7 +181,7 @@ def test_from_nothing_to_a_sign_in_and_back_to_nothing(bench: Bench) -> None:
     assert json.loads(bench.run("destroy", "--yes", "--json").stdout) == []
 
 
-def test_the_settings_go_back_to_what_they_were(bench: Bench) -> None:
+def test_destroy_restores_the_earlier_settings(bench: Bench) -> None:
     bench.dashboard("PATCH", "tenants/settings", {"friendly_name": "Acme", "flags": {"enable_sso": True}})
     before = bench.dashboard("GET", "tenants/settings")
     assert bench.run("apply", "--yes").exit_code == 0
@@ -222,7 +222,7 @@ def test_a_second_apply_changes_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("step", ["clients", "connections", "client-grants", "roles", "users", "tenants/settings"])
-def test_an_apply_that_breaks_off_goes_on_where_it_was(bench: Bench, step: str) -> None:
+def test_an_apply_that_failed_can_be_continued(bench: Bench, step: str) -> None:
     bench.fault(
         path=f"/api/v2/{step}", method="PATCH" if "settings" in step else "POST", status=400, body={"message": "No."}
     )
@@ -241,8 +241,8 @@ def test_an_apply_that_breaks_off_goes_on_where_it_was(bench: Bench, step: str) 
     assert len(posts) == 5 + (step == "clients")
 
 
-def test_a_thing_that_was_made_and_not_finished_is_finished(bench: Bench) -> None:
-    """The role is there, its permissions are not."""
+def test_an_object_that_was_created_incompletely_is_completed(bench: Bench) -> None:
+    """The role exists, but its permissions are missing."""
     assert bench.run("apply", "--yes").exit_code == 0
     role = bench.one("roles", name="mcp-user")
     permissions = bench.dashboard("GET", f"roles/{role['id']}/permissions")
@@ -253,7 +253,7 @@ def test_a_thing_that_was_made_and_not_finished_is_finished(bench: Bench) -> Non
     assert bench.dashboard("GET", f"roles/{role['id']}/permissions") == permissions
 
 
-def test_an_apply_that_the_person_interrupts_goes_on_where_it_was(bench: Bench) -> None:
+def test_an_apply_that_was_interrupted_can_be_continued(bench: Bench) -> None:
     bench.fault(path="/api/v2/roles", method="POST", action="hang")
     process = bench.command.process("tenant", "apply", "--yes", "--file", str(bench.file), "--users", str(bench.users))
     assert process.stderr is not None
@@ -266,7 +266,7 @@ def test_an_apply_that_the_person_interrupts_goes_on_where_it_was(bench: Bench) 
     assert process.returncode == 130
     assert rest.endswith("10 of 13 steps are done. Run the same command again to continue.\nInterrupted.\n")
     with bench.http() as http:
-        http.delete("__mock__/faults")  # the signal may have been quicker than the request
+        http.delete("__mock__/faults")  # the signal may have come before the request
     assert bench.run("apply", "--yes").exit_code == 0
     assert bench.run("plan").exit_code == 0
     assert len(bench.dashboard("GET", "clients")) == 6, "nothing was created twice"
@@ -325,7 +325,7 @@ def test_what_the_file_does_not_name_is_left_alone(bench: Bench) -> None:
     assert bench.one("connections", name=DATABASE)["options"] == {"a": 1}
 
 
-def test_apply_asks_before_it_changes_what_it_did_not_make(bench: Bench) -> None:
+def test_apply_asks_before_it_changes_an_object_that_it_did_not_create(bench: Bench) -> None:
     made = bench.dashboard("POST", "resource-servers", {"identifier": API, "name": "Mine"})
     refused = bench.run("apply", stdin="n\n")
     assert refused.exit_code == 2
@@ -345,7 +345,7 @@ def test_destroy_asks(bench: Bench) -> None:
     assert bench.sent("DELETE") == []
 
 
-def test_a_client_that_registered_itself_under_our_name_is_not_taken_for_ours(bench: Bench) -> None:
+def test_a_client_that_registered_itself_with_our_name_is_not_ours(bench: Bench) -> None:
     bench.dashboard("PATCH", "tenants/settings", {"flags": {"enable_dynamic_client_registration": True}})
     with bench.http() as http:
         metadata = {"client_name": "Gatehouse agent", "redirect_uris": ["https://evil.example/cb"]}
@@ -384,7 +384,7 @@ def test_secrets_go_to_a_private_file_or_on_request_to_the_terminal(bench: Bench
     assert variables_of(bench.run("apply", "--show-secrets").stdout)["AUTH0_CLIENT_SECRET"] == agent["client_secret"]
 
 
-def test_a_rate_limit_is_waited_for(bench: Bench) -> None:
+def test_a_rate_limited_call_is_repeated(bench: Bench) -> None:
     fault = {"path": "/api/v2/clients", "method": "POST", "action": "rate_limit", "headers": {"retry-after": "0"}}
     bench.fault(**fault, times=2)
     assert bench.run("apply", "--yes").exit_code == 0
@@ -395,7 +395,7 @@ def test_a_rate_limit_is_waited_for(bench: Bench) -> None:
     assert "Global limit has been reached. Try again later." in limited.stderr
 
 
-def test_what_the_tenant_does_not_take_on_is_no_success(bench: Bench) -> None:
+def test_a_change_that_the_tenant_accepts_but_does_not_make_is_an_error(bench: Bench) -> None:
     bench.fault(path="/api/v2/tenants/settings", method="PATCH", status=200, body={})
     result = bench.run("apply", "--yes")
     assert result.exit_code == 1
@@ -404,11 +404,11 @@ def test_what_the_tenant_does_not_take_on_is_no_success(bench: Bench) -> None:
     assert bench.run("apply", "--yes").exit_code == 0
 
 
-def test_the_authority_can_be_trusted_by_ssl_cert_file_too(bench: Bench) -> None:
+def test_ssl_cert_file_can_also_name_the_trusted_authority(bench: Bench) -> None:
     assert bench.run("plan", AUTH0_CA_FILE="", SSL_CERT_FILE=str(bench.tenant.ca_file)).exit_code == 6
 
 
-def test_a_failure_of_the_tenant_is_tried_again_unless_something_could_be_made_twice(bench: Bench) -> None:
+def test_a_call_that_failed_in_the_tenant_is_repeated_unless_it_creates_something(bench: Bench) -> None:
     bench.fault(path="/api/v2/clients", method="GET", status=503, times=2)
     assert bench.run("plan").exit_code == 6
     bench.fault(path="/api/v2/clients", method="POST", status=503, times=None)
@@ -437,7 +437,7 @@ def test_a_failure_of_the_tenant_is_tried_again_unless_something_could_be_made_t
         ({"AUTH0_KEYWORD_REPLACE_MAPPINGS": "{"}, 2, "AUTH0_KEYWORD_REPLACE_MAPPINGS is '{': it must be a JSON object"),
     ],
 )
-def test_what_is_missing_or_wrong_is_one_sentence(
+def test_a_missing_or_wrong_setting_is_one_message(
     bench: Bench, variables: dict[str, str], code: int, said: str
 ) -> None:
     result = bench.run("plan", **variables)
@@ -470,7 +470,7 @@ def test_a_missing_scope_is_named_with_its_place_in_the_dashboard(
         (lambda file: file["tenant"].update(friendly_name="##NAME##"), "contains ##NAME##, but AUTH0_KEYWORD"),
     ],
 )
-def test_a_mistake_in_the_file_is_told_with_its_place(
+def test_a_mistake_in_the_file_is_reported_with_its_place(
     bench: Bench, change: Callable[[dict[str, Any]], None], said: str
 ) -> None:
     bench.edit(change)
@@ -480,7 +480,7 @@ def test_a_mistake_in_the_file_is_told_with_its_place(
     assert bench.sent("GET") == []
 
 
-def test_the_tenants_own_objection_is_passed_on(bench: Bench) -> None:
+def test_the_tenants_error_message_is_shown(bench: Bench) -> None:
     bench.edit(lambda file: file["clients"][0].update(colour="red"))
     result = bench.run("apply", "--yes")
     assert result.exit_code == 1
@@ -488,7 +488,7 @@ def test_the_tenants_own_objection_is_passed_on(bench: Bench) -> None:
     assert "Additional properties not allowed: colour" in result.stderr
 
 
-def test_what_cannot_be_changed_is_said(bench: Bench) -> None:
+def test_a_member_that_cannot_be_changed_is_named(bench: Bench) -> None:
     assert bench.run("apply", "--yes").exit_code == 0
     other = "https://calendar.gatehouse.example/"
     bench.edit(lambda file: file["clients"][3].update(resource_server_identifier=other))

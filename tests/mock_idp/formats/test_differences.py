@@ -39,14 +39,14 @@ def test_the_most_similar_url_has_the_fewest_differences() -> None:
     known = ["https://app.example/callback", KNOWN, "http://localhost:5000/other"]
     found = compare("http://localhost:5000/callback/", known)
     assert found is not None
-    assert (found.nearest, found.kinds, found.is_slip) == (KNOWN, ("trailing_slash",), True)
+    assert (found.nearest, found.kinds, found.is_similar) == (KNOWN, ("trailing_slash",), True)
     assert compare("x", []) is None
 
 
-def test_another_host_is_not_a_typing_error() -> None:
+def test_another_host_is_not_similar() -> None:
     found = compare("https://evil.example/callback", [KNOWN])
     assert found is not None
-    assert not found.is_slip
+    assert not found.is_similar
 
 
 def test_the_part_that_differs_is_marked_and_long_texts_are_shortened() -> None:

@@ -30,19 +30,19 @@ def padded(size: int) -> bytes:
     return text.encode() + b" " * (size - len(text))
 
 
-async def in_pieces(body: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
+async def in_chunks(body: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
     for start in range(0, len(body), size):
         yield body[start : start + size]
 
 
-@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize("chunks", [False, True])
 async def test_a_body_of_the_maximum_size_is_accepted_and_a_larger_one_is_refused(
-    server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, pieces: bool
+    server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, chunks: bool
 ) -> None:
     caplog.set_level(logging.INFO, "gatehouse.audit")
     for size, status in ((gate.MAX_BODY_BYTES, 200), (gate.MAX_BODY_BYTES + 1, 413)):
         body = padded(size)
-        answer = await server.post("/mcp", headers=headers(issuer), content=in_pieces(body) if pieces else body)
+        answer = await server.post("/mcp", headers=headers(issuer), content=in_chunks(body) if chunks else body)
         assert answer.status_code == status
     assert answer.json()["error"]["message"] == "The body is larger than 1048576 bytes."
     assert '"reason": "body_too_large"' in caplog.messages[-1]
@@ -54,7 +54,7 @@ async def test_a_body_of_the_maximum_size_is_accepted_and_a_larger_one_is_refuse
         b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "method": "tools/call"}',
         rb'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "\ud800"}}',
     ],
-    ids=["two methods", "half a character"],
+    ids=["two methods", "half a surrogate pair"],
 )
 async def test_a_body_that_parsers_read_differently_is_refused(
     server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, body: bytes
@@ -117,28 +117,30 @@ def channel(*messages: Message) -> Any:
     return receive
 
 
-def piece(body: bytes, *, more: bool = False) -> Message:
+def chunk(body: bytes, *, more: bool = False) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-GONE: Message = {"type": "http.disconnect"}
+DISCONNECT: Message = {"type": "http.disconnect"}
 
 
 async def test_a_body_is_joined_from_its_chunks() -> None:
-    receive = channel(piece(b"a", more=True), {"type": "http.request", "more_body": True}, piece(b"b"))
+    receive = channel(chunk(b"a", more=True), {"type": "http.request", "more_body": True}, chunk(b"b"))
     assert await read_body(receive, max_bytes=2, seconds=5) == b"ab"
 
 
-@pytest.mark.parametrize("pieces", [[GONE], [piece(b"a", more=True), GONE]], ids=["at once", "in the middle"])
-async def test_a_disconnect_is_detected(pieces: list[Message]) -> None:
+@pytest.mark.parametrize(
+    "chunks", [[DISCONNECT], [chunk(b"a", more=True), DISCONNECT]], ids=["at once", "in the middle"]
+)
+async def test_a_disconnect_is_detected(chunks: list[Message]) -> None:
     with pytest.raises(ClientDisconnected):
-        await read_body(channel(*pieces), max_bytes=2, seconds=5)
+        await read_body(channel(*chunks), max_bytes=2, seconds=5)
 
 
-@pytest.mark.parametrize("pieces", [[piece(b"abc")], [piece(b"ab", more=True), piece(b"c")]], ids=["at once", "in two"])
-async def test_a_body_that_is_too_large_is_refused(pieces: list[Message]) -> None:
+@pytest.mark.parametrize("chunks", [[chunk(b"abc")], [chunk(b"ab", more=True), chunk(b"c")]], ids=["at once", "in two"])
+async def test_a_body_that_is_too_large_is_refused(chunks: list[Message]) -> None:
     with pytest.raises(BodyTooLarge):
-        await read_body(channel(*pieces), max_bytes=2, seconds=5)
+        await read_body(channel(*chunks), max_bytes=2, seconds=5)
 
 
 async def test_a_body_that_never_starts_is_too_slow() -> None:
@@ -151,9 +153,9 @@ async def test_a_body_that_never_starts_is_too_slow() -> None:
 
 
 async def test_a_body_is_replayed_once_before_the_next_messages() -> None:
-    receive = replay(b"ab", channel(GONE))
-    assert await receive() == piece(b"ab")
-    assert await receive() == GONE
+    receive = replay(b"ab", channel(DISCONNECT))
+    assert await receive() == chunk(b"ab")
+    assert await receive() == DISCONNECT
 
 
 async def test_a_disconnect_has_an_audit_line_and_no_answer(
@@ -168,6 +170,6 @@ async def test_a_disconnect_has_an_audit_line_and_no_answer(
 
     raw = [(name.lower().encode(), text.encode()) for name, text in headers(issuer).items()]
     scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": raw, "query_string": b"", "root_path": ""}
-    await app(scope, channel(GONE), send)
+    await app(scope, channel(DISCONNECT), send)
     assert sent == []
     assert '"reason": "client_gone"' in caplog.messages[-1]

@@ -25,11 +25,11 @@ async def call(server: httpx2.AsyncClient, issuer: Issuer, name: str, **argument
     "arguments", [{}, {"timezone": None}, {"timezone": "UTC"}, {"timezone": "Europe/Paris"}], ids=str
 )
 async def test_the_time_has_its_zone(server: httpx2.AsyncClient, issuer: Issuer, arguments: dict[str, Any]) -> None:
-    told = (await call(server, issuer, "get_time", **arguments))["structuredContent"]
-    moment = datetime.fromisoformat(told["time"])
+    result = (await call(server, issuer, "get_time", **arguments))["structuredContent"]
+    moment = datetime.fromisoformat(result["time"])
     assert abs(datetime.now(moment.tzinfo) - moment).total_seconds() < 60
-    assert told["timezone"] == (arguments.get("timezone") or told["timezone"])
-    assert told["weekday"] == moment.strftime("%A")
+    assert result["timezone"] == (arguments.get("timezone") or result["timezone"])
+    assert result["weekday"] == moment.strftime("%A")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ async def test_an_unknown_zone_is_named_in_the_error(server: httpx2.AsyncClient,
 
 
 async def test_whoami_returns_the_claims_of_the_token(server: httpx2.AsyncClient, issuer: Issuer) -> None:
-    told = (await call(server, issuer, "whoami"))["structuredContent"]
-    assert told["subject"] == "auth0|alice"
-    assert told["client"] == "agent"
-    assert told["permissions"] == ["access:mcp"]
+    result = (await call(server, issuer, "whoami"))["structuredContent"]
+    assert result["subject"] == "auth0|alice"
+    assert result["client"] == "agent"
+    assert result["permissions"] == ["access:mcp"]

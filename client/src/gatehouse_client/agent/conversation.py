@@ -1,4 +1,4 @@
-"""`ask` and `chat`: the person's questions to the agent, and what it does, as lines."""
+"""`ask` and `chat`: the person's questions to the agent, its tool calls and its answers."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Conversation:
         self._agent = agent
 
     async def turn(self, question: str) -> None:
-        """Ask, and show what the model says and the tool calls as they happen."""
+        """Ask, and show the tool calls and the model's text as they happen."""
         from .agent import TextChunk, ToolCalled
 
         terminal = self._terminal
         calls: list[dict[str, Any]] = []
-        spoken = False
+        streamed = False
 
-        def tell(event: Event) -> None:
-            nonlocal spoken
-            spoken = isinstance(event, TextChunk)
+        def on_event(event: Event) -> None:
+            nonlocal streamed
+            streamed = isinstance(event, TextChunk)
             if isinstance(event, TextChunk):
                 terminal.write(event.text)
             elif isinstance(event, ToolCalled):
@@ -53,19 +53,19 @@ class Conversation:
                 terminal.activity.show(_THINKING)
 
         with terminal.busy(_THINKING):
-            answer = await self._agent.ask(question, tell)
+            answer = await self._agent.ask(question, on_event)
         if terminal.as_json:
             terminal.result_json({"answer": answer, "tool_calls": calls})
-        elif spoken:
+        elif streamed:
             terminal.end_line()
         else:
             terminal.result(answer)
 
     def run(self, runner: asyncio.Runner) -> None:
-        """Take questions until the input ends. To a person an error is shown, and the conversation goes on.
+        """Answer questions until the input ends. On a terminal an error is shown, and the conversation continues.
 
         Raises:
-            GatehouseError: in a pipe, what the first question that failed raises.
+            GatehouseError: in a pipe, the error of the first question that failed.
         """
         for question in self._questions():
             try:
@@ -87,10 +87,10 @@ class Conversation:
 
 
 async def open_conversation(terminal: Terminal, settings: Settings) -> Conversation:
-    """Check the model, sign in when needed, and have the agent ready.
+    """Load the model, sign in when needed, and create the agent.
 
     Raises:
-        ConfigurationError: the model cannot be used as things are set.
+        ConfigurationError: the model cannot be used with the current settings.
         GatehouseError: as `connect`.
     """
     with terminal.busy("Loading the agent"):

@@ -1,4 +1,4 @@
-"""What the models' packages raise, as one sentence: what is wrong, what the provider said, what to do."""
+"""Errors of the models' packages, as one message: what is wrong, the provider's text, what to do."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _FAILURES: Final = (
 
 
 def model_failures() -> tuple[type[Exception], ...]:
-    """What the loaded providers' packages raise when a model does not answer: key, quota, network, bad request."""
+    """The errors of the loaded provider packages for a model that does not answer: key, quota, network, bad request."""
     found = (getattr(sys.modules.get(module), name, None) for module, name in _FAILURES)
     return (TimeoutError, *(failure for failure in found if isinstance(failure, type)))
 
 
 def model_error(settings: Settings, error: Exception) -> ModelError:
-    """The sentence."""
+    """The error for the person. Secrets are masked in the provider's text."""
     causes = list(causes_of(error))
     status = next((status for cause in causes if (status := _status(cause))), None)
-    said = _said(causes)
+    said = _provider_text(causes)
     for secret in _secrets(settings):
         said = said.replace(secret, "***")
     detail, advice = _explained(settings, status, foreign(said, 500).rstrip(".") or type(error).__name__, causes)
@@ -47,11 +47,11 @@ def _explained(settings: Settings, status: int | None, said: str, causes: list[B
     names = {name for cause in causes for name in (kind.__name__ for kind in type(cause).__mro__)}
     variable = key_variable(settings) or "the provider's key"
     if "GraphRecursionError" in names:
-        return "it called tools again and again without coming to an end", "Ask something smaller."
+        return "it called tools again and again, up to the limit of steps", "Ask a simpler question."
     if status in (401, 403) or (status == 400 and "API key" in said):
         return f"the provider refuses the key ({status}: {said})", f"Is {variable} right?"
     if status == 404:
-        return f"the provider does not know it ({status}: {said})", "Is MODEL right?"
+        return f"the provider does not know the model ({status}: {said})", "Is MODEL right?"
     if status == 429:
         return f"quota or rate limit ({status}: {said})", "Try later, or raise the limit at the provider."
     if status is not None and status >= 500:
@@ -59,15 +59,15 @@ def _explained(settings: Settings, status: int | None, said: str, causes: list[B
     if status is not None:
         return f"{status}: {said}", ""
     if any("Timeout" in name for name in names):
-        return f"nothing came for {settings.model_timeout:g} s (MODEL_TIMEOUT)", ""
+        return f"there was no answer within {settings.model_timeout:g} s (MODEL_TIMEOUT)", ""
     if any(name in ("APIConnectionError", "TransportError", "ClientConnectionError") for name in names):
         reason = next((str(cause) for cause in reversed(causes) if isinstance(cause, OSError)), said)
         return f"the provider cannot be reached ({foreign(reason)})", ""
     return said, ""
 
 
-def _said(causes: list[BaseException]) -> str:
-    """The provider's own words, of whichever error has them."""
+def _provider_text(causes: list[BaseException]) -> str:
+    """The provider's text, from the first error that has one."""
     for cause in causes:
         body: Any = getattr(cause, "body", None) or getattr(cause, "details", None)
         inner = body.get("error", body) if isinstance(body, dict) else None

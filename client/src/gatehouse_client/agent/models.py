@@ -23,7 +23,7 @@ EXTRAS: Final = {
     "google_genai": ("langchain_google_genai", "gemini"),
     "openai": ("langchain_openai", "openai"),
 }
-"""The providers that have an extra: the package that it installs, and its name."""
+"""The providers with an extra: the package that it installs, and the name of the extra."""
 
 KEYS: Final = {
     "anthropic": "ANTHROPIC_API_KEY",
@@ -36,9 +36,9 @@ KEYS: Final = {
     "openrouter": "OPENROUTER_API_KEY",
     "xai": "XAI_API_KEY",
 }
-"""The variable of each provider's key."""
+"""The environment variable of each provider's key."""
 
-_NO_KEY: Final = "none"  # Ollama, vLLM and the like take any
+_NO_KEY: Final = "none"  # servers such as Ollama and vLLM accept any key
 _RETRIES: Final = 2
 
 
@@ -75,7 +75,7 @@ def chat_model(settings: Settings) -> BaseChatModel:
 
 
 def key_variable(settings: Settings) -> str | None:
-    """The variable that holds the model's key, as far as it is known."""
+    """The environment variable of the model's key; None if it is not known."""
     return KEYS.get(_provider(settings))
 
 
@@ -84,7 +84,7 @@ def _provider(settings: Settings) -> str:
 
 
 def _options(settings: Settings, provider: str) -> dict[str, Any]:
-    """What the provider's class is to be made with.
+    """The options of the provider's class.
 
     Raises:
         ConfigurationError: names the key to set.
@@ -112,12 +112,15 @@ def _required(settings: Settings, key: SecretStr | None) -> SecretStr:
 
 
 def _missing_key(model: str, variable: str) -> ConfigurationError:
-    also = {"GEMINI_API_KEY": " (or GOOGLE_API_KEY)", "OPENAI_API_KEY": " (or OPENAI_BASE_URL to a server without)"}
+    also = {
+        "GEMINI_API_KEY": " (or GOOGLE_API_KEY)",
+        "OPENAI_API_KEY": " (or the OPENAI_BASE_URL of your own server)",
+    }
     return ConfigurationError(f"MODEL={model} needs a key: set {variable}{also.get(variable, '')}.")
 
 
 def _take_environment(model: str, variable: str | None) -> None:
-    """Any other provider's package reads its own variables from the environment; they may be in `.env`, too."""
+    """Put `.env` and the key of NAME_FILE into the environment, where other providers' packages read their settings."""
     load_dotenv(ENV_FILE, override=False, encoding="utf-8")
     if not variable or os.environ.get(variable):
         return

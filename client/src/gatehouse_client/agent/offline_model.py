@@ -1,7 +1,7 @@
 """The offline model: a chat model without intelligence, so that the agent runs without a key or a network.
 
-It matches words of the question to a tool, fills arguments that are written out in the question, and repeats what the
-tool says. It says so whenever it speaks.
+It matches words of the question to a tool, takes arguments from the question, and repeats the tool's result. Each
+answer is marked as the offline model's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _EMPTY_WORDS: Final = frozenset(
 
 
 class OfflineModel(BaseChatModel):
-    """Answers with a tool call, or with what the tool has said."""
+    """Answers with a tool call, or with the result of the tool."""
 
     @property
     def _llm_type(self) -> str:
@@ -66,7 +66,7 @@ class OfflineModel(BaseChatModel):
 
 
 def choose_tool(question: str, functions: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The function whose name and description share most words with the question; None when none shares any."""
+    """The function whose name and description share most words with the question; None if none shares a word."""
     asked = _words(question)
     squashed = "".join(_WORD.findall(question.lower()))
 
@@ -81,7 +81,7 @@ def choose_tool(question: str, functions: Sequence[dict[str, Any]]) -> dict[str,
 
 
 def fill_arguments(question: str, schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Arguments that are written out in the question, and the names of required ones that are not."""
+    """The arguments that the question contains, and the names of the missing required arguments."""
     numbers, quotes = iter(_NUMBER.findall(question)), iter(_QUOTED.findall(question))
     zones = iter(find_time_zones(question))
     arguments: dict[str, Any] = {}
@@ -94,7 +94,7 @@ def fill_arguments(question: str, schema: dict[str, Any]) -> tuple[dict[str, Any
 
 
 def find_time_zones(question: str) -> list[str]:
-    """The IANA time zones, or the cities of some, that the question names, in its order."""
+    """The IANA time zones that the question names, in order. A zone can be named by its city."""
     zones = zoneinfo.available_timezones()
     by_spelling = {zone.lower(): zone for zone in zones}
     cities = {zone.rpartition("/")[2].replace("_", " ").lower(): zone for zone in sorted(zones) if _is_place(zone)}
@@ -119,21 +119,23 @@ def _answer(messages: list[BaseMessage], functions: Sequence[dict[str, Any]]) ->
     last = messages[-1]
     if isinstance(last, ToolMessage):
         verb = "failed" if last.status == "error" else "says"
-        return _spoken(f"{last.name or 'The tool'} {verb}: {last.text}")
+        return _message(f"{last.name or 'The tool'} {verb}: {last.text}")
     questions = [message for message in messages if isinstance(message, HumanMessage)]
     question = questions[-1].text if questions else ""
     function = choose_tool(question, functions)
     if function is None:
         names = ", ".join(str(function["name"]) for function in functions) or "none"
-        return _spoken(f"No tool matches the words of your question. The tools are: {names}. I only match words.")
+        return _message(f"No tool matches the words of your question. The tools are: {names}. I only match words.")
     arguments, missing = fill_arguments(question, function.get("parameters") or {})
     if missing:
-        return _spoken(f"{function['name']} needs {', '.join(missing)}: write it out in the question (text in quotes).")
+        return _message(
+            f"{function['name']} needs {', '.join(missing)}: write the value in the question (text in quotes)."
+        )
     call = {"name": function["name"], "args": arguments, "id": f"offline-{uuid.uuid4().hex[:12]}", "type": "tool_call"}
     return AIMessage(content="", tool_calls=[call])
 
 
-def _spoken(text: str) -> AIMessage:
+def _message(text: str) -> AIMessage:
     return AIMessage(content=f"[{NAME}] {text}")
 
 
@@ -145,18 +147,18 @@ def _value(
     quotes: Iterator[str],
     zones: Iterator[str],
 ) -> str | float | None:
-    kinds = types_of(parameter)
+    types = types_of(parameter)
     for choice in parameter.get("enum", ()):
         if isinstance(choice, str) and re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", question, re.IGNORECASE):
             return choice
     if "enum" in parameter:
         return None
-    if _ZONE_PARAMETER.search(name) and "string" in kinds:
+    if _ZONE_PARAMETER.search(name) and "string" in types:
         return next(zones, None)
-    if kinds & {"integer", "number"}:
+    if types & {"integer", "number"}:
         number = next(numbers, None)
-        return None if number is None else int(float(number)) if "integer" in kinds else float(number)
-    return next(quotes, None) if "string" in kinds else None
+        return None if number is None else int(float(number)) if "integer" in types else float(number)
+    return next(quotes, None) if "string" in types else None
 
 
 def _is_place(zone: str) -> bool:

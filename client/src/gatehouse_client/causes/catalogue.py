@@ -447,5 +447,5 @@ def advice(said: str, otherwise: str = "") -> str:
         otherwise: the text for an unknown answer.
     """
     check = check_of(said)
-    told = advice_on(check) if check else otherwise
-    return f" {told}" if told else ""
+    text = advice_on(check) if check else otherwise
+    return f" {text}" if text else ""

@@ -81,9 +81,9 @@ def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
 
 def _show_fix(terminal: Terminal, finding: Finding, indent: str) -> None:
     terminal.result(f"{indent}{ENTRIES[finding.check].advice}")
-    for where, how in finding.fixes().items():
-        for line in how.splitlines():
-            terminal.result(f"{indent}{where}: {line}")
+    for place, fix in finding.fixes().items():
+        for line in fix.splitlines():
+            terminal.result(f"{indent}{place}: {line}")
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

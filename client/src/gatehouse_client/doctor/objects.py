@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 T = TypeVar("T")
 
-SCOPES: Final = (
-    *("read:clients", "read:resource_servers", "read:client_grants", "read:connections", "read:tenant_settings"),
-    *("read:users", "read:roles"),
-)
 # The members to read of objects that also have secrets.
 _OF_APPLICATION: Final = "name,client_id,app_type,is_first_party,callbacks,grant_types,token_endpoint_auth_method"
 _OF_CONNECTION: Final = "id,name,is_domain_connection"

@@ -113,9 +113,9 @@ def _check_audience(claims: dict[str, Any], audience: str, issuer: str, findings
     named = claims.get("aud")
     audiences = named if isinstance(named, list) else [named]
     if audience not in audiences:
-        findings.wrong("token-audience", f"aud is {named!r}, expected is {audience!r}.")
+        findings.wrong("token-audience", f"aud is {named!r}, but {audience!r} is expected.")
     elif claims.get("iss") != issuer:
-        findings.wrong("token-audience", f"iss is {claims.get('iss')!r}, expected is {issuer!r}.")
+        findings.wrong("token-audience", f"iss is {claims.get('iss')!r}, but {issuer!r} is expected.")
     else:
         findings.ok("token-audience", audience)
 

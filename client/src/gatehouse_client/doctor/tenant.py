@@ -30,7 +30,7 @@ async def check_tenant(
     if server.issuer == issuer:
         findings.ok("issuer", issuer)
     else:
-        seen = f"The tenant's issuer is {foreign(server.issuer)!r}, expected is {issuer!r}."
+        seen = f"The tenant's issuer is {foreign(server.issuer)!r}, but {issuer!r} is expected."
         findings.wrong("issuer", seen, f"AUTH0_ISSUER={foreign(server.issuer)}")
     methods = server.code_challenge_methods_supported or ()
     if "S256" in methods:

@@ -1,1 +1,1 @@
-"""The MCP session: the connection, the arguments of tools, elicitation."""
+"""MCP: the session with the server, arguments of tools, elicitation."""

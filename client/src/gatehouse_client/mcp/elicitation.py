@@ -1,4 +1,4 @@
-"""What a server asks the person during a call (MCP elicitation), answered on the terminal."""
+"""MCP elicitation: a server asks the person something during a call, and the person answers on the terminal."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CANCEL = "!cancel"
 
 
 class Elicitation:
-    """The person at the terminal. Where nobody sits at one, every question is declined, and that is said.
+    """Asks the person at the terminal. Without a terminal every question is declined, with a message.
 
     Args:
-        server: who asks: the person must see it with each question.
+        server: the URL of the server, which is shown with each question.
     """
 
     def __init__(self, terminal: Terminal, server: str) -> None:
         self._terminal = terminal
         self._server = server
-        self._lock = anyio.Lock()  # several may be asked at a time; a person answers one
+        self._lock = anyio.Lock()  # several questions can come at once; the person answers one at a time
 
     async def answer(self, params: ElicitRequestParams) -> ElicitResult:
         """The person's answer to one question."""
@@ -41,24 +41,24 @@ class Elicitation:
                 return ElicitResult(action="cancel" if refused.cancelled else "decline")
 
     async def _fill_in(self, fields: list[Field]) -> ElicitResult:
-        self._terminal.say(f"({_DECLINE} says no, {_CANCEL} or Ctrl-D gives up the call)", "dim")
+        self._terminal.say(f"({_DECLINE} declines the question, {_CANCEL} or Ctrl-D cancels the call)", "dim")
         if not fields and not await self._agreed("Agree? (yes or no): "):
             raise _Refused(cancelled=False)
         answers = [(field.name, await self._value(field)) for field in fields]
         return ElicitResult(action="accept", content={name: value for name, value in answers if value is not None})
 
     async def _visit(self, url: str) -> ElicitResult:
-        self._terminal.say(f"It wants you to open this address in your browser:\n{foreign(url, 4000)}")
+        self._terminal.say(f"The server asks you to open this address in your browser:\n{foreign(url, 4000)}")
         if not await self._agreed("Open it? (yes or no): "):
             raise _Refused(cancelled=False)
-        open_system_browser(url, lambda: self._terminal.say("No browser could be opened here: open it yourself."))
+        open_system_browser(url, lambda: self._terminal.say("No browser could be opened: open the address yourself."))
         return ElicitResult(action="accept")
 
     async def _agreed(self, prompt: str) -> bool:
         return await self._value(Field("", {"type": "boolean"}, required=True), prompt) is True
 
     async def _value(self, field: Field, prompt: str = "") -> Value:
-        """What the person means; asked again until it is valid."""
+        """The person's value. The question is repeated until the value is valid."""
         while True:
             reply = await self._terminal.reply(f"  {prompt or field.prompt}")
             if reply is None or reply in (_DECLINE, _CANCEL):
@@ -70,7 +70,7 @@ class Elicitation:
 
 
 class _Refused(Exception):
-    """The person does not answer."""
+    """The person declined or cancelled."""
 
     def __init__(self, *, cancelled: bool) -> None:
         super().__init__()

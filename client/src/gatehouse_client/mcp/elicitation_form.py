@@ -1,6 +1,6 @@
-"""The fields of an elicitation form: how each is asked for, and what an answer's text means.
+"""The fields of an elicitation form: the prompt of each field, and the parsing of an answer.
 
-The schemas are the flat ones of MCP: strings, numbers, booleans, a choice, several choices.
+MCP allows flat schemas only: strings, numbers, booleans, one choice, several choices.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO: Final = frozenset({"n", "no", "false"})
 
 
 class NotValid(Exception):
-    """The answer is not of the form that the field wants; says what is."""
+    """The answer is not valid for the field. The message says what is valid."""
 
 
 @dataclass(frozen=True)
@@ -37,33 +37,33 @@ class Field:
 
     @property
     def prompt(self) -> str:
-        """What the person reads: `hour - at which it begins (integer) [9]: `."""
+        """The prompt, such as `hour - at which it begins (integer) [9]: `."""
         about = self.schema.get("description") or self.schema.get("title")
         about = f" - {foreign(str(about))}" if about else ""
         default = f" [{foreign(self._default)}]" if self._default else "" if self.required else " [none]"
-        return f"{foreign(self.name, 60)}{about} ({foreign(self.wanted)}){default}: "
+        return f"{foreign(self.name, 60)}{about} ({foreign(self.expected)}){default}: "
 
     @property
-    def wanted(self) -> str:
-        """What is valid, in a few words."""
+    def expected(self) -> str:
+        """The valid values, in a few words."""
         choices = self._choices
         if choices:
             listed = ", ".join(choices)
             return f"any of {listed}; separated by commas" if self._is_list else f"one of {listed}"
-        kinds = types_of(dict(self.schema))
-        if "boolean" in kinds:
+        types = types_of(dict(self.schema))
+        if "boolean" in types:
             return "yes or no"
-        kind = str(self.schema.get("format") or next(iter(sorted(kinds - {"null"})), "string"))
+        type_ = str(self.schema.get("format") or next(iter(sorted(types - {"null"})), "string"))
         lowest, highest = self.schema.get("minimum"), self.schema.get("maximum")
         shortest, longest = self.schema.get("minLength"), self.schema.get("maxLength")
         limits = [_limits(lowest, highest), f"{_limits(shortest, longest)} characters" if shortest or longest else ""]
-        return " ".join(filter(None, [kind, *limits]))
+        return " ".join(filter(None, [type_, *limits]))
 
     def parse(self, text: str) -> Value:
-        """The value that the text means. Nothing is the default, or None where the field may be left out.
+        """The value of the text. An empty text is the default, or None if the field is optional.
 
         Raises:
-            NotValid: it means none that the schema allows.
+            NotValid: the schema does not allow the value.
         """
         if not text:
             default: Value = self.schema.get("default")
@@ -72,13 +72,13 @@ class Field:
             if not self.required:
                 return None
         if self._is_list:
-            return self._several(text)
+            return self._list(text)
         if self._choices:
             return self._choice(text)
-        kinds = types_of(dict(self.schema))
-        if "boolean" in kinds:
+        types = types_of(dict(self.schema))
+        if "boolean" in types:
             return self._boolean(text)
-        return self._number(text, kinds) if kinds & {"integer", "number"} else self._string(text)
+        return self._number(text, types) if types & {"integer", "number"} else self._string(text)
 
     @property
     def _is_list(self) -> bool:
@@ -95,7 +95,7 @@ class Field:
 
     @property
     def _choices(self) -> dict[str, str]:
-        """Values by what the person reads."""
+        """The values by their titles."""
         schema = self.schema.get("items", {}) if self._is_list else self.schema
         titled = {str(one.get("title", one["const"])): one["const"] for one in _titled(schema)}
         if titled:
@@ -110,7 +110,7 @@ class Field:
             raise self._not_valid(text)
         return by_spelling[text.lower()]
 
-    def _several(self, text: str) -> list[str]:
+    def _list(self, text: str) -> list[str]:
         parts = [part for part in (part.strip() for part in text.split(",")) if part]
         values = list(dict.fromkeys(self._choice(part) if self._choices else part for part in parts))
         fewest, most = self.schema.get("minItems", 0), self.schema.get("maxItems", len(values))
@@ -123,14 +123,14 @@ class Field:
             raise self._not_valid(text)
         return text.lower() in _YES
 
-    def _number(self, text: str, kinds: frozenset[str]) -> float:
+    def _number(self, text: str, types: frozenset[str]) -> float:
         try:
             number = json.loads(text)
         except ValueError:
             raise self._not_valid(text) from None
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
             raise self._not_valid(text)
-        if "number" not in kinds:
+        if "number" not in types:
             if number != int(number):
                 raise self._not_valid(text)
             number = int(number)
@@ -141,13 +141,14 @@ class Field:
 
     def _string(self, text: str) -> str:
         shortest, longest = self.schema.get("minLength", 0), self.schema.get("maxLength", len(text))
-        right = _FORMATS.get(str(self.schema.get("format")), _anything)
-        if (not text and self.required) or not shortest <= len(text) <= longest or not right(text):
+        has_format = _FORMATS.get(str(self.schema.get("format")))
+        wrong_format = has_format is not None and not has_format(text)
+        if (not text and self.required) or not shortest <= len(text) <= longest or wrong_format:
             raise self._not_valid(text)
         return text
 
     def _not_valid(self, text: str) -> NotValid:
-        return NotValid(f"{text!r} is not valid: it must be {foreign(self.wanted)}.")
+        return NotValid(f"{text!r} is not valid: it must be {foreign(self.expected)}.")
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
@@ -165,10 +166,6 @@ def _limits(lowest: float | None, highest: float | None) -> str:
     if lowest is not None and highest is not None:
         return f"from {lowest} to {highest}"
     return f"at least {lowest}" if lowest is not None else f"at most {highest}" if highest is not None else ""
-
-
-def _anything(_: str) -> bool:
-    return True
 
 
 def _is_date(text: str) -> bool:

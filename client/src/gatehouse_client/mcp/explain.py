@@ -1,4 +1,4 @@
-"""From what the SDK raises to what happened: one sentence in place of nested exception groups."""
+"""Errors that explain what happened, in place of the nested exception groups of the MCP SDK."""
 
 from __future__ import annotations
 
@@ -16,46 +16,45 @@ from ..signin.http_outcome import HttpOutcome, recording_outcome
 
 @contextmanager
 def explaining_errors(url: str) -> Generator[HttpOutcome]:
-    """Replace what the SDK and its task groups raise by the error that explains it."""
-    with recording_outcome() as witness:
+    """Replace an error of the SDK and its task groups by the error that explains it."""
+    with recording_outcome() as outcome:
         try:
-            yield witness
+            yield outcome
         except (ExceptionGroup, MCPError, httpx2.HTTPError, RuntimeError, ValidationError) as error:
-            reason = _reason(error, witness, url)
+            reason = _reason(error, outcome, url)
             if reason is None:
                 raise
             raise reason from error
 
 
-def _reason(error: BaseException, witness: HttpOutcome, url: str) -> GatehouseError | None:
+def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseError | None:
     causes = list(causes_of(error))
-    ours = next((cause for cause in causes if isinstance(cause, GatehouseError)), witness.error)
-    if ours is not None:
-        return ours
+    known = next((cause for cause in causes if isinstance(cause, GatehouseError)), outcome.error)
+    if known is not None:
+        return known
     for cause in causes:
         if isinstance(cause, httpx2.TimeoutException):
             return UnreachableError(f"{url} did not answer in time ({type(cause).__name__}). Is it overloaded?")
         if isinstance(cause, httpx2.HTTPError):
             detail = foreign(str(cause)) or type(cause).__name__
             return UnreachableError(f"{url} cannot be reached: {detail}. Is the server running?")
-    refusals = (cause for cause in causes if isinstance(cause, MCPError))
-    refusal = next(refusals, None)
+    refusal = next((cause for cause in causes if isinstance(cause, MCPError)), None)
     if refusal is not None:
-        return _refused(refusal, witness, url)
+        return _refused(refusal, outcome, url)
     if any(isinstance(cause, ValidationError) for cause in causes):
-        return ToolError(f"{url} answered with something that is not MCP: is it the address of an MCP server?")
+        return ToolError(f"{url} answered with data that is not MCP. Is it the address of an MCP server?")
     return None
 
 
-def _refused(error: MCPError, witness: HttpOutcome, url: str) -> GatehouseError:
+def _refused(error: MCPError, outcome: HttpOutcome, url: str) -> GatehouseError:
     message = foreign(error.message)
-    if witness.status is not None and (witness.status >= 500 or witness.status == 429):
-        return UnreachableError(f"{url} cannot serve now: it answered {witness.status} ({message}).")
-    if witness.status == 421:
+    if outcome.status is not None and (outcome.status >= 500 or outcome.status == 429):
+        return UnreachableError(f"{url} cannot serve now: it answered {outcome.status} ({message}).")
+    if outcome.status == 421:
         return UnreachableError(f"{url} answered 421 ({message}). {advice_on('hosts')}")
-    if witness.status == 404:
+    if outcome.status == 404:
         return UnreachableError(f"{url} answered 404 ({message}): is it the address of an MCP server?")
-    status = f" (HTTP {witness.status})" if witness.status else ""
+    status = f" (HTTP {outcome.status})" if outcome.status else ""
     return ToolError(f"The server refused the call: {message}{status}.")
 
 

@@ -1,4 +1,4 @@
-"""The JSON schema of a tool's arguments: which types it allows, and the arguments of a call by it."""
+"""JSON schemas: the types that a schema allows, and a tool's arguments from the command line."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..errors import UsageError
 
 
 def types_of(schema: dict[str, Any]) -> frozenset[str]:
-    """The types that `schema` allows, of its alternatives and of its enumeration, too; empty when it does not say."""
-    kind = schema.get("type")
-    kinds = {kind} if isinstance(kind, str) else set(kind or ())
+    """The types that `schema` allows, also by its alternatives and its enumeration; empty if it names none."""
+    type_ = schema.get("type")
+    types = {type_} if isinstance(type_, str) else set(type_ or ())
     for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        kinds |= types_of(option)
-    if not kinds and "enum" in schema:
-        kinds = {type_of(choice) for choice in schema["enum"]}
-    return frozenset(kinds)
+        types |= types_of(option)
+    if not types and "enum" in schema:
+        types = {type_of(choice) for choice in schema["enum"]}
+    return frozenset(types)
 
 
 def type_of(value: object) -> str:
-    """The JSON type of a value; of whole numbers `integer`."""
+    """The JSON type of a value. A whole number is an `integer`."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, float) and value.is_integer():
@@ -30,10 +30,10 @@ def type_of(value: object) -> str:
     return names[type(value)]
 
 
-def matches(value: object, kinds: frozenset[str]) -> bool:
-    """Whether a value is of one of the types."""
-    kind = type_of(value)
-    return kind in kinds or (kind == "integer" and "number" in kinds)
+def matches(value: object, types: frozenset[str]) -> bool:
+    """Whether a value has one of the types."""
+    type_ = type_of(value)
+    return type_ in types or (type_ == "integer" and "number" in types)
 
 
 def call_form(schema: dict[str, Any]) -> str:
@@ -52,10 +52,10 @@ def _value_form(schema: dict[str, Any]) -> str:
 
 
 def parse_arguments(pairs: Sequence[str], document: str | None, schema: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `key=value …` over those of the JSON object `document`.
+    """The arguments of the JSON object `document`, overridden by those of the form `key=value`.
 
     Raises:
-        UsageError: something is not of its form or type, unknown, or missing.
+        UsageError: an argument has the wrong form or type, is unknown, or is missing.
     """
     properties: dict[str, Any] = schema.get("properties", {})
     arguments = _object(document) if document is not None else {}
@@ -85,16 +85,16 @@ def _object(document: str) -> dict[str, Any]:
 
 
 def _typed(name: str, text: str, schema: dict[str, Any]) -> object:
-    """`text` as it is for strings; as JSON for what the schema wants as another type, or does not type."""
-    kinds = types_of(schema)
-    if kinds == {"string"}:
+    """`text` itself if the schema wants a string, else the text parsed as JSON."""
+    types = types_of(schema)
+    if types == {"string"}:
         return text
     try:
         value = json.loads(text)
     except ValueError:
         value = text
-    if not kinds or matches(value, kinds):
+    if not types or matches(value, types):
         return value
-    if "string" in kinds:
+    if "string" in types:
         return text
-    raise UsageError(f"{name} is {text!r}: it must be of type {' or '.join(sorted(kinds))}.")
+    raise UsageError(f"{name} is {text!r}: it must be of type {' or '.join(sorted(types))}.")

@@ -1,4 +1,4 @@
-"""An authorised MCP client: signed in when needed, with errors that say what happened."""
+"""The connection to the MCP server: it signs in when needed, and its errors say what happened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..settings import Settings
 from ..signin.flows.flow import Say
 from ..signin.http.network import authorities
 from ..signin.http.trace import Trace
-from ..signin.http_outcome import watch
+from ..signin.http_outcome import record_status
 from .explain import explaining_errors
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
@@ -32,17 +32,17 @@ _MAX_PAGES: Final = 100
 
 
 Answer = Callable[[types.ElicitRequestParams], Coroutine[Any, Any, types.ElicitResult]]
-"""Answers what a server asks during a call."""
+"""Answers a question of the server during a call (elicitation)."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A server that has been reached and has let us in. Sessions are opened from it, by us and by the agent.
+    """A server that accepted a request. The commands and the agent open sessions from it.
 
     Attributes:
         discovered: the server's answer to `server/discover` (revision 2026-07-28); None from older servers.
         timeout: seconds that the server may be silent.
-        ca_file: authorities to trust besides the usual ones.
+        ca_file: certificate authorities to trust in addition to the usual ones.
     """
 
     url: str
@@ -54,7 +54,7 @@ class Connection:
 
     @property
     def mode(self) -> str:
-        """How the SDK's clients are to negotiate; what was discovered need not be asked again."""
+        """How the SDK's client negotiates. It need not ask again for what was discovered."""
         return LATEST_MODERN_VERSION if self.discovered else "auto"
 
     def http_client(
@@ -64,8 +64,7 @@ class Connection:
         auth: httpx2.Auth | None = None,
         **_: object,
     ) -> httpx2.AsyncClient:
-        """The one kind of HTTP client for MCP requests. FastMCP calls it with settings of its own: ours hold."""
-        del timeout, auth
+        """The HTTP client for all MCP requests. The settings with which FastMCP calls it are ignored."""
         hooks = self.trace.hooks()
         return httpx2.AsyncClient(
             auth=self.auth,
@@ -73,7 +72,7 @@ class Connection:
             headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,
-            event_hooks={**hooks, "response": [*hooks["response"], watch]},
+            event_hooks={**hooks, "response": [*hooks["response"], record_status]},
         )
 
     @asynccontextmanager
@@ -81,10 +80,11 @@ class Connection:
         """An open session.
 
         Args:
-            answer: answers what the server asks during a call (elicitation); None tells it that nobody can.
+            answer: answers the server's questions during a call (elicitation); None tells the server that there is no
+                elicitation.
 
         Raises:
-            GatehouseError: from here and from the body, in place of what the SDK raises.
+            GatehouseError: from here and from the body, in place of the SDK's errors.
         """
         with explaining_errors(self.url):
             async with self.http_client() as http:
@@ -102,12 +102,12 @@ class Connection:
 
 @dataclass(frozen=True)
 class Session:
-    """What the commands need of an MCP session."""
+    """An open MCP session."""
 
     client: Client
 
     async def tools(self) -> list[types.Tool]:
-        """Every tool, of all pages."""
+        """All tools, of all pages."""
         tools: list[types.Tool] = []
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
@@ -124,10 +124,10 @@ class Session:
         """Call a tool.
 
         Args:
-            progress: told how far the tool is, if it says so.
+            progress: gets the progress of the tool, if the server reports it.
 
         Raises:
-            ToolError: the tool reports a failure, or its result is not what its schema promises.
+            ToolError: the tool reports a failure, or its result does not match its output schema.
         """
         try:
             result = await self.client.call_tool(name, arguments, progress_callback=progress)
@@ -139,25 +139,25 @@ class Session:
 
 
 async def connect(settings: Settings, say: Say, trace: Trace, *, force: bool = False) -> Connection:
-    """Reach the server, signing in when it asks for it and nothing stored will do.
+    """Connect to the server, and sign in if the server asks for it and no stored sign-in is valid.
 
-    The sign-in happens here, before any session, because the SDK gives a person ten seconds.
+    The sign-in is here, before any session, because the SDK would give the person only ten seconds.
 
     Args:
-        force: sign in anew, whatever is stored.
+        force: sign in again, even if a sign-in is stored.
 
     Raises:
         SignInError, ForbiddenError, UnreachableError, ConfigurationError.
     """
     auth = Account.from_settings(settings, say, trace).auth(ignore_stored=force)
     connection = Connection(settings.mcp_public_url, auth, trace, settings.mcp_timeout, settings.auth0_ca_file)
-    with explaining_errors(connection.url) as witness:
+    with explaining_errors(connection.url) as outcome:
         async with connection.http_client() as http:
             response = await http.post(connection.url, json=_DISCOVER, headers=_DISCOVER_HEADERS)
-        if witness.error is not None:
-            raise witness.error
+        if outcome.error is not None:
+            raise outcome.error
         if response.status_code == 429 or response.status_code >= 500:
-            raise UnreachableError(f"{connection.url} cannot serve now: it answered {_said(response)}.")
+            raise UnreachableError(f"{connection.url} cannot serve now: it answered {_shown(response)}.")
     return replace(connection, discovered=_discovered(response))
 
 
@@ -181,7 +181,7 @@ _DISCOVER_HEADERS: Final = {
 
 
 def _discovered(response: httpx2.Response) -> types.DiscoverResult | None:
-    """What a server of the modern era answers; anything else is left to the SDK's own negotiation."""
+    """The answer of a server with `server/discover`; None from others, for which the SDK negotiates."""
     try:
         result = types.DiscoverResult.model_validate(response.json()["result"])
     except (ValueError, KeyError, TypeError):
@@ -189,13 +189,13 @@ def _discovered(response: httpx2.Response) -> types.DiscoverResult | None:
     return result if LATEST_MODERN_VERSION in result.supported_versions else None
 
 
-def _said(response: httpx2.Response) -> str:
+def _shown(response: httpx2.Response) -> str:
     detail = foreign(response.text, 200)
     return f"{response.status_code} ({detail})" if detail else str(response.status_code)
 
 
 def failure(name: str, text: str) -> str:
-    """A tool's words about its failure, without what servers of the MCP SDK put before them."""
+    """A tool's error text, without the prefix that servers with the MCP SDK add."""
     return text.removeprefix(f"Error executing tool {name}: ")
 
 

@@ -1,1 +1,1 @@
-"""Signing in to the tenant that protects an MCP server."""
+"""The sign-in at the tenant that protects an MCP server."""

@@ -1,4 +1,4 @@
-"""The `httpx2.Auth` that ties the sign-in together: any MCP client that takes one is signed in by it."""
+"""The sign-in as an `httpx2.Auth`, for any MCP client that takes one."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from .refusals import forbidden, refused_token
 from .work_queue import WorkQueue
 
 RENEWAL_PAUSE: Final = 30.0
-"""Seconds without a new try after the tenant could not be reached, while the old token still lives."""
+"""Seconds between two attempts to renew a token that is still valid, if the tenant cannot be reached."""
 
 _REPLACEMENTS: Final = 3
-"""How often one request may change its token on 401: to another task's, to a renewed one, to that of a sign-in."""
+"""How often one request may replace its token after a 401: by the token of another task, a renewal, a sign-in."""
 
 
 class GatehouseAuth(httpx2.Auth):
-    """Puts the access token on every request, renews it ahead of its expiry, signs in when the server asks for it.
+    """Puts the access token on every request, renews it before it expires, and signs in when the server asks for it.
 
-    Requests take turns for token work only: parallel calls stay parallel, and share one renewal or one sign-in, with
-    its failure. It goes on while one of them waits. A refusal that a sign-in could not change is remembered.
+    Only token work is done one at a time. Parallel requests stay parallel, and share one renewal or one sign-in, also
+    if it fails. The work goes on as long as one request waits for it. A 403 that a sign-in could not change is
+    remembered.
 
-    A 401 that remains raises `SignInError`. A 403 that remains is returned, since it is about one call; the
-    `ForbiddenError` that explains it goes to the caller's `recording_outcome()` context.
+    A final 401 raises `SignInError`. A final 403 is returned, because it is about one call. The `ForbiddenError` that
+    explains it is recorded for the caller (`recording_outcome`).
 
     Args:
         store: shared by all processes of the person.
-        permission: what to name when the server's 403 names no permission.
+        permission: the permission to name if the server's 403 names none.
         clock: seconds since the epoch.
-        ignore_stored: sign in anew, whatever is stored.
+        ignore_stored: sign in again, even if a sign-in is stored.
     """
 
     def __init__(
@@ -59,10 +60,10 @@ class GatehouseAuth(httpx2.Auth):
         self._permission = permission
         self._clock = clock
         self._ignore_stored = ignore_stored
-        self._turns = WorkQueue()
+        self._queue = WorkQueue()
         self._grant: Grant | None = None
-        self._accepted: str | None = None
-        self._newest: str | None = None
+        self._accepted: str | None = None  # the last token that the server accepted
+        self._newest: str | None = None  # the last token that this object got from the tenant
         self._renewal_paused_until = 0.0
         self._attempts = 0
         self._failure: GatehouseError | None = None
@@ -70,7 +71,7 @@ class GatehouseAuth(httpx2.Auth):
 
     @property
     def grant(self) -> Grant | None:
-        """What is held now."""
+        """The current grant."""
         return self._grant
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
@@ -78,41 +79,41 @@ class GatehouseAuth(httpx2.Auth):
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         if origin(str(request.url)) != origin(self._options.server):
-            yield request  # a token goes to nobody but the server that it was issued for
+            yield request  # a token is sent only to the server that it was issued for
             return
-        seen = self._attempts
+        attempts = self._attempts
         try:
-            grant = await self._ready(seen)
-            response = yield signed(request, grant)
+            grant = await self._current_grant(attempts)
+            response = yield with_token(request, grant)
             for _ in range(_REPLACEMENTS):
                 if response.status_code != 401:
                     break
-                grant = await self._turns.take(self._replaced, grant, bearer_challenge_of(response), seen)
-                response = yield signed(request, grant)
+                grant = await self._queue.run(self._replace, grant, challenge_in(response), attempts)
+                response = yield with_token(request, grant)
             if response.status_code == 401:
-                raise refused_token(self._options.server, self._grant, bearer_challenge_of(response))
+                raise refused_token(self._options.server, self._grant, challenge_in(response))
             if response.status_code == 403 and grant is not None:
-                larger = await self._stepped_up(grant, bearer_challenge_of(response), seen)
+                larger = await self._step_up(grant, challenge_in(response), attempts)
                 if larger is not None:
                     grant = larger
-                    response = yield signed(request, grant)
+                    response = yield with_token(request, grant)
         except GatehouseError as error:
             record_error(error)
             raise
         if response.status_code == 403:
-            record_error(forbidden(self._options.server, grant, bearer_challenge_of(response), self._permission))
+            record_error(forbidden(self._options.server, grant, challenge_in(response), self._permission))
         elif grant is not None:
             self._accepted = grant.access_token
 
-    async def _ready(self, seen: int) -> Grant | None:
-        """The grant to try first, renewed if it is about to run out; None when there is none."""
+    async def _current_grant(self, attempts: int) -> Grant | None:
+        """The grant to try first, renewed if it expires soon; None if there is none."""
         if self._grant is None:
-            self._grant = self._stored()
+            self._grant = self._load()
         if self._grant is None or self._grant.is_fresh(self._clock()):
             return self._grant
-        return await self._turns.take(self._kept_fresh, seen)
+        return await self._queue.run(self._renew_before_expiry, attempts)
 
-    async def _kept_fresh(self, seen: int) -> Grant | None:
+    async def _renew_before_expiry(self, attempts: int) -> Grant | None:
         grant = self._grant
         if grant is None or grant.is_fresh(self._clock()):
             return grant
@@ -120,8 +121,8 @@ class GatehouseAuth(httpx2.Auth):
         if alive and self._clock() < self._renewal_paused_until:
             return grant
         try:
-            self._share_failure(seen)
-            renewed = await self._renewed(grant)
+            self._raise_shared_failure(attempts)
+            renewed = await self._renew(grant)
         except UnreachableError:
             if not alive:
                 raise
@@ -130,50 +131,52 @@ class GatehouseAuth(httpx2.Auth):
         self._grant = renewed or (grant if alive else None)
         return self._grant
 
-    async def _replaced(self, refused: Grant | None, challenge: Challenge | None, seen: int) -> Grant:
+    async def _replace(self, refused: Grant | None, challenge: Challenge | None, attempts: int) -> Grant:
         """Another grant than the one that the server has just refused."""
-        if self._grant is not None and not _same(self._grant, refused):
+        if self._grant is not None and not _same_token(self._grant, refused):
             return self._grant
-        self._share_failure(seen)
+        self._raise_shared_failure(attempts)
         if refused is not None:
-            untried = refused.access_token == self._newest != self._accepted
-            if untried and refused.interactive:
+            never_accepted = refused.access_token == self._newest != self._accepted
+            if never_accepted and refused.interactive:
                 raise refused_token(self._options.server, refused, challenge)
-            renewed = None if untried else await self._renewed(refused)
+            renewed = None if never_accepted else await self._renew(refused)
             if renewed is not None:
                 return renewed
-        return await self._signed_in(refused, challenge)
+        return await self._sign_in(refused, challenge)
 
-    async def _stepped_up(self, grant: Grant, challenge: Challenge | None, seen: int) -> Grant | None:
-        """A grant with the permissions that a 403 asks for; None when none is to be had (MCP, "Step-up")."""
+    async def _step_up(self, grant: Grant, challenge: Challenge | None, attempts: int) -> Grant | None:
+        """A grant with the permissions that a 403 asks for; None if the tenant grants none (MCP, "Step-up")."""
         needed = frozenset(challenge.scopes or ()) if challenge else frozenset[str]()
         if challenge is None or challenge.error != "insufficient_scope" or not needed:
             return None
-        return await self._turns.take(self._enlarged, grant, challenge, needed, seen)
+        return await self._queue.run(self._get_scopes, grant, challenge, needed, attempts)
 
-    async def _enlarged(self, grant: Grant, challenge: Challenge, needed: frozenset[str], seen: int) -> Grant | None:
+    async def _get_scopes(
+        self, grant: Grant, challenge: Challenge, needed: frozenset[str], attempts: int
+    ) -> Grant | None:
         current = self._grant or grant
-        if not _same(current, grant) and needed <= current.scopes:
+        if not _same_token(current, grant) and needed <= current.scopes:
             return current
         if needed & self._unobtainable:
             return None
         if needed <= current.requested_scopes:
-            # Asked for before, and not granted. Only a role that was given since can have changed that, and a
-            # renewal shows it without a browser, unless the sign-in was this run's.
+            # The tenant was asked for these scopes before, and did not grant them. An administrator may have added a
+            # role since then. A renewal shows that without a browser, unless the token was issued in this run.
             self._unobtainable |= needed - current.scopes or needed
-            renewed = None if current.access_token == self._newest else await self._renewed(current)
+            renewed = None if current.access_token == self._newest else await self._renew(current)
             self._unobtainable -= renewed.scopes if renewed else frozenset()
             return renewed
-        self._share_failure(seen)
-        larger = await self._signed_in(current, challenge, current.requested_scopes | current.scopes)
+        self._raise_shared_failure(attempts)
+        larger = await self._sign_in(current, challenge, current.requested_scopes | current.scopes)
         self._unobtainable |= needed - larger.scopes
         return larger if needed <= larger.scopes else None
 
-    async def _renewed(self, grant: Grant) -> Grant | None:
-        """`grant` renewed, by another process if that was faster; None when only a sign-in helps."""
+    async def _renew(self, grant: Grant) -> Grant | None:
+        """`grant` renewed here or by another process; None if only a sign-in helps."""
         async with self._shared_failure(), self._store.locked(self._options.server):
-            stored = self._stored()
-            if stored is not None and not _same(stored, grant):
+            stored = self._load()
+            if stored is not None and not _same_token(stored, grant):
                 if stored.is_fresh(self._clock()):
                     self._grant = stored
                     return stored
@@ -187,24 +190,24 @@ class GatehouseAuth(httpx2.Auth):
                     raise
                 self._store.save(grant.model_copy(update={"refresh_token": None}))
                 return None
-            return self._take(renewed)
+            return self._save(renewed)
 
-    async def _signed_in(
+    async def _sign_in(
         self, refused: Grant | None, challenge: Challenge | None, held: frozenset[str] = frozenset()
     ) -> Grant:
         async with self._shared_failure(), self._store.locked(self._options.server):
             # Another process may have signed in while this one waited for the lock.
-            stored = self._stored()
-            if stored is not None and not held and not _same(stored, refused) and stored.is_fresh(self._clock()):
+            stored = self._load()
+            if stored is not None and not held and not _same_token(stored, refused) and stored.is_fresh(self._clock()):
                 self._grant = stored
                 return stored
-            grant = await self._provider.sign_in(challenge, sorted(held), anew=self._ignore_stored)
+            grant = await self._provider.sign_in(challenge, sorted(held), again=self._ignore_stored)
             self._ignore_stored = False
-            return self._take(grant)
+            return self._save(grant)
 
     @asynccontextmanager
     async def _shared_failure(self) -> AsyncGenerator[None]:
-        """Count the attempt; its failure is for those, too, who wait for the lock meanwhile."""
+        """Count the attempt. If it fails, callers that wait for it fail with it."""
         self._failure = None
         try:
             yield
@@ -214,32 +217,36 @@ class GatehouseAuth(httpx2.Auth):
         finally:
             self._attempts += 1
 
-    def _stored(self) -> Grant | None:
+    def _raise_shared_failure(self, attempts: int) -> None:
+        """Raise the failure of an attempt that ended while this request waited.
+
+        Args:
+            attempts: the number of attempts at the beginning of this request.
+        """
+        if self._attempts != attempts and self._failure is not None:
+            raise self._failure
+
+    def _load(self) -> Grant | None:
         return None if self._ignore_stored else self._store.load(self._options.server, self._provider.owns)
 
-    def _take(self, grant: Grant) -> Grant:
+    def _save(self, grant: Grant) -> Grant:
         self._store.save(grant)
         self._grant, self._newest = grant, grant.access_token
         return grant
 
-    def _share_failure(self, seen: int) -> None:
-        """A sign-in that failed while this request waited for it has failed for this request, too."""
-        if self._attempts != seen and self._failure is not None:
-            raise self._failure
 
-
-def signed(request: httpx2.Request, grant: Grant | None) -> httpx2.Request:
-    """`request` with the grant's token, or without any."""
+def with_token(request: httpx2.Request, grant: Grant | None) -> httpx2.Request:
+    """`request` with the access token of `grant`; without a token if there is no grant."""
     request.headers.pop("Authorization", None)
     if grant is not None:
         request.headers["Authorization"] = f"Bearer {grant.access_token}"
     return request
 
 
-def bearer_challenge_of(response: httpx2.Response) -> Challenge | None:
-    """The server's Bearer challenge."""
+def challenge_in(response: httpx2.Response) -> Challenge | None:
+    """The Bearer challenge of the response."""
     return bearer_challenge(response.headers.get_list("www-authenticate"))
 
 
-def _same(one: Grant, other: Grant | None) -> bool:
+def _same_token(one: Grant, other: Grant | None) -> bool:
     return other is not None and one.access_token == other.access_token

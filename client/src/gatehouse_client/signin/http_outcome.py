@@ -11,45 +11,46 @@ import httpx2
 
 from ..errors import GatehouseError
 
-_current: ContextVar[HttpOutcome | None] = ContextVar("witness", default=None)
-
 
 @dataclass
 class HttpOutcome:
-    """What was seen.
+    """The outcome of the HTTP requests of a call.
 
     Attributes:
-        error: what the sign-in found, the reason for everything that followed.
-        status: of the last answer of the server that was not a success.
+        error: the error of the sign-in, which explains the server's answer.
+        status: the status of the server's last answer; None if it was a success.
     """
 
     error: GatehouseError | None = None
     status: int | None = None
 
 
+_current: ContextVar[HttpOutcome | None] = ContextVar("http_outcome", default=None)
+
+
 @contextmanager
 def recording_outcome() -> Generator[HttpOutcome]:
-    """Collect what happens in this context and in the tasks that are started or messaged from it.
+    """Record the outcome of requests in this context and in the tasks that it starts.
 
     (The SDK's transport runs each request in the context of the task that made it.)
     """
-    witness = HttpOutcome()
-    token = _current.set(witness)
+    outcome = HttpOutcome()
+    token = _current.set(outcome)
     try:
-        yield witness
+        yield outcome
     finally:
         _current.reset(token)
 
 
 def record_error(error: GatehouseError) -> None:
-    """Record the reason for what the server's answer will lead to."""
-    witness = _current.get()
-    if witness is not None:
-        witness.error = error
+    """Record the error that explains the server's answer."""
+    outcome = _current.get()
+    if outcome is not None:
+        outcome.error = error
 
 
-async def watch(response: httpx2.Response) -> None:
+async def record_status(response: httpx2.Response) -> None:
     """A response hook for the `httpx2.AsyncClient` of the MCP transport."""
-    witness = _current.get()
-    if witness is not None:
-        witness.status = None if response.is_success else response.status_code
+    outcome = _current.get()
+    if outcome is not None:
+        outcome.status = None if response.is_success else response.status_code

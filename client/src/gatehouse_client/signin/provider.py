@@ -1,10 +1,10 @@
-"""From a challenge to a grant: discovery, scope, a client, a way to sign in; renewing and revoking."""
+"""Grants from the tenant: a sign-in gets one, and it can be renewed and revoked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..errors import TokenRefused
 from ..storage.grant import Grant
@@ -27,13 +27,13 @@ _UNKNOWN_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
 
 @dataclass(frozen=True)
 class SignInOptions:
-    """What a sign-in is for.
+    """The target of a sign-in.
 
     Attributes:
         server: the MCP server's URL.
-        issuer: the authorization server that the client belongs to; None takes what the server names.
-        audience: Auth0's `audience`; None takes the server's own name for itself.
-        scopes: asked for in addition to what the server asks for.
+        issuer: the authorization server that the client belongs to; None takes the one that the server names.
+        audience: Auth0's `audience`; None takes the resource identifier of the server's metadata.
+        scopes: scopes to request in addition to those of the server.
     """
 
     server: str
@@ -43,10 +43,10 @@ class SignInOptions:
 
 
 class Provider:
-    """Gets grants. It holds no state: whoever calls it stores and locks.
+    """Gets, renews and revokes grants. It has no state: the caller stores the grants and locks.
 
     Args:
-        registration: as which client.
+        registration: where the client comes from.
         clock: seconds since the epoch.
     """
 
@@ -54,55 +54,54 @@ class Provider:
         self,
         options: SignInOptions,
         fetch: Fetcher,
-        way: SignInFlow,
+        flow: SignInFlow,
         registration: Registration,
         clock: Callable[[], float],
     ) -> None:
         self._options = options
         self._fetch = fetch
-        self._way = way
+        self._flow = flow
         self._registration = registration
         self._clock = clock
         self._tokens = TokenEndpoint(fetch, clock)
 
     @property
     def grant_types(self) -> tuple[str, ...]:
-        """Those of the way to sign in."""
-        return self._way.grant_types
+        """The grant types of the sign-in flow."""
+        return self._flow.grant_types
 
     def owns(self, grant: Grant) -> bool:
-        """Whether a stored grant belongs to our client and issuer (MCP, "Authorization server binding")."""
-        ours = self._options.issuer in (None, grant.issuer)
-        return ours and self._registration.client_of(grant) is not None
+        """Whether a stored grant belongs to this client and issuer (MCP, "Authorization server binding")."""
+        same_issuer = self._options.issuer in (None, grant.issuer)
+        return same_issuer and self._registration.client_of(grant) is not None
 
     def client_at(self, server: AuthorizationServer) -> OAuthClient | None:
-        """Our client at `server`; None while it has not registered itself yet."""
+        """This client at `server`; None if it has not registered itself yet."""
         return self._registration.known_at(server)
 
-    async def sign_in(self, challenge: Challenge | None, held: Iterable[str] = (), *, anew: bool = False) -> Grant:
+    async def sign_in(self, challenge: Challenge | None, held: Iterable[str] = (), *, again: bool = False) -> Grant:
         """A new grant.
 
         Args:
-            challenge: of the answer that asked for the sign-in.
-            held: scopes to ask for again, so that a step-up loses none.
-            anew: forget a client that registered itself: the tenant may have forgotten it, and says so only to the
-                browser.
+            challenge: the challenge of the server's 401 or 403.
+            held: scopes to request again, so that a step-up loses none.
+            again: register the client again. The tenant may have deleted it, and tells that only to the browser.
 
         Raises:
             SignInError, UnreachableError, ConfigurationError: from discovery, and as `SignInFlow.sign_in`.
         """
-        options, grant_types = self._options, self._way.grant_types
+        options, grant_types = self._options, self._flow.grant_types
         resource = await discover_resource(self._fetch, options.server, challenge)
         issuer = choose_issuer(resource, options.issuer)
         server = await discover_issuer(self._fetch, issuer, options.server)
         offline = "refresh_token" in grant_types
         scope = select_scope(challenge, resource, server, held=held, configured=options.scopes, offline=offline)
-        if anew:
+        if again:
             self._registration.forget(server.issuer)
         client = await self._registration.client_for(server, grant_types)
         authentication = client.authentication(server)
         task = SignInTask(server, client, resource.resource, options.audience or resource.resource, scope)
-        token = await self._way.sign_in(task)
+        token = await self._flow.sign_in(task)
         return Grant(
             server=options.server,
             resource=resource.resource,
@@ -113,18 +112,15 @@ class Provider:
             revocation_endpoint=server.revocation_endpoint,
             requested_scope=scope,
             interactive=True,
-            access_token=token.access_token,
             refresh_token=token.refresh_token,
-            scope=token.scope if token.scope is not None else scope,
-            obtained_at=self._clock(),
-            expires_at=self._expiry(token),
+            **self._token_fields(token, scope),
         )
 
     async def renew(self, grant: Grant) -> Grant:
         """`grant` with a new access token, and the new refresh token if the tenant rotates it.
 
-        Raises: as `TokenEndpoint.refresh`; the code is `invalid_grant`, too, when the tenant has forgotten a client
-            that registered itself.
+        Raises: as `TokenEndpoint.refresh`. The code is also `invalid_grant` if the tenant has deleted a client that
+            registered itself.
         """
         client = self._registration.client_of(grant)
         if client is None:
@@ -135,23 +131,24 @@ class Provider:
             if error.code in _UNKNOWN_CLIENT and self._registration.forget(grant.issuer):
                 raise TokenRefused(str(error), INVALID_GRANT) from error
             raise
-        renewed = {
-            "interactive": False,
-            "access_token": token.access_token,
-            "refresh_token": token.refresh_token or grant.refresh_token,
-            "scope": token.scope if token.scope is not None else grant.scope,
-            "obtained_at": self._clock(),
-            "expires_at": self._expiry(token),
-        }
-        return grant.model_copy(update=renewed)
+        refresh_token = token.refresh_token or grant.refresh_token
+        fields = self._token_fields(token, grant.scope)
+        return grant.model_copy(update={"interactive": False, "refresh_token": refresh_token, **fields})
 
     async def revoke(self, grant: Grant) -> bool:
-        """Revoke the refresh token; see `TokenEndpoint.revoke`."""
+        """Revoke the refresh token (see `TokenEndpoint.revoke`)."""
         client = self._registration.client_of(grant)
         return client is not None and await self._tokens.revoke(client, grant)
 
-    def _expiry(self, token: TokenResponse) -> float | None:
-        return None if token.expires_in is None else self._clock() + token.expires_in
+    def _token_fields(self, token: TokenResponse, scope: str | None) -> dict[str, Any]:
+        """The fields of a grant that each token response sets; `scope` counts if the response has none."""
+        now = self._clock()
+        return {
+            "access_token": token.access_token,
+            "scope": token.scope if token.scope is not None else scope,
+            "obtained_at": now,
+            "expires_at": None if token.expires_in is None else now + token.expires_in,
+        }
 
 
 def select_scope(

@@ -1,4 +1,4 @@
-"""A ready token: somebody else signed in, and the agent is given the result."""
+"""A ready token: the agent gets an access token that somebody else obtained."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import httpx2
 from ..claims import claims_of
 from ..errors import SignInError
 from ..storage.grant import Grant
-from .auth import bearer_challenge_of, signed
+from .auth import challenge_in, with_token
 from .http.urls import origin
 from .http_outcome import record_error
 from .refusals import forbidden
 
 
 class ReadyTokenAuth(httpx2.Auth):
-    """Puts a token on every request to the server. It is not kept, renewed, or replaced by a sign-in.
+    """Puts a token on every request to the server. The token is not stored, renewed or replaced by a sign-in.
 
     Args:
-        permission: what to name when the server's 403 names no permission.
+        permission: the permission to name if the server's 403 names none.
         clock: seconds since the epoch.
     """
 
@@ -39,28 +39,28 @@ class ReadyTokenAuth(httpx2.Auth):
 
     @property
     def grant(self) -> Grant:
-        """What is held, by the token's own words, which are not verified."""
+        """The token and its claims, which are not verified."""
         return self._grant
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         if origin(str(request.url)) != origin(self._server):
-            yield request  # a token goes to nobody but the server that it was issued for
+            yield request  # a token is sent only to the server that it was issued for
             return
-        response = yield signed(request, self._grant)
+        response = yield with_token(request, self._grant)
         if response.status_code == 401:
             error = self._refused(response)
             record_error(error)
             raise error
         if response.status_code == 403:
-            record_error(forbidden(self._server, self._grant, bearer_challenge_of(response), self._permission))
+            record_error(forbidden(self._server, self._grant, challenge_in(response), self._permission))
 
     def _refused(self, response: httpx2.Response) -> SignInError:
-        challenge = bearer_challenge_of(response)
-        said = (challenge.description or challenge.error) if challenge else None
-        ended = "" if self._grant.is_alive(self._clock()) else " It has run out."
+        challenge = challenge_in(response)
+        reason = (challenge.description or challenge.error) if challenge else None
+        expired = "" if self._grant.is_alive(self._clock()) else " It has expired."
         return SignInError(
-            f"{self._server} refuses the token of GATEHOUSE_TOKEN ({said or '401'}).{ended} Give another, or unset it"
-            " to sign in."
+            f"{self._server} refuses the token of GATEHOUSE_TOKEN ({reason or '401'}).{expired} Set another token, or"
+            " unset it to sign in."
         )
 
 

@@ -1,4 +1,4 @@
-"""One piece of work at a time, in line. It goes on for those who wait behind it when the one who began it gives up."""
+"""Work that runs one piece at a time, and goes on for the callers behind it when its own caller is cancelled."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ T = TypeVar("T")
 
 
 class WorkQueue:
-    """A lock around work whose outcome is good for all who wait for the lock.
+    """Runs the work of its callers in the order of their calls.
 
-    Who is cancelled before their turn leaves the line. Who is cancelled during it leaves the work to the others; it
-    is cancelled with the last of them.
+    A caller that is cancelled before its work begins leaves the queue. If it is cancelled later, its work goes on as
+    long as other callers wait. When the last caller is cancelled, the work is also cancelled.
     """
 
     def __init__(self) -> None:
         self._lock = anyio.Lock()
-        self._present = 0
+        self._callers = 0
         self._running: asyncio.Task[Any] | None = None
 
-    async def take(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do the work when it is its turn."""
-        turn = asyncio.create_task(self._turn(work, *args, **kwargs))
-        turn.add_done_callback(_looked_at)
-        self._present += 1
+    async def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the work after the work of earlier callers."""
+        task = asyncio.create_task(self._run(work, *args, **kwargs))
+        task.add_done_callback(_retrieve_exception)
+        self._callers += 1
         try:
-            await asyncio.wait([turn])
+            await asyncio.wait([task])
         finally:
-            self._present -= 1
-            if turn is not self._running:
-                await _cancelled(turn)
-            if self._running is not None and not self._present:
-                await _cancelled(self._running)
-        return turn.result()
+            self._callers -= 1
+            if task is not self._running:
+                await _cancel(task)
+            if self._running is not None and not self._callers:
+                await _cancel(self._running)
+        return task.result()
 
-    async def _turn(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         async with self._lock:
             self._running = asyncio.current_task()
             try:
@@ -48,14 +48,14 @@ class WorkQueue:
                 self._running = None
 
 
-def _looked_at(turn: asyncio.Task[Any]) -> None:
-    """What a turn without anybody fails with is in the line's hands, and not for asyncio to complain about."""
-    if not turn.cancelled():
-        turn.exception()
+def _retrieve_exception(task: asyncio.Task[Any]) -> None:
+    """Keep asyncio from logging the failure of a task whose caller was cancelled."""
+    if not task.cancelled():
+        task.exception()
 
 
-async def _cancelled(task: asyncio.Task[Any]) -> None:
-    """Cancel the task, if it is not done, and see it out: it may have a port or a file to give back."""
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel the task and wait for its end: it may have to close a port or a file."""
     if not task.done():
         task.cancel()
         with anyio.CancelScope(shield=True):

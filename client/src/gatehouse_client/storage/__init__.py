@@ -1,1 +1,1 @@
-"""What is kept on disk: tokens, private files, and how they are sealed."""
+"""Stored tokens: private files, encrypted if the system has a keyring."""

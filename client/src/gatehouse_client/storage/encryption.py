@@ -1,7 +1,6 @@
-"""Sealing what is kept on disk with a key from the system's keyring, where there is one.
+"""Encryption of stored files with a key from the system's keyring.
 
-The key is in the keyring, the files stay files: their size, their locks and their atomic replacement do not depend on
-what a keyring can do.
+Only the key is in the keyring. The files stay files, because keyrings limit the size of an entry and have no locks.
 """
 
 from __future__ import annotations
@@ -13,24 +12,29 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from joserfc.jwk import OctKey
 
+SERVICE: Final = "gatehouse"
+ENTRY: Final = "token store"
+_HEADER: Final = {"alg": "dir", "enc": "A256GCM"}
+_KEY_BYTES: Final = 32
+
 
 class DecryptionFailed(Exception):
-    """The content is not what was sealed, or not with this key."""
+    """The content was changed, or it was encrypted with another key."""
 
 
 class KeyUnavailable(Exception):
-    """The content is sealed, and there is no key here to open it. The message says why."""
+    """The content is encrypted, and the key is not available. The message says why."""
 
 
 class Encryption(Protocol):
-    """How files are sealed."""
+    """How the content of files is encrypted."""
 
     def encrypt(self, content: bytes) -> bytes:
-        """What to write."""
+        """The bytes to write to the file."""
         ...
 
     def decrypt(self, content: bytes) -> bytes:
-        """What was given to `sealed`; what was written without a encryption comes back as it is.
+        """The bytes that were given to `encrypt`. Content that is not encrypted is returned as it is.
 
         Raises:
             DecryptionFailed, KeyUnavailable.
@@ -39,22 +43,22 @@ class Encryption(Protocol):
 
 
 class NoEncryption:
-    """Files as they are; their permissions protect them."""
+    """Files are written as plain text. Only their permissions protect them."""
 
-    def __init__(self, why: str = "there is no keyring here") -> None:
-        self._why = why
+    def __init__(self, reason: str = "there is no keyring here") -> None:
+        self._reason = reason
 
     def encrypt(self, content: bytes) -> bytes:
         return content
 
     def decrypt(self, content: bytes) -> bytes:
         if is_encrypted(content):
-            raise KeyUnavailable(self._why)
+            raise KeyUnavailable(self._reason)
         return content
 
 
 def system_encryption(say: Callable[[str], None]) -> Encryption:
-    """With the system's keyring when the `keyring` package and a backend that works are there, else none."""
+    """Encryption with the system's keyring, if the `keyring` package is installed and has a usable backend."""
     try:
         import keyring
         from keyring.backends.fail import Keyring as NoKeyring
@@ -68,18 +72,12 @@ def system_encryption(say: Callable[[str], None]) -> Encryption:
 
 
 def is_encrypted(content: bytes) -> bool:
-    """A JWE in compact form, where else a JSON object would be."""
+    """Whether the content is a JWE in compact form (it begins with an encoded `{"`). Plain files begin with `{`."""
     return content.startswith(b"eyJ")
 
 
-SERVICE: Final = "gatehouse"
-ENTRY: Final = "token store"
-_HEADER: Final = {"alg": "dir", "enc": "A256GCM"}
-_KEY_BYTES: Final = 32
-
-
 class Keyring(Protocol):
-    """What a backend of the `keyring` package does."""
+    """A backend of the `keyring` package."""
 
     def get_password(self, service: str, username: str) -> str | None: ...
 
@@ -87,11 +85,10 @@ class Keyring(Protocol):
 
 
 class KeyringEncryption:
-    """Sealed with AES-256-GCM (a JWE) under a key that the keyring keeps.
+    """Encryption with AES-256-GCM (a JWE) and a key in the keyring.
 
     Args:
-        keyring: a backend of the `keyring` package.
-        say: told when the keyring does not do its work; files are then written without a encryption.
+        say: gets a message when the keyring does not work. Files are then written as plain text.
     """
 
     def __init__(self, keyring: Keyring, say: Callable[[str], None]) -> None:
@@ -100,17 +97,17 @@ class KeyringEncryption:
         self._key: OctKey | None = None
 
     def encrypt(self, content: bytes) -> bytes:
-        key = self._loaded(make=True)
+        key = self._load_key(create=True)
         if key is None:
             return content
-        from joserfc import jwe  # cryptography takes long to load
+        from joserfc import jwe  # loads cryptography, which is slow
 
         return jwe.encrypt_compact(_HEADER, content, key).encode("ascii")
 
     def decrypt(self, content: bytes) -> bytes:
         if not is_encrypted(content):
             return content
-        key = self._loaded(make=False)
+        key = self._load_key(create=False)
         if key is None:
             raise KeyUnavailable("the keyring does not give its key")
         from joserfc import jwe
@@ -121,17 +118,17 @@ class KeyringEncryption:
         except (JoseError, ValueError) as error:
             raise DecryptionFailed from error
 
-    def _loaded(self, *, make: bool) -> OctKey | None:
+    def _load_key(self, *, create: bool) -> OctKey | None:
         if self._key is None:
             from joserfc.jwk import OctKey
 
             try:
-                kept = self._keyring.get_password(SERVICE, ENTRY)
-                if kept is None and make:
+                stored = self._keyring.get_password(SERVICE, ENTRY)
+                if stored is None and create:
                     self._keyring.set_password(SERVICE, ENTRY, secrets.token_hex(_KEY_BYTES))
-                    # Another process may have been faster; what the keyring gives from now on is what counts.
-                    kept = self._keyring.get_password(SERVICE, ENTRY)
-                self._key = None if kept is None else OctKey.import_key(bytes.fromhex(kept))
+                    # Another process may have stored its key at the same time. All processes use what is stored now.
+                    stored = self._keyring.get_password(SERVICE, ENTRY)
+                self._key = None if stored is None else OctKey.import_key(bytes.fromhex(stored))
             except Exception as error:  # noqa: BLE001 - every backend raises errors of its own
-                self._say(f"The system's keyring does not work ({type(error).__name__}): sign-ins are not sealed.")
+                self._say(f"The system's keyring does not work ({type(error).__name__}): sign-ins are not encrypted.")
         return self._key

@@ -1,4 +1,4 @@
-"""What the tenant granted: the tokens and everything needed to use, renew and revoke them."""
+"""A grant of the tenant: the tokens, and everything that is needed to use, renew and revoke them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from ..claims import claims_of
 from ..errors import foreign
 
 SKEW: Final = 60.0
-"""Seconds before its expiry from which an access token is renewed (at most half of its lifetime)."""
+"""An access token is renewed this many seconds before it expires (at most half of its lifetime)."""
 
 ClientAuthentication = Literal["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
 
 
 class Grant(BaseModel):
-    """One sign-in at one issuer for one server. Tokens stay out of its repr.
+    """One sign-in at one issuer for one server. Its repr has no tokens.
 
     Attributes:
         server: the MCP server's URL, as configured.
-        resource: the server's own name for itself (RFC 8707).
-        scope: what was granted; as RFC 6749 section 5.1 has it, what was asked for if the tenant did not say.
-        requested_scope: what was asked for.
-        obtained_at, expires_at: seconds since the epoch; `expires_at` is None when the tenant did not say.
-        interactive: whether a person has just signed in for it, and it was not renewed since.
+        resource: the resource identifier that the server publishes (RFC 8707).
+        scope: the granted scope. If the tenant names none, it is the requested scope (RFC 6749 section 5.1).
+        requested_scope: the requested scope.
+        obtained_at, expires_at: seconds since the epoch; `expires_at` is None if the tenant names no expiry.
+        interactive: whether the token is from a sign-in, and not from a renewal.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,19 +54,19 @@ class Grant(BaseModel):
         return frozenset((self.requested_scope or "").split())
 
     def is_fresh(self, now: float) -> bool:
-        """Whether the access token need not be renewed yet."""
+        """Whether the access token does not need a renewal yet."""
         if self.expires_at is None:
             return True
         lifetime = max(0.0, self.expires_at - self.obtained_at)
         return now < self.expires_at - min(SKEW, lifetime / 2)
 
     def is_alive(self, now: float) -> bool:
-        """Whether the access token has not run out by our clock."""
+        """Whether the access token has not expired by this machine's clock."""
         return self.expires_at is None or now < self.expires_at
 
     @property
     def person(self) -> str | None:
-        """Who is signed in, by the access token's own words, which are not verified: for display only."""
+        """Who is signed in, from the access token's claims, which are not verified: for display only."""
         claims = claims_of(self.access_token)
         by_claim = [claims.get(name) for name in ("email", "preferred_username", "name", "sub")]
         namespaced = [value for name, value in claims.items() if name.endswith("/email")]

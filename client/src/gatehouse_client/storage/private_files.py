@@ -1,4 +1,4 @@
-"""A folder of small files for the owner's eyes only: directory 0700, files 0600, written whole or not at all."""
+"""Private files: only their owner can read them (folder 0700, files 0600), and they are written atomically."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class PrivateFolder:
-    """The folder, made when needed.
+    """A folder of private files, created when needed.
 
     Args:
-        what: what a file holds, for messages.
-        say: told, in a sentence, of a file that cannot be used.
-        encryption: what files are sealed with.
+        what: what a file contains, for messages.
+        say: gets a message about each file that cannot be used.
+        encryption: how the files are encrypted.
     """
 
     def __init__(self, path: Path, what: str, say: Callable[[str], None], encryption: Encryption) -> None:
@@ -34,19 +34,19 @@ class PrivateFolder:
         self._encryption = encryption
 
     def make(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            OSError: that is not possible.
+            OSError: the folder cannot be created.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.path.stat().st_mode & 0o077:
             self.path.chmod(0o700)
 
     def read(self, path: Path, model: type[Model]) -> Model | None:
-        """What is in the file; None when it is not there, or cannot be used, which is reported.
+        """The model in the file; None if the file does not exist or cannot be used, which is reported.
 
-        A damaged file is set aside. One whose encryption cannot be opened now stays.
+        A damaged file is renamed. An encrypted file whose key is not available stays.
         """
         try:
             return model.model_validate_json(self._encryption.decrypt(path.read_bytes()))
@@ -55,13 +55,13 @@ class PrivateFolder:
         except (ValidationError, DecryptionFailed):
             self._set_aside(path)
         except KeyUnavailable as error:
-            self._say(f"{self._what} {path} cannot be opened ({error}): it is not used.")
+            self._say(f"{self._what} {path} cannot be decrypted ({error}): it is not used.")
         except OSError as error:
             self._say(f"{self._what} {path} cannot be read ({error.strerror}): it is not used.")
         return None
 
     def write(self, path: Path, model: BaseModel) -> None:
-        """Encryption the model and write the file.
+        """Encrypt the model and write the file.
 
         Raises:
             OSError: the disk cannot be written.
@@ -99,7 +99,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def file_name(url: str) -> str:
-    """A file name that a person recognises and that no two URLs share."""
+    """A file name that is readable and unique for the URL."""
     parts = urlsplit(url)
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", parts.netloc + parts.path).strip("_.")[:60]
     return f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

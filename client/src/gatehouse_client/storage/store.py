@@ -1,4 +1,4 @@
-"""Tokens on disk: one file per server and issuer, for the owner's eyes only, shared by all of the person's agents."""
+"""Tokens on disk: one private file per server and issuer, shared by all agents of the person."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .private_files import PrivateFolder, file_name
 if TYPE_CHECKING:
     from filelock import AsyncFileLock
 
-NOTICE_AFTER: Final = 0.5  # seconds to wait for the lock before the person is told
+NOTICE_AFTER: Final = 0.5  # seconds to wait for the lock before the person gets a message
 
 
 class TokenStore:
     """Grants under `home`/tokens.
 
     Args:
-        home: made when needed.
-        say: told, in a sentence, what the person should know: a damaged file, a disk that cannot be written.
-        lock_timeout: seconds to wait for another process that works on the same server's grants.
-        encryption: what the files are sealed with.
+        home: created when needed.
+        say: gets messages for the person, such as about a damaged file or a disk that cannot be written.
+        lock_timeout: seconds to wait for another process that uses the same server's grants.
+        encryption: how the files are encrypted.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class TokenStore:
         self._lock_timeout = lock_timeout
 
     def load(self, server: str, usable: Callable[[Grant], bool] = lambda _: True) -> Grant | None:
-        """The newest usable grant for `server`. A damaged file is set aside, reported, and then as good as absent."""
+        """The newest usable grant for `server`. A damaged file is renamed and reported."""
         return max(filter(usable, self.all(server)), key=lambda grant: grant.obtained_at, default=None)
 
     def all(self, server: str) -> list[Grant]:
@@ -46,9 +46,9 @@ class TokenStore:
         ]
 
     def save(self, grant: Grant) -> None:
-        """Keep `grant` in place of an earlier one of the same server and issuer.
+        """Store `grant` in place of an earlier one of the same server and issuer.
 
-        A disk that cannot be written is reported, not raised: the sign-in is good for this run.
+        A disk that cannot be written is reported, and no error is raised: this run can use the sign-in.
         """
         try:
             self._files.write(self._path(grant), grant)
@@ -58,7 +58,7 @@ class TokenStore:
             )
 
     def forget(self, server: str) -> int:
-        """Remove every grant for `server`, damaged ones too; returns how many there were.
+        """Remove every grant for `server`, also damaged ones. Returns how many there were.
 
         Raises:
             OSError: a file cannot be removed.
@@ -70,41 +70,37 @@ class TokenStore:
 
     @asynccontextmanager
     async def locked(self, server: str) -> AsyncGenerator[None]:
-        """Hold this server's lock against every other process.
+        """Hold the lock of this server's grants, which other processes wait for.
 
-        Where no lock file can be made there are no stored tokens to protect either, and none is taken.
+        If no lock file can be created, no grant can be stored either. Then there is no lock.
 
         Raises:
-            SignInError: another process holds it for longer than the lock timeout.
+            SignInError: another process holds the lock for longer than the lock timeout.
         """
-        from filelock import AsyncFileLock  # who only reads needs none
+        from filelock import AsyncFileLock  # only for commands that write
 
         lock = AsyncFileLock(self._files.path / f"{file_name(server)}.lock", mode=0o600)
         try:
             self._files.make()
-            held = await self._acquire(lock)
+            await self._acquire(lock)
         except OSError:
-            held = False
+            pass
         try:
             yield
         finally:
-            if held:
-                await lock.release()
+            await lock.release()
 
-    async def _acquire(self, lock: AsyncFileLock) -> bool:
+    async def _acquire(self, lock: AsyncFileLock) -> None:
         try:
             await lock.acquire(timeout=NOTICE_AFTER)
         except TimeoutError:
             self._say("Another agent of yours is signing in to this server: waiting for it.")
-        else:
-            return True
-        try:
-            await lock.acquire(timeout=self._lock_timeout)
-        except TimeoutError:
-            raise SignInError(
-                f"Another process has held {lock.lock_file} for {self._lock_timeout:.0f} s: end it, then try again."
-            ) from None
-        return True
+            try:
+                await lock.acquire(timeout=self._lock_timeout)
+            except TimeoutError:
+                raise SignInError(
+                    f"Another process has held {lock.lock_file} for {self._lock_timeout:.0f} s: end it, then try again."
+                ) from None
 
     def _path(self, grant: Grant) -> Path:
         return self._files.path / f"{file_name(grant.server)}--{file_name(grant.issuer)}.json"

@@ -43,10 +43,6 @@ _COLLECTIONS: Final = (
     *("client_grants", "clients", "connections.clients", "resource_servers", "roles.permissions", "tenants.settings"),
     *("users.permissions", "users.roles"),
 )
-_REFUSED: Final = (
-    "The tenant does not accept {what} ({seen}). Compare them with the dashboard: Applications > Applications > "
-    "your application > Settings."
-)
 _NOT_AUTHORIZED: Final = (
     "The application {client} may not use the Management API ({seen}). Authorize it in the dashboard under "
     "Applications > APIs > Auth0 Management API > Machine to Machine Applications."
@@ -200,8 +196,10 @@ class Management(AbstractContextManager["Management"]):
             return token
         seen = foreign(str(answer.get("error_description") or answer.get("error") or f"HTTP {response.status_code}"))
         if response.status_code == 401:
-            what = "AUTH0_MGMT_CLIENT_ID with AUTH0_MGMT_CLIENT_SECRET"
-            raise ConfigurationError(_REFUSED.format(what=what, seen=seen))
+            raise ConfigurationError(
+                f"The tenant does not accept AUTH0_MGMT_CLIENT_ID with AUTH0_MGMT_CLIENT_SECRET ({seen}). Compare them "
+                "with the dashboard: Applications > Applications > your application > Settings."
+            )
         if response.status_code == 403:
             raise ForbiddenError(_NOT_AUTHORIZED.format(client=self._settings.auth0_mgmt_client_id, seen=seen))
         raise UnreachableError(f"{self.issuer} issues no token for its Management API: {seen}. Try again later.")
@@ -271,6 +269,7 @@ def _plain(answer: Any) -> Any:  # noqa: ANN401 - what the SDK answers
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object of a response; empty if there is none."""
     try:
         answer = response.json()
     except ValueError:

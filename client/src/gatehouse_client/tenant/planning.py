@@ -11,17 +11,7 @@ from ..errors import GatehouseError
 from .differences import Difference, differences
 from .existing import Existing, grant_key
 from .file import Document, TenantFile, without
-from .management import (
-    API,
-    APPLICATION,
-    CONNECTION,
-    GRANT,
-    ROLE,
-    SETTINGS,
-    USER,
-    Management,
-    object_id,
-)
+from .management import API, APPLICATION, CONNECTION, GRANT, ROLE, SETTINGS, USER, Management, object_id
 from .ownership import Ownership, merged
 
 # What cannot change once an object exists (Auth0: Management API, the PATCH of each kind).

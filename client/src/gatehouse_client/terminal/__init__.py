@@ -1,1 +1,1 @@
-"""What the person sees on the terminal."""
+"""Output and input on the terminal."""

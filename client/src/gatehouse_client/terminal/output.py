@@ -1,4 +1,4 @@
-"""What the person sees: results on stdout, everything else on stderr."""
+"""Output for the person: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ..signin.http.trace import Trace
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_UNSPOKEN: Final = "…"  # where the terminal is too narrow for a text
+_SHORTENED: Final = "…"  # if the terminal is too narrow for the text
 
 
 class Activity:
-    """What goes on now: one line with a spinner on stderr, for a person only. It is gone when it is over."""
+    """The current activity: a line with a spinner on stderr, only on a terminal. It disappears at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -33,12 +33,12 @@ class Activity:
         self._text = ""
 
     def show(self, text: str) -> None:
-        """Begin, or go on with another text."""
-        self._text = foreign(text) if self._console.width > 60 else _UNSPOKEN
+        """Show the line, or change its text."""
+        self._text = foreign(text) if self._console.width > 60 else _SHORTENED
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             return
         if self._progress is None:
-            from .spinner import spinner_line  # only who waits long enough to be told needs it
+            from .spinner import spinner_line  # slow to import, and not needed in pipes
 
             self._progress = spinner_line(self._console)
             self._task = self._progress.add_task(self._text, total=None)
@@ -47,25 +47,25 @@ class Activity:
             self._progress.update(self._task, description=self._text)
 
     def rename(self, text: str) -> None:
-        """Go on with another text, if it still goes on."""
+        """Change the text, if the line is shown."""
         if self._progress is not None:
             self.show(text)
 
     async def progress(self, progress: float, total: float | None, message: str | None) -> None:
-        """How far a tool is (MCP progress)."""
+        """Show the progress of a tool (MCP progress)."""
         if self._progress is not None:
             text = f"{self._text}: {foreign(message, 60)}" if message else self._text
             self._progress.update(self._task, completed=progress, total=total, description=text)
 
     def hide(self) -> None:
-        """End it."""
+        """Remove the line."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
     @contextmanager
     def hidden(self) -> Generator[None]:
-        """Make room on the terminal for something else."""
+        """Hide the line in this context."""
         shown = self._progress is not None
         self.hide()
         try:
@@ -80,7 +80,7 @@ class Terminal:
     """The two streams.
 
     Attributes:
-        as_json: results as JSON on stdout; an error as JSON on stderr.
+        as_json: whether results and errors are shown as JSON.
         tracing: whether HTTP exchanges are shown.
     """
 
@@ -101,17 +101,17 @@ class Terminal:
 
     @property
     def is_conversation(self) -> bool:
-        """Whether a person sits at both ends."""
+        """Whether stdin and stderr are a terminal, so that a person can answer."""
         return sys.stdin.isatty() and self._err.is_terminal
 
     @property
     def is_watched(self) -> bool:
-        """Whether a person reads the results as they come."""
+        """Whether stdout is a terminal, so that a person sees results at once."""
         return self._out.is_terminal and not self.as_json
 
     @contextmanager
     def busy(self, text: str) -> Generator[Activity]:
-        """Show an activity for the time of the context."""
+        """Show an activity in this context."""
         self.activity.show(text)
         try:
             yield self.activity
@@ -120,10 +120,10 @@ class Terminal:
 
     @contextmanager
     def reaching(self, server: str, *, typing: bool = False) -> Generator[Callable[[str], None]]:
-        """Show that `server` is being reached. Yields what is to be told what the sign-in says.
+        """Show the activity of connecting to `server`. Yields the function for messages of the sign-in.
 
         Args:
-            typing: the person may answer the sign-in here: nothing is to be drawn over what is typed.
+            typing: whether the person can type an answer here. Then the activity is hidden at the first message.
         """
         with self.busy(f"Reaching {server}") as activity:
 
@@ -137,19 +137,19 @@ class Terminal:
             yield say
 
     def say(self, text: str, style: str | None = None) -> None:
-        """Chatter: a line on stderr."""
+        """Show a message on stderr."""
         self.end_line()
         self._err.print(printable(text), style=style, markup=False, soft_wrap=True)
 
     def fail(self, error: GatehouseError) -> None:
-        """The error, as a sentence or as JSON."""
+        """Show an error, as text or as JSON."""
         if self.as_json:
             self.say(json.dumps({"error": error.error, "message": str(error)}, ensure_ascii=False))
         else:
             self.say(str(error), "bold red")
 
     def ask(self, prompt: str) -> str:
-        """A line from the person; empty at the end of the input."""
+        """Read a line from the person; empty at the end of the input."""
         try:
             return self._err.input(prompt, markup=False).strip()
         except EOFError:
@@ -157,8 +157,8 @@ class Terminal:
             return ""
 
     async def reply(self, prompt: str) -> str | None:
-        """A line from the person while the event loop goes on; None at the end of the input. Can be cancelled."""
-        from ..signin.flows.paste import read_stdin_line  # it needs an event loop, whose libraries few commands need
+        """Read a line from the person in an event loop; None at the end of the input. Can be cancelled."""
+        from ..signin.flows.paste import read_stdin_line  # loads anyio, which few commands need
 
         with self.activity.hidden():
             self._err.print(printable(prompt), end="", markup=False, soft_wrap=True)
@@ -168,35 +168,35 @@ class Terminal:
             return line
 
     def write(self, text: str) -> None:
-        """A part of a result, as it comes, for the person who watches."""
+        """Show a part of a result at once."""
         self.activity.hide()
         typer.echo(printable(text), nl=False)
         self._mid_line = not text.endswith("\n")
 
     def end_line(self) -> None:
-        """End the line that `write` left open."""
+        """End the line, if `write` left it open."""
         if self._mid_line:
             self._mid_line = False
             typer.echo()
 
     def result(self, text: str) -> None:
-        """A result: plain text on stdout, as it is for a program, harmless for a terminal."""
+        """Print a result on stdout. On a terminal, control characters are removed."""
         self.end_line()
         with self.activity.hidden():
             typer.echo(printable(text) if self._out.is_terminal else text)
 
     def result_json(self, value: object) -> None:
-        """A result: JSON on stdout, on one line unless a person looks at it."""
+        """Print a result as JSON on stdout: indented on a terminal, else on one line."""
         indent = 2 if self._out.is_terminal else None
         with self.activity.hidden():
             typer.echo(json.dumps(value, ensure_ascii=False, indent=indent))
 
     def fields(self, values: dict[str, str]) -> None:
-        """Names and values: below each other for a person; lines of tab-separated fields for a program."""
+        """Print names and values: as a list on a terminal, else as tab-separated lines."""
         self._table(Table.grid(padding=(0, 2)), list(values.items()))
 
     def table(self, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-        """A table for a person; lines of tab-separated fields for a program."""
+        """Print a table on a terminal, else tab-separated lines."""
         self._table(Table(*headings, box=None, pad_edge=False, header_style="bold"), rows)
 
     def _table(self, table: Table, rows: Sequence[tuple[str, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""How the line that says what goes on now looks: a spinner, a text, and a bar where it is known how much there is."""
+"""The line of an activity: a spinner, a text, and a progress bar if the total is known."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _BESIDE_TEXT: Final = 30  # columns
 
 
 def spinner_line(console: Console) -> Progress:
-    """The line, which is gone when it is stopped.
+    """The line. It disappears when it is stopped.
 
-    Beside the text there is room for spinner and bar, and for what the terminal shows of a typed Ctrl-C: beyond the
-    last column that begins a new line, and the old one would stay.
+    There must be room for the spinner, the bar and the `^C` of a typed Ctrl-C. If the line wrapped, its first part
+    would stay on the terminal.
     """
     text = Column(no_wrap=True, max_width=max(1, console.width - _BESIDE_TEXT))
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False, table_column=text),
-        _KnownPart(),
+        _ProgressBar(),
         console=console,
         transient=True,
         redirect_stdout=False,
@@ -30,8 +30,8 @@ def spinner_line(console: Console) -> Progress:
     )
 
 
-class _KnownPart(ProgressColumn):
-    """A bar, once it is known of how much."""
+class _ProgressBar(ProgressColumn):
+    """A progress bar, if the total is known."""
 
     def render(self, task: Task) -> RenderableType:
         return "" if task.total is None else ProgressBar(task.total, task.completed, width=20)

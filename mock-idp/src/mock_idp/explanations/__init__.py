@@ -15,8 +15,8 @@ from .table import ENTRIES, Certainty
 
 Fact = str | tuple[str, ...]
 # Facts come from requests, so their length and number are limited.
-LONGEST = 500
-MOST = 20
+MAX_FACT_LENGTH = 500
+MAX_ITEMS = 20
 # Strings that need no quotes in YAML.
 PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+?=&%-]+)*(?: [A-Za-z0-9_./@+()-]+)*")
 YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -70,9 +70,9 @@ def explanation_texts(language: str) -> dict[str, dict[str, str]]:
 
 def _shortened(fact: Fact) -> Fact:
     if isinstance(fact, str):
-        return fact if len(fact) <= LONGEST else f"{fact[:LONGEST]}…"
-    shown = tuple(one if len(one) <= LONGEST else f"{one[:LONGEST]}…" for one in fact[:MOST])
-    return shown if len(fact) <= MOST else (*shown, "…")
+        return fact if len(fact) <= MAX_FACT_LENGTH else f"{fact[:MAX_FACT_LENGTH]}…"
+    shown = tuple(one if len(one) <= MAX_FACT_LENGTH else f"{one[:MAX_FACT_LENGTH]}…" for one in fact[:MAX_ITEMS])
+    return shown if len(fact) <= MAX_ITEMS else (*shown, "…")
 
 
 def _joined(value: Fact) -> str:

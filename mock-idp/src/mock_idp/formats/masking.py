@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from .jwt import unverified_claims, unverified_header
+from .parsing import unverified_claims, unverified_header
 
 SECRETS = frozenset(
     {

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 # Differences that come from a typing error or a normalisation. With any other difference it is another URL.
-SLIPS = frozenset({"trailing_slash", "scheme", "case", "loopback_name", "port", "whitespace", "encoding"})
-LONGEST = 300
+SIMILAR_KINDS = frozenset({"trailing_slash", "scheme", "case", "loopback_name", "port", "whitespace", "encoding"})
+MAX_LENGTH = 300
 
 
 class Span(NamedTuple):
@@ -29,8 +29,8 @@ class Comparison:
     kinds: tuple[str, ...]
 
     @property
-    def is_slip(self) -> bool:
-        return len(self.kinds) <= 2 and SLIPS.issuperset(self.kinds)
+    def is_similar(self) -> bool:
+        return len(self.kinds) <= 2 and SIMILAR_KINDS.issuperset(self.kinds)
 
 
 def compare(sent: str, known: Iterable[str]) -> Comparison | None:
@@ -55,10 +55,10 @@ def differences(sent: str, known: str) -> tuple[str, ...]:
 
 def spans(text: str, other: str) -> tuple[Span, ...]:
     """`text` in parts that are equal to `other` or differ from it. A very long text is shortened."""
-    shown, compared = text[:LONGEST], other[:LONGEST]
+    shown, compared = text[:MAX_LENGTH], other[:MAX_LENGTH]
     matcher = SequenceMatcher(None, compared, shown, autojunk=False)
     parts = [Span(shown[start:end], tag != "equal") for tag, _, _, start, end in matcher.get_opcodes() if end > start]
-    return (*parts, Span("…", differs=False)) if len(text) > LONGEST else tuple(parts)
+    return (*parts, Span("…", differs=False)) if len(text) > MAX_LENGTH else tuple(parts)
 
 
 def _by_parts(sent: SplitResult, known: SplitResult) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def _by_path(sent: str, known: str) -> str:
 
 
 def _likeness(sent: str, known: str) -> float:
-    return SequenceMatcher(None, sent[:LONGEST], known[:LONGEST], autojunk=False).quick_ratio()
+    return SequenceMatcher(None, sent[:MAX_LENGTH], known[:MAX_LENGTH], autojunk=False).quick_ratio()
 
 
 def is_loopback_name(host: str) -> bool:

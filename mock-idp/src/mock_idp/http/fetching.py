@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from ..formats.json_text import parse_json
+from ..formats.parsing import parse_json
 
 if TYPE_CHECKING:
     import httpx2

@@ -48,7 +48,7 @@ class AccessLog:
             await self.app(scope, receive, watch)
         finally:
             milliseconds = (perf_counter() - began) * 1000
-            # %r prevents that a path with line breaks forges a line.
+            # %r prevents a path with line breaks from forging a line.
             logger.info("%s %r %d %.0fms", scope["method"], scope["path"], status, milliseconds)
 
 

@@ -31,7 +31,9 @@ def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise ListenError(f"MOCK_IDP_HOST: {host!r} is not an address of this machine: {error.strerror}") from error
+        raise ListenError(
+            f"MOCK_IDP_HOST: {host!r} cannot be resolved: {error.strerror}; set it to localhost"
+        ) from error
     sockets: list[socket.socket] = []
     # IPv4 first: IPv6 then takes the same free port.
     for family, address in sorted({(entry[0], str(entry[4][0])) for entry in found}):
@@ -40,7 +42,7 @@ def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
         if bound is not None:
             sockets.append(bound)
     if not sockets:
-        raise ListenError(f"MOCK_IDP_HOST: nothing on this machine can listen on {host!r}")
+        raise ListenError(f"MOCK_IDP_HOST: no address of {host!r} belongs to this machine; set it to localhost")
     return sockets
 
 

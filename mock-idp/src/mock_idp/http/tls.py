@@ -50,7 +50,9 @@ def _kept(state_dir: Path | None) -> trustme.CA | None:
     try:
         return trustme.CA.from_pem((state_dir / CA_FILE).read_bytes(), (state_dir / CA_KEY_FILE).read_bytes())
     except (OSError, ValueError) as error:
-        raise TlsError(f"MOCK_IDP_STATE_DIR: {state_dir / CA_FILE} and its key do not belong together") from error
+        raise TlsError(
+            f"MOCK_IDP_STATE_DIR: {state_dir / CA_FILE} and its key do not belong together; delete both files"
+        ) from error
 
 
 def _new(state_dir: Path | None) -> trustme.CA:

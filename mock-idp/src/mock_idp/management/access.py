@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import MalformedRequest
-from ..formats.jwt import verified_claims
+from ..formats.parsing import verified_claims
 from ..oauth.answers import answer_to
 from ..state.idp import Idp
 from ..tenant.loading import ConfigurationError

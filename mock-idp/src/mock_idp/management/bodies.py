@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from ..formats.json_text import parse_json
+from ..formats.parsing import parse_json
 from ..tenant.tenant_file import Section
 from ..web.request import json_object
 from .errors import InvalidBody

@@ -57,7 +57,7 @@ def user_grant(tenant: Tenant, client: Client, api: Api) -> ClientGrant | None:
 def not_found_case(tenant: Tenant, identifier: str) -> Case:
     """The explanation for an unknown API. It names the API whose identifier is most similar."""
     nearest = compare(identifier, tenant.apis)
-    if nearest is None or not nearest.is_slip:
+    if nearest is None or not nearest.is_similar:
         return Case("service_not_found", sent=identifier, apis=tuple(tenant.apis))
     return Case("service_near_miss", sent=identifier, nearest=nearest.nearest, difference=nearest.kinds)
 

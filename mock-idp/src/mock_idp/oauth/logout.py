@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ..errors import PageError
 from ..explanations import Case
-from ..formats.jwt import verified_claims
+from ..formats.parsing import verified_claims
 from ..pages.models import LogoutPage, MessagePage
 from ..pages.rendering import render
 from ..state.idp import Idp

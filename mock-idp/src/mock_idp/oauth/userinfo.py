@@ -8,7 +8,7 @@ from joserfc.jwk import OctKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from ..formats.jwt import verified_claims
+from ..formats.parsing import verified_claims
 from ..state.idp import Idp
 from ..web.request import NO_STORE, idp_of, issuer_of
 from .token.minting import opaque_claims, profile_claims

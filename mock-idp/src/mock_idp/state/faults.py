@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..formats.json_text import parse_json
+from ..formats.parsing import parse_json
 
 Action = Literal["hang", "drop", "malformed", "empty"]
 # A hanging request ends after this many seconds, so that no test run hangs with it.

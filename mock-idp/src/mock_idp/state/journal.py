@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..explanations import Case
-from ..formats.json_text import parse_json
 from ..formats.masking import decoded_tokens, hidden, masked, masked_pairs, masked_url
+from ..formats.parsing import parse_json
 from .clock import Clock
 
 MAX_ENTRIES = 500

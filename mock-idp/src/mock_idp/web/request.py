@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import MalformedRequest, RepeatedParameter
 from ..explanations import Case
-from ..formats.json_text import parse_json
+from ..formats.parsing import parse_json
 from ..formats.urls import is_loopback_name
 from ..state.idp import Idp
 

@@ -50,7 +50,7 @@ PENDING = (403, {"error": "authorization_pending", "error_description": "User ha
 
 
 class Tenant:
-    """Answers each POST with the next of `answers`, and the last one for ever; keeps what it was asked."""
+    """Answers each POST with the next of `answers`, and all further ones with the last; records the requests."""
 
     def __init__(self, *answers: tuple[int, Any], client: OAuthClient | None = None, **metadata: object) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
@@ -130,7 +130,7 @@ async def test_without_an_interval_it_is_five_seconds() -> None:
     ("answer", "error", "message"),
     [
         ((403, {"error": "access_denied", "error_description": "User cancelled"}), SignInDenied, "declined"),
-        ((403, {"error": "expired_token"}), SignInError, "ran out"),
+        ((403, {"error": "expired_token"}), SignInError, "expired"),
         ((403, {"error": "invalid_grant"}), TokenRefused, "invalid_grant"),
     ],
 )
@@ -155,7 +155,7 @@ async def test_a_tenant_that_is_away_for_a_moment_is_asked_again_and_more_slowly
 
 async def test_the_codes_lifetime_ends_the_wait() -> None:
     tenant = Tenant((200, {**DEVICE, "expires_in": 0.05, "interval": 0}), PENDING)
-    with pytest.raises(SignInError, match="ran out"):
+    with pytest.raises(SignInError, match="expired"):
         await DeviceFlow(tenant.tokens, [].append).sign_in(tenant.task)
 
 
@@ -178,7 +178,7 @@ async def test_a_device_answer_that_cannot_be_used_is_named(change: dict[str, An
 
 async def test_a_tenant_without_device_sign_in_is_explained() -> None:
     tenant = Tenant((200, DEVICE), device_authorization_endpoint=None)
-    with pytest.raises(ConfigurationError, match=r"no device sign-in.*paste"):
+    with pytest.raises(ConfigurationError, match=r"does not support the device sign-in.*paste"):
         await device_way(tenant, [], Waits()).sign_in(tenant.task)
     refused = Tenant((403, {"error": "unauthorized_client"}))
     with pytest.raises(TokenRefused, match="Grant Types"):
@@ -443,7 +443,7 @@ def test_a_line_from_something_that_is_no_file_is_read_too(stack: FakeStack, com
     result = command("login", "--paste", stdin="not the answer\n", OAUTH_CALLBACK_TIMEOUT="0.5")
     assert result.exit_code == 3
     assert "That is not the answer to this sign-in" in result.stderr
-    assert "Nobody signed in in time" in result.stderr
+    assert "Nobody signed in within the time limit" in result.stderr
     assert stack.entries("code") == []
 
 

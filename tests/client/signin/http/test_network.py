@@ -235,7 +235,7 @@ def test_a_file_of_authorities_that_has_none_is_one_line(tmp_path: Path, name: s
         check=False,
     )
     assert ran.returncode == 2, ran.stderr
-    said = f"{name} is 'ca.pem': it must be a file with certificates in PEM (there is no certificate in it)."
+    said = f"{name} is 'ca.pem': it must be a file with certificates in PEM (it has no certificate)."
     assert said in ran.stderr.replace("\n", " ")
     assert "Traceback" not in ran.stderr
 

@@ -105,7 +105,7 @@ def test_a_parameter_that_comes_twice_is_stray() -> None:
 def test_an_answer_of_another_issuer_says_nothing(iss: str) -> None:
     asked = request()
     for outcome in (("code", "c"), ("error_description", "evil words")):
-        with pytest.raises(SignInError, match="not believed") as raised:
+        with pytest.raises(SignInError, match="is not used") as raised:
             asked.code_in([outcome, ("error", "x"), ("state", asked.state), ("iss", iss)])
         assert "evil words" not in str(raised.value)
         assert not isinstance(raised.value, SignInDenied)

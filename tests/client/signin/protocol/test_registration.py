@@ -140,7 +140,7 @@ async def test_credentials_are_never_used_at_another_issuer(tmp_path: Path) -> N
     assert len(list((tmp_path / "clients").iterdir())) == 2
 
 
-async def test_a_forgotten_registration_is_made_anew(tmp_path: Path) -> None:
+async def test_a_deleted_registration_is_made_again(tmp_path: Path) -> None:
     tenant = Tenant()
     registration = tenant.registration(tmp_path)
     await registration.client_for(tenant.server, CODE)
@@ -182,15 +182,15 @@ async def test_a_configured_method_is_asked_for(tmp_path: Path) -> None:
     assert tenant.asked[0]["token_endpoint_auth_method"] == "client_secret_post"
 
 
-async def test_without_any_way_to_register_the_person_is_told_what_to_set(tmp_path: Path) -> None:
+async def test_without_a_possible_registration_the_error_says_what_to_set(tmp_path: Path) -> None:
     closed = Tenant(registration_endpoint=None)
-    with pytest.raises(ConfigurationError, match=r"lets no client register itself.*AUTH0_CLIENT_ID"):
+    with pytest.raises(ConfigurationError, match=r"does not let clients register themselves.*AUTH0_CLIENT_ID"):
         await closed.registration(tmp_path).client_for(closed.server, CODE)
     tenant = Tenant()
-    with pytest.raises(ConfigurationError, match="dynamic registration is off here"):
+    with pytest.raises(ConfigurationError, match="OAUTH_DYNAMIC_REGISTRATION is off"):
         await tenant.registration(tmp_path, dynamic=False).client_for(tenant.server, CODE)
     strange = Tenant(token_endpoint_auth_methods_supported=["tls_client_auth"])
-    with pytest.raises(ConfigurationError, match="takes only tls_client_auth"):
+    with pytest.raises(ConfigurationError, match="accepts only tls_client_auth"):
         await strange.registration(tmp_path).client_for(strange.server, CODE)
     assert tenant.asked == strange.asked == []
 
@@ -253,12 +253,12 @@ async def test_a_client_that_the_tenant_has_forgotten_leads_to_a_new_one_not_to_
     stored = grant("tpc_1").model_copy(update={"refresh_token": "r"})
 
     def provider(client: Registration) -> Provider:
-        way = CodeFlow(TokenEndpoint(fetch), CallbackAddress(CALLBACK, 5000), pytest.fail, Trace(), 1)
-        return Provider(SignInOptions(stored.server), fetch, way, client, lambda: 1000.0)
+        flow = CodeFlow(TokenEndpoint(fetch), CallbackAddress(CALLBACK, 5000), pytest.fail, Trace(), 1)
+        return Provider(SignInOptions(stored.server), fetch, flow, client, lambda: 1000.0)
 
     with pytest.raises(TokenRefused) as raised:
         await provider(registration).renew(stored)
-    assert raised.value.code == "invalid_grant", "which means: sign in anew"
+    assert raised.value.code == "invalid_grant", "which means: sign in again"
     assert (await registration.client_for(tenant.server, CODE)).client_id == "tpc_2"
     with pytest.raises(TokenRefused) as raised:
         await provider(PreRegistered(OAuthClient("tpc_1"))).renew(stored)

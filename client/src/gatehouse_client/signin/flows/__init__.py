@@ -1,1 +1,1 @@
-"""The ways to sign in: one module for each flow, and what the flows share."""
+"""The sign-in flows: one module for each flow, and the modules that they share."""

@@ -1,5 +1,5 @@
-"""With an assertion that somebody else has issued (RFC 7523 section 2.1): a workload's JWT, or an identity assertion
-of the enterprise's identity provider (MCP extension "Enterprise-managed authorization")."""
+"""Sign-in with an assertion of another issuer (RFC 7523 section 2.1): a workload's JWT, or an identity assertion of the
+enterprise's identity provider (MCP extension "Enterprise-managed authorization")."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a 
 ID_JAG: Final = "urn:ietf:params:oauth:token-type:id-jag"
 
 Assertion = Callable[[SignInTask], Awaitable[str]]
-"""Gets the assertion to present for a task."""
+"""Gets the assertion for a task."""
 
 
 @dataclass(frozen=True)
 class AssertionFlow:
-    """Presents the assertion at the tenant's token endpoint. A refusal is final: nothing else is tried."""
+    """Sends the assertion to the tenant's token endpoint. A refusal is final: no other flow is tried."""
 
     tokens: TokenEndpoint
     assertion: Assertion
@@ -38,13 +38,12 @@ class AssertionFlow:
 
 @dataclass(frozen=True)
 class EnterpriseAssertion:
-    """The identity provider's assertion for this very tenant and server, in exchange for the person's ID token there
-    (RFC 8693).
+    """Exchanges the person's ID token at the identity provider for an assertion for this tenant and server (RFC 8693).
 
     Attributes:
-        token_endpoint: the identity provider's.
-        client: ours at the identity provider.
-        id_token: of the person's sign-in there.
+        token_endpoint: the token endpoint of the identity provider.
+        client: the agent's client at the identity provider.
+        id_token: the ID token of the person's sign-in at the identity provider.
     """
 
     fetch: Fetcher

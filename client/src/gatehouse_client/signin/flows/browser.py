@@ -1,4 +1,4 @@
-"""Opening a browser: the system's, or a private window of one that is installed."""
+"""Opening the system's browser, or a private window of an installed browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 OpenBrowser = Callable[[str, Callable[[], None]], None]
-"""Opens a URL without waiting; calls its second argument, maybe from another thread, when that did not work."""
+"""Opens a URL without waiting. If that fails, it calls its second argument, possibly from another thread."""
 
 _PRIVATE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("--incognito", ("google-chrome", "google-chrome-stable", "chrome", "Google Chrome")),
@@ -22,13 +22,13 @@ _PRIVATE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("--private-window", ("firefox", "Firefox")),
     ("--inprivate", ("microsoft-edge", "microsoft-edge-stable", "msedge", "Microsoft Edge")),
 )
-"""The option for a private window, and the browser's names on Linux, Windows and macOS; in the order to try."""
+"""The option for a private window, and the browser's names on Linux, Windows and macOS, in the order to try."""
 
 
 def open_system_browser(url: str, failed: Callable[[], None]) -> None:
-    """Open `url` with `webbrowser` (which honours $BROWSER), without a shell.
+    """Open `url` with `webbrowser` (which uses $BROWSER), without a shell.
 
-    It runs in a daemon thread: `webbrowser` waits for the end of some browsers, and the program must not.
+    It runs in a daemon thread, because `webbrowser` waits for the end of some browsers.
     """
     if urlsplit(url).scheme not in ("http", "https") or not has_screen():
         failed()
@@ -46,8 +46,10 @@ def open_system_browser(url: str, failed: Callable[[], None]) -> None:
 
 
 def open_private_window(url: str, failed: Callable[[], None]) -> None:
-    """Open `url` in a private window, so that nobody's session is used or left behind; with the first of Chrome,
-    Chromium, Firefox and Edge that is installed, else in the default browser."""
+    """Open `url` in a private window, so that no existing session is used and none is left behind.
+
+    The first installed browser of Chrome, Chromium, Firefox and Edge is used, else the default browser.
+    """
     command = private_window(url)
     if urlsplit(url).scheme not in ("http", "https") or not has_screen() or command is None:
         open_system_browser(url, failed)
@@ -61,7 +63,7 @@ def open_private_window(url: str, failed: Callable[[], None]) -> None:
 
 
 def private_window(url: str) -> list[str] | None:
-    """The command that opens a private window; None when none of the browsers is there."""
+    """The command that opens a private window; None if none of the browsers is installed."""
     for option, names in _PRIVATE:
         program = next((found for name in names if (found := _program(name))), None)
         if program is not None:
@@ -70,7 +72,7 @@ def private_window(url: str) -> list[str] | None:
 
 
 def has_screen() -> bool:
-    """Whether a browser can be seen. Without a screen, `webbrowser` would start a text browser in the terminal."""
+    """Whether there is a screen. Without one, `webbrowser` would start a text browser in the terminal."""
     if os.environ.get("BROWSER") or sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

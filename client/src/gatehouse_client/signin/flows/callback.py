@@ -1,4 +1,4 @@
-"""The listener that the tenant sends the browser back to (RFC 8252 section 7.3): one use, then it is gone."""
+"""The listener that the tenant redirects the browser to (RFC 8252 section 7.3). It takes one answer."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Answer = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class CallbackAddress:
-    """Where the answer arrives.
+    """The address of the callback.
 
     Attributes:
-        uri: what the tenant redirects to; only its path matters to the listener.
-        host: the address to listen on; None is this machine's loopback addresses only.
-        port: the port to listen on (in a container the published port may be another than the URI's).
+        uri: the redirect URI. The listener uses only its path.
+        host: the address to listen on; None is the loopback addresses.
+        port: the port to listen on. It can differ from the URI's port if a container publishes another port.
     """
 
     uri: str
@@ -58,10 +58,10 @@ class CallbackListener:
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
-        """Listen for the time of the context.
+        """Listen in this context.
 
         Raises:
-            ConfigurationError: the port is taken, or may not be listened on.
+            ConfigurationError: the port is in use, or the address cannot be used.
         """
         async with AsyncExitStack() as stack:
             listeners = [await stack.enter_async_context(one) for one in await _listeners(self.address)]
@@ -73,32 +73,32 @@ class CallbackListener:
             finally:
                 tasks.cancel_scope.cancel()
 
-    async def wait(self, patience: float) -> None:
-        """Wait for the answer, for at most `patience` seconds."""
-        with anyio.move_on_after(patience):
+    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - the end of the wait is no error
+        """Wait for the answer, for at most `timeout` seconds."""
+        with anyio.move_on_after(timeout):
             await self._done.wait()
 
     def code(self) -> str:
-        """The code that has come.
+        """The authorization code of the answer.
 
         Raises:
-            SignInError: none has, or the answer was refused.
+            SignInError: no answer came, or it was refused.
         """
         if self._outcome is None:
             raise SignInError(
-                f"Nobody signed in in time: no answer came to {self.address.uri}. Run it again when you are ready; if"
-                " you did sign in, the answer did not reach this machine (`gatehouse login --paste` takes it by hand)."
-                " If the browser showed an error of the tenant: `gatehouse doctor`."
+                f"Nobody signed in within the time limit: no answer came to {self.address.uri}. Run the command again."
+                " If you did sign in, the answer did not reach this machine: use `gatehouse login --paste`. If the"
+                " browser showed an error of the tenant: run `gatehouse doctor`."
             )
         if isinstance(self._outcome, SignInError):
             raise self._outcome
         return self._outcome
 
     def offer(self, answer: Answer) -> bool:
-        """Take an answer that came another way, such as the person's clipboard; False when there has been one.
+        """Take an answer that the person pasted; False if there is already an answer.
 
         Raises:
-            UnexpectedCallback: it is no answer to our request.
+            UnexpectedCallback: it is not the answer to this sign-in.
         """
         if self._outcome is not None:
             return False
@@ -110,7 +110,7 @@ class CallbackListener:
         return True
 
     def give_up(self) -> None:
-        """No answer can come any more."""
+        """End the wait, because no answer can come."""
         self._done.set()
 
     async def _serve(self, stream: SocketStream) -> None:
@@ -119,7 +119,7 @@ class CallbackListener:
                 try:
                     await self._exchange(stream)
                 except (anyio.BrokenResourceError, anyio.ClosedResourceError, h11.ProtocolError):
-                    return  # the browser went away, or it is no browser
+                    return  # the browser closed the connection, or the program is not a browser
 
     async def _exchange(self, stream: SocketStream) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_REQUEST)
@@ -131,7 +131,7 @@ class CallbackListener:
         try:
             await _reply(connection, stream, page, page.html(detail))
         finally:
-            # Only after the page was sent: the end of the wait closes every connection.
+            # The page must be sent first: the end of the wait closes all connections.
             if waiting and self._outcome is not None:
                 self._done.set()
 
@@ -155,7 +155,7 @@ class CallbackListener:
 
 
 def query_of(text: str) -> Answer:
-    """The query of a redirected URL as a person copies it, whole or in part."""
+    """The query of a pasted URL, or of a part of it."""
     _, mark, query = text.partition("?")
     return parse_qsl((query if mark else text).partition("#")[0], keep_blank_values=True)
 
@@ -183,7 +183,7 @@ async def _reply(connection: h11.Connection, stream: SocketStream, page: Page, b
 
 
 async def _listeners(address: CallbackAddress) -> list[anyio.abc.Listener[SocketStream]]:
-    """On both loopback addresses (a browser may try either for `localhost`), or on the configured one."""
+    """Listeners on both loopback addresses (browsers use either for `localhost`), or on the configured address."""
     loopback = ["127.0.0.1", "::1"] if socket.has_ipv6 else ["127.0.0.1"]
     listeners: list[anyio.abc.Listener[SocketStream]] = []
     for host in loopback if address.host is None else [address.host]:
@@ -201,9 +201,9 @@ async def _listeners(address: CallbackAddress) -> list[anyio.abc.Listener[Socket
 def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
     if error.errno == errno.EADDRINUSE:
         return ConfigurationError(
-            f"Port {port}, which the sign-in's callback needs, is taken by another program (on macOS often"
-            " AirPlay Receiver). Stop it, or set OAUTH_CALLBACK_PORT and OAUTH_CALLBACK_URI to another port and"
-            " add that URI to the application's Allowed Callback URLs."
+            f"Port {port}, which the sign-in's callback needs, is taken by another program (on macOS often AirPlay"
+            " Receiver). Stop that program, or set OAUTH_CALLBACK_PORT and OAUTH_CALLBACK_URI to another port and add"
+            " that URI to the application's Allowed Callback URLs."
         )
     return ConfigurationError(
         f"The sign-in's callback cannot listen on {host} port {port}: {foreign(str(error))}. Check"

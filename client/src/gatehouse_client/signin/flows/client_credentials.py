@@ -1,4 +1,4 @@
-"""Without a person: client credentials (RFC 6749 section 4.4), for agents that act for themselves."""
+"""Client credentials (RFC 6749 section 4.4), for agents without a person."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .flow import SignInTask
 
 @dataclass(frozen=True)
 class ClientCredentialsFlow:
-    """The application signs in as itself, with its secret or its key. There is no refresh token: it asks anew."""
+    """The application signs in as itself, with its secret or its key. There is no refresh token: it signs in again."""
 
     tokens: TokenEndpoint
 

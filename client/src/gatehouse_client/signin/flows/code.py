@@ -1,4 +1,4 @@
-"""Authorization code with PKCE: a browser, and the answer by the callback or from the person's clipboard."""
+"""Authorization code with PKCE: a browser, and the answer by the callback or pasted by the person."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .paste import ReadLine
 
 @dataclass(frozen=True)
 class CodeFlow:
-    """The person signs in with a browser, here or elsewhere.
+    """The person signs in with a browser, on this machine or on another.
 
     Attributes:
         timeout: seconds to wait for the person.
-        open_browser: opens the browser; None leaves that to the person.
-        read_line: reads what the person pastes: where their browser ended, when it cannot reach this machine. The
-            first good answer counts, that or the callback's. None where nobody can paste.
+        open_browser: opens the browser; None lets the person open it.
+        read_line: reads the last address of the browser, which the person pastes if the browser cannot reach this
+            machine. The first valid answer counts, pasted or by the callback. None if nobody can paste.
     """
 
     tokens: TokenEndpoint
@@ -53,7 +53,7 @@ class CodeFlow:
                 stack.callback(tasks.cancel_scope.cancel)
                 tasks.start_soon(self._take_pasted, listener, self.read_line, listening)
             await listener.wait(self.timeout)
-        code = listener.code()  # out here, where no task group wraps what it raises
+        code = listener.code()  # outside the task group, which would wrap the error in a group
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -64,7 +64,7 @@ class CodeFlow:
         return await self.tokens.request(task.client, task.server, form)
 
     async def _listen(self, listener: CallbackListener, stack: AsyncExitStack) -> bool:
-        """Whether the callback is listened for, as it must be where nobody can paste."""
+        """Whether the callback listens. If nobody can paste, a failure is an error."""
         try:
             await stack.enter_async_context(listener.listening())
         except ConfigurationError as error:
@@ -85,16 +85,18 @@ class CodeFlow:
         if self.open_browser is not None:
             self.open_browser(url, self._browser_failed)
         if self.read_line is not None:
-            self.say("If the browser cannot reach this machine in the end, paste the address where it ended here:")
+            self.say("If the browser cannot reach this machine at the end, paste its last address here:")
 
     async def _take_pasted(self, listener: CallbackListener, read_line: ReadLine, listening: bool) -> None:
-        """Offer what the person pastes to the listener, until it takes one."""
+        """Give pasted lines to the listener until it takes one."""
         while (line := await read_line()) is not None:
             try:
                 if line and listener.offer(query_of(line)):
                     return
             except UnexpectedCallback:
-                self.say(f"That is not the answer to this sign-in. It begins with {self.callback.uri}?")
+                self.say(
+                    f"That is not the answer to this sign-in. Paste the address that begins with {self.callback.uri}."
+                )
         if not listening:
             listener.give_up()
 
@@ -103,4 +105,4 @@ class CodeFlow:
         return request.code_in(answer)
 
     def _browser_failed(self) -> None:
-        self.say("No browser could be opened here: open the address above in one.")
+        self.say("No browser could be opened here: open the address above in a browser.")

@@ -18,13 +18,13 @@ from .flow import Say, SignInTask
 
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 SLOWER: Final = 5.0  # seconds more between two requests after `slow_down`
-RETRIES: Final = 5  # requests in a row that find the tenant unreachable, before that is told
+RETRIES: Final = 5  # failed requests in a row before the error is raised
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class DeviceAuthorization(BaseModel):
-    """A device authorization response (RFC 8628 section 3.2). The code stays out of its repr."""
+    """A device authorization response (RFC 8628 section 3.2). Its repr has no device code."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class DeviceAuthorization(BaseModel):
 
 @dataclass(frozen=True)
 class DeviceFlow:
-    """Shows an address and a code, and waits until the person has signed in with them somewhere.
+    """Shows an address and a code, and waits until the person has signed in with them on another device.
 
     Attributes:
         show_qr: whether the address is also shown as a QR code.
@@ -63,7 +63,7 @@ class DeviceFlow:
         endpoint = server.device_authorization_endpoint
         if endpoint is None:
             raise ConfigurationError(
-                f"{server.issuer} has no device sign-in: use another way (GATEHOUSE_SIGN_IN=browser or paste)."
+                f"{server.issuer} does not support the device sign-in: set GATEHOUSE_SIGN_IN to browser or paste."
             )
         method = task.client.authentication(server)
         reply = await self.tokens.post(task.client, endpoint, task.target, method, server.issuer)
@@ -82,7 +82,7 @@ class DeviceFlow:
         self.say(address)
         if self.show_qr:
             self.say(qr_code(address))
-        self.say(f"It shows or asks for the code {foreign(device.user_code)}. Confirm it only if it is the same.")
+        self.say(f"The page shows or asks for the code {foreign(device.user_code)}. Confirm only the same code.")
 
     async def _token(self, task: SignInTask, device: DeviceAuthorization) -> TokenResponse:
         form = {"grant_type": DEVICE_CODE, "device_code": device.device_code}
@@ -109,8 +109,8 @@ class DeviceFlow:
 
 
 def qr_code(text: str) -> str:
-    """A QR code in half blocks. Its colours are the terminal's: readers take it light on dark, too."""
-    import segno  # only who has a terminal to draw on waits for it
+    """A QR code in half blocks, in the terminal's colours. Readers also accept light on dark."""
+    import segno  # only needed on a terminal
 
     drawn = io.StringIO()
     segno.make(text, error="l", micro=False).terminal(drawn, border=2, compact=True)
@@ -118,4 +118,4 @@ def qr_code(text: str) -> str:
 
 
 def _expired(task: SignInTask) -> SignInError:
-    return SignInError(f"Nobody signed in before the code of {task.server.issuer} ran out. Run it again when ready.")
+    return SignInError(f"Nobody signed in before the code of {task.server.issuer} expired. Run the command again.")

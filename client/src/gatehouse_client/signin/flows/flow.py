@@ -1,4 +1,4 @@
-"""Ways to sign in. A way gets a token for a task, and knows nothing of stores, locks or the MCP server."""
+"""The interface of a sign-in flow. A flow gets a token for a task. It does not use the store, locks or MCP."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..protocol.discovery import AuthorizationServer
 from ..protocol.tokens import TokenResponse
 
 Say = Callable[[str], None]
-"""Tells the person something, in a line; maybe from another thread."""
+"""Shows a message to the person; possibly from another thread."""
 
 
 @dataclass(frozen=True)
 class SignInTask:
-    """What to get a token for, and as which client."""
+    """The target of the token, and the client."""
 
     server: AuthorizationServer
     client: OAuthClient
@@ -26,25 +26,25 @@ class SignInTask:
 
     @property
     def target(self) -> dict[str, str]:
-        """What a request for a token says of it. Auth0 looks at `audience`, RFC 8707 servers at `resource`: both go."""
+        """The parameters of a token request. Auth0 uses `audience`, RFC 8707 servers use `resource`: both are sent."""
         scope = {"scope": self.scope} if self.scope else {}
         return {**scope, "resource": self.resource, "audience": self.audience}
 
 
 class SignInFlow(Protocol):
-    """One way to sign in."""
+    """A sign-in flow."""
 
     @property
     def grant_types(self) -> tuple[str, ...]:
-        """The grant types that it uses, by their names of RFC 7591."""
+        """The grant types that it uses, by their names in RFC 7591."""
         ...
 
     async def sign_in(self, task: SignInTask) -> TokenResponse:
         """Get a token.
 
         Raises:
-            SignInError: the person or the tenant did not let it happen.
-            UnreachableError: the tenant does not answer or fails.
-            ConfigurationError: this way cannot be gone here as things are set.
+            SignInError: the person declined, or the tenant refused.
+            UnreachableError: the tenant does not answer, or fails.
+            ConfigurationError: this flow is not possible with the current settings.
         """
         ...

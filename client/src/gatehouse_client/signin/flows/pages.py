@@ -1,4 +1,4 @@
-"""The pages that the browser shows at the end, in English and Japanese. They load nothing and run nothing."""
+"""The pages that the browser shows at the end, in English and Japanese. They load no files and run no scripts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ p.detail {{ color: #5a6472; overflow-wrap: anywhere; }}
 
 @dataclass(frozen=True)
 class Page:
-    """What to say, in both languages."""
+    """A page in both languages."""
 
     status: int
     colour: str
@@ -54,7 +54,7 @@ class Page:
     text_ja: str
 
     def html(self, detail: str = "") -> bytes:
-        """The page; `detail` is text of another party and is escaped."""
+        """The page as HTML; `detail` is text of another party and is escaped."""
         shown = f'<p class="detail">{escape(detail)}</p>\n' if detail else ""
         return _TEMPLATE.format(**vars(self), detail=shown).encode()
 
@@ -63,7 +63,7 @@ SUCCESS: Final = Page(
     200,
     "#2e9e6b",
     "Signed in",
-    "You can close this window. The agent goes on in the terminal.",
+    "You can close this window. The agent continues in the terminal.",
     "サインインしました",
     "このウィンドウは閉じてかまいません。続きはターミナルをご覧ください。",
 )
@@ -71,7 +71,7 @@ DENIED: Final = Page(
     200,
     "#d98a1f",
     "Not signed in",
-    "The sign-in was declined. You can close this window; the terminal says more.",
+    "The sign-in was declined. You can close this window. The terminal shows more.",
     "サインインしませんでした",
     "サインインは許可されませんでした。このウィンドウは閉じてかまいません。詳しくはターミナルをご覧ください。",
 )
@@ -79,23 +79,23 @@ FAILED: Final = Page(
     400,
     "#c8453b",
     "The sign-in failed",
-    "You can close this window; the terminal says what went wrong.",
+    "You can close this window. The terminal shows the cause.",
     "サインインに失敗しました",
     "このウィンドウは閉じてかまいません。原因はターミナルに表示されています。",
 )
 UNEXPECTED: Final = Page(
     400,
     "#8a94a3",
-    "Not the answer that is waited for",
-    "This address takes one answer of the sign-in that the terminal has started. Start again from the terminal.",
+    "Not the expected answer",
+    "This address takes one answer to the sign-in that was started in the terminal. Start again in the terminal.",
     "待っている応答ではありません",
     "このアドレスは、ターミナルから始めたサインインの応答だけを受け取ります。ターミナルからやり直してください。",
 )
 NOT_FOUND: Final = Page(
     404,
     "#8a94a3",
-    "Nothing here",
-    "Only the sign-in's callback is served here.",
+    "Page not found",
+    "This address serves only the sign-in's callback.",
     "ページがありません",
     "ここではサインインの応答だけを受け取ります。",
 )

@@ -1,4 +1,4 @@
-"""Reading a line that the person pastes, in a way that can be given up when the answer comes elsewhere."""
+"""Reading a line from the person. The reading can be cancelled when the answer comes by the callback."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from anyio import from_thread
 from anyio.lowlevel import current_token
 
 ReadLine = Callable[[], Awaitable[str | None]]
-"""Reads a line without its end and surrounding space; None at the end of the input."""
+"""Reads a line without surrounding space and line end; None at the end of the input."""
 
 _MAX_LINE = 16 * 1024
 
 
 async def read_stdin_line() -> str | None:
-    """A line of standard input. What comes after it is left there for others to read."""
+    """A line of standard input. Nothing after the line is read."""
     try:
         descriptor = sys.stdin.fileno()
     except (io.UnsupportedOperation, ValueError):
@@ -38,7 +38,7 @@ async def read_stdin_line() -> str | None:
 
 
 async def _is_waitable(descriptor: int) -> bool:
-    """Whether the event loop can wait for it: a terminal or a pipe; not a file, nor a console of Windows."""
+    """Whether the event loop can wait for it. It can for a terminal or a pipe, not for a file or a Windows console."""
     with anyio.move_on_after(0):
         try:
             await anyio.wait_readable(descriptor)
@@ -48,7 +48,7 @@ async def _is_waitable(descriptor: int) -> bool:
 
 
 async def _read_in_thread() -> str | None:
-    """A line by a daemon thread: given up, it reads on, but the end of the program does not wait for it."""
+    """Read a line in a daemon thread. When cancelled, the thread continues, but the program does not wait for it."""
     token, done, lines = current_token(), anyio.Event(), list[str]()
 
     def run() -> None:

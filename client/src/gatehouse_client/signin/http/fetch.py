@@ -1,4 +1,4 @@
-"""The sign-in's own HTTP: bounded in time and size, without credentials of others, redirects only within an origin."""
+"""HTTP for the sign-in: limited in time and size, without stored credentials, redirects only within an origin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, read to its end."""
+    """A response with its whole body."""
 
     url: str
     status: int
@@ -61,10 +61,10 @@ class Fetcher:
     """Requests to the tenant and to the metadata of the server.
 
     Args:
-        trace: told of each exchange.
-        transport: another way to the network, for tests.
-        guard: which addresses may be connected to; None is for tests without a network.
-        ca_file: authorities to trust besides the usual ones.
+        trace: records each exchange.
+        transport: replaces the network in tests.
+        guard: which addresses may be used; None is for tests without a network.
+        ca_file: certificate authorities to trust in addition to the usual ones.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class Fetcher:
         """Get a JSON document.
 
         Raises:
-            UnreachableError: no answer, or none within `TIMEOUT`.
-            SignInError: the answer is larger than `MAX_BODY`, or the address is one that may not be connected to.
+            UnreachableError: there is no answer within `TIMEOUT`.
+            SignInError: the answer is larger than `MAX_BODY`, or the address may not be used.
         """
         reply = await self._exchange(_request("GET", url))
         for _ in range(MAX_REDIRECTS):
@@ -100,7 +100,7 @@ class Fetcher:
         return reply
 
     async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Reply:
-        """Post a form. Never follows a redirect: the form has secrets.
+        """Post a form. Redirects are not followed: the form has secrets.
 
         Raises:
             UnreachableError, SignInError: as `get`.
@@ -108,7 +108,7 @@ class Fetcher:
         return await self._exchange(_request("POST", url, data=form, headers=headers))
 
     async def post_json(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
-        """Post a JSON object. Never follows a redirect.
+        """Post a JSON object. Redirects are not followed.
 
         Raises:
             UnreachableError, SignInError: as `get`.
@@ -121,11 +121,11 @@ class Fetcher:
             with anyio.fail_after(TIMEOUT):
                 return await self._send(request, await self._guard.addresses(url) if self._guard else [])
         except (httpx2.TimeoutException, TimeoutError) as error:
-            raise UnreachableError(f"{_place(url)} did not answer within {TIMEOUT:.0f} s.") from error
+            raise UnreachableError(f"{_origin_text(url)} did not answer within {TIMEOUT:.0f} s.") from error
         except httpx2.HTTPError as error:
             detail = foreign(str(error)) or type(error).__name__
-            known = advice(detail, otherwise="Is it running?")
-            raise UnreachableError(f"{_place(url)} cannot be reached: {detail}.{known}") from error
+            todo = advice(detail, otherwise="Is it running?")
+            raise UnreachableError(f"{_origin_text(url)} cannot be reached: {detail}.{todo}") from error
 
     async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
         url = str(request.url)
@@ -135,11 +135,11 @@ class Fetcher:
             self._trace.sent(request)
             response = await _connected(client, request, addresses)
             try:
-                body = await _bounded(response, url)
+                body = await _read_body(response, url)
             finally:
                 await response.aclose()
             reply = Reply(url, response.status_code, response.headers, body)
-            self._trace.received(response, _facts(reply))
+            self._trace.received(response, _public_members(reply))
             return reply
 
 
@@ -175,7 +175,7 @@ def _request(
 
 
 async def _connected(client: httpx2.AsyncClient, request: httpx2.Request, addresses: Sequence[str]) -> httpx2.Response:
-    """Send `request` to the first of the addresses that takes it; without any, to where its name leads."""
+    """Send `request` to the first address that accepts a connection. Without addresses, the host name is resolved."""
     for address in addresses[:-1]:
         with suppress(httpx2.ConnectError):
             return await client.send(_pinned(request, address), stream=True)
@@ -183,17 +183,19 @@ async def _connected(client: httpx2.AsyncClient, request: httpx2.Request, addres
 
 
 def _pinned(request: httpx2.Request, address: str) -> httpx2.Request:
-    """The same request to an address that was checked; TLS still asks for, and verifies, the name."""
+    """The same request to an address that was checked. TLS still verifies the host name."""
     url, extensions = request.url.copy_with(host=address), {**request.extensions, "sni_hostname": request.url.host}
     return httpx2.Request(request.method, url, headers=request.headers, content=request.content, extensions=extensions)
 
 
-async def _bounded(response: httpx2.Response, url: str) -> bytes:
+async def _read_body(response: httpx2.Response, url: str) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_BODY:
-            raise SignInError(f"{_place(url)} answered with more than {MAX_BODY // 1024} KiB; it was not read further.")
+            raise SignInError(
+                f"{_origin_text(url)} answered with more than {MAX_BODY // 1024} KiB: the answer is not used."
+            )
     return bytes(body)
 
 
@@ -205,14 +207,14 @@ def _redirect(reply: Reply) -> str | None:
     return target if is_secure(target) and origin(target) == origin(reply.url) else None
 
 
-def _facts(reply: Reply) -> str:
-    """What a person wants to see of an answer, and may."""
+def _public_members(reply: Reply) -> str:
+    """The members of an answer that are useful in a trace and not secret."""
     shown = ("error", "error_description", "token_type", "scope", "expires_in", "resource", "issuer")
     document = reply.json() or {}
     facts = {name: document[name] for name in (*shown, "authorization_servers") if name in document}
     return json.dumps(facts, ensure_ascii=False) if facts else ""
 
 
-def _place(url: str) -> str:
+def _origin_text(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{foreign(parts.netloc)}"

@@ -1,8 +1,8 @@
 """Which addresses the sign-in may connect to (MCP security best practices, "SSRF"; RFC 9728 section 7.7).
 
-A server names URLs that the client then fetches. Nobody may name an address that is nearer to this machine than their
-own: a public server no private one, a private one not this machine. Names are resolved first, and the connection goes
-to the very addresses that were checked.
+A server names URLs that the client then fetches. A server may not name an address that is nearer to this machine than
+its own: a public server may not name a private address, and a private server may not name this machine. Host names are
+resolved first, and the connection uses the addresses that were checked.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ class Nearness(IntEnum):
     PRIVATE = 1
     LOOPBACK = 2
     FORBIDDEN = 3
-    """Link-local (where clouds keep their metadata), multicast and the like: nobody may name these."""
+    """Link-local (clouds serve machine credentials there), multicast, reserved: no server may name these."""
 
 
 def authorities(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Whom TLS trusts: the system's authorities (in their place those of SSL_CERT_FILE, where it is set), and those of
-    `ca_file`. Reading them takes longer than most requests, so that it is done once.
+    """The certificate authorities for TLS: those of SSL_CERT_FILE or the system, and those of `ca_file`.
+
+    They are read only once, because that is slower than most requests.
 
     Raises:
         ConfigurationError: a file has no certificates.
@@ -64,7 +65,7 @@ def _read_authorities(ca_file: Path | None, in_place: str | None, _: str | None)
 
 
 def _no_certificates(name: str, path: object, error: OSError) -> ConfigurationError:
-    seen = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+    seen = "it has no certificate" if isinstance(error, ssl.SSLError) else error.strerror
     return ConfigurationError(f"{name} is {str(path)!r}: it must be a file with certificates in PEM ({seen}).")
 
 
@@ -72,18 +73,19 @@ async def system_addresses(host: str) -> list[str]:
     """The addresses of a name, by the system's resolver.
 
     Raises:
-        OSError: there are none.
+        OSError: the name has none.
     """
     found = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class NetworkGuard:
-    """Says where a connection may go.
+    """Decides which addresses a connection may use.
 
     Args:
-        trusted: URLs that the person configured. Their hosts may be anywhere, and decide how near others may be.
-        private_network: whether a public server may name private addresses, too (an intranet's split DNS).
+        trusted: URLs that the person configured. Their hosts may have any address. The nearest of them limits how near
+            other hosts may be.
+        private_network: whether a public server may also name private addresses (an intranet's split DNS).
     """
 
     def __init__(
@@ -94,11 +96,11 @@ class NetworkGuard:
         self._resolve = resolve
 
     async def addresses(self, url: str) -> list[str]:
-        """The addresses to connect to for `url`; empty where the name itself is to be used: behind a proxy, which
-        resolves by itself, and for names of this machine and addresses.
+        """The addresses to connect to for `url`. The list is empty if the URL is used as it is: for trusted hosts,
+        behind a proxy (which resolves names itself), for names of this machine, and for addresses.
 
         Raises:
-            SignInError: one of them is nearer than it may be.
+            SignInError: an address is nearer than allowed.
             UnreachableError: the name has no address.
         """
         host = urlsplit(url).hostname or ""
@@ -115,7 +117,7 @@ class NetworkGuard:
         return [] if literal_address(host) else found
 
     async def _allowed(self) -> Nearness:
-        """As near as the nearest of the trusted hosts."""
+        """The nearness of the nearest trusted host."""
         allowed = Nearness.PRIVATE if self.private_network else Nearness.PUBLIC
         for host in self._trusted:
             for address in await self._resolved(host):
@@ -133,7 +135,7 @@ class NetworkGuard:
 
 
 def nearness(address: str) -> Nearness:
-    """How near an address is; an IPv4 address inside an IPv6 one counts as itself."""
+    """How near an address is. An IPv4 address inside an IPv6 address counts as the IPv4 address."""
     parsed = _unmapped(ipaddress.ip_address(address.partition("%")[0]))
     if parsed.is_loopback:
         return Nearness.LOOPBACK
@@ -152,7 +154,7 @@ def _unmapped(address: Address) -> Address:
 
 
 def literal_address(host: str) -> str | None:
-    """The address that `host` is without asking a resolver."""
+    """The address of `host` if no resolver is needed: an address, or `localhost`; else None."""
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return "127.0.0.1"

@@ -1,4 +1,4 @@
-"""`--trace`: each HTTP exchange in a line or two on stderr, without anything that must stay secret."""
+"""`--trace`: each HTTP exchange in one or two lines on stderr, without secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MASK: Final = "***"
 
 
 class Trace:
-    """Writes the lines; does nothing without a console.
+    """Writes the lines. Without a console it does nothing.
 
     Args:
         console: where the lines go (colour only if it is a terminal), or None.
@@ -51,12 +51,12 @@ class Trace:
             self._write("←", style, str(response.status_code), " ".join([*details, summary]).strip())
 
     def note(self, arrow: str, text: str) -> None:
-        """An exchange that does not go through the HTTP client: the browser's."""
+        """An exchange of the browser, which does not use this HTTP client."""
         if self.enabled:
             self._write(arrow, "magenta", text, "")
 
     def hooks(self) -> dict[str, list[Callable[..., Awaitable[None]]]]:
-        """The same as `event_hooks` of an `httpx2.AsyncClient`."""
+        """`sent` and `received` as `event_hooks` of an `httpx2.AsyncClient`."""
 
         async def sent(request: httpx2.Request) -> None:
             self.sent(request)
@@ -73,12 +73,12 @@ class Trace:
 
 
 def masked(pairs: Iterable[tuple[str, str]]) -> str:
-    """A query or form, with the values of secret parameters masked."""
+    """A query or form with masked values of secret parameters."""
     return urlencode([(name, MASK if name in SECRET_PARAMETERS else value) for name, value in pairs], safe="*:/")
 
 
 def masked_url(url: str) -> str:
-    """`url` with the values of secret parameters masked."""
+    """`url` with masked values of secret parameters."""
     parts = urlsplit(url)
     query = masked(parse_qsl(parts.query, keep_blank_values=True)) if parts.query else ""
     return urlunsplit(parts._replace(query=query, fragment=""))
@@ -92,7 +92,7 @@ def _summary(request: httpx2.Request) -> str:
 
 
 def _operation(body: bytes) -> str:
-    """The method of a JSON-RPC message, and what it is called on."""
+    """The method of a JSON-RPC message, and the name or URI in its parameters."""
     try:
         message = json.loads(body)
     except ValueError:

@@ -14,7 +14,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether `host` can only be this machine."""
+    """Whether `host` is this machine by its name or address, without a resolver."""
     return _nearness(host) is Nearness.LOOPBACK
 
 
@@ -31,16 +31,16 @@ def is_secure(url: str) -> bool:
 
 
 def require_safe(url: str, what: str, named_by: str, *, private_network: bool = False) -> str:
-    """Return `url`, which another party named, when it may be fetched or opened.
+    """Return `url`, which another party named, if it may be fetched or opened.
 
     Args:
         what: what the URL is, for the message.
-        named_by: the URL of the party that named it, who may not name an address that is nearer to this machine than
-            their own (what hides behind names is for `NetworkGuard` to find out).
-        private_network: whether anybody may name private addresses.
+        named_by: the URL of the party that named it. This party may not name an address that is nearer to this machine
+            than its own. (Only literal addresses are checked here; `NetworkGuard` checks host names.)
+        private_network: whether every party may name private addresses.
 
     Raises:
-        SignInError: the URL is not https (nor http on loopback), or points inside.
+        SignInError: the URL is not https (nor http on loopback), or its address is too near.
     """
     if not is_secure(url):
         raise SignInError(f"The {what} is {foreign(url)!r}: it must be an https URL (http only on localhost).")
@@ -52,7 +52,7 @@ def require_safe(url: str, what: str, named_by: str, *, private_network: bool = 
 
 def same_url(one: str, other: str) -> bool:
     """Whether two URLs are the same after RFC 3986 section 6.2.2 and 6.2.3: case of scheme and host, default port,
-    empty path. Nothing else is normalised, and fragments never match."""
+    empty path. Nothing else is normalised. URLs with a fragment are never the same."""
     try:
         return "#" not in one + other and _comparable(urlsplit(one)) == _comparable(urlsplit(other))
     except ValueError:
@@ -71,6 +71,6 @@ def _comparable(parts: SplitResult) -> tuple[object, ...]:
 
 
 def _nearness(host: str | None) -> Nearness:
-    """As far as the URL itself tells."""
+    """How near a host is. Host names that need a resolver count as public."""
     address = literal_address(host or "")
     return nearness(address) if address else Nearness.PUBLIC

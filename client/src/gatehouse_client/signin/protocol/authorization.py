@@ -1,4 +1,4 @@
-"""The authorization request and the answer to it (RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207)."""
+"""The authorization request and its response (RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .discovery import AuthorizationServer
 
 
 class UnexpectedCallback(Exception):
-    """A request to the callback that is no answer to ours. It is not acted on."""
+    """A request to the callback that is not the response to this authorization request. It is ignored."""
 
 
 def pkce_challenge(verifier: str) -> str:
@@ -26,7 +26,7 @@ def pkce_challenge(verifier: str) -> str:
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """One request: what was sent is what the answer is checked against.
+    """One authorization request. The response is checked against it.
 
     Attributes:
         target: parameters that say what the token is for (see `SignInTask.target`).
@@ -42,7 +42,7 @@ class AuthorizationRequest:
 
     @property
     def url(self) -> str:
-        """What the browser opens. A query of the endpoint itself is kept (RFC 6749 section 3.1)."""
+        """The URL that the browser opens. A query of the endpoint itself is kept (RFC 6749 section 3.1)."""
         parts = urlsplit(self.server.authorization_endpoint)
         ours = {
             "response_type": "code",
@@ -57,16 +57,16 @@ class AuthorizationRequest:
         return urlunsplit(parts._replace(query=urlencode([*theirs, *ours.items()]), fragment=""))
 
     def code_in(self, answer: Sequence[tuple[str, str]]) -> str:
-        """The authorization code of an answer, after everything else about it was checked.
+        """The authorization code of a response, after all checks.
 
         Args:
             answer: names and values of the callback's query.
 
         Raises:
-            UnexpectedCallback: the `state` is not ours, or a parameter comes twice (RFC 6749 section 3.1).
-            SignInError: the issuer is not the one asked (RFC 9207 section 2.4; nothing else of such an answer is
-                believed or shown), the authorization server reports an error, or there is no code.
-            SignInDenied: it reports `access_denied`.
+            UnexpectedCallback: the `state` is another one, or a parameter comes twice (RFC 6749 section 3.1).
+            SignInError: the issuer is another one (RFC 9207 section 2.4; the rest of such a response is not shown), the
+                authorization server reports an error, or there is no code.
+            SignInDenied: the authorization server reports `access_denied`.
         """
         values, issuer = dict(answer), self.server.issuer
         state = values.get("state", "").encode("utf-8", "surrogateescape")
@@ -83,11 +83,11 @@ class AuthorizationRequest:
         issuer = self.server.issuer
         if iss is None and self.server.authorization_response_iss_parameter_supported:
             raise SignInError(
-                f"The answer does not name its issuer, though {issuer} says that it always does (RFC 9207):"
-                " it is not believed."
+                f"The response to the sign-in does not name its issuer, but {issuer} says that it always does (RFC"
+                " 9207): the response is not used."
             )
         if iss is not None and iss != issuer:
-            raise SignInError(f"The answer does not come from {issuer}, which was asked (RFC 9207): not believed.")
+            raise SignInError(f"The response to the sign-in is not from {issuer} (RFC 9207): it is not used.")
 
 
 def _refusal(error: str, description: str, issuer: str) -> SignInError:

@@ -14,7 +14,7 @@ _PART = re.compile(
     )""",
     re.VERBOSE,
 )
-"""One parameter, or the beginning of a challenge: its scheme, with what some schemes carry in place of parameters."""
+"""A parameter, or the scheme of the next challenge with its token68."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Challenge:
 
     Attributes:
         scheme: lower case, for example `bearer`.
-        parameters: names in lower case; of a repeated name the first value counts.
-        token68: what some schemes carry in place of parameters.
+        parameters: by their names in lower case. If a name is repeated, the first value counts.
+        token68: the credentials that some schemes have in place of parameters.
     """
 
     scheme: str
@@ -41,26 +41,26 @@ class Challenge:
 
     @property
     def scopes(self) -> tuple[str, ...] | None:
-        """The scopes that the server asks for; None when it names none."""
+        """The scopes that the server asks for; None if it names none."""
         scope = self.parameters.get("scope")
         return tuple(scope.split()) if scope and scope.split() else None
 
     @property
     def resource_metadata(self) -> str | None:
-        """Where the protected resource metadata is (RFC 9728 section 5.1)."""
+        """The URL of the protected resource metadata (RFC 9728 section 5.1)."""
         return self.parameters.get("resource_metadata")
 
 
 def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
     """Every challenge of every `WWW-Authenticate` header, in order.
 
-    A malformed rest of a header is dropped: what came before it still counts.
+    If a header is malformed, the part before the fault counts.
     """
     return [challenge for header in headers for challenge in _challenges(header)]
 
 
 def bearer_challenge(headers: Iterable[str]) -> Challenge | None:
-    """The Bearer challenge, of several the one that says most; None when there is none."""
+    """The Bearer challenge; the one with most parameters if there are several; None if there is none."""
     bearers = [challenge for challenge in parse_challenges(headers) if challenge.scheme == "bearer"]
     return max(bearers, key=lambda challenge: len(challenge.parameters), default=None)
 

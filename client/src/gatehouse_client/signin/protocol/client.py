@@ -1,4 +1,4 @@
-"""The client as the tenant knows it, and how it authenticates (RFC 6749 section 2.3, RFC 7523 section 2.2)."""
+"""The OAuth client and its authentication (RFC 6749 section 2.3, RFC 7523 section 2.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_LIFETIME: Final = 60  # seconds; Auth0 takes up to 300
+ASSERTION_LIFETIME: Final = 60  # seconds; Auth0 accepts up to 300
 
 _ALGORITHMS: Final = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
 
@@ -24,10 +24,10 @@ _ALGORITHMS: Final = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521
 class SigningKey:
     """A private key that signs client assertions.
 
-    Who has none need not load cryptography, which takes longer than most commands.
+    The cryptography package is loaded only for a key, because loading it is slower than most commands.
 
     Attributes:
-        algorithm: the one that goes with the kind of key, such as RS256.
+        algorithm: the signature algorithm for the type of key, such as RS256.
     """
 
     def __init__(self, key: RSAKey | ECKey | OKPKey, algorithm: str) -> None:
@@ -39,7 +39,7 @@ class SigningKey:
         """The key of a PEM file.
 
         Raises:
-            ValueError: it is no private key of a kind that can sign.
+            ValueError: it is not a private key of a supported type.
         """
         from joserfc.errors import JoseError
         from joserfc.jwk import ECKey, OKPKey, RSAKey
@@ -55,7 +55,7 @@ class SigningKey:
         raise ValueError("it must be a private key in PEM: RSA, EC (P-256, P-384, P-521) or Ed25519")
 
     def assertion(self, client_id: str, issuer: str, now: float) -> str:
-        """A client assertion, for one use, now (RFC 7523 section 3; its audience is the issuer, as 7523bis has it)."""
+        """A client assertion for one request (RFC 7523 section 3; the audience is the issuer, as in rfc7523bis)."""
         from joserfc import jwt
 
         claims = {
@@ -74,8 +74,8 @@ class OAuthClient:
     """A client that is registered with the tenant.
 
     Attributes:
-        secret, key: what it authenticates with; None for a public client.
-        method: how it authenticates at the token endpoint; None takes what the authorization server allows.
+        secret, key: its credentials; None for a public client.
+        method: how it authenticates at the token endpoint; None takes a method that the authorization server allows.
     """
 
     client_id: str
@@ -85,15 +85,15 @@ class OAuthClient:
 
     @property
     def is_document(self) -> bool:
-        """Whether its id is the address of its metadata (CIMD)."""
+        """Whether its id is the URL of its metadata document (CIMD)."""
         return self.client_id.startswith("https://")
 
     def authentication(self, server: AuthorizationServer) -> ClientAuthentication:
         """How to authenticate at the token endpoint: with the key if there is one, else with the secret
-        (`client_secret_post` where it may be, as Auth0 has it).
+        (`client_secret_post` if it is allowed: it is Auth0's default).
 
         Raises:
-            ConfigurationError: the authorization server takes neither form of the secret.
+            ConfigurationError: the authorization server accepts no client secret.
         """
         if self.method is not None:
             return self.method
@@ -107,7 +107,7 @@ class OAuthClient:
         if "client_secret_basic" in allowed:
             return "client_secret_basic"
         raise ConfigurationError(
-            f"{server.issuer} takes no client secret at its token endpoint (it takes {foreign(', '.join(allowed))}):"
+            f"{server.issuer} accepts no client secret at its token endpoint (only {foreign(', '.join(allowed))}):"
             " unset AUTH0_CLIENT_SECRET."
         )
 
@@ -124,7 +124,7 @@ class OAuthClient:
         if method == "private_key_jwt":
             if self.key is None:
                 raise ConfigurationError("private_key_jwt needs AUTH0_CLIENT_PRIVATE_KEY, which is not set.")
-            # `client_id` is optional here, and Auth0 wants none (the assertion names the client).
+            # `client_id` is optional here, and Auth0 expects none: the assertion names the client.
             assertion = self.key.assertion(self.client_id, issuer, now)
             return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}, {}
         if self.secret is None:

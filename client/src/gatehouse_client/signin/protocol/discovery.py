@@ -1,6 +1,6 @@
 """Where to sign in: the server's metadata (RFC 9728), then the authorization server's (RFC 8414, OIDC Discovery).
 
-Nothing is guessed: without metadata that can be trusted there is no sign-in.
+Nothing is guessed: without valid metadata there is no sign-in.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AuthorizationServer(BaseModel):
 
 
 def resource_metadata_urls(server_url: str, challenge: Challenge | None) -> list[str]:
-    """Where the document may be, in the order to try: the challenge, the path form, the root form (MCP discovery)."""
+    """The URLs of the document in the order to try: the challenge's, the path form, the root form (MCP discovery)."""
     parts = urlsplit(server_url)
     root = f"{parts.scheme}://{parts.netloc}{_RESOURCE_PATH}"
     query = f"?{parts.query}" if parts.query else ""
@@ -68,7 +68,7 @@ def resource_metadata_urls(server_url: str, challenge: Challenge | None) -> list
 
 
 def issuer_metadata_urls(issuer: str) -> list[str]:
-    """Where the document may be, in the order to try (MCP discovery; RFC 8414 section 3.1 and 5)."""
+    """The URLs of the document in the order to try (MCP discovery; RFC 8414 sections 3.1 and 5)."""
     parts = urlsplit(issuer)
     base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     if not path:
@@ -77,7 +77,7 @@ def issuer_metadata_urls(issuer: str) -> list[str]:
 
 
 async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challenge | None) -> ProtectedResource:
-    """The server's own statement of who protects it.
+    """The metadata of the protected server.
 
     Raises:
         SignInError: there is none, it is invalid, or it is about another resource (RFC 9728 section 3.3).
@@ -92,14 +92,14 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
     if not any(same_url(resource.resource, name) for name in _names(url, server_url, challenge)):
         raise SignInError(
             f"The metadata at {url} is about {foreign(resource.resource)!r}, not about {server_url}: it is not"
-            " used. Is MCP_PUBLIC_URL the server's own name for itself, byte for byte?"
+            " used. Is MCP_PUBLIC_URL the server's own URL, byte for byte?"
         )
     return resource
 
 
 def _names(metadata_url: str, server_url: str, challenge: Challenge | None) -> list[str]:
-    """What the resource may be called in the document at `metadata_url` (RFC 9728 section 3.3): the server's URL; at
-    the root form, which is built from the bare origin, that origin, unless a challenge has named the URL."""
+    """The valid resource names in the document at `metadata_url` (RFC 9728 section 3.3): the server's URL; and at the
+    root form, which is built from the origin, also the origin, unless the challenge named this URL."""
     origin_form = metadata_url.removesuffix(_RESOURCE_PATH)
     named = challenge.resource_metadata if challenge else None
     return [server_url] if origin_form == metadata_url or metadata_url == named else [server_url, origin_form]
@@ -109,8 +109,8 @@ def choose_issuer(resource: ProtectedResource, expected: str | None) -> str:
     """The authorization server to use (RFC 9728 section 7.6: the client chooses).
 
     Args:
-        expected: the issuer that the client's credentials belong to; they are never sent to another (MCP,
-            "Authorization server binding"). None takes the first.
+        expected: the issuer of the client's credentials, which are never sent to another one (MCP, "Authorization
+            server binding"). None takes the first.
 
     Raises:
         SignInError: the server does not name the expected issuer.
@@ -132,8 +132,8 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
     """The authorization server's metadata, checked.
 
     Raises:
-        SignInError: there is none, it is invalid, names another issuer (RFC 8414 section 3.3), names endpoints that
-            may not be used, or does not support PKCE with S256 (MCP, "Authorization code protection").
+        SignInError: as `issuer_metadata`; or it names another issuer (RFC 8414 section 3.3), or does not support PKCE
+            with S256 (MCP, "Authorization code protection").
         UnreachableError: the authorization server does not answer or fails.
     """
     url, server = await issuer_metadata(fetch, issuer, server_url)
@@ -151,10 +151,10 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
 
 
 async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple[str, AuthorizationServer]:
-    """What the authorization server publishes, and where: its endpoints may be used, nothing else is checked.
+    """The URL of the authorization server's metadata, and the metadata. Only its endpoint URLs are checked.
 
     Raises:
-        SignInError: there is none, it is invalid, or names endpoints that may not be used.
+        SignInError: there is none, it is invalid, or it names endpoints that may not be used.
         UnreachableError: the authorization server does not answer or fails.
     """
     require_safe(issuer, "authorization server of the server", server_url, private_network=fetch.private_network)

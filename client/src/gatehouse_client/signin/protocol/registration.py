@@ -1,8 +1,8 @@
-"""Which client the tenant knows us as (MCP authorization, "Client registration").
+"""Where the OAuth client comes from (MCP authorization, "Client registration").
 
-In this order: registered beforehand; by a client id metadata document (CIMD), where the authorization server takes
-them; registered dynamically (RFC 7591), where it has an endpoint for that. Credentials belong to one issuer and are
-never shown to another.
+In this order: registered beforehand; by a client id metadata document (CIMD), if the authorization server supports
+them; registered dynamically (RFC 7591), if it has a registration endpoint. Credentials belong to one issuer and are
+never sent to another one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .discovery import AuthorizationServer
 CLIENT_NAME: Final = "Gatehouse agent"
 
 _METHODS: Final[tuple[ClientAuthentication, ...]] = ("none", "client_secret_post", "client_secret_basic")
-_UNLISTED: Final = ("client_secret_basic",)  # RFC 8414 section 2: the default where the list is left out
+_UNLISTED: Final = ("client_secret_basic",)  # RFC 8414 section 2: the default if the metadata has no list
 
 
 class Registration(Protocol):
@@ -37,27 +37,27 @@ class Registration(Protocol):
         """The client to use at `server`.
 
         Raises:
-            ConfigurationError: there is none, and none can be made there.
+            ConfigurationError: there is none, and none can be registered.
             SignInError, UnreachableError: the registration endpoint refuses, or does not answer.
         """
         ...
 
     def client_of(self, grant: Grant) -> OAuthClient | None:
-        """The client that `grant` was issued to; None when it is not ours."""
+        """The client that `grant` was issued to; None if it is another client."""
         ...
 
     def known_at(self, server: AuthorizationServer) -> OAuthClient | None:
-        """The client at `server`, without making one."""
+        """The client at `server`, without a new registration; None if there is none."""
         ...
 
     def forget(self, issuer: str) -> bool:
-        """Forget a client that registered itself, which the issuer may not know any more; False if there is none."""
+        """Delete the stored registration, for example if the issuer has deleted the client; False if there is none."""
         ...
 
 
 @dataclass(frozen=True)
 class PreRegistered:
-    """An application that somebody has made in the tenant."""
+    """An application that was created in the tenant."""
 
     client: OAuthClient
 
@@ -75,10 +75,10 @@ class PreRegistered:
 
 
 class RegisteredClient(BaseModel):
-    """What a registration endpoint answered (RFC 7591 section 3.2.1), and what was asked for. No secret in its repr.
+    """A dynamic registration: parts of the request and of the response (RFC 7591 section 3.2.1). No secret in its repr.
 
     Attributes:
-        client_secret_expires_at: seconds since the epoch; 0 is never.
+        client_secret_expires_at: seconds since the epoch; 0 means never.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -97,7 +97,7 @@ class RegisteredClient(BaseModel):
         return OAuthClient(self.client_id, self.client_secret, method=self.token_endpoint_auth_method)
 
     def serves(self, issuer: str, redirect_uri: str, grant_types: tuple[str, ...], now: float) -> bool:
-        """Whether it can be used again."""
+        """Whether the registration can be used for such a sign-in."""
         alive = not self.client_secret_expires_at or now < self.client_secret_expires_at
         same = (self.issuer, self.redirect_uri) == (issuer, redirect_uri)
         return alive and same and set(grant_types) <= set(self.grant_types)
@@ -113,19 +113,19 @@ class ClientStore:
         self._say = say
 
     def load(self, issuer: str) -> RegisteredClient | None:
-        """The client that is registered at `issuer`."""
+        """The client that is registered at `issuer`; None if there is none."""
         kept = self._files.read(self._path(issuer), RegisteredClient)
         return kept if kept is not None and kept.issuer == issuer else None
 
     def save(self, client: RegisteredClient) -> None:
-        """Keep it. A disk that cannot be written is reported, not raised."""
+        """Store the client. A disk that cannot be written is reported, and no error is raised."""
         try:
             self._files.write(self._path(client.issuer), client)
         except OSError as error:
             self._say(f"The client registration cannot be kept in {self._files.path} ({error.strerror}).")
 
     def forget(self, issuer: str) -> bool:
-        """Remove it; False when there is none, or it cannot be removed."""
+        """Remove the client; False if there is none, or if it cannot be removed."""
         try:
             self._path(issuer).unlink()
         except OSError:
@@ -138,13 +138,13 @@ class ClientStore:
 
 @dataclass(frozen=True)
 class SelfRegistered:
-    """Nobody has made an application for us.
+    """A client without an application in the tenant.
 
     Attributes:
-        metadata_url: where our client id metadata document is published; None if nowhere.
+        metadata_url: the URL of the client id metadata document, if one is published.
         dynamic: whether dynamic registration is allowed.
-        method: how to authenticate at the token endpoint; None takes the first that the authorization server allows
-            of none (we are a native application), client_secret_post, client_secret_basic.
+        method: how to authenticate at the token endpoint. None takes the first that the authorization server allows of
+            none (the agent is a native application), client_secret_post, client_secret_basic.
     """
 
     fetch: Fetcher
@@ -214,8 +214,8 @@ class SelfRegistered:
         method = next((each for each in _METHODS if each in allowed), None)
         if method is None:
             raise ConfigurationError(
-                f"{server.issuer} takes only {foreign(', '.join(allowed))} at its token endpoint, which a client that"
-                " registers itself does not have: register an application there and set AUTH0_CLIENT_ID."
+                f"{server.issuer} accepts only {foreign(', '.join(allowed))} at its token endpoint, which is not"
+                " possible for a client that registers itself: create an application there and set AUTH0_CLIENT_ID."
             )
         return method
 
@@ -225,10 +225,12 @@ _ANSWERED: Final = frozenset({"client_id", "client_secret", "client_secret_expir
 
 def _no_client(issuer: str, *, dynamic: bool) -> ConfigurationError:
     why = (
-        "lets no client register itself" if dynamic else "needs a registered client (dynamic registration is off here)"
+        "does not let clients register themselves"
+        if dynamic
+        else "needs a registered client (OAUTH_DYNAMIC_REGISTRATION is off)"
     )
     return ConfigurationError(
-        f"{issuer} {why}: make an application in the tenant, and set AUTH0_CLIENT_ID to its Client ID (and"
+        f"{issuer} {why}: create an application in the tenant, and set AUTH0_CLIENT_ID to its Client ID (and"
         " AUTH0_CLIENT_SECRET if it has one)."
     )
 
@@ -238,10 +240,10 @@ def _refused(reply: Reply, issuer: str) -> SignInError | UnreachableError:
     if reply.is_overloaded:
         return UnreachableError(f"{issuer} cannot register clients now ({reply.status}, {said}).")
     if code == "invalid_redirect_uri":
-        advice = " Set OAUTH_CALLBACK_URI to one that it takes."
+        advice = " Set OAUTH_CALLBACK_URI to a URL that it accepts."
     else:
         advice = (
-            " Dynamic registration may be off (Auth0: Settings > Advanced > Dynamic Client Registration). Or make an"
-            " application there, and set AUTH0_CLIENT_ID. (More: gatehouse doctor --explain registration)"
+            " Dynamic registration may be off (Auth0: Settings > Advanced > Dynamic Client Registration). Or create"
+            " an application there, and set AUTH0_CLIENT_ID. (More: gatehouse doctor --explain registration)"
         )
     return SignInError(f"{issuer} did not register the client ({said}).{advice}")

@@ -19,7 +19,7 @@ INVALID_GRANT: Final = "invalid_grant"
 
 
 class TokenResponse(BaseModel):
-    """A successful answer of the token endpoint (RFC 6749 section 5.1). Tokens stay out of its repr."""
+    """A successful answer of the token endpoint (RFC 6749 section 5.1). Its repr has no tokens."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +31,7 @@ class TokenResponse(BaseModel):
 
 
 class TokenEndpoint:
-    """A client's requests to a token endpoint.
+    """Sends a client's requests to a token endpoint.
 
     Args:
         clock: seconds since the epoch, for client assertions.
@@ -42,16 +42,16 @@ class TokenEndpoint:
         self._clock = clock
 
     async def request(self, client: OAuthClient, server: AuthorizationServer, form: Mapping[str, str]) -> TokenResponse:
-        """Ask for a token.
+        """Request a token.
 
         Args:
-            form: `grant_type` and what goes with it, without the client's credentials.
+            form: `grant_type` and its parameters, without the client's credentials.
 
         Raises:
             TokenRefused: the tenant refuses.
-            SignInError: its answer cannot be used.
-            UnreachableError: it does not answer or fails.
-            ConfigurationError: the client cannot authenticate there as things are set.
+            SignInError: the answer cannot be used.
+            UnreachableError: the tenant does not answer, or fails.
+            ConfigurationError: the client cannot authenticate with the current settings.
         """
         method = client.authentication(server)
         return _token(await self.post(client, server.token_endpoint, form, method, server.issuer), server.issuer)
@@ -59,7 +59,7 @@ class TokenEndpoint:
     async def refresh(self, client: OAuthClient, grant: Grant) -> TokenResponse:
         """Renew a grant that has a refresh token.
 
-        Raises: as `request`; `TokenRefused.code` is `invalid_grant` when only a new sign-in helps.
+        Raises: as `request`. `TokenRefused.code` is `invalid_grant` if only a new sign-in helps.
         """
         assert grant.refresh_token is not None
         form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token, "resource": grant.resource}
@@ -67,10 +67,10 @@ class TokenEndpoint:
         return _token(await self.post(client, grant.token_endpoint, form, method, grant.issuer), grant.issuer)
 
     async def revoke(self, client: OAuthClient, grant: Grant) -> bool:
-        """Revoke the refresh token (RFC 7009); True when the tenant says that it is done.
+        """Revoke the refresh token (RFC 7009); True if the tenant confirms it.
 
         Raises:
-            UnreachableError, SignInError: the tenant does not answer, or not within bounds.
+            UnreachableError, SignInError: as `Fetcher.post`.
         """
         if grant.refresh_token is None or grant.revocation_endpoint is None:
             return False
@@ -84,8 +84,8 @@ class TokenEndpoint:
         """Post a form with the client's credentials to an endpoint of `issuer`.
 
         Raises:
-            UnreachableError, SignInError: the endpoint does not answer, or not within bounds.
-            ConfigurationError: the client has not what the method needs.
+            UnreachableError, SignInError: as `Fetcher.post`.
+            ConfigurationError: the client lacks the credentials that the method needs.
         """
         credentials, headers = client.credentials(method, issuer, self._clock())
         return await self._fetch.post(endpoint, {**form, **credentials}, headers)
@@ -106,9 +106,9 @@ def refusal(reply: Reply, issuer: str) -> TokenRefused | UnreachableError:
     if reply.is_overloaded:
         return UnreachableError(f"The token endpoint of {issuer} cannot serve now ({reply.status}, {said}).")
     if code == "invalid_client" or (reply.status == 401 and code == "access_denied"):
-        known = f" {advice_on('credentials')}"
+        todo = f" {advice_on('credentials')}"
     elif code == "unauthorized_client":
-        known = f" {advice_on('grant-types')}"
+        todo = f" {advice_on('grant-types')}"
     else:
-        known = advice(said)
-    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{known}", code)
+        todo = advice(said)
+    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{todo}", code)

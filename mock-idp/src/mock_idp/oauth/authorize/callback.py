@@ -77,5 +77,5 @@ def _mismatch(client: Client, sent: str) -> Case:
         sent=sent,
         registered=client.callbacks,
         difference=nearest.kinds if nearest else (),
-        nearest=nearest.nearest if nearest and nearest.is_slip else "",
+        nearest=nearest.nearest if nearest and nearest.is_similar else "",
     )

@@ -19,7 +19,7 @@ from .transactions import find_transaction
 logger = logging.getLogger(__name__)
 
 # A tenant file may have thousands of users. A list of all of them is of no use.
-MOST_USERS = 8
+MAX_LISTED_USERS = 8
 
 
 @with_error_pages
@@ -59,8 +59,8 @@ def _page(request: Request, state: str, transaction: Transaction, username: str,
         username=username,
         password=_password_to_fill_in(request, users),
         failed=failed,
-        users=users[:MOST_USERS],
-        more_users=max(0, len(users) - MOST_USERS),
+        users=users[:MAX_LISTED_USERS],
+        more_users=max(0, len(users) - MAX_LISTED_USERS),
     )
 
 

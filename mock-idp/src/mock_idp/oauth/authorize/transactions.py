@@ -31,7 +31,7 @@ def begin_transaction(
 def find_transaction(request: Request, state: str | None) -> tuple[str, Transaction]:
     """The sign-in that `state` names, if this browser began it; PageError otherwise.
 
-    The check of the browser's mark prevents that another site posts the forms (CSRF) and that another person finishes
+    The check of the browser's mark prevents other sites from posting the forms (CSRF), and other people from finishing
     the sign-in.
     """
     idp = idp_of(request)

@@ -11,7 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from ...errors import ClientAuthenticationFailed, MalformedRequest
-from ...formats.jwt import unverified_claims, verified_claims
+from ...formats.parsing import unverified_claims, verified_claims
 from ...state.idp import Idp
 from ...state.store import Expiry
 from ...tenant.model import Client, PublicKey

@@ -11,7 +11,7 @@ from typing import Any
 from joserfc.jwk import OctKey
 
 from ....errors import InvalidRequest, OAuthError, UnauthorizedClient
-from ....formats.jwt import verified_claims
+from ....formats.parsing import verified_claims
 from ....tenant.model import Api
 from ...scopes import split_scope
 from . import Granted, TokenRequest, authorize_for_user
