@@ -21,7 +21,7 @@ import yaml
 from gatehouse_client.tenant import management
 from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
 from tests.client.run_command import Command
-from tests.support.scripted_browser import answer_back
+from tests.support.scripted_browser import callback_parameters
 
 FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
 MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}
@@ -141,7 +141,7 @@ def sign_in(bench: Bench, client: tuple[str, str]) -> Any:
         "code_challenge": CHALLENGE,
         "code_challenge_method": "S256",
     }
-    code = answer_back(str(httpx2.URL(f"{bench.tenant.issuer}authorize", params=asked)), ALICE["email"])["code"]
+    code = callback_parameters(str(httpx2.URL(f"{bench.tenant.issuer}authorize", params=asked)), ALICE["email"])["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
     secret = {"client_id": client[0], "client_secret": client[1]}
     with bench.http() as http:
