@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,7 +23,7 @@ from pydantic import AnyUrl
 from tests.support.scripted_browser import callback_parameters
 from tests.support.stack import DEMO_CLIENT, Stack
 
-CALLBACK = "http://localhost:5000/callback"
+CALLBACK = os.environ.get("OAUTH_CALLBACK_URI", "http://localhost:8642/callback")
 MACHINE = {
     "client_id": "GatehouseMachineDemoClient000000",
     "client_secret": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2",

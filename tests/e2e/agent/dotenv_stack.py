@@ -63,6 +63,6 @@ def dotenv_example(changes: dict[str, str]) -> str:
     """`.env.example` with other values for some of its variables."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     for name, value in changes.items():
-        text, count = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+        text, count = re.subn(rf"^(# )?{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
         assert count == 1, name
     return text

@@ -11,7 +11,7 @@ import yaml
 
 from tests.e2e.agent.dotenv_stack import PASSWORDS, DotenvStack, dotenv_example
 from tests.support.free_ports import free_port
-from tests.support.stack import LocalStack
+from tests.support.stack import TENANT_FILE, LocalStack
 
 MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}
 USERS = [
@@ -58,7 +58,7 @@ def empty_tenant(stack: LocalStack) -> Iterator[DotenvStack]:
 def test_an_empty_tenant_is_set_up_signs_users_in_and_is_empty_again(tmp_path: Path) -> None:
     stack = LocalStack.on_free_ports(tmp_path)
     with empty_tenant(stack) as running:
-        files = ("--file", str(ROOT / "auth0" / "tenant.yaml"), "--users", "users.yaml")
+        files = ("--file", str(TENANT_FILE), "--users", "users.yaml")
 
         planned = running.gatehouse("tenant", "plan", *files, "--json")
         assert planned.returncode == 6, planned.stderr
