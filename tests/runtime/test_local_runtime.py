@@ -86,7 +86,7 @@ def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -
 
 
 def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(runtime: Runtime) -> None:
-    """The doctor finds that the stack's API has another port than the one in the tenant file."""
+    """The doctor finds that the tenant has no API with the audience."""
     assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     planned = runtime.make("client", "tenant", "plan", **home)
@@ -94,7 +94,7 @@ def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(r
     doctor = subprocess.run(
         ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
         cwd=ROOT,
-        env={**os.environ, **runtime.variables, **home},
+        env={**os.environ, **runtime.variables, **home, "AUTH0_AUDIENCE": "http://localhost:1/mcp"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -121,10 +121,10 @@ def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runt
 
 
 def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runtime) -> None:
-    with runtime.stack.tenant():
+    with runtime.stack.tenant(MCP_PUBLIC_URL="http://localhost:1/mcp"):
         planned = runtime.make("client", "tenant", "plan", COMPOSE_PROFILES="")
     assert planned.returncode == 6, planned.stderr
-    assert "create\tAPI\thttp://localhost:5555/mcp" in planned.stdout
+    assert f"create\tAPI\t{runtime.stack.mcp_url}" in planned.stdout
 
 
 def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:

@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from gatehouse_client.causes.catalogue import ENTRIES
-from gatehouse_client.doctor.configuration import Requirements, check_configuration
 from gatehouse_client.doctor.findings import Finding, Findings, Mark
+from gatehouse_client.doctor.management_checks import Requirements, check_configuration
 from gatehouse_client.doctor.objects import Objects, read_objects
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.signin.http.trace import Trace

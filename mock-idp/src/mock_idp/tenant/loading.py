@@ -15,9 +15,9 @@ from ..formats.parsing import not_utf8
 from .building import build_tenant
 from .keywords import keyword_values, remaining_keywords, with_keywords
 from .model import Tenant
-from .offline_file import OfflineFile
+from .offline_schema import OfflineFile
 from .references import dangling_references
-from .tenant_file import TenantFile
+from .tenant_schema import TenantFile
 
 # The loader in C is an order of magnitude faster. PyYAML may be built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
