@@ -12,7 +12,7 @@ from pathlib import Path
 import packages
 import ports
 from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, load, wait_until
-from report import Problem
+from report import Problem, progress
 
 PID_FILE = RUN / "stack.pid"
 LOG_FILE = RUN / "stack.log"
@@ -31,11 +31,13 @@ def up(environment: Environment) -> None:
     Raises:
         Problem: a port is in use, or a process did not start; the message has the last lines of the log.
     """
-    packages.ensure()
+    packages.ensure(packages.needed(environment))
     if not is_up():
         ports.require_free(environment.ports())
-        _start(environment)
-    _wait_until_ready(environment)
+    with progress("Starting the server and the tenant (some seconds)", after=0.5):
+        if not is_up():
+            _start(environment)
+        _wait_until_ready(environment)
 
 
 def down() -> bool:
@@ -64,14 +66,16 @@ def logs(*, follow: bool) -> None:
 
 def client(arguments: list[str]) -> int:
     """Run the `gatehouse` command."""
-    packages.ensure()
-    return run([str(packages.BIN / "gatehouse"), *arguments], **load().variables())
+    environment = load()
+    packages.ensure(packages.needed(environment))
+    return run([str(packages.BIN / "gatehouse"), *arguments], **environment.variables())
 
 
 def demo() -> int:
     """Run the demo against the running stack."""
-    packages.ensure()
-    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **load().variables())
+    environment = load()
+    packages.ensure(packages.needed(environment))
+    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **environment.variables())
 
 
 def run(command: list[str], **variables: str) -> int:
@@ -137,8 +141,7 @@ def _pid() -> int | None:
 
 
 def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # it is our own child while `up` waits for it
+    _reap(pid)
     # After a restart of the machine another program may have this process id.
     command = Path(f"/proc/{pid}/cmdline")
     if command.parent.parent.exists() and Path("/proc/self").exists():
@@ -152,7 +155,14 @@ def _alive(pid: int) -> bool:
     return "honcho" in listed.stdout
 
 
+def _reap(pid: int) -> None:
+    """Forget the process if it has ended: until its parent waits for it, it counts as alive. After `up` it is ours."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
 def _group_alive(pid: int) -> bool:
+    _reap(pid)
     try:
         os.killpg(pid, 0)
     except (ProcessLookupError, PermissionError):
