@@ -14,7 +14,7 @@ from ..mcp.elicitation import Elicitation
 from ..mcp.session import connect, failure
 from ..settings import Settings
 from ..terminal.output import Terminal
-from .models import OFFLINE, chat_model
+from .models import OFFLINE, chat_model, require_langchain
 
 if TYPE_CHECKING:
     from .agent import Agent, Event
@@ -96,6 +96,7 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
         ConfigurationError: the model cannot be used with the current settings.
         GatehouseError: as `connect`.
     """
+    require_langchain()
     with terminal.busy(_LOADING):
         model = None if settings.model == OFFLINE else chat_model(settings)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
