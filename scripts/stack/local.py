@@ -92,6 +92,10 @@ def _start(environment: Environment) -> None:
     # An address such as ::1 needs not be among those of localhost.
     if address := environment.given("BIND_ADDRESS") or (environment.public_host if not environment.own_tls else ""):
         variables |= {"MCP_HOST": address, "MOCK_IDP_HOST": address}
+    if environment.forwarded:
+        # The forwarded URL may need a sign-in of its own, which the server cannot do.
+        variables.setdefault("AUTH0_JWKS_URL", f"{environment.tenant_url}.well-known/jwks.json")
+        variables.setdefault("AUTH0_TOKEN_URL", f"{environment.tenant_url}oauth/token")
     if environment.own_tls:
         variables |= _certificate(environment)
     with LOG_FILE.open("w", encoding="utf-8") as log:
@@ -122,7 +126,7 @@ def _certificate(environment: Environment) -> dict[str, str]:
 def _wait_until_ready(environment: Environment) -> None:
     urls = [f"{environment.server_url}/readyz"]
     if environment.offline:
-        urls.insert(0, f"{environment.issuer}.well-known/openid-configuration")
+        urls.insert(0, f"{environment.tenant_url}.well-known/openid-configuration")
     for url in urls:
         wait_until(url, _require_processes)
 
