@@ -190,7 +190,8 @@ def bench(arguments: argparse.Namespace) -> int:
     requirements["server"] = environment.ROOT / "server" / "requirements.lock"
     pythons = {name: packages.separate_environment(name, path) for name, path in requirements.items()}
     options = [part for name, python in pythons.items() for part in (f"--{name}", str(python))]
-    return local.run([str(packages.PYTHON), str(folder), *options, *arguments.rest])
+    command = [str(packages.PYTHON), str(folder), *options, *arguments.rest]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/support
 
 
 def conformance(arguments: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ def test_the_defaults_are_the_offline_worlds(monkeypatch: pytest.MonkeyPatch) ->
     loaded = settings(monkeypatch)
     assert loaded.mcp_public_url == "http://localhost:5555/mcp"
     assert loaded.oauth_callback_uri == "http://localhost:8642/callback"
-    assert (loaded.callback_port, loaded.oauth_callback_host) == (5000, None)
+    assert (loaded.callback_port, loaded.oauth_callback_host) == (8642, None)
     assert (loaded.model, loaded.auth0_audience, loaded.issuer) == ("offline", None, None)
     assert loaded.auth0_client_secret is None
     assert loaded.gatehouse_home.is_absolute()

@@ -15,8 +15,12 @@ import yaml
 from gatehouse_client.tenant.settings import TenantSettings
 from tests.support.processes import ROOT
 
-# The image sets the folder of the tokens. A container has neither a keyring nor a browser.
-_NOT_IN_A_CONTAINER = {"GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"}
+# The image sets the folder of the tokens. A container has neither a keyring nor a browser. The other variables are in
+# MCP_PUBLIC_URL, OAUTH_CALLBACK_URI and AUTH0_ISSUER, which follow from them.
+_NOT_IN_A_CONTAINER = {
+    *("GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"),
+    *("COMPOSE_PROFILES", "MCP_HOST", "MCP_PORT", "MOCK_IDP_PORT", "PUBLIC_HOST"),
+}
 _DOCKER = """#!/bin/sh
 echo "CLIENT_NETWORK=$CLIENT_NETWORK $*" >> {journal}
 case "$*" in

@@ -149,15 +149,15 @@ class Settings(BaseSettings):
     def _derive(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Ignore empty values, and derive values from others. An empty environment variable removes that of `.env`."""
         given = {name: value for name, value in values.items() if value != ""}
-        port = given.get("mcp_port", _DEFAULT_MCP_PORT)
+        port = _port(given.get("mcp_port"), _DEFAULT_MCP_PORT)
         listens_on = given.get("mcp_host")
         host = given.get("public_host") or (listens_on if listens_on in _LOOPBACK_HOSTS else None)
         given.setdefault("mcp_public_url", f"{_origin(host, port)}/mcp")
-        callback_port = given.get("oauth_callback_port", _DEFAULT_CALLBACK_PORT)
+        callback_port = _port(given.get("oauth_callback_port"), _DEFAULT_CALLBACK_PORT)
         given.setdefault("oauth_callback_uri", f"http://localhost:{callback_port}/callback")
         offline = "mock" in str(given.get("compose_profiles", "")).split(",")
         if offline and not {"auth0_domain", "auth0_issuer"} & set(given):
-            tenant_port = given.get("mock_idp_port", _DEFAULT_TENANT_PORT)
+            tenant_port = _port(given.get("mock_idp_port"), _DEFAULT_TENANT_PORT)
             given["auth0_issuer"] = f"{_origin(given.get('public_host'), tenant_port)}/"
         return given
 
@@ -181,6 +181,12 @@ class Settings(BaseSettings):
         env_files = _SecretFiles(settings_cls, os.environ)
         dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8-sig"))
         return init_settings, env_files, env_settings, dotenv_files, dotenv_settings
+
+
+def _port(given: object, default: int) -> int:
+    """The given port; the default if it is none, which is then reported where it is given."""
+    text = str(given or "")
+    return int(text) if text.isdecimal() and int(text) <= 65535 else default
 
 
 def _origin(host: object, port: object) -> str:
