@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.free_ports import free_port
-from tests.support.processes import wait_for
+from tests.support.processes import wait_for_status
 from tests.worlds.conftest import ROOT, RUNTIME
 from tests.worlds.test_worlds import MakeWorld, holds, moved, value
 
@@ -49,7 +49,7 @@ def test_a_path_prefix_behind_the_examples_proxy(world: MakeWorld, tmp_path: Pat
     folder.mkdir()
     clone, upstream = world(text), int(value(text, "MCP_PORT"))
     with caddy(folder, port, upstream) if program == "caddy" else nginx(folder, port, upstream):
-        wait_for(f"http://localhost:{port}/", 404)
+        wait_for_status(f"http://localhost:{port}/", 404)
         holds(clone, url)
 
 
