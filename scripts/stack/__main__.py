@@ -1,6 +1,6 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|bench|conformance|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|check|lock|clean
 """
 
 from __future__ import annotations
@@ -173,6 +173,15 @@ def browser(arguments: argparse.Namespace) -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ["tests/browser"])])
 
 
+def worlds(arguments: argparse.Namespace) -> int:
+    """Run the stack on other ports, hosts and folders: as local processes and, if Docker is the runtime, also there."""
+    in_docker = _choose_runtime(arguments) is docker
+    packages.ensure()
+    command = [str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ["tests/worlds"])]
+    failed = local.run(command, WORLDS_RUNTIME="local")
+    return failed or (local.run([*command, "-m", "docker"], WORLDS_RUNTIME="docker") if in_docker else 0)
+
+
 def bench(arguments: argparse.Namespace) -> int:
     """Measure the CPU cost of protection, compared with other servers."""
     packages.ensure()
@@ -225,6 +234,7 @@ _COMMANDS = {
     "e2e": e2e,
     "test": test,
     "browser": browser,
+    "worlds": worlds,
     "bench": bench,
     "conformance": conformance,
     "check": check,

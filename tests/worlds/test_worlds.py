@@ -9,12 +9,14 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.support.free_ports import free_ports
 from tests.support.prefix_proxy import prefix_proxy
@@ -116,6 +118,38 @@ def test_a_path_prefix_behind_a_reverse_proxy(world: MakeWorld) -> None:
     text = moved(MCP_PUBLIC_URL=url)
     with prefix_proxy(port, "/tools", int(value(text, "MCP_PORT"))):
         holds(world(text), url)
+
+
+def test_urls_that_another_program_forwards_over_https(world: MakeWorld) -> None:
+    """As in GitHub Codespaces: server, tenant and callback have https URLs, and listen on this machine over http."""
+    server, tenant = free_ports(2)
+    text = moved(
+        MCP_PUBLIC_URL=f"https://{HOST}:{server}/mcp",
+        AUTH0_ISSUER=f"https://{HOST}:{tenant}/",
+        AUTH0_CA_FILE=".run/authority/ca.pem",
+    )
+    clone = world(text)
+    clone.authority.parent.mkdir(parents=True)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(clone.authority)
+    authority.issue_cert(HOST).configure_cert(context)
+    with (
+        prefix_proxy(server, "", int(value(text, "MCP_PORT")), context),
+        prefix_proxy(tenant, "", int(value(text, "MOCK_IDP_PORT")), context),
+    ):
+        holds(clone, f"https://{HOST}:{server}/mcp")
+
+
+def test_a_new_clone_installs_what_the_demo_needs_and_no_more(world: MakeWorld) -> None:
+    clone = world(moved())
+    demo = clone.stack("demo", STACK_VENV="")
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "Preparing .venv" in demo.stdout
+    packages = {
+        path.name.partition("-")[0] for path in (clone.folder / ".venv").glob("lib/python*/site-packages/*-info")
+    }
+    assert {"mcp", "langchain", "honcho", "keyring"} <= packages
+    assert not packages & {"pytest", "mypy", "ruff", "openai", "anthropic", "langchain_google_genai"}
 
 
 @docker

@@ -173,8 +173,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Add OAUTH_CALLBACK_URI to the application's Allowed Callback URLs, byte for byte.",
         said=("callback url mismatch", "not in the list of allowed callback urls"),
         dashboard="Applications > Applications > the application > Settings > Allowed Callback URLs",
-        command="auth0 apps update CLIENT_ID --callbacks http://localhost:5000/callback  # replaces the list",
-        environment="OAUTH_CALLBACK_URI=http://localhost:5000/callback",
+        command="auth0 apps update CLIENT_ID --callbacks http://localhost:8642/callback  # replaces the list",
+        environment="OAUTH_CALLBACK_URI=http://localhost:8642/callback",
     ),
     "connection": Entry(
         APPLICATION,
