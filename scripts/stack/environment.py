@@ -314,11 +314,10 @@ def _number(name: str, text: str) -> int:
 
 def _content(name: str, path: str) -> str:
     try:
-        return (ROOT / path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise Problem(
-            f"{name} is {path!r}: the file cannot be read ({error.strerror}). A readable file is valid."
-        ) from error
+        return (ROOT / path).read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        seen = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Problem(f"{name} is {path!r}: the file cannot be read ({seen}). A readable file is valid.") from error
 
 
 def answers(url: str) -> bool:

@@ -89,6 +89,10 @@ def value(text: str, name: str) -> str:
     return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{name}=")][-1]
 
 
+def test_the_default_ports(world: MakeWorld) -> None:
+    holds(world(EXAMPLE), "http://localhost:5555/mcp")
+
+
 @docker
 def test_all_ports_moved(world: MakeWorld) -> None:
     text = moved()

@@ -208,9 +208,11 @@ class _SecretFiles(PydanticBaseSettingsSource):
         if path is None or field_name in self._variables:
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip() or None, field_name, False
+            return Path(path).read_text(encoding="utf-8-sig").strip() or None, field_name, False
         except OSError as error:
             return error, field_name, False
+        except UnicodeDecodeError:
+            return OSError(0, "it is not UTF-8 text", path), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -252,6 +254,8 @@ def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
         problems = [_problem(model, details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
         raise ConfigurationError("\n".join([f"{count} wrong:", *problems])) from None
+    except OSError as error:
+        raise ConfigurationError(f"{ENV_FILE} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text: {not_utf8(error)}") from None
 

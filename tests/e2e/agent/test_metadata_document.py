@@ -165,4 +165,4 @@ def test_the_doctor_finds_a_metadata_document_that_is_not_imported(site: tuple[S
         results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer)
     assert wrong(results) == {"application", "credentials"}
     assert url in findings["application"]["seen"]
-    assert "imported" in findings["application"]["advice"]
+    assert "import the document" in findings["application"]["advice"]

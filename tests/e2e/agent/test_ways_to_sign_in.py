@@ -103,7 +103,7 @@ def test_an_expired_ready_token_ends_with_one_sentence(stack: Stack, home: Path)
     answer = stack.gatehouse("tools", home=home, browser=NO_BROWSER, GATEHOUSE_TOKEN=expired)
     assert answer.returncode == 3, answer.stderr
     assert "GATEHOUSE_TOKEN" in answer.stderr
-    assert "has run out" in answer.stderr
+    assert "It has expired." in answer.stderr
     assert expired not in answer.stderr
 
 
