@@ -110,6 +110,18 @@ def test_only_the_gateway_is_started_if_the_stack_is_incomplete(docker: Docker) 
     assert started.endswith(" up --detach --no-deps gateway")
 
 
+def test_the_demo_runs_in_the_agents_image(docker: Docker) -> None:
+    done = docker("demo", running="one", gateway="two")
+    assert done.returncode == 0, done.stderr
+    (ran,) = docker.commands(" run ")
+    assert ran.endswith(" client /demo/tests/e2e/run_demo.py")
+    assert " --entrypoint python " in ran
+    for name in ("tests/e2e/run_demo.py", "tests/support/scripted_browser.py"):
+        assert f" --volume={ROOT / name}:/demo/{name}:ro " in ran
+    (built,) = docker.commands(" build ")
+    assert built.endswith(" build --quiet client")
+
+
 def test_a_secret_from_a_file_is_passed_by_value(docker: Docker) -> None:
     secret = docker.folder / "secret"
     secret.write_text("of-the-file\n", encoding="utf-8")
