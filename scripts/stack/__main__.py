@@ -178,7 +178,7 @@ def worlds(arguments: argparse.Namespace) -> int:
     in_docker = _choose_runtime(arguments) is docker
     packages.ensure()
     command = [str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ["tests/worlds"])]
-    failed = local.run(command, WORLDS_RUNTIME="local")
+    failed = local.run([*command, *endtoend.PARALLEL], WORLDS_RUNTIME="local")
     return failed or (local.run([*command, "-m", "docker"], WORLDS_RUNTIME="docker") if in_docker else 0)
 
 

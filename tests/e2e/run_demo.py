@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -49,7 +50,8 @@ def main() -> int:
 def _refused(server: str) -> None:
     _title("1. Nobody is signed in: the server refuses")
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    refusal = httpx2.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
+    http = httpx2.Client(verify=_trusted())
+    refusal = http.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
     _exchange(f"→ POST {server} tools/list")
     challenge = refusal.headers.get("WWW-Authenticate", "")
     _exchange(f"← {refusal.status_code} WWW-Authenticate: {challenge}")
@@ -58,11 +60,19 @@ def _refused(server: str) -> None:
     scope = re.search(r'scope="([^"]+)"', challenge)
     if document is None or scope is None:
         raise StoryError("the challenge does not say where to sign in, and for what")
-    metadata = httpx2.get(document[1])
+    metadata = http.get(document[1])
     _exchange(f"→ GET {document[1]}")
     _exchange(f"← {metadata.status_code} {json.dumps(metadata.json())}")
     tenant = metadata.json()["authorization_servers"][0]
     _learned(f"An agent learns: sign in at {tenant} and ask for {scope[1]}.")
+
+
+def _trusted() -> ssl.SSLContext:
+    """The system's authorities, and that of AUTH0_CA_FILE."""
+    context = httpx2.create_ssl_context()
+    if authority := os.environ.get("AUTH0_CA_FILE"):
+        context.load_verify_locations(authority)
+    return context
 
 
 def _alice(home: Path) -> None:

@@ -55,7 +55,7 @@ def env(**changes: str) -> str:
 
 def moved(**changes: str) -> str:
     """The same on ports that are free."""
-    return env(**dict(zip(PORTS, map(str, free_ports(4)), strict=True)), **changes)
+    return env(**{**dict(zip(PORTS, map(str, free_ports(4)), strict=True)), **changes})
 
 
 def holds(world: World, url: str) -> None:
@@ -255,7 +255,7 @@ def test_an_env_file_that_is_not_utf8_is_one_line_in_every_program(world: MakeWo
         )
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert len(done.stderr.splitlines()) == 1
-        assert ".env" in done.stderr
+        assert ".env is not UTF-8 text: " in done.stderr
         assert seen in done.stderr
     assert (up.returncode, len(up.stderr.splitlines())) == (1, 1)
     assert seen in up.stderr

@@ -263,7 +263,7 @@ def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
 def not_utf8(error: UnicodeDecodeError) -> str:
     """What was seen in a text file that is not UTF-8, and what to do."""
     if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "it is UTF-16 (PowerShell's > writes it). Save the file as UTF-8."
+        return "it is UTF-16 text (PowerShell's > writes it). Save the file as UTF-8."
     line = error.object[: error.start].count(b"\n") + 1
     return f"line {line} has the byte 0x{error.object[error.start]:02x}. Save the file as UTF-8."
 

@@ -74,7 +74,7 @@ def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - wha
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError([f"{path}: {not_utf8(error)}"]) from error
+        raise ConfigurationError([f"{path} {not_utf8(error)}"]) from error
     try:
         document = yaml.load(text, LOADER)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError) as error:
