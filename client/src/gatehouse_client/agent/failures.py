@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ..errors import ModelError, foreign
+from ..errors import ModelError
+from ..foreign_text import foreign
 from ..mcp.explain import causes_of
 from ..settings import Settings
 from .models import key_variable

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ..account import expects_paste
 from ..agent.conversation import open_conversation
-from ..errors import UsageError, foreign
+from ..errors import UsageError
+from ..foreign_text import foreign
 from ..identity import local_time, settings_for, sign_in_as_json
 from ..mcp.elicitation import Elicitation
 from ..mcp.permissions import needed_by

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from ..causes.catalogue import ENTRIES, check_of
-from ..errors import foreign
+from ..foreign_text import foreign
 from ..signin.http.fetch import Fetcher, Reply
 from ..signin.protocol.authorization import AuthorizationRequest
 from ..signin.protocol.discovery import AuthorizationServer

@@ -15,7 +15,8 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from ...causes.catalogue import advice
-from ...errors import SignInError, UnreachableError, foreign
+from ...errors import SignInError, UnreachableError
+from ...foreign_text import foreign
 from .network import NetworkGuard, authorities
 from .trace import Trace
 from .urls import is_secure, origin

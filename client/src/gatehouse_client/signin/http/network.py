@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
-from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...errors import ConfigurationError, SignInError, UnreachableError
+from ...foreign_text import foreign
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str], Awaitable[list[str]]]
