@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.text import Text
 
 SCRIPTED_BROWSER = Path(__file__).parents[1] / "support" / "scripted_browser.py"
+# The scripted browser's lines if it does not reach the agent's callback.
+ROBOT, ROBOT_ENDED = "robot: ", "robot: end"
 QUESTION = "What time is it now?"
 FORBIDDEN = 4
 
@@ -49,7 +51,8 @@ def main() -> int:
 def _refused(server: str) -> None:
     _title("1. Nobody is signed in: the server refuses")
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    refusal = httpx2.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
+    http = _http()
+    refusal = http.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
     _exchange(f"→ POST {server} tools/list")
     challenge = refusal.headers.get("WWW-Authenticate", "")
     _exchange(f"← {refusal.status_code} WWW-Authenticate: {challenge}")
@@ -58,16 +61,27 @@ def _refused(server: str) -> None:
     scope = re.search(r'scope="([^"]+)"', challenge)
     if document is None or scope is None:
         raise StoryError("the challenge does not say where to sign in, and for what")
-    metadata = httpx2.get(document[1])
+    metadata = http.get(document[1])
     _exchange(f"→ GET {document[1]}")
     _exchange(f"← {metadata.status_code} {json.dumps(metadata.json())}")
     tenant = metadata.json()["authorization_servers"][0]
     _learned(f"An agent learns: sign in at {tenant} and ask for {scope[1]}.")
 
 
+def _http() -> httpx2.Client:
+    trusted = httpx2.create_ssl_context()
+    if authority := os.environ.get("AUTH0_CA_FILE"):
+        trusted.load_verify_locations(authority)
+    # The stack is on this machine: a proxy does not lead to it.
+    return httpx2.Client(verify=trusted, trust_env=False)
+
+
 def _alice(home: Path) -> None:
     _title("2. alice@example.com signs in (she has the role mcp-user)")
     _run(["--trace", "login"], home, "alice@example.com")
+    _learned(
+        "The agent first asked without a person (prompt=none) whether the sign-in can succeed: login_required, yes."
+    )
     _learned("A scripted browser filled in the tenant's login and consent pages; the agent got a code, then a token.")
     _title("3. With her token: the tools")
     _run(["--trace", "tools"], home, "alice@example.com")
@@ -100,6 +114,10 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
+        if line.rstrip() == ROBOT_ENDED:
+            process.terminate()  # nobody will sign in: do not wait for the time limit
+            process.wait()
+            raise StoryError("the tenant did not let the scripted browser sign in. Its page is shown above.")
         _show(line.rstrip())
     _expect(process.wait() == expected, f"exit code {expected} was expected, not {process.returncode}")
     return "".join(lines)
@@ -108,6 +126,8 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
 def _show(line: str) -> None:
     if line.startswith(("→", "←")):
         _exchange(line)
+    elif line.startswith(ROBOT):
+        console.print(Text(f"  {line.removeprefix(ROBOT)}", style="red"))
     else:
         console.print(Text(f"  {line}"))
 
