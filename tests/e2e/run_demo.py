@@ -79,9 +79,7 @@ def _http() -> httpx2.Client:
 def _alice(home: Path) -> None:
     _title("2. alice@example.com signs in (she has the role mcp-user)")
     _run(["--trace", "login"], home, "alice@example.com")
-    _learned(
-        "The agent first asked without a person (prompt=none) whether the sign-in can succeed: login_required, yes."
-    )
+    _learned("The agent first asked the tenant, without a person (prompt=none), whether the sign-in can succeed.")
     _learned("A scripted browser filled in the tenant's login and consent pages; the agent got a code, then a token.")
     _title("3. With her token: the tools")
     _run(["--trace", "tools"], home, "alice@example.com")
