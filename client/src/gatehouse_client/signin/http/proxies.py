@@ -44,7 +44,12 @@ class Proxy:
 
     def settings(self, authorities: ssl.SSLContext) -> httpx2.Proxy:
         """The proxy for `httpx2.AsyncClient`."""
-        return httpx2.Proxy(self.url, ssl_context=authorities)
+        return httpx2.Proxy(self.url, ssl_context=authorities if self.is_tls else None)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the connection to the proxy itself uses TLS."""
+        return self.url.lower().startswith("https:")
 
 
 def proxy_for(url: str) -> Proxy | None:
