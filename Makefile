@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser bench conformance check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -55,6 +55,9 @@ e2e: ## Test separate stacks end to end
 
 browser: ## Test the tenant's pages in Chromium
 	$(STACK) browser
+
+worlds: ## The stack on other ports, hosts and folders
+	$(STACK) worlds
 
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)

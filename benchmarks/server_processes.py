@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.free_ports import free_port
+from tests.support.processes import running_process
 from token_issuer import AUDIENCE
 
 HERE = Path(__file__).parent
 SERVER = HERE.parent / "server" / "src"
 _SERVERS: set[int] = set()
 START_SECONDS = 60
-STOP_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def keep_a_processor_for_servers() -> None:
 @contextmanager
 def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
     """The example server as in production, with audit lines: `python -m gatehouse_server`."""
-    port = _free_port()
+    port = free_port()
     variables = {
         "AUTH0_DOMAIN": "localhost",
         "AUTH0_ISSUER": issuer,
@@ -54,7 +55,7 @@ def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
 @contextmanager
 def subject(name: str, python: Path, issuer: str, log: Path) -> Iterator[Running]:
     """A server from the folder `subjects`, run by that Python."""
-    port = _free_port()
+    port = free_port()
     command = [str(python), str(HERE / "subjects" / f"{name}.py"), str(port), issuer, AUDIENCE]
     with _process(command, port, log, {}) as running:
         yield running
@@ -63,27 +64,12 @@ def subject(name: str, python: Path, issuer: str, log: Path) -> Iterator[Running
 @contextmanager
 def _process(command: list[str], port: int, log: Path, variables: dict[str, str]) -> Iterator[Running]:
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TZ")}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            env={**kept, "PYTHONPATH": str(SERVER), **variables},
-            cwd=log.parent,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-        )
-    if _SERVERS:
-        os.sched_setaffinity(process.pid, _SERVERS)
-    try:
+    environment = {**kept, "PYTHONPATH": str(SERVER), **variables}
+    with running_process(command, environment, log.parent, log=log) as process:
+        if _SERVERS:
+            os.sched_setaffinity(process.pid, _SERVERS)
         _wait_for(port, process, log)
         yield Running(process.pid, port)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -97,10 +83,3 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
     raise RuntimeError("\n".join([f"{log.stem} did not start:", *lines]))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,6 +1,6 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|bench|conformance|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|check|lock|clean
 """
 
 from __future__ import annotations
@@ -173,6 +173,15 @@ def browser(arguments: argparse.Namespace) -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ["tests/browser"])])
 
 
+def worlds(arguments: argparse.Namespace) -> int:
+    """Run the stack on other ports, hosts and folders: as local processes and, if Docker is the runtime, also there."""
+    in_docker = _choose_runtime(arguments) is docker
+    packages.ensure()
+    command = [str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ["tests/worlds"])]
+    failed = local.run([*command, *endtoend.PARALLEL], WORLDS_RUNTIME="local")
+    return failed or (local.run([*command, "-m", "docker"], WORLDS_RUNTIME="docker") if in_docker else 0)
+
+
 def bench(arguments: argparse.Namespace) -> int:
     """Measure the CPU cost of protection, compared with other servers."""
     packages.ensure()
@@ -181,7 +190,8 @@ def bench(arguments: argparse.Namespace) -> int:
     requirements["server"] = environment.ROOT / "server" / "requirements.lock"
     pythons = {name: packages.separate_environment(name, path) for name, path in requirements.items()}
     options = [part for name, python in pythons.items() for part in (f"--{name}", str(python))]
-    return local.run([str(packages.PYTHON), str(folder), *options, *arguments.rest])
+    command = [str(packages.PYTHON), str(folder), *options, *arguments.rest]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/support
 
 
 def conformance(arguments: argparse.Namespace) -> int:
@@ -224,6 +234,7 @@ _COMMANDS = {
     "e2e": e2e,
     "test": test,
     "browser": browser,
+    "worlds": worlds,
     "bench": bench,
     "conformance": conformance,
     "check": check,

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import ports
 from environment import AUTHORITY, DOTENV, LOOPBACK_HOSTS, ROOT, Environment, load, wait_until
-from report import Problem, coloured, say
+from report import Problem, coloured, progress
 
+DEMO_FILES = ("tests/e2e/run_demo.py", "tests/support/scripted_browser.py")
 PUBLIC_HOST_FILE = "gateway/public-host.yml"
 
 
@@ -45,11 +46,14 @@ def up(environment: Environment) -> None:
     if not is_up():
         ports.require_free(environment.ports() | environment.callback_port())
     variables = _variables(environment)
-    say("Building the images (the first time takes minutes, then seconds) ...")
-    _build()
+    # The agent's image also, because the agent is usually the next command. Compose builds images at the same time.
+    _build("server", "client", *(["mock-idp"] if environment.offline else []))
     if environment.own_tls:
         _certificate(environment, variables)
-    if run(compose(*_progress(), "up", "--detach", "--wait", "--remove-orphans"), **variables) != 0:
+    with progress("Starting the containers (usually 5 to 15 s)"):
+        started = _quiet(compose("up", "--detach", "--wait", "--remove-orphans"), timeout=1800, **variables)
+    if started.returncode != 0:
+        sys.stderr.write(started.stderr)
         run(compose("ps", "--all"))
         run(compose("logs", "--tail", "20"))
         raise Problem("The containers did not start. The lines above show which one failed, and why.")
@@ -82,8 +86,6 @@ def client(arguments: list[str]) -> int:
         # The stack did not start completely: the gateway starts last, and the agent reaches the rest only through it.
         run(compose(*_progress(), "up", "--detach", "--no-deps", "gateway"))
         gateway = _gateway()
-    if not gateway:
-        say("Building the agent's image (the first time takes a minute, then seconds) ...")
     variables = _variables(load())
     variables["CLIENT_NETWORK"] = f"container:{gateway}" if gateway else "bridge"
     return _run_once("client", arguments, [*terminal, "--no-deps"], **variables)
@@ -93,7 +95,10 @@ def demo() -> int:
     """Run the demo against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
     variables = _variables(load())
-    return _run_once("e2e", ["python", "tests/e2e/run_demo.py"], ["--no-TTY", *colour], **variables)
+    # The demo runs in the agent's image: the image of the end-to-end tests is larger.
+    files = [f"--volume={ROOT / name}:/demo/{name}:ro" for name in DEMO_FILES]
+    options = ["--no-TTY", "--entrypoint", "python", *colour, *files]
+    return _run_once("client", [f"/demo/{DEMO_FILES[0]}"], options, **variables)
 
 
 def project() -> str:
@@ -195,7 +200,8 @@ def _gateway() -> str:
 
 def _build(*services: str) -> None:
     """Build the images. Prints nothing if it succeeds."""
-    done = _quiet(compose("build", "--quiet", *services), timeout=1800)
+    with progress("Building images (the first time takes minutes, then seconds)", after=1.5):
+        done = _quiet(compose("build", "--quiet", *services), timeout=1800)
     if done.returncode != 0:
         raise Problem(f"Building the images failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
 

@@ -84,6 +84,8 @@ class Environment:
 
         It is part of it if no variable names an issuer, or if the issuer is this machine's, on the tenant's port.
         """
+        if self.forwarded:
+            return True
         named = [self.given("OIDC_ISSUER"), self.given("AUTH0_ISSUER"), self.given("AUTH0_DOMAIN")]
         issuer = next(filter(None, named), "")
         if not issuer:
@@ -92,6 +94,15 @@ class Environment:
         if self.given("OIDC_ISSUER") or parts is None or parts.hostname not in (*LOOPBACK_HOSTS, self.public_host):
             return False
         return "mock" in self.given("COMPOSE_PROFILES") or parts.port == self._port("MOCK_IDP_PORT", "")
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether AUTH0_ISSUER is a URL that another program, such as a proxy, forwards to the offline tenant."""
+        parts = _split(self.given("AUTH0_ISSUER"))
+        host = parts.hostname if parts is not None else None
+        others = self.given("OIDC_ISSUER") or self.given("AUTH0_DOMAIN")
+        offline = "mock" in self.given("COMPOSE_PROFILES") and not others
+        return offline and host is not None and host not in (*LOOPBACK_HOSTS, self.public_host)
 
     @property
     def public_host(self) -> str:
@@ -112,6 +123,11 @@ class Environment:
     def server_url(self) -> str:
         """The server's URL on this machine, which may differ from its public URL."""
         return _origin(self.public_host, int(self["MCP_PORT"]))
+
+    @property
+    def tenant_url(self) -> str:
+        """The offline tenant's URL on this machine, which may differ from its issuer."""
+        return f"{_origin(self.public_host, int(self['MOCK_IDP_PORT']))}/"
 
     @property
     def issuer(self) -> str:
@@ -167,7 +183,7 @@ class Environment:
                 " tenant the API's Identifier is the server's URL. Remove AUTH0_AUDIENCE, it follows the URL."
             )
         issuer, domain = _split(self.issuer), self.given("AUTH0_DOMAIN")
-        if issuer is None or issuer.port != int(self["MOCK_IDP_PORT"]):
+        if issuer is None or (issuer.port != int(self["MOCK_IDP_PORT"]) and not self.forwarded):
             found.append(
                 f"AUTH0_ISSUER is {self.issuer}, and MOCK_IDP_PORT is {self['MOCK_IDP_PORT']}: the offline tenant would"
                 " not be at its issuer. Remove AUTH0_ISSUER and AUTH0_DOMAIN, they follow the port."
@@ -298,11 +314,10 @@ def _number(name: str, text: str) -> int:
 
 def _content(name: str, path: str) -> str:
     try:
-        return (ROOT / path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise Problem(
-            f"{name} is {path!r}: the file cannot be read ({error.strerror}). A readable file is valid."
-        ) from error
+        return (ROOT / path).read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        seen = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Problem(f"{name} is {path!r}: the file cannot be read ({seen}). A readable file is valid.") from error
 
 
 def answers(url: str) -> bool:

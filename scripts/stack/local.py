@@ -12,7 +12,7 @@ from pathlib import Path
 import packages
 import ports
 from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, load, wait_until
-from report import Problem
+from report import Problem, progress
 
 PID_FILE = RUN / "stack.pid"
 LOG_FILE = RUN / "stack.log"
@@ -31,11 +31,13 @@ def up(environment: Environment) -> None:
     Raises:
         Problem: a port is in use, or a process did not start; the message has the last lines of the log.
     """
-    packages.ensure()
+    packages.ensure(packages.needed(environment))
     if not is_up():
         ports.require_free(environment.ports())
-        _start(environment)
-    _wait_until_ready(environment)
+    with progress("Starting the server and the tenant (some seconds)", after=0.5):
+        if not is_up():
+            _start(environment)
+        _wait_until_ready(environment)
 
 
 def down() -> bool:
@@ -64,14 +66,16 @@ def logs(*, follow: bool) -> None:
 
 def client(arguments: list[str]) -> int:
     """Run the `gatehouse` command."""
-    packages.ensure()
-    return run([str(packages.BIN / "gatehouse"), *arguments], **load().variables())
+    environment = load()
+    packages.ensure(packages.needed(environment))
+    return run([str(packages.BIN / "gatehouse"), *arguments], **environment.variables())
 
 
 def demo() -> int:
     """Run the demo against the running stack."""
-    packages.ensure()
-    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **load().variables())
+    environment = load()
+    packages.ensure(packages.needed(environment))
+    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **environment.variables())
 
 
 def run(command: list[str], **variables: str) -> int:
@@ -88,6 +92,10 @@ def _start(environment: Environment) -> None:
     # An address such as ::1 needs not be among those of localhost.
     if address := environment.given("BIND_ADDRESS") or (environment.public_host if not environment.own_tls else ""):
         variables |= {"MCP_HOST": address, "MOCK_IDP_HOST": address}
+    if environment.forwarded:
+        # The forwarded URL may need a sign-in of its own, which the server cannot do.
+        variables.setdefault("AUTH0_JWKS_URL", f"{environment.tenant_url}.well-known/jwks.json")
+        variables.setdefault("AUTH0_TOKEN_URL", f"{environment.tenant_url}oauth/token")
     if environment.own_tls:
         variables |= _certificate(environment)
     with LOG_FILE.open("w", encoding="utf-8") as log:
@@ -118,7 +126,7 @@ def _certificate(environment: Environment) -> dict[str, str]:
 def _wait_until_ready(environment: Environment) -> None:
     urls = [f"{environment.server_url}/readyz"]
     if environment.offline:
-        urls.insert(0, f"{environment.issuer}.well-known/openid-configuration")
+        urls.insert(0, f"{environment.tenant_url}.well-known/openid-configuration")
     for url in urls:
         wait_until(url, _require_processes)
 
@@ -137,8 +145,7 @@ def _pid() -> int | None:
 
 
 def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # it is our own child while `up` waits for it
+    _reap(pid)
     # After a restart of the machine another program may have this process id.
     command = Path(f"/proc/{pid}/cmdline")
     if command.parent.parent.exists() and Path("/proc/self").exists():
@@ -152,7 +159,14 @@ def _alive(pid: int) -> bool:
     return "honcho" in listed.stdout
 
 
+def _reap(pid: int) -> None:
+    """Forget the process if it has ended: until its parent waits for it, it counts as alive. After `up` it is ours."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
 def _group_alive(pid: int) -> bool:
+    _reap(pid)
     try:
         os.killpg(pid, 0)
     except (ProcessLookupError, PermissionError):

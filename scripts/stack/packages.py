@@ -1,68 +1,104 @@
-"""The virtual environments: `.venv` for the local runtime and the checks, and separate ones for the benchmarks."""
+"""The virtual environments: `.venv` for the local runtime and the checks, and separate ones for the benchmarks.
+
+`.venv` has one of three sets of packages. Each set contains the sets before it, with the same versions, so that a
+larger set only adds packages:
+
+- RUN: what the stack, the agent and the demo need;
+- OPTIONS: also the packages of model providers, and those that send traces;
+- EVERYTHING: also tests, linter and type checker.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from environment import ROOT, RUN
-from report import Problem, say
+import environment
+from environment import ROOT
+from report import Problem, progress, say
 
-UV = "uv==0.13.9"
+UV_VERSION = "0.13.9"
 GIVEN_VENV = os.environ.get("STACK_VENV")
 """An environment of somebody else's, used as it is."""
 VENV = Path(GIVEN_VENV or ROOT / ".venv")
 BIN = VENV / "bin"
 PYTHON = BIN / "python"
-LOCK = ROOT / "tests" / "requirements.lock"
 PACKAGES = ("server", "client", "mock-idp")
 STAMP = VENV / "gatehouse.stamp"
 
+LOCKS = {package: ROOT / package / "requirements.lock" for package in PACKAGES}
+RUN_LOCK = ROOT / "scripts" / "stack" / "requirements.lock"
+LOCK = ROOT / "tests" / "requirements.lock"
+RUN = (RUN_LOCK,)
+OPTIONS = (RUN_LOCK, *LOCKS.values())
+EVERYTHING = (LOCK,)
+_SETS = (RUN, OPTIONS, EVERYTHING)
+_RUN_EXTRAS = ("agent", "tenant", "keyring")
 
-def ensure() -> None:
-    """Make `.venv` match the lock file. Takes seconds the first time, and no time afterwards."""
+
+def needed(variables: environment.Environment) -> tuple[Path, ...]:
+    """The set that the stack and the agent need with these variables."""
+    optional = variables["MODEL"] not in ("", "offline") or variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    return OPTIONS if optional else RUN
+
+
+def ensure(wanted: tuple[Path, ...] = EVERYTHING) -> None:
+    """Make `.venv` match the lock files of a set, unless it already matches a larger set."""
     if GIVEN_VENV:
         return
-    wanted = _fingerprint()
-    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
+    enough = {_fingerprint(packages) for packages in _SETS[_SETS.index(wanted) :]}
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") in enough:
         return
-    say("Preparing .venv (Python packages, from the hashed lock) ...")
-    if not PYTHON.exists() or not (BIN / "pip").exists():
+    say("Preparing .venv from the hashed locks: some seconds, or a minute or more if packages must be downloaded.")
+    if not PYTHON.exists():
         _create()
-    _run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV])
-    _run([BIN / "uv", "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", LOCK])
+    if not list(VENV.glob(f"lib/python*/site-packages/uv-{UV_VERSION}.dist-info")):
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+        _run("Installing uv", [*_pip(), "install", *options, f"uv=={UV_VERSION}"])
+    users = "the tests and the checks" if wanted == EVERYTHING else "the stack and the agent"
+    command = [BIN / "uv", "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", *wanted]
+    _run(f"Installing packages for {users}", command)
     editable = [part for package in PACKAGES for part in ("-e", ROOT / package)]
-    _run([BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation", *editable])
-    STAMP.write_text(wanted, encoding="utf-8")
+    options = ["--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation"]
+    _run("Installing this project's packages", [BIN / "uv", "pip", "install", *options, *editable])
+    STAMP.write_text(_fingerprint(wanted), encoding="utf-8")
 
 
 def lock() -> int:
-    """Write the hashed lock files: one for everything, and one with the same versions for each image."""
-    everything = [ROOT / package / "pyproject.toml" for package in PACKAGES]
-    _compile(LOCK, [*everything, ROOT / "tests" / "requirements.in"])
-    for package in PACKAGES:
-        _compile(ROOT / package / "requirements.lock", [ROOT / package / "pyproject.toml"], constraints=[LOCK])
+    """Write the hashed lock files. The one of all packages decides the versions in the others."""
+    projects = [ROOT / package / "pyproject.toml" for package in PACKAGES]
+    run_tools = RUN_LOCK.with_suffix(".in")
+    every_extra = ["--all-extras"]
+    _compile(LOCK, [*projects, LOCK.with_suffix(".in"), run_tools], every_extra)
+    constraint = ["--constraints", str(LOCK)]
+    run_extras = [part for extra in _RUN_EXTRAS for part in ("--extra", extra)]
+    _compile(RUN_LOCK, [*projects, run_tools], [*run_extras, *constraint])
+    for package, path in LOCKS.items():
+        _compile(path, [ROOT / package / "pyproject.toml"], [*every_extra, *constraint])
     return 0
 
 
 def add(requirements: Path) -> None:
     """Install the additional packages of one kind of test."""
-    _run([BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--requirements", requirements])
+    command = [BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--requirements", requirements]
+    _run("Installing the packages of these tests", command)
 
 
 def separate_environment(name: str, requirements: Path) -> Path:
     """The Python of an environment with only these packages. Creates it again if they have changed."""
-    home = RUN / "environments" / name
+    home = environment.RUN / "environments" / name
     stamp, wanted = home / "gatehouse.stamp", requirements.read_text(encoding="utf-8") + sys.version
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        say(f"Preparing {home.relative_to(ROOT) if home.is_relative_to(ROOT) else home} ...")
+        shown = home.relative_to(ROOT) if home.is_relative_to(ROOT) else home
         shutil.rmtree(home, ignore_errors=True)
-        _run([BIN / "uv", "venv", "--quiet", "--python", sys.executable, home])
-        _run([BIN / "uv", "pip", "install", "--quiet", "--python", home / "bin" / "python", "-r", requirements])
+        _run(f"Creating {shown}", [BIN / "uv", "venv", "--quiet", "--python", sys.executable, home])
+        command = [BIN / "uv", "pip", "install", "--quiet", "--python", home / "bin" / "python", "-r", requirements]
+        _run(f"Installing packages into {shown}", command)
         stamp.write_text(wanted, encoding="utf-8")
     return home / "bin" / "python"
 
@@ -72,16 +108,20 @@ def remove() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
 
 
-def _compile(output: Path, sources: list[Path], constraints: list[Path] | None = None) -> None:
-    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--all-extras"]
+def _compile(output: Path, sources: list[Path], more: list[str]) -> None:
+    options = ["--universal", "--python-version", "3.11", "--generate-hashes"]
     quiet = ["--quiet", "--no-header", "--no-annotate", "--upgrade"]
-    limits = [part for constraint in constraints or [] for part in ("--constraints", constraint)]
-    _run([BIN / "uv", "pip", "compile", *options, *quiet, *limits, *sources, "--output-file", output])
+    command = [BIN / "uv", "pip", "compile", *options, *quiet, *more, *sources, "--output-file", output]
+    _run(f"Writing {output.relative_to(ROOT)}", command)
 
 
 def _create() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
-    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True, check=False)
+    # A copy of pip takes longer than everything else. The pip of this Python can also install into .venv.
+    options = ["--without-pip"] if _has_pip() else []
+    with progress("Creating .venv"):
+        command = [sys.executable, "-m", "venv", *options, VENV]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         text = made.stdout + made.stderr
@@ -94,16 +134,25 @@ def _create() -> None:
         raise Problem(f"Python could not create .venv. Its message was: {text.strip()[-400:]}")
 
 
-def _fingerprint() -> str:
-    inputs = [LOCK, *(ROOT / package / "pyproject.toml" for package in PACKAGES)]
-    digest = hashlib.sha256(f"{UV} {sys.version} {ROOT}".encode())
-    for path in inputs:
+def _has_pip() -> bool:
+    return importlib.util.find_spec("pip") is not None
+
+
+def _pip() -> list[str | Path]:
+    """A command line of pip that installs into `.venv`."""
+    return [sys.executable, "-m", "pip", "--python", PYTHON] if _has_pip() else [PYTHON, "-m", "pip"]
+
+
+def _fingerprint(locks: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256(f"{UV_VERSION} {sys.version} {ROOT}".encode())
+    for path in (*locks, *(ROOT / package / "pyproject.toml" for package in PACKAGES)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _run(command: list[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(text: str, command: list[str | Path]) -> None:
+    with progress(text):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         name = " ".join(str(part) for part in command[1:6])
         raise Problem(f"Preparing .venv failed at `{name} ...`:\n{(done.stdout + done.stderr).strip()[-1200:]}")

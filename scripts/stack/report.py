@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import threading
+from collections.abc import Iterator
 
 
 class Problem(Exception):
@@ -12,6 +15,35 @@ class Problem(Exception):
 
 def say(text: str = "") -> None:
     print(text, flush=True)
+
+
+@contextlib.contextmanager
+def progress(text: str, after: float = 0) -> Iterator[None]:
+    """Print the text of a step, and a dot each second until the step ends.
+
+    Args:
+        text: what the step does.
+        after: seconds. A step that ends earlier prints nothing.
+    """
+    ended = threading.Event()
+
+    def show() -> None:
+        # The reader of a pipe may have closed it.
+        with contextlib.suppress(OSError):
+            if ended.wait(after):
+                return
+            print(f"  {text} ", end="", flush=True)
+            while not ended.wait(1):
+                print(".", end="", flush=True)
+            say()
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def bold(text: str) -> str:

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import offline_stack
-from tests.support.stack import NO_BROWSER, Stack
+from tests.support.stack import NO_BROWSER, LocalStack, Stack
 
 SECONDS = 60
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    with offline_stack(tmp_path) as running:
-        yield Stack.of(running)
+    with LocalStack.on_free_ports(tmp_path).running() as running:
+        yield running
 
 
 @pytest.mark.parametrize(("locale", "done"), [("en-GB", "Signed in"), ("ja-JP", "サインインしました")])

@@ -31,7 +31,7 @@ def test_the_defaults_are_the_offline_worlds(monkeypatch: pytest.MonkeyPatch) ->
     loaded = settings(monkeypatch)
     assert loaded.mcp_public_url == "http://localhost:5555/mcp"
     assert loaded.oauth_callback_uri == "http://localhost:8642/callback"
-    assert (loaded.callback_port, loaded.oauth_callback_host) == (5000, None)
+    assert (loaded.callback_port, loaded.oauth_callback_host) == (8642, None)
     assert (loaded.model, loaded.auth0_audience, loaded.issuer) == ("offline", None, None)
     assert loaded.auth0_client_secret is None
     assert loaded.gatehouse_home.is_absolute()
@@ -175,3 +175,43 @@ def test_a_private_key_comes_from_a_file_or_from_one_line(
 def test_what_the_command_line_chooses_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEHOUSE_SIGN_IN", "machine")
     assert load_settings(gatehouse_sign_in="device").gatehouse_sign_in == "device"
+
+
+def test_a_secrets_file_that_is_not_utf8_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes("größe".encode("latin-1"))
+    monkeypatch.setenv("AUTH0_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(ConfigurationError, match=r"its file \S+secret cannot be read .it is not UTF-8"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "callback", "issuer"),
+    [
+        ({}, "http://localhost:5555/mcp", "http://localhost:8642/callback", None),
+        ({"MCP_PORT": "6000", "MCP_HOST": "127.0.0.1"}, "http://127.0.0.1:6000/mcp", None, None),
+        ({"MCP_PORT": "6000", "MCP_HOST": "0.0.0.0"}, "http://localhost:6000/mcp", None, None),
+        ({"PUBLIC_HOST": "::1"}, "http://[::1]:5555/mcp", None, None),
+        (
+            {"PUBLIC_HOST": "box.lan", "COMPOSE_PROFILES": "mock"},
+            "https://box.lan:5555/mcp",
+            None,
+            "https://box.lan:9000/",
+        ),
+        ({"OAUTH_CALLBACK_PORT": "5000"}, None, "http://localhost:5000/callback", None),
+        ({"COMPOSE_PROFILES": "mock", "MOCK_IDP_PORT": "9100"}, None, None, "http://localhost:9100/"),
+        ({"COMPOSE_PROFILES": "mock", "AUTH0_DOMAIN": "dev-1.us.auth0.com"}, None, None, "https://dev-1.us.auth0.com/"),
+    ],
+)
+def test_urls_follow_from_ports_and_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    url: str | None,
+    callback: str | None,
+    issuer: str | None,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    loaded = load_settings()
+    assert loaded.mcp_public_url == (url or "http://localhost:5555/mcp")
+    assert loaded.oauth_callback_uri == (callback or "http://localhost:8642/callback")
+    assert loaded.issuer == issuer

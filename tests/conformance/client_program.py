@@ -29,7 +29,7 @@ from gatehouse_client.settings import load_settings
 from gatehouse_client.signin.http.trace import Trace
 from tests.support.free_ports import free_port
 
-WAYS = {
+SIGN_INS = {
     "auth/client-credentials-basic": "machine",
     "auth/client-credentials-jwt": "machine",
     "auth/cross-app-access-complete-flow": "assertion",
@@ -51,14 +51,14 @@ EXAMPLES: dict[str, Any] = {"integer": 5, "number": 5, "string": "x", "boolean":
 
 
 def main() -> int:
-    """Exit code 0 when everything went as a person would want it."""
+    """Exit code 0 if every step succeeded."""
     context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
-    webbrowser.open = browse  # the only thing that is not the client's own
+    webbrowser.open = browse  # all other code is the client's own
     with tempfile.TemporaryDirectory() as home:
         os.environ.update(dict(variables(sys.argv[1], context, home)))
         os.chdir(home)
         try:
-            asyncio.run(use(context))
+            asyncio.run(call_all_tools(context))
         except GatehouseError as error:
             sys.stderr.write(f"{error}\n")
             return error.exit_code
@@ -70,15 +70,15 @@ def variables(url: str, context: dict[str, Any], home: str) -> Iterator[tuple[st
     yield "MCP_PUBLIC_URL", url
     yield "GATEHOUSE_HOME", home
     yield "GATEHOUSE_KEYRING", "0"
-    yield "GATEHOUSE_SIGN_IN", WAYS.get(os.environ.get("MCP_CONFORMANCE_SCENARIO", ""), "browser")
-    yield "BROWSER", "robot"
+    yield "GATEHOUSE_SIGN_IN", SIGN_INS.get(os.environ.get("MCP_CONFORMANCE_SCENARIO", ""), "browser")
+    yield "BROWSER", "scripted"
     yield "OAUTH_CALLBACK_URI", f"http://localhost:{free_port()}/callback"
     yield "OAUTH_CALLBACK_TIMEOUT", "20"
     yield "OAUTH_CLIENT_METADATA_URL", METADATA_URL
     yield from ((CONTEXT[name], value) for name, value in context.items() if name in CONTEXT)
 
 
-async def use(context: dict[str, Any]) -> None:
+async def call_all_tools(context: dict[str, Any]) -> None:
     """Sign in, list the tools, call each of them."""
     settings = load_settings()
     connection = await connect(settings, lambda line: sys.stderr.write(f"{line}\n") and None, Trace())
@@ -103,7 +103,7 @@ async def use(context: dict[str, Any]) -> None:
 
 
 def example(tool: types.Tool, tools: list[types.Tool]) -> dict[str, Any]:
-    """Arguments that the tool's schema allows. Who asks for a schema gets that of the first tool, as it was read."""
+    """Arguments that the tool's schema allows. An argument named `schema` gets the schema of the first tool."""
     properties = tool.input_schema.get("properties", {})
     values = EXAMPLES | ({"object": tools[0].input_schema} if "schema" in properties else {})
     required = tool.input_schema.get("required", [])
@@ -111,7 +111,7 @@ def example(tool: types.Tool, tools: list[types.Tool]) -> dict[str, Any]:
 
 
 async def accept_defaults(_: ClientRequestContext, parameters: types.ElicitRequestParams) -> types.ElicitResult:
-    """The person who agrees with what the form has in it already."""
+    """Accept the form with its default values."""
     properties = getattr(parameters, "requested_schema", {}).get("properties", {})
     content = {
         name: schema.get("default", EXAMPLES[schema.get("type", "string")]) for name, schema in properties.items()
@@ -120,7 +120,7 @@ async def accept_defaults(_: ClientRequestContext, parameters: types.ElicitReque
 
 
 def browse(url: str) -> bool:
-    """The browser: goes where it is sent, which ends at the client's own callback."""
+    """The browser: follows the redirects to the client's own callback."""
     try:
         urlopen(url, timeout=20).close()
     except HTTPError as error:

@@ -1,4 +1,4 @@
-"""The suite's client scenarios against Gatehouse's client. What fails while all run at once is tried again, alone."""
+"""The suite's client scenarios against Gatehouse's client. A scenario that fails runs a second time, alone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.conformance.suite import HERE, SECONDS, Result, command, report, resu
 
 ARGUMENTS = {"0.1": ("--suite", "all"), "0.2": ("--requirements", "2026-07-28")}
 MILLISECONDS = 120_000
-"""How long one scenario may take; all start at once, and share the processors."""
+"""The time limit of one scenario. All start at once and share the processors."""
 
 
 def problems(version: str, modules: Path) -> list[str]:
-    """Run the scenarios of that version; what does not hold and should."""
+    """Run the scenarios of the suite's version. Returns the unexpected results."""
     arguments, known = ARGUMENTS[version], CLIENT[version]
     first, printed = _outcome([*command(modules, version), "client"], arguments)
     results = {result.name: result for result in first}
@@ -38,5 +38,5 @@ def _outcome(suite: Sequence[str], arguments: Sequence[str]) -> tuple[list[Resul
 
 
 def _counts(scenario: str, check: str) -> bool:
-    """Whether a success shows that the client did something: to reject a resource it must have asked for it."""
+    """Whether a success shows that the client acted: it can only reject a resource that it has requested."""
     return scenario != "auth/resource-mismatch" or check.startswith("prm-")

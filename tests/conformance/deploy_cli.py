@@ -1,5 +1,8 @@
-"""Auth0's own Deploy CLI imports auth0/tenant.yaml into an empty offline tenant, over TLS: what comes out is the tenant
-that the offline tenant makes of the file itself, and the one that `gatehouse tenant` means."""
+"""Auth0's Deploy CLI imports auth0/tenant.yaml into an empty offline tenant over TLS.
+
+The result must equal the tenant that the offline tenant reads from the file, and `gatehouse tenant plan` must find no
+difference.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ REPEATS = ("a new tenant", "once more")
 
 
 def problems(modules: Path) -> list[str]:
-    """What differs; each import is a line on standard output."""
+    """Returns the differences. Prints one line for each import."""
     print("\nAuth0's Deploy CLI")
     command = [node(modules), str(modules / "auth0-deploy-cli" / "lib" / "index.js")]
     with (
@@ -36,9 +39,12 @@ def problems(modules: Path) -> list[str]:
         offline_tenant({}, {"management_clients": [MANAGER]}) as empty,
     ):
         for name in REPEATS:
-            problem = _imported(command, empty, Path(folder)) or _compared(_meaning(wanted.idp), _meaning(empty.idp))
-            problem = problem or _planned(empty, Path(folder))
-            print(f"  {'MISS' if problem else 'ok  '} {name}: imports, and is the tenant of the file")
+            problem = (
+                _imported(command, empty, Path(folder))
+                or _compared(_configuration(wanted.idp), _configuration(empty.idp))
+                or _planned(empty, Path(folder))
+            )
+            print(f"  {'MISS' if problem else 'ok  '} {name}: imports, and equals the tenant of the file")
             if problem:
                 return [f"deploy-cli, {name}: {problem}"]
     return []
@@ -55,7 +61,7 @@ def _imported(command: list[str], tenant: OfflineTenant, folder: Path) -> str:
         "AUTH0_KEYWORD_REPLACE_MAPPINGS": KEYWORDS,
     }
     config.write_text(json.dumps(settings), encoding="utf-8")
-    # The whole environment would be the CLI's settings otherwise.
+    # Without --env=false the CLI reads settings from the whole environment.
     command = [*command, "import", "-c", str(config), "-i", str(FILE), "--env=false"]
     return _failure(command, folder, NODE_EXTRA_CA_CERTS=str(tenant.ca_file))
 
@@ -76,7 +82,7 @@ def _planned(tenant: OfflineTenant, folder: Path) -> str:
 
 
 def _failure(command: list[str], folder: Path, **variables: str) -> str:
-    # In a folder without a .env, which would tell of another tenant.
+    # The folder has no .env, which could name another tenant.
     environment = {**os.environ, **variables}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -84,8 +90,8 @@ def _failure(command: list[str], folder: Path, **variables: str) -> str:
     return "" if done.returncode == 0 else f"exit code {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}"
 
 
-def _meaning(idp: Idp) -> dict[str, Any]:
-    """All that the tenant answers by, without what each tenant issues by itself."""
+def _configuration(idp: Idp) -> dict[str, Any]:
+    """The tenant's configuration without the ids and secrets that each tenant issues."""
     tenant = idp.tenant
     clients = [client for client in tenant.clients.values() if client.registration == "file"]
     names = {client.client_id: client.name for client in clients}
@@ -101,5 +107,5 @@ def _meaning(idp: Idp) -> dict[str, Any]:
 
 
 def _compared(wanted: dict[str, Any], seen: dict[str, Any]) -> str:
-    different = [f"{name}: {seen[name]} in place of {wanted[name]}" for name in wanted if wanted[name] != seen[name]]
+    different = [f"{name}: {seen[name]} instead of {wanted[name]}" for name in wanted if wanted[name] != seen[name]]
     return "\n".join(different)

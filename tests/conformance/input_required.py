@@ -1,4 +1,4 @@
-"""Fixtures that need the client's input to go on: requests in rounds (2026-07-28, "Input required")."""
+"""Tools that need the client's input to continue (2026-07-28, "Input required")."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = {"name": {"type": "string"}}
 
 
 def register(mcp: MCPServer) -> None:
-    """Add the fixtures to the server."""
+    """Add the tools to the server."""
     for add in (_one_question, _with_state, _by_capability, _prompt):
         add(mcp)
 
@@ -42,8 +42,8 @@ def _answer(ctx: Context, key: str) -> Any:
     return (ctx.input_responses or {}).get(key)
 
 
-def _told(ctx: Context, key: str, field: str) -> str | None:
-    """What the person wrote into the field, None unless it is there in the form that was asked for."""
+def _answered_field(ctx: Context, key: str, field: str) -> str | None:
+    """The field's value in the client's answer; None if the answer does not have it."""
     answer = _answer(ctx, key)
     if not isinstance(answer, ElicitResult) or answer.action != "accept":
         return None
@@ -55,7 +55,7 @@ def _one_question(mcp: MCPServer) -> None:
     @mcp.tool(structured_output=False)
     async def test_input_required_result_elicitation(ctx: Context) -> str | InputRequiredResult:
         """Greet the person by name."""
-        name = _told(ctx, "user_name", "name")
+        name = _answered_field(ctx, "user_name", "name")
         if name is None:
             return InputRequiredResult(input_requests={"user_name": _ask("What is your name?", NAME)})
         return f"Hello, {name}!"
@@ -89,7 +89,7 @@ def _one_question(mcp: MCPServer) -> None:
 
 
 def _with_state(mcp: MCPServer) -> None:
-    """The SDK seals `request_state` on its way out and refuses it when it comes back changed."""
+    """The SDK seals `request_state` and refuses a changed one."""
 
     async def confirm(ctx: Context) -> str | InputRequiredResult:
         if ctx.request_state == "waiting" and _answer(ctx, "confirm") is not None:
@@ -110,19 +110,19 @@ def _with_state(mcp: MCPServer) -> None:
         }
         if ctx.request_state is None or any(_answer(ctx, key) is None for key in asked):
             return InputRequiredResult(input_requests=asked, request_state="three questions")
-        return f"Thank you, {_told(ctx, 'user_name', 'name')}."
+        return f"Thank you, {_answered_field(ctx, 'user_name', 'name')}."
 
     @mcp.tool(structured_output=False)
     async def test_input_required_result_multi_round(ctx: Context) -> str | InputRequiredResult:
         """Ask for a name, then for a colour."""
-        name = _told(ctx, "step1", "name")
+        name = _answered_field(ctx, "step1", "name")
         if ctx.request_state is None or (ctx.request_state == "first" and name is None):
             asked = {"step1": _ask("Step 1: What is your name?", NAME)}
             return InputRequiredResult(input_requests=asked, request_state="first")
         if ctx.request_state == "first":
             asked = {"step2": _ask("Step 2: What is your favorite color?", {"color": {"type": "string"}})}
             return InputRequiredResult(input_requests=asked, request_state=f"second:{name}")
-        return f"{ctx.request_state.removeprefix('second:')} likes {_told(ctx, 'step2', 'color')}."
+        return f"{ctx.request_state.removeprefix('second:')} likes {_answered_field(ctx, 'step2', 'color')}."
 
 
 def _by_capability(mcp: MCPServer) -> None:
@@ -153,7 +153,7 @@ def _prompt(mcp: MCPServer) -> None:
     @mcp.prompt()
     async def test_input_required_result_prompt(ctx: Context) -> str | InputRequiredResult:
         """A prompt that asks for its context."""
-        context = _told(ctx, "user_context", "context")
+        context = _answered_field(ctx, "user_context", "context")
         if context is None:
             asked = {"user_context": _ask("What context should the prompt use?", {"context": {"type": "string"}})}
             return InputRequiredResult(input_requests=asked)

@@ -1,4 +1,4 @@
-"""The fixtures behind the gate, and a good token added to each request: the suite's server scenarios know of none."""
+"""The scenario server behind the gate. It adds a valid token to each request, because the suite sends none."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.server.token_issuer import JWKS_URL, RESOURCE, Issuer, settings
 from tests.support.serve_in_thread import serve_in_thread
 
 
-class TokenAdded:
-    """Adds a good token to every request, and changes nothing else."""
+class AddToken:
+    """Adds a valid token to every request and changes nothing else."""
 
     def __init__(self, app: ASGIApp, issuer: Issuer) -> None:
         self._app = app
@@ -32,7 +32,7 @@ class TokenAdded:
 
 @contextlib.contextmanager
 def protected_scenario_server(*, sessions: bool) -> Iterator[str]:
-    """The URL by which the suite reaches the protected fixtures, on a free port."""
+    """Serve the protected scenario server on a free port; yields its MCP URL."""
     issuer = Issuer()
     issuer.add_key("one")
     keys = SigningKeys(JWKS_URL, "RS256", http=httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle)))
@@ -44,5 +44,5 @@ def protected_scenario_server(*, sessions: bool) -> Iterator[str]:
             keys=keys,
             sessions=sessions,
         )
-        with serve_in_thread(TokenAdded(app, issuer), listener):
+        with serve_in_thread(AddToken(app, issuer), listener):
             yield f"{origin}/mcp"

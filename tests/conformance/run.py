@@ -1,9 +1,9 @@
-"""How others test us: the MCP conformance suite for server, client and tenant, the TypeScript SDK's client
-against the whole stack, and Auth0's Deploy CLI against the tenant.
+"""Tests with the programs of others: the MCP conformance suite against server, client and tenant, the TypeScript SDK's
+client against the whole stack, and Auth0's Deploy CLI against the tenant.
 
     make conformance [DO="server-0.1 client-0.2 ..."]
 
-Version 0.1 of the suite knows the revisions with a handshake, 0.2 the revision 2026-07-28.
+Version 0.1 of the suite tests the revisions with a handshake, version 0.2 the revision 2026-07-28.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ RUNS: dict[str, Callable[[Path], list[str]]] = {
 
 
 def main() -> int:
-    """Exit code 0 when every scenario holds but those that are known not to, and these do not."""
+    """Exit code 0 if exactly the known failures fail."""
     chosen = sys.argv[1:] or list(RUNS)
     unknown = [name for name in chosen if name not in RUNS]
     if unknown:
         print(f"There is no {', '.join(unknown)}: choose of {', '.join(RUNS)}.")
         return 2
     modules = installed(Path(os.environ.get("STACK_RUN_DIR") or HERE.parents[1] / ".run") / "conformance")
-    logging.disable(logging.INFO)  # of what passes the gate; the SDK shows it all
+    logging.disable(logging.INFO)  # the SDK logs every request
     wrong = [problem for name in chosen for problem in RUNS[name](modules)]
     for problem in wrong:
         print(problem)

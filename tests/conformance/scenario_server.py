@@ -1,6 +1,6 @@
-"""The tools, resources and prompts that the conformance suite asks for, by its own descriptions.
+"""The tools, resources and prompts that the conformance suite's server scenarios call.
 
-They are of no use but to show what passes the gate: every kind of content, notifications on the way, questions to the
+They show that everything passes the gate: every kind of content, notifications during a call, and requests to the
 client in both protocol eras.
 """
 
@@ -42,9 +42,9 @@ WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 
 
 def scenario_server() -> MCPServer:
-    """A server with everything that the suite's server scenarios use."""
+    """The server with everything that the server scenarios use."""
     mcp = MCPServer("conformance", version="1.0.0")
-    for register in (_contents, _arguments, _on_the_way, _questions, _resources, _prompts, _utilities, _changes):
+    for register in (_contents, _arguments, _notifications, _questions, _resources, _prompts, _utilities, _changes):
         register(mcp)
     input_required.register(mcp)
     return mcp
@@ -126,7 +126,7 @@ def _arguments(mcp: MCPServer) -> None:
         """Greet whoever the schema lets through."""
         return f"Hello, {name}."
 
-    # A schema of the author's own, where the SDK makes one of the signature.
+    # The scenario needs this schema; the SDK would derive another one from the signature.
     tool = mcp._tool_manager.get_tool("json_schema_2020_12_tool")
     assert tool is not None
     tool.parameters = SCHEMA
@@ -137,7 +137,7 @@ def _arguments(mcp: MCPServer) -> None:
         return f"Region: {region}"
 
 
-def _on_the_way(mcp: MCPServer) -> None:
+def _notifications(mcp: MCPServer) -> None:
     @mcp.tool(structured_output=False)
     async def test_tool_with_logging(ctx: Context) -> str:
         """Log three messages."""
@@ -168,7 +168,7 @@ async def _log(ctx: Context, text: str) -> None:
 
 
 def _questions(mcp: MCPServer) -> None:
-    """Questions to clients of the handshake revisions, over their sessions."""
+    """Requests to clients of the handshake revisions, over their sessions."""
 
     @mcp.tool(structured_output=False)
     async def test_sampling(prompt: str, ctx: Context) -> str:
@@ -282,7 +282,7 @@ def _utilities(mcp: MCPServer) -> None:
         values = [value for value in ("paris", "park", "party") if value.startswith(argument.value)]
         return Completion(values=values, total=len(values), has_more=False)
 
-    # Methods of the handshake revisions that MCPServer leaves to its owner.
+    # Methods of the handshake revisions that MCPServer does not implement.
     async def set_level(_: ServerRequestContext[Any, Any], __: SetLevelRequestParams) -> EmptyResult:
         return EmptyResult()
 
@@ -299,7 +299,7 @@ def _utilities(mcp: MCPServer) -> None:
 
 
 def _changes(mcp: MCPServer) -> None:
-    """Lists that change while somebody listens (2026-07-28)."""
+    """Lists that change while a client listens (2026-07-28)."""
 
     @mcp.tool(structured_output=False)
     async def test_trigger_tool_change(ctx: Context) -> str:

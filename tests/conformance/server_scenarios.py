@@ -1,4 +1,4 @@
-"""The suite's server scenarios against the fixtures behind the gate."""
+"""The suite's server scenarios against the protected scenario server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SESSIONS = {"0.1": True, "0.2": False}
 
 
 def problems(version: str, modules: Path) -> list[str]:
-    """Run the scenarios of that version; what does not hold and should."""
+    """Run the scenarios of the suite's version. Returns the unexpected results."""
     arguments = ARGUMENTS[version]
     with tempfile.TemporaryDirectory() as folder, protected_scenario_server(sessions=SESSIONS[version]) as url:
         words = [*command(modules, version), "server", "--url", url, "-o", folder, *arguments]

@@ -1,4 +1,4 @@
-"""The MCP conformance suite: its packages, and what is read from its results.
+"""The MCP conformance suite: its packages and its results.
 
 A scenario holds when at least one of its checks succeeded and none failed or warned. That is stricter than the suite,
 whose scenarios may pass without a check.
@@ -20,7 +20,7 @@ SECONDS = 600
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one scenario."""
+    """The result of one scenario."""
 
     name: str
     succeeded: int
@@ -32,7 +32,7 @@ class Result:
 
 
 def installed(folder: Path) -> Path:
-    """The suite's packages, installed once: both versions, and the Node that the older one needs."""
+    """Install the suite's packages once: both versions, and the Node that they need."""
     npm = shutil.which("npm")
     if npm is None:
         raise SystemExit("The conformance suite needs npm (Debian and Ubuntu: apt install npm).")
@@ -49,7 +49,7 @@ def installed(folder: Path) -> Path:
 
 
 def node(modules: Path) -> str:
-    """The Node that runs every version."""
+    """The path of the Node that runs both versions."""
     return str(modules / "node" / "bin" / "node")
 
 
@@ -59,10 +59,10 @@ def command(modules: Path, version: str) -> list[str]:
 
 
 def results_in(folder: Path, counts: Callable[[str, str], bool] = lambda scenario, check: True) -> list[Result]:
-    """What the suite wrote.
+    """Read the results that the suite wrote.
 
     Args:
-        counts: whether the success of a scenario's check shows anything.
+        counts: whether the success of a scenario's check counts.
     """
     found = []
     for path in folder.rglob("checks.json"):
@@ -81,11 +81,11 @@ def report(title: str, results: Sequence[Result], known: Mapping[str, str], prin
     """Show the results.
 
     Args:
-        known: scenarios that do not hold, and why. One that holds, or was not run, must leave this list.
-        printed: what the suite said.
+        known: scenarios that fail, and why. A known scenario that passes or does not exist is a problem.
+        printed: the suite's output.
 
     Returns:
-        What is wrong.
+        The problems.
     """
     if not results:
         return [f"{title}: the suite ran no scenario:\n{printed[-2000:]}"]
@@ -98,6 +98,6 @@ def report(title: str, results: Sequence[Result], known: Mapping[str, str], prin
     names = {result.name for result in results}
     holding = {result.name for result in results if result.holds}
     print(f"  {len(holding)} of {len(names)} hold")
-    wrong = [f"{title}: {each} does not hold" for each in sorted(names - holding - known.keys())]
-    wrong += [f"{title}: {each} holds and is no known miss any more" for each in sorted(holding & known.keys())]
+    wrong = [f"{title}: {each} fails" for each in sorted(names - holding - known.keys())]
+    wrong += [f"{title}: {each} passes and must leave known_failures.py" for each in sorted(holding & known.keys())]
     return wrong + [f"{title}: {each} is no scenario of this version" for each in sorted(known.keys() - names)]

@@ -1,4 +1,4 @@
-"""The suite's authorization scenarios against the offline tenant: a client of the suite's own, alice at the pages."""
+"""The suite's authorization scenarios against the offline tenant. The suite has its own client; alice signs in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 120
 
 
 def problems(modules: Path) -> list[str]:
-    """Run the scenarios; what does not hold and should."""
+    """Run the scenarios. Returns the unexpected results."""
     with tempfile.TemporaryDirectory() as folder:
         printed = _run([*command(modules, "0.2"), "authorization", "--output-dir", folder])
         return report("Tenant, conformance 0.2 authorization", results_in(Path(folder)), {}, printed)
@@ -61,14 +61,14 @@ def _run(suite: list[str]) -> str:
 
 
 def _signed_in(process: subprocess.Popen[str]) -> str:
-    """Open what the suite asks for, until it ends."""
+    """Sign in at every URL that the suite prints, until it ends. Returns its output."""
     printed = ""
     assert process.stdout is not None
     for line in process.stdout:
         printed += line
         asked = re.search(r"http://localhost:\d+/authorize\?\S+", line)
         if asked:
-            # The suite prints on: whoever reads it must not wait for the browser.
+            # The suite continues to print: this loop must not wait for the browser.
             threading.Thread(target=sign_in, args=(asked[0], USER, PASSWORDS[USER]), daemon=True).start()
     return printed
 

@@ -1,4 +1,4 @@
-"""A client from another ecosystem, the TypeScript SDK's: registered by itself, and registered beforehand."""
+"""The client of the TypeScript SDK, registered dynamically and preregistered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.conformance.suite import node
-from tests.support.processes import DEMO_CLIENT, OfflineStack, offline_stack
+from tests.support.stack import DEMO_CLIENT, LocalStack
 
 HERE = Path(__file__).parent
 SCRIPTED_BROWSER = HERE.parent / "support" / "scripted_browser.py"
@@ -19,12 +19,12 @@ SECONDS = 120
 
 
 def problems(modules: Path) -> list[str]:
-    """What the client did not see as it should; each sign-in is a line on standard output."""
+    """Returns the unexpected results. Prints one line for each sign-in."""
     script = modules.parent / "typescript_sdk.mjs"
-    shutil.copyfile(HERE / "typescript_sdk.mjs", script)  # Node looks for packages from where the script is
+    shutil.copyfile(HERE / "typescript_sdk.mjs", script)  # Node looks for packages beside the script
     print("\nThe TypeScript SDK's client")
     found = []
-    with tempfile.TemporaryDirectory() as folder, offline_stack(Path(folder)) as stack:
+    with tempfile.TemporaryDirectory() as folder, LocalStack.on_free_ports(Path(folder)).running() as stack:
         secrets = (DEMO_CLIENT["AUTH0_CLIENT_ID"], DEMO_CLIENT["AUTH0_CLIENT_SECRET"])
         for name, client in (("registers itself", ()), ("registered beforehand", secrets)):
             problem = _problem([node(modules), str(script)], stack, client)
@@ -33,7 +33,7 @@ def problems(modules: Path) -> list[str]:
     return found
 
 
-def _problem(command: list[str], stack: OfflineStack, client: tuple[str, ...]) -> str:
+def _problem(command: list[str], stack: LocalStack, client: tuple[str, ...]) -> str:
     variables = {**os.environ, "BROWSER_COMMAND": json.dumps([sys.executable, str(SCRIPTED_BROWSER)])}
     command = [*command, stack.mcp_url, str(stack.callback_port), *client]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False)

@@ -1,4 +1,4 @@
-"""With E2E_ISSUER set (the docker runtime) the stack is there already; without, the suite starts its own processes."""
+"""If E2E_ISSUER is set (the docker runtime), the stack runs already. Otherwise the suite starts its own processes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import offline_stack
-from tests.support.stack import Stack
+from tests.support.stack import LocalStack, Stack
 
 
 @pytest.fixture(scope="session")
@@ -20,13 +19,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             os.environ["MCP_PUBLIC_URL"], issuer, os.environ["E2E_CONTROL_TOKEN"], os.environ["AUTH0_AUDIENCE"], {}
         )
         return
-    with offline_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield Stack.of(running)
+    with LocalStack.on_free_ports(tmp_path_factory.mktemp("stack")).running() as running:
+        yield running
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """An agent's home in which nobody has signed in yet."""
+    """An agent's empty home folder."""
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
@@ -34,7 +33,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def alice_home(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An agent's home in which alice has signed in."""
+    """An agent's home folder with alice signed in."""
     folder = tmp_path_factory.mktemp("alice")
     done = stack.gatehouse("login", home=folder)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from rich.text import Text
 
 SCRIPTED_BROWSER = Path(__file__).parents[1] / "support" / "scripted_browser.py"
 # The scripted browser's lines if it does not reach the agent's callback.
-ROBOT, ROBOT_ENDED = "robot: ", "robot: end"
+BROWSER, BROWSER_ENDED = "scripted browser: ", "scripted browser: end"
 QUESTION = "What time is it now?"
 FORBIDDEN = 4
 
@@ -69,11 +70,16 @@ def _refused(server: str) -> None:
 
 
 def _http() -> httpx2.Client:
-    trusted = httpx2.create_ssl_context()
-    if authority := os.environ.get("AUTH0_CA_FILE"):
-        trusted.load_verify_locations(authority)
     # The stack is on this machine: a proxy does not lead to it.
-    return httpx2.Client(verify=trusted, trust_env=False)
+    return httpx2.Client(verify=_trusted(), trust_env=False)
+
+
+def _trusted() -> ssl.SSLContext:
+    """The system's authorities, and that of AUTH0_CA_FILE."""
+    context = httpx2.create_ssl_context()
+    if authority := os.environ.get("AUTH0_CA_FILE"):
+        context.load_verify_locations(authority)
+    return context
 
 
 def _alice(home: Path) -> None:
@@ -84,6 +90,7 @@ def _alice(home: Path) -> None:
     _title("3. With her token: the tools")
     _run(["--trace", "tools"], home, "alice@example.com")
     _title(f"4. The agent is asked: {QUESTION}")
+    _learned("LangChain takes some seconds to load.")
     answer = _run(["--trace", "ask", QUESTION], home, "alice@example.com")
     _expect(re.search(r"\d\d:\d\d:\d\d", answer) is not None, "the answer holds no time")
     _learned("The agent's model chose the tool get_time; the server let the call in: the token carries access:mcp.")
@@ -112,7 +119,7 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
-        if line.rstrip() == ROBOT_ENDED:
+        if line.rstrip() == BROWSER_ENDED:
             process.terminate()  # nobody will sign in: do not wait for the time limit
             process.wait()
             raise StoryError("the tenant did not let the scripted browser sign in. Its page is shown above.")
@@ -124,8 +131,8 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
 def _show(line: str) -> None:
     if line.startswith(("→", "←")):
         _exchange(line)
-    elif line.startswith(ROBOT):
-        console.print(Text(f"  {line.removeprefix(ROBOT)}", style="red"))
+    elif line.startswith(BROWSER):
+        console.print(Text(f"  {line.removeprefix(BROWSER)}", style="red"))
     else:
         console.print(Text(f"  {line}"))
 

@@ -15,8 +15,12 @@ import yaml
 from gatehouse_client.tenant.settings import TenantSettings
 from tests.support.processes import ROOT
 
-# The image sets the folder of the tokens. A container has neither a keyring nor a browser.
-_NOT_IN_A_CONTAINER = {"GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"}
+# The image sets the folder of the tokens. A container has neither a keyring nor a browser. The other variables are in
+# MCP_PUBLIC_URL, OAUTH_CALLBACK_URI and AUTH0_ISSUER, which follow from them.
+_NOT_IN_A_CONTAINER = {
+    *("GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"),
+    *("COMPOSE_PROFILES", "MCP_HOST", "MCP_PORT", "MOCK_IDP_PORT", "PUBLIC_HOST"),
+}
 _DOCKER = """#!/bin/sh
 echo "CLIENT_NETWORK=$CLIENT_NETWORK $*" >> {journal}
 case "$*" in
@@ -104,6 +108,18 @@ def test_only_the_gateway_is_started_if_the_stack_is_incomplete(docker: Docker) 
     assert done.returncode == 0, done.stderr
     (started,) = docker.commands(" up ")
     assert started.endswith(" up --detach --no-deps gateway")
+
+
+def test_the_demo_runs_in_the_agents_image(docker: Docker) -> None:
+    done = docker("demo", running="one", gateway="two")
+    assert done.returncode == 0, done.stderr
+    (ran,) = docker.commands(" run ")
+    assert ran.endswith(" client /demo/tests/e2e/run_demo.py")
+    assert " --entrypoint python " in ran
+    for name in ("tests/e2e/run_demo.py", "tests/support/scripted_browser.py"):
+        assert f" --volume={ROOT / name}:/demo/{name}:ro " in ran
+    (built,) = docker.commands(" build ")
+    assert built.endswith(" build --quiet client")
 
 
 def test_a_secret_from_a_file_is_passed_by_value(docker: Docker) -> None:

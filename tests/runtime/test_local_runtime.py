@@ -16,13 +16,14 @@ import httpx2
 import pytest
 
 from tests.support.free_ports import free_port
-from tests.support.processes import ROOT, OfflineStack, prepare, wait_for
+from tests.support.processes import ROOT, wait_for_status
+from tests.support.stack import LocalStack
 
 
 class Runtime:
     """`scripts/stack` with its own ports and folder."""
 
-    def __init__(self, stack: OfflineStack) -> None:
+    def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
         self.variables = {
             "STACK_RUN_DIR": str(stack.folder),
@@ -59,7 +60,7 @@ class Runtime:
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    runtime = Runtime(prepare(tmp_path))
+    runtime = Runtime(LocalStack.on_free_ports(tmp_path))
     yield runtime
     runtime.make("down")
 
@@ -85,7 +86,7 @@ def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -
 
 
 def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(runtime: Runtime) -> None:
-    """The doctor finds that the stack's API has another port than the one in the tenant file."""
+    """The doctor finds that the tenant has no API with the audience."""
     assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
     planned = runtime.make("client", "tenant", "plan", **home)
@@ -93,7 +94,7 @@ def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(r
     doctor = subprocess.run(
         ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
         cwd=ROOT,
-        env={**os.environ, **runtime.variables, **home},
+        env={**os.environ, **runtime.variables, **home, "AUTH0_AUDIENCE": "http://localhost:1/mcp"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -120,10 +121,10 @@ def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runt
 
 
 def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runtime) -> None:
-    with runtime.stack.tenant():
+    with runtime.stack.tenant(MCP_PUBLIC_URL="http://localhost:1/mcp"):
         planned = runtime.make("client", "tenant", "plan", COMPOSE_PROFILES="")
     assert planned.returncode == 6, planned.stderr
-    assert "create\tAPI\thttp://localhost:5555/mcp" in planned.stdout
+    assert f"create\tAPI\t{runtime.stack.mcp_url}" in planned.stdout
 
 
 def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:
@@ -152,31 +153,27 @@ def test_the_servers_error_for_a_wrong_variable_is_shown(runtime: Runtime) -> No
 
 
 def test_the_server_can_start_before_its_tenant(tmp_path: Path) -> None:
-    stack = prepare(tmp_path)
-    origin = stack.mcp_url.removesuffix("/mcp")
+    stack = LocalStack.on_free_ports(tmp_path)
     with stack.server():
-        wait_for(f"{origin}/readyz", 503)
-        assert httpx2.get(f"{origin}/livez").status_code == 200
+        wait_for_status(f"{stack.origin}/readyz", 503)
+        assert httpx2.get(f"{stack.origin}/livez").status_code == 200
         assert httpx2.post(stack.mcp_url, json={}).status_code == 401
         with stack.tenant():
-            wait_for(f"{origin}/readyz", 200)
+            wait_for_status(f"{stack.origin}/readyz", 200)
 
 
 def test_the_server_works_while_its_tenant_is_stopped(tmp_path: Path) -> None:
-    stack = prepare(tmp_path)
-    origin = stack.mcp_url.removesuffix("/mcp")
+    stack = LocalStack.on_free_ports(tmp_path)
     with stack.server():
         with stack.tenant():
-            wait_for(f"{origin}/readyz", 200)
-            control = {"Authorization": f"Bearer {stack.control_token}"}
-            token = httpx2.post(f"{stack.issuer}__mock__/tokens", headers=control, json={}).json()["token"]
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
-        answer = httpx2.post(stack.mcp_url, headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+            wait_for_status(f"{stack.origin}/readyz", 200)
+            token = stack.mint()
+        answer = stack.call(token)
         assert answer.status_code == 200, answer.text
 
 
 def test_the_server_stops_with_one_line_if_its_port_is_in_use(tmp_path: Path) -> None:
-    stack = prepare(tmp_path)
+    stack = LocalStack.on_free_ports(tmp_path)
     with socket.create_server(("127.0.0.1", stack.mcp_port)):
         ended = subprocess.run(
             [sys.executable, "-m", "gatehouse_server"],
@@ -196,7 +193,7 @@ def test_every_make_target_has_a_line_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE)
     help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert len(targets) <= 15
+    assert len(targets) <= 16
     assert [target for target in targets if f"make {target} " not in help_text] == []
 
 
@@ -208,11 +205,11 @@ def test_help_sorts_the_targets_into_groups() -> None:
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
     assert groups["Run"] == ["up", "down", "logs"]
     assert groups["Use"] == ["demo", "client", "ask", "doctor"]
-    assert groups["Test"] == ["test", "e2e", "browser", "conformance", "bench"]
+    assert groups["Test"] == ["test", "e2e", "browser", "worlds", "conformance", "bench"]
     assert groups["Maintain"] == ["check", "clean"]
 
 
-@pytest.mark.parametrize("target", ["test", "e2e", "browser"])
+@pytest.mark.parametrize("target", ["test", "e2e", "browser", "worlds"])
 def test_t_is_passed_to_pytest_as_words_and_not_run_by_the_shell(target: str, tmp_path: Path) -> None:
     marker = tmp_path / "made-by-the-shell"
     chosen = f"-k 'one or two' tests/a.py::test_it[x-$(touch {marker})] ; `touch {marker}`"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.security.server_process import ServerProcess, running_server
-from tests.support.processes import OfflineStack, prepare, wait_for
-from tests.support.stack import Stack
+from tests.support.processes import wait_for_status
+from tests.support.stack import LocalStack
 
 
 @pytest.fixture
@@ -17,37 +17,36 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineStack]:
+def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The running offline tenant, without its server."""
-    offline = prepare(tmp_path_factory.mktemp("security"))
-    with offline.tenant():
-        yield offline
+    stack = LocalStack.on_free_ports(tmp_path_factory.mktemp("security"))
+    with stack.tenant():
+        yield stack
 
 
 @pytest.fixture(scope="session")
-def server(tenant: OfflineStack) -> Iterator[ServerProcess]:
+def server(tenant: LocalStack) -> Iterator[ServerProcess]:
     """The server with its normal limits."""
     with running_server(tenant) as running:
-        wait_for(f"{running.origin}/readyz", 200)
+        wait_for_status(f"{running.origin}/readyz", 200)
         yield running
 
 
 @pytest.fixture(scope="session")
-def _short_lived(tenant: OfflineStack) -> Iterator[ServerProcess]:
+def _short_lived(tenant: LocalStack) -> Iterator[ServerProcess]:
     with running_server(tenant, "short_lived_keys") as running:
         yield running
 
 
 @pytest.fixture
-def short_lived(tenant_control: Stack, _short_lived: ServerProcess) -> ServerProcess:
+def short_lived(tenant_reset_after: LocalStack, _short_lived: ServerProcess) -> ServerProcess:
     """A ready server whose keys expire at once."""
-    wait_for(f"{_short_lived.origin}/readyz", 200)
+    wait_for_status(f"{_short_lived.origin}/readyz", 200)
     return _short_lived
 
 
 @pytest.fixture
-def tenant_control(tenant: OfflineStack) -> Iterator[Stack]:
-    """The tenant's control API. Faults and keys are reset after the test."""
-    stack = Stack.of(tenant)
-    yield stack
-    stack.control("POST", "reset")
+def tenant_reset_after(tenant: LocalStack) -> Iterator[LocalStack]:
+    """The running tenant. Its faults and keys are reset after the test."""
+    yield tenant
+    tenant.control("POST", "reset")

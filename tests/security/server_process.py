@@ -14,8 +14,8 @@ from typing import Any
 import httpx2
 
 from tests.support.free_ports import free_ports
-from tests.support.processes import TLS, OfflineStack
-from tests.support.stack import Stack
+from tests.support.processes import TLS
+from tests.support.stack import LocalStack, Stack
 
 HERE = Path(__file__).parent
 SECONDS = 20
@@ -33,7 +33,7 @@ class ServerProcess:
 
     @property
     def origin(self) -> str:
-        return self.stack.mcp_url.removesuffix("/mcp")
+        return self.stack.origin
 
     def ask(self, token: str, **headers: str) -> tuple[httpx2.Response, dict[str, Any]]:
         """List the tools with that token. Returns the answer and its audit line."""
@@ -67,9 +67,9 @@ LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
 @contextlib.contextmanager
-def running_server(offline: OfflineStack, name: str = "gatehouse_server", **variables: str) -> Iterator[ServerProcess]:
+def running_server(tenant: LocalStack, name: str = "gatehouse_server", **variables: str) -> Iterator[ServerProcess]:
     """Another running server for the tenant; `name` is its module."""
     port, metrics = free_ports(2)
-    with offline.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
-        stack = replace(Stack.of(offline), mcp_url=f"http://localhost:{port}/mcp")
-        yield ServerProcess(stack, offline.folder, name, f"http://localhost:{metrics}")
+    with tenant.server(name, port, PYTHONPATH=str(HERE), METRICS_PORT=str(metrics), **variables):
+        stack = replace(tenant, mcp_url=f"http://localhost:{port}/mcp")
+        yield ServerProcess(stack, tenant.folder, name, f"http://localhost:{metrics}")

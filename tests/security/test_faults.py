@@ -18,8 +18,8 @@ from gatehouse_server.auth.keys import Limits
 from tests.security.server_process import HEADERS, LIST, SECONDS, ServerProcess, running_server
 from tests.security.short_lived_keys import FETCH_SECONDS
 from tests.server.hostile_tokens import part
-from tests.support.processes import TLS, OfflineStack, prepare
-from tests.support.stack import Stack
+from tests.support.processes import TLS
+from tests.support.stack import LocalStack, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -127,11 +127,11 @@ async def send_until_faulted(server: ServerProcess, tokens: list[str]) -> list[h
 
 @pytest.mark.requirement("S20")
 async def test_without_keys_the_answer_is_503_until_the_tenant_answers(
-    tenant: OfflineStack, tenant_control: Stack
+    tenant_reset_after: LocalStack,
 ) -> None:
-    stack = tenant_control
+    stack = tenant_reset_after
     break_keys(stack, {"status": 503})
-    with running_server(tenant, "short_lived_keys") as cold:
+    with running_server(stack, "short_lived_keys") as cold:
         tokens = minted(stack)
         for name, fault in FAULTS.items():
             restore_keys(stack)
@@ -215,13 +215,13 @@ def current_key(server: ServerProcess) -> str:
 
 @pytest.mark.requirement("S20")
 async def test_the_server_survives_a_tenant_that_starts_late_and_stops(tmp_path: Path) -> None:
-    offline = prepare(tmp_path)
-    with contextlib.ExitStack() as tenant, running_server(offline, "short_lived_keys") as server:
+    stack = LocalStack.on_free_ports(tmp_path)
+    with contextlib.ExitStack() as tenant, running_server(stack, "short_lived_keys") as server:
         unknown = tokens_of_unknown_keys(CLIENTS)
         assert all(map(is_unavailable, await send_all(server, unknown)))
         assert httpx2.get(f"{server.origin}/readyz").status_code == 503
 
-        tenant.enter_context(offline.tenant())
+        tenant.enter_context(stack.tenant())
         tokens = minted(server.stack)
         await until(lambda: server.ask(tokens[0])[0].status_code == 200, "the tenant answers", 5)
         assert httpx2.get(f"{server.origin}/readyz").status_code == 200
@@ -230,6 +230,6 @@ async def test_the_server_survives_a_tenant_that_starts_late_and_stops(tmp_path:
         assert {answer.status_code for answer in await send_all(server, tokens)} == {200}
         assert all(map(is_unavailable, await send_all(server, unknown)))
 
-        tenant.enter_context(offline.tenant())
+        tenant.enter_context(stack.tenant())
         await until(lambda: server.ask(unknown[0])[0].status_code == 401, "the tenant is back", 5)
         assert {answer.status_code for answer in await send_all(server, tokens)} == {200}

@@ -13,9 +13,8 @@ import httpx2
 import pytest
 
 from tests.security.server_process import HEADERS, SECONDS, ServerProcess
-from tests.support.free_ports import free_ports
-from tests.support.processes import OfflineStack
-from tests.support.stack import Stack
+from tests.support.free_ports import free_port
+from tests.support.stack import LocalStack
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
 COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta": {"progressToken": 1}}
@@ -59,10 +58,10 @@ def collector() -> Iterator[Collector]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
-    tenant: OfflineStack, tmp_path: Path, collector: Collector, number: signal.Signals
+    tenant: LocalStack, tmp_path: Path, collector: Collector, number: signal.Signals
 ) -> None:
-    (port,) = free_ports(1)
-    token = Stack.of(tenant).mint()
+    port = free_port()
+    token = tenant.mint()
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
     log = tenant.folder / "gatehouse_server.log"
     before = log.stat().st_size if log.exists() else 0

@@ -270,7 +270,10 @@ REQUIREMENTS: dict[str, Row] = {
         "MUST",
         "Clients of earlier revisions get answers in their revision.",
         "HTTP, earlier revisions",
-        ("test_a_client_of_that_revision_lists_and_calls", "test_every_handshake_revision_is_answered_in_its_own"),
+        (
+            "test_a_client_of_that_revision_lists_and_calls",
+            "test_every_handshake_revision_is_answered_with_the_same_revision",
+        ),
     ),
     "S33": Row(
         "MUST",

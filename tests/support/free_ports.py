@@ -1,4 +1,4 @@
-"""Free ports for servers of a test, which no other test of this run is given."""
+"""Free ports for the servers of a test. No other test of the same run gets them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import random
 import socket
 
-# The system gives ports from 32768 on to outgoing connections: one of those can be taken again at any moment.
+# The system uses ports from 32768 for outgoing connections: one of those can be taken at any moment.
 _LOWEST = 10_000
 _EACH = 2_000
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 11

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +14,11 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length",
 
 
 @contextlib.contextmanager
-def prefix_proxy(port: int, prefix: str, upstream_port: int) -> Iterator[None]:
-    """Serve `prefix` and its RFC 9728 metadata on `port`; anything else is 404."""
+def prefix_proxy(port: int, prefix: str, upstream_port: int, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Serve `prefix` and its RFC 9728 metadata on `port`; anything else is 404.
+
+    With `tls` it serves https on every address of this machine.
+    """
     served = (prefix, f"/.well-known/oauth-protected-resource{prefix}")
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,7 +52,9 @@ def prefix_proxy(port: int, prefix: str, upstream_port: int) -> Iterator[None]:
         def log_message(self, *_: object) -> None:
             """Nothing: the tests read what the stack says."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1" if tls is None else "", port), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""A person at a terminal: the command on a pseudo terminal, what it shows, what is typed."""
+"""Runs a command on a pseudo terminal: reads its output and types into it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PtySession:
     """A running command.
 
     Attributes:
-        raw: everything that it wrote, as it is.
+        raw: its whole output.
     """
 
     process: subprocess.Popen[bytes]
@@ -35,11 +35,11 @@ class PtySession:
 
     @property
     def text(self) -> str:
-        """What it wrote, without colours and cursor movements."""
+        """The output without colours and cursor movements."""
         return _ESCAPES.sub("", self.raw).replace("\r\n", "\n")
 
     def until(self, expected: str) -> str:
-        """Wait until it has shown `expected` anew; what it showed up to there."""
+        """Wait until new output contains `expected`. Returns the new output up to its end."""
         deadline = time.monotonic() + SECONDS
         while expected not in self.text[self._seen :]:
             assert self._read(deadline), f"{expected!r} was not shown, but:\n{self.text}"
@@ -52,7 +52,7 @@ class PtySession:
         os.write(self.terminal, text.encode() if text in (CTRL_C, CTRL_D) else f"{text}\n".encode())
 
     def end(self) -> int:
-        """Wait until it ends; its exit code."""
+        """Wait until the command ends. Returns its exit code."""
         deadline = time.monotonic() + SECONDS
         while self._read(deadline):
             pass
@@ -60,10 +60,10 @@ class PtySession:
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self.terminal], [], [], max(0, deadline - time.monotonic()))
-        assert ready, f"nothing came for long, after:\n{self.text}"
+        assert ready, f"no output for a long time, after:\n{self.text}"
         try:
             data = os.read(self.terminal, 65536)
-        except OSError:  # Linux's way to say that the other end is closed
+        except OSError:  # On Linux this means that the other end is closed
             return False
         self.raw += data.decode(errors="replace")
         return bool(data)
@@ -87,7 +87,7 @@ def on_terminal(command: list[str], **options: object) -> Iterator[PtySession]:
 
 
 def _control() -> None:
-    """Make the terminal the one whose Ctrl-C reaches this process."""
+    """Make this the controlling terminal, so that its Ctrl-C reaches the process."""
     import fcntl
     import termios
 

@@ -1,8 +1,8 @@
 """A scripted browser: opens the sign-in URL, submits the tenant's real pages, follows the redirect to the agent.
 
 `$BROWSER` names it as a command: `scripted_browser.py URL`. ROBOT_USER, ROBOT_PASSWORD and ROBOT_CONSENT (accept or
-deny) say who signs in. If the way ends before the agent's callback, the command prints where and the text of the page,
-each line with the prefix `robot: `, and then `robot: end`.
+deny) say who signs in. If the sign-in ends before the agent's callback, the command prints where and the text of the
+page, each line with the prefix `scripted browser: `, and then `scripted browser: end`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
 import httpx2
 
 PASSWORDS = {"alice@example.com": "Wonderland-1", "bob@example.com": "Builder-2"}
-MOST_STEPS = 30
-PREFIX = "robot: "
+MAX_STEPS = 30
+PREFIX = "scripted browser: "
 END = f"{PREFIX}end"
 
 
 @dataclass
 class Form:
-    """An HTML form: where it goes and what is in it."""
+    """An HTML form: its action, fields and buttons."""
 
     action: str = ""
     fields: dict[str, str] = field(default_factory=dict)
@@ -48,10 +48,10 @@ class _Forms(HTMLParser):
 
 
 def sign_in(url: str, user: str, password: str, consent: str = "accept") -> httpx2.Response:
-    """Sign in as a person would.
+    """Sign in as a user does.
 
     Returns:
-        The page at which the way ends: the agent's callback page, or the tenant's error page.
+        The last page: the agent's callback page, or the tenant's error page.
     """
     trusted = httpx2.create_ssl_context()
     if authority := os.environ.get("AUTH0_CA_FILE"):
@@ -96,8 +96,8 @@ def lines_of(page: str) -> list[str]:
     return parser.lines
 
 
-def address_back(url: str, user: str, *, verify: ssl.SSLContext | bool = True) -> str:
-    """Sign in but for the last step: the address of the client's callback that the tenant sends the browser to."""
+def callback_url(url: str, user: str, *, verify: ssl.SSLContext | bool = True) -> str:
+    """Sign in without the last redirect. Returns its URL: the client's callback with the tenant's answer."""
     (callback,) = parse_qs(urlsplit(url).query)["redirect_uri"]
     with httpx2.Client(timeout=20, verify=verify) as browser:
         page = _walk(browser, url, user, PASSWORDS[user], "accept", stop=callback)
@@ -106,17 +106,17 @@ def address_back(url: str, user: str, *, verify: ssl.SSLContext | bool = True) -
     return str(page.next_request.url)
 
 
-def answer_back(url: str, user: str) -> dict[str, str]:
-    """What that address carries."""
-    return dict(parse_qsl(urlsplit(address_back(url, user)).query))
+def callback_parameters(url: str, user: str) -> dict[str, str]:
+    """The parameters of the callback's URL."""
+    return dict(parse_qsl(urlsplit(callback_url(url, user)).query))
 
 
 def _walk(
     browser: httpx2.Client, url: str, user: str, password: str, consent: str, *, stop: str | None = None
 ) -> httpx2.Response:
-    """From page to page, to the last one or to the redirect that leaves for `stop`."""
+    """Follow the pages to the last one, or to the redirect to a URL that starts with `stop`."""
     page = browser.get(url, headers={"Accept": "text/html"})
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         if page.next_request is not None:
             if stop is not None and str(page.next_request.url).startswith(stop):
                 return page
@@ -126,7 +126,7 @@ def _walk(
         else:
             form = forms[0]
             page = browser.post(urljoin(str(page.url), form.action), data=_filled(form, user, password, consent))
-    raise RuntimeError(f"still at {page.url} after {MOST_STEPS} steps")
+    raise RuntimeError(f"still at {page.url} after {MAX_STEPS} steps")
 
 
 def _forms_of(page: str) -> list[Form]:
@@ -136,7 +136,7 @@ def _forms_of(page: str) -> list[Form]:
 
 
 def _filled(form: Form, user: str, password: str, consent: str) -> dict[str, str]:
-    """What a person would send with the form."""
+    """The form's values as the user sends them."""
     values = dict(form.fields)
     if "username" in values:
         values |= {"username": user, "password": password}
@@ -147,7 +147,7 @@ def _filled(form: Form, user: str, password: str, consent: str) -> dict[str, str
 
 
 def main() -> int:
-    """Exit code 0 if the way ended without an error page."""
+    """Exit code 0 if the last page is no error page."""
     user = os.environ.get("ROBOT_USER", "alice@example.com")
     password = os.environ.get("ROBOT_PASSWORD", PASSWORDS.get(user, ""))
     url = sys.argv[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import OURS
+from tests.support.processes import SETTING_PREFIXES
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = os.environ.get("WORLDS_RUNTIME", "local")
@@ -29,7 +29,9 @@ class World:
     def stack(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `scripts/stack`, as `make` does."""
         plain = {
-            name: value for name, value in os.environ.items() if not name.startswith((*OURS, "COMPOSE_", "STACK_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith((*SETTING_PREFIXES, "OAUTH_", "OIDC_", "COMPOSE_", "STACK_"))
         }
         return subprocess.run(
             [sys.executable, "scripts/stack", "--runtime", RUNTIME, *arguments],

@@ -26,7 +26,7 @@ from .signin.protocol.tokens import TokenEndpoint
 from .signin.provider import Provider, SignInOptions
 from .signin.ready_token import ReadyTokenAuth
 from .storage.encryption import NoEncryption, system_encryption
-from .storage.store import TokenStore
+from .storage.token_store import TokenStore
 
 SignedAuth = GatehouseAuth | ReadyTokenAuth
 """The auth object for an HTTP client: it signs in, or it has a ready token."""

@@ -149,15 +149,15 @@ class Settings(BaseSettings):
     def _derive(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Ignore empty values, and derive values from others. An empty environment variable removes that of `.env`."""
         given = {name: value for name, value in values.items() if value != ""}
-        port = given.get("mcp_port", _DEFAULT_MCP_PORT)
+        port = _port(given.get("mcp_port"), _DEFAULT_MCP_PORT)
         listens_on = given.get("mcp_host")
         host = given.get("public_host") or (listens_on if listens_on in _LOOPBACK_HOSTS else None)
         given.setdefault("mcp_public_url", f"{_origin(host, port)}/mcp")
-        callback_port = given.get("oauth_callback_port", _DEFAULT_CALLBACK_PORT)
+        callback_port = _port(given.get("oauth_callback_port"), _DEFAULT_CALLBACK_PORT)
         given.setdefault("oauth_callback_uri", f"http://localhost:{callback_port}/callback")
         offline = "mock" in str(given.get("compose_profiles", "")).split(",")
         if offline and not {"auth0_domain", "auth0_issuer"} & set(given):
-            tenant_port = given.get("mock_idp_port", _DEFAULT_TENANT_PORT)
+            tenant_port = _port(given.get("mock_idp_port"), _DEFAULT_TENANT_PORT)
             given["auth0_issuer"] = f"{_origin(given.get('public_host'), tenant_port)}/"
         return given
 
@@ -183,6 +183,12 @@ class Settings(BaseSettings):
         return init_settings, env_files, env_settings, dotenv_files, dotenv_settings
 
 
+def _port(given: object, default: int) -> int:
+    """The given port; the default if it is none, which is then reported where it is given."""
+    text = str(given or "")
+    return int(text) if text.isdecimal() and int(text) <= 65535 else default
+
+
 def _origin(host: object, port: object) -> str:
     """Where a part of the stack is: http on this machine, https under any other name (RFC 9700 section 2.6)."""
     name = str(host or "localhost")
@@ -202,9 +208,11 @@ class _SecretFiles(PydanticBaseSettingsSource):
         if path is None or field_name in self._variables:
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip() or None, field_name, False
+            return Path(path).read_text(encoding="utf-8-sig").strip() or None, field_name, False
         except OSError as error:
             return error, field_name, False
+        except UnicodeDecodeError:
+            return OSError(0, "it is not UTF-8 text", path), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -246,6 +254,8 @@ def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
         problems = [_problem(model, details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
         raise ConfigurationError("\n".join([f"{count} wrong:", *problems])) from None
+    except OSError as error:
+        raise ConfigurationError(f"{ENV_FILE} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text: {not_utf8(error)}") from None
 
@@ -253,7 +263,7 @@ def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
 def not_utf8(error: UnicodeDecodeError) -> str:
     """What was seen in a text file that is not UTF-8, and what to do."""
     if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "it is UTF-16 (PowerShell's > writes it). Save the file as UTF-8."
+        return "it is UTF-16 text (PowerShell's > writes it). Save the file as UTF-8."
     line = error.object[: error.start].count(b"\n") + 1
     return f"line {line} has the byte 0x{error.object[error.start]:02x}. Save the file as UTF-8."
 

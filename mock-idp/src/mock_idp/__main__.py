@@ -12,7 +12,7 @@ from .running import run
 from .settings import SettingsError, load_settings
 from .state.signing_keys import KeyFileError
 from .tenant.loading import ConfigurationError
-from .tenant.tenant_file import schema_text
+from .tenant.tenant_schema import schema_text
 
 WRONG_CONFIGURATION = 2
 CANNOT_RUN = 1

@@ -186,8 +186,10 @@ def load_settings() -> Settings:
     """The settings; SettingsError names every wrong variable."""
     try:
         return Settings()
+    except OSError as error:
+        raise SettingsError([f"{ENV_FILE} cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
-        raise SettingsError([f"{ENV_FILE}: {not_utf8(error)}"]) from error
+        raise SettingsError([f"{ENV_FILE} {not_utf8(error)}"]) from error
     except ValidationError as error:
         raise SettingsError([_line(item["loc"], item["msg"]) for item in error.errors()]) from error
 
@@ -198,7 +200,9 @@ def _line(location: tuple[int | str, ...], message: str) -> str:
 
 def _read_secret(path: Path) -> str:
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        secret = path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"MOCK_IDP_CONTROL_TOKEN_FILE: {path} {not_utf8(error)}") from error
     except OSError as error:
         raise ValueError(f"MOCK_IDP_CONTROL_TOKEN_FILE cannot be read: {path}: {error.strerror}") from error
     if not secret:

@@ -8,7 +8,6 @@ with offline_tenant("auth0/tenant.yaml", "auth0/offline.yaml") as tenant:
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,6 @@ from .running import LOOPBACK_NAMES
 from .state.clock import Clock
 from .state.idp import Idp
 from .state.signing_keys import KeyRing, new_key_ring
-from .tenant.keywords import keyword_values
 from .tenant.loading import Configuration, checked_configuration, load_configuration
 from .tenant.presets import with_presets
 
@@ -66,10 +64,10 @@ def offline_tenant(
 ) -> Iterator[OfflineTenant]:
     """Run a tenant from two files or two documents until the block ends.
 
-    Without `keys` it makes new ones, which takes time. `keywords` override the environment for ##KEY## and @@KEY@@ in a
-    file. ConfigurationError if the files are wrong.
+    Without `keys` it makes new ones, which takes time. `keywords` are the values of ##KEY## and @@KEY@@ in a file;
+    without them they come from the environment. ConfigurationError if the files are wrong.
     """
-    configuration = with_presets(_configuration(tenant, offline, keywords or {}), presets)
+    configuration = with_presets(_configuration(tenant, offline, keywords), presets)
     clock = Clock()
     idp = Idp.start(configuration, keys or new_key_ring("localhost", clock.now()), clock, fetcher)
     with TemporaryDirectory() as directory:
@@ -86,12 +84,12 @@ def offline_tenant(
             thread.join()
 
 
-def _configuration(tenant: Source, offline: Source, keywords: Mapping[str, Any]) -> Configuration:
+def _configuration(tenant: Source, offline: Source, keywords: Mapping[str, Any] | None) -> Configuration:
     if isinstance(tenant, Mapping) and isinstance(offline, Mapping):
         return checked_configuration(dict(tenant), dict(offline))
     if isinstance(tenant, Mapping) or isinstance(offline, Mapping):
         raise TypeError("tenant and offline must both be files or both be documents")
-    return load_configuration(Path(tenant), Path(offline), {**keyword_values(os.environ, {}), **keywords})
+    return load_configuration(Path(tenant), Path(offline), keywords)
 
 
 def _listeners(idp: Idp, ca_file: Path) -> tuple[OfflineTenant, list[Listener]]:

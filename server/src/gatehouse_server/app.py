@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .adapters.mcpserver import Catalogue, OnDemandStreams, PermissionMiddleware
 from .auth.audit import AuditTrail, audit_to_logger
-from .auth.callers import CallerCache
+from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate
 from .auth.keys import KeysUnavailable, SigningKeys

@@ -11,7 +11,7 @@ import pytest
 from gatehouse_client.claims import claims_of, decoded
 from gatehouse_client.mcp.permissions import permissions_of, roles_allow
 from gatehouse_client.storage.grant import Grant
-from gatehouse_client.storage.store import TokenStore
+from gatehouse_client.storage.token_store import TokenStore
 from tests.client.fake_stack import CLIENT_ID, FakeStack
 from tests.client.run_command import Command
 

@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from gatehouse_client.causes.catalogue import ENTRIES
-from gatehouse_client.doctor.configuration import Requirements, check_configuration
 from gatehouse_client.doctor.findings import Finding, Findings, Mark
+from gatehouse_client.doctor.management_checks import Requirements, check_configuration
 from gatehouse_client.doctor.objects import Objects, read_objects
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.signin.http.trace import Trace
@@ -43,7 +43,7 @@ SCOPES = re.findall(r"read:\w+", ENTRIES["management"].advice)
 REQUIREMENTS = Requirements(
     audience=API,
     resource=API,
-    callback="http://localhost:5000/callback",
+    callback="http://localhost:8642/callback",
     required_permission="access:mcp",
     permissions=("access:mcp", "time:convert"),
     grant_types=("authorization_code", "refresh_token"),
@@ -168,7 +168,7 @@ def test_a_third_party_application_is_judged_by_third_party_rules(
     ("part", "change", "check", "expected"),
     [
         ("application", None, "application", "no application with this Client ID"),
-        ("application", {"callbacks": []}, "callback", "not 'http://localhost:5000/callback'"),
+        ("application", {"callbacks": []}, "callback", "not 'http://localhost:8642/callback'"),
         ("application", {"grant_types": ["authorization_code"]}, "grant-types", "refresh_token"),
         ("application", {"token_endpoint_auth_method": "none"}, "credentials", "has no secret"),
         ("api", {"enforce_policies": False}, "rbac", "Enable RBAC"),

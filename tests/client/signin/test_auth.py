@@ -26,7 +26,7 @@ from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.registration import PreRegistered
 from gatehouse_client.signin.protocol.tokens import TokenEndpoint, TokenResponse
 from gatehouse_client.signin.provider import Provider, SignInOptions
-from gatehouse_client.storage.store import TokenStore
+from gatehouse_client.storage.token_store import TokenStore
 from tests.client.fake_stack import CLIENT_ID, CLIENT_SECRET, FakeStack
 from tests.support.free_ports import free_port
 from tests.support.processes import TLS

@@ -63,9 +63,9 @@ async def test_a_missing_permission_is_explained_and_nothing_is_tried() -> None:
 
     auth = ReadyTokenAuth(SERVER, "t0ken")
     async with httpx2.AsyncClient(auth=auth, transport=httpx2.MockTransport(forbid)) as http:
-        with recording_outcome() as witness:
+        with recording_outcome() as outcome:
             assert (await http.post(SERVER)).status_code == 403
-    assert isinstance(witness.error, ForbiddenError)
+    assert isinstance(outcome.error, ForbiddenError)
     assert seen == ["Bearer t0ken"]
 
 

@@ -21,7 +21,7 @@ import yaml
 from gatehouse_client.tenant import management
 from mock_idp.pytest_plugin import offline_tenant_keys, start_offline_tenant  # noqa: F401 - fixtures
 from tests.client.run_command import Command
-from tests.support.scripted_browser import answer_back
+from tests.support.scripted_browser import callback_parameters
 
 FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
 MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}
@@ -141,7 +141,7 @@ def sign_in(bench: Bench, client: tuple[str, str]) -> Any:
         "code_challenge": CHALLENGE,
         "code_challenge_method": "S256",
     }
-    code = answer_back(str(httpx2.URL(f"{bench.tenant.issuer}authorize", params=asked)), ALICE["email"])["code"]
+    code = callback_parameters(str(httpx2.URL(f"{bench.tenant.issuer}authorize", params=asked)), ALICE["email"])["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
     secret = {"client_id": client[0], "client_secret": client[1]}
     with bench.http() as http:
@@ -511,7 +511,8 @@ def test_sections_that_are_not_handled_are_named(bench: Bench) -> None:
 
 def test_export_prints_the_file_for_the_deploy_cli(bench: Bench) -> None:
     exported = bench.run("export", "--format", "deploy-cli")
-    assert yaml.safe_load(exported.stdout) == yaml.safe_load(bench.file.read_text(encoding="utf-8"))
+    text = bench.file.read_text(encoding="utf-8").replace("##MCP_PUBLIC_URL##", API)
+    assert yaml.safe_load(exported.stdout) == yaml.safe_load(text.replace("##OAUTH_CALLBACK_URI##", CALLBACK))
 
 
 def test_export_writes_a_script_for_the_auth0_cli_that_a_shell_can_read(bench: Bench) -> None:

@@ -1,18 +1,16 @@
-"""`gatehouse doctor` and the running stack: it finds each misconfiguration, and nothing in the right set-up."""
+"""`gatehouse doctor` against the running stack: it finds each misconfiguration, and nothing in a correct set-up."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.processes import DEMO_CLIENT
-from tests.support.stack import NO_BROWSER, Stack
+from tests.support.stack import DEMO_CLIENT, NO_BROWSER, Stack
 
 MACHINE = {
     "GATEHOUSE_SIGN_IN": "machine",
@@ -28,16 +26,6 @@ MANAGEMENT = {
     "AUTH0_MGMT_CLIENT_ID": "GatehouseSetUpDemoClient00000000",
     "AUTH0_MGMT_CLIENT_SECRET": "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-4",
 }
-
-
-@contextmanager
-def misconfigured(stack: Stack, preset: str) -> Iterator[None]:
-    """The tenant with a misconfiguration, which is removed afterwards."""
-    stack.control("POST", f"presets/{preset}")
-    try:
-        yield
-    finally:
-        stack.control("POST", "reset")
 
 
 def examined(
@@ -56,7 +44,7 @@ def wrong(results: dict[str, str]) -> set[str]:
     return {check for check, result in results.items() if result == "wrong"}
 
 
-def test_nothing_is_wrong_with_the_right_set_up_before_a_sign_in(stack: Stack, home: Path) -> None:
+def test_a_correct_set_up_has_no_findings_before_a_sign_in(stack: Stack, home: Path) -> None:
     results, findings = examined(stack, home, code=0)
     assert results["resource-profile"] == results["api"] == results["grant-types"] == "ok"
     assert results["role"] == results["domain-connection"] == "unknown"
@@ -65,7 +53,7 @@ def test_nothing_is_wrong_with_the_right_set_up_before_a_sign_in(stack: Stack, h
     assert "--register" in findings["domain-connection"]["seen"]
 
 
-def test_nothing_is_wrong_with_the_right_set_up_after_a_sign_in(stack: Stack, home: Path) -> None:
+def test_a_correct_set_up_has_no_findings_after_a_sign_in(stack: Stack, home: Path) -> None:
     assert stack.gatehouse("login", home=home).returncode == 0
     results, _ = examined(stack, home, "--register", code=0)
     assert {check for check, result in results.items() if result == "unknown"} <= {"tls", "management", "permissions"}
@@ -91,7 +79,7 @@ def test_nothing_is_wrong_with_the_right_set_up_after_a_sign_in(stack: Stack, ho
 def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
     stack: Stack, home: Path, preset: str, found: set[str]
 ) -> None:
-    with misconfigured(stack, preset):
+    with stack.misconfigured(preset):
         stack.gatehouse("login", home=home)
         results, findings = examined(stack, home, "--register", code=1)
     assert wrong(results) == found
@@ -117,13 +105,13 @@ def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
 def test_with_management_credentials_each_misconfiguration_is_found_before_a_sign_in(
     stack: Stack, home: Path, preset: str, found: set[str]
 ) -> None:
-    with misconfigured(stack, preset):
+    with stack.misconfigured(preset):
         results, _ = examined(stack, home, code=1 if found else 0, AUTH0_ISSUER=stack.issuer, **MANAGEMENT)
     assert wrong(results) == found
     assert results["management"] == "ok"
 
 
-def test_with_management_credentials_nothing_is_wrong_with_the_right_set_up(stack: Stack, alice_home: Path) -> None:
+def test_with_management_credentials_a_correct_set_up_has_no_findings(stack: Stack, alice_home: Path) -> None:
     variables = {"AUTH0_ISSUER": stack.issuer, **MANAGEMENT}
     results, findings = examined(stack, alice_home, "--trace", code=0, **variables)
     assert {check for check, result in results.items() if result == "unknown"} <= {"tls"}
@@ -154,7 +142,7 @@ def test_wrong_management_credentials_do_not_fail_the_doctor(
 
 
 @pytest.mark.parametrize("management", [{}, MANAGEMENT])
-def test_a_machine_is_examined_completely_without_a_person(
+def test_a_machine_client_is_checked_completely_without_a_person(
     stack: Stack, home: Path, management: dict[str, str]
 ) -> None:
     results, findings = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **MACHINE, **management)
@@ -177,11 +165,11 @@ def test_a_machine_is_examined_completely_without_a_person(
         ({"REQUIRED_PERMISSION": "time:convert"}, None, {"role"}),
     ],
 )
-def test_each_fault_of_a_machines_sign_in_is_found(
+def test_each_fault_in_a_machine_clients_sign_in_is_found(
     stack: Stack, home: Path, variables: dict[str, str], preset: str | None, found: set[str]
 ) -> None:
     mistaken = {**MACHINE, **variables}
-    with misconfigured(stack, preset) if preset else nullcontext():
+    with stack.misconfigured(preset) if preset else nullcontext():
         results, findings = examined(stack, home, code=1, **mistaken)
     assert wrong(results) == found
     if preset == "slash-mismatch":
@@ -194,12 +182,12 @@ def test_a_sign_in_on_another_device_needs_no_callback(stack: Stack, home: Path,
     results, _ = examined(stack, home, code=0, AUTH0_ISSUER=stack.issuer, **DEVICE, **management)
     assert results["callback"] == "unknown"
     assert {results[check] for check in ("application", "grant-types", "credentials", "api", "client-grant")} == {"ok"}
-    with misconfigured(stack, "slash-mismatch"):
+    with stack.misconfigured("slash-mismatch"):
         results, _ = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer, **DEVICE, **management)
     assert wrong(results) == {"api"}
 
 
-def test_a_ready_token_is_examined(stack: Stack, home: Path) -> None:
+def test_a_ready_token_is_checked(stack: Stack, home: Path) -> None:
     results, _ = examined(stack, home, code=0, GATEHOUSE_SIGN_IN="token", GATEHOUSE_TOKEN=stack.mint())
     assert results["accepted"] == results["token"] == results["token-audience"] == "ok"
     ended = stack.mint(claims={"iat": 1_600_000_000, "exp": 1_600_003_600})
@@ -240,7 +228,7 @@ def test_an_old_key_is_distinguished_from_a_wrong_algorithm(
 
 
 def make_outdated(home: Path, **values: object) -> None:
-    """Make the stored token one of an old key, which the tenant does not publish, without a refresh token."""
+    """Replace the stored token with one of an old key that the tenant does not publish, without a refresh token."""
     (kept,) = home.rglob("tokens/*.json")
     grant = json.loads(kept.read_text(encoding="utf-8"))
     header = base64.urlsafe_b64encode(json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": "earlier"}).encode())
@@ -248,7 +236,7 @@ def make_outdated(home: Path, **values: object) -> None:
     kept.write_text(json.dumps({**grant, "access_token": token, "refresh_token": None, **values}), encoding="utf-8")
 
 
-def test_every_misconfiguration_of_the_tenant_has_its_test(stack: Stack) -> None:
+def test_every_preset_of_the_tenant_has_a_test(stack: Stack) -> None:
     marks = test_each_misconfiguration_is_found_by_its_check_and_by_no_other.pytestmark  # type: ignore[attr-defined]
     tried = {preset for preset, _ in marks[0].args[1]}
     assert {preset["name"] for preset in stack.control("GET", "presets").json()["presets"]} == tried
@@ -281,7 +269,7 @@ def test_wrong_settings_of_the_agent_are_found(
     assert "wrong-secret-of-somebody" not in json.dumps(findings)
 
 
-def test_another_url_of_the_server_is_found(stack: Stack, home: Path) -> None:
+def test_an_audience_that_differs_from_the_servers_url_is_found(stack: Stack, home: Path) -> None:
     results, findings = examined(stack, home, code=1, AUTH0_AUDIENCE=f"{stack.audience}/")
     assert wrong(results) == {"api", "resource-identifier"}
     assert "the final slash" in findings["api"]["seen"]
@@ -303,13 +291,13 @@ def test_a_server_that_does_not_answer_is_found(stack: Stack, home: Path) -> Non
 
 
 def test_a_check_can_be_skipped(stack: Stack, home: Path) -> None:
-    with misconfigured(stack, "dcr-off"):
+    with stack.misconfigured("dcr-off"):
         results, _ = examined(stack, home, "--skip", "registration", code=0)
     assert "registration" not in results
 
 
-def test_each_check_is_a_line_and_a_fault_is_followed_by_its_fix(stack: Stack, home: Path) -> None:
-    with misconfigured(stack, "dcr-off"):
+def test_each_check_is_one_line_and_its_fix_follows_a_fault(stack: Stack, home: Path) -> None:
+    with stack.misconfigured("dcr-off"):
         done = stack.gatehouse("doctor", home=home, browser=NO_BROWSER)
     assert done.returncode == 1
     lines = [line.strip() for line in done.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""The agent as a client that nobody made in the tenant: its Client ID is the URL of its metadata document (CIMD)."""
+"""The agent without a client in the tenant: its Client ID is the URL of its metadata document (CIMD)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,15 +16,15 @@ import pytest
 import trustme
 
 from tests.e2e.agent.test_doctor import MANAGEMENT, examined, wrong
-from tests.support.processes import OfflineStack, prepare, wait_for
-from tests.support.stack import NO_BROWSER, Stack
+from tests.support.processes import wait_for_status
+from tests.support.stack import NO_BROWSER, LocalStack, Stack
 
 PATH = "/gatehouse.json"
 
 
 @contextmanager
 def published(authority: trustme.CA, callback: str) -> Iterator[str]:
-    """The agent's document on an https site of its own; yields its URL."""
+    """Publish the agent's metadata document over https; yields its URL."""
     document: dict[str, object] = {
         "client_name": "Gatehouse agent",
         "application_type": "native",
@@ -58,7 +59,7 @@ def published(authority: trustme.CA, callback: str) -> Iterator[str]:
 
 @contextmanager
 def switched_off(stack: Stack, *switches: str) -> Iterator[None]:
-    """The tenant with these of its settings for metadata documents off."""
+    """Turn these settings of the tenant for metadata documents off, and reset the tenant afterwards."""
     off = {f"client_id_metadata_document_{name}": False for name in switches}
     stack.control("PATCH", "configuration", tenant={"tenant": off})
     try:
@@ -69,27 +70,29 @@ def switched_off(stack: Stack, *switches: str) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]]:
-    """A stack whose tenant may fetch documents from this machine, and the URL of the agent's."""
-    running: OfflineStack = prepare(tmp_path_factory.mktemp("documents"))
+    """A stack whose tenant may fetch documents from this machine, and the URL of the agent's document."""
+    running = LocalStack.on_free_ports(tmp_path_factory.mktemp("documents"))
     authority = trustme.CA()
     authority.cert_pem.write_to_path(running.folder / "site.pem")
     fetching = {
         "MOCK_IDP_CIMD_ALLOW_PRIVATE": "true",
         "MOCK_IDP_CIMD_CA_FILE": str(running.folder / "site.pem"),
     }
-    callback = running.client_variables["OAUTH_CALLBACK_URI"]
+    callback = running.variables["OAUTH_CALLBACK_URI"]
     with published(authority, callback) as url, running.tenant(**fetching), running.server():
-        wait_for(f"http://localhost:{running.mcp_port}/readyz", 200)
+        wait_for_status(f"{running.origin}/readyz", 200)
         variables = {
-            **running.client_variables,
+            **running.variables,
             "AUTH0_CLIENT_ID": "",
             "AUTH0_CLIENT_SECRET": "",
             "OAUTH_CLIENT_METADATA_URL": url,
         }
-        yield Stack(running.mcp_url, running.issuer, running.control_token, running.mcp_url, variables), url
+        yield replace(running, variables=variables), url
 
 
-def test_the_agent_signs_in_as_its_document_and_registers_nothing(site: tuple[Stack, str], home: Path) -> None:
+def test_the_agent_signs_in_with_its_metadata_document_and_registers_no_client(
+    site: tuple[Stack, str], home: Path
+) -> None:
     stack, url = site
     signed_in = stack.gatehouse("login", home=home)
     assert signed_in.returncode == 0, signed_in.stderr
@@ -101,7 +104,9 @@ def test_the_agent_signs_in_as_its_document_and_registers_nothing(site: tuple[St
     assert not list(home.rglob("clients/*.json"))
 
 
-def test_such_a_sign_in_is_renewed_and_ended_without_a_person(site: tuple[Stack, str], home: Path) -> None:
+def test_a_sign_in_with_a_metadata_document_is_refreshed_and_ended_without_a_browser(
+    site: tuple[Stack, str], home: Path
+) -> None:
     stack, _ = site
     assert stack.gatehouse("login", home=home).returncode == 0
     (kept,) = home.rglob("tokens/*.json")
@@ -114,7 +119,9 @@ def test_such_a_sign_in_is_renewed_and_ended_without_a_person(site: tuple[Stack,
     assert stack.gatehouse("logout", home=home, browser=NO_BROWSER).returncode == 0
 
 
-def test_where_the_tenant_takes_no_documents_the_agent_registers_itself(site: tuple[Stack, str], home: Path) -> None:
+def test_the_agent_registers_itself_if_the_tenant_accepts_no_metadata_documents(
+    site: tuple[Stack, str], home: Path
+) -> None:
     stack, _ = site
     with switched_off(stack, "supported", "dynamic_registration_supported"):
         signed_in = stack.gatehouse("login", home=home)
@@ -124,7 +131,7 @@ def test_where_the_tenant_takes_no_documents_the_agent_registers_itself(site: tu
 
 
 @pytest.mark.parametrize("management", [{}, MANAGEMENT])
-def test_the_doctor_asks_as_the_agents_document(
+def test_the_doctor_checks_with_the_agents_metadata_document(
     site: tuple[Stack, str], home: Path, management: dict[str, str]
 ) -> None:
     stack, url = site
@@ -137,11 +144,11 @@ def test_the_doctor_asks_as_the_agents_document(
 @pytest.mark.parametrize(
     ("dynamic", "found", "told"),
     [
-        ("1", {"client-metadata"}, "it registers itself"),
+        ("1", {"client-metadata"}, "the agent registers itself"),
         ("0", {"client-metadata", "application"}, "it has no other Client ID"),
     ],
 )
-def test_the_doctor_says_that_the_agents_document_is_not_taken_and_what_then(
+def test_the_doctor_reports_that_the_tenant_does_not_accept_the_metadata_document(
     site: tuple[Stack, str], home: Path, dynamic: str, found: set[str], told: str
 ) -> None:
     stack, url = site
@@ -152,10 +159,10 @@ def test_the_doctor_says_that_the_agents_document_is_not_taken_and_what_then(
     assert told in findings["client-metadata"]["seen"]
 
 
-def test_the_doctor_finds_a_document_that_nobody_has_imported(site: tuple[Stack, str], home: Path) -> None:
+def test_the_doctor_finds_a_metadata_document_that_is_not_imported(site: tuple[Stack, str], home: Path) -> None:
     stack, url = site
     with switched_off(stack, "dynamic_registration_supported"):
         results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer)
     assert wrong(results) == {"application", "credentials"}
     assert url in findings["application"]["seen"]
-    assert "imported" in findings["application"]["advice"]
+    assert "import the document" in findings["application"]["advice"]

@@ -1,14 +1,13 @@
-"""The misconfigurations that people really have: what the client and the person then see."""
+"""Common misconfigurations of a tenant: what clients and users see then."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack.test_other_clients import CALLBACK, Memory, nobody, preregistered, signed_in
+from tests.e2e.sdk_client import CALLBACK, MemoryStorage, preregistered, sdk_client, unregistered
 from tests.support.stack import Stack
 
 
@@ -17,18 +16,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@contextmanager
-def misconfigured(stack: Stack, preset: str) -> Iterator[None]:
-    """The tenant with that mistake in it. The mistake is fixed afterwards."""
-    stack.control("POST", f"presets/{preset}")
-    try:
-        yield
-    finally:
-        stack.control("POST", "reset")
-
-
 @pytest.mark.parametrize(
-    ("preset", "code", "told"),
+    ("preset", "code", "expected"),
     [
         ("slash-mismatch", 3, "Service not found"),
         ("no-client-grant", 3, "not authorized to access resource server"),
@@ -36,66 +25,64 @@ def misconfigured(stack: Stack, preset: str) -> Iterator[None]:
         ("hs256-api", 3, "RS256"),
     ],
 )
-def test_the_agent_says_what_the_tenant_lacks(stack: Stack, home: Path, preset: str, code: int, told: str) -> None:
-    with misconfigured(stack, preset):
+def test_the_agent_names_the_misconfiguration(stack: Stack, home: Path, preset: str, code: int, expected: str) -> None:
+    with stack.misconfigured(preset):
         refused = stack.gatehouse("call", "get_time", home=home)
     assert refused.returncode == code, refused.stderr
-    assert told in refused.stderr
+    assert expected in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize(
     "preset", ["opaque-token", "resource-profile-off", "default-audience", "no-domain-connection", "dcr-off"]
 )
-def test_the_agent_is_not_troubled_by_what_other_clients_stumble_over(stack: Stack, home: Path, preset: str) -> None:
-    with misconfigured(stack, preset):
+def test_the_agent_works_with_misconfigurations_that_break_other_clients(stack: Stack, home: Path, preset: str) -> None:
+    with stack.misconfigured(preset):
         answer = stack.gatehouse("call", "whoami", home=home)
     assert answer.returncode == 0, answer.stderr
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("preset", "told"),
+    ("preset", "expected"),
     [
         ("opaque-token", "asked for no audience"),
         ("resource-profile-off", "asked for no audience"),
         ("default-audience", "The token is not for"),
     ],
 )
-async def test_a_client_that_sends_only_resource_gets_a_token_that_the_server_explains(
-    stack: Stack, preset: str, told: str
+async def test_the_server_explains_the_wrong_token_of_a_client_that_sends_only_resource(
+    stack: Stack, preset: str, expected: str
 ) -> None:
     storage = preregistered(stack)
-    with misconfigured(stack, preset), pytest.raises(BaseExceptionGroup):
+    with stack.misconfigured(preset), pytest.raises(BaseExceptionGroup):
         await whoami(stack, storage)
     assert storage.tokens is not None
     refusal = stack.call(storage.tokens.access_token)
     assert refusal.status_code == 401
-    assert told in refusal.json()["error_description"]
+    assert expected in refusal.json()["error_description"]
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("preset", "told"),
+    ("preset", "expected"),
     [("no-domain-connection", "no connections enabled for the client"), ("dcr-off", "Registration failed")],
 )
-async def test_a_client_that_nobody_registered_is_turned_away_by_the_tenant(
-    stack: Stack, preset: str, told: str
-) -> None:
-    with misconfigured(stack, preset), pytest.raises(BaseExceptionGroup) as raised:
-        await whoami(stack, nobody(stack))
-    assert any(told in str(error) for error in leaves(raised.value)), [*leaves(raised.value)]
+async def test_the_tenant_refuses_an_unregistered_client(stack: Stack, preset: str, expected: str) -> None:
+    with stack.misconfigured(preset), pytest.raises(BaseExceptionGroup) as raised:
+        await whoami(stack, unregistered(stack))
+    assert any(expected in str(error) for error in leaves(raised.value)), [*leaves(raised.value)]
 
 
-async def whoami(stack: Stack, storage: Memory) -> None:
+async def whoami(stack: Stack, storage: MemoryStorage) -> None:
     """Sign in with the SDK's client and call a tool."""
     callback = stack.variables.get("OAUTH_CALLBACK_URI", CALLBACK)
-    async with signed_in(stack, storage, callback, "auto") as client:
+    async with sdk_client(stack, storage, callback, "auto") as client:
         await client.call_tool("whoami", {})
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The single errors of a group of groups."""
+    """The errors inside nested groups."""
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
             yield from leaves(part)

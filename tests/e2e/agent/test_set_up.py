@@ -1,33 +1,31 @@
-"""From an empty tenant to a tool call and back, by `gatehouse tenant` and `.env` alone, over TLS."""
+"""`gatehouse tenant` and `.env` lead from an empty tenant to a tool call and back, over TLS."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
-from tests.e2e.agent.test_swap import PEOPLE, Swapped, swapped_env
-from tests.support.free_ports import free_ports
-from tests.support.processes import ROOT, OfflineStack, wait_for
+from tests.e2e.agent.dotenv_stack import PASSWORDS, DotenvStack, dotenv_example
+from tests.support.free_ports import free_port
+from tests.support.stack import TENANT_FILE, LocalStack
 
 MANAGER = {"name": "Set-up", "client_id": "set-up", "client_secret": "the-secret-of-the-set-up"}
 USERS = [
-    {"email": "carol@example.org", "password": PEOPLE["carol@example.org"], "roles": ["mcp-user"]},
-    {"email": "dave@example.org", "password": PEOPLE["dave@example.org"]},
+    {"email": "carol@example.org", "password": PASSWORDS["carol@example.org"], "roles": ["mcp-user"]},
+    {"email": "dave@example.org", "password": PASSWORDS["dave@example.org"]},
 ]
 
 
 @contextmanager
-def empty_tenant(stack: OfflineStack) -> Iterator[Swapped]:
-    """A tenant that has nothing but the management application, and a folder with a `.env` that names no more."""
+def empty_tenant(stack: LocalStack) -> Iterator[DotenvStack]:
+    """A tenant that has only the management application, and a folder with a `.env` that names only that."""
     folder = stack.folder / "agent"
     folder.mkdir()
-    (tls,) = free_ports(1)
+    tls = free_port()
     domain = f"127.0.0.1:{tls}"
     (stack.folder / "nothing.yaml").write_text("{}", encoding="utf-8")
     (stack.folder / "issued.yaml").write_text(yaml.safe_dump({"management_clients": [MANAGER]}), encoding="utf-8")
@@ -45,7 +43,7 @@ def empty_tenant(stack: OfflineStack) -> Iterator[Swapped]:
         "OAUTH_CALLBACK_URI": f"http://localhost:{stack.callback_port}/callback",
         "OAUTH_CALLBACK_PORT": str(stack.callback_port),
     }
-    (folder / ".env").write_text(swapped_env(known), encoding="utf-8")
+    (folder / ".env").write_text(dotenv_example(known), encoding="utf-8")
     of_tenant = {
         "MOCK_IDP_TENANT": str(stack.folder / "nothing.yaml"),
         "MOCK_IDP_OFFLINE": str(stack.folder / "issued.yaml"),
@@ -54,27 +52,13 @@ def empty_tenant(stack: OfflineStack) -> Iterator[Swapped]:
         "MOCK_IDP_CONTROL": "false",
     }
     with stack.tenant(**of_tenant):
-        yield Swapped(folder, domain, stack.mcp_url, stack.folder / "keys" / "ca.pem")
+        yield DotenvStack(folder, domain, stack.mcp_url, stack.folder / "keys" / "ca.pem")
 
 
-@contextmanager
-def server_of(running: Swapped, stack: OfflineStack) -> Iterator[None]:
-    """The MCP server, which knows what `.env` in its folder says."""
-    with (running.folder / "server.log").open("wb") as log:
-        command = [sys.executable, "-m", "gatehouse_server"]
-        server = subprocess.Popen(command, env=running.environment, cwd=running.folder, stdout=log, stderr=log)
-    try:
-        wait_for(f"http://localhost:{stack.mcp_port}/readyz", 200, server)
-        yield
-    finally:
-        server.terminate()
-        server.wait(timeout=15)
-
-
-def test_an_empty_tenant_is_set_up_signs_people_in_and_is_left_empty(tmp_path: Path) -> None:
-    stack = OfflineStack(tmp_path, *free_ports(3))
+def test_an_empty_tenant_is_set_up_signs_users_in_and_is_empty_again(tmp_path: Path) -> None:
+    stack = LocalStack.on_free_ports(tmp_path)
     with empty_tenant(stack) as running:
-        files = ("--file", str(ROOT / "auth0" / "tenant.yaml"), "--users", "users.yaml")
+        files = ("--file", str(TENANT_FILE), "--users", "users.yaml")
 
         planned = running.gatehouse("tenant", "plan", *files, "--json")
         assert planned.returncode == 6, planned.stderr
@@ -86,7 +70,7 @@ def test_an_empty_tenant_is_set_up_signs_people_in_and_is_left_empty(tmp_path: P
         again = running.gatehouse("tenant", "plan", *files, "--json")
         assert (again.returncode, again.stdout) == (0, "[]\n")
 
-        with server_of(running, stack):
+        with running.server():
             signed_in = running.gatehouse("login")
             assert signed_in.returncode == 0, signed_in.stderr
             at = ("time=2026-07-28T12:00", "from_timezone=UTC", "to_timezone=Asia/Tokyo")

@@ -1,4 +1,4 @@
-"""A person at a terminal, from the first sign-in to the last: what each command shows, and that it is nothing else."""
+"""The agent on a terminal: what each command shows, and that no traceback, warning or token is shown."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 from tests.support.pty_session import CTRL_C, CTRL_D, PtySession, on_terminal
 from tests.support.stack import NO_BROWSER, SCRIPTED_BROWSER, Stack
 
-SURPRISES = ("Traceback", "ExceptionGroup", "Warning", "Error", "eyJ")
+UNEXPECTED = ("Traceback", "ExceptionGroup", "Warning", "Error", "eyJ")
 
 
 @dataclass
 class Person:
-    """Types commands into one terminal window."""
+    """A person who types commands into one terminal."""
 
     stack: Stack
     home: Path
@@ -40,17 +40,17 @@ class Person:
             [sys.executable, "-m", "gatehouse_client", *shlex.split(command)], env=variables, cwd=self.home
         )
 
-    def sees(self, command: str, exit_code: int = 0) -> str:
-        """What is on the terminal when the command has ended."""
+    def output_of(self, command: str, exit_code: int = 0) -> str:
+        """The text on the terminal after the command has ended."""
         with self.types(command) as session:
             assert session.end() == exit_code, session.text
-        return calm(session)
+        return clean_text(session)
 
 
-def calm(session: PtySession) -> str:
-    """What was shown, free of surprises: the cursor is back, and nothing is on it that is for a programmer."""
+def clean_text(session: PtySession) -> str:
+    """The text shown. Asserts that the cursor is visible again and that no traceback, warning or token is shown."""
     assert session.raw.count("\x1b[?25l") == session.raw.count("\x1b[?25h")
-    assert not [surprise for surprise in SURPRISES if surprise in session.text], session.text
+    assert not [text for text in UNEXPECTED if text in session.text], session.text
     return session.text
 
 
@@ -60,26 +60,26 @@ def person(stack: Stack, home: Path) -> Person:
     return Person(stack, home)
 
 
-def test_a_first_day(person: Person) -> None:
-    assert "Nobody is signed in" in person.sees("whoami", 3)
-    signed_in = person.sees("login")
+def test_every_command_shows_its_result_on_a_terminal(person: Person) -> None:
+    assert "Nobody is signed in" in person.output_of("whoami", 3)
+    signed_in = person.output_of("login")
     assert "Sign in with your browser" in signed_in
     assert f"Signed in to {person.stack.mcp_url} as " in signed_in
     person.browser = NO_BROWSER
 
-    assert re.search(r"^convert_time +access:mcp time:convert +time=string", person.sees("tools"), re.M)
-    assert re.search(r"^Permissions +access:mcp\s*$", person.sees("whoami"), re.M)
-    assert re.search(r"get_time says: \{\n +\"time\": ", person.sees("ask What time is it in Tokyo?"))
-    assert "Counted down 2 steps." in person.sees("call count_down steps=2 seconds=0.1")
-    assert "it must be of type integer" in person.sees("call count_down steps=x", 2)
+    assert re.search(r"^convert_time +access:mcp time:convert +time=string", person.output_of("tools"), re.M)
+    assert re.search(r"^Permissions +access:mcp\s*$", person.output_of("whoami"), re.M)
+    assert re.search(r"get_time says: \{\n +\"time\": ", person.output_of("ask What time is it in Tokyo?"))
+    assert "Counted down 2 steps." in person.output_of("call count_down steps=2 seconds=0.1")
+    assert "it must be of type integer" in person.output_of("call count_down steps=x", 2)
 
     with person.types("token") as session:
         assert session.end() == 0
     assert '"scope": "access:mcp offline_access"' in session.text
-    assert "Signed out of" in person.sees("logout")
+    assert "Signed out of" in person.output_of("logout")
 
 
-def test_a_chat_with_a_question_of_the_server_and_a_step_up(person: Person) -> None:
+def test_a_chat_with_an_elicitation_and_a_step_up(person: Person) -> None:
     with person.types("chat") as session:
         session.until("you> ")
         session.type("book_room 'Blue' at 9")
@@ -97,20 +97,20 @@ def test_a_chat_with_a_question_of_the_server_and_a_step_up(person: Person) -> N
         session.until("you> ")
         session.type(CTRL_D)
         assert session.end() == 0
-    calm(session)
+    clean_text(session)
 
 
-def test_ctrl_c_in_the_middle_of_a_long_tool_leaves_a_clean_terminal(person: Person) -> None:
-    person.sees("login")
+def test_ctrl_c_during_a_tool_call_leaves_a_clean_terminal(person: Person) -> None:
+    person.output_of("login")
     with person.types("call count_down steps=60 seconds=1") as session:
         session.until("59 to go")
         session.type(CTRL_C)
         assert session.end() == 130
-    assert calm(session).endswith("Interrupted.\n")
+    assert clean_text(session).endswith("Interrupted.\n")
 
 
-def test_who_may_not_is_told_in_a_sentence_each_time(person: Person) -> None:
+def test_every_command_names_the_missing_permission(person: Person) -> None:
     for command in ("login", "tools", "call get_time", "ask What time is it?", "chat"):
         with person.types(command, user="bob@example.com") as session:
             assert session.end() == 4
-        assert "The permission access:mcp is missing" in calm(session)
+        assert "The permission access:mcp is missing" in clean_text(session)

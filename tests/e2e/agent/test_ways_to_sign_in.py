@@ -1,4 +1,4 @@
-"""Each way to sign in that opens no browser on this machine, and a client that nobody has registered."""
+"""The ways to sign in that open no browser on this machine, and an unregistered client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from joserfc.jwk import RSAKey
 
-from tests.support.scripted_browser import PASSWORDS, address_back, sign_in
+from tests.support.scripted_browser import PASSWORDS, callback_url, sign_in
 from tests.support.stack import NO_BROWSER, Stack
 
 ALICE = "alice@example.com"
@@ -27,39 +27,39 @@ UNREGISTERED = {"AUTH0_CLIENT_ID": "", "AUTH0_CLIENT_SECRET": ""}
 SECONDS = 90
 
 
-def test_pasting_the_last_address_of_a_browser_elsewhere_signs_in(stack: Stack, home: Path) -> None:
-    with started(stack, home, "login", "--paste") as process:
+def test_pasting_the_callback_url_of_another_browser_signs_in(stack: Stack, home: Path) -> None:
+    with running_command(stack, home, "login", "--paste") as process:
         assert process.stdin is not None
-        process.stdin.write(f"{address_back(address_in(process, stack.issuer), ALICE)}\n")
+        process.stdin.write(f"{callback_url(address_in(process, stack.issuer), ALICE)}\n")
         process.stdin.flush()
-        out, err = ended(process)
+        out, err = rest_of_output(process)
     assert process.returncode == 0, err
     assert f"as {ALICE_ID}" in out
     assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0
 
 
 def test_a_person_signs_in_on_another_device(stack: Stack, home: Path) -> None:
-    with started(stack, home, "login", "--device", **DEVICE) as process:
+    with running_command(stack, home, "login", "--device", **DEVICE) as process:
         address = address_in(process, f"{stack.issuer}activate")
         page = sign_in(address, ALICE, PASSWORDS[ALICE])
         assert page.status_code == 200, page.text
-        out, err = ended(process)
+        out, err = rest_of_output(process)
     assert process.returncode == 0, err
     assert f"as {ALICE_ID}" in out
     assert address.rpartition("=")[2] in err, "the code to compare is shown"
     assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER, **DEVICE).returncode == 0
 
 
-def test_declining_on_the_other_device_ends_in_a_sentence(stack: Stack, home: Path) -> None:
-    with started(stack, home, "login", "--device", **DEVICE) as process:
+def test_declining_on_the_other_device_ends_with_one_sentence(stack: Stack, home: Path) -> None:
+    with running_command(stack, home, "login", "--device", **DEVICE) as process:
         sign_in(address_in(process, f"{stack.issuer}activate"), ALICE, PASSWORDS[ALICE], consent="deny")
-        _, err = ended(process)
+        _, err = rest_of_output(process)
     assert process.returncode == 3, err
     assert "declined" in err
     assert "Traceback" not in err
 
 
-def test_a_machine_signs_in_as_itself_and_keeps_no_refresh_token(stack: Stack, home: Path) -> None:
+def test_a_machine_client_signs_in_and_stores_no_refresh_token(stack: Stack, home: Path) -> None:
     answer = stack.gatehouse("--json", "call", "whoami", home=home, browser=NO_BROWSER, **MACHINE)
     assert answer.returncode == 0, answer.stderr
     assert f"{MACHINE['AUTH0_CLIENT_ID']}@clients" in answer.stdout
@@ -67,7 +67,7 @@ def test_a_machine_signs_in_as_itself_and_keeps_no_refresh_token(stack: Stack, h
     assert kept["refresh_token"] is None
 
 
-def test_a_machine_with_a_wrong_secret_is_told_so(stack: Stack, home: Path) -> None:
+def test_a_machine_client_with_a_wrong_secret_gets_an_error_that_says_so(stack: Stack, home: Path) -> None:
     wrong = {**MACHINE, "AUTH0_CLIENT_SECRET": "wr0ng-s3cret"}
     answer = stack.gatehouse("tools", home=home, browser=NO_BROWSER, **wrong)
     assert answer.returncode == 3, answer.stderr
@@ -75,7 +75,7 @@ def test_a_machine_with_a_wrong_secret_is_told_so(stack: Stack, home: Path) -> N
     assert "wr0ng-s3cret" not in answer.stderr
 
 
-def test_a_machine_signs_in_with_its_key(stack: Stack, home: Path) -> None:
+def test_a_machine_client_signs_in_with_a_private_key(stack: Stack, home: Path) -> None:
     key = RSAKey.generate_key(2048)
     (home / "key.pem").write_bytes(key.as_pem(private=True))
     client_id = register_machine_with(stack, key)
@@ -90,7 +90,7 @@ def test_a_machine_signs_in_with_its_key(stack: Stack, home: Path) -> None:
     assert f"{client_id}@clients" in answer.stdout
 
 
-def test_a_ready_token_is_used_and_not_kept(stack: Stack, home: Path) -> None:
+def test_a_ready_token_is_used_and_not_stored(stack: Stack, home: Path) -> None:
     (home / "token").write_text(stack.mint() + "\n", encoding="utf-8")
     ready = {"GATEHOUSE_TOKEN_FILE": str(home / "token"), **UNREGISTERED}
     answer = stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER, **ready)
@@ -98,16 +98,16 @@ def test_a_ready_token_is_used_and_not_kept(stack: Stack, home: Path) -> None:
     assert not list(home.rglob("tokens/*.json"))
 
 
-def test_a_ready_token_that_has_run_out_ends_in_a_sentence(stack: Stack, home: Path) -> None:
+def test_an_expired_ready_token_ends_with_one_sentence(stack: Stack, home: Path) -> None:
     expired = stack.mint(claims={"iat": 1_600_000_000, "exp": 1_600_003_600})
     answer = stack.gatehouse("tools", home=home, browser=NO_BROWSER, GATEHOUSE_TOKEN=expired)
     assert answer.returncode == 3, answer.stderr
     assert "GATEHOUSE_TOKEN" in answer.stderr
-    assert "has run out" in answer.stderr
+    assert "It has expired." in answer.stderr
     assert expired not in answer.stderr
 
 
-def test_a_client_that_nobody_registered_registers_itself_once(stack: Stack, home: Path) -> None:
+def test_an_unregistered_client_registers_itself_once(stack: Stack, home: Path) -> None:
     signed_in = stack.gatehouse("login", home=home, **UNREGISTERED)
     assert signed_in.returncode == 0, signed_in.stderr
     (kept,) = home.rglob("clients/*.json")
@@ -118,13 +118,13 @@ def test_a_client_that_nobody_registered_registers_itself_once(stack: Stack, hom
     assert stack.gatehouse("logout", home=home, browser=NO_BROWSER, **UNREGISTERED).returncode == 0
     assert stack.gatehouse("login", home=home, **UNREGISTERED).returncode == 0
     assert json.loads(kept.read_text(encoding="utf-8"))["client_id"] == client_id
-    # Who sees the tenant's page "unknown client" signs in anew, and so does not need to know where this is kept.
+    # After the tenant's page "unknown client", a new sign-in is enough: it registers a new client.
     assert stack.gatehouse("login", "--force", home=home, **UNREGISTERED).returncode == 0
     assert json.loads(kept.read_text(encoding="utf-8"))["client_id"] != client_id
 
 
 def register_machine_with(stack: Stack, key: RSAKey) -> str:
-    """An application in the tenant that has this key and no secret; its Client ID."""
+    """Create an application in the tenant that has this key and no secret. Returns its Client ID."""
     name, client_id = "A machine with a key", "GatehouseKeyMachineOfTheTests000"
     credential = {
         "credential_type": "public_key",
@@ -151,8 +151,8 @@ def register_machine_with(stack: Stack, key: RSAKey) -> str:
 
 
 @contextmanager
-def started(stack: Stack, home: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """The agent's command as a process of its own, which a person answers by its standard input."""
+def running_command(stack: Stack, home: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the agent's command as a process; a test writes to its standard input."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gatehouse_client", *arguments],
         env=stack.environment(home, NO_BROWSER, **variables),
@@ -170,7 +170,7 @@ def started(stack: Stack, home: Path, *arguments: str, **variables: str) -> Iter
 
 
 def address_in(process: subprocess.Popen[str], start: str) -> str:
-    """The address that the agent shows to the person."""
+    """The sign-in address that the agent shows."""
     assert process.stderr is not None
     seen: list[str] = []
     for line in process.stderr:
@@ -180,8 +180,8 @@ def address_in(process: subprocess.Popen[str], start: str) -> str:
     raise AssertionError(f"no address of {start} in {seen}")
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What else the command says until it ends; `communicate` would lose what was read ahead with the address."""
+def rest_of_output(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The rest of standard output and standard error. `communicate` would lose the lines that are already buffered."""
     assert process.stdout is not None
     assert process.stderr is not None
     killer = threading.Timer(SECONDS, process.kill)

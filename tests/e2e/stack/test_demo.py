@@ -1,4 +1,4 @@
-"""`make demo` tells the truth: it runs here, and ends well."""
+"""`make demo` runs to its end and shows every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Permissions per operation: step-up, an API behind the server, progress, questions to the person."""
+"""Permissions of single operations, step-up, token exchange for another API, progress, elicitation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from mcp.client.context import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from tests.e2e.stack.test_revisions import connected
+from tests.e2e.sdk_client import machine_client
 from tests.support.stack import NO_BROWSER, Stack
 
 CONVERT = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
@@ -27,7 +27,7 @@ def call(tool: str, **arguments: Any) -> dict[str, object]:
 
 
 @pytest.mark.requirement("S10")
-def test_an_operation_with_a_permission_of_its_own_names_all_that_it_needs(stack: Stack) -> None:
+def test_a_refusal_names_all_permissions_that_an_operation_needs(stack: Stack) -> None:
     token = stack.mint(claims={"scope": "access:mcp"})
     refusal = stack.call(token, call("convert_time", **CONVERT))
     assert refusal.status_code == 403
@@ -45,14 +45,14 @@ def test_the_agent_steps_up_when_an_operation_needs_more(stack: Stack, home: Pat
     assert again.returncode == 0, "the wider grant is kept: " + again.stderr
 
 
-def test_the_list_says_what_each_tool_needs(stack: Stack) -> None:
+def test_the_tool_list_says_which_permissions_each_tool_needs(stack: Stack) -> None:
     listed = stack.call(stack.mint(claims={"scope": "access:mcp"})).json()["result"]["tools"]
     needs = {tool["name"]: tool.get("_meta", {}).get("gatehouse/permissions", []) for tool in listed}
     assert needs["get_time"] == []
     assert needs["convert_time"] == ["time:convert"]
 
 
-def test_the_list_hides_what_the_user_can_never_use(stack: Stack) -> None:
+def test_the_tool_list_hides_tools_that_the_user_can_never_use(stack: Stack) -> None:
     token = stack.mint(claims={"scope": "access:mcp", "permissions": ["access:mcp", "time:convert"]})
     names = {tool["name"] for tool in stack.call(token).json()["result"]["tools"]}
     assert "convert_time" in names, "alice could acquire it"
@@ -60,7 +60,7 @@ def test_the_list_hides_what_the_user_can_never_use(stack: Stack) -> None:
 
 
 @pytest.mark.requirement("S17")
-def test_another_api_is_called_for_the_user_with_a_token_of_its_own(stack: Stack) -> None:
+def test_another_api_is_called_for_the_user_with_an_exchanged_token(stack: Stack) -> None:
     granted = {"scope": "access:mcp calendar:read", "permissions": ["access:mcp", "calendar:read"]}
     token = stack.mint(claims=granted)
     answer = stack.call(token, call("list_events"))
@@ -71,8 +71,8 @@ def test_another_api_is_called_for_the_user_with_a_token_of_its_own(stack: Stack
     assert result["structuredContent"]["read_by"] == "GatehouseServerDemoClient0000000"
 
 
-def test_the_token_for_this_server_does_not_open_the_other_api(stack: Stack) -> None:
-    calendar = stack.mcp_url.removesuffix("/mcp") + "/calendar/events"
+def test_the_other_api_refuses_the_token_for_this_server(stack: Stack) -> None:
+    calendar = f"{stack.origin}/calendar/events"
     refused = httpx2.get(calendar, headers={"Authorization": f"Bearer {stack.mint()}"})
     assert refused.status_code == 401
     assert refused.json()["error"] == "wrong_audience"
@@ -80,13 +80,13 @@ def test_the_token_for_this_server_does_not_open_the_other_api(stack: Stack) -> 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_a_long_task_tells_its_progress(stack: Stack, mode: str) -> None:
+async def test_a_long_task_reports_its_progress(stack: Stack, mode: str) -> None:
     told: list[tuple[float, float | None]] = []
 
     async def progress(done: float, total: float | None, message: str | None) -> None:
         told.append((done, total))
 
-    async with connected(stack, mode) as client:
+    async with machine_client(stack, mode) as client:
         result = await client.call_tool("count_down", {"steps": 3, "seconds": 0.01}, progress_callback=progress)
     assert not result.is_error
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -105,7 +105,7 @@ async def test_the_person_is_asked_before_the_tool_acts(
         asked.append(params.message)
         return ElicitResult(action=action, content={"confirmed": True} if confirmed else None)
 
-    async with connected(stack, "auto", elicitation_callback=answer) as client:
+    async with machine_client(stack, "auto", elicitation_callback=answer) as client:
         result = await client.call_tool("book_room", {"room": "Blue", "hour": 9})
     assert asked == ["Book the room 'Blue' from 9:00 to 10:00?"]
     assert outcome in json.dumps([content.model_dump() for content in result.content])

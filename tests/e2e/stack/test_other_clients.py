@@ -1,35 +1,21 @@
-"""Other MCP clients sign in with what they bring: the MCP SDK's own OAuth client, registered or not, and FastMCP's."""
+"""Other MCP clients sign in: the MCP SDK's OAuth client, registered or not, and FastMCP's."""
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
-import anyio.to_thread
-import httpx2
 import pytest
 from fastmcp import Client as FastMCPClient
 from fastmcp.client.auth import OAuth
-from mcp.client.auth import OAuthClientProvider
-from mcp.client.client import Client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import (
-    AuthorizationCodeResult,
-    OAuthClientInformationFull,
-    OAuthClientMetadata,
-    OAuthToken,
-)
-from pydantic import AnyUrl
 
-from tests.support.scripted_browser import PASSWORDS, answer_back, sign_in
+from tests.e2e.sdk_client import CALLBACK, MemoryStorage, preregistered, sdk_client, unregistered
+from tests.support.scripted_browser import PASSWORDS, sign_in
 from tests.support.stack import Stack
 
 ALICE = "alice@example.com"
-CALLBACK = os.environ.get("OAUTH_CALLBACK_URI", "http://localhost:8642/callback")
 CONVERT = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
 
 
@@ -38,76 +24,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Memory:
-    """The SDK's token storage, in memory."""
-
-    def __init__(self, client: OAuthClientInformationFull | None = None) -> None:
-        self.tokens: OAuthToken | None = None
-        self.client = client
-
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> OAuthClientInformationFull | None:
-        return self.client
-
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        self.client = client_info
-
-
-@asynccontextmanager
-async def signed_in(stack: Stack, storage: Memory, callback: str, mode: str) -> AsyncIterator[Client]:
-    """The SDK's client with the SDK's sign-in; only the browser is ours."""
-    answers: list[dict[str, str]] = []
-
-    async def open_browser(url: str) -> None:
-        answers.append(await anyio.to_thread.run_sync(answer_back, url, ALICE))
-
-    async def await_callback() -> AuthorizationCodeResult:
-        answer = answers.pop()
-        return AuthorizationCodeResult(code=answer["code"], state=answer.get("state"), iss=answer.get("iss"))
-
-    metadata = OAuthClientMetadata(
-        client_name="Somebody's MCP client",
-        redirect_uris=[AnyUrl(callback)],
-        grant_types=["authorization_code", "refresh_token"],
-        token_endpoint_auth_method="none",
-    )
-    provider = OAuthClientProvider(stack.mcp_url, metadata, storage, open_browser, await_callback)
-    async with (
-        httpx2.AsyncClient(auth=provider, timeout=30) as http,
-        Client(streamable_http_client(stack.mcp_url, http_client=http), mode=mode) as client,
-    ):
-        yield client
-
-
-def nobody(stack: Stack) -> Memory:
-    return Memory()
-
-
-def preregistered(stack: Stack) -> Memory:
-    client = OAuthClientInformationFull(
-        client_id="GatehouseAgentDemoClient00000000",
-        client_secret="demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-1",
-        redirect_uris=[AnyUrl(stack.variables.get("OAUTH_CALLBACK_URI", CALLBACK))],
-        token_endpoint_auth_method="client_secret_post",
-        issuer=stack.issuer,
-    )
-    return Memory(client)
-
-
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-@pytest.mark.parametrize("registered", [nobody, preregistered])
-async def test_the_sdks_own_client_signs_in_calls_and_steps_up(
-    stack: Stack, registered: Callable[[Stack], Memory], mode: str
+@pytest.mark.parametrize("registered", [unregistered, preregistered])
+async def test_the_mcp_sdks_client_signs_in_calls_and_steps_up(
+    stack: Stack, registered: Callable[[Stack], MemoryStorage], mode: str
 ) -> None:
     storage = registered(stack)
     callback = stack.variables.get("OAUTH_CALLBACK_URI", CALLBACK)
-    async with signed_in(stack, storage, callback, mode) as client:
+    async with sdk_client(stack, storage, callback, mode) as client:
         told = await client.call_tool("whoami", {})
         assert told.structured_content is not None
         assert told.structured_content["subject"] == "auth0|65a11ce00000000000000001"
@@ -118,18 +43,18 @@ async def test_the_sdks_own_client_signs_in_calls_and_steps_up(
         assert converted.structured_content["time"] == "2026-07-28T00:30:00+00:00"
     assert storage.tokens is not None
     assert storage.client is not None
-    if registered is nobody:
+    if registered is unregistered:
         assert storage.client.client_id.startswith("tpc_"), "Dynamic Client Registration was used"
 
 
 class HeadlessOAuth(OAuth):
-    """FastMCP's sign-in with its own callback listener; only the browser is ours."""
+    """FastMCP's sign-in with its own callback listener. A scripted browser signs alice in."""
 
     async def redirect_handler(self, authorization_url: str) -> None:
         threading.Thread(target=self._browse, args=(authorization_url,), daemon=True).start()
 
     def _browse(self, url: str) -> None:
-        # The listener is started after this; a person takes longer than that, the robot may not.
+        # FastMCP starts its listener after this call. A person is slower than that; the scripted browser may not be.
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:

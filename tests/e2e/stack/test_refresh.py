@@ -1,4 +1,4 @@
-"""When the access token has run out, the refresh token brings a new one and no browser opens."""
+"""An expired access token is refreshed without a browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.stack import NO_BROWSER, Stack
 HOUR = 3600
 
 
-def test_an_expired_token_is_renewed_ahead_of_the_call(stack: Stack, home: Path) -> None:
+def test_an_expired_token_is_refreshed_before_the_call(stack: Stack, home: Path) -> None:
     path, kept = signed_in(stack, home)
     path.write_text(json.dumps(kept | {"expires_at": time.time() - HOUR}), encoding="utf-8")
     answer = stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER)
@@ -22,7 +22,7 @@ def test_an_expired_token_is_renewed_ahead_of_the_call(stack: Stack, home: Path)
     assert load(path)["access_token"] != kept["access_token"]
 
 
-def test_a_token_that_the_server_calls_expired_is_renewed_after_the_refusal(stack: Stack, home: Path) -> None:
+def test_a_token_that_the_server_refuses_as_expired_is_refreshed(stack: Stack, home: Path) -> None:
     path, kept = signed_in(stack, home)
     now = int(time.time())
     expired = stack.mint(claims={"iat": now - 2 * HOUR, "exp": now - HOUR})
@@ -32,7 +32,7 @@ def test_a_token_that_the_server_calls_expired_is_renewed_after_the_refusal(stac
     assert load(path)["access_token"] not in (expired, kept["access_token"])
 
 
-def test_a_refresh_token_that_the_tenant_does_not_know_leads_to_a_clean_sign_in(stack: Stack, home: Path) -> None:
+def test_a_refresh_token_that_the_tenant_refuses_leads_to_a_new_sign_in(stack: Stack, home: Path) -> None:
     path, kept = signed_in(stack, home)
     path.write_text(
         json.dumps(kept | {"expires_at": time.time() - HOUR, "refresh_token": "unknown-to-the-tenant"}),
@@ -44,7 +44,7 @@ def test_a_refresh_token_that_the_tenant_does_not_know_leads_to_a_clean_sign_in(
 
 
 def signed_in(stack: Stack, home: Path) -> tuple[Path, dict[str, Any]]:
-    """Sign alice in; the file that her tokens are kept in, and what it holds."""
+    """Sign alice in. Returns the file of her tokens and its content."""
     done = stack.gatehouse("login", home=home)
     assert done.returncode == 0, done.stderr
     files = [path for path in home.rglob("*.json") if "refresh_token" in load(path)]

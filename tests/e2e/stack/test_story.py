@@ -1,4 +1,4 @@
-"""The story: refused, signed in, let in, answered; and refused for who lacks the permission."""
+"""The whole story: a refusal, a sign-in, a tool call; and a refusal for a user without the permission."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx2
 from tests.support.stack import NO_BROWSER, Stack
 
 
-def test_a_call_without_a_token_is_refused_and_told_where_to_sign_in(stack: Stack) -> None:
+def test_a_call_without_a_token_is_refused_with_a_challenge_that_names_the_tenant(stack: Stack) -> None:
     refusal = stack.call(None)
     assert refusal.status_code == 401
     challenge = refusal.headers["WWW-Authenticate"]
@@ -27,7 +27,7 @@ def test_a_call_without_a_token_is_refused_and_told_where_to_sign_in(stack: Stac
 
 
 def test_the_root_form_of_the_metadata_is_the_same_document(stack: Stack) -> None:
-    origin = stack.mcp_url.removesuffix("/mcp")
+    origin = stack.origin
     path_form = httpx2.get(f"{origin}/.well-known/oauth-protected-resource/mcp")
     root_form = httpx2.get(f"{origin}/.well-known/oauth-protected-resource")
     assert path_form.status_code == root_form.status_code == 200
@@ -69,7 +69,7 @@ def test_bob_signs_in_and_is_refused_with_the_missing_permission(stack: Stack, h
     assert refused.stdout == ""
 
 
-def test_declining_consent_ends_in_a_sentence(stack: Stack, home: Path) -> None:
+def test_declining_consent_ends_with_one_sentence(stack: Stack, home: Path) -> None:
     stack.control("POST", "reset")  # the tenant remembers consent
     declined = stack.gatehouse("login", home=home, ROBOT_CONSENT="deny")
     assert declined.returncode == 3, declined.stderr

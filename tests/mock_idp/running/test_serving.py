@@ -56,7 +56,7 @@ def test_session_cookies_are_secure_under_tls_only(tenant: Any) -> None:
     asked = {
         "client_id": "GatehouseAgentDemoClient00000000",
         "response_type": "code",
-        "redirect_uri": "http://localhost:5000/callback",
+        "redirect_uri": "http://localhost:8642/callback",
     }
     secure = httpx2.get(f"{tenant.tls_issuer}authorize", params=asked, verify=trusting(tenant))
     plain = httpx2.get(f"{tenant.issuer}authorize", params=asked)

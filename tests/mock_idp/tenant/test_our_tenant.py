@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.scripted_browser import answer_back
+from tests.support.scripted_browser import callback_parameters
 
 AUTH0 = Path(__file__).parents[3] / "auth0"
 API = "http://localhost:5555/mcp"
@@ -32,7 +32,7 @@ def sign_in(tenant: Any, client_id: str, email: str = "alice@example.com") -> di
         "resource": API,
         "code_challenge": VERIFIER,
     }
-    returned = answer_back(str(httpx2.URL(f"{tenant.issuer}authorize", params=asked)), email)
+    returned = callback_parameters(str(httpx2.URL(f"{tenant.issuer}authorize", params=asked)), email)
     assert returned["iss"] == tenant.issuer
     form = {"grant_type": "authorization_code", "code": returned["code"], "redirect_uri": INSPECTOR}
     form |= {"client_id": client_id, "code_verifier": VERIFIER, "resource": API}

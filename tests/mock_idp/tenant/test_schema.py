@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from mock_idp.tenant.tenant_file import schema_text
+from mock_idp.tenant.tenant_schema import schema_text
 
 ROOT = Path(__file__).parents[3]
 

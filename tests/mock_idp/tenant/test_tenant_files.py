@@ -93,7 +93,9 @@ def test_keywords_are_replaced_as_the_deploy_cli_does(tmp_path: Path) -> None:
     configuration = load_configuration(tmp_path / "t.yaml", tmp_path / "o.yaml", values)
     assert configuration.tenant_file.tenant.friendly_name == "Acme (test)"
     assert configuration.tenant_file.resourceServers[0].identifier == "a"
-    with pytest.raises(ConfigurationError, match=r"t\.yaml: no value for ##NAME##: set an environment variable"):
+    with pytest.raises(
+        ConfigurationError, match=r"t\.yaml: no value for ##NAME##, @@APIS@@: set an environment variable"
+    ):
         load_configuration(tmp_path / "t.yaml", tmp_path / "o.yaml")
 
 

@@ -14,11 +14,12 @@ from ..mcp.elicitation import Elicitation
 from ..mcp.session import connect, failure
 from ..settings import Settings
 from ..terminal.output import Terminal
-from .models import OFFLINE, chat_model
+from .models import OFFLINE, chat_model, require_langchain
 
 if TYPE_CHECKING:
     from .agent import Agent, Event
 
+_LOADING = "Loading the agent"
 _THINKING = "Thinking"
 _GOODBYES = frozenset({"exit", "quit", "bye", ":q"})
 
@@ -87,20 +88,25 @@ class Conversation:
 
 
 async def open_conversation(terminal: Terminal, settings: Settings) -> Conversation:
-    """Load the model, sign in when needed, and create the agent.
+    """Load a model that needs settings, sign in when needed, and create the agent.
+
+    LangChain takes seconds to import: without the permission to use the server it is not imported for nothing.
 
     Raises:
         ConfigurationError: the model cannot be used with the current settings.
         GatehouseError: as `connect`.
     """
-    with terminal.busy("Loading the agent"):
-        model = chat_model(settings)
-        from .agent import Agent
-
+    require_langchain()
+    with terminal.busy(_LOADING):
+        model = None if settings.model == OFFLINE else chat_model(settings)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
         connection = await connect(settings, say, terminal.trace)
     if settings.model == OFFLINE:
         terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")
+    with terminal.busy(_LOADING):
+        from .agent import Agent
+
+        model = model or chat_model(settings)
     agent = Agent(
         connection,
         model,

@@ -42,16 +42,23 @@ _NO_KEY: Final = "none"  # servers such as Ollama and vLLM accept any key
 _RETRIES: Final = 2
 
 
+def require_langchain() -> None:
+    """
+    Raises:
+        ConfigurationError: the packages of the extra `agent` are not installed.
+    """
+    if not all(find_spec(package) for package in ("langchain", "fastmcp")):
+        raise ConfigurationError(
+            "`ask` and `chat` need LangChain: install it with pip install 'gatehouse-client[agent]'."
+        )
+
+
 def chat_model(settings: Settings) -> BaseChatModel:
     """The chat model.
 
     Raises:
         ConfigurationError: names the variable to set or the package to install.
     """
-    if not all(find_spec(package) for package in ("langchain", "fastmcp")):
-        raise ConfigurationError(
-            "`ask` and `chat` need LangChain: install it with pip install 'gatehouse-client[agent]'."
-        )
     if settings.model == OFFLINE:
         from .offline_model import OfflineModel
 

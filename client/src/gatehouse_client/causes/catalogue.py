@@ -176,8 +176,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
             *("invalid parameter: redirect_uri", "redirect_uri_mismatch"),  # Keycloak, Google
         ),
         dashboard="Applications > Applications > the application > Settings > Allowed Callback URLs",
-        command="auth0 apps update CLIENT_ID --callbacks http://localhost:5000/callback  # replaces the list",
-        environment="OAUTH_CALLBACK_URI=http://localhost:5000/callback",
+        command="auth0 apps update CLIENT_ID --callbacks http://localhost:8642/callback  # replaces the list",
+        environment="OAUTH_CALLBACK_URI=http://localhost:8642/callback",
     ),
     "connection": Entry(
         APPLICATION,

@@ -20,8 +20,8 @@ from ..storage.grant import Grant
 from ..tenant.management import Management
 from ..tenant.settings import load_tenant_settings
 from .application import check_application, check_device_sign_in, check_token_endpoint
-from .configuration import Requirements, check_configuration
 from .findings import Finding, Findings
+from .management_checks import Requirements, check_configuration
 from .objects import Objects, read_objects
 from .other_clients import (
     check_identifier,

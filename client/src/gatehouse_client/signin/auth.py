@@ -11,7 +11,7 @@ import httpx2
 
 from ..errors import GatehouseError, TokenRefused, UnreachableError
 from ..storage.grant import Grant
-from ..storage.store import TokenStore
+from ..storage.token_store import TokenStore
 from .http.urls import origin
 from .http_outcome import record_error
 from .protocol.challenge import Challenge, bearer_challenge

@@ -88,7 +88,10 @@ class Management(AbstractContextManager["Management"]):
         }
         trusted = authorities(settings.auth0_ca_file)
         self._proxy = proxy_for(self.issuer)
-        proxy = self._proxy and httpx.Proxy(self._proxy.url, ssl_context=trusted if self._proxy.is_tls else None)
+        if self._proxy is None:
+            proxy = None
+        else:
+            proxy = httpx.Proxy(self._proxy.url, ssl_context=trusted if self._proxy.is_tls else None)
         self._http = httpx.Client(timeout=SECONDS, verify=trusted, proxy=proxy, trust_env=False, event_hooks=hooks)
         self._api: Auth0 = Auth0(
             base_url=f"{self.issuer}api/v2", token=self._bearer, httpx_client=self._http, max_retries=0

@@ -59,6 +59,8 @@ def _refuse(constant: str) -> NoReturn:
 def not_utf8(error: UnicodeDecodeError) -> str:
     """Why a text file cannot be read, and what to do."""
     if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "is UTF-16 text (PowerShell's > writes it): save the file as UTF-8"
-    line = error.object[: error.start].count(b"\n") + 1
-    return f"line {line} is not UTF-8 text (byte 0x{error.object[error.start]:02x}): save the file as UTF-8"
+        seen = "it is UTF-16 text (PowerShell's > writes it)"
+    else:
+        line = error.object[: error.start].count(b"\n") + 1
+        seen = f"line {line} has the byte 0x{error.object[error.start]:02x}"
+    return f"is not UTF-8 text: {seen}. Save the file as UTF-8"

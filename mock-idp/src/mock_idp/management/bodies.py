@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from ..formats.parsing import parse_json
-from ..tenant.tenant_file import Section
+from ..tenant.tenant_schema import Section
 from ..web.request import json_object
 from .errors import InvalidBody
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from ..state.idp import Idp
 from ..tenant.merging import stated
 from ..tenant.model import MANAGEMENT_SCOPES, ClientGrant, is_management, management_identifier
-from ..tenant.tenant_file import ClientGrantSection
+from ..tenant.tenant_schema import ClientGrantSection
 from ..web.request import idp_of, issuer_of
 from .bodies import check, read_object
 from .errors import Conflict, DanglingReference, Inexistent, NoResource, NotSupported

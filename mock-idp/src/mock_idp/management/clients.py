@@ -14,7 +14,7 @@ from ..oauth.clients.metadata_documents import import_by_administrator
 from ..state.idp import Idp
 from ..tenant.merging import documents, merged, stated
 from ..tenant.model import Client
-from ..tenant.tenant_file import ClientSection
+from ..tenant.tenant_schema import ClientSection
 from ..web.request import idp_of
 from .access import has_scope
 from .bodies import check, read_members, read_object

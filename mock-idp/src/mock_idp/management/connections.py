@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
 from ..tenant.merging import stated
-from ..tenant.tenant_file import DatabaseSection
+from ..tenant.tenant_schema import DatabaseSection
 from ..web.request import idp_of
 from .bodies import check, read_list, read_object
 from .errors import Conflict, Inexistent, InvalidBody, NotSupported

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from ..state.idp import Idp
 from ..tenant.merging import documents, stated
 from ..tenant.model import management_api
-from ..tenant.tenant_file import ResourceServerSection
+from ..tenant.tenant_schema import ResourceServerSection
 from ..web.request import idp_of, issuer_of
 from .bodies import check, read_object
 from .errors import Conflict, Inexistent, NotSupported

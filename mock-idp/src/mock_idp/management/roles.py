@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
 from ..tenant.merging import changed, documents, stated
-from ..tenant.tenant_file import RolePermissionSection, RoleSection
+from ..tenant.tenant_schema import RolePermissionSection, RoleSection
 from ..web.request import idp_of
 from .bodies import check, read_members, read_object
 from .errors import Conflict, Inexistent

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from ..state.idp import Idp
 from ..state.signing_keys import SigningKey
 from ..tenant.merging import changed, documents, merged
-from ..tenant.tenant_file import TenantSection
+from ..tenant.tenant_schema import TenantSection
 from ..web.request import idp_of, issuer_of
 from .bodies import check, read_object
 from .errors import Inexistent, KeyInUse

@@ -17,8 +17,8 @@ from .model import (
     Tenant,
     TenantSettings,
 )
-from .offline_file import IssuedClient, ManagementClient, OfflineFile
-from .tenant_file import (
+from .offline_schema import IssuedClient, ManagementClient, OfflineFile
+from .tenant_schema import (
     APP_TYPE_GRANTS,
     PUBLIC_APP_TYPES,
     STRICT_GRANTS,

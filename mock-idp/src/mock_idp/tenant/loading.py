@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from ..formats.parsing import not_utf8
 from .building import build_tenant
-from .keywords import remaining_keywords, with_keywords
+from .keywords import keyword_values, remaining_keywords, with_keywords
 from .model import Tenant
-from .offline_file import OfflineFile
+from .offline_schema import OfflineFile
 from .references import dangling_references
-from .tenant_file import TenantFile
+from .tenant_schema import TenantFile
 
 # The loader in C is an order of magnitude faster. PyYAML may be built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -46,7 +47,10 @@ def load_configuration(
     tenant_path: Path, offline_path: Path, keywords: Mapping[str, Any] | None = None
 ) -> Configuration:
     """Read and check both files, and replace `keywords` in tenant.yaml. ConfigurationError names every mistake."""
-    documents = _read(tenant_path, keywords or {}), _read(offline_path, {})
+    documents = (
+        _read(tenant_path, keyword_values(os.environ, {}) if keywords is None else keywords),
+        _read(offline_path, {}),
+    )
     return checked_configuration(*documents, (str(tenant_path), str(offline_path)))
 
 
@@ -70,7 +74,7 @@ def _read(path: Path, keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401 - wha
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError([f"{path}: {not_utf8(error)}"]) from error
+        raise ConfigurationError([f"{path} {not_utf8(error)}"]) from error
     try:
         document = yaml.load(text, LOADER)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError) as error:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from .model import is_management
-from .offline_file import OfflineFile
-from .tenant_file import TenantFile
+from .offline_schema import OfflineFile
+from .tenant_schema import TenantFile
 
 Finding = tuple[type[TenantFile] | type[OfflineFile], str, str]
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .audit import ALLOWED, AuditRecord, AuditTrail, audit_to_logger
-from .callers import Caller, CallerCache
+from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
 from .keys import KeysUnavailable
 from .request import (

@@ -291,8 +291,10 @@ def _require_utf8(path: Path) -> None:
         else:
             seen = f"line {error.object[: error.start].count(10) + 1} has the byte 0x{error.object[error.start]:02x}"
         raise SettingsError(f"{path} is not UTF-8 text: {seen}. Save the file as UTF-8.") from error
-    except OSError:
-        return  # no file, or none that can be read: the environment alone counts
+    except (FileNotFoundError, IsADirectoryError):
+        return  # the environment alone counts
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def is_loopback(url: str) -> bool:

@@ -110,8 +110,8 @@ async def test_small_liberties_of_tenants_are_taken() -> None:
     ("status", "document", "said"),
     [
         (403, {"error": "invalid_grant", "error_description": "Invalid authorization code"}, "Invalid authorization"),
-        (401, {"error": "invalid_client"}, "AUTH0_CLIENT_SECRET the application's"),
-        (401, {"error": "access_denied", "error_description": "Unauthorized"}, "AUTH0_CLIENT_SECRET the application's"),
+        (401, {"error": "invalid_client"}, "AUTH0_CLIENT_SECRET to the values of"),
+        (401, {"error": "access_denied", "error_description": "Unauthorized"}, "AUTH0_CLIENT_SECRET to the values of"),
         (403, {"error": "unauthorized_client"}, "Grant Types"),
         (418, [], "HTTP 418"),
     ],

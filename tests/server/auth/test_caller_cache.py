@@ -8,7 +8,7 @@ import time
 import httpx2
 import pytest
 
-from gatehouse_server.auth.callers import CallerCache
+from gatehouse_server.auth.caller_cache import CallerCache
 from gatehouse_server.auth.keys import KeysUnavailable, Limits, SigningKeys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, RESOURCE, Clock, Issuer

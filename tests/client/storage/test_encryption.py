@@ -12,7 +12,7 @@ from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
 
 from gatehouse_client.storage.encryption import Encryption, KeyringEncryption, NoEncryption, system_encryption
-from gatehouse_client.storage.store import TokenStore
+from gatehouse_client.storage.token_store import TokenStore
 from tests.client.example_grant import SERVER, grant
 
 

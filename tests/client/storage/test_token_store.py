@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from gatehouse_client.errors import SignInError
-from gatehouse_client.storage.store import TokenStore
+from gatehouse_client.storage.token_store import TokenStore
 from tests.client.example_grant import SERVER, grant
 
 pytestmark = pytest.mark.anyio
