@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ..causes.catalogue import advice_on
 from ..errors import GatehouseError, ToolError, UnreachableError
 from ..foreign_text import foreign
+from ..signin.http.proxies import unreachable
 from ..signin.http_outcome import HttpOutcome, recording_outcome
 
 
@@ -37,8 +38,7 @@ def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseEr
         if isinstance(cause, httpx2.TimeoutException):
             return UnreachableError(f"{url} did not answer in time ({type(cause).__name__}). Is it overloaded?")
         if isinstance(cause, httpx2.HTTPError):
-            detail = foreign(str(cause)) or type(cause).__name__
-            return UnreachableError(f"{url} cannot be reached: {detail}. Is the server running?")
+            return UnreachableError(unreachable(url, url, cause, "Is the server running?"))
     refusal = next((cause for cause in causes if isinstance(cause, MCPError)), None)
     if refusal is not None:
         return _refused(refusal, outcome, url)

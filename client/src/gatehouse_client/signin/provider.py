@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..errors import TokenRefused
@@ -20,6 +20,7 @@ from .protocol.discovery import (
     discover_resource,
 )
 from .protocol.registration import Registration
+from .protocol.silent import CannotSucceed
 from .protocol.tokens import INVALID_GRANT, TokenEndpoint, TokenResponse
 
 _UNKNOWN_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
@@ -101,7 +102,15 @@ class Provider:
         client = await self._registration.client_for(server, grant_types)
         authentication = client.authentication(server)
         task = SignInTask(server, client, resource.resource, options.audience or resource.resource, scope)
-        token = await self._flow.sign_in(task)
+        try:
+            token = await self._flow.sign_in(task)
+        except CannotSucceed as error:
+            if error.check != "application" or not self._registration.forget(server.issuer):
+                raise
+            # The tenant has deleted the client that registered itself.
+            client = await self._registration.client_for(server, grant_types)
+            authentication = client.authentication(server)
+            token = await self._flow.sign_in(replace(task, client=client))
         return Grant(
             server=options.server,
             resource=resource.resource,

@@ -14,10 +14,10 @@ import anyio
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from ...causes.catalogue import advice
 from ...errors import SignInError, UnreachableError
 from ...foreign_text import foreign
 from .network import NetworkGuard, authorities
+from .proxies import proxy_for, unreachable
 from .trace import Trace
 from .urls import is_secure, origin
 
@@ -91,6 +91,7 @@ class Fetcher:
         Raises:
             UnreachableError: there is no answer within `TIMEOUT`.
             SignInError: the answer is larger than `MAX_BODY`, or the address may not be used.
+            ConfigurationError: as `proxy_for`.
         """
         reply = await self._exchange(_request("GET", url))
         for _ in range(MAX_REDIRECTS):
@@ -124,14 +125,18 @@ class Fetcher:
         except (httpx2.TimeoutException, TimeoutError) as error:
             raise UnreachableError(f"{_origin_text(url)} did not answer within {TIMEOUT:.0f} s.") from error
         except httpx2.HTTPError as error:
-            detail = foreign(str(error)) or type(error).__name__
-            todo = advice(detail, otherwise="Is it running?")
-            raise UnreachableError(f"{_origin_text(url)} cannot be reached: {detail}.{todo}") from error
+            raise UnreachableError(unreachable(url, _origin_text(url), error, "Is it running?")) from error
 
     async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
-        url = str(request.url)
+        url, trusted = str(request.url), authorities(self._ca_file)
+        proxy = proxy_for(url) if self._transport is None else None
         async with httpx2.AsyncClient(
-            transport=self._transport, verify=authorities(self._ca_file), timeout=TIMEOUT, follow_redirects=False
+            transport=self._transport,
+            verify=trusted,
+            proxy=proxy.settings(trusted) if proxy else None,
+            trust_env=False,
+            timeout=TIMEOUT,
+            follow_redirects=False,
         ) as client:
             self._trace.sent(request)
             response = await _connected(client, request, addresses)

@@ -11,16 +11,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from ...errors import SignInError
 from ...foreign_text import foreign
-from .network import Nearness, literal_address, nearness
+from .addresses import Nearness, is_loopback, literal_address, nearness
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986
 _HOST = re.compile(r"[a-z0-9_.-]+")
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether `host` is this machine by its name or address, without a resolver."""
-    return _nearness(host) is Nearness.LOOPBACK
 
 
 def is_secure(url: str) -> bool:
