@@ -144,7 +144,8 @@ class Terminal:
     def fail(self, error: GatehouseError) -> None:
         """Show an error, as text or as JSON."""
         if self.as_json:
-            self.say(json.dumps({"error": error.error, "message": str(error)}, ensure_ascii=False))
+            party = {"party": error.party} if error.party else {}
+            self.say(json.dumps({"error": error.error, "message": str(error), **party}, ensure_ascii=False))
         else:
             self.say(str(error), "bold red")
 
