@@ -43,8 +43,9 @@ def up(environment: Environment) -> None:
         Problem: a port is in use, or a container did not become healthy.
     """
     _require_own_project()
-    if not is_up():
-        ports.require_free(environment.ports() | environment.callback_port())
+    ours = _published_ports()
+    wanted = environment.ports() | environment.callback_port()
+    ports.require_free({name: port for name, port in wanted.items() if port not in ours})
     variables = _variables(environment)
     # The agent's image also, because the agent is usually the next command. Compose builds images at the same time.
     _build("server", "client", *(["mock-idp"] if environment.offline else []))
@@ -139,6 +140,11 @@ def other_clone() -> str | None:
         if folder and Path(folder) != ROOT:
             return folder
     return None
+
+
+def _published_ports() -> set[int]:
+    """The ports of this machine that the stack's running containers have."""
+    return {int(port) for port in re.findall(r":(\d+)->", _quiet(compose("ps", "--format", "{{.Ports}}")).stdout)}
 
 
 def _require_own_project() -> None:

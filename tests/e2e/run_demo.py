@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.text import Text
 
 SCRIPTED_BROWSER = Path(__file__).parents[1] / "support" / "scripted_browser.py"
+# The scripted browser's lines if it does not reach the agent's callback.
+BROWSER, BROWSER_ENDED = "scripted browser: ", "scripted browser: end"
 QUESTION = "What time is it now?"
 FORBIDDEN = 4
 
@@ -50,7 +52,7 @@ def main() -> int:
 def _refused(server: str) -> None:
     _title("1. Nobody is signed in: the server refuses")
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    http = httpx2.Client(verify=_trusted())
+    http = _http()
     refusal = http.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
     _exchange(f"→ POST {server} tools/list")
     challenge = refusal.headers.get("WWW-Authenticate", "")
@@ -67,6 +69,11 @@ def _refused(server: str) -> None:
     _learned(f"An agent learns: sign in at {tenant} and ask for {scope[1]}.")
 
 
+def _http() -> httpx2.Client:
+    # The stack is on this machine: a proxy does not lead to it.
+    return httpx2.Client(verify=_trusted(), trust_env=False)
+
+
 def _trusted() -> ssl.SSLContext:
     """The system's authorities, and that of AUTH0_CA_FILE."""
     context = httpx2.create_ssl_context()
@@ -78,6 +85,7 @@ def _trusted() -> ssl.SSLContext:
 def _alice(home: Path) -> None:
     _title("2. alice@example.com signs in (she has the role mcp-user)")
     _run(["--trace", "login"], home, "alice@example.com")
+    _learned("The agent first asked the tenant, without a person (prompt=none), whether the sign-in can succeed.")
     _learned("A scripted browser filled in the tenant's login and consent pages; the agent got a code, then a token.")
     _title("3. With her token: the tools")
     _run(["--trace", "tools"], home, "alice@example.com")
@@ -111,6 +119,10 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
+        if line.rstrip() == BROWSER_ENDED:
+            process.terminate()  # nobody will sign in: do not wait for the time limit
+            process.wait()
+            raise StoryError("the tenant did not let the scripted browser sign in. Its page is shown above.")
         _show(line.rstrip())
     _expect(process.wait() == expected, f"exit code {expected} was expected, not {process.returncode}")
     return "".join(lines)
@@ -119,6 +131,8 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
 def _show(line: str) -> None:
     if line.startswith(("→", "←")):
         _exchange(line)
+    elif line.startswith(BROWSER):
+        console.print(Text(f"  {line.removeprefix(BROWSER)}", style="red"))
     else:
         console.print(Text(f"  {line}"))
 

@@ -185,6 +185,7 @@ def choose_flow(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> S
         say,
         trace,
         settings.oauth_callback_timeout,
+        fetch,
         None if pasting else opener,
         read_stdin_line if pasting else None,
     )

@@ -79,7 +79,7 @@ def registered(stack: FakeStack, command: Command) -> None:
     """Sign in as a client that registered itself. Then the provider forgets the client, and the access token ends."""
     stack.tenant_overrides = {"registration_endpoint": f"{stack.issuer}oidc/register"}
     assert command("login", **SELF_REGISTERED).exit_code == 0
-    stack.clients.clear()
+    stack.deleted_clients = {"tpc_1"}
     stack.forget_access_tokens()
 
 

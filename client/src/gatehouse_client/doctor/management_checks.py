@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import foreign
 from ..signin.flows.device import DEVICE_CODE
-from .application import similar_identifiers
+from ..signin.protocol.silent import similar_identifiers
 from .findings import Findings
 from .objects import Document, Objects
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ..causes.catalogue import advice_on
 from ..errors import GatehouseError, Party, ToolError, UnreachableError, foreign
+from ..signin.http.proxies import unreachable
 from ..signin.http_outcome import HttpOutcome, recording_outcome
 
 
@@ -36,8 +37,7 @@ def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseEr
     if isinstance(failure, httpx2.TimeoutException):
         return _unreachable(url, f"did not answer in time ({type(failure).__name__}). Is it overloaded?")
     if failure is not None:
-        detail = foreign(str(failure)) or type(failure).__name__
-        return _unreachable(url, f"cannot be reached: {detail}. Is the server running?")
+        return UnreachableError(unreachable(url, Party.SERVER, url, failure, "Is the server running?"), Party.SERVER)
     refusal = next((cause for cause in causes if isinstance(cause, MCPError)), None)
     if refusal is not None:
         return _refused(refusal, outcome, url)

@@ -22,6 +22,7 @@ from ..errors import Party, ToolError, UnreachableError, foreign
 from ..settings import Settings
 from ..signin.flows.flow import Say
 from ..signin.http.network import authorities
+from ..signin.http.proxies import proxy_for
 from ..signin.http.trace import Trace
 from ..signin.http_outcome import record_failure, record_status
 from .explain import explaining_errors
@@ -65,10 +66,12 @@ class Connection:
         **_: object,
     ) -> httpx2.AsyncClient:
         """The HTTP client for all MCP requests. The settings with which FastMCP calls it are ignored."""
-        hooks = self.trace.hooks()
+        hooks, trusted, proxy = self.trace.hooks(), authorities(self.ca_file), proxy_for(self.url)
         return _HttpClient(
             auth=self.auth,
-            verify=authorities(self.ca_file),
+            verify=trusted,
+            proxy=proxy.settings(trusted) if proxy else None,
+            trust_env=False,
             headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,

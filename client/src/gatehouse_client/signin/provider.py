@@ -20,6 +20,7 @@ from .protocol.discovery import (
     discover_resource,
 )
 from .protocol.registration import Registration
+from .protocol.silent import CannotSucceed
 from .protocol.tokens import INVALID_GRANT, TokenEndpoint, TokenResponse
 
 
@@ -101,9 +102,11 @@ class Provider:
         task = SignInTask(server, client, resource.resource, options.audience or resource.resource, scope)
         try:
             token = await self._flow.sign_in(task)
-        except TokenRefused as error:
-            if not error.unknown_client or client != kept or not self._registration.forget(server.issuer):
+        except (CannotSucceed, TokenRefused) as error:
+            unknown = error.unknown_client if isinstance(error, TokenRefused) else error.check == "application"
+            if not unknown or client != kept or not self._registration.forget(server.issuer):
                 raise
+            # The tenant has deleted the client that registered itself.
             client = await self._registration.client_for(server, grant_types)
             token = await self._flow.sign_in(replace(task, client=client))
         return Grant(

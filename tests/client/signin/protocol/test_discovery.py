@@ -9,9 +9,10 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import SignInError, UnreachableError
+from gatehouse_client.signin.http.addresses import is_loopback
 from gatehouse_client.signin.http.fetch import MAX_BODY, Fetcher
 from gatehouse_client.signin.http.network import NetworkGuard
-from gatehouse_client.signin.http.urls import is_loopback, is_secure, same_url
+from gatehouse_client.signin.http.urls import is_secure, same_url
 from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.protocol.discovery import (
     ProtectedResource,

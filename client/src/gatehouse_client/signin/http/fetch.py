@@ -14,9 +14,9 @@ import anyio
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from ...causes.catalogue import advice
 from ...errors import Party, SignInError, UnreachableError, foreign
 from .network import NetworkGuard, authorities
+from .proxies import proxy_for, unreachable
 from .trace import Trace
 from .urls import is_secure, origin
 
@@ -98,6 +98,7 @@ class Fetcher:
         Raises:
             UnreachableError: there is no answer within `TIMEOUT`.
             SignInError: the answer is larger than `MAX_BODY`, or the address may not be used.
+            ConfigurationError: as `proxy_for`.
         """
         reply = await self._exchange(_request("GET", url), party)
         for _ in range(MAX_REDIRECTS):
@@ -115,34 +116,49 @@ class Fetcher:
         """
         return await self._exchange(_request("POST", url, data=form, headers=headers))
 
-    async def post_json(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
+    async def post_json(
+        self,
+        url: str,
+        document: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        party: Party = Party.TENANT,
+    ) -> Reply:
         """Post a JSON object. Redirects are not followed.
+
+        Args:
+            party: who should answer, for errors.
 
         Raises:
             UnreachableError, SignInError: as `get`.
         """
-        return await self._exchange(_request("POST", url, json=document, headers=headers))
+        return await self._exchange(_request("POST", url, json=document, headers=headers), party)
 
     async def _exchange(self, request: httpx2.Request, party: Party = Party.TENANT) -> Reply:
         url = str(request.url)
         try:
             with anyio.fail_after(TIMEOUT):
                 return await self._send(request, await self._guard.addresses(url) if self._guard else [])
+        except UnreachableError as error:
+            error.party = party
+            raise
         except (httpx2.TimeoutException, TimeoutError) as error:
             raise UnreachableError(
                 f"The {party} {_origin_text(url)} did not answer within {TIMEOUT:.0f} s.", party
             ) from error
         except httpx2.HTTPError as error:
-            detail = foreign(str(error)) or type(error).__name__
-            todo = advice(detail, otherwise="Is it running?")
-            raise UnreachableError(
-                f"The {party} {_origin_text(url)} cannot be reached: {detail}.{todo}", party
-            ) from error
+            message = unreachable(url, party, _origin_text(url), error, "Is it running?")
+            raise UnreachableError(message, party) from error
 
     async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
-        url = str(request.url)
+        url, trusted = str(request.url), authorities(self._ca_file)
+        proxy = proxy_for(url) if self._transport is None else None
         async with httpx2.AsyncClient(
-            transport=self._transport, verify=authorities(self._ca_file), timeout=TIMEOUT, follow_redirects=False
+            transport=self._transport,
+            verify=trusted,
+            proxy=proxy.settings(trusted) if proxy else None,
+            trust_env=False,
+            timeout=TIMEOUT,
+            follow_redirects=False,
         ) as client:
             self._trace.sent(request)
             response = await _connected(client, request, addresses)

@@ -8,14 +8,9 @@ from __future__ import annotations
 from urllib.parse import SplitResult, urlsplit
 
 from ...errors import SignInError, foreign
-from .network import Nearness, literal_address, nearness
+from .addresses import Nearness, is_loopback, literal_address, nearness
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether `host` is this machine by its name or address, without a resolver."""
-    return _nearness(host) is Nearness.LOOPBACK
 
 
 def is_secure(url: str) -> bool:

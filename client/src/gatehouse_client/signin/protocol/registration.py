@@ -19,8 +19,8 @@ from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
 from ...storage.encryption import Encryption, NoEncryption
 from ...storage.grant import ClientAuthentication, Grant
 from ...storage.private_files import PrivateFolder, file_name
+from ..http.addresses import is_loopback
 from ..http.fetch import Fetcher, Reply, validated
-from ..http.urls import is_loopback
 from .client import OAuthClient
 from .discovery import AuthorizationServer
 
