@@ -6,7 +6,7 @@ import http.client
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -55,10 +55,10 @@ def http_proxy() -> Iterator[HttpProxy]:
             self._note(f"{self.command} {self.path}")
             target = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            upstream = http.client.HTTPConnection("127.0.0.1", target.port or 80)
             headers = {name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")}
-            upstream.request(self.command, target._replace(scheme="", netloc="").geturl(), body, headers)
-            with upstream.getresponse() as answer:
+            with closing(http.client.HTTPConnection("127.0.0.1", target.port or 80)) as upstream:
+                upstream.request(self.command, target._replace(scheme="", netloc="").geturl(), body, headers)
+                answer = upstream.getresponse()
                 content = answer.read()
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.headers.get("Content-Type", "text/plain"))
