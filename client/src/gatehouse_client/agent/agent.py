@@ -16,6 +16,7 @@ from langchain_core._api import LangChainBetaWarning
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
+from langgraph.errors import GraphRecursionError
 from langgraph.types import StreamMode
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import ElicitRequestParams, ElicitResult
@@ -24,7 +25,7 @@ from ..foreign_text import cleaned, completable, printable
 from ..mcp.explain import explaining_errors
 from ..mcp.session import CLIENT_INFO, Answer, Connection
 from ..settings import Settings
-from .failures import model_error, model_failures
+from .failures import ModelBoundary, model_error
 
 with warnings.catch_warnings():
     # On import it warns that its API may change. The version is pinned.
@@ -110,15 +111,19 @@ class Agent:
         with explaining_errors(self._connection.url):
             try:
                 history = await self._run([*self._history, HumanMessage(question)], on_event)
-            except model_failures() as error:
+            except GraphRecursionError as error:
                 raise model_error(self._settings, error) from error
         self._history = history
         return history[-1].text
 
     async def _run(self, history: list[AnyMessage], on_event: Callable[[Event], None]) -> list[AnyMessage]:
         async with self._adapter() as adapter:
-            tools = _for_model(await adapter.list_tools())
-            graph = create_agent(self._model, tools, system_prompt=SYSTEM_PROMPT, middleware=[_CleanMessages()])
+            graph = create_agent(
+                self._model,
+                _for_model(await adapter.list_tools()),
+                system_prompt=SYSTEM_PROMPT,
+                middleware=[_CleanMessages(), ModelBoundary(self._settings)],
+            )
             state, config = InputAgentState(messages=[*history]), RunnableConfig(recursion_limit=_STEPS)
             parts: AsyncIterator[Any] = graph.astream(state, config, stream_mode=self._modes)
             async for mode, part in parts:

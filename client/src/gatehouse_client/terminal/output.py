@@ -144,7 +144,8 @@ class Terminal:
     def fail(self, error: GatehouseError) -> None:
         """Show an error, as text or as JSON."""
         if self.as_json:
-            self.say(json_text({"error": error.error, "message": str(error)}))
+            party = {"party": error.party} if error.party else {}
+            self.say(json_text({"error": error.error, "message": str(error), **party}))
         else:
             self.say(str(error), "bold red")
 

@@ -68,8 +68,8 @@ class DeviceFlow:
             )
         method = task.client.authentication(server)
         reply = await self.tokens.post(task.client, endpoint, task.target, method, server.issuer)
-        if reply.status != 200:
-            raise refusal(reply, server.issuer)
+        if reply.is_error:
+            raise refusal(reply, server.issuer, task.client)
         problem = f"{server.issuer} answered the device sign-in with a wrong"
         device = validated(DeviceAuthorization, reply.json() or {}, problem)
         for url in (device.verification_uri, device.verification_uri_complete or device.verification_uri):
