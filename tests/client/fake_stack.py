@@ -80,7 +80,7 @@ class FakeStack:
 
     def entries(self, name: str) -> list[dict[str, str]]:
         """What the journal has of a kind: `silent` (`prompt=none`), `authorize`, `code`, `refresh`, `assertion`,
-        `revoke`, `exchange`, `mcp`."""
+        `revoke`, `exchange`, `register`, `mcp`."""
         return [entry for kind, entry in self.journal if kind == name]
 
     def token_for(self, header: str | None) -> Token | None:
@@ -121,6 +121,7 @@ class Tenant:
                 Route("/authorize", self.authorize),
                 Route("/oauth/token", self.token, methods=["POST"]),
                 Route("/oauth/revoke", self.revoke, methods=["POST"]),
+                Route("/oidc/register", self.register, methods=["POST"]),
                 Route("/idp/token", self.exchange, methods=["POST"]),
             ]
         )
@@ -167,11 +168,18 @@ class Tenant:
         kinds = {"authorization_code": "code", JWT_BEARER: "assertion"}
         kind = kinds.get(form["grant_type"], "refresh")
         stack.journal.append((kind, form))
+        if form.get("client_id") in stack.deleted_clients:
+            return _error(401, "access_denied", "Unauthorized")
         if stack.token_answer:
             return JSONResponse(stack.token_answer[1], stack.token_answer[0])
         if kind == "assertion":
             return self._by_assertion(form)
         return self._by_code(form) if kind == "code" else self._by_refresh_token(form)
+
+    async def register(self, request: Request) -> Response:
+        client_id = f"tpc_{len(self._stack.entries('register')) + 1}"
+        self._stack.journal.append(("register", {"client_id": client_id}))
+        return JSONResponse({"client_id": client_id}, 201)
 
     async def revoke(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))

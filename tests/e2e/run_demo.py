@@ -1,4 +1,4 @@
-"""The story without input: a refusal, a sign-in, an answer; and a refusal for a missing permission.
+"""The demo without input: a refusal, a sign-in, an answer, and a refusal for a missing permission.
 
 Everything is real: the agent's command line, the tenant's pages (a scripted browser fills them in), the server.
 """
@@ -28,12 +28,12 @@ FORBIDDEN = 4
 console = Console(highlight=False, soft_wrap=True, force_terminal=True if os.environ.get("FORCE_COLOR") else None)
 
 
-class StoryError(Exception):
-    """The story did not go as it should."""
+class DemoError(Exception):
+    """A step of the demo had another result than expected."""
 
 
 def main() -> int:
-    """Exit code 0 when everything went as told."""
+    """Exit code 0 if every step had the expected result."""
     server = os.environ.get("MCP_PUBLIC_URL", "http://localhost:5555/mcp")
     try:
         _refused(server)
@@ -41,11 +41,11 @@ def main() -> int:
             _alice(Path(home))
         with tempfile.TemporaryDirectory() as home:
             _bob(Path(home))
-    except (StoryError, httpx2.HTTPError) as error:
-        console.print(f"The story broke off: {error}", style="bold red")
+    except (DemoError, httpx2.HTTPError) as error:
+        console.print(f"The demo stopped: {error}", style="bold red")
         return 1
     _title("The end")
-    console.print("The agent never saw a password, the server never saw a client secret, bob never saw the time.\n")
+    console.print("The agent never got a password. The server never got a client secret. bob got no answer.\n")
     return 0
 
 
@@ -61,12 +61,12 @@ def _refused(server: str) -> None:
     document = re.search(r'resource_metadata="([^"]+)"', challenge)
     scope = re.search(r'scope="([^"]+)"', challenge)
     if document is None or scope is None:
-        raise StoryError("the challenge does not say where to sign in, and for what")
+        raise DemoError("the challenge does not say where to sign in, and for what")
     metadata = http.get(document[1])
     _exchange(f"→ GET {document[1]}")
     _exchange(f"← {metadata.status_code} {json.dumps(metadata.json())}")
     tenant = metadata.json()["authorization_servers"][0]
-    _learned(f"An agent learns: sign in at {tenant} and ask for {scope[1]}.")
+    _explain(f"An agent now knows where to sign in ({tenant}) and which scope to request ({scope[1]}).")
 
 
 def _http() -> httpx2.Client:
@@ -85,21 +85,21 @@ def _trusted() -> ssl.SSLContext:
 def _alice(home: Path) -> None:
     _title("2. alice@example.com signs in (she has the role mcp-user)")
     _run(["--trace", "login"], home, "alice@example.com")
-    _learned("The agent first asked the tenant, without a person (prompt=none), whether the sign-in can succeed.")
-    _learned("A scripted browser filled in the tenant's login and consent pages; the agent got a code, then a token.")
+    _explain("The agent first asked the tenant, without a person (prompt=none), whether the sign-in can succeed.")
+    _explain("A scripted browser filled in the tenant's login and consent pages; the agent got a code, then a token.")
     _title("3. With her token: the tools")
     _run(["--trace", "tools"], home, "alice@example.com")
     _title(f"4. The agent is asked: {QUESTION}")
-    _learned("LangChain takes some seconds to load.")
+    _explain("LangChain takes some seconds to load.")
     answer = _run(["--trace", "ask", QUESTION], home, "alice@example.com")
     _expect(re.search(r"\d\d:\d\d:\d\d", answer) is not None, "the answer holds no time")
-    _learned("The agent's model chose the tool get_time; the server let the call in: the token carries access:mcp.")
+    _explain("The model chose the tool get_time. The server accepted the call, because the token has access:mcp.")
 
 
 def _bob(home: Path) -> None:
     _title("5. bob@example.com signs in (he has no role)")
     _run(["--trace", "ask", QUESTION], home, "bob@example.com", expected=FORBIDDEN)
-    _learned("403: bob is who he says, and lacks the permission access:mcp. A role in the tenant would give it.")
+    _explain("403: bob signed in, but he lacks the permission access:mcp. A role in the tenant would grant it.")
 
 
 def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
@@ -122,7 +122,7 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
         if line.rstrip() == BROWSER_ENDED:
             process.terminate()  # nobody will sign in: do not wait for the time limit
             process.wait()
-            raise StoryError("the tenant did not let the scripted browser sign in. Its page is shown above.")
+            raise DemoError("the tenant did not let the scripted browser sign in. Its page is shown above.")
         _show(line.rstrip())
     _expect(process.wait() == expected, f"exit code {expected} was expected, not {process.returncode}")
     return "".join(lines)
@@ -148,13 +148,13 @@ def _title(text: str) -> None:
     console.print(Text(text, style="bold yellow"))
 
 
-def _learned(text: str) -> None:
+def _explain(text: str) -> None:
     console.print(Text(f"  {text}", style="italic"))
 
 
 def _expect(held: bool, otherwise: str) -> None:
     if not held:
-        raise StoryError(otherwise)
+        raise DemoError(otherwise)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def test_the_demo_ends_at_an_error_page_of_the_tenant_and_shows_it(stack: Stack,
     lines = [line.strip() for line in told.stdout.splitlines()]
     start = lines.index(f"the sign-in stopped at {stack.issuer}u/login (HTTP 503). The page says:")
     assert lines[start + 1 : start + 4] == ["Maintenance", "Seen: 42", "Try later ."]
-    assert lines[-1].startswith("The story broke off: the tenant did not let the scripted browser sign in")
+    assert lines[-1].startswith("The demo stopped: the tenant did not let the scripted browser sign in")
 
 
 def test_the_demo_ends_before_a_browser_opens_if_the_sign_in_cannot_succeed(stack: Stack, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_the_demo_ends_before_a_browser_opens_if_the_sign_in_cannot_succeed(stac
     assert told.returncode == 1
     assert "The application does not allow 'http://localhost:1/other'" in told.stdout
     assert "Add OAUTH_CALLBACK_URI to the application's Allowed Callback URLs" in told.stdout
-    assert "The story broke off: exit code 0 was expected, not 3" in told.stdout
+    assert "The demo stopped: exit code 0 was expected, not 3" in told.stdout
 
 
 def demo(stack: Stack, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

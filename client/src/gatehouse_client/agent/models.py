@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dotenv import load_dotenv
 from pydantic import SecretStr
 
-from ..errors import ConfigurationError, foreign
+from ..errors import ConfigurationError
+from ..foreign_text import foreign
 from ..settings import ENV_FILE, Settings
 from ..signin.http.proxies import require_usable_proxies
 

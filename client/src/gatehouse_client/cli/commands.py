@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ..account import expects_paste
+from ..account import expects_paste, is_interactive
 from ..agent.conversation import open_conversation
-from ..errors import UsageError, foreign
+from ..errors import UsageError
+from ..foreign_text import foreign
 from ..identity import local_time, settings_for, sign_in_as_json
 from ..mcp.elicitation import Elicitation
 from ..mcp.permissions import needed_by
@@ -19,7 +20,7 @@ from .completion import remember
 
 async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     """Sign in if the server requires it, open an MCP session, and show who is signed in."""
-    connection = await _connect(terminal, force=force, **chosen)
+    connection = await _connect(terminal, login=True, force=force, **chosen)
     with terminal.busy(f"Opening a session with {connection.url}"):
         async with connection.session():
             grant = connection.auth.grant
@@ -83,7 +84,8 @@ def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
     conversation.run(runner)
 
 
-async def _connect(terminal: Terminal, *, force: bool = False, **chosen: object) -> Connection:
+async def _connect(terminal: Terminal, *, login: bool = False, force: bool = False, **chosen: object) -> Connection:
     settings = settings_for(terminal, **chosen)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
-        return await connect(settings, say, terminal.trace, force=force)
+        interactive = login or is_interactive(settings)
+        return await connect(settings, say, terminal.trace, force=force, interactive=interactive)

@@ -91,9 +91,9 @@ async def _device_refusal(
     endpoint = server.device_authorization_endpoint
     assert endpoint is not None
     reply = await TokenEndpoint(fetch).post(client, endpoint, target, client.authentication(server), server.issuer)
-    if reply.status == 200:
+    if not reply.is_error:
         return None
-    error = refusal(reply, server.issuer)
+    error = refusal(reply, server.issuer, client)
     if isinstance(error, UnreachableError):
         raise error
     return error

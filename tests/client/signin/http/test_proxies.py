@@ -101,7 +101,7 @@ def test_a_proxy_that_refuses_is_named(command: Command, intranet: Intranet, pro
     said = " ".join(result.stderr.split())
     assert result.exit_code == 5
     shown = proxy.url.replace("http://", "http://***@")
-    assert f"The proxy {shown} (HTTPS_PROXY) does not connect to {intranet.url}: {status}" in said
+    assert f"The proxy {shown} (HTTPS_PROXY) does not connect to the MCP server {intranet.url}: {status}" in said
     assert "add mcp.test to NO_PROXY" in said
     assert "secret" not in said
 

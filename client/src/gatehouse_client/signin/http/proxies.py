@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 from ...causes.catalogue import advice
-from ...errors import ConfigurationError, foreign
+from ...errors import ConfigurationError, Party
+from ...foreign_text import foreign
 from .addresses import is_loopback
 
 _SYSTEM: Final = "The system's proxy setting"  # macOS and Windows, if no variable is set
@@ -81,29 +82,30 @@ def require_usable_proxies() -> None:
             _checked(name, value, "the model's host")
 
 
-def unreachable(url: str, shown: str, error: httpx2.HTTPError, otherwise: str) -> str:
-    """The message for a request without an answer. It names the party that failed: the proxy, or the host.
+def unreachable(url: str, party: Party, shown: str, error: httpx2.HTTPError, otherwise: str) -> str:
+    """The message for a request without an answer. It names what failed: the proxy, or the party.
 
     Args:
+        party: who should answer at `url`.
         shown: `url` for the message.
         otherwise: what to do if the cause is not known.
     """
     proxy, detail = proxy_for(url), foreign(str(error)) or type(error).__name__
     if proxy is None:
-        return f"{shown} cannot be reached: {detail}.{advice(detail, otherwise)}"
+        return f"The {party} {shown} cannot be reached: {detail}.{advice(detail, otherwise)}"
     known = advice(detail)
     instead = f"or add {urlsplit(url).hostname} to NO_PROXY if it is reachable without a proxy"
     if isinstance(error, httpx2.ProxyError):
         return (
-            f"The proxy {proxy} does not connect to {shown}: {detail}. Set {proxy.source} to a proxy that allows this"
-            f" host (with user and password: http://USER:PASSWORD@HOST:PORT), {instead}."
+            f"The proxy {proxy} does not connect to the {party} {shown}: {detail}. Set {proxy.source} to a proxy that"
+            f" allows this host (with user and password: http://USER:PASSWORD@HOST:PORT), {instead}."
         )
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) and not known:
         return (
-            f"The proxy {proxy} cannot be reached: {detail}. It was asked for {shown}. Correct {proxy.source},"
-            f" {instead}."
+            f"The proxy {proxy} cannot be reached: {detail}. It was asked for the {party} {shown}. Correct"
+            f" {proxy.source}, {instead}."
         )
-    return f"{shown} cannot be reached through the proxy {proxy}: {detail}.{known or f' {otherwise}'}"
+    return f"The {party} {shown} cannot be reached through the proxy {proxy}: {detail}.{known or f' {otherwise}'}"
 
 
 def _configured(scheme: str) -> tuple[str, str]:
