@@ -1,12 +1,8 @@
-"""The errors that a person sees, with their exit codes; and cleaning of text from other parties."""
+"""The errors that a person sees, with their exit codes."""
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum, StrEnum
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
 class Exit(IntEnum):
@@ -133,14 +129,3 @@ class UnreachableError(GatehouseError):
     def __init__(self, message: str, party: Party = Party.TENANT) -> None:
         super().__init__(message)
         self.party = party
-
-
-def foreign(text: str, limit: int = 300) -> str:
-    """Text from another party, safe for a terminal: one line, no control characters, at most `limit` characters."""
-    line = " ".join(_CONTROL.sub(" ", text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def printable(text: str) -> str:
-    """Text from another party, safe for a terminal: without control characters except newlines and tabs."""
-    return _CONTROL_IN_LINES.sub("\N{REPLACEMENT CHARACTER}", text)

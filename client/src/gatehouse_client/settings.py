@@ -22,7 +22,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .errors import ConfigurationError, foreign
+from .errors import ConfigurationError
+from .foreign_text import foreign
 from .signin.http.urls import is_secure
 from .signin.protocol.client import SigningKey
 from .storage.grant import ClientAuthentication

@@ -8,7 +8,8 @@ from typing import Any
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest, ModelResponse
 
-from ..errors import ModelError, foreign
+from ..errors import ModelError
+from ..foreign_text import foreign
 from ..mcp.explain import causes_of
 from ..settings import Settings
 from .models import key_variable

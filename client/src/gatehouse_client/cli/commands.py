@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..account import expects_paste, is_interactive
 from ..agent.conversation import open_conversation
-from ..errors import UsageError, foreign
+from ..errors import UsageError
+from ..foreign_text import foreign
 from ..identity import local_time, settings_for, sign_in_as_json
 from ..mcp.elicitation import Elicitation
 from ..mcp.permissions import needed_by

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import foreign
+from ..foreign_text import foreign
 from ..signin.flows.device import DEVICE_CODE
 from ..signin.protocol.silent import similar_identifiers
 from .findings import Findings

@@ -10,7 +10,8 @@ from mcp import MCPError
 from pydantic import ValidationError
 
 from ..causes.catalogue import advice_on
-from ..errors import GatehouseError, Party, ToolError, UnreachableError, foreign
+from ..errors import GatehouseError, Party, ToolError, UnreachableError
+from ..foreign_text import foreign
 from ..signin.http.proxies import unreachable
 from ..signin.http_outcome import HttpOutcome, recording_outcome
 

@@ -18,7 +18,8 @@ from mcp_types.version import LATEST_MODERN_VERSION
 
 from .. import __version__
 from ..account import Account, SignedAuth
-from ..errors import Party, ToolError, UnreachableError, foreign
+from ..errors import Party, ToolError, UnreachableError
+from ..foreign_text import foreign
 from ..settings import Settings
 from ..signin.flows.flow import Say
 from ..signin.http.network import authorities

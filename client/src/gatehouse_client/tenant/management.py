@@ -11,7 +11,8 @@ from functools import partial, reduce
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ConfigurationError, ForbiddenError, GatehouseError, UnreachableError, foreign
+from ..errors import ConfigurationError, ForbiddenError, GatehouseError, UnreachableError
+from ..foreign_text import foreign
 from ..signin.http.network import authorities
 from ..signin.http.proxies import proxy_for
 from ..signin.http.trace import Trace

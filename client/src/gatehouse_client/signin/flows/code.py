@@ -9,7 +9,8 @@ from functools import partial
 
 import anyio
 
-from ...errors import ConfigurationError, foreign
+from ...errors import ConfigurationError
+from ...foreign_text import foreign
 from ..http.fetch import Fetcher
 from ..http.trace import Trace, masked, masked_url
 from ..protocol.authorization import AuthorizationRequest, UnexpectedCallback

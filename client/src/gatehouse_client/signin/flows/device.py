@@ -10,7 +10,8 @@ from typing import Annotated, Final
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError, foreign
+from ...errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError
+from ...foreign_text import foreign
 from ..http.fetch import validated
 from ..http.urls import require_safe
 from ..protocol.tokens import TokenEndpoint, TokenResponse, refusal

@@ -14,7 +14,8 @@ import anyio
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from ...errors import Party, SignInError, UnreachableError, foreign
+from ...errors import Party, SignInError, UnreachableError
+from ...foreign_text import foreign
 from .network import NetworkGuard, authorities
 from .proxies import proxy_for, unreachable
 from .trace import Trace

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
-from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...errors import ConfigurationError, SignInError, UnreachableError
+from ...foreign_text import foreign
 from .addresses import Nearness, literal_address, nearness
 from .proxies import proxy_for
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus
 
-from ...errors import ConfigurationError, foreign
+from ...errors import ConfigurationError
+from ...foreign_text import foreign
 from ...storage.grant import ClientAuthentication
 from .discovery import AuthorizationServer
 

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...errors import Party, SignInError, UnreachableError, foreign
+from ...errors import Party, SignInError, UnreachableError
+from ...foreign_text import foreign
 from ..http.fetch import Fetcher, Model, validated
 from ..http.urls import require_safe, same_url
 from .challenge import Challenge

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...errors import ConfigurationError, SignInError, UnreachableError
+from ...foreign_text import foreign
 from ...storage.encryption import Encryption, NoEncryption
 from ...storage.grant import ClientAuthentication, Grant
 from ...storage.private_files import PrivateFolder, file_name

@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 
 from ...causes.catalogue import APPLICATION, ENTRIES, advice_on, check_of
-from ...errors import SignInError, UnreachableError, foreign
+from ...errors import SignInError, UnreachableError
+from ...foreign_text import foreign
 from ..http.fetch import Fetcher, Reply
 from .authorization import AuthorizationRequest
 from .discovery import AuthorizationServer
