@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import mcp_types as types
 
-from ..errors import GatehouseError, UsageError, foreign
+from ..errors import GatehouseError, UsageError
+from ..foreign_text import foreign
 
 _MAX_NAME: Final = 120  # bytes; file systems allow 255
 _MAX_COPIES: Final = 1000
