@@ -13,6 +13,7 @@ import ssl
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -67,6 +68,18 @@ def proxy_for(url: str) -> Proxy | None:
     if not value or _is_excepted(host, parts.port or {"http": 80, "https": 443}.get(parts.scheme)):
         return None
     return Proxy(_checked(name, value, host), name)
+
+
+def require_usable_proxies() -> None:
+    """Check the proxies for packages that read the variables themselves, also if no request uses a proxy.
+
+    Raises:
+        ConfigurationError: as `proxy_for`.
+    """
+    for scheme in ("http", "https"):
+        name, value = _configured(scheme)
+        if value and not (value.lower().startswith("socks") and find_spec("socksio")):
+            _checked(name, value, "the model's host")
 
 
 def unreachable(url: str, party: Party, shown: str, error: httpx2.HTTPError, otherwise: str) -> str:
