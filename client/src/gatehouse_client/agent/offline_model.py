@@ -20,7 +20,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from ..mcp.schema import types_of
+from ..mcp.schema import choices_of, properties_of, required_of, types_of
 
 NAME: Final = "offline model"
 
@@ -85,8 +85,8 @@ def fill_arguments(question: str, schema: dict[str, Any]) -> tuple[dict[str, Any
     numbers, quotes = iter(_NUMBER.findall(question)), iter(_QUOTED.findall(question))
     zones = iter(find_time_zones(question))
     arguments: dict[str, Any] = {}
-    required = schema.get("required", [])
-    for name, parameter in schema.get("properties", {}).items():
+    required = required_of(schema)
+    for name, parameter in properties_of(schema).items():
         value = _value(question, name, parameter, numbers, quotes, zones)
         if value is not None:
             arguments[name] = value
@@ -148,10 +148,11 @@ def _value(
     zones: Iterator[str],
 ) -> str | float | None:
     types = types_of(parameter)
-    for choice in parameter.get("enum", ()):
+    choices = choices_of(parameter)
+    for choice in choices:
         if isinstance(choice, str) and re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", question, re.IGNORECASE):
             return choice
-    if "enum" in parameter:
+    if choices:
         return None
     if _ZONE_PARAMETER.search(name) and "string" in types:
         return next(zones, None)
