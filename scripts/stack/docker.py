@@ -16,6 +16,8 @@ from report import Problem, coloured, progress
 
 DEMO_FILES = ("tests/e2e/run_demo.py", "tests/support/scripted_browser.py")
 PUBLIC_HOST_FILE = "gateway/public-host.yml"
+BUILD_AUTHORITIES_FILE = "gateway/build-authorities.yml"
+MAX_SECRET = 500 * 1024  # bytes; BuildKit refuses larger secrets
 
 
 def available() -> str | None:
@@ -43,8 +45,9 @@ def up(environment: Environment) -> None:
         Problem: a port is in use, or a container did not become healthy.
     """
     _require_own_project()
-    if not is_up():
-        ports.require_free(environment.ports() | environment.callback_port())
+    ours = _published_ports()
+    wanted = environment.ports() | environment.callback_port()
+    ports.require_free({name: port for name, port in wanted.items() if port not in ours})
     variables = _variables(environment)
     # The agent's image also, because the agent is usually the next command. Compose builds images at the same time.
     _build("server", "client", *(["mock-idp"] if environment.offline else []))
@@ -106,9 +109,15 @@ def project() -> str:
     return _environment()["COMPOSE_PROJECT_NAME"] or "gatehouse"
 
 
-def compose(*arguments: str, project_name: str | None = None) -> list[str]:
-    """A Compose command line of the project."""
-    files = ["--file", "docker-compose.yml", "--file", PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []
+def compose(*arguments: str, project_name: str | None = None, file: str | None = None) -> list[str]:
+    """A Compose command line of the project.
+
+    Args:
+        file: a Compose file to add.
+    """
+    added = [PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []
+    added += [file] if file else []
+    files = [option for name in ("docker-compose.yml", *added) for option in ("--file", name)] if added else []
     return ["docker", "compose", "--project-name", project_name or project(), *files, *arguments]
 
 
@@ -139,6 +148,11 @@ def other_clone() -> str | None:
         if folder and Path(folder) != ROOT:
             return folder
     return None
+
+
+def _published_ports() -> set[int]:
+    """The ports of this machine that the stack's running containers have."""
+    return {int(port) for port in re.findall(r":(\d+)->", _quiet(compose("ps", "--format", "{{.Ports}}")).stdout)}
 
 
 def _require_own_project() -> None:
@@ -198,10 +212,18 @@ def _gateway() -> str:
     return _quiet(compose("ps", "--quiet", "gateway")).stdout.strip()
 
 
+def _has_build_authorities() -> bool:
+    """Whether SSL_CERT_FILE names a file that an image build can use."""
+    path = os.environ.get("SSL_CERT_FILE") or _environment().values.get("SSL_CERT_FILE")
+    file = ROOT / path if path else None
+    return file is not None and file.is_file() and file.stat().st_size <= MAX_SECRET
+
+
 def _build(*services: str) -> None:
     """Build the images. Prints nothing if it succeeds."""
     with progress("Building images (the first time takes minutes, then seconds)", after=1.5):
-        done = _quiet(compose("build", "--quiet", *services), timeout=1800)
+        file = BUILD_AUTHORITIES_FILE if _has_build_authorities() else None
+        done = _quiet(compose("build", "--quiet", *services, file=file), timeout=1800)
     if done.returncode != 0:
         raise Problem(f"Building the images failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
 

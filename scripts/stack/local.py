@@ -31,9 +31,9 @@ def up(environment: Environment) -> None:
     Raises:
         Problem: a port is in use, or a process did not start; the message has the last lines of the log.
     """
-    packages.ensure(packages.needed(environment))
     if not is_up():
         ports.require_free(environment.ports())
+    packages.ensure(packages.needed(environment))
     with progress("Starting the server and the tenant (some seconds)", after=0.5):
         if not is_up():
             _start(environment)

@@ -23,20 +23,16 @@ def require_free(ports: dict[str, int]) -> None:
         ports: by the variable that moves each.
 
     Raises:
-        Problem: ports are taken, or two variables have the same; one line for each, with the program where the system
-            tells, and the line for .env.
+        Problem: a port is in use, or two variables have the same; one line for each, with the program if the system
+            tells it, and the line for .env.
     """
-    lines, used = [], {}
-    for name, port in ports.items():
-        if port in used:
-            lines.append(f"{name} and {used[port]} are both {port}: set {name}={free([*ports.values()])} in .env.")
-        elif is_taken(port):
-            holder = program_on(port) or "another program"
-            lines.append(
-                f"Port {port} is in use by {holder}: stop it, or set {name}={free([*ports.values()])} in .env"
-                " (`make up PORTS=auto` finds free ports and sets them)."
-            )
-        used.setdefault(port, name)
+    lines = []
+    for name, port in moved(ports).items():
+        if is_taken(ports[name]):
+            seen = f"Port {ports[name]} is in use by {program_on(ports[name]) or 'another program'}: stop it, or set"
+        else:
+            seen = f"{name} is {ports[name]}, as another variable is: set"
+        lines.append(f"{seen} {name}={port} in .env (`make up PORTS=auto` finds free ports and sets them).")
     if lines:
         raise Problem("\n".join(lines))
 

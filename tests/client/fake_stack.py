@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
+import anyio
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -54,6 +55,11 @@ class FakeStack:
     rotate: bool = False
     issue_refresh_tokens: bool = True
     deny: tuple[str, str] | None = None
+    silent: tuple[str, str] = ("login_required", "Login required")
+    silent_page: tuple[int, str] | None = None
+    silent_delay: float = 0.0
+    known_api: str | None = None
+    deleted_clients: set[str] = field(default_factory=set)
     answer_iss: str | None = None
     token_answer: tuple[int, dict[str, Any]] | None = None
     tenant_overrides: dict[str, Any] = field(default_factory=dict)
@@ -73,7 +79,8 @@ class FakeStack:
     revoked: list[str] = field(default_factory=list)
 
     def entries(self, name: str) -> list[dict[str, str]]:
-        """What the journal has of a kind: `authorize`, `code`, `refresh`, `assertion`, `revoke`, `exchange`, `mcp`."""
+        """What the journal has of a kind: `silent` (`prompt=none`), `authorize`, `code`, `refresh`, `assertion`,
+        `revoke`, `exchange`, `register`, `mcp`."""
         return [entry for kind, entry in self.journal if kind == name]
 
     def token_for(self, header: str | None) -> Token | None:
@@ -114,6 +121,7 @@ class Tenant:
                 Route("/authorize", self.authorize),
                 Route("/oauth/token", self.token, methods=["POST"]),
                 Route("/oauth/revoke", self.revoke, methods=["POST"]),
+                Route("/oidc/register", self.register, methods=["POST"]),
                 Route("/idp/token", self.exchange, methods=["POST"]),
             ]
         )
@@ -133,9 +141,20 @@ class Tenant:
 
     async def authorize(self, request: Request) -> Response:
         stack, query = self._stack, dict(request.query_params)
-        stack.journal.append(("authorize", query))
+        silent = query.get("prompt") == "none"
+        stack.journal.append(("silent" if silent else "authorize", query))
         answer = {"state": query["state"]}
-        if stack.deny:
+        if silent:
+            await anyio.sleep(stack.silent_delay)
+        if query["client_id"] in stack.deleted_clients:
+            return Response(f"<p>Unknown client: {query['client_id']}</p>", 400, media_type="text/html")
+        if silent and stack.silent_page:
+            return Response(stack.silent_page[1], stack.silent_page[0], media_type="text/html")
+        if silent and query.get("audience") == stack.known_api:
+            answer["error"] = "login_required"
+        elif silent:
+            answer |= {"error": stack.silent[0], "error_description": stack.silent[1]}
+        elif stack.deny:
             answer |= {"error": stack.deny[0], "error_description": stack.deny[1]}
         else:
             answer["code"] = secrets.token_urlsafe(8)
@@ -149,11 +168,18 @@ class Tenant:
         kinds = {"authorization_code": "code", JWT_BEARER: "assertion"}
         kind = kinds.get(form["grant_type"], "refresh")
         stack.journal.append((kind, form))
+        if form.get("client_id") in stack.deleted_clients:
+            return _error(401, "access_denied", "Unauthorized")
         if stack.token_answer:
             return JSONResponse(stack.token_answer[1], stack.token_answer[0])
         if kind == "assertion":
             return self._by_assertion(form)
         return self._by_code(form) if kind == "code" else self._by_refresh_token(form)
+
+    async def register(self, request: Request) -> Response:
+        client_id = f"tpc_{len(self._stack.entries('register')) + 1}"
+        self._stack.journal.append(("register", {"client_id": client_id}))
+        return JSONResponse({"client_id": client_id}, 201)
 
     async def revoke(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -19,12 +19,13 @@ from gatehouse_client.cli.app import app
 from tests.support.pty_session import PtySession, on_terminal
 
 GATEHOUSE = (sys.executable, "-m", "gatehouse_client")
+PROXIES = {name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (upper, upper.lower())}
 PREFIXES = ("MCP_", "AUTH0_", "OAUTH_", "GATEHOUSE_", "GEMINI_", "GOOGLE_API", "OPENAI_", "ANTHROPIC_")
 
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without anything that sets the client up."""
-    others = {"BROWSER", "MODEL", "MODEL_TIMEOUT", "REQUIRED_PERMISSION"}
+    others = {"BROWSER", "MODEL", "MODEL_TIMEOUT", "REQUIRED_PERMISSION", *PROXIES}
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES) and name not in others}
 
 
@@ -75,7 +76,7 @@ class Command:
     def browse(self, url: str) -> bool:
         """The browser: goes where it is sent, and keeps the page at the end."""
         try:
-            with urlopen(url, timeout=10) as answer:
+            with build_opener(ProxyHandler({})).open(url, timeout=10) as answer:
                 self.pages.append(answer.read().decode())
         except HTTPError as error:
             with error:

@@ -1,4 +1,4 @@
-"""The story without input: a refusal, a sign-in, an answer; and a refusal for a missing permission.
+"""The demo without input: a refusal, a sign-in, an answer, and a refusal for a missing permission.
 
 Everything is real: the agent's command line, the tenant's pages (a scripted browser fills them in), the server.
 """
@@ -20,18 +20,20 @@ from rich.console import Console
 from rich.text import Text
 
 SCRIPTED_BROWSER = Path(__file__).parents[1] / "support" / "scripted_browser.py"
+# The scripted browser's lines if it does not reach the agent's callback.
+BROWSER, BROWSER_ENDED = "scripted browser: ", "scripted browser: end"
 QUESTION = "What time is it now?"
 FORBIDDEN = 4
 
 console = Console(highlight=False, soft_wrap=True, force_terminal=True if os.environ.get("FORCE_COLOR") else None)
 
 
-class StoryError(Exception):
-    """The story did not go as it should."""
+class DemoError(Exception):
+    """A step of the demo had another result than expected."""
 
 
 def main() -> int:
-    """Exit code 0 when everything went as told."""
+    """Exit code 0 if every step had the expected result."""
     server = os.environ.get("MCP_PUBLIC_URL", "http://localhost:5555/mcp")
     try:
         _refused(server)
@@ -39,18 +41,18 @@ def main() -> int:
             _alice(Path(home))
         with tempfile.TemporaryDirectory() as home:
             _bob(Path(home))
-    except (StoryError, httpx2.HTTPError) as error:
-        console.print(f"The story broke off: {error}", style="bold red")
+    except (DemoError, httpx2.HTTPError) as error:
+        console.print(f"The demo stopped: {error}", style="bold red")
         return 1
     _title("The end")
-    console.print("The agent never saw a password, the server never saw a client secret, bob never saw the time.\n")
+    console.print("The agent never got a password. The server never got a client secret. bob got no answer.\n")
     return 0
 
 
 def _refused(server: str) -> None:
     _title("1. Nobody is signed in: the server refuses")
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    http = httpx2.Client(verify=_trusted())
+    http = _http()
     refusal = http.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
     _exchange(f"→ POST {server} tools/list")
     challenge = refusal.headers.get("WWW-Authenticate", "")
@@ -59,12 +61,17 @@ def _refused(server: str) -> None:
     document = re.search(r'resource_metadata="([^"]+)"', challenge)
     scope = re.search(r'scope="([^"]+)"', challenge)
     if document is None or scope is None:
-        raise StoryError("the challenge does not say where to sign in, and for what")
+        raise DemoError("the challenge does not say where to sign in, and for what")
     metadata = http.get(document[1])
     _exchange(f"→ GET {document[1]}")
     _exchange(f"← {metadata.status_code} {json.dumps(metadata.json())}")
     tenant = metadata.json()["authorization_servers"][0]
-    _learned(f"An agent learns: sign in at {tenant} and ask for {scope[1]}.")
+    _explain(f"An agent now knows where to sign in ({tenant}) and which scope to request ({scope[1]}).")
+
+
+def _http() -> httpx2.Client:
+    # The stack is on this machine: a proxy does not lead to it.
+    return httpx2.Client(verify=_trusted(), trust_env=False)
 
 
 def _trusted() -> ssl.SSLContext:
@@ -78,20 +85,21 @@ def _trusted() -> ssl.SSLContext:
 def _alice(home: Path) -> None:
     _title("2. alice@example.com signs in (she has the role mcp-user)")
     _run(["--trace", "login"], home, "alice@example.com")
-    _learned("A scripted browser filled in the tenant's login and consent pages; the agent got a code, then a token.")
+    _explain("The agent first asked the tenant, without a person (prompt=none), whether the sign-in can succeed.")
+    _explain("A scripted browser filled in the tenant's login and consent pages; the agent got a code, then a token.")
     _title("3. With her token: the tools")
     _run(["--trace", "tools"], home, "alice@example.com")
     _title(f"4. The agent is asked: {QUESTION}")
-    _learned("LangChain takes some seconds to load.")
+    _explain("LangChain takes some seconds to load.")
     answer = _run(["--trace", "ask", QUESTION], home, "alice@example.com")
     _expect(re.search(r"\d\d:\d\d:\d\d", answer) is not None, "the answer holds no time")
-    _learned("The agent's model chose the tool get_time; the server let the call in: the token carries access:mcp.")
+    _explain("The model chose the tool get_time. The server accepted the call, because the token has access:mcp.")
 
 
 def _bob(home: Path) -> None:
     _title("5. bob@example.com signs in (he has no role)")
     _run(["--trace", "ask", QUESTION], home, "bob@example.com", expected=FORBIDDEN)
-    _learned("403: bob is who he says, and lacks the permission access:mcp. A role in the tenant would give it.")
+    _explain("403: bob signed in, but he lacks the permission access:mcp. A role in the tenant would grant it.")
 
 
 def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
@@ -111,6 +119,10 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
+        if line.rstrip() == BROWSER_ENDED:
+            process.terminate()  # nobody will sign in: do not wait for the time limit
+            process.wait()
+            raise DemoError("the tenant did not let the scripted browser sign in. Its page is shown above.")
         _show(line.rstrip())
     _expect(process.wait() == expected, f"exit code {expected} was expected, not {process.returncode}")
     return "".join(lines)
@@ -119,6 +131,8 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
 def _show(line: str) -> None:
     if line.startswith(("→", "←")):
         _exchange(line)
+    elif line.startswith(BROWSER):
+        console.print(Text(f"  {line.removeprefix(BROWSER)}", style="red"))
     else:
         console.print(Text(f"  {line}"))
 
@@ -134,13 +148,13 @@ def _title(text: str) -> None:
     console.print(Text(text, style="bold yellow"))
 
 
-def _learned(text: str) -> None:
+def _explain(text: str) -> None:
     console.print(Text(f"  {text}", style="italic"))
 
 
 def _expect(held: bool, otherwise: str) -> None:
     if not held:
-        raise StoryError(otherwise)
+        raise DemoError(otherwise)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A scripted browser: opens the sign-in URL, submits the tenant's real pages, follows the redirect to the agent.
 
 `$BROWSER` names it as a command: `scripted_browser.py URL`. ROBOT_USER, ROBOT_PASSWORD and ROBOT_CONSENT (accept or
-deny) say who signs in.
+deny) say who signs in. If the sign-in ends before the agent's callback, the command prints where and the text of the
+page, each line with the prefix `scripted browser: `, and then `scripted browser: end`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import httpx2
 
 PASSWORDS = {"alice@example.com": "Wonderland-1", "bob@example.com": "Builder-2"}
 MAX_STEPS = 30
+PREFIX = "scripted browser: "
+END = f"{PREFIX}end"
 
 
 @dataclass
@@ -53,8 +56,44 @@ def sign_in(url: str, user: str, password: str, consent: str = "accept") -> http
     trusted = httpx2.create_ssl_context()
     if authority := os.environ.get("AUTH0_CA_FILE"):
         trusted.load_verify_locations(authority)
-    with httpx2.Client(timeout=20, verify=trusted) as browser:
+    # The stack is on this machine: a proxy does not lead to it.
+    with httpx2.Client(timeout=20, verify=trusted, trust_env=False) as browser:
         return _walk(browser, url, user, password, consent)
+
+
+class _Text(HTMLParser):
+    """The text of a page, one line for each block."""
+
+    HIDDEN = ("head", "script", "style", "svg")
+    INLINE = ("a", "b", "bdi", "code", "em", "span", "strong")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hidden = 0
+        self._text = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in self.HIDDEN
+        self._text += "" if tag in self.INLINE else "\n"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in self.HIDDEN
+        self._text += "" if tag in self.INLINE else "\n"
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self._text += " ".join(data.split()) + " " if data.strip() else ""
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.strip() for line in self._text.split("\n") if line.strip()]
+
+
+def lines_of(page: str) -> list[str]:
+    """The text of a page, such as the tenant's error page: what is wrong, what was seen, what to do."""
+    parser = _Text()
+    parser.feed(page)
+    return parser.lines
 
 
 def callback_url(url: str, user: str, *, verify: ssl.SSLContext | bool = True) -> str:
@@ -111,13 +150,23 @@ def main() -> int:
     """Exit code 0 if the last page is no error page."""
     user = os.environ.get("ROBOT_USER", "alice@example.com")
     password = os.environ.get("ROBOT_PASSWORD", PASSWORDS.get(user, ""))
-    page = sign_in(sys.argv[1], user, password, os.environ.get("ROBOT_CONSENT", "accept"))
-    if page.status_code >= 400:
-        sys.stderr.write(
-            f"scripted browser: stopped at {page.url.copy_with(query=None)} with HTTP {page.status_code}\n"
-        )
+    url = sys.argv[1]
+    callback = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
+    try:
+        page = sign_in(url, user, password, os.environ.get("ROBOT_CONSENT", "accept"))
+    except (httpx2.HTTPError, RuntimeError) as error:
+        _report([f"the sign-in stopped: {error}"])
         return 1
-    return 0
+    where = str(page.url.copy_with(query=None))
+    if where == callback:
+        return 0 if page.status_code < 400 else 1  # the agent tells the rest
+    _report([f"the sign-in stopped at {where} (HTTP {page.status_code}). The page says:", *lines_of(page.text)])
+    return 1
+
+
+def _report(lines: list[str]) -> None:
+    sys.stderr.write("".join(f"{PREFIX}{line}\n" for line in lines) + f"{END}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

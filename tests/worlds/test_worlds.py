@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -223,6 +224,24 @@ def test_a_taken_port_is_one_line_with_its_program_and_the_line_for_env(world: M
     assert refused.stderr.startswith(f"Port {port} is in use by ")
     assert f"(process {os.getpid()})" in refused.stderr
     assert "set MCP_PORT=" in refused.stderr
+
+
+def test_each_port_in_use_has_a_line_with_a_free_port_of_its_own(world: MakeWorld) -> None:
+    text = moved()
+    first, second = int(value(text, "MCP_PORT")), int(value(text, "MOCK_IDP_PORT"))
+    with _taken(first), _taken(second):
+        refused = world(text).stack("up")
+    lines = refused.stderr.splitlines()
+    assert [line.split(" is in use")[0] for line in lines] == [f"Port {first}", f"Port {second}"]
+    suggested = [re.search(r"set [A-Z_]+=(\d+) in .env", line) for line in lines]
+    assert len({match[1] for match in suggested if match}) == 2
+
+
+def test_two_variables_with_one_port_are_one_line(world: MakeWorld) -> None:
+    (port,) = free_ports(1)
+    refused = world(moved(MCP_PORT=str(port), MOCK_IDP_PORT=str(port))).stack("up")
+    assert refused.stderr.startswith(f"MCP_PORT is {port}, as another variable is: set MCP_PORT=")
+    assert len(refused.stderr.splitlines()) == 1
 
 
 def test_ports_auto_moves_what_is_taken_and_writes_it_down(world: MakeWorld) -> None:

@@ -67,12 +67,17 @@ class Account:
         store = TokenStore(settings.gatehouse_home, say, settings.oauth_callback_timeout + 30, encryption)
         return cls(options, provider, store, settings.required_permission, say, _ready_token(settings))
 
-    def auth(self, *, ignore_stored: bool = False) -> SignedAuth:
+    def auth(self, *, ignore_stored: bool = False, interactive: bool = True) -> SignedAuth:
         """The auth object for an HTTP client."""
         if self.token is not None:
             return ReadyTokenAuth(self.options.server, self.token, permission=self.permission)
         return GatehouseAuth(
-            self.options, self.provider, self.store, permission=self.permission, ignore_stored=ignore_stored
+            self.options,
+            self.provider,
+            self.store,
+            permission=self.permission,
+            ignore_stored=ignore_stored,
+            interactive=interactive,
         )
 
     async def sign_out(self) -> bool:
@@ -153,6 +158,12 @@ def expects_paste(settings: Settings) -> bool:
     return choice == "paste" or (choice == "auto" and not has_screen() and sys.stdin.isatty())
 
 
+def is_interactive(settings: Settings) -> bool:
+    """Whether a sign-in is possible now: it needs no browser here, or a person can open one."""
+    needs_browser = settings.gatehouse_sign_in in ("auto", "browser")
+    return not needs_browser or has_screen() or sys.stdin.isatty() or sys.stderr.isatty()
+
+
 def choose_flow(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> SignInFlow:
     """The chosen sign-in flow. Without a choice: a browser, or on a terminal without a screen a pasted address.
 
@@ -174,6 +185,7 @@ def choose_flow(settings: Settings, fetch: Fetcher, say: Say, trace: Trace) -> S
         say,
         trace,
         settings.oauth_callback_timeout,
+        fetch,
         None if pasting else opener,
         read_stdin_line if pasting else None,
     )

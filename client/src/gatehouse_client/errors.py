@@ -1,12 +1,8 @@
-"""The errors that a person sees, with their exit codes; and cleaning of text from other parties."""
+"""The errors that a person sees, with their exit codes."""
 
 from __future__ import annotations
 
-import re
-from enum import IntEnum
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+from enum import IntEnum, StrEnum
 
 
 class Exit(IntEnum):
@@ -22,28 +18,40 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class Party(StrEnum):
+    """The party where an error arises, in the words of messages."""
+
+    SERVER = "MCP server"
+    TENANT = "authorization server"
+    MODEL = "model"
+
+
 class GatehouseError(Exception):
     """Base of the errors that a person sees. The message says what is wrong, what was seen, and what to do.
 
     Attributes:
         error: a stable short code, for programs.
         exit_code: the exit code of the command.
+        party: where the error arises; None if it arises on this machine, or if that is not known.
     """
 
     error = "failed"
     exit_code = Exit.FAILED
+    party: Party | None = None
 
 
 class ToolError(GatehouseError):
     """A tool reported a failure, or the server refused the call itself."""
 
     error = "tool_failed"
+    party = Party.SERVER
 
 
 class ModelError(GatehouseError):
     """The model did not answer, or the agent reached its limit of steps."""
 
     error = "model_failed"
+    party = Party.MODEL
 
 
 class UsageError(GatehouseError):
@@ -84,13 +92,16 @@ class TokenRefused(SignInError):
 
     Attributes:
         code: the `error` of the answer, such as `invalid_grant`.
+        unknown_client: whether the tenant does not know the client, or not its credentials.
     """
 
     error = "token_refused"
+    party = Party.TENANT
 
-    def __init__(self, message: str, code: str) -> None:
+    def __init__(self, message: str, code: str, *, unknown_client: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.unknown_client = unknown_client
 
 
 class ForbiddenError(GatehouseError):
@@ -102,6 +113,7 @@ class ForbiddenError(GatehouseError):
 
     error = "forbidden"
     exit_code = Exit.FORBIDDEN
+    party = Party.SERVER
 
     def __init__(self, message: str, missing: frozenset[str] = frozenset()) -> None:
         super().__init__(message)
@@ -114,13 +126,6 @@ class UnreachableError(GatehouseError):
     error = "unreachable"
     exit_code = Exit.UNREACHABLE
 
-
-def foreign(text: str, limit: int = 300) -> str:
-    """Text from another party, safe for a terminal: one line, no control characters, at most `limit` characters."""
-    line = " ".join(_CONTROL.sub(" ", text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def printable(text: str) -> str:
-    """Text from another party, safe for a terminal: without control characters except newlines and tabs."""
-    return _CONTROL_IN_LINES.sub("\N{REPLACEMENT CHARACTER}", text)
+    def __init__(self, message: str, party: Party = Party.TENANT) -> None:
+        super().__init__(message)
+        self.party = party

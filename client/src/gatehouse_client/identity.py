@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from .account import Account, expects_paste
+from .account import Account, expects_paste, is_interactive
 from .claims import claims_of, decoded
 from .errors import NotSignedIn, UsageError
 from .mcp.permissions import permissions_of, roles_allow
@@ -130,4 +130,5 @@ async def _renewed(terminal: Terminal) -> Grant | None:
 
     settings = settings_for(terminal)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
-        return (await connect(settings, say, terminal.trace)).auth.grant
+        connection = await connect(settings, say, terminal.trace, interactive=is_interactive(settings))
+    return connection.auth.grant

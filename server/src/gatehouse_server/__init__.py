@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .app import protect, tenant_keys
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
     from .auth.keys import KeysUnavailable, SigningKeys
+    from .auth.outgoing import http_client
     from .auth.permissions import requires
     from .auth.token_exchange import ExchangeFailed, TokenExchange
     from .auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
@@ -25,6 +26,7 @@ else:
         "app": ("protect", "tenant_keys"),
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
         "auth.keys": ("KeysUnavailable", "SigningKeys"),
+        "auth.outgoing": ("http_client",),
         "auth.permissions": ("requires",),
         "auth.token_exchange": ("ExchangeFailed", "TokenExchange"),
         "auth.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
@@ -54,6 +56,7 @@ __all__ = [
     "VerifiedToken",
     "audit_to_logger",
     "audit_to_stream",
+    "http_client",
     "load_settings",
     "protect",
     "requires",

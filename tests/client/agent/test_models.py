@@ -58,6 +58,15 @@ def test_gemini_without_its_extra_says_what_to_install(not_installed: set[str]) 
         models.chat_model(configured(model="google_genai:gemini-2.5-flash", gemini_api_key="k"))
 
 
+@pytest.mark.parametrize("value", ["http://[::1", "http://proxy.example:port", "socks5://127.0.0.1:1080", "ftp://x"])
+@pytest.mark.parametrize("model", ["openai:gpt-5", "anthropic:claude-sonnet-4-5", "google_genai:gemini-2.5-flash"])
+def test_a_proxy_that_the_providers_package_cannot_use_is_one_line(command: Command, model: str, value: str) -> None:
+    keys = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"}
+    result = command("ask", "hello", MODEL=model, ALL_PROXY=value, **keys)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("ALL_PROXY is ")
+
+
 @pytest.mark.parametrize("variable", ["gemini_api_key", "google_api_key"])
 def test_gemini_takes_either_key(variable: str) -> None:
     model = models.chat_model(configured(model="google_genai:gemini-2.5-flash", **{variable: "k3y"}))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gatehouse_client.errors import printable
+from gatehouse_client.foreign_text import printable
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
@@ -208,8 +208,12 @@ def test_the_agent_is_forbidden_as_a_sentence(stack: FakeStack, command: Command
     assert result.stdout == ""
 
 
-def test_what_the_server_says_cannot_steer_a_terminal() -> None:
+def test_what_the_server_says_cannot_steer_a_terminal(command: Command) -> None:
     assert printable("a\x1b[2Jb\tc\nd\x9b") == "a\ufffd[2Jb\tc\nd\ufffd"
+    hidden = "Asia/\x9b2J\u202eTokyo\U000e0041"
+    result = command("call", "get_time", f"timezone={hidden}", "--json")
+    assert json.loads(result.stdout)["structuredContent"] == {"result": f"12:00 in {hidden}"}
+    assert not set("\x9b\u202e\U000e0041") & set(result.stdout)
 
 
 def test_in_a_chat_what_fails_is_told_and_the_chat_goes_on(stack: FakeStack, command: Command) -> None:

@@ -16,8 +16,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from gatehouse_client.account import Account
-from gatehouse_client.doctor.answers import Asker
-from gatehouse_client.doctor.application import check_application, check_token_endpoint, similar_identifiers
+from gatehouse_client.doctor.application import check_application, check_token_endpoint
 from gatehouse_client.doctor.findings import Finding, Findings, Mark
 from gatehouse_client.doctor.other_clients import check_registration, check_resource_profile
 from gatehouse_client.doctor.server import check_certificates, check_clock, check_server, note_reply
@@ -28,6 +27,7 @@ from gatehouse_client.signin.http.fetch import Fetcher, Reply
 from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer
+from gatehouse_client.signin.protocol.silent import Asker, similar_identifiers
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 

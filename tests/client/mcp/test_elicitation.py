@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import queue
+import webbrowser
 from pathlib import Path
 
 import pytest
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
+from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 from pydantic import BaseModel
 
 from gatehouse_client import gatehouse_auth, load_settings
+from gatehouse_client.mcp.elicitation import Elicitation
 from gatehouse_client.mcp.session import Connection, text_of
 from gatehouse_client.signin.http.trace import Trace
+from gatehouse_client.terminal.output import Terminal
 from tests.client.run_command import Command
 from tests.support.pty_session import CTRL_C, CTRL_D
 from tests.support.serve_in_thread import serve_in_thread
@@ -94,6 +98,76 @@ def test_a_long_tool_shows_how_far_it_is_on_a_terminal_only(command: Command) ->
     assert session.text.endswith("counted 3\n")
     quiet = command("call", "count", "steps=3")
     assert (quiet.stdout, quiet.stderr) == ("counted 3\n", "")
+
+
+class Answers(Terminal):
+    """A terminal at which a person answers each question with `yes`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    @property
+    def is_conversation(self) -> bool:
+        return True
+
+    def say(self, text: str, style: str | None = None) -> None:
+        self.shown += text.splitlines()
+
+    async def reply(self, prompt: str) -> str | None:
+        return "yes"
+
+
+async def asked_to_open(monkeypatch: pytest.MonkeyPatch, url: str) -> tuple[str, list[str], list[str]]:
+    """The person's action, the lines on the terminal, and the addresses that the browser opened."""
+    opened: queue.Queue[str] = queue.Queue()
+    monkeypatch.setenv("BROWSER", "robot")
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.put(url) or True)
+    terminal = Answers()
+    asked = ElicitRequestURLParams(mode="url", message="Pay here", url=url, elicitation_id="1")
+    result = await Elicitation(terminal, "https://mcp.example/mcp").answer(asked)
+    addresses = [opened.get(timeout=10)] if result.action == "accept" else []
+    return result.action, terminal.shown, addresses
+
+
+LONG = "https://pay.example/start?next=" + "a" * 5000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("url", "shown", "host"),
+    [
+        (LONG, LONG, "pay.example"),
+        ("http://localhost:8123/x", "http://localhost:8123/x", "localhost:8123"),
+        ("https://pay.example/\u202eä", "https://pay.example/%E2%80%AE%C3%A4", "pay.example"),
+        ("https://раy.example/", "https://xn--y-7sb1c.example/", "xn--y-7sb1c.example"),
+    ],
+)
+async def test_the_address_that_is_shown_whole_is_the_one_that_opens(
+    monkeypatch: pytest.MonkeyPatch, url: str, shown: str, host: str
+) -> None:
+    action, lines, opened = await asked_to_open(monkeypatch, url)
+    assert (action, opened) == ("accept", [shown])
+    assert shown in lines
+    assert f"    {host}" in lines
+    assert any("other letters (раy.example)" in line for line in lines) == host.startswith("xn--")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://pay.example/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "https://user@pay.example/",
+        "https://evil.example\\.pay.example/",
+    ],
+)
+async def test_an_address_that_is_not_safe_is_declined(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    action, lines, opened = await asked_to_open(monkeypatch, url)
+    assert (action, opened) == ("decline", [])
+    assert lines[-1].startswith("Declined: the server asks you to open")
 
 
 class Name(BaseModel):

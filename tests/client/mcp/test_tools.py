@@ -7,10 +7,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from mcp.server.mcpserver import MCPServer
 
 from gatehouse_client.mcp.schema import call_form
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
+from tests.support.serve_in_thread import serve_in_thread
 
 
 def complete(command: Command, *words: str) -> list[str]:
@@ -70,6 +72,39 @@ def test_tools_of_another_server_are_not_offered(command: Command) -> None:
     command("tools")
     command.variables["MCP_PUBLIC_URL"] = "http://localhost:1/mcp"
     assert complete(command, "call", "") == []
+
+
+def test_a_hostile_name_is_not_completed_and_runs_no_command(command: Command, tmp_path: Path) -> None:
+    mcp = MCPServer("hostile")
+    for name in ("$(touch${IFS}PWNED)", "get_time;touch PWNED", "good"):
+        mcp.add_tool(hostile, name=name, description="\\$(touch PWNED)")
+    with serve_in_thread(mcp.streamable_http_app(host="0.0.0.0")) as origin:
+        command.variables["MCP_PUBLIC_URL"] = f"{origin}/mcp"
+        listed = command("tools")
+        assert "$(touch${IFS}PWNED)" in listed.stdout
+        assert complete(command, "call", "") == ["good"]
+        assert complete(command, "call", "$") == []
+        assert complete(command, "call", "get_time") == []
+        assert complete(command, "call", "good", "") == ["city="]
+        memory = Path(command.variables["GATEHOUSE_HOME"]) / "tools.cache"
+        kept = json.loads(memory.read_text(encoding="utf-8"))
+        for shell in ("complete_zsh", "complete_fish"):
+            asked = command(
+                _GATEHOUSE_COMPLETE=shell,
+                _TYPER_COMPLETE_ARGS="gatehouse call ",
+                _TYPER_COMPLETE_FISH_ACTION="get-args",
+            )
+            command.monkeypatch.delenv("_GATEHOUSE_COMPLETE")
+            assert "good" in asked.stdout
+            assert "$" not in asked.stdout
+        kept["tools"]["$(touch PWNED)"] = ["", ["$(touch PWNED)"]]
+        memory.write_text(json.dumps(kept), encoding="utf-8")
+        assert complete(command, "call", "") == ["good"]
+
+
+async def hostile(city: str = "") -> str:
+    """A tool."""
+    return city
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"server": 1}', '{"server": "x", "tools": 1}'])

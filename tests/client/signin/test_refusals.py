@@ -140,7 +140,7 @@ def test_a_token_that_the_server_refuses_at_once_does_not_open_the_browser_again
 def test_a_server_that_is_not_there_exits_with_5(command: Command) -> None:
     result = command("tools", MCP_PUBLIC_URL="http://localhost:1/mcp")
     assert result.exit_code == 5
-    assert result.stderr.startswith("http://localhost:1/mcp cannot be reached:")
+    assert result.stderr.startswith("The MCP server http://localhost:1/mcp cannot be reached:")
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -148,7 +148,7 @@ def test_a_tenant_that_is_not_there_exits_with_5(stack: FakeStack, command: Comm
     stack.resource_overrides = {"authorization_servers": ["http://localhost:1/"]}
     result = command("login")
     assert result.exit_code == 5
-    assert "http://localhost:1 cannot be reached" in result.stderr
+    assert "The authorization server http://localhost:1 cannot be reached" in result.stderr
 
 
 @pytest.mark.parametrize("status", [503, 502, 429])

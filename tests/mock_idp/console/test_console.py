@@ -94,6 +94,20 @@ def test_a_sign_in_is_shown_from_discovery_to_the_call_of_the_api(tenant: Any) -
     assert headlines(tenant) == ["alice@example.com signs in to Gatehouse agent: worked"]
 
 
+def test_a_question_without_a_person_belongs_to_the_sign_in_that_follows(tenant: Any) -> None:
+    tenant.authorize(prompt="none")
+    tenant.tokens()
+    shown = messages(tenant)
+    assert shown[0] == "client tenant: The application asks whether a sign-in can succeed"
+    assert "browser client: The browser delivers a code to the application" in shown
+    assert headlines(tenant) == ["alice@example.com signs in to Gatehouse agent: worked"]
+
+
+def test_a_refused_question_is_shown_by_itself(tenant: Any) -> None:
+    tenant.authorize(prompt="none", audience="urn:other")
+    assert len(headlines(tenant)) == 1
+
+
 def test_discovery_before_a_key_request_belongs_to_the_server(tenant: Any) -> None:
     for _ in range(2):
         tenant.http.get("/.well-known/oauth-authorization-server")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any, Final
 from fastmcp.client import Client as FastMCPClient
 from fastmcp.client.transports import StreamableHttpTransport
 from langchain.agents import create_agent
-from langchain.agents.middleware.types import InputAgentState
+from langchain.agents.middleware.types import AgentMiddleware, InputAgentState, ModelRequest, ModelResponse
 from langchain_core._api import LangChainBetaWarning
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.errors import GraphRecursionError
 from langgraph.types import StreamMode
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import ElicitRequestParams, ElicitResult
 
+from ..foreign_text import cleaned, completable, printable
 from ..mcp.explain import explaining_errors
 from ..mcp.session import CLIENT_INFO, Answer, Connection
 from ..settings import Settings
-from .failures import model_error, model_failures
+from .failures import ModelBoundary, model_error
 
 with warnings.catch_warnings():
     # On import it warns that its API may change. The version is pinned.
@@ -108,14 +111,19 @@ class Agent:
         with explaining_errors(self._connection.url):
             try:
                 history = await self._run([*self._history, HumanMessage(question)], on_event)
-            except model_failures() as error:
+            except GraphRecursionError as error:
                 raise model_error(self._settings, error) from error
         self._history = history
         return history[-1].text
 
     async def _run(self, history: list[AnyMessage], on_event: Callable[[Event], None]) -> list[AnyMessage]:
         async with self._adapter() as adapter:
-            graph = create_agent(self._model, await adapter.list_tools(), system_prompt=SYSTEM_PROMPT)
+            graph = create_agent(
+                self._model,
+                _for_model(await adapter.list_tools()),
+                system_prompt=SYSTEM_PROMPT,
+                middleware=[_CleanMessages(), ModelBoundary(self._settings)],
+            )
             state, config = InputAgentState(messages=[*history]), RunnableConfig(recursion_limit=_STEPS)
             parts: AsyncIterator[Any] = graph.astream(state, config, stream_mode=self._modes)
             async for mode, part in parts:
@@ -149,6 +157,25 @@ class Agent:
     async def _elicit(self, message: str, form: object, params: ElicitRequestParams, context: object) -> ElicitResult:
         """The handler's signature is FastMCP's; `params` has everything that the server asks."""
         return await self._answer(params)
+
+
+class _CleanMessages(AgentMiddleware[Any, Any]):
+    """Removes control and format characters, which carry hidden text, from what the model reads."""
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any]:
+        messages = [message.model_copy(update={"content": cleaned(message.content)}) for message in request.messages]
+        return await handler(request.override(messages=messages))
+
+
+def _for_model(tools: Sequence[BaseTool]) -> list[BaseTool]:
+    """The tools with a valid MCP name, without control and format characters in what describes them."""
+    return [
+        tool.model_copy(update={"description": printable(tool.description), "args_schema": cleaned(tool.args_schema)})
+        for tool in tools
+        if completable(tool.name)
+    ]
 
 
 def _text_chunks(message: AnyMessage, about: dict[str, Any]) -> Iterator[Event]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..account import expects_paste
+from ..account import expects_paste, is_interactive
 from ..errors import GatehouseError
 from ..mcp.elicitation import Elicitation
 from ..mcp.session import connect, failure
@@ -100,7 +100,7 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
     with terminal.busy(_LOADING):
         model = None if settings.model == OFFLINE else chat_model(settings)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
-        connection = await connect(settings, say, terminal.trace)
+        connection = await connect(settings, say, terminal.trace, interactive=is_interactive(settings))
     if settings.model == OFFLINE:
         terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")
     with terminal.busy(_LOADING):

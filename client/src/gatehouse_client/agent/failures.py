@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
-from ..errors import ModelError, foreign
+from langchain.agents.middleware.types import AgentMiddleware, ModelRequest, ModelResponse
+
+from ..errors import ModelError
+from ..foreign_text import foreign
 from ..mcp.explain import causes_of
 from ..settings import Settings
 from .models import key_variable
 
-_FAILURES: Final = (
-    ("aiohttp", "ClientError"),
-    ("anthropic", "AnthropicError"),
-    ("google.genai.errors", "APIError"),
-    ("httpx", "HTTPError"),
-    ("httpx2", "HTTPError"),
-    ("langchain_core.exceptions", "LangChainException"),
-    ("langchain_google_genai.chat_models", "ChatGoogleGenerativeAIError"),
-    ("langgraph.errors", "GraphRecursionError"),
-    ("openai", "OpenAIError"),
-    ("requests", "RequestException"),
-)
 
+class ModelBoundary(AgentMiddleware):
+    """Makes every error of the model a `ModelError` where it arises: the caller need not guess its party."""
 
-def model_failures() -> tuple[type[Exception], ...]:
-    """The errors of the loaded provider packages for a model that does not answer: key, quota, network, bad request."""
-    found = (getattr(sys.modules.get(module), name, None) for module, name in _FAILURES)
-    return (TimeoutError, *(failure for failure in found if isinstance(failure, type)))
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    async def awrap_model_call(
+        self, request: ModelRequest, handler: Callable[[ModelRequest], Awaitable[ModelResponse]]
+    ) -> ModelResponse:
+        try:
+            return await handler(request)
+        except Exception as error:
+            raise model_error(self._settings, error) from error
 
 
 def model_error(settings: Settings, error: Exception) -> ModelError:

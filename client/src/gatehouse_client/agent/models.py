@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from dotenv import load_dotenv
 from pydantic import SecretStr
 
-from ..errors import ConfigurationError, foreign
+from ..errors import ConfigurationError
+from ..foreign_text import foreign
 from ..settings import ENV_FILE, Settings
+from ..signin.http.proxies import require_usable_proxies
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -70,6 +72,7 @@ def chat_model(settings: Settings) -> BaseChatModel:
         raise ConfigurationError(
             f"MODEL={settings.model} needs a package: install it with pip install 'gatehouse-client[{extra}]'."
         )
+    require_usable_proxies()
     from langchain.chat_models import init_chat_model
 
     try:

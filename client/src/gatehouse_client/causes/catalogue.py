@@ -171,7 +171,10 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Auth0 compares callback URLs character by character: scheme, host, port, path and final slash. `localhost` and"
         " `127.0.0.1` are different.",
         "Add OAUTH_CALLBACK_URI to the application's Allowed Callback URLs, byte for byte.",
-        said=("callback url mismatch", "not in the list of allowed callback urls"),
+        said=(
+            *("callback url mismatch", "not in the list of allowed callback urls"),
+            *("invalid parameter: redirect_uri", "redirect_uri_mismatch"),  # Keycloak, Google
+        ),
         dashboard="Applications > Applications > the application > Settings > Allowed Callback URLs",
         command="auth0 apps update CLIENT_ID --callbacks http://localhost:8642/callback  # replaces the list",
         environment="OAUTH_CALLBACK_URI=http://localhost:8642/callback",

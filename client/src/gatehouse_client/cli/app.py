@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -118,6 +119,10 @@ def call(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE …]", autocompletion=complete_argument)
     ] = None,
     args: Annotated[str | None, typer.Option("--args", metavar="JSON", help="Arguments as a JSON object.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FOLDER", help="Save images, audio and files of the result in new files."),
+    ] = None,
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
@@ -125,7 +130,7 @@ def call(
     with running(context, as_json, trace) as terminal:
         from . import commands
 
-        asyncio.run(commands.call(terminal, tool, arguments or [], args))
+        asyncio.run(commands.call(terminal, tool, arguments or [], args, save))
 
 
 @app.command()

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
-from ..account import expects_paste
+from ..account import expects_paste, is_interactive
 from ..agent.conversation import open_conversation
-from ..errors import UsageError, foreign
+from ..errors import UsageError
+from ..foreign_text import foreign
 from ..identity import local_time, settings_for, sign_in_as_json
 from ..mcp.elicitation import Elicitation
 from ..mcp.permissions import needed_by
+from ..mcp.results import ResultFolder, has_text, result_text
 from ..mcp.schema import call_form, parse_arguments
-from ..mcp.session import Connection, connect, text_of
+from ..mcp.session import Connection, connect
 from ..terminal.output import Terminal
 from .completion import remember
 
 
 async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     """Sign in if the server requires it, open an MCP session, and show who is signed in."""
-    connection = await _connect(terminal, force=force, **chosen)
+    connection = await _connect(terminal, login=True, force=force, **chosen)
     with terminal.busy(f"Opening a session with {connection.url}"):
         async with connection.session():
             grant = connection.auth.grant
@@ -52,8 +55,13 @@ async def tools(terminal: Terminal) -> None:
     terminal.table(("Tool", "Needs", "Arguments", "Description"), rows)
 
 
-async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: str | None) -> None:
-    """Call a tool with arguments converted by its schema, and show the result."""
+async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: str | None, save: Path | None) -> None:
+    """Call a tool with arguments converted by its schema, and show the result.
+
+    Args:
+        save: the folder for images, audio and binary resources of the result.
+    """
+    folder = ResultFolder(save) if save else None
     connection = await _connect(terminal)
     answer = Elicitation(terminal, connection.url).answer
     with terminal.busy(f"Calling {tool}") as activity:
@@ -65,10 +73,17 @@ async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: st
                 )
             arguments = parse_arguments(pairs, document, found[tool].input_schema)
             result = await session.call(tool, arguments, activity.progress)
+    text = result_text(result, tool, folder)
     if terminal.as_json:
-        terminal.result_json(result.model_dump(by_alias=True, mode="json", exclude_none=True))
-    else:
-        terminal.result(text_of(result))
+        saved = {"saved": folder.saved} if folder else {}
+        terminal.result_json(result.model_dump(by_alias=True, mode="json", exclude_none=True) | saved)
+        return
+    if result.content:
+        terminal.result(text)
+    if result.structured_content is not None and not has_text(result):
+        terminal.result_json(result.structured_content)
+    elif not result.content:
+        terminal.say(f"The result of {tool} is empty.")
 
 
 async def ask(terminal: Terminal, question: str) -> None:
@@ -83,7 +98,8 @@ def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
     conversation.run(runner)
 
 
-async def _connect(terminal: Terminal, *, force: bool = False, **chosen: object) -> Connection:
+async def _connect(terminal: Terminal, *, login: bool = False, force: bool = False, **chosen: object) -> Connection:
     settings = settings_for(terminal, **chosen)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
-        return await connect(settings, say, terminal.trace, force=force)
+        interactive = login or is_interactive(settings)
+        return await connect(settings, say, terminal.trace, force=force, interactive=interactive)

@@ -6,11 +6,12 @@ import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from typer import Context
 
-from ..errors import GatehouseError, foreign
+from ..errors import GatehouseError
+from ..foreign_text import beside_completion, completable
 
 if TYPE_CHECKING:
     from mcp_types import Tool
@@ -30,7 +31,7 @@ def remember(home: Path, server: str, tools: Iterable[Tool]) -> None:
 def complete_tool(incomplete: str) -> list[tuple[str, str]]:
     """The tools whose names begin with `incomplete`, each with its description."""
     known = _known()
-    return [(name, foreign(known[name][0], 80)) for name in known if name.startswith(incomplete)]
+    return [(name, beside_completion(about)) for name, (about, _) in known.items() if name.startswith(incomplete)]
 
 
 def complete_argument(context: Context, incomplete: str) -> list[str]:
@@ -39,16 +40,21 @@ def complete_argument(context: Context, incomplete: str) -> list[str]:
     return [f"{name}=" for name in arguments if name.startswith(incomplete)]
 
 
-def _known() -> dict[str, Any]:
+def _known() -> dict[str, tuple[str, list[str]]]:
+    """The tools and arguments that a shell may complete: the description and the arguments by the tool's name."""
     from ..settings import load_settings
 
     try:
         settings = load_settings()
         kept = json.loads(_path(settings.gatehouse_home).read_text(encoding="utf-8"))
-        known: dict[str, Any] = kept["tools"] if kept["server"] == settings.mcp_public_url else {}
-    except (GatehouseError, OSError, ValueError, KeyError, TypeError):
+        tools = kept["tools"] if kept["server"] == settings.mcp_public_url else {}
+        return {
+            name: (str(about), [each for each in arguments if completable(each)])
+            for name, (about, arguments) in tools.items()
+            if completable(name)
+        }
+    except (GatehouseError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return known
 
 
 def _path(home: Path) -> Path:

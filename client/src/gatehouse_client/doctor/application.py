@@ -11,8 +11,8 @@ from ..signin.flows.device import DEVICE_CODE
 from ..signin.http.fetch import Fetcher
 from ..signin.protocol.client import OAuthClient
 from ..signin.protocol.discovery import AuthorizationServer
+from ..signin.protocol.silent import Asker
 from ..signin.protocol.tokens import TokenEndpoint, refusal
-from .answers import Answer, Asker
 from .findings import Findings
 
 _NONEXISTENT: Final = "gatehouse-doctor-probe"
@@ -26,7 +26,9 @@ async def check_application(asker: Asker, permission: str, audience: str, findin
         answer = await asker.ask(audience=audience, scope=permission)
         nonexistent = await asker.ask(audience=nonexistent_api(audience))
         if answer.check == "api":
-            await _check_similar_apis(asker, audience, findings)
+            similar = await asker.similar_api(audience)
+            if similar is not None:
+                findings.wrong_api(audience, *similar)
     except (UnreachableError, SignInError) as error:
         findings.unknown(_ALL, str(error))
         return
@@ -45,21 +47,13 @@ async def check_application(asker: Asker, permission: str, audience: str, findin
     if answer.check is not None:
         if answer.check == "client-grant":
             findings.ok("api", audience)
-        findings.wrong(answer.check, _refused(asker, answer))
+        findings.wrong(answer.check, asker.described(answer))
     findings.unknown(_ALL, f"the tenant answers {answer}")
 
 
 def nonexistent_api(resource: str) -> str:
     """The Identifier of an API that does not exist. A tenant that refuses it checks the API before the sign-in."""
     return f"{resource.rstrip('/')}/{_NONEXISTENT}"
-
-
-def _refused(asker: Asker, answer: Answer) -> str:
-    if answer.check == "application":
-        return f"The tenant does not know the Client ID {asker.client_id!r} ({answer})."
-    if answer.check == "callback":
-        return f"The application does not allow {asker.redirect_uri!r} ({answer})."
-    return f"The tenant answers {answer}."
 
 
 async def check_device_sign_in(
@@ -97,28 +91,12 @@ async def _device_refusal(
     endpoint = server.device_authorization_endpoint
     assert endpoint is not None
     reply = await TokenEndpoint(fetch).post(client, endpoint, target, client.authentication(server), server.issuer)
-    if reply.status == 200:
+    if not reply.is_error:
         return None
-    error = refusal(reply, server.issuer)
+    error = refusal(reply, server.issuer, client)
     if isinstance(error, UnreachableError):
         raise error
     return error
-
-
-async def _check_similar_apis(asker: Asker, audience: str, findings: Findings) -> None:
-    for similar, difference in similar_identifiers(audience).items():
-        if (await asker.ask(audience=similar)).check != "api":
-            findings.wrong_api(audience, similar, difference)
-            return
-
-
-def similar_identifiers(identifier: str) -> dict[str, str]:
-    """Identifiers that are often written by mistake, and what is different in each."""
-    other_slash = identifier.rstrip("/") if identifier.endswith("/") else f"{identifier}/"
-    similar = {other_slash: "the final slash"}
-    scheme, colon, rest = identifier.partition("://")
-    other = {"http": "https", "https": "http"}.get(scheme)
-    return {**similar, f"{other}{colon}{rest}": f"{other}, not {scheme}"} if other else similar
 
 
 async def check_token_endpoint(asker: Asker, client: OAuthClient, settings: Settings, findings: Findings) -> None:

@@ -15,10 +15,10 @@ from ..signin.http.fetch import Fetcher
 from ..signin.http.trace import Trace
 from ..signin.protocol.client import OAuthClient
 from ..signin.protocol.discovery import AuthorizationServer
+from ..signin.protocol.silent import Asker
 from ..storage.grant import Grant
 from ..tenant.management import Management
 from ..tenant.settings import load_tenant_settings
-from .answers import Asker
 from .application import check_application, check_device_sign_in, check_token_endpoint
 from .findings import Finding, Findings
 from .management_checks import Requirements, check_configuration

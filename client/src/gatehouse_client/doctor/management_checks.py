@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import foreign
+from ..foreign_text import foreign
 from ..signin.flows.device import DEVICE_CODE
-from .application import similar_identifiers
+from ..signin.protocol.silent import similar_identifiers
 from .findings import Findings
 from .objects import Document, Objects
 

@@ -11,8 +11,8 @@ from ..signin.http.fetch import Fetcher
 from ..signin.protocol.client import OAuthClient
 from ..signin.protocol.discovery import AuthorizationServer
 from ..signin.protocol.registration import ClientStore, SelfRegistered
-from .answers import Asker
-from .application import nonexistent_api, similar_identifiers
+from ..signin.protocol.silent import Asker, similar_identifiers
+from .application import nonexistent_api
 from .findings import Findings
 
 _THIRD_PARTY: Final = ("domain-connection", "third-party-grant")

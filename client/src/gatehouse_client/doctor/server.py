@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ..causes.catalogue import check_of
-from ..errors import SignInError, UnreachableError
+from ..errors import Party, SignInError, UnreachableError
 from ..signin.http.fetch import Fetcher, Reply
 from ..signin.protocol.challenge import Challenge, bearer_challenge
 from ..signin.protocol.discovery import ProtectedResource, choose_issuer, discover_resource
@@ -39,7 +39,7 @@ async def check_server(
         issuer: the tenant of the application; None if it is not configured.
     """
     try:
-        reply = await fetch.post_json(url, _INITIALIZE, _HEADERS)
+        reply = await fetch.post_json(url, _INITIALIZE, _HEADERS, Party.SERVER)
     except (UnreachableError, SignInError) as error:
         add_network_error(findings, "server", error)
         findings.unknown(("challenge", "resource-metadata", "authorization-server"), "the server cannot be reached")
@@ -85,8 +85,8 @@ async def check_acceptance(fetch: Fetcher, url: str, grant: Grant, findings: Fin
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
     try:
-        reply = await fetch.post_json(url, _INITIALIZE, headers)
-        from_origin = await fetch.post_json(url, _INITIALIZE, {**headers, "Origin": origin})
+        reply = await fetch.post_json(url, _INITIALIZE, headers, Party.SERVER)
+        from_origin = await fetch.post_json(url, _INITIALIZE, {**headers, "Origin": origin}, Party.SERVER)
     except (UnreachableError, SignInError) as error:
         findings.unknown(checks, str(error))
         return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import SignInError, UnreachableError, foreign
+from ..errors import SignInError, UnreachableError
+from ..foreign_text import foreign
 from ..signin.http.fetch import Fetcher
 from ..signin.http.urls import require_safe
 from ..signin.protocol.discovery import AuthorizationServer, issuer_metadata

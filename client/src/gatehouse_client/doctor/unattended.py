@@ -13,9 +13,9 @@ from ..signin.http.fetch import Fetcher
 from ..signin.protocol.challenge import Challenge
 from ..signin.protocol.client import OAuthClient
 from ..signin.protocol.discovery import AuthorizationServer
+from ..signin.protocol.silent import similar_identifiers
 from ..signin.protocol.tokens import INVALID_GRANT, TokenEndpoint
 from ..storage.grant import Grant
-from .application import similar_identifiers
 from .findings import Findings
 
 # The order in which a tenant checks them: if one is refused, those before it are accepted.

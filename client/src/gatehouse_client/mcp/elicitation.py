@@ -5,8 +5,9 @@ from __future__ import annotations
 import anyio
 from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
-from ..errors import foreign
+from ..foreign_text import foreign, printable
 from ..signin.flows.browser import open_system_browser
+from ..signin.http.urls import browser_address
 from ..terminal.output import Terminal
 from .elicitation_form import Field, NotValid, Value, fields_of
 
@@ -48,10 +49,27 @@ class Elicitation:
         return ElicitResult(action="accept", content={name: value for name, value in answers if value is not None})
 
     async def _visit(self, url: str) -> ElicitResult:
-        self._terminal.say(f"The server asks you to open this address in your browser:\n{foreign(url, 4000)}")
+        address = browser_address(url)
+        if address is None:
+            self._terminal.say(
+                f"Declined: the server asks you to open {foreign(url)!r}. Only an https address (http only on this"
+                " machine) without unusual characters is opened.",
+                "yellow",
+            )
+            raise _Refused(cancelled=False)
+        self._terminal.say(f"The server asks you to open this address in your browser:\n{address.url}")
+        self._terminal.say(f"Its host is:\n    {address.host}", "bold")
+        if address.unicode_host:
+            self._terminal.say(
+                f"The host is written with other letters ({printable(address.unicode_host)}), which can look like"
+                " those of another host.",
+                "yellow",
+            )
         if not await self._agreed("Open it? (yes or no): "):
             raise _Refused(cancelled=False)
-        open_system_browser(url, lambda: self._terminal.say("No browser could be opened: open the address yourself."))
+        open_system_browser(
+            address.url, lambda: self._terminal.say("No browser could be opened: open the address yourself.")
+        )
         return ElicitResult(action="accept")
 
     async def _agreed(self, prompt: str) -> bool:

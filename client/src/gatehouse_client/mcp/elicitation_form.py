@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ..errors import foreign
+from ..foreign_text import foreign
 from .schema import types_of
 
 Value = str | int | float | bool | list[str] | None

@@ -10,7 +10,9 @@ from mcp import MCPError
 from pydantic import ValidationError
 
 from ..causes.catalogue import advice_on
-from ..errors import GatehouseError, ToolError, UnreachableError, foreign
+from ..errors import GatehouseError, Party, ToolError, UnreachableError
+from ..foreign_text import foreign
+from ..signin.http.proxies import unreachable
 from ..signin.http_outcome import HttpOutcome, recording_outcome
 
 
@@ -32,12 +34,11 @@ def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseEr
     known = next((cause for cause in causes if isinstance(cause, GatehouseError)), outcome.error)
     if known is not None:
         return known
-    for cause in causes:
-        if isinstance(cause, httpx2.TimeoutException):
-            return UnreachableError(f"{url} did not answer in time ({type(cause).__name__}). Is it overloaded?")
-        if isinstance(cause, httpx2.HTTPError):
-            detail = foreign(str(cause)) or type(cause).__name__
-            return UnreachableError(f"{url} cannot be reached: {detail}. Is the server running?")
+    failure = next((cause for cause in causes if isinstance(cause, httpx2.HTTPError)), outcome.failure)
+    if isinstance(failure, httpx2.TimeoutException):
+        return _unreachable(url, f"did not answer in time ({type(failure).__name__}). Is it overloaded?")
+    if failure is not None:
+        return UnreachableError(unreachable(url, Party.SERVER, url, failure, "Is the server running?"), Party.SERVER)
     refusal = next((cause for cause in causes if isinstance(cause, MCPError)), None)
     if refusal is not None:
         return _refused(refusal, outcome, url)
@@ -49,13 +50,17 @@ def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseEr
 def _refused(error: MCPError, outcome: HttpOutcome, url: str) -> GatehouseError:
     message = foreign(error.message)
     if outcome.status is not None and (outcome.status >= 500 or outcome.status == 429):
-        return UnreachableError(f"{url} cannot serve now: it answered {outcome.status} ({message}).")
+        return _unreachable(url, f"cannot serve now: it answered {outcome.status} ({message}).")
     if outcome.status == 421:
-        return UnreachableError(f"{url} answered 421 ({message}). {advice_on('hosts')}")
+        return _unreachable(url, f"answered 421 ({message}). {advice_on('hosts')}")
     if outcome.status == 404:
-        return UnreachableError(f"{url} answered 404 ({message}): is it the address of an MCP server?")
+        return _unreachable(url, f"answered 404 ({message}): is it the address of an MCP server?")
     status = f" (HTTP {outcome.status})" if outcome.status else ""
     return ToolError(f"The server refused the call: {message}{status}.")
+
+
+def _unreachable(url: str, problem: str) -> UnreachableError:
+    return UnreachableError(f"The {Party.SERVER} {url} {problem}", Party.SERVER)
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:

@@ -18,12 +18,14 @@ from mcp_types.version import LATEST_MODERN_VERSION
 
 from .. import __version__
 from ..account import Account, SignedAuth
-from ..errors import ToolError, UnreachableError, foreign
+from ..errors import Party, ToolError, UnreachableError
+from ..foreign_text import foreign
 from ..settings import Settings
 from ..signin.flows.flow import Say
 from ..signin.http.network import authorities
+from ..signin.http.proxies import proxy_for
 from ..signin.http.trace import Trace
-from ..signin.http_outcome import record_status
+from ..signin.http_outcome import record_failure, record_status
 from .explain import explaining_errors
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
@@ -65,10 +67,12 @@ class Connection:
         **_: object,
     ) -> httpx2.AsyncClient:
         """The HTTP client for all MCP requests. The settings with which FastMCP calls it are ignored."""
-        hooks = self.trace.hooks()
-        return httpx2.AsyncClient(
+        hooks, trusted, proxy = self.trace.hooks(), authorities(self.ca_file), proxy_for(self.url)
+        return _HttpClient(
             auth=self.auth,
-            verify=authorities(self.ca_file),
+            verify=trusted,
+            proxy=proxy.settings(trusted) if proxy else None,
+            trust_env=False,
             headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,
@@ -98,6 +102,17 @@ class Connection:
                 )
                 async with client:
                     yield Session(client)
+
+
+class _HttpClient(httpx2.AsyncClient):
+    """Records a failed exchange with the MCP server, because the SDK reduces it to "Connection closed"."""
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:  # noqa: ANN401 - httpx2's own
+        try:
+            return await super().send(request, **options)
+        except httpx2.TransportError as error:
+            record_failure(error)
+            raise
 
 
 @dataclass(frozen=True)
@@ -138,18 +153,21 @@ class Session:
         return result
 
 
-async def connect(settings: Settings, say: Say, trace: Trace, *, force: bool = False) -> Connection:
+async def connect(
+    settings: Settings, say: Say, trace: Trace, *, force: bool = False, interactive: bool = True
+) -> Connection:
     """Connect to the server, and sign in if the server asks for it and no stored sign-in is valid.
 
     The sign-in is here, before any session, because the SDK would give the person only ten seconds.
 
     Args:
         force: sign in again, even if a sign-in is stored.
+        interactive: whether a person can sign in; False raises `NotSignedIn` in place of a sign-in.
 
     Raises:
         SignInError, ForbiddenError, UnreachableError, ConfigurationError.
     """
-    auth = Account.from_settings(settings, say, trace).auth(ignore_stored=force)
+    auth = Account.from_settings(settings, say, trace).auth(ignore_stored=force, interactive=interactive)
     connection = Connection(settings.mcp_public_url, auth, trace, settings.mcp_timeout, settings.auth0_ca_file)
     with explaining_errors(connection.url) as outcome:
         async with connection.http_client() as http:
@@ -157,7 +175,9 @@ async def connect(settings: Settings, say: Say, trace: Trace, *, force: bool = F
         if outcome.error is not None:
             raise outcome.error
         if response.status_code == 429 or response.status_code >= 500:
-            raise UnreachableError(f"{connection.url} cannot serve now: it answered {_shown(response)}.")
+            raise UnreachableError(
+                f"The {Party.SERVER} {connection.url} cannot serve now: it answered {_shown(response)}.", Party.SERVER
+            )
     return replace(connection, discovered=_discovered(response))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx2
 
-from ..errors import GatehouseError, TokenRefused, UnreachableError
+from ..errors import GatehouseError, NotSignedIn, TokenRefused, UnreachableError
 from ..storage.grant import Grant
 from ..storage.token_store import TokenStore
 from .http.urls import origin
@@ -42,6 +42,7 @@ class GatehouseAuth(httpx2.Auth):
         permission: the permission to name if the server's 403 names none.
         clock: seconds since the epoch.
         ignore_stored: sign in again, even if a sign-in is stored.
+        interactive: whether a person can sign in; False raises `NotSignedIn` in place of a sign-in.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class GatehouseAuth(httpx2.Auth):
         permission: str = "that the call needs",
         clock: Callable[[], float] = time.time,
         ignore_stored: bool = False,
+        interactive: bool = True,
     ) -> None:
         self._options = options
         self._provider = provider
@@ -60,6 +62,7 @@ class GatehouseAuth(httpx2.Auth):
         self._permission = permission
         self._clock = clock
         self._ignore_stored = ignore_stored
+        self._interactive = interactive
         self._queue = WorkQueue()
         self._grant: Grant | None = None
         self._accepted: str | None = None  # the last token that the server accepted
@@ -201,6 +204,11 @@ class GatehouseAuth(httpx2.Auth):
             if stored is not None and not held and not _same_token(stored, refused) and stored.is_fresh(self._clock()):
                 self._grant = stored
                 return stored
+            if not self._interactive:
+                raise NotSignedIn(
+                    f"{self._options.server} asks for a sign-in, and no browser can be opened here:"
+                    " run `gatehouse login`."
+                )
             grant = await self._provider.sign_in(challenge, sorted(held), again=self._ignore_stored)
             self._ignore_stored = False
             return self._save(grant)

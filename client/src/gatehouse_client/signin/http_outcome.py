@@ -18,10 +18,12 @@ class HttpOutcome:
 
     Attributes:
         error: the error of the sign-in, which explains the server's answer.
+        failure: the error of the last exchange with the server, if there was no answer.
         status: the status of the server's last answer; None if it was a success.
     """
 
     error: GatehouseError | None = None
+    failure: httpx2.TransportError | None = None
     status: int | None = None
 
 
@@ -49,8 +51,16 @@ def record_error(error: GatehouseError) -> None:
         outcome.error = error
 
 
+def record_failure(error: httpx2.TransportError) -> None:
+    """Record that the server did not answer."""
+    outcome = _current.get()
+    if outcome is not None:
+        outcome.failure = error
+
+
 async def record_status(response: httpx2.Response) -> None:
     """A response hook for the `httpx2.AsyncClient` of the MCP transport."""
     outcome = _current.get()
     if outcome is not None:
+        outcome.failure = None
         outcome.status = None if response.is_success else response.status_code

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..errors import TokenRefused
 from ..storage.grant import Grant
@@ -20,9 +20,8 @@ from .protocol.discovery import (
     discover_resource,
 )
 from .protocol.registration import Registration
+from .protocol.silent import CannotSucceed
 from .protocol.tokens import INVALID_GRANT, TokenEndpoint, TokenResponse
-
-_UNKNOWN_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,25 @@ class Provider:
         scope = select_scope(challenge, resource, server, held=held, configured=options.scopes, offline=offline)
         if again:
             self._registration.forget(server.issuer)
+        kept = self._registration.known_at(server)
         client = await self._registration.client_for(server, grant_types)
-        authentication = client.authentication(server)
         task = SignInTask(server, client, resource.resource, options.audience or resource.resource, scope)
-        token = await self._flow.sign_in(task)
+        try:
+            token = await self._flow.sign_in(task)
+        except (CannotSucceed, TokenRefused) as error:
+            unknown = error.unknown_client if isinstance(error, TokenRefused) else error.check == "application"
+            if not unknown or client != kept or not self._registration.forget(server.issuer):
+                raise
+            # The tenant has deleted the client that registered itself.
+            client = await self._registration.client_for(server, grant_types)
+            token = await self._flow.sign_in(replace(task, client=client))
         return Grant(
             server=options.server,
             resource=resource.resource,
             issuer=server.issuer,
             client_id=client.client_id,
             token_endpoint=server.token_endpoint,
-            token_endpoint_auth_method=authentication,
+            token_endpoint_auth_method=client.authentication(server),
             revocation_endpoint=server.revocation_endpoint,
             requested_scope=scope,
             interactive=True,
@@ -128,7 +135,8 @@ class Provider:
         try:
             token = await self._tokens.refresh(client, grant)
         except TokenRefused as error:
-            if error.code in _UNKNOWN_CLIENT and self._registration.forget(grant.issuer):
+            unusable = error.unknown_client or error.code == "unauthorized_client"
+            if unusable and self._registration.forget(grant.issuer):
                 raise TokenRefused(str(error), INVALID_GRANT) from error
             raise
         refresh_token = token.refresh_token or grant.refresh_token

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from ..causes.catalogue import advice, advice_on
-from ..errors import ForbiddenError, SignInError, foreign
+from ..errors import ForbiddenError, SignInError
+from ..foreign_text import foreign
 from ..storage.grant import Grant
 from .protocol.challenge import Challenge
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..claims import claims_of
-from ..errors import foreign
+from ..foreign_text import foreign
 
 SKEW: Final = 60.0
 """An access token is renewed this many seconds before it expires (at most half of its lifetime)."""

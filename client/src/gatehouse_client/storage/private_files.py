@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from ..foreign_text import in_file_name
 from .encryption import DecryptionFailed, Encryption, KeyUnavailable
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -101,5 +101,4 @@ def write_private(path: Path, content: bytes) -> None:
 def file_name(url: str) -> str:
     """A file name that is readable and unique for the URL."""
     parts = urlsplit(url)
-    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", parts.netloc + parts.path).strip("_.")[:60]
-    return f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+    return f"{in_file_name(parts.netloc + parts.path)}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import yaml
 
-from ..errors import ConfigurationError, foreign
+from ..errors import ConfigurationError
+from ..foreign_text import foreign
 from ..settings import not_utf8
 
 Document = dict[str, Any]

@@ -11,8 +11,10 @@ from functools import partial, reduce
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ConfigurationError, ForbiddenError, GatehouseError, UnreachableError, foreign
+from ..errors import ConfigurationError, ForbiddenError, GatehouseError, UnreachableError
+from ..foreign_text import foreign
 from ..signin.http.network import authorities
+from ..signin.http.proxies import proxy_for
 from ..signin.http.trace import Trace
 from .settings import TenantSettings
 
@@ -68,7 +70,7 @@ class Management(AbstractContextManager["Management"]):
     the network or in the tenant is also repeated, unless it creates something: the object could then exist twice.
 
     Raises:
-        ConfigurationError: auth0-python is not installed, or a setting is missing.
+        ConfigurationError: auth0-python is not installed, or a setting is missing or wrong.
     """
 
     def __init__(self, settings: TenantSettings, trace: Trace) -> None:
@@ -85,7 +87,13 @@ class Management(AbstractContextManager["Management"]):
             "request": [lambda request: trace.note("→", f"{request.method} {request.url}")],
             "response": [lambda response: trace.note("←", str(response.status_code))],
         }
-        self._http = httpx.Client(timeout=SECONDS, verify=authorities(settings.auth0_ca_file), event_hooks=hooks)
+        trusted = authorities(settings.auth0_ca_file)
+        self._proxy = proxy_for(self.issuer)
+        if self._proxy is None:
+            proxy = None
+        else:
+            proxy = httpx.Proxy(self._proxy.url, ssl_context=trusted if self._proxy.is_tls else None)
+        self._http = httpx.Client(timeout=SECONDS, verify=trusted, proxy=proxy, trust_env=False, event_hooks=hooks)
         self._api: Auth0 = Auth0(
             base_url=f"{self.issuer}api/v2", token=self._bearer, httpx_client=self._http, max_retries=0
         )
@@ -227,7 +235,9 @@ class Management(AbstractContextManager["Management"]):
                 f"The certificate of {self.issuer} is not trusted ({seen}). Set AUTH0_CA_FILE to the certificate of "
                 "the authority that signed it; the offline tenant writes its own authority to ca.pem."
             )
-        return UnreachableError(f"{self.issuer} cannot be reached to {what}: {seen}. Check AUTH0_DOMAIN.")
+        through = f" through the proxy {self._proxy}" if self._proxy else ""
+        check = f"{self._proxy.source} and NO_PROXY" if self._proxy else "AUTH0_DOMAIN"
+        return UnreachableError(f"{self.issuer} cannot be reached{through} to {what}: {seen}. Check {check}.")
 
 
 def object_id(kind: str, found: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, PrivateAttr, ValidationError
 
-from ..errors import ConfigurationError, foreign
+from ..errors import ConfigurationError
+from ..foreign_text import foreign
 from ..storage.private_files import file_name, write_private
 
 

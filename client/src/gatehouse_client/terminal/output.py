@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import GatehouseError, foreign, printable
+from ..errors import GatehouseError
+from ..foreign_text import foreign, json_text, printable
 from ..signin.http.trace import Trace
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ class Terminal:
     def fail(self, error: GatehouseError) -> None:
         """Show an error, as text or as JSON."""
         if self.as_json:
-            self.say(json.dumps({"error": error.error, "message": str(error)}, ensure_ascii=False))
+            party = {"party": error.party} if error.party else {}
+            self.say(json_text({"error": error.error, "message": str(error), **party}))
         else:
             self.say(str(error), "bold red")
 
@@ -189,7 +190,7 @@ class Terminal:
         """Print a result as JSON on stdout: indented on a terminal, else on one line."""
         indent = 2 if self._out.is_terminal else None
         with self.activity.hidden():
-            typer.echo(json.dumps(value, ensure_ascii=False, indent=indent))
+            typer.echo(json_text(value, indent))
 
     def fields(self, values: dict[str, str]) -> None:
         """Print names and values: as a list on a terminal, else as tab-separated lines."""

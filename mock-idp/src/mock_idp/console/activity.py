@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -112,10 +112,12 @@ def _sign_in(idp: Idp, sign_in: SignIn, language: str) -> SignInView:
     )
 
 
-def _problem(views: Iterable[StepView]) -> StepView | None:
-    """The last step that failed. A device that waits has not failed."""
+def _problem(views: Sequence[StepView]) -> StepView | None:
+    """The last step that failed. A device that waits has not failed, nor a question that the sign-in followed."""
     found = [view for view in views if view.explanation and view.explanation.code not in WAITING]
-    return found[-1] if found else None
+    problem = found[-1] if found else None
+    followed = problem is not None and problem.step.kind == "authorize_silent" and problem is not views[-1]
+    return None if followed else problem
 
 
 def _state(sign_in: SignIn, problem: StepView | None) -> State:

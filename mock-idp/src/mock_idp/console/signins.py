@@ -22,6 +22,7 @@ KINDS_BY_GRANT: dict[str, Kind] = {
     "client_credentials": "machine",
     "urn:ietf:params:oauth:grant-type:token-exchange": "exchange",
 }
+NEEDS_PERSON = ("login_required", "consent_required", "interaction_required")
 # A request for a public document belongs to a sign-in that begins, or that ended, within this time.
 NEARBY_SECONDS = 120
 AFTERWARDS_SECONDS = 900
@@ -52,6 +53,15 @@ def location_parameters(entry: Entry) -> dict[str, str]:
     """The parameters of the answer's redirect, from its query or its fragment."""
     parts = urlsplit(entry.location or "")
     return dict(parse_qsl(parts.query or parts.fragment, keep_blank_values=True))
+
+
+def is_silent_question(entry: Entry) -> bool:
+    """Whether a client asks with `prompt=none` if a sign-in can succeed, and the answer is only that a person must act.
+
+    The sign-in follows with a request of its own.
+    """
+    is_silent = entry.path == "/authorize" and ("prompt", "none") in entry.query
+    return is_silent and location_parameters(entry).get("error") in NEEDS_PERSON
 
 
 def sent_parameters(entry: Entry) -> dict[str, Any]:
@@ -130,10 +140,22 @@ class _Grouping:
         return next((self._by_identifier[name] for name in _identifiers(entry) if name in self._by_identifier), None)
 
     def _begin(self, kind: Kind, entry: Entry) -> None:
-        sign_in = SignIn(kind, [before for before in self._pending if entry.time - before.time < NEARBY_SECONDS])
-        self.found.append(sign_in)
+        recent = [before for before in self._pending if entry.time - before.time < NEARBY_SECONDS]
+        if kind == "browser" and self._is_announced(entry):
+            sign_in = self.found[-1]
+            sign_in.entries.extend(recent)
+        else:
+            sign_in = SignIn(kind, recent)
+            self.found.append(sign_in)
         self._pending.clear()
         self._add(sign_in, entry)
+
+    def _is_announced(self, entry: Entry) -> bool:
+        """Whether the same client has just asked, without a person, if this sign-in can succeed."""
+        last = self.found[-1].entries[-1] if self.found else None
+        if last is None or not is_silent_question(last) or entry.client != last.client:
+            return False
+        return ("prompt", "none") not in entry.query and entry.time - last.time < NEARBY_SECONDS
 
     def _add(self, sign_in: SignIn, entry: Entry) -> None:
         sign_in.entries.append(entry)

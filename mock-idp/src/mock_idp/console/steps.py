@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ..state.journal import Entry
 from ..tenant.model import GRANT_DEVICE
-from .signins import DISCOVERY, JWKS, answer_of, gives_tokens, location_parameters, sent_parameters
+from .signins import DISCOVERY, JWKS, answer_of, gives_tokens, is_silent_question, location_parameters, sent_parameters
 
 Party = Literal["client", "browser", "tenant", "server"]
 MAX_STEPS = 60
@@ -67,7 +67,7 @@ def steps(entries: Iterable[Entry]) -> list[Step]:
 
 
 def _steps_of(entry: Entry) -> Iterator[Step]:
-    if entry.path == "/authorize":
+    if entry.path == "/authorize" and not is_silent_question(entry):
         yield Step("open", "client", "browser")
     kind, sender = _kind(entry)
     yield Step(kind, sender, "tenant", entry, tuple(_shown_parameters(entry)))
@@ -82,6 +82,8 @@ def _kind(entry: Entry) -> tuple[str, Party]:
         return "jwks", "server"
     if entry.path in DISCOVERY:
         return "discovery", "client"
+    if is_silent_question(entry):
+        return "authorize_silent", "client"
     if entry.path == "/oauth/token":
         return GRANT_KINDS.get(str(sent_parameters(entry).get("grant_type")), "token"), "client"
     if entry.path in CLIENT_KINDS:

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 import httpx2
 import jwt
 
+from .outgoing import http_client
+
 logger = logging.getLogger(__name__)
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
@@ -93,10 +95,7 @@ class SigningKeys:
         self._algorithm = algorithm
         self._issuer = issuer
         self._limits = limits or Limits()
-        # trust_env=False: no proxy from the environment between server and tenant.
-        self._http = http or httpx2.AsyncClient(
-            verify=authorities or httpx2.create_ssl_context(), follow_redirects=False, trust_env=False
-        )
+        self._http = http or http_client(authorities, timeout=None)  # `_refresh` limits the time
         self._clock = clock
         self._current: _KeySet | None = None
         self._fetching: asyncio.Task[None] | None = None

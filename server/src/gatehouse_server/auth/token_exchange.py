@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import httpx2
 
+from .outgoing import http_client
+
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
@@ -44,9 +46,7 @@ class TokenExchange:
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret
-        self._http = http or httpx2.AsyncClient(
-            verify=httpx2.create_ssl_context(), follow_redirects=False, timeout=10, trust_env=False
-        )
+        self._http = http or http_client()
         self._clock = clock
         self._cache: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 

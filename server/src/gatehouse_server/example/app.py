@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx2
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from starlette.applications import Starlette
@@ -16,6 +15,7 @@ from gatehouse_server import (
     TokenExchange,
     TokenVerifier,
     audit_to_logger,
+    http_client,
     protect,
     tenant_keys,
 )
@@ -61,13 +61,9 @@ def example_app(
 
 def _calendar_tools(settings: Settings, secret: str) -> CalendarTools:
     authorities = settings.authorities()
-
-    def http() -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(verify=authorities, follow_redirects=False, timeout=10, trust_env=False)
-
     return CalendarTools(
-        TokenExchange(settings.token_url, settings.exchange_client_id, secret, http=http()),
-        http(),
+        TokenExchange(settings.token_url, settings.exchange_client_id, secret, http=http_client(authorities)),
+        http_client(authorities),
         settings.calendar_url,
         settings.calendar_audience,
     )

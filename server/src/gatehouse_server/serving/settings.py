@@ -13,6 +13,7 @@ import httpx2
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ..auth.outgoing import proxy_for
 from ..auth.profiles import PROFILES, Profile
 
 ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
@@ -221,6 +222,15 @@ class Settings(BaseSettings):
                 "EXCHANGE_CLIENT_SECRET is the published secret of the offline tenant, but the issuer is"
                 f" {self.issuer}: set your own application's secret, or leave it and EXCHANGE_CLIENT_ID empty"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _require_usable_proxies(self) -> Settings:
+        urls = [self.jwks_url or self.discovery_url]
+        if self.exchange_client_id:
+            urls += [self.token_url, self.calendar_url]
+        for url in filter(None, urls):
+            proxy_for(url)
         return self
 
     def token_profile(self) -> Profile:

@@ -337,7 +337,7 @@ class Person:
 
 def code_way(tenant: Tenant, person: Person, port: int, *, timeout: float = 10) -> CodeFlow:
     address = CallbackAddress(f"http://localhost:{port}/callback", port)
-    return CodeFlow(tenant.tokens, address, person.said.append, Trace(), timeout, None, person.read)
+    return CodeFlow(tenant.tokens, address, person.said.append, Trace(), timeout, None, None, person.read)
 
 
 @pytest.mark.parametrize(

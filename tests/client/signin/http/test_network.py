@@ -24,8 +24,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gatehouse_client.errors import SignInError, UnreachableError
+from gatehouse_client.signin.http.addresses import Nearness, nearness
 from gatehouse_client.signin.http.fetch import Fetcher
-from gatehouse_client.signin.http.network import Nearness, NetworkGuard, Resolve, authorities, nearness
+from gatehouse_client.signin.http.network import NetworkGuard, Resolve, authorities
 from tests.client.fake_stack import FakeStack
 from tests.support.serve_in_thread import serve_in_thread
 

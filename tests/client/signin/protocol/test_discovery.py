@@ -9,9 +9,10 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import SignInError, UnreachableError
+from gatehouse_client.signin.http.addresses import is_loopback
 from gatehouse_client.signin.http.fetch import MAX_BODY, Fetcher
 from gatehouse_client.signin.http.network import NetworkGuard
-from gatehouse_client.signin.http.urls import is_loopback, is_secure, same_url
+from gatehouse_client.signin.http.urls import is_secure, same_url
 from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.protocol.discovery import (
     ProtectedResource,
@@ -98,7 +99,7 @@ async def test_the_issuer_metadata_is_looked_for_in_the_order_of_the_specificati
 
 @pytest.mark.parametrize(
     "resource",
-    ["https://mcp.example", "https://mcp.example/mcp/", "https://mcp.example/MCP", "http://mcp.example/mcp", ""],
+    ["https://mcp.example", "https://mcp.example/mcp/", "https://mcp.example/MCP", "http://mcp.example/mcp", "x"],
 )
 async def test_metadata_about_another_resource_is_not_used(resource: str) -> None:
     with pytest.raises(SignInError, match="is about"):
@@ -141,8 +142,39 @@ async def test_the_case_of_the_host_and_the_default_port_do_not_matter() -> None
 
 @pytest.mark.parametrize("document", [{}, {"resource": SERVER}, {**RESOURCE, "authorization_servers": []}])
 async def test_incomplete_metadata_is_named(document: dict[str, Any]) -> None:
-    with pytest.raises(SignInError, match=r"is invalid: .*authorization_servers"):
+    with pytest.raises(SignInError, match=r"no valid .*authorization_servers"):
         await discover_resource(fetcher(root_and_path(document)), SERVER, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        404,
+        503,
+        {},
+        {"error": "not_found"},
+        {**TENANT, "token_endpoint": ""},
+        httpx2.Response(200, content=b"<html>"),
+    ],
+    ids=["404", "503", "empty object", "error with 200", "empty endpoint", "HTML"],
+)
+async def test_an_answer_that_is_no_metadata_leads_to_the_next_path(answer: Any) -> None:
+    first, second = issuer_metadata_urls(ISSUER)
+    assert (await discover_issuer(fetcher({first: answer, second: TENANT}), ISSUER, SERVER)).issuer == ISSUER
+    path_form, root = resource_metadata_urls(SERVER, None)
+    assert (await discover_resource(fetcher({path_form: answer, root: RESOURCE}), SERVER, None)).resource == SERVER
+
+
+async def test_an_error_in_an_answer_with_200_is_shown_in_the_words_of_the_party() -> None:
+    said = {"error": "tenant_paused", "error_description": "Your tenant is paused."}
+    with pytest.raises(SignInError, match=r"\(200: tenant_paused: Your tenant is paused\.\)"):
+        await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: said}), ISSUER, SERVER)
+
+
+@pytest.mark.parametrize("name", ["revocation_endpoint", "registration_endpoint", "device_authorization_endpoint"])
+async def test_an_empty_endpoint_that_is_not_needed_counts_as_absent(name: str) -> None:
+    found = await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: {**TENANT, name: ""}}), ISSUER, SERVER)
+    assert getattr(found, name) is None
 
 
 async def test_without_metadata_nothing_is_guessed() -> None:
@@ -184,7 +216,7 @@ async def test_an_authorization_server_without_s256_is_refused(methods: list[str
     ],
 )
 @pytest.mark.parametrize(
-    "url", ["http://tenant.example/x", "javascript:alert(1)", "https://user@tenant.example/", "https://10.0.0.1/", ""]
+    "url", ["http://tenant.example/x", "javascript:alert(1)", "https://user@tenant.example/", "https://10.0.0.1/"]
 )
 async def test_an_endpoint_that_is_not_safe_is_refused(name: str, url: str) -> None:
     with pytest.raises(SignInError, match=name):
@@ -261,7 +293,9 @@ async def test_a_server_that_does_not_answer_is_named() -> None:
     def refuse(request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError("All connection attempts failed", request=request)
 
-    with pytest.raises(UnreachableError, match=r"https://mcp\.example cannot be reached: All connection"):
+    with pytest.raises(
+        UnreachableError, match=r"^The MCP server https://mcp\.example cannot be reached: All connection"
+    ):
         await discover_resource(Fetcher(transport=httpx2.MockTransport(refuse)), SERVER, None)
 
 

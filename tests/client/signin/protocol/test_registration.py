@@ -202,6 +202,7 @@ async def test_without_a_possible_registration_the_error_says_what_to_set(tmp_pa
         (400, {"error": "invalid_redirect_uri"}, SignInError, "OAUTH_CALLBACK_URI"),
         (404, {}, SignInError, "HTTP 404"),
         (503, {}, UnreachableError, "cannot register clients now"),
+        (200, {"error": "access_denied", "error_description": "No."}, SignInError, r"\(access_denied: No\.\)"),
         (201, {"client_id": ""}, SignInError, "a wrong client_id"),
         (201, {"client_secret": "s\x00cret"}, SignInError, "a wrong client_secret"),
         (201, {"token_endpoint_auth_method": "magic"}, SignInError, "a wrong token_endpoint_auth_method"),
@@ -238,7 +239,7 @@ async def test_a_disk_that_cannot_be_written_does_not_stop_the_sign_in(tmp_path:
     assert "cannot be kept" in said[-1]
 
 
-@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client", "access_denied"])
 async def test_a_client_that_the_tenant_has_forgotten_leads_to_a_new_one_not_to_an_error(
     tmp_path: Path, code: str
 ) -> None:

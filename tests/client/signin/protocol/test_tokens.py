@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import httpx2
 import pytest
 
-from gatehouse_client.errors import ConfigurationError, SignInError, TokenRefused, UnreachableError
+from gatehouse_client.errors import ConfigurationError, Party, SignInError, TokenRefused, UnreachableError
 from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import AuthorizationServer
@@ -172,3 +172,21 @@ def test_a_token_is_renewed_a_minute_ahead_or_at_half_its_life(lifetime: float, 
 def test_a_token_without_an_expiry_is_used_until_it_is_refused() -> None:
     assert grant("t").is_fresh(1e12)
     assert grant("t").is_alive(1e12)
+
+
+async def test_an_error_in_an_answer_with_200_is_a_refusal_in_the_words_of_the_tenant() -> None:
+    tenant = Tenant({"error": "invalid_grant", "error_description": "The code has expired."})
+    with pytest.raises(TokenRefused, match=r"refused \(invalid_grant: The code has expired\.\)") as raised:
+        await tenant.exchange(OAuthClient("id"))
+    assert (raised.value.code, raised.value.party) == ("invalid_grant", Party.TENANT)
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "access_denied"), (401, "invalid_client"), (400, "invalid_client")])
+async def test_the_advice_for_an_unknown_client_depends_on_where_the_client_comes_from(status: int, code: str) -> None:
+    tenant = Tenant({"error": code, "error_description": "Unauthorized"}, status)
+    with pytest.raises(TokenRefused, match="AUTH0_CLIENT_ID") as raised:
+        await tenant.exchange(OAuthClient("id"))
+    assert raised.value.unknown_client
+    with pytest.raises(TokenRefused, match="`gatehouse login --force` registers a new one") as raised:
+        await tenant.exchange(OAuthClient("id", registered_itself=True))
+    assert "AUTH0_CLIENT_ID" not in str(raised.value)

@@ -64,8 +64,8 @@ class EnterpriseAssertion:
             **scope,
         }
         reply = await self.fetch.post(self.token_endpoint, form)
-        if reply.status != 200:
-            raise refusal(reply, self.token_endpoint)
+        if reply.is_error:
+            raise refusal(reply, self.token_endpoint, self.client)
         document = reply.json() or {}
         assertion = document.get("access_token")
         if document.get("issued_token_type") != ID_JAG or not isinstance(assertion, str) or not assertion:

@@ -15,7 +15,8 @@ import anyio
 import h11
 from anyio.abc import SocketStream
 
-from ...errors import ConfigurationError, SignInDenied, SignInError, foreign
+from ...errors import ConfigurationError, SignInDenied, SignInError
+from ...foreign_text import foreign
 from ..protocol.authorization import UnexpectedCallback
 from . import pages
 from .pages import Page

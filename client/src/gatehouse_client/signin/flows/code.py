@@ -9,9 +9,12 @@ from functools import partial
 
 import anyio
 
-from ...errors import ConfigurationError, foreign
+from ...errors import ConfigurationError
+from ...foreign_text import foreign
+from ..http.fetch import Fetcher
 from ..http.trace import Trace, masked, masked_url
 from ..protocol.authorization import AuthorizationRequest, UnexpectedCallback
+from ..protocol.silent import Asker, require_possible
 from ..protocol.tokens import TokenEndpoint, TokenResponse
 from .browser import OpenBrowser, open_system_browser
 from .callback import CallbackAddress, CallbackListener, query_of
@@ -25,6 +28,7 @@ class CodeFlow:
 
     Attributes:
         timeout: seconds to wait for the person.
+        fetch: asks the tenant before the browser opens whether the sign-in can succeed; None does not ask.
         open_browser: opens the browser; None lets the person open it.
         read_line: reads the last address of the browser, which the person pastes if the browser cannot reach this
             machine. The first valid answer counts, pasted or by the callback. None if nobody can paste.
@@ -35,12 +39,16 @@ class CodeFlow:
     say: Say
     trace: Trace
     timeout: float
+    fetch: Fetcher | None = None
     open_browser: OpenBrowser | None = open_system_browser
     read_line: ReadLine | None = None
 
     grant_types = ("authorization_code", "refresh_token")
 
     async def sign_in(self, task: SignInTask) -> TokenResponse:
+        if self.fetch is not None:
+            asker = Asker(self.fetch, task.server, task.client.client_id, self.callback.uri)
+            await require_possible(asker, task.target)
         request = AuthorizationRequest(
             task.server, client_id=task.client.client_id, redirect_uri=self.callback.uri, target=task.target
         )
@@ -75,11 +83,11 @@ class CodeFlow:
         return True
 
     def _show(self, url: str) -> None:
-        minutes = f"waiting up to {self.timeout / 60:.0f} min"
+        limit = f"waiting up to {_duration(self.timeout)}"
         if self.open_browser is None:
-            self.say(f"Open this address in a browser and sign in ({minutes}):")
+            self.say(f"Open this address in a browser and sign in ({limit}):")
         else:
-            self.say(f"Sign in with your browser ({minutes}). If it does not open:")
+            self.say(f"Sign in with your browser ({limit}). If it does not open:")
         self.say(url)
         self.trace.note("→", f"browser GET {masked_url(url)}")
         if self.open_browser is not None:
@@ -106,3 +114,8 @@ class CodeFlow:
 
     def _browser_failed(self) -> None:
         self.say("No browser could be opened here: open the address above in a browser.")
+
+
+def _duration(seconds: float) -> str:
+    """`5 min` for whole minutes from two on, else `90 s`."""
+    return f"{seconds / 60:.0f} min" if seconds >= 120 and seconds % 60 == 0 else f"{seconds:g} s"

@@ -10,7 +10,8 @@ from typing import Annotated, Final
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError, foreign
+from ...errors import ConfigurationError, SignInDenied, SignInError, TokenRefused, UnreachableError
+from ...foreign_text import foreign
 from ..http.fetch import validated
 from ..http.urls import require_safe
 from ..protocol.tokens import TokenEndpoint, TokenResponse, refusal
@@ -67,8 +68,8 @@ class DeviceFlow:
             )
         method = task.client.authentication(server)
         reply = await self.tokens.post(task.client, endpoint, task.target, method, server.issuer)
-        if reply.status != 200:
-            raise refusal(reply, server.issuer)
+        if reply.is_error:
+            raise refusal(reply, server.issuer, task.client)
         problem = f"{server.issuer} answered the device sign-in with a wrong"
         device = validated(DeviceAuthorization, reply.json() or {}, problem)
         for url in (device.verification_uri, device.verification_uri_complete or device.verification_uri):

@@ -14,9 +14,10 @@ import anyio
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from ...causes.catalogue import advice
-from ...errors import SignInError, UnreachableError, foreign
+from ...errors import Party, SignInError, UnreachableError
+from ...foreign_text import foreign
 from .network import NetworkGuard, authorities
+from .proxies import proxy_for, unreachable
 from .trace import Trace
 from .urls import is_secure, origin
 
@@ -52,6 +53,11 @@ class Reply:
         return code, f"{code}: {description}" if description else code
 
     @property
+    def is_error(self) -> bool:
+        """Whether the answer is an error: by its status, or by an `error` in an answer with 200."""
+        return self.status != 200 or bool((self.json() or {}).get("error"))
+
+    @property
     def is_overloaded(self) -> bool:
         """Whether the other party cannot serve now, and may later."""
         return self.status >= 500 or self.status == 429
@@ -84,19 +90,23 @@ class Fetcher:
         """Whether servers may name private addresses."""
         return self._guard is not None and self._guard.private_network
 
-    async def get(self, url: str) -> Reply:
+    async def get(self, url: str, party: Party = Party.TENANT) -> Reply:
         """Get a JSON document.
+
+        Args:
+            party: who should answer, for errors.
 
         Raises:
             UnreachableError: there is no answer within `TIMEOUT`.
             SignInError: the answer is larger than `MAX_BODY`, or the address may not be used.
+            ConfigurationError: as `proxy_for`.
         """
-        reply = await self._exchange(_request("GET", url))
+        reply = await self._exchange(_request("GET", url), party)
         for _ in range(MAX_REDIRECTS):
             target = _redirect(reply)
             if target is None:
                 break
-            reply = await self._exchange(_request("GET", target))
+            reply = await self._exchange(_request("GET", target), party)
         return reply
 
     async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Reply:
@@ -107,30 +117,49 @@ class Fetcher:
         """
         return await self._exchange(_request("POST", url, data=form, headers=headers))
 
-    async def post_json(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
+    async def post_json(
+        self,
+        url: str,
+        document: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        party: Party = Party.TENANT,
+    ) -> Reply:
         """Post a JSON object. Redirects are not followed.
+
+        Args:
+            party: who should answer, for errors.
 
         Raises:
             UnreachableError, SignInError: as `get`.
         """
-        return await self._exchange(_request("POST", url, json=document, headers=headers))
+        return await self._exchange(_request("POST", url, json=document, headers=headers), party)
 
-    async def _exchange(self, request: httpx2.Request) -> Reply:
+    async def _exchange(self, request: httpx2.Request, party: Party = Party.TENANT) -> Reply:
         url = str(request.url)
         try:
             with anyio.fail_after(TIMEOUT):
                 return await self._send(request, await self._guard.addresses(url) if self._guard else [])
+        except UnreachableError as error:
+            error.party = party
+            raise
         except (httpx2.TimeoutException, TimeoutError) as error:
-            raise UnreachableError(f"{_origin_text(url)} did not answer within {TIMEOUT:.0f} s.") from error
+            raise UnreachableError(
+                f"The {party} {_origin_text(url)} did not answer within {TIMEOUT:.0f} s.", party
+            ) from error
         except httpx2.HTTPError as error:
-            detail = foreign(str(error)) or type(error).__name__
-            todo = advice(detail, otherwise="Is it running?")
-            raise UnreachableError(f"{_origin_text(url)} cannot be reached: {detail}.{todo}") from error
+            message = unreachable(url, party, _origin_text(url), error, "Is it running?")
+            raise UnreachableError(message, party) from error
 
     async def _send(self, request: httpx2.Request, addresses: Sequence[str]) -> Reply:
-        url = str(request.url)
+        url, trusted = str(request.url), authorities(self._ca_file)
+        proxy = proxy_for(url) if self._transport is None else None
         async with httpx2.AsyncClient(
-            transport=self._transport, verify=authorities(self._ca_file), timeout=TIMEOUT, follow_redirects=False
+            transport=self._transport,
+            verify=trusted,
+            proxy=proxy.settings(trusted) if proxy else None,
+            trust_env=False,
+            timeout=TIMEOUT,
+            follow_redirects=False,
         ) as client:
             self._trace.sent(request)
             response = await _connected(client, request, addresses)

@@ -7,13 +7,10 @@ resolved first, and the connection uses the addresses that were checked.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import ssl
-import urllib.request
 from collections.abc import Awaitable, Callable, Iterable
-from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,22 +18,12 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
-from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...errors import ConfigurationError, SignInError, UnreachableError
+from ...foreign_text import foreign
+from .addresses import Nearness, literal_address, nearness
+from .proxies import proxy_for
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str], Awaitable[list[str]]]
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class Nearness(IntEnum):
-    """How near to this machine an address is."""
-
-    PUBLIC = 0
-    PRIVATE = 1
-    LOOPBACK = 2
-    FORBIDDEN = 3
-    """Link-local (clouds serve machine credentials there), multicast, reserved: no server may name these."""
 
 
 def authorities(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -102,9 +89,10 @@ class NetworkGuard:
         Raises:
             SignInError: an address is nearer than allowed.
             UnreachableError: the name has no address.
+            ConfigurationError: as `proxy_for`.
         """
         host = urlsplit(url).hostname or ""
-        if host in self._trusted or _through_proxy(url, host):
+        if host in self._trusted or proxy_for(url) is not None:
             return []
         found = await self._resolved(host)
         allowed = await self._allowed()
@@ -132,38 +120,3 @@ class NetworkGuard:
             return await self._resolve(host)
         except (OSError, UnicodeError) as error:
             raise UnreachableError(f"{foreign(host)} cannot be reached: its name has no address.") from error
-
-
-def nearness(address: str) -> Nearness:
-    """How near an address is. An IPv4 address inside an IPv6 address counts as the IPv4 address."""
-    parsed = _unmapped(ipaddress.ip_address(address.partition("%")[0]))
-    if parsed.is_loopback:
-        return Nearness.LOOPBACK
-    if parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified or parsed.is_reserved:
-        return Nearness.FORBIDDEN
-    return Nearness.PUBLIC if parsed.is_global else Nearness.PRIVATE
-
-
-def _unmapped(address: Address) -> Address:
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped or address.sixtofour:
-            return address.ipv4_mapped or address.sixtofour or address
-        if address in _NAT64:
-            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
-
-def literal_address(host: str) -> str | None:
-    """The address of `host` if no resolver is needed: an address, or `localhost`; else None."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return "127.0.0.1"
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return None
-
-
-def _through_proxy(url: str, host: str) -> bool:
-    proxies = urllib.request.getproxies()
-    return bool((proxies.get(urlsplit(url).scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(host))

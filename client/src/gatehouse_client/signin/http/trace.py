@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from rich.console import Console
 from rich.text import Text
 
-from ...errors import foreign
+from ...foreign_text import foreign
 
 if TYPE_CHECKING:
     import httpx2

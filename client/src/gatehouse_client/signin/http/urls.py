@@ -5,17 +5,17 @@ Sources: MCP security best practices, "SSRF" and "URL validation"; RFC 8252 sect
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from ...errors import SignInError, foreign
-from .network import Nearness, literal_address, nearness
+from ...errors import SignInError
+from ...foreign_text import foreign
+from .addresses import Nearness, is_loopback, literal_address, nearness
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether `host` is this machine by its name or address, without a resolver."""
-    return _nearness(host) is Nearness.LOOPBACK
+_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986
+_HOST = re.compile(r"[a-z0-9_.-]+")
 
 
 def is_secure(url: str) -> bool:
@@ -28,6 +28,47 @@ def is_secure(url: str) -> bool:
     if not host or parts.username is not None or parts.password is not None or not url.isprintable() or " " in url:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+
+
+@dataclass(frozen=True)
+class BrowserAddress:
+    """A foreign URL that a browser opens: `url` is what is shown, whole, and what is opened.
+
+    Attributes:
+        url: ASCII only; a host in other letters is in punycode, the rest percent-encoded.
+        host: the host of `url`, with a port that is not the default one.
+        unicode_host: the host as browsers may show it, if that differs from `host`; else empty.
+    """
+
+    url: str
+    host: str
+    unicode_host: str
+
+
+def browser_address(url: str) -> BrowserAddress | None:
+    """The address of `url`; None unless it is an https URL (http only on this machine) that every browser reads in
+    the same way: a browser takes a backslash for a slash, so such characters are not allowed."""
+    import httpx2
+
+    try:
+        parsed = httpx2.URL(url)
+        ascii_url, host = str(parsed), parsed.raw_host.decode("ascii")
+    except (httpx2.InvalidURL, ValueError):
+        return None
+    if not (is_secure(ascii_url) and _URL.fullmatch(ascii_url) and (_HOST.fullmatch(host) or literal_address(host))):
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    shown = shown if parsed.port is None else f"{shown}:{parsed.port}"
+    return BrowserAddress(ascii_url, shown, _unicode_host(host))
+
+
+def _unicode_host(host: str) -> str:
+    if "xn--" not in host:
+        return ""
+    try:
+        return host.encode("ascii").decode("idna")
+    except UnicodeError:
+        return "(unreadable)"
 
 
 def require_safe(url: str, what: str, named_by: str, *, private_network: bool = False) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ...causes.catalogue import advice
-from ...errors import SignInDenied, SignInError, foreign
+from ...errors import SignInDenied, SignInError
+from ...foreign_text import foreign
 from .discovery import AuthorizationServer
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus
 
-from ...errors import ConfigurationError, foreign
+from ...errors import ConfigurationError
+from ...foreign_text import foreign
 from ...storage.grant import ClientAuthentication
 from .discovery import AuthorizationServer
 
@@ -76,12 +77,14 @@ class OAuthClient:
     Attributes:
         secret, key: its credentials; None for a public client.
         method: how it authenticates at the token endpoint; None takes a method that the authorization server allows.
+        registered_itself: whether it is a dynamic registration, which can be made again.
     """
 
     client_id: str
     secret: str | None = field(default=None, repr=False)
     key: SigningKey | None = field(default=None, repr=False)
     method: ClientAuthentication | None = None
+    registered_itself: bool = False
 
     @property
     def is_document(self) -> bool:

@@ -5,13 +5,14 @@ Nothing is guessed: without valid metadata there is no sign-in.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...errors import SignInError, UnreachableError, foreign
-from ..http.fetch import Fetcher, validated
+from ...errors import Party, SignInError, UnreachableError
+from ...foreign_text import foreign
+from ..http.fetch import Fetcher, Model, validated
 from ..http.urls import require_safe, same_url
 from .challenge import Challenge
 
@@ -87,8 +88,7 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
     for url in urls:
         require_safe(url, "resource_metadata URL of the server", server_url, private_network=fetch.private_network)
     missing = f"{server_url} asks for a sign-in but does not say where: no protected resource metadata at"
-    url, document = await _first_document(fetch, urls, "server", missing)
-    resource = validated(ProtectedResource, document, f"The metadata at {url} is invalid:")
+    url, resource = await _first_document(fetch, urls, ProtectedResource, Party.SERVER, missing)
     if not any(same_url(resource.resource, name) for name in _names(url, server_url, challenge)):
         raise SignInError(
             f"The metadata at {url} is about {foreign(resource.resource)!r}, not about {server_url}: it is not"
@@ -161,8 +161,8 @@ async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple
     if urlsplit(issuer).query or urlsplit(issuer).fragment:
         raise SignInError(f"The issuer {foreign(issuer)!r} has a query or a fragment (RFC 8414 section 2).")
     missing = f"The authorization server {issuer} has no metadata, and endpoints are not guessed:"
-    url, document = await _first_document(fetch, issuer_metadata_urls(issuer), "authorization server", missing)
-    server = validated(AuthorizationServer, document, f"The metadata at {url} is invalid:")
+    urls = issuer_metadata_urls(issuer)
+    url, server = await _first_document(fetch, urls, AuthorizationServer, Party.TENANT, missing)
     for name in _ENDPOINTS:
         endpoint = getattr(server, name)
         if endpoint is not None:
@@ -170,21 +170,33 @@ async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple
     return url, server
 
 
-async def _first_document(fetch: Fetcher, urls: list[str], who: str, missing: str) -> tuple[str, dict[str, Any]]:
-    """The first JSON object that one of the URLs answers, and its URL.
+async def _first_document(
+    fetch: Fetcher, urls: list[str], model: type[Model], party: Party, missing: str
+) -> tuple[str, Model]:
+    """The first valid document that one of the URLs answers, and its URL. Every other answer leads to the next URL.
 
     Raises:
         SignInError: there is none. The message is `missing` with what each URL answered.
-        UnreachableError: a URL does not answer, or its server fails.
+        UnreachableError: as `SignInError`, but one answer was that the party cannot serve now; or a URL does not
+            answer.
     """
     seen: list[str] = []
+    overloaded = False
     for url in urls:
-        reply = await fetch.get(url)
+        reply = await fetch.get(url, party)
         document = reply.json()
-        answer = f"{reply.url} ({reply.status if reply.status != 200 else '200, not a JSON object'})"
-        if reply.is_overloaded:
-            raise UnreachableError(f"The {who} cannot serve its metadata now: {answer}.")
-        if reply.status == 200 and document is not None:
-            return url, document
-        seen.append(answer)
+        overloaded = overloaded or reply.is_overloaded
+        if reply.is_error:
+            said = f": {reply.error()[1]}" if document and document.get("error") else ""
+            seen.append(f"{reply.url} ({reply.status}{said})")
+        elif document is None:
+            seen.append(f"{reply.url} (200, not a JSON object)")
+        else:
+            given = {name: value for name, value in document.items() if value != ""}
+            try:
+                return url, validated(model, given, "it has no valid")
+            except SignInError as error:
+                seen.append(f"{reply.url} (200, but {str(error).rstrip('.')})")
+    if overloaded:
+        raise UnreachableError(f"The {party} cannot serve its metadata now: {', '.join(seen)}.", party)
     raise SignInError(f"{missing} {', '.join(seen)}.")

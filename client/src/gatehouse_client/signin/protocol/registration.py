@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...errors import ConfigurationError, SignInError, UnreachableError, foreign
+from ...errors import ConfigurationError, SignInError, UnreachableError
+from ...foreign_text import foreign
 from ...storage.encryption import Encryption, NoEncryption
 from ...storage.grant import ClientAuthentication, Grant
 from ...storage.private_files import PrivateFolder, file_name
+from ..http.addresses import is_loopback
 from ..http.fetch import Fetcher, Reply, validated
-from ..http.urls import is_loopback
 from .client import OAuthClient
 from .discovery import AuthorizationServer
 
@@ -94,7 +95,9 @@ class RegisteredClient(BaseModel):
 
     @property
     def client(self) -> OAuthClient:
-        return OAuthClient(self.client_id, self.client_secret, method=self.token_endpoint_auth_method)
+        return OAuthClient(
+            self.client_id, self.client_secret, method=self.token_endpoint_auth_method, registered_itself=True
+        )
 
     def serves(self, issuer: str, redirect_uri: str, grant_types: tuple[str, ...], now: float) -> bool:
         """Whether the registration can be used for such a sign-in."""
@@ -200,7 +203,7 @@ class SelfRegistered:
         }
         reply = await self.fetch.post_json(endpoint, asked)
         document = reply.json()
-        if reply.status not in (200, 201) or document is None:
+        if reply.status not in (200, 201) or document is None or document.get("error"):
             raise _refused(reply, server.issuer)
         answered = {name: value for name, value in document.items() if name in _ANSWERED and value is not None}
         ours = {"issuer": server.issuer, "redirect_uri": self.redirect_uri, "grant_types": grant_types}

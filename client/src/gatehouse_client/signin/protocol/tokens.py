@@ -54,7 +54,8 @@ class TokenEndpoint:
             ConfigurationError: the client cannot authenticate with the current settings.
         """
         method = client.authentication(server)
-        return _token(await self.post(client, server.token_endpoint, form, method, server.issuer), server.issuer)
+        reply = await self.post(client, server.token_endpoint, form, method, server.issuer)
+        return _token(reply, server.issuer, client)
 
     async def refresh(self, client: OAuthClient, grant: Grant) -> TokenResponse:
         """Renew a grant that has a refresh token.
@@ -64,7 +65,7 @@ class TokenEndpoint:
         assert grant.refresh_token is not None
         form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token, "resource": grant.resource}
         method = grant.token_endpoint_auth_method
-        return _token(await self.post(client, grant.token_endpoint, form, method, grant.issuer), grant.issuer)
+        return _token(await self.post(client, grant.token_endpoint, form, method, grant.issuer), grant.issuer, client)
 
     async def revoke(self, client: OAuthClient, grant: Grant) -> bool:
         """Revoke the refresh token (RFC 7009); True if the tenant confirms it.
@@ -91,24 +92,30 @@ class TokenEndpoint:
         return await self._fetch.post(endpoint, {**form, **credentials}, headers)
 
 
-def _token(reply: Reply, issuer: str) -> TokenResponse:
-    if reply.status != 200:
-        raise refusal(reply, issuer)
+def _token(reply: Reply, issuer: str, client: OAuthClient) -> TokenResponse:
     document = reply.json()
+    if reply.is_error:
+        raise refusal(reply, issuer, client)
     if document is None:
         raise SignInError(f"The token endpoint of {issuer} did not answer with a JSON object.")
     return validated(TokenResponse, document, f"The token endpoint of {issuer} answered with a wrong")
 
 
-def refusal(reply: Reply, issuer: str) -> TokenRefused | UnreachableError:
-    """The error that an error answer of the token endpoint means (RFC 6749 section 5.2)."""
+def refusal(reply: Reply, issuer: str, client: OAuthClient) -> TokenRefused | UnreachableError:
+    """The error that an error answer of the token endpoint means (RFC 6749 section 5.2).
+
+    Auth0 answers 401 `access_denied` for a client that it does not know.
+    """
     code, said = reply.error()
     if reply.is_overloaded:
         return UnreachableError(f"The token endpoint of {issuer} cannot serve now ({reply.status}, {said}).")
-    if code == "invalid_client" or (reply.status == 401 and code == "access_denied"):
+    unknown_client = code == "invalid_client" or (reply.status == 401 and code == "access_denied")
+    if unknown_client and client.registered_itself:
+        todo = " It does not know the client that registered itself: `gatehouse login --force` registers a new one."
+    elif unknown_client:
         todo = f" {advice_on('credentials')}"
     elif code == "unauthorized_client":
         todo = f" {advice_on('grant-types')}"
     else:
         todo = advice(said)
-    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{todo}", code)
+    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{todo}", code, unknown_client=unknown_client)
