@@ -10,6 +10,7 @@ from joserfc.jwk import ECKey
 
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings, load_settings
+from gatehouse_client.tenant.settings import load_tenant_settings
 from tests.client.run_command import clean_environment
 
 
@@ -215,3 +216,87 @@ def test_urls_follow_from_ports_and_hosts(
     assert loaded.mcp_public_url == (url or "http://localhost:5555/mcp")
     assert loaded.oauth_callback_uri == (callback or "http://localhost:8642/callback")
     assert loaded.issuer == issuer
+
+
+ELSEWHERE = "http://localhost:15211/"
+KEY_OF_OPENAI = {"OPENAI_API_KEY": "s3cret", "MODEL": "openai:x"}
+KEY_OF_ANTHROPIC = {"ANTHROPIC_API_KEY": "s3cret", "MODEL": "anthropic:x"}
+FROM_ENVIRONMENT_TO_DOTENV = [
+    ({"GATEHOUSE_TOKEN": "s3cret"}, {"MCP_PUBLIC_URL": f"{ELSEWHERE}mcp"}, {}),
+    ({"GATEHOUSE_TOKEN": "s3cret"}, {"MCP_PORT": "15211"}, {}),
+    ({"GATEHOUSE_TOKEN": "s3cret"}, {"PUBLIC_HOST": "evil.example"}, {}),
+    ({"GATEHOUSE_ASSERTION": "s3cret"}, {"AUTH0_ISSUER": ELSEWHERE}, {}),
+    ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"AUTH0_ISSUER": ELSEWHERE}, {}),
+    ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"AUTH0_ISSUER": ELSEWHERE}, {"AUTH0_DOMAIN": "real.example"}),
+    ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"AUTH0_DOMAIN": "evil.example"}, {}),
+    ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"MCP_PUBLIC_URL": "https://evil.example/mcp"}, {}),
+    ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"COMPOSE_PROFILES": "mock"}, {}),
+    ({"AUTH0_MGMT_TOKEN": "s3cret"}, {"AUTH0_ISSUER": ELSEWHERE}, {}),
+    ({"AUTH0_MGMT_TOKEN": "s3cret"}, {"AUTH0_MGMT_DOMAIN": "evil.example"}, {"AUTH0_ISSUER": ELSEWHERE}),
+    ({"AUTH0_MGMT_CLIENT_SECRET": "s3cret"}, {"AUTH0_DOMAIN": "evil.example"}, {}),
+    ({"OAUTH_IDP_ID_TOKEN": "s3cret"}, {"OAUTH_IDP_TOKEN_ENDPOINT": ELSEWHERE}, {}),
+    (KEY_OF_OPENAI, {"OPENAI_BASE_URL": ELSEWHERE}, {}),
+    (KEY_OF_ANTHROPIC, {"ANTHROPIC_BASE_URL": ELSEWHERE}, {}),
+]
+
+
+def dotenv(folder: Path, *parts: dict[str, str]) -> None:
+    lines = [f"{name}={value}\n" for part in parts for name, value in part.items()]
+    (folder / ".env").write_text("".join(lines), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("secret", "target", "others"), FROM_ENVIRONMENT_TO_DOTENV)
+def test_a_secret_of_the_environment_does_not_go_where_only_the_folder_says(
+    empty_environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    secret: dict[str, str],
+    target: dict[str, str],
+    others: dict[str, str],
+) -> None:
+    dotenv(empty_environment, target)
+    for name, value in {**secret, **others}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as raised:
+        load_tenant_settings()
+    message = str(raised.value)
+    assert message.startswith(
+        f"{next(iter(secret))} is in the environment, but only {empty_environment / '.env'} names"
+    )
+    assert f"set {next(iter(target))} in the environment also" in message
+    assert "s3cret" not in message
+    for name, value in target.items():  # the person names the same address
+        monkeypatch.setenv(name, value)
+    load_tenant_settings()
+
+
+@pytest.mark.parametrize(("secret", "target", "others"), FROM_ENVIRONMENT_TO_DOTENV)
+def test_a_secret_of_the_folder_goes_where_the_folder_or_the_environment_says(
+    empty_environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    secret: dict[str, str],
+    target: dict[str, str],
+    others: dict[str, str],
+) -> None:
+    dotenv(empty_environment, secret, target, others)
+    load_tenant_settings()
+    for name, value in {**secret, **target, **others}.items():  # as `make` passes a whole .env through the environment
+        monkeypatch.setenv(name, value)
+        load_tenant_settings()
+
+
+def test_a_secret_of_the_environment_goes_where_the_program_says_or_to_the_default(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEHOUSE_TOKEN", "s3cret")
+    dotenv(empty_environment, {"MCP_PUBLIC_URL": "https://evil.example/mcp"})
+    assert load_settings(mcp_public_url=f"{ELSEWHERE}mcp").mcp_public_url == f"{ELSEWHERE}mcp"
+    dotenv(empty_environment, {"MCP_PORT": "5555"})
+    assert load_settings().mcp_public_url == "http://localhost:5555/mcp"
+
+
+def test_a_key_of_a_model_that_is_not_used_stops_nothing(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "s3cret")
+    dotenv(empty_environment, {"OPENAI_BASE_URL": ELSEWHERE})
+    assert load_settings().model == "offline"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ DOMAIN: Final = r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?$"
 _DEFAULT_MCP_PORT: Final = 5555
 _DEFAULT_CALLBACK_PORT: Final = 8642
 _DEFAULT_TENANT_PORT: Final = 9000
+_DEFAULT_SERVER: Final = f"http://localhost:{_DEFAULT_MCP_PORT}/mcp"
 _LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -70,6 +72,21 @@ _HTTP: Final = r"^https?://\S+$"
 _URL: Final = "an https URL (http only on localhost)"
 
 
+@dataclass(frozen=True)
+class SecretTarget:
+    """Where a secret is sent.
+
+    Attributes:
+        url: the URL; None if the program that gets the secret has an address of its own.
+        named_by: the fields that name the URL, in the order of precedence.
+        derived_from: the fields from which the URL is derived if none of `named_by` is set.
+    """
+
+    url: str | None
+    named_by: tuple[str, ...]
+    derived_from: tuple[str, ...] = ()
+
+
 class Settings(BaseSettings):
     """The settings of the client. Each field's description says which values are valid."""
 
@@ -81,7 +98,7 @@ class Settings(BaseSettings):
         arbitrary_types_allowed=True,
     )
 
-    mcp_public_url: SecureUrl = Field("http://localhost:5555/mcp", description=f"the MCP server's URL, {_URL}")
+    mcp_public_url: SecureUrl = Field(_DEFAULT_SERVER, description=f"the MCP server's URL, {_URL}")
     mcp_host: str | None = Field(None, description="where the server listens, a host name or an address")
     mcp_port: int | None = Field(None, ge=0, le=65535, description="the server's port, a number up to 65535")
     public_host: str | None = Field(None, description="the host name or address that the stack is reached by")
@@ -144,6 +161,27 @@ class Settings(BaseSettings):
         """The port to listen on: the configured one, else the port of the callback URI."""
         parts = urlsplit(self.oauth_callback_uri)
         return self.oauth_callback_port or parts.port or (443 if parts.scheme == "https" else 80)
+
+    def secret_targets(self) -> dict[str, SecretTarget]:
+        """Where each secret is sent, by the secret's field. Without an issuer the server names the tenant."""
+        server = SecretTarget(self.mcp_public_url, ("mcp_public_url",), ("public_host", "mcp_host", "mcp_port"))
+        tenant = self._tenant_target if self.issuer else server
+        targets = {
+            "gatehouse_token": server,
+            "gatehouse_assertion": tenant,
+            "auth0_client_secret": tenant,
+            "oauth_idp_id_token": SecretTarget(self.oauth_idp_token_endpoint, ("oauth_idp_token_endpoint",)),
+        }
+        if self.model.startswith("openai:"):
+            targets["openai_api_key"] = SecretTarget(self.openai_base_url, ("openai_base_url",))
+        if self.model.startswith("anthropic:"):
+            targets["anthropic_api_key"] = SecretTarget(self.anthropic_base_url, ("anthropic_base_url",))
+        return targets
+
+    @property
+    def _tenant_target(self) -> SecretTarget:
+        derived_from = ("compose_profiles", "mock_idp_port", "public_host")
+        return SecretTarget(self.issuer, ("auth0_issuer", "auth0_domain"), derived_from)
 
     @model_validator(mode="before")
     @classmethod
@@ -250,7 +288,7 @@ def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
     if unknown:
         raise ConfigurationError(f"There is no setting {', '.join(unknown)}.")
     try:
-        return model(**values)  # type: ignore[arg-type]  # pydantic checks it
+        settings = model(**values)  # type: ignore[arg-type]  # pydantic checks it
     except ValidationError as error:
         problems = [_problem(model, details["loc"], details) for details in error.errors()]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "A setting is"
@@ -259,6 +297,49 @@ def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
         raise ConfigurationError(f"{ENV_FILE} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{ENV_FILE} is not UTF-8 text: {not_utf8(error)}") from None
+    _require_known_targets(settings, values)
+    return settings
+
+
+def _require_known_targets(settings: Settings, values: Mapping[str, object]) -> None:
+    """A secret of the environment does not go to an address that only `.env` names: the folder with this `.env` can be
+    another party's.
+
+    Raises:
+        ConfigurationError: names each such secret and the address.
+    """
+    environment = {name.lower(): value for name, value in os.environ.items()}
+    targets = {
+        secret: target
+        for secret, target in settings.secret_targets().items()
+        if getattr(settings, secret) is not None
+        and secret not in values
+        and (environment.get(secret) or environment.get(f"{secret}_file"))
+    }
+    if not targets or not Path(ENV_FILE).is_file():
+        return
+    dotenv = {name.lower(): value for name, value in dotenv_values(ENV_FILE, encoding="utf-8-sig").items() if value}
+
+    def is_set(field: str) -> bool:
+        return field in values or bool(environment.get(field)) or only_in_dotenv(field)
+
+    def only_in_dotenv(field: str) -> bool:
+        return field not in values and field not in environment and field in dotenv
+
+    problems = []
+    for secret, target in targets.items():
+        named_by = [field for field in target.named_by if is_set(field)][:1] or target.derived_from
+        named = [field.upper() for field in named_by if only_in_dotenv(field)]
+        known = target.url in (None, _DEFAULT_SERVER) or dotenv.get(secret) == environment.get(secret)
+        if named and not known:
+            names, seen = " and ".join(named), foreign(str(target.url))
+            problems.append(
+                f"{secret.upper()} is in the environment, but only {Path(ENV_FILE).absolute()} names the address that"
+                f" would get it ({names}: {seen}), so nothing is sent. If you trust the address, set {names} in the"
+                f" environment also; if the secret is for this folder, set {secret.upper()} in its {ENV_FILE} instead."
+            )
+    if problems:
+        raise ConfigurationError("\n".join(problems))
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:

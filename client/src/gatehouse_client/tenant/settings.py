@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from ..errors import ConfigurationError
-from ..settings import DOMAIN, ENV_FILE, Secret, Settings, load
+from ..settings import DOMAIN, ENV_FILE, Secret, SecretTarget, Settings, load
 
 _NO_CREDENTIALS = (
     "The Management API needs AUTH0_MGMT_CLIENT_ID and AUTH0_MGMT_CLIENT_SECRET (or AUTH0_MGMT_TOKEN). Not set: "
@@ -42,6 +42,13 @@ class TenantSettings(Settings):
     @classmethod
     def _keywords_are_an_object(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+    def secret_targets(self) -> dict[str, SecretTarget]:
+        """Also where the secrets for the Management API are sent."""
+        tenant = self._tenant_target
+        if self.auth0_mgmt_domain:
+            tenant = SecretTarget(self.management_issuer, ("auth0_mgmt_domain",))
+        return super().secret_targets() | {"auth0_mgmt_token": tenant, "auth0_mgmt_client_secret": tenant}
 
     def keywords(self) -> dict[str, Any]:
         """Values for ##KEY## and @@KEY@@ in the tenant file, by name.
