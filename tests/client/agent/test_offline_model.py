@@ -166,6 +166,11 @@ def test_a_question_about_another_time_is_asked_back_without_a_tool_for_it() -> 
         ("What time is it in Atlantis? | What is the weather in Tokyo?", []),
         ("What time is it in Tokyo? | Thank you! | And in Berlin?", ["get_time timezone=Europe/Berlin"]),
         ("Who am I? | And in Berlin?", []),
+        (
+            "convert_time '2026-07-28T09:30' from Asia/Tokyo to UTC",
+            ["convert_time time=2026-07-28T09:30 from_timezone=Asia/Tokyo to_timezone=UTC"],
+        ),
+        ("book_room 'Blue' at 9", ["book_room room=Blue hour=9"]),
         ("And in Berlin?", []),
         ("What time is it there?", []),
         ("3 pm in Paris, what time in Tokyo? | And at 5 pm? | Thanks", []),
