@@ -17,7 +17,7 @@ _SOURCE: Final = re.compile(r"(^|_)(from|source|src|origin)($|_)", re.IGNORECASE
 _ISO: Final = re.compile(r"iso.?8601|date-time|\d{4}-\d\d-\d\dt", re.IGNORECASE)
 # What is between a time and the place where it is that time: "3 pm in Paris", "パリの午後3時".
 _TIME_THEN_PLACE: Final = re.compile(r"\s*(?:(?:in|from|at)\s+|の)?", re.IGNORECASE)
-_PLACE_THEN_TIME: Final = re.compile(r"\s*(?:time|時間)?\s*(?:(?:at|is|it's)\s+|[のがでは,、]+)*\s*", re.IGNORECASE)
+_PLACE_THEN_TIME: Final = re.compile(r"\s*(?:time|時間)?\s*(?:(?:at|is|it's)\s+|[のがでは,、])*\s*", re.IGNORECASE)
 _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 # A name beside the word of its parameter: "room Blue", "the Blue room", "A会議室".
 _NAME_AFTER: Final = re.compile(r"[\s:=]*(?:(?:named|called)\s+)?([A-Z][A-Za-z0-9-]*|\d+[A-Za-z]?)(?![A-Za-z0-9:])")

@@ -76,6 +76,11 @@ class Reading:
     text: str
     tokens: tuple[Token, ...]
 
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the tokens."""
+        return {token.kind for token in self.tokens}
+
     def meanings(self) -> set[str]:
         """The meanings of the words."""
         return {token.value for token in self.tokens if token.kind == "word"}
