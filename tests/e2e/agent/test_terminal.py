@@ -94,7 +94,7 @@ def test_a_chat_with_an_elicitation_and_a_step_up(person: Person) -> None:
         session.until("you> ")
         session.type("convert_time '2026-07-28T09:30' from Asia/Tokyo to UTC")
         session.until("Sign in with your browser")
-        session.until('"time": "2026-07-28T00:30:00+00:00"')
+        session.until("Then it is 00:30:00 on Tuesday, 28 July 2026 in UTC.")
         session.until("you> ")
         session.type(CTRL_D)
         assert session.end() == 0

@@ -17,7 +17,7 @@ _SOURCE: Final = re.compile(r"(^|_)(from|source|src|origin)($|_)", re.IGNORECASE
 _ISO: Final = re.compile(r"iso.?8601|date-time|\d{4}-\d\d-\d\dt", re.IGNORECASE)
 # What is between a time and the place where it is that time: "3 pm in Paris", "パリの午後3時".
 _TIME_THEN_PLACE: Final = re.compile(r"\s*(?:(?:in|from|at)\s+|の)?", re.IGNORECASE)
-_PLACE_THEN_TIME: Final = re.compile(r"\s*(?:time|時間)?\s*(?:(?:at|is|it's)\s+|[のがでは,、]+)*\s*", re.IGNORECASE)
+_PLACE_THEN_TIME: Final = re.compile(r"\s*(?:time|時間)?\s*(?:(?:at|is|it's)\s+|[のがでは,、])*\s*", re.IGNORECASE)
 _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 # A name beside the word of its parameter: "room Blue", "the Blue room", "A会議室".
 _NAME_AFTER: Final = re.compile(r"[\s:=]*(?:(?:named|called)\s+)?([A-Z][A-Za-z0-9-]*|\d+[A-Za-z]?)(?![A-Za-z0-9:])")
@@ -42,8 +42,10 @@ class Filled:
 
 def properties(function: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The schemas of the function's parameters, without those that are no object."""
-    found = (function.get("parameters") or {}).get("properties") or {}
-    return {name: schema for name, schema in found.items() if isinstance(schema, dict)}
+    found = (function.get("parameters") or {}).get("properties")
+    return (
+        {name: schema for name, schema in found.items() if isinstance(schema, dict)} if isinstance(found, dict) else {}
+    )
 
 
 def fill(question: Reading, function: dict[str, Any], base: dict[str, Any], known: set[str]) -> Filled:
@@ -63,7 +65,8 @@ class _Filling:
         self._question = question
         self._base = base
         self._known = known
-        self._required = (function.get("parameters") or {}).get("required") or ()
+        required = (function.get("parameters") or {}).get("required")
+        self._required = required if isinstance(required, list) else []
         self._order = list(properties(function))
         self._free = properties(function)
         self._arguments: dict[str, Any] = {}
@@ -212,7 +215,7 @@ class _Filling:
                 continue
             after, before = _NAME_AFTER.match(text, token.end), _NAME_BEFORE.search(text, 1, token.start)
             for match in (after, before):
-                tokens = self._within(*match.span(1)) if match else None
+                tokens = self._within(*match.span()) if match else None
                 if match and tokens is not None and not any(token.value in self._known for token in tokens):
                     return match[1], tokens
         return None
@@ -251,6 +254,7 @@ def _number(schema: dict[str, Any], number: float) -> float | None:
     """The number as the schema wants it; None if it is not allowed."""
     if "number" not in types_of(schema) and not number.is_integer():
         return None
-    if not schema.get("minimum", number) <= number <= schema.get("maximum", number):
+    least, most = (schema.get(bound) for bound in ("minimum", "maximum"))
+    if (isinstance(least, int | float) and number < least) or (isinstance(most, int | float) and number > most):
         return None
     return number if "integer" not in types_of(schema) else int(number)

@@ -99,35 +99,41 @@ class OfflineModel(BaseChatModel):
 def make_plan(question: str, functions: Sequence[Function], previous: Plan | None = None) -> Plan:
     """The plan for a question. A short question goes on from the previous one: "And in Berlin?"."""
     reading = _with_places_of(previous, read(question))
-    if previous is None or previous.function is None:
-        return _choose(reading, functions)
-    if previous.calls:
-        return _follow(reading, functions, previous)
     plan = _choose(reading, functions)
+    if previous is None or previous.function is None:
+        return plan
+    if previous.calls:
+        return _follow(reading, plan, previous)
     named = [function for function in functions if question.strip(" .!?。").lower() == str(function["name"]).lower()]
-    kinds = {token.kind for token in reading.tokens}
-    if named or (not plan.calls and (kinds & VALUES or is_yes(question))):
-        both = read(f"{previous.question.text} / {'' if is_yes(question) else reading.text}")
+    if named or is_yes(question) or (not plan.calls and reading.kinds & VALUES):
         function = named[0] if named else previous.function
-        found = _fit(function, both, forgiven=len(previous.question.text))
-        if not found.left:
-            return _plan_of(found, both)
+        return _complete(Reading("", ()) if is_yes(question) else reading, function, previous) or plan
     return plan
 
 
-def _follow(reading: Reading, functions: Sequence[Function], previous: Plan) -> Plan:
+def _follow(reading: Reading, plan: Plan, previous: Plan) -> Plan:
     """The plan for a question after a tool call: values alone are new arguments for the same tool."""
     assert previous.function is not None
-    first = reading.tokens[0].kind if reading.tokens else ""
-    kinds = {token.kind for token in reading.tokens}
-    goes_on = _fit(previous.function, reading, base=previous.calls[-1])
-    only_values = kinds <= {*VALUES, "also", "places"} and kinds & {*VALUES, "places"}
-    if only_values:
-        return _plan_of(goes_on, reading)
-    plan = _choose(reading, functions)
-    if first == "also" and plan.function is previous.function and plan.calls and goes_on.fits:
-        return _plan_of(goes_on, reading)
-    return plan
+    same = _fit(previous.function, reading, base=previous.calls[-1])
+    only_values = reading.kinds & {*VALUES, "places"} and reading.kinds <= {*VALUES, "places", "also"}
+    goes_on = plan.function is previous.function and plan.calls and reading.tokens[0].kind == "also"
+    if same.fits and (only_values or goes_on):
+        return _plan_of(same, reading)
+    return _plan_of(same, reading) if only_values and not plan.calls else plan
+
+
+def _complete(reading: Reading, function: Function, previous: Plan) -> Plan | None:
+    """The plan for a question that the model asked back about, and its answer; None if the answer does not fit.
+
+    A value of the answer comes before or instead of the same kind of value in the question.
+    """
+    both = read(f"{previous.question.text} / {reading.text}")
+    end = len(previous.question.text)
+    newer = tuple(token for token in both.tokens if token.start > end or token.kind not in reading.kinds & VALUES)
+    readings = (Reading(both.text, newer), both)
+    fits = [_fit(function, question, forgiven=end) for question in readings]
+    best = max(fits, key=lambda fit: (not fit.left, not fit.filled.missing))
+    return None if best.left else _plan_of(best, readings[fits.index(best)])
 
 
 def _choose(question: Reading, functions: Sequence[Function]) -> Plan:
@@ -149,7 +155,7 @@ def _plan_of(fit: Fit, question: Reading) -> Plan:
     """The calls of a function that fits and has its arguments; else the reply that asks for what is not clear."""
     tool, missing = str(fit.function["name"]), fit.filled.missing
     about = _first_sentence(fit.function) or tool
-    words = ", ".join(f"“{token.text}”" for token in fit.left)
+    words = ", ".join(sentence(question, "quoted", text=token.text) for token in fit.left)
     if any(token.kind == "places" for token in fit.left):
         words = ", ".join(token.text for token in fit.left if token.kind == "places")
         reply = sentence(question, "several_zones", words=words)

@@ -76,6 +76,11 @@ class Reading:
     text: str
     tokens: tuple[Token, ...]
 
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the tokens."""
+        return {token.kind for token in self.tokens}
+
     def meanings(self) -> set[str]:
         """The meanings of the words."""
         return {token.value for token in self.tokens if token.kind == "word"}
@@ -122,7 +127,10 @@ def _token(text: str, start: int) -> tuple[str, Any, int]:
 def _value(text: str, start: int) -> tuple[str, Any, int] | None:
     """A quoted text, a time, a zone or a number."""
     if match := _QUOTE.match(text, start):
-        return "quote", match[1] or match[2], match.end()
+        quoted = match[1] or match[2]
+        written = _DATE.fullmatch(quoted)
+        moment = _iso_moment(written) if written else None
+        return ("moment", moment, match.end()) if moment else ("quote", quoted, match.end())
     if (match := _DATE.match(text, start)) and (moment := _iso_moment(match)):
         return "moment", moment, match.end()
     for pattern in (_CLOCK, _CLOCK_JAPANESE):
