@@ -17,6 +17,7 @@ from gatehouse_client import __version__
 from gatehouse_client.cli.app import app
 from gatehouse_client.mcp.session import Session
 from gatehouse_client.signin.flows.browser import has_screen, private_window
+from gatehouse_client.signin.flows.paste import read_stdin_line
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
@@ -171,3 +172,33 @@ def test_the_help_has_every_exit_code() -> None:
     for code in ("0 done", "1 the tool", "2 wrong usage", "3 not signed in", "4 forbidden", "5 the server", "130"):
         assert code in " ".join(shown.split())
     assert "tenant plan" in shown
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("error", [OSError("not a socket"), NotImplementedError()], ids=["selector", "proactor"])
+async def test_a_console_of_windows_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    async def wait_readable(_: int) -> None:
+        raise error
+
+    monkeypatch.setattr("anyio.wait_readable", wait_readable)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: 0, readline=lambda: " アリス\n", encoding="cp932"))
+    assert await read_stdin_line() == "アリス"
+
+
+@pytest.mark.anyio
+async def test_an_answer_is_read_in_the_encoding_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: reader, encoding="cp932"))
+    os.write(writer, "アリス\n".encode("cp932"))
+    assert await read_stdin_line() == "アリス"
+    os.close(writer)
+    assert await read_stdin_line() is None
+    os.close(reader)
+
+
+@pytest.mark.parametrize("token", ["日本", "a\x01b", "a b", "é"])
+def test_a_token_that_cannot_be_in_a_header_is_an_error_of_configuration(command: Command, token: str) -> None:
+    result = command("tools", GATEHOUSE_TOKEN=token)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "GATEHOUSE_TOKEN" in result.stderr
+    assert token not in result.stderr

@@ -78,7 +78,7 @@ class TokenEndpoint:
             return False
         form = {"token": grant.refresh_token, "token_type_hint": "refresh_token"}
         method = grant.token_endpoint_auth_method
-        return (await self.post(client, grant.revocation_endpoint, form, method, grant.issuer)).status == 200
+        return not (await self.post(client, grant.revocation_endpoint, form, method, grant.issuer)).is_error
 
     async def post(
         self, client: OAuthClient, endpoint: str, form: Mapping[str, str], method: ClientAuthentication, issuer: str
