@@ -1,4 +1,4 @@
-"""The models: what is missing is one line, and the offline model."""
+"""The models: what is missing is one line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.tools import tool
 
 from gatehouse_client.agent import models
 from gatehouse_client.agent.failures import model_failures
-from gatehouse_client.agent.offline_model import OfflineModel, choose_tool, fill_arguments, find_time_zones
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.settings import Settings
 from tests.client.run_command import Command
@@ -131,125 +128,3 @@ def test_failures_of_packages_that_are_not_loaded_are_no_failures() -> None:
     assert all(issubclass(failure, Exception) for failure in failures)
     assert not [failure for failure in failures if failure is Exception]
     assert "openai" in sys.modules or not [failure for failure in failures if failure.__module__.startswith("openai")]
-
-
-GET_TIME = {
-    "name": "get_time",
-    "description": "The current time.",
-    "parameters": {"properties": {"timezone": {"anyOf": [{"type": "string"}, {"type": "null"}]}}},
-}
-WHOAMI = {"name": "whoami", "description": "The person who is signed in, with their permissions.", "parameters": {}}
-SEARCH = {
-    "name": "searchNotes",
-    "description": "Find notes by their words.",
-    "parameters": {"properties": {"text": {"type": "string"}, "limit": {"type": "integer"}}, "required": ["text"]},
-}
-TOOLS = [GET_TIME, WHOAMI, SEARCH]
-
-
-@pytest.mark.parametrize(
-    ("question", "name"),
-    [
-        ("What time is it now?", "get_time"),
-        ("Who am I?", "whoami"),
-        ("Which permissions do I have?", "whoami"),
-        ("search the notes for 'milk'", "searchNotes"),
-        ("What is the meaning of life?", None),
-        ("", None),
-    ],
-)
-def test_the_tool_whose_words_fit_is_chosen(question: str, name: str | None) -> None:
-    chosen = choose_tool(question, TOOLS)
-    assert (chosen["name"] if chosen else None) == name
-
-
-@pytest.mark.parametrize(
-    ("question", "zone"),
-    [
-        ("What time is it in Asia/Tokyo?", "Asia/Tokyo"),
-        ("the time in america/new_york please", "America/New_York"),
-        ("time in New York", "America/New_York"),
-        ("time in Buenos Aires?", "America/Argentina/Buenos_Aires"),
-        ("the time in UTC", "UTC"),
-        ("the time in Nowhere/Land", None),
-        ("what time is it", None),
-    ],
-)
-def test_a_time_zone_is_found_by_its_name_or_its_city(question: str, zone: str | None) -> None:
-    found = next(iter(find_time_zones(question)), None)
-    assert found == zone or (zone or "").endswith("Buenos_Aires")
-    if (zone or "").endswith("Buenos_Aires"):
-        assert found in ("America/Buenos_Aires", zone)
-
-
-@pytest.mark.parametrize(
-    ("question", "zones"),
-    [
-        ("convert 'x' from Asia/Tokyo to UTC", ["Asia/Tokyo", "UTC"]),
-        ("from Paris to Asia/Tokyo", ["Europe/Paris", "Asia/Tokyo"]),
-        ("from New York to Tokyo", ["America/New_York", "Asia/Tokyo"]),
-    ],
-)
-def test_two_time_zones_are_taken_in_the_questions_order(question: str, zones: list[str]) -> None:
-    assert find_time_zones(question) == zones
-    schema = {"properties": {"from_timezone": {"type": "string"}, "to_timezone": {"type": "string"}}}
-    assert fill_arguments(question, schema)[0] == {"from_timezone": zones[0], "to_timezone": zones[1]}
-
-
-def test_arguments_are_taken_from_the_question() -> None:
-    schema = {
-        "properties": {
-            "text": {"type": "string"},
-            "limit": {"type": "integer"},
-            "ratio": {"type": "number"},
-            "unit": {"enum": ["metre", "foot"]},
-            "timezone": {"type": "string"},
-        },
-        "required": ["text", "limit"],
-    }
-    question = "find 'fresh milk' 3 times at 0.5 in FOOT, Europe/Paris"
-    assert fill_arguments(question, schema) == (
-        {"text": "fresh milk", "limit": 3, "ratio": 0.5, "unit": "foot", "timezone": "Europe/Paris"},
-        [],
-    )
-    assert fill_arguments("find it", schema) == ({}, ["text", "limit"])
-
-
-@tool
-def get_time(timezone: str | None = None) -> str:
-    """The current time."""
-    return f"noon in {timezone}"
-
-
-@tool
-def search_notes(text: str) -> str:
-    """Find notes."""
-    return text
-
-
-MODEL = OfflineModel().bind_tools([get_time, search_notes], tool_choice="auto")
-
-
-def test_it_calls_a_tool_and_repeats_what_the_tool_says() -> None:
-    asked = HumanMessage("What time is it in Asia/Tokyo?")
-    answer = MODEL.invoke([asked])
-    assert [(call["name"], call["args"]) for call in answer.tool_calls] == [("get_time", {"timezone": "Asia/Tokyo"})]
-    said = ToolMessage("noon", name="get_time", tool_call_id=answer.tool_calls[0]["id"])
-    assert MODEL.invoke([asked, answer, said]).text == "[offline model] get_time says: noon"
-    said.status = "error"
-    assert MODEL.invoke([asked, answer, said]).text == "[offline model] get_time failed: noon"
-
-
-def test_it_says_that_it_is_offline_wherever_it_speaks() -> None:
-    for question in ("the meaning of life", "find notes"):
-        answer = MODEL.invoke([HumanMessage(question)])
-        assert answer.tool_calls == []
-        assert answer.text.startswith("[offline model] ")
-    assert "get_time, search_notes" in MODEL.invoke([HumanMessage("the meaning of life")]).text
-    assert "search_notes needs text" in MODEL.invoke([HumanMessage("find notes")]).text
-    assert OfflineModel().invoke("hello").text.startswith("[offline model] ")
-
-
-def test_it_looks_at_the_last_question_only() -> None:
-    history = [HumanMessage("search notes"), AIMessage("[offline model] …"), HumanMessage("what time is it?")]
-    assert [call["name"] for call in MODEL.invoke(history).tool_calls] == ["get_time"]

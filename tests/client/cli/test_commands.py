@@ -43,7 +43,7 @@ def test_a_configured_audience_is_sent_beside_the_resource(stack: FakeStack, com
 def test_login_says_who_until_when(command: Command) -> None:
     result = command("login")
     assert "Signed in to" in result.stdout
-    assert "as alice@example.com (access until 20" in result.stdout
+    assert "as alice@example.com (auth0|1) (access until 20" in result.stdout
     described = json.loads(command("login", "--json").stdout)
     assert described["person"] == "alice@example.com"
     assert described["scopes"] == ["access:mcp", "offline_access"]
@@ -172,7 +172,7 @@ def test_errors_are_json_when_results_are(command: Command) -> None:
 def test_the_agent_calls_a_tool_and_says_that_the_model_is_offline(command: Command) -> None:
     result = command("ask", "What", "time", "is", "it", "in", "Tokyo?")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == "[offline model] get_time says: 12:00 in Asia/Tokyo\n"
+    assert result.stdout == "12:00 in Asia/Tokyo\n"
     assert '· get_time(timezone="Asia/Tokyo")' in result.stderr
     assert "offline" in result.stderr
 
@@ -180,24 +180,24 @@ def test_the_agent_calls_a_tool_and_says_that_the_model_is_offline(command: Comm
 def test_ask_as_json_has_the_calls_and_the_answer(command: Command) -> None:
     answer = json.loads(command("--json", "ask", "add 3 and 4").stdout)
     assert answer["tool_calls"] == [{"tool": "add", "arguments": {"a": 3, "b": 4}}]
-    assert answer["answer"] == "[offline model] add says: 7"
+    assert answer["answer"] == "The result of add is 7."
 
 
 def test_chat_takes_questions_from_a_pipe(command: Command) -> None:
     result = command("chat", stdin="What time is it?\n\nadd 1 and 2\nabracadabra\n")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[:2] == [
-        "[offline model] get_time says: 12:00 in the server zone",
-        "[offline model] add says: 3",
+        "12:00 in the server zone",
+        "The result of add is 3.",
     ]
-    assert "No tool matches" in result.stdout
+    assert "No tool fits" in result.stdout
 
 
 def test_a_tool_that_fails_is_shown_to_the_agent_and_the_person(command: Command) -> None:
     result = command("ask", "please fail")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "· fail failed: it broke on purpose\n" in result.stderr
-    assert "[offline model] fail failed:" in result.stdout
+    assert "fail failed: it broke on purpose" in result.stdout
 
 
 def test_the_agent_is_forbidden_as_a_sentence(stack: FakeStack, command: Command) -> None:
@@ -229,7 +229,7 @@ def test_in_a_chat_what_fails_is_told_and_the_chat_goes_on(stack: FakeStack, com
         session.until("did not let you sign in (access_denied: the person said no)")
         session.until("you> ")
         session.type("add 1 and 2")
-        session.until("add says: 3\n")
+        session.until("The result of add is 3.\n")
         stack.server_status = 503
         session.until("you> ")
         session.type("add 2 and 3")
@@ -237,7 +237,7 @@ def test_in_a_chat_what_fails_is_told_and_the_chat_goes_on(stack: FakeStack, com
         stack.server_status = None
         session.until("you> ")
         session.type("add 3 and 4")
-        session.until("add says: 7\n")
+        session.until("The result of add is 7.\n")
         session.until("you> ")
         session.type("bye")
         assert session.end() == 0

@@ -116,7 +116,7 @@ def test_ctrl_c_while_waiting_for_the_browser_exits_with_130(command: Command, s
 def test_pipes_stay_quiet_and_nothing_but_the_result_is_on_stdout(command: Command) -> None:
     assert command("login").exit_code == 0
     assert run(command, "call", "add", "a=1", "b=2") == (0, "3\n", "")
-    assert run(command, "ask", "add 1 and 2")[:2] == (0, "[offline model] add says: 3\n")
+    assert run(command, "ask", "add 1 and 2")[:2] == (0, "The result of add is 3.\n")
 
 
 def test_a_damaged_store_is_reported_and_the_sign_in_goes_on(

@@ -75,7 +75,7 @@ def test_in_a_chat_the_person_is_asked_too(command: Command) -> None:
         for reply in ("3", "", "", ""):
             session.until("]: " if reply == "" else "from 1 to 8): ")
             session.type(reply)
-        session.until('book says: booked Blue: {"hours":3,"lights":true,"view":"garden"}\n')
+        session.until('booked Blue: {"hours":3,"lights":true,"view":"garden"}\n')
         session.until("you> ")
         session.type("")
         assert session.end() == 0

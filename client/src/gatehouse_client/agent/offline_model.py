@@ -1,15 +1,15 @@
 """The offline model: a chat model without intelligence, so that the agent runs without a key or a network.
 
-It matches words of the question to a tool, takes arguments from the question, and repeats the tool's result. Each
-answer is marked as the offline model's.
+It reads a question as tokens (`offline_reading.py`) and calls a tool only if the tool's name, description and schema
+account for each token. Otherwise it asks back. It tells a result as a sentence (`offline_answer.py`).
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-import zoneinfo
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -20,27 +20,58 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from ..mcp.schema import choices_of, properties_of, required_of, types_of
+from .offline_answer import sentence, tell
+from .offline_arguments import Filled, fill, properties
+from .offline_reading import VALUES, WORDS, Reading, Token, is_yes, read, read_name
 
 NAME: Final = "offline model"
 
-_WORD: Final = re.compile(r"[^\W_]+")
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_QUOTED: Final = re.compile(r"[\"“'`]([^\"”'`]+)[\"”'`]")
-_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
-_ZONE: Final = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+|\b(?:UTC|GMT)\b")
-_ZONE_PARAMETER: Final = re.compile(r"(^|_)(tz|time_?zone|zone)($|_)", re.IGNORECASE)
-_EMPTY_WORDS: Final = frozenset(
+Function = dict[str, Any]
+
+_ENOUGH: Final = 2  # the score of a tool that fits
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the model does for a question.
+
+    Args:
+        function: the function to call, or the one that the reply asks about.
+        calls: the arguments of each call; if there are none, the model replies.
     """
-    a about all am an and any are as at be by call can could do does for from get give has have how i if in into is it
-    its me my now of on one or our please run s say show so tell that the their them there this to tool us use what
-    when where which will with would you your
-    """.split()  # noqa: SIM905  # a list of 60 lines says no more
-)
+
+    question: Reading
+    function: Function | None = None
+    calls: Sequence[dict[str, Any]] = ()
+    reply: str = ""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a function fits a question.
+
+    Args:
+        score: of the words that the function's name and description share with the question.
+        left: the tokens that the function does not account for.
+    """
+
+    function: Function
+    score: int
+    filled: Filled
+    left: Sequence[Token]
+
+    @property
+    def fits(self) -> bool:
+        return self.score >= _ENOUGH and not self.left
+
+    @property
+    def rank(self) -> tuple[int, bool, int]:
+        """The best function has the most words, then all required arguments, then the most values of the question."""
+        return self.score, not self.filled.missing, len(self.filled.used)
 
 
 class OfflineModel(BaseChatModel):
-    """Answers with a tool call, or with the result of the tool."""
+    """Answers with tool calls, or with the results of the tools."""
 
     @property
     def _llm_type(self) -> str:
@@ -65,108 +96,164 @@ class OfflineModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=_answer(messages, functions))])
 
 
-def choose_tool(question: str, functions: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The function whose name and description share most words with the question; None if none shares a word."""
-    asked = _words(question)
-    squashed = "".join(_WORD.findall(question.lower()))
-
-    def score(function: dict[str, Any]) -> int:
-        name = str(function["name"])
-        whole = 5 if "".join(_WORD.findall(name.lower())) in squashed else 0
-        described = _words(str(function.get("description") or "")) - _words(name)
-        return whole + 3 * len(asked & _words(name)) + len(asked & described)
-
-    best = max(functions, key=score, default=None)
-    return best if best is not None and score(best) > 0 else None
-
-
-def fill_arguments(question: str, schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The arguments that the question contains, and the names of the missing required arguments."""
-    numbers, quotes = iter(_NUMBER.findall(question)), iter(_QUOTED.findall(question))
-    zones = iter(find_time_zones(question))
-    arguments: dict[str, Any] = {}
-    required = required_of(schema)
-    for name, parameter in properties_of(schema).items():
-        value = _value(question, name, parameter, numbers, quotes, zones)
-        if value is not None:
-            arguments[name] = value
-    return arguments, [name for name in required if name not in arguments]
+def make_plan(question: str, functions: Sequence[Function], previous: Plan | None = None) -> Plan:
+    """The plan for a question. A short question goes on from the previous one: "And in Berlin?"."""
+    reading = _with_places_of(previous, read(question))
+    plan = _choose(reading, functions)
+    if previous is None or previous.function is None:
+        return plan
+    if previous.calls:
+        return _follow(reading, plan, previous)
+    named = [function for function in functions if question.strip(" .!?。").lower() == str(function["name"]).lower()]
+    if named or is_yes(question) or (not plan.calls and reading.kinds & VALUES):
+        function = named[0] if named else previous.function
+        return _complete(Reading("", ()) if is_yes(question) else reading, function, previous) or plan
+    return plan
 
 
-def find_time_zones(question: str) -> list[str]:
-    """The IANA time zones that the question names, in order. A zone can be named by its city."""
-    zones = zoneinfo.available_timezones()
-    by_spelling = {zone.lower(): zone for zone in zones}
-    cities = {zone.rpartition("/")[2].replace("_", " ").lower(): zone for zone in sorted(zones) if _is_place(zone)}
-    found: list[tuple[int, str]] = []
-    rest = question.lower()
-    for written in _ZONE.finditer(question):
-        zone = by_spelling.get(written[0].lower(), None if zones else written[0])
-        if zone is not None:
-            found.append((written.start(), zone))
-            rest = rest[: written.start()] + " " * len(written[0]) + rest[written.end() :]
-    words = list(re.finditer(r"[^\W\d_]+", rest))
-    while words:
-        names = [(count, " ".join(word[0] for word in words[:count])) for count in (3, 2, 1)]
-        count, city = next(((count, name) for count, name in names if name in cities), (1, ""))
-        if city:
-            found.append((words[0].start(), cities[city]))
-        del words[:count]
-    return [zone for _, zone in sorted(found)]
+def _follow(reading: Reading, plan: Plan, previous: Plan) -> Plan:
+    """The plan for a question after a tool call: values alone are new arguments for the same tool."""
+    assert previous.function is not None
+    same = _fit(previous.function, reading, base=previous.calls[-1])
+    only_values = reading.kinds & {*VALUES, "places"} and reading.kinds <= {*VALUES, "places", "also"}
+    goes_on = plan.function is previous.function and plan.calls and reading.tokens[0].kind == "also"
+    if same.fits and (only_values or goes_on):
+        return _plan_of(same, reading)
+    return _plan_of(same, reading) if only_values and not plan.calls else plan
 
 
-def _answer(messages: list[BaseMessage], functions: Sequence[dict[str, Any]]) -> AIMessage:
-    last = messages[-1]
-    if isinstance(last, ToolMessage):
-        verb = "failed" if last.status == "error" else "says"
-        return _message(f"{last.name or 'The tool'} {verb}: {last.text}")
-    questions = [message for message in messages if isinstance(message, HumanMessage)]
-    question = questions[-1].text if questions else ""
-    function = choose_tool(question, functions)
-    if function is None:
-        names = ", ".join(str(function["name"]) for function in functions) or "none"
-        return _message(f"No tool matches the words of your question. The tools are: {names}. I only match words.")
-    arguments, missing = fill_arguments(question, function.get("parameters") or {})
-    if missing:
-        return _message(
-            f"{function['name']} needs {', '.join(missing)}: write the value in the question (text in quotes)."
+def _complete(reading: Reading, function: Function, previous: Plan) -> Plan | None:
+    """The plan for a question that the model asked back about, and its answer; None if the answer does not fit.
+
+    A value of the answer comes before or instead of the same kind of value in the question.
+    """
+    both = read(f"{previous.question.text} / {reading.text}")
+    end = len(previous.question.text)
+    newer = tuple(token for token in both.tokens if token.start > end or token.kind not in reading.kinds & VALUES)
+    readings = (Reading(both.text, newer), both)
+    fits = [_fit(function, question, forgiven=end) for question in readings]
+    best = max(fits, key=lambda fit: (not fit.left, not fit.filled.missing))
+    return None if best.left else _plan_of(best, readings[fits.index(best)])
+
+
+def _choose(question: Reading, functions: Sequence[Function]) -> Plan:
+    """The function that fits the question best, or a reply that asks back."""
+    found = sorted((_fit(function, question) for function in functions), key=lambda fit: fit.rank, reverse=True)
+    fitting = [fit for fit in found if fit.fits]
+    if len(fitting) > 1 and fitting[0].rank == fitting[1].rank:
+        names = ", ".join(str(fit.function["name"]) for fit in fitting if fit.rank == fitting[0].rank)
+        return Plan(question, fitting[0].function, reply=sentence(question, "tie", tools=names))
+    if fitting:
+        return _plan_of(fitting[0], question)
+    if found and found[0].score:
+        return _plan_of(max(found, key=lambda fit: (fit.score, -len(fit.left))), question)
+    names = ", ".join(str(function["name"]) for function in functions) or sentence(question, "nothing")
+    return Plan(question, reply=sentence(question, "no_tool", tools=names))
+
+
+def _plan_of(fit: Fit, question: Reading) -> Plan:
+    """The calls of a function that fits and has its arguments; else the reply that asks for what is not clear."""
+    tool, missing = str(fit.function["name"]), fit.filled.missing
+    about = _first_sentence(fit.function) or tool
+    words = ", ".join(sentence(question, "quoted", text=token.text) for token in fit.left)
+    if any(token.kind == "places" for token in fit.left):
+        words = ", ".join(token.text for token in fit.left if token.kind == "places")
+        reply = sentence(question, "several_zones", words=words)
+    elif fit.left:
+        reply = sentence(question, "unsure", words=words, tool=tool, about=about)
+    elif fit.score < _ENOUGH:
+        reply = sentence(question, "weak", tool=tool, about=about)
+    elif missing:
+        reply = sentence(question, "missing", tool=tool, names=", ".join(missing))
+    else:
+        return Plan(question, fit.function, fit.filled.calls)
+    return Plan(question, fit.function, reply=reply)
+
+
+def _fit(function: Function, question: Reading, base: dict[str, Any] | None = None, forgiven: int = 0) -> Fit:
+    """How well the function fits.
+
+    Args:
+        base: the arguments of the previous call of the function, for a question that goes on from it.
+        forgiven: tokens before this position may be left; the person was asked about them already.
+    """
+    score, known = _score(function, question)
+    if base is not None or forgiven:
+        score += _ENOUGH
+    filled = fill(question, function, base or {}, known)
+    if not question.meanings() and not filled.missing:
+        score += len(filled.used) - 1  # "15:00 JST in CET": the values alone tell the tool
+    explained = {str(function["name"]).lower()}
+    if _has_moment(question):
+        explained.update(WORDS["functions"]["future"])
+    left = [
+        token
+        for token in question.tokens
+        if token.end > forgiven
+        and token not in filled.used
+        and token.kind != "also"
+        and not (token.kind == "word" and token.value in known)
+        and token.text.lower() not in explained
+    ]
+    return Fit(function, score, filled, left)
+
+
+def _score(function: Function, question: Reading) -> tuple[int, set[str]]:
+    """How many words the function shares with the question, and the meanings that it has words for."""
+    named, described = read_name(str(function["name"])), read(_first_sentence(function)).meanings()
+    known = named | described | read(str(function.get("description") or "")).meanings()
+    for parameter, schema in properties(function).items():
+        known |= read_name(parameter) | read(str(schema.get("description") or "")).meanings()
+    score = 5 * any(token.text.lower() == str(function["name"]).lower() for token in question.tokens)
+    for meaning in question.meanings():
+        related = named.intersection(WORDS["related"].get(meaning, ()))
+        if related:
+            known.add(meaning)
+        if meaning not in WORDS["functions"]["weak"]:
+            score += 3 if meaning in named else 2 if related else int(meaning in described)
+    return score, known
+
+
+def _has_moment(question: Reading) -> bool:
+    return any(token.kind == "moment" for token in question.tokens)
+
+
+def _first_sentence(function: Function) -> str:
+    return re.split(r"[.。](?:\s|$)", str(function.get("description") or "").strip())[0]
+
+
+def _with_places_of(previous: Plan | None, question: Reading) -> Reading:
+    """The question with the places of the previous calls in the place of "there"."""
+    there = [token for token in question.tokens if token.kind == "there"]
+    places = [token for token in previous.question.tokens if token.kind == "place"] if previous else []
+    if not there or not places:
+        return question
+    at = there[0]
+    meant = [replace(place, text=at.text, start=at.start, end=at.end) for place in places]
+    tokens = [token for token in question.tokens if token not in there]
+    return Reading(question.text, tuple(sorted([*tokens, *meant], key=lambda token: token.start)))
+
+
+def _answer(messages: list[BaseMessage], functions: Sequence[Function]) -> AIMessage:
+    asked = [index for index, message in enumerate(messages) if isinstance(message, HumanMessage)]
+    after = messages[asked[-1] :] if asked else []
+    plan = previous = Plan(read(""))
+    for index in asked:
+        previous = plan if plan.question.tokens else previous  # "Thanks" changes nothing
+        plan = make_plan(messages[index].text, functions, previous)
+    results = [message for message in after if isinstance(message, ToolMessage)]
+    if results:
+        timed = _has_moment(plan.question)
+        told = (
+            tell(plan.question, message.name or "", message.text, failed=message.status == "error", of_given_time=timed)
+            for message in results
         )
-    call = {"name": function["name"], "args": arguments, "id": f"offline-{uuid.uuid4().hex[:12]}", "type": "tool_call"}
-    return AIMessage(content="", tool_calls=[call])
-
-
-def _message(text: str) -> AIMessage:
-    return AIMessage(content=f"[{NAME}] {text}")
-
-
-def _value(
-    question: str,
-    name: str,
-    parameter: dict[str, Any],
-    numbers: Iterator[str],
-    quotes: Iterator[str],
-    zones: Iterator[str],
-) -> str | float | None:
-    types = types_of(parameter)
-    choices = choices_of(parameter)
-    for choice in choices:
-        if isinstance(choice, str) and re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", question, re.IGNORECASE):
-            return choice
-    if choices:
-        return None
-    if _ZONE_PARAMETER.search(name) and "string" in types:
-        return next(zones, None)
-    if types & {"integer", "number"}:
-        number = next(numbers, None)
-        return None if number is None else int(float(number)) if "integer" in types else float(number)
-    return next(quotes, None) if "string" in types else None
-
-
-def _is_place(zone: str) -> bool:
-    areas = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
-    return zone.startswith(areas)
-
-
-def _words(text: str) -> set[str]:
-    words = (word.lower() for word in _WORD.findall(_CAMEL.sub(" ", text)))
-    return {word.removesuffix("s") if len(word) > 3 else word for word in words} - _EMPTY_WORDS
+        return AIMessage(content="\n".join(told))
+    if not asked:
+        plan = _choose(plan.question, functions)
+    name = str(plan.function["name"]) if plan.function else ""
+    calls = [
+        {"name": name, "args": arguments, "id": f"offline-{uuid.uuid4().hex[:12]}", "type": "tool_call"}
+        for arguments in plan.calls
+    ]
+    return AIMessage(content=plan.reply, tool_calls=calls)
