@@ -74,6 +74,7 @@ class FakeStack:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     refresh_tokens: dict[str, frozenset[str]] = field(default_factory=dict)
+    id_token_claims: dict[str, str] | None = None
     id_token: str = "the-id-token-of-the-enterprise"
     assertions: set[str] = field(default_factory=lambda: {"the-assertion-of-the-workload"})
     revoked: list[str] = field(default_factory=list)
@@ -92,12 +93,13 @@ class FakeStack:
 
     def issue(self, requested: frozenset[str], *, refresh: str | None = None) -> dict[str, Any]:
         granted = requested & (self.permissions | {"offline_access"})
-        claims = {"sub": "auth0|1", "email": self.person, "jti": secrets.token_hex(8)}
-        body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
-        access_token = f"e30.{body}.{secrets.token_urlsafe(8)}"
+        person = {"email": self.person} if self.person else {}
+        access_token = _jwt({"sub": "auth0|1", **person, "jti": secrets.token_hex(8)})
         self.tokens[access_token] = Token(granted, time.time() + self.lifetime, self.person)
         answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer", "expires_in": self.lifetime}
         answer["scope"] = " ".join(sorted(granted))
+        if self.id_token_claims is not None and refresh is None:
+            answer["id_token"] = _jwt(self.id_token_claims)
         if self.issue_refresh_tokens and "offline_access" in granted and (refresh is None or self.rotate):
             answer["refresh_token"] = secrets.token_urlsafe(16)
             self.refresh_tokens[answer["refresh_token"]] = requested
@@ -216,6 +218,11 @@ class Tenant:
         if requested is None:
             return _error(403, "invalid_grant", "Unknown or invalid refresh token.")
         return JSONResponse(self._stack.issue(requested, refresh=form["refresh_token"]))
+
+
+def _jwt(claims: dict[str, str]) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"e30.{body}.{secrets.token_urlsafe(8)}"
 
 
 def example_server() -> MCPServer:

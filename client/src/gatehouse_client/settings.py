@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,16 @@ def _readable(value: object) -> object:
 
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
 MetadataUrl = Annotated[str, AfterValidator(_metadata_url)]
+
+
+def _bearer(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise ValueError
+    return value
+
+
 Secret = Annotated[SecretStr, BeforeValidator(_readable)]
+Token = Annotated[Secret, AfterValidator(_bearer)]
 PrivateKey = Annotated[SigningKey, BeforeValidator(_private_key)]
 SignInChoice = Literal["auto", "browser", "paste", "device", "machine", "assertion", "token"]
 
@@ -135,7 +145,7 @@ class Settings(BaseSettings):
     gatehouse_trace: bool = Field(False, description="1 or 0")
     gatehouse_sign_in: SignInChoice = Field("auto", description=f"one of {', '.join(get_args(SignInChoice))}")
     gatehouse_private_window: bool = Field(False, description="1 or 0")
-    gatehouse_token: Secret | None = Field(None, description="an access token that was obtained elsewhere")
+    gatehouse_token: Token | None = Field(None, description="an access token: ASCII characters without a space")
     gatehouse_assertion: Secret | None = Field(None, description="a JWT of a workload that the tenant trusts")
     gatehouse_keyring: bool = Field(True, description="1 or 0")
     gatehouse_private_network: bool = Field(False, description="1 or 0")

@@ -43,7 +43,7 @@ def test_a_configured_audience_is_sent_beside_the_resource(stack: FakeStack, com
 def test_login_says_who_until_when(command: Command) -> None:
     result = command("login")
     assert "Signed in to" in result.stdout
-    assert "as alice@example.com (access until 20" in result.stdout
+    assert "as alice@example.com (auth0|1) (access until 20" in result.stdout
     described = json.loads(command("login", "--json").stdout)
     assert described["person"] == "alice@example.com"
     assert described["scopes"] == ["access:mcp", "offline_access"]
@@ -195,7 +195,7 @@ def test_chat_takes_questions_from_a_pipe(command: Command) -> None:
 
 def test_a_tool_that_fails_is_shown_to_the_agent_and_the_person(command: Command) -> None:
     result = command("ask", "please fail")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "· fail failed: it broke on purpose\n" in result.stderr
     assert "fail failed: it broke on purpose" in result.stdout
 

@@ -141,3 +141,26 @@ def test_on_a_terminal_whoami_is_a_list_to_read(command: Command) -> None:
     with command.on_terminal("whoami") as session:
         assert session.end() == 0
     assert session.text.splitlines()[0].split() == ["Person", "alice@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "person"),
+    [
+        ({"sub": "auth0|1", "email": "alice@corp.example", "name": "Alice"}, "alice@corp.example"),
+        ({"sub": "auth0|1", "name": "アリス"}, "アリス"),
+        ({"sub": "auth0|1"}, "auth0|1"),
+        (None, "auth0|1"),
+    ],
+    ids=["e-mail", "name", "nothing", "no ID token"],
+)
+def test_a_name_that_only_the_id_token_has_is_shown_beside_the_subject(
+    stack: FakeStack, command: Command, claims: dict[str, str] | None, person: str
+) -> None:
+    stack.person, stack.id_token_claims = "", claims
+    shown = command("login").stdout
+    assert f" as {person}{'' if person == 'auth0|1' else ' (auth0|1)'} (access until" in shown
+    stack.forget_access_tokens()
+    assert command("call", "get_time").exit_code == 0, "a renewal keeps the name"
+    assert len(stack.entries("refresh")) == 1
+    told = json.loads(command("whoami", "--json").stdout)
+    assert (told["person"], told["subject"]) == (person, "auth0|1")

@@ -31,7 +31,7 @@ def test_a_ready_token_needs_no_application_and_is_not_kept(stack: FakeStack, co
 
 def test_login_with_a_ready_token_says_who_it_is(stack: FakeStack, command: Command) -> None:
     result = command("login", GATEHOUSE_TOKEN=ready(stack))
-    assert (result.exit_code, result.stdout) == (0, f"Signed in to {stack.server} as alice@example.com.\n")
+    assert (result.exit_code, result.stdout) == (0, f"Signed in to {stack.server} as alice@example.com (auth0|1).\n")
 
 
 def test_a_chosen_way_goes_before_a_ready_token(stack: FakeStack, command: Command) -> None:

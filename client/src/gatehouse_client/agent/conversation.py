@@ -31,12 +31,17 @@ class Conversation:
         self._terminal = terminal
         self._agent = agent
 
-    async def turn(self, question: str) -> None:
-        """Ask, and show the tool calls and the model's text as they happen."""
+    async def turn(self, question: str) -> bool:
+        """Ask, and show the tool calls and the model's text as they happen.
+
+        Returns:
+            Whether a tool failed, and no later call of it in this turn succeeded.
+        """
         from .agent import TextChunk, ToolCalled
 
         terminal = self._terminal
         calls: list[dict[str, Any]] = []
+        failed: dict[str, bool] = {}
         streamed = False
 
         def on_event(event: Event) -> None:
@@ -49,6 +54,7 @@ class Conversation:
                 terminal.say(f"· {event.name}({_shown(event.arguments)})", "cyan")
                 terminal.activity.show(f"Calling {event.name}")
             else:
+                failed[event.name] = event.failed
                 if event.failed:
                     terminal.say(f"· {event.name} failed: {failure(event.name, event.text)}", "yellow")
                 terminal.activity.show(_THINKING)
@@ -56,11 +62,13 @@ class Conversation:
         with terminal.busy(_THINKING):
             answer = await self._agent.ask(question, on_event)
         if terminal.as_json:
-            terminal.result_json({"answer": answer, "tool_calls": calls})
+            names = [name for name, broken in failed.items() if broken]
+            terminal.result_json({"answer": answer, "tool_calls": calls, "failed_tools": names})
         elif streamed:
             terminal.end_line()
         else:
             terminal.result(answer)
+        return any(failed.values())
 
     def run(self, runner: asyncio.Runner) -> None:
         """Answer questions until the input ends. On a terminal an error is shown, and the conversation continues.

@@ -11,22 +11,25 @@ from typing import Annotated
 
 import typer
 
+from .. import __version__
 from ..errors import Exit
+from ..terminal.encodings import replace_unknown_characters
 from ..terminal.output import Terminal
-from .commandline import JsonOption, TraceOption, running
+from .commandline import Commands, JsonOption, TraceOption, running
 from .completion import complete_argument, complete_tool
 from .tenant import app as tenant
 
 EPILOG = """
 **Exit codes:** 0 done · 1 the tool or the agent failed, or `doctor` found something wrong · 2 wrong usage or
 configuration · 3 not signed in: the sign-in failed or was denied · 4 forbidden: a permission is missing · 5 the server
-or the tenant cannot be reached · 130 interrupted
+or the tenant cannot be reached · 6 `tenant plan` found differences · 130 interrupted
 
 Settings come from the environment and from `.env`; `.env.example` explains them.
 """
 
 app = typer.Typer(
     name="gatehouse",
+    cls=Commands,
     help="The agent that signs in to a protected MCP server.",
     epilog=EPILOG,
     rich_markup_mode="markdown",
@@ -38,9 +41,20 @@ app.add_typer(tenant)
 
 
 @app.callback()
-def gatehouse(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
+def gatehouse(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    as_json: JsonOption = False,
+    trace: TraceOption = False,
+) -> None:
     logging.getLogger().addHandler(logging.NullHandler())  # errors are shown as messages instead
-    context.obj = Terminal(as_json=as_json, tracing=trace)
+    terminal = context.obj = Terminal(as_json=as_json, tracing=trace)
+    if version:
+        if as_json:
+            terminal.result_json({"version": __version__})
+        else:
+            terminal.result(f"gatehouse {__version__}")
+        raise typer.Exit(Exit.OK)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(Exit.OK)
@@ -140,11 +154,12 @@ def ask(
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Ask the agent one question."""
+    """Ask the agent one question. The exit code is 1 if a tool failed."""
     with running(context, as_json, trace) as terminal:
         from . import commands
 
-        asyncio.run(commands.ask(terminal, " ".join(question)))
+        if asyncio.run(commands.ask(terminal, " ".join(question))):
+            raise typer.Exit(Exit.FAILED)
 
 
 @app.command()
@@ -186,6 +201,7 @@ def doctor(
 
 def main() -> None:
     """The `gatehouse` command."""
+    replace_unknown_characters()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # warnings of libraries are for developers
     app()

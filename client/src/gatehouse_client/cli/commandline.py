@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from ..errors import Exit, GatehouseError
+from ..errors import Exit, GatehouseError, UsageError
 from ..terminal.output import Terminal
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr, secrets masked.")]
+
+
+class Commands(TyperGroup):
+    """The group of all commands. With `--json`, errors of the command line are also JSON.
+
+    The arguments are used as they are given. (On Windows, `*`, `~` and `$NAME` in them would be replaced.)
+    """
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = False,
+        **extra: Any,  # noqa: ANN401 - as in the base class
+    ) -> Any:  # noqa: ANN401 - as in the base class
+        given = list(sys.argv[1:] if args is None else args)
+        options = given[: given.index("--")] if "--" in given else given
+        as_json = standalone_mode and "--json" in options
+        try:
+            code = super().main(
+                args, prog_name, complete_var, standalone_mode and not as_json, windows_expand_args, **extra
+            )
+        except typer.TyperException as error:
+            if not as_json:
+                raise
+            message = getattr(error, "format_message", error.__str__)()
+            Terminal(as_json=True).fail(UsageError(message))
+            code = Exit.CONFIGURATION
+        if as_json:
+            sys.exit(code or Exit.OK)
+        return code
 
 
 @contextmanager

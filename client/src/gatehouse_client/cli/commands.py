@@ -31,7 +31,8 @@ async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     elif grant is None:
         terminal.result(f"{connection.url} does not require a sign-in.")
     else:
-        person = f" as {grant.person}" if grant.person else ""
+        subject = f" ({foreign(grant.subject, 80)})" if grant.subject and grant.subject != grant.person else ""
+        person = f" as {grant.person}{subject}" if grant.person else ""
         until = f" (access until {local_time(grant.expires_at)})" if grant.expires_at else ""
         terminal.result(f"Signed in to {connection.url}{person}{until}.")
 
@@ -86,10 +87,10 @@ async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: st
         terminal.say(f"The result of {tool} is empty.")
 
 
-async def ask(terminal: Terminal, question: str) -> None:
-    """Ask the agent one question."""
+async def ask(terminal: Terminal, question: str) -> bool:
+    """Ask the agent one question; True if a tool failed."""
     conversation = await open_conversation(terminal, settings_for(terminal))
-    await conversation.turn(question)
+    return await conversation.turn(question)
 
 
 def chat(terminal: Terminal, runner: asyncio.Runner) -> None:

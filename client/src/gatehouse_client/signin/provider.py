@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..claims import claims_of
 from ..errors import TokenRefused
-from ..storage.grant import Grant
+from ..storage.grant import Grant, name_in
 from .flows.flow import SignInFlow, SignInTask
 from .http.fetch import Fetcher
 from .protocol.challenge import Challenge
@@ -151,11 +152,13 @@ class Provider:
     def _token_fields(self, token: TokenResponse, scope: str | None) -> dict[str, Any]:
         """The fields of a grant that each token response sets; `scope` counts if the response has none."""
         now = self._clock()
+        name = name_in(claims_of(token.id_token)) if isinstance(token.id_token, str) else None
         return {
             "access_token": token.access_token,
             "scope": token.scope if token.scope is not None else scope,
             "obtained_at": now,
             "expires_at": None if token.expires_in is None else now + token.expires_in,
+            **({"display_name": name} if name else {}),
         }
 
 

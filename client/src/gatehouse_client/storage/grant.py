@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +26,7 @@ class Grant(BaseModel):
         requested_scope: the requested scope.
         obtained_at, expires_at: seconds since the epoch; `expires_at` is None if the tenant names no expiry.
         interactive: whether the token is from a sign-in, and not from a renewal.
+        display_name: e-mail or name of the person in the ID token, which is not verified: for display only.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,7 @@ class Grant(BaseModel):
     obtained_at: float
     expires_at: float | None = None
     interactive: bool = False
+    display_name: str | None = None
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -66,9 +69,22 @@ class Grant(BaseModel):
 
     @property
     def person(self) -> str | None:
-        """Who is signed in, from the access token's claims, which are not verified: for display only."""
-        claims = claims_of(self.access_token)
-        by_claim = [claims.get(name) for name in ("email", "preferred_username", "name", "sub")]
-        namespaced = [value for name, value in claims.items() if name.endswith("/email")]
-        named = next((value for value in [*namespaced, *by_claim] if isinstance(value, str) and value), None)
+        """Who is signed in: e-mail or name, else the subject. Not verified: for display only."""
+        named = name_in(claims_of(self.access_token)) or self.display_name or self.subject
         return foreign(named, 80) if named else None
+
+    @property
+    def subject(self) -> str | None:
+        """The subject of the access token, which is not verified: for display only."""
+        return _text(claims_of(self.access_token).get("sub"))
+
+
+def name_in(claims: Mapping[str, Any]) -> str | None:
+    """The e-mail or name in the claims of a token. Auth0 puts custom claims under a namespace."""
+    namespaced = [value for name, value in claims.items() if name.endswith("/email")]
+    values = [*namespaced, *(claims.get(name) for name in ("email", "preferred_username", "name"))]
+    return next((text for value in values if (text := _text(value))), None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,11 +18,13 @@ from rich.text import Text
 from ..errors import GatehouseError
 from ..foreign_text import foreign, json_text, printable
 from ..signin.http.trace import Trace
+from .encodings import is_encodable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _SHORTENED: Final = "…"  # if the terminal is too narrow for the text
+_LAST_COLUMN: Final = 20  # columns of the terminal that a table needs for its last column
 
 
 class Activity:
@@ -86,8 +90,13 @@ class Terminal:
 
     as_json: bool = False
     tracing: bool = False
-    _out: Console = field(default_factory=lambda: Console(highlight=False, emoji=False))
-    _err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, emoji=False))
+    # With FORCE_COLOR, rich treats a pipe as a terminal. The form of the output must not depend on it.
+    _out: Console = field(
+        default_factory=lambda: Console(highlight=False, emoji=False, force_terminal=sys.stdout.isatty())
+    )
+    _err: Console = field(
+        default_factory=lambda: Console(stderr=True, highlight=False, emoji=False, force_terminal=sys.stderr.isatty())
+    )
     activity: Activity = field(init=False)
 
     _mid_line: bool = field(default=False, init=False)
@@ -145,7 +154,7 @@ class Terminal:
         """Show an error, as text or as JSON."""
         if self.as_json:
             party = {"party": error.party} if error.party else {}
-            self.say(json_text({"error": error.error, "message": str(error), **party}))
+            self.say(_json({"error": error.error, "message": str(error), **party}))
         else:
             self.say(str(error), "bold red")
 
@@ -181,30 +190,54 @@ class Terminal:
             typer.echo()
 
     def result(self, text: str) -> None:
-        """Print a result on stdout. On a terminal, control characters are removed."""
+        """Print a result on stdout. On a terminal, control characters are removed; a pipe gets the text as it is."""
         self.end_line()
         with self.activity.hidden():
-            typer.echo(printable(text) if self._out.is_terminal else text)
+            typer.echo(printable(text) if self._out.is_terminal else text, color=True)  # it would strip sequences
 
     def result_json(self, value: object) -> None:
         """Print a result as JSON on stdout: indented on a terminal, else on one line."""
         indent = 2 if self._out.is_terminal else None
         with self.activity.hidden():
-            typer.echo(json_text(value, indent))
+            typer.echo(_json(value, indent))
 
     def fields(self, values: dict[str, str]) -> None:
         """Print names and values: as a list on a terminal, else as tab-separated lines."""
-        self._table(Table.grid(padding=(0, 2)), list(values.items()))
+        width = max(map(len, values), default=0) if self._out.is_terminal else 0
+        for name, value in values.items():
+            self.result(f"{name:<{width}}  {value}" if width else _tab_separated((name, value)))
 
     def table(self, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-        """Print a table on a terminal, else tab-separated lines."""
-        self._table(Table(*headings, box=None, pad_edge=False, header_style="bold"), rows)
+        """Print a table on a terminal, else tab-separated lines.
 
-    def _table(self, table: Table, rows: Sequence[tuple[str, ...]]) -> None:
+        Only the last column is wrapped. If the others need the whole width, each row is a list: names and ids are never
+        cut.
+        """
         if not self._out.is_terminal:
             for row in rows:
-                self.result("\t".join(foreign(cell, 10_000) for cell in row))
+                self.result(_tab_separated(row))
             return
+        widths = [max(map(cell_len, column)) + 1 for column in list(zip(headings, *rows, strict=True))[:-1]]
+        if sum(widths) + _LAST_COLUMN > self._out.width:
+            for first, *others in rows:
+                self.result(first)
+                for heading, cell in zip(headings[1:], others, strict=True):
+                    if cell:
+                        self.result(f"  {heading}: {cell}")
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in headings:
+            table.add_column(heading, no_wrap=heading is not headings[-1])
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
         self._out.print(table)
+
+
+def _tab_separated(cells: Iterable[str]) -> str:
+    return "\t".join(foreign(cell, 10_000) for cell in cells)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """The value as JSON. If the encoding of the streams lacks a character, all characters outside ASCII are escaped."""
+    text = json_text(value, indent)
+    return text if is_encodable(text) else json.dumps(value, indent=indent)

@@ -32,7 +32,7 @@ async def read_stdin_line() -> str | None:
         await anyio.wait_readable(descriptor)
         byte = os.read(descriptor, 1)
         if byte in (b"", b"\n"):
-            return None if not byte and not line else line.decode("utf-8", "replace").strip()
+            return None if not byte and not line else line.decode(sys.stdin.encoding or "utf-8", "replace").strip()
         line += byte
     return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,6 +28,7 @@ class TokenResponse(BaseModel):
     expires_in: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     refresh_token: Annotated[str | None, Field(pattern=r"^[\x20-\x7e]+$", repr=False)] = None
     scope: str | None = None
+    id_token: Annotated[Any, Field(repr=False)] = None
 
 
 class TokenEndpoint:
@@ -77,7 +78,7 @@ class TokenEndpoint:
             return False
         form = {"token": grant.refresh_token, "token_type_hint": "refresh_token"}
         method = grant.token_endpoint_auth_method
-        return (await self.post(client, grant.revocation_endpoint, form, method, grant.issuer)).status == 200
+        return not (await self.post(client, grant.revocation_endpoint, form, method, grant.issuer)).is_error
 
     async def post(
         self, client: OAuthClient, endpoint: str, form: Mapping[str, str], method: ClientAuthentication, issuer: str
