@@ -87,13 +87,19 @@ class Account:
             ConfigurationError: a file cannot be removed.
         """
         async with self.store.locked(self.options.server):
-            grants = self.store.all(self.options.server)
+            grants = self.store.all(self.options.server, set_aside=False)
             try:
                 removed = self.store.forget(self.options.server)
             except OSError as error:
                 raise ConfigurationError(f"{error.filename} cannot be removed ({error.strerror}).") from error
+        unread = removed - len(grants)
+        if unread:
+            self.say(
+                f"{unread} stored sign-in{'s' if unread > 1 else ''} could not be read: deleted here, but a refresh"
+                " token in it is not revoked. To revoke it, delete the user's grant in the tenant."
+            )
         for grant in grants:
-            if self.provider.owns(grant) and grant.refresh_token:
+            if grant.refresh_token:
                 try:
                     revoked = await self.provider.revoke(grant)
                 except (SignInError, UnreachableError, ConfigurationError) as error:

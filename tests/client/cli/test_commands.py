@@ -153,6 +153,66 @@ def test_a_refresh_token_that_is_no_longer_valid_leads_to_a_clean_sign_in(stack:
     assert len(stack.entries("authorize")) == 2
 
 
+@pytest.mark.parametrize("other", ["damaged", "json"])
+def test_logout_removes_a_stored_sign_in_that_cannot_be_read(
+    stack: FakeStack, command: Command, tmp_path: Path, other: str
+) -> None:
+    command("login")
+    (file,) = (tmp_path / "home" / "tokens").glob("*.json")
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**kept, "version": 2}), encoding="utf-8")
+    if other == "damaged":
+        assert command("whoami").exit_code == 3  # it renames the file
+    result = command("logout")
+    assert result.stdout == f"Signed out of {stack.server}.\n"
+    assert (
+        "1 stored sign-in could not be read: deleted here, but a refresh token in it is not revoked." in result.stderr
+    )
+    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert not [path for path in files if kept["refresh_token"] in path.read_text(encoding="utf-8")]
+    assert command("logout").stdout == "Nobody was signed in.\n"
+
+
+def test_logout_says_that_the_sign_in_of_another_application_is_not_revoked(stack: FakeStack, command: Command) -> None:
+    command("login")
+    result = command("logout", AUTH0_CLIENT_ID="another", AUTH0_CLIENT_SECRET="")
+    assert result.stdout == f"Signed out of {stack.server}.\n"
+    assert "belongs to the application the-client" in result.stderr
+    assert "its refresh token cannot be revoked" in result.stderr
+    assert stack.entries("revoke") == []
+
+
+def test_logout_revokes_the_sign_in_of_another_public_application(stack: FakeStack, command: Command) -> None:
+    command("login", AUTH0_CLIENT_SECRET="")
+    result = command("logout", AUTH0_CLIENT_ID="another", AUTH0_CLIENT_SECRET="a-secret-of-another")
+    assert (result.stdout, result.stderr) == (f"Signed out of {stack.server}.\n", "")
+    (revoked,) = stack.entries("revoke")
+    assert revoked["client_id"] == "the-client"
+    assert "a-secret-of-another" not in str(revoked)
+
+
+@pytest.mark.parametrize("kind", ["link", "tokens link", "writable", "tokens writable"])
+def test_a_home_of_others_is_refused(command: Command, tmp_path: Path, kind: str) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if kind == "link":
+        home.symlink_to(elsewhere)
+    else:
+        home.mkdir()
+        if kind == "tokens link":
+            (home / "tokens").symlink_to(elsewhere)
+        else:
+            folder = home if kind == "writable" else home / "tokens"
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o777)
+    result = command("login")
+    assert result.exit_code == 2
+    seen = "is a symbolic link" if "link" in kind else "can be written by every user"
+    assert seen in result.stderr
+    assert "Set GATEHOUSE_HOME to a folder that only you can write." in result.stderr
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_logout_removes_and_revokes(stack: FakeStack, command: Command, tmp_path: Path) -> None:
     command("login")
     (refresh_token,) = stack.refresh_tokens

@@ -336,9 +336,14 @@ async def test_the_token_goes_to_no_other_server(stack: FakeStack, agent: Agent)
         return httpx2.Response(401, headers={"WWW-Authenticate": "Bearer"})
 
     async with httpx2.AsyncClient(auth=agent.auth, transport=httpx2.MockTransport(answer)) as http:
-        for url in ("https://evil.example/mcp", stack.server.replace("localhost", "127.0.0.1")):
+        others = (
+            "https://evil.example/mcp",
+            stack.server.replace("localhost", "127.0.0.1"),
+            stack.server.replace("/mcp", "/tenant-b/mcp"),
+        )
+        for url in others:
             assert (await http.get(url)).status_code == 401
-    assert seen == [None, None]
+    assert seen == [None, None, None]
 
 
 async def test_a_stored_grant_of_another_application_or_tenant_is_not_used(stack: FakeStack, tmp_path: Path) -> None:

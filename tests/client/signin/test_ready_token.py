@@ -76,7 +76,8 @@ async def test_the_token_goes_to_no_other_server() -> None:
 
     auth = ReadyTokenAuth(SERVER, "t0ken")
     async with httpx2.AsyncClient(auth=auth, transport=httpx2.MockTransport(answer)) as http:
-        assert (await http.get("https://other.example/mcp")).status_code == 401
+        for url in ("https://other.example/mcp", "https://mcp.example/tenant-b/mcp", "https://mcp.example/"):
+            assert (await http.get(url)).status_code == 401
 
 
 async def test_a_token_that_is_no_jwt_is_as_good() -> None:

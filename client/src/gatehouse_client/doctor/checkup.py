@@ -58,7 +58,7 @@ async def examine(
         findings.unknown("resource-identifier", "the server does not name its resource")
     else:
         check_identifier(resource, audience, findings)
-    documents = await check_tenant(fetch, issuer, url, findings) if issuer else None
+    documents = await check_tenant(fetch, issuer, settings.issuer or url, findings) if issuer else None
     server, keys = documents if documents else (None, {})
     client = account.provider.client_at(server) if server else None
     unattended = settings.gatehouse_sign_in in ("machine", "assertion")

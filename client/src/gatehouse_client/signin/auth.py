@@ -12,7 +12,7 @@ import httpx2
 from ..errors import GatehouseError, NotSignedIn, TokenRefused, UnreachableError
 from ..storage.grant import Grant
 from ..storage.token_store import TokenStore
-from .http.urls import origin
+from .http.urls import is_within
 from .http_outcome import record_error
 from .protocol.challenge import Challenge, bearer_challenge
 from .protocol.tokens import INVALID_GRANT
@@ -81,8 +81,8 @@ class GatehouseAuth(httpx2.Auth):
         raise RuntimeError("GatehouseAuth needs an httpx2.AsyncClient")
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if origin(str(request.url)) != origin(self._options.server):
-            yield request  # a token is sent only to the server that it was issued for
+        if not is_within(str(request.url), self._options.server):
+            yield request  # a token is sent only to the resource that it was issued for
             return
         attempts = self._attempts
         try:

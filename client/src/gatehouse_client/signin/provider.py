@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..claims import claims_of
-from ..errors import TokenRefused
+from ..errors import ConfigurationError, TokenRefused
+from ..foreign_text import foreign
 from ..storage.grant import Grant, name_in
 from .flows.flow import SignInFlow, SignInTask
 from .http.fetch import Fetcher
@@ -93,7 +94,7 @@ class Provider:
         options, grant_types = self._options, self._flow.grant_types
         resource = await discover_resource(self._fetch, options.server, challenge)
         issuer = choose_issuer(resource, options.issuer)
-        server = await discover_issuer(self._fetch, issuer, options.server)
+        server = await discover_issuer(self._fetch, issuer, options.issuer or options.server)
         offline = "refresh_token" in grant_types
         scope = select_scope(challenge, resource, server, held=held, configured=options.scopes, offline=offline)
         if again:
@@ -145,9 +146,23 @@ class Provider:
         return grant.model_copy(update={"interactive": False, "refresh_token": refresh_token, **fields})
 
     async def revoke(self, grant: Grant) -> bool:
-        """Revoke the refresh token (see `TokenEndpoint.revoke`)."""
-        client = self._registration.client_of(grant)
-        return client is not None and await self._tokens.revoke(client, grant)
+        """Revoke the refresh token (see `TokenEndpoint.revoke`).
+
+        Raises:
+            ConfigurationError: the grant belongs to another client, whose credentials are not configured.
+        """
+        if self.owns(grant):
+            client = self._registration.client_of(grant)
+        else:  # a public client needs no credentials
+            is_public = grant.token_endpoint_auth_method == "none"  # noqa: S105 - a method
+            client = OAuthClient(grant.client_id) if is_public else None
+        if client is None:
+            raise ConfigurationError(
+                f"The stored sign-in belongs to the application {foreign(grant.client_id)} at {grant.issuer}, which is"
+                " not the configured one: its refresh token cannot be revoked. Revoke it in the tenant: delete the"
+                " user's grant for this application."
+            )
+        return await self._tokens.revoke(client, grant)
 
     def _token_fields(self, token: TokenResponse, scope: str | None) -> dict[str, Any]:
         """The fields of a grant that each token response sets; `scope` counts if the response has none."""

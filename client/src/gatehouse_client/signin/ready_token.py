@@ -11,7 +11,7 @@ from ..claims import claims_of
 from ..errors import SignInError
 from ..storage.grant import Grant
 from .auth import challenge_in, with_token
-from .http.urls import origin
+from .http.urls import is_within
 from .http_outcome import record_error
 from .refusals import forbidden
 
@@ -43,8 +43,8 @@ class ReadyTokenAuth(httpx2.Auth):
         return self._grant
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if origin(str(request.url)) != origin(self._server):
-            yield request  # a token is sent only to the server that it was issued for
+        if not is_within(str(request.url), self._server):
+            yield request  # a token is sent only to the resource that it was issued for
             return
         response = yield with_token(request, self._grant)
         if response.status_code == 401:

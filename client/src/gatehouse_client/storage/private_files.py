@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from ..errors import ConfigurationError
 from ..foreign_text import in_file_name
 from .encryption import DecryptionFailed, Encryption, KeyUnavailable
 
@@ -25,6 +27,9 @@ class PrivateFolder:
         what: what a file contains, for messages.
         say: gets a message about each file that cannot be used.
         encryption: how the files are encrypted.
+
+    Raises:
+        ConfigurationError: the folder or its parent, if there is one, is a symbolic link, or every user can write it.
     """
 
     def __init__(self, path: Path, what: str, say: Callable[[str], None], encryption: Encryption) -> None:
@@ -32,6 +37,8 @@ class PrivateFolder:
         self._what = what
         self._say = say
         self._encryption = encryption
+        for folder in (path.parent, path):
+            _require_private(folder)
 
     def make(self) -> None:
         """Create the folder.
@@ -43,17 +50,19 @@ class PrivateFolder:
         if self.path.stat().st_mode & 0o077:
             self.path.chmod(0o700)
 
-    def read(self, path: Path, model: type[Model]) -> Model | None:
+    def read(self, path: Path, model: type[Model], *, set_aside: bool = True) -> Model | None:
         """The model in the file; None if the file does not exist or cannot be used, which is reported.
 
-        A damaged file is renamed. An encrypted file whose key is not available stays.
+        A damaged file is renamed; if `set_aside` is False, it stays and is not reported. An encrypted file whose key is
+        not available stays.
         """
         try:
             return model.model_validate_json(self._encryption.decrypt(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (ValidationError, DecryptionFailed):
-            self._set_aside(path)
+            if set_aside:
+                self._set_aside(path)
         except KeyUnavailable as error:
             self._say(f"{self._what} {path} cannot be decrypted ({error}): it is not used.")
         except OSError as error:
@@ -76,6 +85,19 @@ class PrivateFolder:
         except OSError:
             aside = path
         self._say(f"{self._what} was damaged and is not used; it is kept as {aside}.")
+
+
+def _require_private(folder: Path) -> None:
+    seen = ""
+    if folder.is_symlink():
+        seen = "is a symbolic link"
+    elif os.name == "posix" and folder.is_dir() and folder.stat().st_mode & stat.S_IWOTH:
+        seen = "can be written by every user"
+    if seen:
+        raise ConfigurationError(
+            f"{folder} {seen}, so another user could read or replace your sign-ins: it is not used. Set GATEHOUSE_HOME"
+            " to a folder that only you can write."
+        )
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -39,11 +39,14 @@ class TokenStore:
         """The newest usable grant for `server`. A damaged file is renamed and reported."""
         return max(filter(usable, self.all(server)), key=lambda grant: grant.obtained_at, default=None)
 
-    def all(self, server: str) -> list[Grant]:
-        """Every grant for `server`."""
-        return [
-            grant for path in self._paths(server) if (grant := self._files.read(path, Grant)) and grant.server == server
-        ]
+    def all(self, server: str, *, set_aside: bool = True) -> list[Grant]:
+        """Every grant for `server`.
+
+        Args:
+            set_aside: whether a damaged file is renamed and reported.
+        """
+        found = [self._files.read(path, Grant, set_aside=set_aside) for path in self._paths(server)]
+        return [grant for grant in found if grant is not None and grant.server == server]
 
     def save(self, grant: Grant) -> None:
         """Store `grant` in place of an earlier one of the same server and issuer.
@@ -63,7 +66,7 @@ class TokenStore:
         Raises:
             OSError: a file cannot be removed.
         """
-        paths = list(self._paths(server))
+        paths = [*self._paths(server), *self._paths(server, ".damaged")]
         for path in paths:
             path.unlink(missing_ok=True)
         return len(paths)
@@ -105,5 +108,5 @@ class TokenStore:
     def _path(self, grant: Grant) -> Path:
         return self._files.path / f"{file_name(grant.server)}--{file_name(grant.issuer)}.json"
 
-    def _paths(self, server: str) -> Iterable[Path]:
-        return sorted(self._files.path.glob(f"{file_name(server)}--*.json"))
+    def _paths(self, server: str, suffix: str = ".json") -> Iterable[Path]:
+        return sorted(self._files.path.glob(f"{file_name(server)}--*{suffix}"))

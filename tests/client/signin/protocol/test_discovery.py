@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,13 @@ import httpx2
 import pytest
 
 from gatehouse_client.errors import SignInError, UnreachableError
+from gatehouse_client.signin.flows.flow import SignInTask
 from gatehouse_client.signin.http.addresses import is_loopback
 from gatehouse_client.signin.http.fetch import MAX_BODY, Fetcher
 from gatehouse_client.signin.http.network import NetworkGuard
 from gatehouse_client.signin.http.urls import is_secure, same_url
 from gatehouse_client.signin.protocol.challenge import Challenge
+from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import (
     ProtectedResource,
     choose_issuer,
@@ -22,6 +25,9 @@ from gatehouse_client.signin.protocol.discovery import (
     issuer_metadata_urls,
     resource_metadata_urls,
 )
+from gatehouse_client.signin.protocol.registration import PreRegistered
+from gatehouse_client.signin.protocol.tokens import TokenResponse
+from gatehouse_client.signin.provider import Provider, SignInOptions
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +126,30 @@ async def test_metadata_that_the_server_names_itself_must_be_about_the_server_th
     document = {**RESOURCE, "resource": "https://mcp.example"}
     with pytest.raises(SignInError, match="is about"):
         await discover_resource(fetcher({root: document}), SERVER, Challenge("bearer", {"resource_metadata": root}))
+
+
+class Reached:
+    """A sign-in flow that only shows that the discovery ended."""
+
+    grant_types = ("authorization_code",)
+
+    async def sign_in(self, task: SignInTask) -> TokenResponse:
+        raise SignInError(f"reached {task.server.issuer}")
+
+
+@pytest.mark.parametrize(("configured", "outcome"), [(True, "reached https://10.0.0.5/"), (False, "private address")])
+async def test_a_configured_private_issuer_is_the_persons_choice(*, configured: bool, outcome: str) -> None:
+    issuer = "https://10.0.0.5/"
+    tenant = {name: str(value).replace(ISSUER, issuer) for name, value in TENANT.items()}
+    tenant["code_challenge_methods_supported"] = TENANT["code_challenge_methods_supported"]
+    documents = {
+        **root_and_path({**RESOURCE, "authorization_servers": [issuer]}),
+        issuer_metadata_urls(issuer)[0]: tenant,
+    }
+    options = SignInOptions(SERVER, issuer if configured else None)
+    provider = Provider(options, fetcher(documents), Reached(), PreRegistered(OAuthClient("id")), time.time)
+    with pytest.raises(SignInError, match=outcome):
+        await provider.sign_in(None)
 
 
 async def test_the_switch_for_intranets_lets_a_public_server_name_private_addresses() -> None:

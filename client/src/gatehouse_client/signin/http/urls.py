@@ -100,6 +100,21 @@ def same_url(one: str, other: str) -> bool:
         return False
 
 
+def is_within(url: str, resource: str) -> bool:
+    """Whether `url` is the protected resource or a path below it. Another path of the same origin can be another
+    server's. A path with dot segments is never within, because servers resolve them in different ways."""
+    try:
+        one, other = urlsplit(url), urlsplit(resource)
+        if origin(url) != origin(resource) or other.query not in ("", one.query):
+            return False
+    except ValueError:
+        return False
+    plain = re.sub("%2f|%5c|\\\\", "/", one.path.lower()).replace("%2e", ".")
+    base = other.path.rstrip("/")
+    dots = not {".", ".."}.isdisjoint(plain.split("/"))
+    return not dots and (one.path.rstrip("/") == base or one.path.startswith(f"{base}/"))
+
+
 def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port."""
     parts = urlsplit(url)

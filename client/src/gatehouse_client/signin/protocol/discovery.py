@@ -128,15 +128,18 @@ def choose_issuer(resource: ProtectedResource, expected: str | None) -> str:
     )
 
 
-async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> AuthorizationServer:
+async def discover_issuer(fetch: Fetcher, issuer: str, named_by: str) -> AuthorizationServer:
     """The authorization server's metadata, checked.
+
+    Args:
+        named_by: the URL of the server that named the issuer; or the issuer itself, if the person configured it.
 
     Raises:
         SignInError: as `issuer_metadata`; or it names another issuer (RFC 8414 section 3.3), or does not support PKCE
             with S256 (MCP, "Authorization code protection").
         UnreachableError: the authorization server does not answer or fails.
     """
-    url, server = await issuer_metadata(fetch, issuer, server_url)
+    url, server = await issuer_metadata(fetch, issuer, named_by)
     if server.issuer != issuer:
         raise SignInError(
             f"The metadata at {url} is of the issuer {foreign(server.issuer)!r}, not of {issuer!r} (they are compared"
@@ -150,14 +153,14 @@ async def discover_issuer(fetch: Fetcher, issuer: str, server_url: str) -> Autho
     return server
 
 
-async def issuer_metadata(fetch: Fetcher, issuer: str, server_url: str) -> tuple[str, AuthorizationServer]:
+async def issuer_metadata(fetch: Fetcher, issuer: str, named_by: str) -> tuple[str, AuthorizationServer]:
     """The URL of the authorization server's metadata, and the metadata. Only its endpoint URLs are checked.
 
     Raises:
         SignInError: there is none, it is invalid, or it names endpoints that may not be used.
         UnreachableError: the authorization server does not answer or fails.
     """
-    require_safe(issuer, "authorization server of the server", server_url, private_network=fetch.private_network)
+    require_safe(issuer, "authorization server of the server", named_by, private_network=fetch.private_network)
     if urlsplit(issuer).query or urlsplit(issuer).fragment:
         raise SignInError(f"The issuer {foreign(issuer)!r} has a query or a fragment (RFC 8414 section 2).")
     missing = f"The authorization server {issuer} has no metadata, and endpoints are not guessed:"
