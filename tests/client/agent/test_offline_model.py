@@ -55,6 +55,8 @@ OTHERS = [
     function("add", "Add two whole numbers.", ("a", "b"), a={"type": "integer"}, b={"type": "integer"}),
     function("measure", "Convert a length.", ("value", "unit"), value={"type": "number"}, unit={"enum": ["m", "foot"]}),
     function("set_alarm", "Set an alarm.", ("at_time",), at_time={"type": "string", "format": "time"}),
+    function("remind", "Remind of a day.", ("date", "start"), date=STRING, start={"type": "string", "format": "time"}),
+    function("compare_zones", "Compare two zones.", ("zone_a", "zone_b"), zone_a=STRING, zone_b=STRING),
     function("会議室検索", "会議室を検索する。"),
 ]
 
@@ -136,6 +138,9 @@ def table() -> list[tuple[str, str, list[str]]]:
         ("add 1 | 2", ["add a=1 b=2"]),
         ("convert the length 2.5 FOOT", ["measure value=2.5 unit=foot"]),
         ("Set an alarm at 7 am", ["set_alarm at_time=07:00"]),
+        ("remind on 2026-07-28 at 7 am", ["remind date=2026-07-28 start=07:00"]),
+        ("remind at 7 am", []),
+        ("compare the zones Tokyo and London", ["compare_zones zone_a=Asia/Tokyo zone_b=Europe/London"]),
         ("会議室を検索", ["会議室検索"]),
         ("What time is it in Tokyo?", []),
         ("3 pm in Paris, what time in Tokyo?", []),
@@ -170,6 +175,8 @@ def test_a_question_about_another_time_is_asked_back_without_a_tool_for_it() -> 
             "convert_time '2026-07-28T09:30' from Asia/Tokyo to UTC",
             ["convert_time time=2026-07-28T09:30 from_timezone=Asia/Tokyo to_timezone=UTC"],
         ),
+        ("Book the Blue room today at 3 pm", ["book_room room=Blue hour=15"]),
+        ("Book the Blue room tomorrow at 3 pm", []),
         ("book_room 'Blue' at 9", ["book_room room=Blue hour=9"]),
         ("Book the room 'Blue' at 3:30 pm | at 4 pm", ["book_room room=Blue hour=16"]),
         (

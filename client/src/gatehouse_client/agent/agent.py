@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from langchain_core._api import LangChainBetaWarning
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.errors import GraphRecursionError
 from langgraph.types import StreamMode
 from mcp.shared.dispatcher import ProgressFnT
@@ -170,12 +171,16 @@ class _CleanMessages(AgentMiddleware[Any, Any]):
 
 
 def _for_model(tools: Sequence[BaseTool]) -> list[BaseTool]:
-    """The tools with a valid MCP name, without control and format characters in what describes them."""
-    return [
-        tool.model_copy(update={"description": printable(tool.description), "args_schema": cleaned(tool.args_schema)})
-        for tool in tools
-        if completable(tool.name)
-    ]
+    """The tools that a model can call, without control and format characters in what describes them."""
+    usable = []
+    for tool in tools:
+        described = {"description": printable(tool.description), "args_schema": cleaned(tool.args_schema)}
+        clean = tool.model_copy(update=described)
+        with suppress(Exception):  # LangChain raises many kinds of errors for schemas that it does not expect
+            convert_to_openai_tool(clean)
+            if completable(tool.name):
+                usable.append(clean)
+    return usable
 
 
 def _text_chunks(message: AnyMessage, about: dict[str, Any]) -> Iterator[Event]:

@@ -7,7 +7,7 @@ import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..mcp.schema import types_of
 from .offline_reading import Reading, Token, is_zone_name, read_name
@@ -22,6 +22,7 @@ _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 # A name beside the word of its parameter: "room Blue", "the Blue room", "A会議室".
 _NAME_AFTER: Final = re.compile(r"[\s:=]*(?:(?:named|called)\s+)?([A-Z][A-Za-z0-9-]*|\d+[A-Za-z]?)(?![A-Za-z0-9:])")
 _NAME_BEFORE: Final = re.compile(r"(?<!\w)([A-Z][A-Za-z0-9-]*)(?:\s+|の)?$")
+_LONGEST_NAME: Final = 60
 _NAMES: Final = frozenset({"word", "number", "place"})
 
 
@@ -43,9 +44,8 @@ class Filled:
 def properties(function: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The schemas of the function's parameters, without those that are no object."""
     found = (function.get("parameters") or {}).get("properties")
-    return (
-        {name: schema for name, schema in found.items() if isinstance(schema, dict)} if isinstance(found, dict) else {}
-    )
+    named = found.items() if isinstance(found, dict) else ()
+    return {name: schema for name, schema in named if isinstance(schema, dict)}
 
 
 def fill(question: Reading, function: dict[str, Any], base: dict[str, Any], known: set[str]) -> Filled:
@@ -109,23 +109,33 @@ class _Filling:
                     break
 
     def _take_zones(self) -> None:
-        zones = [name for name, schema in self._free.items() if is_zone_name(name) and "string" in types_of(schema)]
-        cities = [name for name in self._free if _PLACE.search(name) and name not in zones]
+        texts = [name for name, schema in self._free.items() if "string" in types_of(schema)]
+        zones = [name for name in texts if is_zone_name(name)]
+        cities = [name for name in texts if _PLACE.search(name) and name not in zones]
         places = self._left("place")
-        if len(zones) == 1 and places:
+        if not places:
+            return
+        if len(zones) == 1:
             self._put_each(zones[0], places, [place.value for place in places])
-        elif len(zones) > 1 and places:
-            sources = [name for name in zones if _SOURCE.search(name)] or zones[:1]
-            targets = [name for name in zones if name not in sources]
-            source = self._source(places)
-            if source is None and len(places) == 1 and (self._base or self._follows(places[0], "to")):
-                self._put_each(targets[0], places, [places[0].value])
-            elif source is not None:
-                self._put(sources[0], source.value, source)
-                if rest := self._left("place"):
-                    self._put_each(targets[0], rest, [place.value for place in rest])
-        elif cities and places and not zones:
+        elif zones:
+            self._take_two_zones(zones, places)
+        elif cities:
             self._put_each(cities[0], places, [place.text for place in places])
+
+    def _take_two_zones(self, zones: list[str], places: list[Token]) -> None:
+        """The place whose time the question gives is the source; each other place is a target."""
+        sources = [name for name in zones if _SOURCE.search(name)]
+        source = self._source(places) if sources else None
+        target = next((name for name in zones if name not in sources), zones[-1])
+        if source is not None:
+            self._put(sources[0], source.value, source)
+            if rest := self._left("place"):
+                self._put_each(target, rest, [place.value for place in rest])
+        elif sources and len(places) == 1 and (self._base or self._follows(places[0], "to")):
+            self._put_each(target, places, [places[0].value])
+        elif not sources and len(places) == len(zones):
+            for name, place in zip(zones, places, strict=True):
+                self._put(name, place.value, place)
 
     def _source(self, places: Sequence[Token]) -> Token | None:
         """The place where it is the time that the question gives; None if that is not clear."""
@@ -149,28 +159,29 @@ class _Filling:
     def _take_moments(self) -> None:
         clocks = [token for token in self._left("moment") if token.value.clock]
         days = [token for token in self._left("moment") if not token.value.clock]
-        words = [token for token in self._left("word") if token.value in _DAYS]
+        days += [token for token in self._left("word") if token.value in _DAYS]
+        if len(days) > 1:
+            return
         for name, schema in list(self._free.items()):
-            if not clocks and not (days and "date" in read_name(name)):
-                continue
-            if len(days) + len(words) > 1 or not _is_moment(name, schema):
-                continue
-            token = clocks[0] if clocks else days[0]
-            day = self._day([token, *days], words)
-            value = _moment(name, schema, token.value.clock, day)
-            if value is not None:
-                self._put(name, value, token, *(() if isinstance(value, int) else (*days, *words)))
-                clocks = clocks[1:]
+            if _is_date(name, schema) and days:
+                self._put(name, self._day(days).isoformat(), *days)
+            elif clocks and _is_time(name, schema):
+                value = _time(schema, clocks[0].value.clock, self._day([clocks[0], *days]))
+                if value is not None:
+                    dated = "T" in str(value) or all(token.value == "today" for token in days)
+                    self._put(name, value, clocks.pop(0), *(days if dated else ()))
 
-    def _day(self, tokens: Sequence[Token], words: Sequence[Token]) -> date:
+    def _day(self, tokens: Sequence[Token]) -> date:
         """The day that the question names, else today in the place whose time the question gives."""
-        given = next((token.value.day for token in tokens if token.value.day), None)
+        for token in tokens:
+            if token.kind == "moment" and token.value.day:
+                return cast("date", token.value.day)
         zone = next((value for name, value in self._arguments.items() if is_zone_name(name)), None)
         try:
             now = datetime.now(zoneinfo.ZoneInfo(zone)) if zone else datetime.now().astimezone()
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
             now = datetime.now().astimezone()
-        return given or now.date() + timedelta(days=_DAYS[words[0].value] if words else 0)
+        return now.date() + timedelta(days=sum(_DAYS[token.value] for token in tokens if token.kind == "word"))
 
     def _take_numbers(self) -> None:
         numbers = self._left("number")
@@ -213,8 +224,8 @@ class _Filling:
         for token in self._question.tokens:
             if token.kind != "word" or token.value not in name:
                 continue
-            after, before = _NAME_AFTER.match(text, token.end), _NAME_BEFORE.search(text, 1, token.start)
-            for match in (after, before):
+            nearby = max(1, token.start - _LONGEST_NAME)
+            for match in (_NAME_AFTER.match(text, token.end), _NAME_BEFORE.search(text, nearby, token.start)):
                 tokens = self._within(*match.span()) if match else None
                 if match and tokens is not None and not any(token.value in self._known for token in tokens):
                     return match[1], tokens
@@ -231,23 +242,25 @@ def _is(gap: re.Pattern[str], between: str, first: Token, second: Token) -> bool
     return first.end <= second.start and gap.fullmatch(between) is not None
 
 
-def _is_moment(name: str, schema: dict[str, Any]) -> bool:
+def _is_date(name: str, schema: dict[str, Any]) -> bool:
+    return "string" in types_of(schema) and read_name(name) >= {"date"} and "time" not in read_name(name)
+
+
+def _is_time(name: str, schema: dict[str, Any]) -> bool:
     types, words = types_of(schema), read_name(name)
     if "integer" in types:
         return "hour" in words
-    times = {"time", "date", "datetime", "moment", "hour", "start", "end"}
-    return "string" in types and not is_zone_name(name) and bool(words & times or "time" in str(schema.get("format")))
+    named = words & read_name("time datetime moment hour start end") or "time" in str(schema.get("format"))
+    return "string" in types and not is_zone_name(name) and not _is_date(name, schema) and bool(named)
 
 
-def _moment(name: str, schema: dict[str, Any], clock: time | None, day: date) -> str | int | None:
-    """The value in the form that the schema wants; None if it cannot hold the time."""
+def _time(schema: dict[str, Any], clock: time, day: date) -> str | int | None:
+    """The time in the form that the schema wants; None if the schema cannot hold it."""
     if "integer" in types_of(schema):
-        return clock.hour if clock and not clock.minute else None
-    if "date" in read_name(name):
-        return day.isoformat()
-    if clock and _ISO.search(f"{schema.get('format')} {schema.get('description')}"):
+        return None if clock.minute else clock.hour
+    if _ISO.search(f"{schema.get('format')} {schema.get('description')}"):
         return datetime.combine(day, clock).isoformat(timespec="minutes")
-    return clock.strftime("%H:%M") if clock else None
+    return clock.strftime("%H:%M")
 
 
 def _number(schema: dict[str, Any], number: float) -> float | None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def remember(home: Path, server: str, tools: Iterable[Tool]) -> None:
     """Store the names. If the file cannot be written, there is no completion and no message."""
+    from ..mcp.schema import properties_of
     from ..storage.private_files import write_private  # pydantic, which the completion itself does not need
 
-    known = {tool.name: [tool.description or "", [*tool.input_schema.get("properties", {})]] for tool in tools}
+    known = {tool.name: [tool.description or "", [*properties_of(tool.input_schema)]] for tool in tools}
     with contextlib.suppress(OSError):
         path = _path(home)
         path.parent.mkdir(parents=True, exist_ok=True)

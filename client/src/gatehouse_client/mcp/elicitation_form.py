@@ -15,9 +15,19 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..foreign_text import foreign
-from .schema import types_of
+from .schema import properties_of, required_of, types_of
 
 Value = str | int | float | bool | list[str] | None
+
+_LIMITS: Final = frozenset({"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"})
+_KEYWORDS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    **dict.fromkeys(("minimum", "maximum"), (int, float)),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), int),
+    **dict.fromkeys(("title", "description", "format"), str),
+    **dict.fromkeys(("enum", "enumNames", "oneOf", "anyOf"), list),
+    "items": dict,
+    "default": (str, int, float, bool, list),
+}
 
 _YES: Final = frozenset({"y", "yes", "true"})
 _NO: Final = frozenset({"n", "no", "false"})
@@ -153,13 +163,26 @@ class Field:
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
     """The fields of a form, in order."""
-    required = schema.get("required") or ()
-    return [Field(name, part, name in required) for name, part in (schema.get("properties") or {}).items()]
+    required = required_of(schema)
+    return [Field(name, _well_formed(part), name in required) for name, part in properties_of(schema).items()]
+
+
+def _well_formed(part: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a field's schema that have the type that JSON Schema gives them."""
+    kept: dict[str, Any] = {
+        name: value for name, value in part.items() if isinstance(value, _KEYWORDS.get(name, object))
+    }
+    kept = {name: value for name, value in kept.items() if not (name in _LIMITS and isinstance(value, bool))}
+    if isinstance(kept.get("items"), dict):
+        kept["items"] = _well_formed(kept["items"])
+    if isinstance(kept.get("default"), list):
+        kept["default"] = [value for value in kept["default"] if isinstance(value, str)]
+    return kept
 
 
 def _titled(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     options = [*schema.get("oneOf", ()), *schema.get("anyOf", ())]
-    return [option for option in options if isinstance(option.get("const"), str)]
+    return [option for option in options if isinstance(option, dict) and isinstance(option.get("const"), str)]
 
 
 def _limits(lowest: float | None, highest: float | None) -> str:

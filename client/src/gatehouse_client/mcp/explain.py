@@ -22,14 +22,14 @@ def explaining_errors(url: str) -> Generator[HttpOutcome]:
     with recording_outcome() as outcome:
         try:
             yield outcome
-        except (ExceptionGroup, MCPError, httpx2.HTTPError, RuntimeError, ValidationError) as error:
-            reason = _reason(error, outcome, url)
-            if reason is None:
-                raise
-            raise reason from error
+        except (OSError, UnicodeError):
+            raise  # from writing the output
+        except Exception as error:
+            # For answers that the SDK, FastMCP or LangChain do not expect, they raise many kinds of errors.
+            raise _reason(error, outcome, url) from error
 
 
-def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseError | None:
+def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseError:
     causes = list(causes_of(error))
     known = next((cause for cause in causes if isinstance(cause, GatehouseError)), outcome.error)
     if known is not None:
@@ -44,7 +44,8 @@ def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseEr
         return _refused(refusal, outcome, url)
     if any(isinstance(cause, ValidationError) for cause in causes):
         return ToolError(f"{url} answered with data that is not MCP. Is it the address of an MCP server?")
-    return None
+    detail = foreign(str(causes[-1])) or type(causes[-1]).__name__
+    return ToolError(f"An answer of {url} cannot be used: {detail}. Report it to the developers of the server.")
 
 
 def _refused(error: MCPError, outcome: HttpOutcome, url: str) -> GatehouseError:
@@ -64,10 +65,15 @@ def _unreachable(url: str, problem: str) -> UnreachableError:
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """The error, the errors of its group, and what caused each of them."""
-    yield error
-    for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
-        yield from causes_of(inner)
-    cause = error.__cause__ or error.__context__
-    if cause is not None:
-        yield from causes_of(cause)
+    """The error, the errors of its group, and what caused each of them; each once, because they can form a circle."""
+    found: dict[int, BaseException] = {}
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in found:
+            continue
+        found[id(one)] = one
+        yield one
+        cause = one.__cause__ or one.__context__
+        inner = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [*([cause] if cause is not None else []), *reversed(inner)]

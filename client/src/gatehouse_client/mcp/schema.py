@@ -1,23 +1,56 @@
-"""JSON schemas: the types that a schema allows, and a tool's arguments from the command line."""
+"""JSON schemas: the types that a schema allows, and a tool's arguments from the command line.
+
+A server chooses the schemas. A part with an unexpected form counts as missing.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..errors import UsageError
 
+_TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+_MAX_DEPTH: Final = 10  # of alternatives in alternatives
 
-def types_of(schema: dict[str, Any]) -> frozenset[str]:
+
+def types_of(schema: object) -> frozenset[str]:
     """The types that `schema` allows, also by its alternatives and its enumeration; empty if it names none."""
+    return _types_of(schema, _MAX_DEPTH)
+
+
+def _types_of(schema: object, depth: int) -> frozenset[str]:
+    if not isinstance(schema, dict) or depth == 0:
+        return frozenset()
     type_ = schema.get("type")
-    types = {type_} if isinstance(type_, str) else set(type_ or ())
-    for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        types |= types_of(option)
-    if not types and "enum" in schema:
-        types = {type_of(choice) for choice in schema["enum"]}
-    return frozenset(types)
+    types = _TYPES & {each for each in (type_, *_list(type_)) if isinstance(each, str)}
+    for option in (*_list(schema.get("anyOf")), *_list(schema.get("oneOf"))):
+        types |= _types_of(option, depth - 1)
+    return types or frozenset(type_of(choice) for choice in _list(schema.get("enum")))
+
+
+def properties_of(schema: object) -> dict[str, dict[str, Any]]:
+    """The schemas of an object's properties by name. A schema that is `true` or `false` counts as empty."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return {}
+    return {str(name): part if isinstance(part, dict) else {} for name, part in properties.items()}
+
+
+def required_of(schema: object) -> list[str]:
+    """The names of an object's required properties."""
+    required = schema.get("required") if isinstance(schema, dict) else None
+    return [name for name in _list(required) if isinstance(name, str)]
+
+
+def choices_of(schema: dict[str, Any]) -> list[Any]:
+    """The values of an enumeration; empty if there is none."""
+    return _list(schema.get("enum"))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def type_of(value: object) -> str:
@@ -38,16 +71,16 @@ def matches(value: object, types: frozenset[str]) -> bool:
 
 def call_form(schema: dict[str, Any]) -> str:
     """The arguments of an object as `gatehouse call` takes them: `time=string [zone=string]`."""
-    required = schema.get("required", ())
+    required = required_of(schema)
     forms = []
-    for name, parameter in schema.get("properties", {}).items():
+    for name, parameter in properties_of(schema).items():
         form = f"{name}={_value_form(parameter)}"
         forms.append(form if name in required else f"[{form}]")
     return " ".join(forms)
 
 
 def _value_form(schema: dict[str, Any]) -> str:
-    choices = schema.get("enum") or sorted(types_of(schema) - {"null"})
+    choices = choices_of(schema) or sorted(types_of(schema) - {"null"})
     return "|".join(str(choice) for choice in choices) or "value"
 
 
@@ -57,7 +90,7 @@ def parse_arguments(pairs: Sequence[str], document: str | None, schema: dict[str
     Raises:
         UsageError: an argument has the wrong form or type, is unknown, or is missing.
     """
-    properties: dict[str, Any] = schema.get("properties", {})
+    properties = properties_of(schema)
     arguments = _object(document) if document is not None else {}
     for pair in pairs:
         name, separator, text = pair.partition("=")
@@ -68,7 +101,7 @@ def parse_arguments(pairs: Sequence[str], document: str | None, schema: dict[str
     unknown = [name for name in arguments if name not in properties]
     if unknown and (properties or schema.get("additionalProperties") is False):
         raise UsageError(f"The tool has no argument {', '.join(unknown)}. Its arguments are: {known}.")
-    missing = [name for name in schema.get("required", ()) if name not in arguments]
+    missing = [name for name in required_of(schema) if name not in arguments]
     if missing:
         raise UsageError(f"The tool needs {', '.join(missing)} (key=value). Its arguments are: {known}.")
     return arguments

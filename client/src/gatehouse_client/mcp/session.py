@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 import mcp_types as types
+from mcp import MCPError
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
 from mcp_types.version import LATEST_MODERN_VERSION
+from pydantic import ValidationError
 
 from .. import __version__
 from ..account import Account, SignedAuth
-from ..errors import Party, ToolError, UnreachableError
+from ..errors import GatehouseError, Party, ToolError, UnreachableError
 from ..foreign_text import foreign
 from ..settings import Settings
 from ..signin.flows.flow import Say
@@ -27,6 +29,7 @@ from ..signin.http.proxies import proxy_for
 from ..signin.http.trace import Trace
 from ..signin.http_outcome import record_failure, record_status
 from .explain import explaining_errors
+from .tool_list import dropping_invalid_tools
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
 _CONNECT_TIMEOUT: Final = 30.0  # seconds
@@ -68,6 +71,7 @@ class Connection:
     ) -> httpx2.AsyncClient:
         """The HTTP client for all MCP requests. The settings with which FastMCP calls it are ignored."""
         hooks, trusted, proxy = self.trace.hooks(), authorities(self.ca_file), proxy_for(self.url)
+        received = [*hooks["response"], record_status, dropping_invalid_tools(self._dropped)]
         return _HttpClient(
             auth=self.auth,
             verify=trusted,
@@ -76,8 +80,11 @@ class Connection:
             headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,
-            event_hooks={**hooks, "response": [*hooks["response"], record_status]},
+            event_hooks={**hooks, "response": received},
         )
+
+    def _dropped(self, message: str) -> None:
+        self.trace.note("·", message)
 
     @asynccontextmanager
     async def session(self, answer: Answer | None = None) -> AsyncGenerator[Session]:
@@ -126,7 +133,8 @@ class Session:
         tools: list[types.Tool] = []
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
-            page = await self.client.list_tools(cursor=cursor)
+            with _unusable_answers("The list of tools"):
+                page = await self.client.list_tools(cursor=cursor)
             tools += page.tools
             cursor = page.next_cursor
             if not cursor:
@@ -144,13 +152,23 @@ class Session:
         Raises:
             ToolError: the tool reports a failure, or its result does not match its output schema.
         """
-        try:
+        with _unusable_answers(f"The result of {foreign(name)}"):
             result = await self.client.call_tool(name, arguments, progress_callback=progress)
-        except RuntimeError as error:
-            raise ToolError(f"The result of {name} cannot be used: {foreign(str(error))}") from error
         if result.is_error:
             raise ToolError(f"{name} failed: {foreign(failure(name, text_of(result)), 2000) or 'it did not say why'}")
         return result
+
+
+@contextmanager
+def _unusable_answers(what: str) -> Generator[None]:
+    """A `ToolError` for an answer that the SDK cannot use: for unexpected schemas it raises many kinds of errors."""
+    try:
+        yield
+    except (GatehouseError, MCPError, httpx2.HTTPError, ExceptionGroup, ValidationError):
+        raise  # `explaining_errors` knows the cause
+    except Exception as error:
+        detail = foreign(str(error)) or type(error).__name__
+        raise ToolError(f"{what} cannot be used: {detail}") from error
 
 
 async def connect(

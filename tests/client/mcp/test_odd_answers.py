@@ -1,0 +1,127 @@
+"""Everything that a server can answer: never a traceback, and one bad tool does not hide the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gatehouse_client.mcp.elicitation_form import NotValid, fields_of
+from gatehouse_client.mcp.schema import call_form, parse_arguments
+from tests.client.mcp.odd_answers import ANSWERS, GOOD_TOOL, HEADERS, SCHEMAS, OddServer, running_odd_server
+from tests.client.run_command import Command
+
+WITH_FIXTURES = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
+
+
+@pytest.fixture
+def server(command: Command) -> Iterator[OddServer]:
+    with running_odd_server() as running:
+        command.variables["MCP_PUBLIC_URL"] = running.url
+        yield running
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize(
+    ("schema", "form"),
+    [
+        ({"properties": {"a": True}}, "[a=value]"),
+        ({"properties": {"a": {"anyOf": [True, {"type": "string"}]}}}, "[a=string]"),
+        ({"properties": {"a": {"type": 5}}}, "[a=value]"),
+        ({"properties": None}, ""),
+        ({"properties": {"a": {"enum": None}}}, "[a=value]"),
+        ({"properties": {"a": {}}, "required": None}, "[a=value]"),
+        ({"properties": {"a": {}}, "required": ["a", 5]}, "a=value"),
+        ({"properties": {"a": {"anyOf": {"type": "string"}}}}, "[a=value]"),
+    ],
+)
+def test_an_odd_schema_hides_no_tool(
+    server: OddServer, command: Command, schema: dict[str, Any], form: str, *, modern: bool, events: bool
+) -> None:
+    server.modern, server.events = modern, events
+    server.offer({"name": "odd", "inputSchema": {"type": "object", **schema}}, GOOD_TOOL)
+    rows = [line.split("\t") for line in command("tools").stdout.splitlines()]
+    found = {row[0]: row[2] for row in rows}
+    assert found["get_time"] == "[timezone=string]"
+    assert found.get("odd", form) == form
+    assert call_form({"type": "object", **schema}) == form
+    assert command("call", "get_time", "timezone=UTC").stdout == "12:00\n"
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize(
+    "bad",
+    [5, None, {}, {"name": 5, "inputSchema": {"type": "object"}}, {"name": "a"}, {"name": "a", "inputSchema": True}],
+)
+def test_a_tool_that_is_not_mcp_is_left_out(
+    server: OddServer, command: Command, bad: object, *, modern: bool, events: bool
+) -> None:
+    server.modern, server.events = modern, events
+    server.offer(bad, GOOD_TOOL)
+    listed = command("--trace", "tools")
+    assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == ["get_time"]
+    assert "is not valid MCP: it is left out" in listed.stderr
+
+
+def test_the_agent_uses_the_good_tools_beside_bad_ones(server: OddServer, command: Command) -> None:
+    odd = {"name": "odd", "inputSchema": {"type": "object", "properties": {"a": True, "b": {"type": 5}}}}
+    server.offer({"name": "no schema"}, odd, GOOD_TOOL)
+    result = command("ask", "get time")
+    assert (result.exit_code, "12:00" in result.stdout) == (0, True)
+
+
+COMMANDS = [("tools",), ("tools", "--json"), ("call", "get_time", "timezone=UTC"), ("call", "odd", "a=1", "--json")]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+@settings(max_examples=40, deadline=None, suppress_health_check=WITH_FIXTURES)
+@given(answers=ANSWERS, headers=HEADERS, modern=st.booleans(), events=st.booleans())
+def test_no_answer_is_a_traceback(
+    server: OddServer,
+    command: Command,
+    arguments: tuple[str, ...],
+    answers: dict[str, Any],
+    headers: dict[str, str],
+    *,
+    modern: bool,
+    events: bool,
+) -> None:
+    server.answers, server.headers, server.modern, server.events = answers, headers, modern, events
+    result = command(*arguments)
+    assert result.exit_code in range(6)
+    assert "Traceback" not in result.output
+    assert not set("\x1b\x9b\u202e") & set(result.stderr)
+    if "--json" in arguments and result.exit_code == 0:
+        json.loads(result.stdout)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=WITH_FIXTURES)
+@given(answers=ANSWERS, headers=HEADERS, modern=st.booleans())
+def test_no_answer_is_a_traceback_for_the_agent(
+    server: OddServer, command: Command, answers: dict[str, Any], headers: dict[str, str], *, modern: bool
+) -> None:
+    server.answers, server.headers, server.modern = answers, headers, modern
+    result = command("ask", "get time")
+    assert result.exit_code in range(6)
+    assert "Traceback" not in result.output
+
+
+@given(SCHEMAS)
+def test_every_schema_can_be_shown_and_filled_in(schema: Any) -> None:
+    if isinstance(schema, dict):
+        assert isinstance(call_form(schema), str)
+        parse_arguments(
+            [], json.dumps(dict.fromkeys(["timezone", "a"], 1)), {"properties": {"timezone": schema, "a": {}}}
+        )
+    for field in fields_of({"properties": {"a": schema}, "required": 5}):
+        assert field.prompt.endswith(": ")
+        for text in ("", "1", "x, y"):
+            with suppress(NotValid):
+                field.parse(text)
