@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
-import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gatehouse_client.agent import models
-from gatehouse_client.agent.failures import model_failures
-from gatehouse_client.errors import ConfigurationError
+from gatehouse_client.agent.failures import ModelBoundary
+from gatehouse_client.errors import ConfigurationError, ModelError, Party
 from gatehouse_client.settings import Settings
 from tests.client.run_command import Command
 
@@ -123,8 +123,21 @@ def test_an_unknown_provider_is_named() -> None:
         models.chat_model(configured(model="nonsense:1"))
 
 
-def test_failures_of_packages_that_are_not_loaded_are_no_failures() -> None:
-    failures = model_failures()
-    assert all(issubclass(failure, Exception) for failure in failures)
-    assert not [failure for failure in failures if failure is Exception]
-    assert "openai" in sys.modules or not [failure for failure in failures if failure.__module__.startswith("openai")]
+@pytest.mark.anyio
+@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd"), OSError("odd"), TimeoutError("odd")])
+async def test_every_error_of_a_model_is_one_of_the_model(error: Exception) -> None:
+    async def fail(_: object) -> Any:
+        raise error
+
+    with pytest.raises(ModelError, match=r"^The model offline did not answer: ") as raised:
+        await ModelBoundary(configured()).awrap_model_call(cast("Any", None), fail)
+    assert raised.value.party is Party.MODEL
+
+
+@pytest.mark.anyio
+async def test_an_interrupted_model_is_no_error_of_the_model() -> None:
+    async def stop(_: object) -> Any:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await ModelBoundary(configured()).awrap_model_call(cast("Any", None), stop)
