@@ -177,9 +177,11 @@ def worlds(arguments: argparse.Namespace) -> int:
     """Run the stack on other ports, hosts and folders: as local processes and, if Docker is the runtime, also there."""
     in_docker = _choose_runtime(arguments) is docker
     packages.ensure()
-    command = [str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ["tests/worlds"])]
-    failed = local.run([*command, *endtoend.PARALLEL], WORLDS_RUNTIME="local")
-    return failed or (local.run([*command, "-m", "docker"], WORLDS_RUNTIME="docker") if in_docker else 0)
+    pytest, chosen = [str(packages.PYTHON), "-m", "pytest"], _chosen_tests(arguments)
+    failed = local.run([*pytest, *(chosen or ("tests/worlds", *endtoend.PARALLEL))], WORLDS_RUNTIME="local")
+    if failed or not in_docker:
+        return failed
+    return local.run([*pytest, *(chosen or ("tests/worlds", "-m", "docker"))], WORLDS_RUNTIME="docker")
 
 
 def bench(arguments: argparse.Namespace) -> int:
