@@ -112,11 +112,11 @@ def refusal(reply: Reply, issuer: str, client: OAuthClient) -> TokenRefused | Un
         return UnreachableError(f"The token endpoint of {issuer} cannot serve now ({reply.status}, {said}).")
     unknown_client = code == "invalid_client" or (reply.status == 401 and code == "access_denied")
     if unknown_client and client.registered_itself:
-        todo = " It does not know the client that registered itself: `gatehouse login --force` registers a new one."
+        hint = " It does not know the client that registered itself: `gatehouse login --force` registers a new one."
     elif unknown_client:
-        todo = f" {advice_on('credentials')}"
+        hint = f" {advice_on('credentials')}"
     elif code == "unauthorized_client":
-        todo = f" {advice_on('grant-types')}"
+        hint = f" {advice_on('grant-types')}"
     else:
-        todo = advice(said)
-    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{todo}", code, unknown_client=unknown_client)
+        hint = advice(said)
+    return TokenRefused(f"The token endpoint of {issuer} refused ({said}).{hint}", code, unknown_client=unknown_client)
