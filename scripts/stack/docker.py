@@ -185,6 +185,8 @@ def _certificate(environment: Environment, variables: dict[str, str]) -> None:
 def _variables(environment: Environment) -> dict[str, str]:
     """Variables that Compose cannot resolve itself: derived ones, secrets in files, the path of AUTH0_CA_FILE."""
     variables = {name: environment[name] for name in environment.derived}
+    # A `mock` left in .env beside a real tenant would make Compose start the offline tenant, and the server trust it.
+    variables["COMPOSE_PROFILES"] = environment.profiles
     variables |= environment.secrets(_passed_variables())
     if path := environment["AUTH0_CA_FILE"]:
         authority = (ROOT / path).resolve()

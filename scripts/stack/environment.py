@@ -96,6 +96,12 @@ class Environment:
         return "mock" in self.given("COMPOSE_PROFILES") or parts.port == self._port("MOCK_IDP_PORT", "")
 
     @property
+    def profiles(self) -> str:
+        """COMPOSE_PROFILES, with `mock` exactly if the offline tenant is part of the stack."""
+        others = [name for name in self.given("COMPOSE_PROFILES").split(",") if name not in ("", "mock")]
+        return ",".join([*others, *(["mock"] if self.offline else [])])
+
+    @property
     def forwarded(self) -> bool:
         """Whether AUTH0_ISSUER is a URL that another program, such as a proxy, forwards to the offline tenant."""
         parts = _split(self.given("AUTH0_ISSUER"))

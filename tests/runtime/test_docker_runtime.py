@@ -189,3 +189,12 @@ def test_the_agents_container_gets_every_variable_that_the_agent_reads() -> None
     assert set(passed) - read == set()
     others = {name for name, value in passed.items() if not value.startswith(f"${{{name}:-")}
     assert others == {"OAUTH_CALLBACK_HOST"}, "it must listen on all interfaces"
+
+
+def test_a_profile_left_beside_a_real_tenant_does_not_start_the_offline_one(docker: Docker) -> None:
+    real = {"AUTH0_DOMAIN": "dev-1.us.auth0.com", "AUTH0_ISSUER": "", "COMPOSE_PROFILES": "mock,other"}
+    assert docker("client", "whoami", **real).returncode == 0
+    assert "COMPOSE_PROFILES=other" in docker.container_environment()
+    offline = {"AUTH0_DOMAIN": "", "AUTH0_ISSUER": "", "COMPOSE_PROFILES": ""}
+    assert docker("client", "whoami", **offline).returncode == 0
+    assert "COMPOSE_PROFILES=mock" in docker.container_environment()

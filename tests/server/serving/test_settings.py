@@ -221,3 +221,12 @@ def test_a_wildcard_is_not_a_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_server_listens_only_on_this_machine_by_default() -> None:
     assert settings().host in LOOPBACK_HOSTS
     assert settings().metrics_host in LOOPBACK_HOSTS
+
+
+def test_the_offline_tenant_is_not_trusted_beside_a_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFLINE_TENANT", "1")
+    monkeypatch.setenv("AUTH0_ISSUER", "http://localhost:9000/")
+    assert load_settings().issuer == "http://localhost:9000/"
+    monkeypatch.setenv("AUTH0_DOMAIN", "dev-1.us.auth0.com")
+    with pytest.raises(SettingsError, match=r"AUTH0_DOMAIN is 'dev-1\.us\.auth0\.com', but the offline tenant is on"):
+        load_settings()

@@ -182,6 +182,15 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _require_one_tenant(self) -> Settings:
+        if self.offline_tenant and self.domain != urlsplit(self.issuer).netloc:
+            raise ValueError(
+                f"AUTH0_DOMAIN is {self.domain!r}, but the offline tenant is on (OFFLINE_TENANT), with the issuer"
+                f" {self.issuer}: set COMPOSE_PROFILES= for a real tenant, or leave AUTH0_DOMAIN empty"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _require_certificate_with_key(self) -> Settings:
         if bool(self.tls_cert_file) != bool(self.tls_key_file):
             raise ValueError("MCP_TLS_CERT_FILE and MCP_TLS_KEY_FILE belong together: set both or neither")
