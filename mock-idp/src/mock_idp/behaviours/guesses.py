@@ -43,6 +43,7 @@ GUESSES: Mapping[str, Guess] = {
     "unsupported_grant_type": Guess("S", "the text"),
     "machine_without_grant": Guess("S", "status 403 and the text, which is widely quoted"),
     "machine_scope": Guess("S", "the whole answer"),
+    "custom_claims_size": Guess("?", "the whole answer; that more than 100 KB fail is documented"),
     "invalid_device_code": Guess("?", "the text"),
     "expired_device_code": Guess("?", "the text; code and status are documented"),
     "exchange_subject_token": Guess("?", "code and text; status 401 is documented"),
