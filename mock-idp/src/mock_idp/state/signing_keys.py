@@ -40,8 +40,8 @@ class SigningKey:
     """An RSA key and its self-signed certificate (DER), as Auth0 publishes both in its JWKS."""
 
     kid: str
-    private: RSAKey
-    certificate: bytes
+    private: RSAKey = field(repr=False)
+    certificate: bytes = field(repr=False)
 
     def public_jwk(self) -> dict[str, Any]:
         """The JWK with Auth0's members in Auth0's order (RFC 7517 section 4)."""
@@ -67,7 +67,7 @@ class KeyRing:
 
     current: SigningKey
     next: SigningKey
-    opaque: OctKey
+    opaque: OctKey = field(repr=False)
     previous: list[SigningKey] = field(default_factory=list)
     withheld: set[str] = field(default_factory=set)
 

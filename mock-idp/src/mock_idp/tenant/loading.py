@@ -44,14 +44,21 @@ class Configuration:
 
 
 def load_configuration(
-    tenant_path: Path, offline_path: Path, keywords: Mapping[str, Any] | None = None
+    tenant_path: Path, offline_path: Path | None, keywords: Mapping[str, Any] | None = None
 ) -> Configuration:
-    """Read and check both files, and replace `keywords` in tenant.yaml. ConfigurationError names every mistake."""
+    """Read and check both files, and replace `keywords` in tenant.yaml. ConfigurationError names every mistake.
+
+    Without `offline_path` it is offline.yaml beside the tenant file. If there is none, the tenant has no users, and its
+    client ids and secrets follow from the clients' names.
+    """
+    if offline_path is None:
+        beside = tenant_path.with_name("offline.yaml")
+        offline_path = beside if beside.exists() else None
     documents = (
         _read(tenant_path, keyword_values(os.environ, {}) if keywords is None else keywords),
-        _read(offline_path, {}),
+        {} if offline_path is None else _read(offline_path, {}),
     )
-    return checked_configuration(*documents, (str(tenant_path), str(offline_path)))
+    return checked_configuration(*documents, (str(tenant_path), str(offline_path or "offline.yaml")))
 
 
 def checked_configuration(
