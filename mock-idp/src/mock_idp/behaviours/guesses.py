@@ -45,6 +45,7 @@ GUESSES: Mapping[str, Guess] = {
     "machine_without_grant": Guess("S", "status 403 and the text, which is widely quoted"),
     "machine_scope": Guess("S", "the whole answer"),
     "invalid_device_code": Guess("?", "text and status"),
+    "custom_claims_size": Guess("?", "the whole answer; that more than 100 KB fail is documented"),
     "expired_device_code": Guess("?", "the text; code and status are documented"),
     "exchange_subject_token": Guess("?", "code and text; status 401 is documented"),
     "exchange_token_type": Guess("?", "the text"),

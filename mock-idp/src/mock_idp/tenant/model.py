@@ -235,6 +235,24 @@ class User(BaseModel):
         return hmac.compare_digest(self.password.encode(), password.encode())
 
 
+class StatedClaims(BaseModel):
+    """Custom claims for the two kinds of tokens, as in offline.yaml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    access_token: dict[str, Any] = {}
+    id_token: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class ClaimsByHolder:
+    """The custom claims of offline.yaml: by the user's email in lower case, the client's name, the API's identifier."""
+
+    users: Mapping[str, StatedClaims] = field(default_factory=dict)
+    clients: Mapping[str, StatedClaims] = field(default_factory=dict)
+    apis: Mapping[str, StatedClaims] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class TenantSettings:
     """The tenant settings that change what the tenant answers; the names are Auth0's."""
@@ -266,6 +284,7 @@ class Tenant:
     roles: dict[str, Role] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    claims: ClaimsByHolder = ClaimsByHolder()
 
     def user_by_email(self, email: str) -> User | None:
         wanted = email.strip().casefold()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ...errors import (
+    AccessDenied,
     AuthorizationPending,
     DpopUnavailable,
     GrantNotAllowed,
@@ -25,6 +26,7 @@ from ...tenant.model import GRANT_TYPES
 from ...web.request import NO_STORE, body_values, idp_of, issuer_of
 from ..answers import error_response
 from ..clients.authentication import authenticate
+from .custom_claims import MAX_BYTES, dropped
 from .grants import (
     Granted,
     TokenRequest,
@@ -34,7 +36,7 @@ from .grants import (
     refresh_token,
     token_exchange,
 )
-from .minting import Authorization, access_token, id_token, token_lifetime
+from .minting import Authorization, access_token, custom_claims, id_token, token_lifetime
 
 GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
     module.GRANT_TYPE: module.redeem
@@ -65,6 +67,7 @@ async def token(request: Request) -> Response:
         if "dpop" in request.headers:
             raise DpopUnavailable
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
+        _check_custom_claims(idp, granted.authorization)
     except OAuthError as error:
         _log_failure(idp, parameters, error)
         return error_response(idp, error)
@@ -92,8 +95,10 @@ async def revoke(request: Request) -> Response:
 def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
     audience = granted.api.identifier if granted.api else None
     code, _ = EXCHANGES[grant_type]
+    names = dropped(custom_claims(idp, granted), granted.api)
+    details = f"{grant_type}; custom claims that Auth0 does not add: {', '.join(names)}" if names else grant_type
     idp.log.add(
-        code, "", client=granted.client, user=granted.user, audience=audience, scopes=granted.scopes, details=grant_type
+        code, "", client=granted.client, user=granted.user, audience=audience, scopes=granted.scopes, details=details
     )
 
 
@@ -105,6 +110,16 @@ def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> 
     client = idp.tenant.clients.get(parameters.get("client_id", ""))
     audience = parameters.get("audience")
     idp.log.add(error.log_code or code, error.description, client=client, audience=audience, details=error.why)
+
+
+def _check_custom_claims(idp: Idp, granted: Authorization) -> None:
+    size = custom_claims(idp, granted).size
+    if size > MAX_BYTES:
+        raise AccessDenied(
+            "Custom claims exceed the maximum size of 100KB",
+            guess="custom_claims_size",
+            why=f"The custom claims have {size} bytes; Auth0 allows {MAX_BYTES} for all of a sign-in together.",
+        )
 
 
 def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Granted]:
