@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     for option, (variable, value, text) in OPTIONS.items():
         kind: dict[str, Any] = {"metavar": value} if value else {"action": "store_const", "const": True}
+        if value == "PORT":
+            kind["type"] = int
         # Without a default: the parser of `run` would replace an option that stands before it.
         parser.add_argument(option, dest=variable, default=argparse.SUPPRESS, help=text, **kind)
 

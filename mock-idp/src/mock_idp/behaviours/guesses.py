@@ -40,6 +40,7 @@ GUESSES: Mapping[str, Guess] = {
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
+    "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "client_authentication": Guess("S", "401 access_denied/Unauthorized; the API reference has invalid_client"),
     "unsupported_grant_type": Guess("S", "the text"),
     "machine_without_grant": Guess("S", "status 403 and the text, which is widely quoted"),

@@ -20,7 +20,7 @@ def write_example(folder: Path) -> list[Path]:
     paths = [target / source.name for source in EXAMPLE]
     for path in paths:
         if path.exists():
-            raise FileExistsError(f"{path} exists already. Move it away, or choose another folder: mock-idp init FOLDER")
+            raise FileExistsError(f"{path} exists already. Move it away, or name another folder: mock-idp init FOLDER")
     target.mkdir(parents=True, exist_ok=True)
     for source, path in zip(EXAMPLE, paths, strict=True):
         path.write_bytes(source.read_bytes())

@@ -93,6 +93,9 @@ class TenantSection(Section):
     default_audience: str = Field(
         default="", description="The API of requests that name no API. client_credentials ignores it."
     )
+    default_directory: str | None = Field(
+        default=None, description="The database of the password grant if the request names no realm."
+    )
     authorization_response_iss_parameter_supported: bool = Field(
         default=False, description="Whether answers of /authorize have `iss` (RFC 9207)."
     )
