@@ -14,6 +14,7 @@ from .model import (
     PublicKey,
     RefreshPolicy,
     Role,
+    SubjectType,
     Tenant,
     TenantSettings,
 )
@@ -46,7 +47,11 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         apis={section.identifier: _api(section) for section in tenant_file.resourceServers},
         clients={client.client_id: client for client in clients},
         client_grants=[
-            *(_client_grant(section, ids) for section in tenant_file.clientGrants),
+            *(
+                _client_grant(section, ids, kind)
+                for section in tenant_file.clientGrants
+                if (kind := section.subject_type) != "anonymous_user"
+            ),
             *(_management_grant(entry) for entry in managers),
         ],
         roles={section.name: _role(section) for section in tenant_file.roles},
@@ -85,7 +90,9 @@ def _api(section: ResourceServerSection) -> Api:
 def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
     grants = section.grant_types
     if grants is None:
-        grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
+        grants = list(_default_grants(section))
+    if section.is_strict:
+        grants = [grant for grant in grants if grant in STRICT_GRANTS]
     default_policy = "allow_always" if section.is_first_party else "open_redirect_protection"
     prefix = "tpc_" if section.is_strict else ""
     issued_id = issued.client_id if issued else prefix + _derived("client id", section.name, 32)
@@ -162,11 +169,11 @@ def _public_keys(section: ClientSection, issued: IssuedClient | None) -> tuple[P
     return tuple(stated)
 
 
-def _client_grant(section: ClientGrantSection, ids: dict[str, str]) -> ClientGrant:
+def _client_grant(section: ClientGrantSection, ids: dict[str, str], subject_type: SubjectType) -> ClientGrant:
     return ClientGrant(
         client_id=None if section.client_id is None else ids.get(section.client_id, section.client_id),
         audience=section.audience,
-        subject_type=section.subject_type,
+        subject_type=subject_type,
         scopes=tuple(section.scope),
         all_scopes=section.allow_all_scopes,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 from .model import is_management
 from .offline_schema import OfflineFile
 from .tenant_schema import TenantFile
 
+# The Deploy CLI exports the id of an application that the file leaves out.
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{32,}")
 Finding = tuple[type[TenantFile] | type[OfflineFile], str, str]
 
 
@@ -45,14 +49,14 @@ def _duplicates(section: str, key: str, values: Iterable[str]) -> Iterator[tuple
 
 def _in_settings(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
     default = tenant.tenant.default_audience
-    if default and default not in apis:
+    if default and default not in apis and not is_management(default):
         yield "tenant.default_audience", _missing("resource server", default, apis)
 
 
 def _in_grants(tenant: TenantFile, apis: dict[str, set[str]], clients: set[str]) -> Iterator[tuple[str, str]]:
     for index, grant in enumerate(tenant.clientGrants):
         where = f"clientGrants[{index}]"
-        if grant.client_id is not None and grant.client_id not in clients:
+        if grant.client_id is not None and grant.client_id not in clients and not CLIENT_ID.fullmatch(grant.client_id):
             yield f"{where}.client_id", _missing("client", grant.client_id, clients)
         # The Management API is not among the resource servers of a file.
         if is_management(grant.audience):
@@ -81,7 +85,7 @@ def _in_roles(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[s
 def _in_databases(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[str, str]]:
     for index, database in enumerate(tenant.databases):
         for name in database.enabled_clients:
-            if name not in clients:
+            if name not in clients and get_close_matches(name, clients, n=1):
                 yield f"databases[{index}].enabled_clients", _missing("client", name, clients)
 
 
