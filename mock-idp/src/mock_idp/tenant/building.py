@@ -8,6 +8,7 @@ from dataclasses import fields
 from .model import (
     MANAGEMENT_PATH,
     Api,
+    ClaimsByHolder,
     Client,
     ClientGrant,
     Connection,
@@ -18,7 +19,7 @@ from .model import (
     Tenant,
     TenantSettings,
 )
-from .offline_schema import IssuedClient, ManagementClient, OfflineFile
+from .offline_schema import ClaimsSection, IssuedClient, ManagementClient, OfflineFile
 from .tenant_schema import (
     APP_TYPE_GRANTS,
     PUBLIC_APP_TYPES,
@@ -57,6 +58,7 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
         users={user.user_id: user for user in offline_file.users},
+        claims=_claims(offline_file.claims),
     )
 
 
@@ -188,6 +190,11 @@ def _role(section: RoleSection) -> Role:
 
 def _connection(section: DatabaseSection) -> Connection:
     return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
+
+
+def _claims(section: ClaimsSection) -> ClaimsByHolder:
+    users = {email.strip().casefold(): stated for email, stated in section.users.items()}
+    return ClaimsByHolder(users, section.clients, section.apis)
 
 
 def _derived(purpose: str, name: str, length: int) -> str:

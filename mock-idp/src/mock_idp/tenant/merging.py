@@ -95,6 +95,7 @@ def _key(section: str, entry: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - 
 
 def _drop_references(section: str, entry: Document, tenant: Document, offline: Document) -> None:
     """Also delete the grants, permissions, role assignments and users of the entry, as Auth0 does."""
+    _drop_claims(section, entry, offline)
     if section == "clients":
         name = entry["name"]
         tenant["clientGrants"] = [g for g in tenant.get("clientGrants", []) if g.get("client_id") != name]
@@ -113,3 +114,14 @@ def _drop_references(section: str, entry: Document, tenant: Document, offline: D
         for role in tenant.get("roles", []):
             held = role.get("permissions", [])
             role["permissions"] = [p for p in held if p["resource_server_identifier"] != identifier]
+
+
+def _drop_claims(section: str, entry: Document, offline: Document) -> None:
+    holders = {"users": ("users", "email"), "clients": ("clients", "name"), "resourceServers": ("apis", "identifier")}
+    if section not in holders:
+        return
+    kind, member = holders[section]
+    claims = offline.get("claims", {}).get(kind, {})
+    for name in [name for name in claims if name.strip().casefold() == str(entry[member]).casefold()]:
+        if section == "users" or name == entry[member]:
+            del claims[name]

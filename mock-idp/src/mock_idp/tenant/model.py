@@ -15,6 +15,25 @@ ClientPolicy = Literal["deny_all", "require_client_grant"]
 SubjectType = Literal["user", "client"]
 
 GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+# What Auth0's discovery document lists. The grant types and their order are known only from descriptions (?).
+GRANT_TYPES = (
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "password",
+    "implicit",
+    GRANT_DEVICE,
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "http://auth0.com/oauth/grant-type/password-realm",
+    "http://auth0.com/oauth/grant-type/passwordless/otp",
+    "http://auth0.com/oauth/grant-type/mfa-oob",
+    "http://auth0.com/oauth/grant-type/mfa-otp",
+    "http://auth0.com/oauth/grant-type/mfa-recovery-code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
+RESPONSE_TYPES = (
+    *("code", "token", "id_token", "code token", "code id_token", "token id_token", "code token id_token"),
+)
 # The OpenID Connect scopes of Auth0's discovery document, without `openid` and `offline_access`.
 PROFILE_SCOPES = (
     "profile",
@@ -216,6 +235,24 @@ class User(BaseModel):
         return hmac.compare_digest(self.password.encode(), password.encode())
 
 
+class StatedClaims(BaseModel):
+    """Custom claims for the two kinds of tokens, as in offline.yaml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    access_token: dict[str, Any] = {}
+    id_token: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class ClaimsByHolder:
+    """The custom claims of offline.yaml: by the user's email in lower case, the client's name, the API's identifier."""
+
+    users: Mapping[str, StatedClaims] = field(default_factory=dict)
+    clients: Mapping[str, StatedClaims] = field(default_factory=dict)
+    apis: Mapping[str, StatedClaims] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class TenantSettings:
     """The tenant settings that change what the tenant answers; the names are Auth0's."""
@@ -247,6 +284,7 @@ class Tenant:
     roles: dict[str, Role] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    claims: ClaimsByHolder = ClaimsByHolder()
 
     def user_by_email(self, email: str) -> User | None:
         wanted = email.strip().casefold()

@@ -31,6 +31,7 @@ def dangling_references(tenant: TenantFile, offline: OfflineFile) -> list[Findin
     return [
         *((TenantFile, where, what) for where, what in found),
         *((OfflineFile, where, what) for where, what in _in_offline(offline, clients, roles)),
+        *((OfflineFile, where, what) for where, what in _in_claims(offline, set(apis), clients)),
     ]
 
 
@@ -102,6 +103,19 @@ def _in_offline(offline: OfflineFile, clients: set[str], roles: set[str]) -> Ite
         for role in user.roles:
             if role not in roles:
                 yield f"users[{index}].roles", _missing("role", role, roles)
+
+
+def _in_claims(offline: OfflineFile, apis: set[str], clients: set[str]) -> Iterator[tuple[str, str]]:
+    users = {user.email.casefold() for user in offline.users}
+    for email in offline.claims.users:
+        if email.strip().casefold() not in users:
+            yield f"claims.users.{email}", _missing("user", email, users)
+    for name in offline.claims.clients:
+        if name not in clients:
+            yield f"claims.clients.{name}", _missing("client", name, clients)
+    for identifier in offline.claims.apis:
+        if identifier not in apis:
+            yield f"claims.apis.{identifier}", _missing("resource server", identifier, apis)
 
 
 def _missing(kind: str, name: str, known: Iterable[str]) -> str:
