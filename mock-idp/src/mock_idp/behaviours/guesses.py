@@ -36,7 +36,11 @@ GUESSES: Mapping[str, Guess] = {
     "authorize_grant_off": Guess("S", "the whole answer"),
     "lost_transaction": Guess("S", "the text"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use"),
+    "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),
+    "organization_connections": Guess("?", "the whole answer to an organization without a connection of the client"),
     # /oauth/token
+    "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
+    "machine_organization": Guess("?", "the whole answer; that the client grant limits organizations is documented"),
     "invalid_grant": Guess("S", "status 403; the API reference says 400"),
     "client_authentication": Guess("S", "401 access_denied/Unauthorized; the API reference has invalid_client"),
     "grant_not_allowed": Guess("S", "status 403; the text is observed"),
