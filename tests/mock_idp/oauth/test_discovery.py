@@ -34,6 +34,23 @@ def test_api_scopes_are_never_listed(tenant: Any) -> None:
     assert "access:mcp" not in tenant.http.get("/.well-known/openid-configuration").json()["scopes_supported"]
 
 
+def test_every_listed_grant_type_and_response_type_gets_an_answer_that_auth0_also_gives(tenant: Any) -> None:
+    document = tenant.http.get("/.well-known/openid-configuration").json()
+    for grant_type in document["grant_types_supported"]:
+        if grant_type != "implicit":
+            assert tenant.token(grant_type=grant_type).json()["error"] != "unsupported_grant_type", grant_type
+    for response_type in document["response_types_supported"]:
+        assert "unsupported_response_type" not in str(tenant.authorize(response_type=response_type).headers)
+
+
+def test_every_listed_endpoint_exists(tenant: Any) -> None:
+    document = tenant.http.get("/.well-known/openid-configuration").json()
+    endpoints = [value for name, value in document.items() if name.endswith(("_endpoint", "_uri"))]
+    assert len(endpoints) == 8
+    for endpoint in endpoints:
+        assert tenant.http.get(endpoint).status_code != 404, endpoint
+
+
 def test_the_jwks_has_two_keys_in_auth0s_form(tenant: Any) -> None:
     response = tenant.http.get("/.well-known/jwks.json")
     keys = response.json()["keys"]

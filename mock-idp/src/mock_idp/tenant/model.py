@@ -17,6 +17,25 @@ OrganizationUsage = Literal["deny", "allow", "require"]
 OrganizationPrompt = Literal["no_prompt", "pre_login_prompt", "post_login_prompt"]
 
 GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+# What Auth0's discovery document lists. The grant types and their order are known only from descriptions (?).
+GRANT_TYPES = (
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "password",
+    "implicit",
+    GRANT_DEVICE,
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "http://auth0.com/oauth/grant-type/password-realm",
+    "http://auth0.com/oauth/grant-type/passwordless/otp",
+    "http://auth0.com/oauth/grant-type/mfa-oob",
+    "http://auth0.com/oauth/grant-type/mfa-otp",
+    "http://auth0.com/oauth/grant-type/mfa-recovery-code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
+RESPONSE_TYPES = (
+    *("code", "token", "id_token", "code token", "code id_token", "token id_token", "code token id_token"),
+)
 # The OpenID Connect scopes of Auth0's discovery document, without `openid` and `offline_access`.
 PROFILE_SCOPES = (
     "profile",

@@ -35,7 +35,7 @@ class TokenRequest:
         """The API with this identifier; AccessDenied if there is none."""
         api = self.idp.tenant.apis.get(identifier)
         if api is None:
-            raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")
+            raise AccessDenied(f"Service not enabled within domain: {identifier}", why="The tenant has no such API.")
         return api
 
 
