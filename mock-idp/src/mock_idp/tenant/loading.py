@@ -129,7 +129,7 @@ def _validated(document: Any, model: type[Model], name: str) -> Model:  # noqa: 
 def _problem(item: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
     if item["type"] == "extra_forbidden":
-        sections = (*Section.__subclasses__(), *Entry.__subclasses__(), User)
+        sections: tuple[type[BaseModel], ...] = (*Section.__subclasses__(), *Entry.__subclasses__(), User)
         known = {name for section in sections for name in section.model_fields}
         key = str(item["loc"][-1])
         near = get_close_matches(key, known - {key}, n=1)
