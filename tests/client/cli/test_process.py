@@ -13,7 +13,6 @@ import pytest
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command, clean_environment
 
-TENANT_FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
 SECONDS = 60
 # What takes long to load, and what only a session with the server or the agent needs.
 SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_types"}
@@ -54,7 +53,6 @@ def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
         ("logout", SLOW),
         ("doctor --explain all", SLOW | {"httpx2"}),
         ("tenant --help", SLOW | {"httpx2"}),
-        (f"tenant export --format terraform --file {TENANT_FILE}", SLOW),
     ],
 )
 def test_a_command_loads_nothing_slow_that_it_does_not_need(

@@ -72,16 +72,3 @@ def destroy(
         from ..tenant import commands
 
         commands.destroy(terminal, commands.Sources(file, users), yes=yes)
-
-
-@app.command()
-def export(
-    context: typer.Context,
-    form: Annotated[str, typer.Option("--format", help="auth0-cli, terraform or deploy-cli.")],
-    file: FileOption = DEFAULT_FILE,
-) -> None:
-    """Print the tenant file for another tool."""
-    with running(context, False, False) as terminal:
-        from ..tenant import commands
-
-        commands.export(terminal, commands.Sources(file), form)

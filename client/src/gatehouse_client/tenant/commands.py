@@ -11,7 +11,6 @@ from ..errors import Exit, GatehouseError, UsageError
 from ..terminal.output import Terminal
 from .environment import environment, write_environment
 from .existing import Existing, load_existing
-from .exporting import FORMATS
 from .file import TenantFile, load_tenant_file
 from .management import Management
 from .ownership import Ownership
@@ -117,14 +116,6 @@ def destroy(terminal: Terminal, sources: Sources, *, yes: bool) -> None:
         terminal.result_json([each.as_json() for each in removals])
     elif not removals:
         terminal.result(f"{compared.management.issuer} has nothing that {sources.file} names.")
-
-
-def export(terminal: Terminal, sources: Sources, form: str) -> None:
-    """Print the file for another tool."""
-    file = _load_file(sources, load_tenant_settings())
-    if form not in FORMATS:
-        raise UsageError(f"There is no format {form}. The formats are {', '.join(FORMATS)}.")
-    terminal.result(FORMATS[form](file).rstrip("\n"))
 
 
 def _load_file(sources: Sources, settings: TenantSettings) -> TenantFile:

@@ -49,18 +49,6 @@ class TenantFile:
     ignored: list[str]
     users: list[Document]
 
-    def document(self) -> Document:
-        """The sections in file form."""
-        sections = {
-            "tenant": self.settings,
-            "resourceServers": self.apis,
-            "clients": self.clients,
-            "databases": self.databases,
-            "clientGrants": self.grants,
-            "roles": self.roles,
-        }
-        return {name: value for name, value in sections.items() if value}
-
 
 def load_tenant_file(path: Path, keywords: Mapping[str, Any], users: Path | None = None) -> TenantFile:
     """Read the tenant file, and the users from another file.
