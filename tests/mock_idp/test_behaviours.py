@@ -47,10 +47,10 @@ def test_an_answer_that_is_not_a_guess_cannot_be_replaced(start: Any) -> None:
 
 
 def test_switches_also_work_at_run_time(tenant: Any) -> None:
-    change = {"offline": {"behaviours": {"answers": {"invalid_grant": {"status": 400}}}}}
-    assert tenant.redeem("nonsense").status_code == 403
-    tenant.http.patch("/__mock__/configuration", json=change)
+    change = {"offline": {"behaviours": {"answers": {"invalid_grant": {"status": 403}}}}}
     assert tenant.redeem("nonsense").status_code == 400
+    tenant.http.patch("/__mock__/configuration", json=change)
+    assert tenant.redeem("nonsense").status_code == 403
 
 
 def test_the_older_discovery_document(start: Any) -> None:
@@ -104,10 +104,10 @@ def test_userinfo_may_refuse_with_plain_text(start: Any) -> None:
     assert (response.status_code, response.text) == (401, "Unauthorized")
 
 
-@pytest.mark.parametrize(("ends", "status"), [(False, 200), (True, 403)])
+@pytest.mark.parametrize(("ends", "status"), [(False, 200), (True, 400)])
 def test_a_code_that_is_sent_twice_may_end_its_tokens(start: Any, ends: bool, status: int) -> None:
     tenant = start(offline=behaviours(code_reuse_ends_tokens=ends))
     code = tenant.sign_in(scope="access:mcp offline_access")["code"]
     token = tenant.redeem(code).json()["refresh_token"]
-    assert tenant.redeem(code).status_code == 403
+    assert tenant.redeem(code).status_code == 400
     assert tenant.token(grant_type="refresh_token", refresh_token=token).status_code == status

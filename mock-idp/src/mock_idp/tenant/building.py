@@ -8,16 +8,18 @@ from dataclasses import fields
 from .model import (
     MANAGEMENT_PATH,
     Api,
+    ClaimsByHolder,
     Client,
     ClientGrant,
     Connection,
+    Organization,
     PublicKey,
     RefreshPolicy,
     Role,
     Tenant,
     TenantSettings,
 )
-from .offline_schema import IssuedClient, ManagementClient, OfflineFile
+from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
 from .tenant_schema import (
     APP_TYPE_GRANTS,
     PUBLIC_APP_TYPES,
@@ -25,6 +27,7 @@ from .tenant_schema import (
     ClientGrantSection,
     ClientSection,
     DatabaseSection,
+    OrganizationSection,
     ResourceServerSection,
     RoleSection,
     TenantFile,
@@ -41,6 +44,9 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
     ids = {client.name: client.client_id for client in clients}
     managers = offline_file.management_clients
     clients += [_management_client(entry) for entry in managers]
+    organizations = [
+        _organization(each, offline_file.organizations.get(each.name)) for each in tenant_file.organizations
+    ]
     return Tenant(
         settings=_settings(tenant_file.tenant),
         apis={section.identifier: _api(section) for section in tenant_file.resourceServers},
@@ -52,6 +58,8 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
         users={user.user_id: user for user in offline_file.users},
+        claims=_claims(offline_file.claims),
+        organizations={each.org_id: each for each in organizations},
     )
 
 
@@ -98,6 +106,8 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         strict=section.is_strict,
         callbacks=tuple(section.callbacks),
         logout_urls=tuple(section.allowed_logout_urls),
+        allowed_origins=tuple(section.allowed_origins),
+        web_origins=tuple(section.web_origins),
         grant_types=frozenset(grants),
         auth_method=_auth_method(section),
         redirection_policy=section.redirection_policy or default_policy,  # type: ignore[arg-type]
@@ -107,6 +117,9 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         public_keys=_public_keys(section, issued),
         exchanges_on_behalf=ON_BEHALF in section.token_exchange.allow_any_profile_of_type,
         resource_server_identifier=section.resource_server_identifier,
+        organization_usage=section.organization_usage,
+        organization_prompt=section.organization_require_behavior,
+        default_organization=section.default_organization.organization_id if section.default_organization else None,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
     )
 
@@ -169,6 +182,8 @@ def _client_grant(section: ClientGrantSection, ids: dict[str, str]) -> ClientGra
         subject_type=section.subject_type,
         scopes=tuple(section.scope),
         all_scopes=section.allow_all_scopes,
+        organization_usage=section.organization_usage,
+        any_organization=section.allow_any_organization,
     )
 
 
@@ -181,6 +196,26 @@ def _role(section: RoleSection) -> Role:
 
 def _connection(section: DatabaseSection) -> Connection:
     return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
+
+
+def _organization(section: OrganizationSection, issued: IssuedOrganization | None) -> Organization:
+    stated = issued.members if issued else []
+    members = stated if isinstance(stated, dict) else {email: [] for email in stated}
+    return Organization(
+        org_id=(issued and issued.id) or f"org_{_derived('organization', section.name, 16)}",
+        name=section.name,
+        display_name=section.display_name or section.name,
+        metadata=section.metadata,
+        connections={each.name: each.assign_membership_on_login for each in section.connections},
+        client_grants=frozenset(each.client_id for each in section.client_grants),
+        members={email.strip().casefold(): tuple(roles) for email, roles in members.items()},
+        third_party_access=section.third_party_client_access == "allow",
+    )
+
+
+def _claims(section: ClaimsSection) -> ClaimsByHolder:
+    users = {email.strip().casefold(): stated for email, stated in section.users.items()}
+    return ClaimsByHolder(users, section.clients, section.apis)
 
 
 def _derived(purpose: str, name: str, length: int) -> str:

@@ -14,13 +14,13 @@ def _names(text: str) -> frozenset[str]:
 SECTIONS = _names(
     """rules rulesConfigs hooks pages emailProvider emailTemplates guardianFactors guardianFactorProviders
     guardianFactorTemplates guardianPolicies guardianPhoneFactorMessageTypes guardianPhoneFactorSelectedProvider
-    branding phoneProviders phoneTemplates prompts actions actionModules triggers organizations attackProtection
+    branding phoneProviders phoneTemplates prompts actions actionModules triggers attackProtection
     riskAssessment logStreams customDomains themes forms flows flowVaultConnections selfServiceProfiles networkACLs
     userAttributeProfiles connectionProfiles tokenExchangeProfiles supplementalSignals rateLimitPolicies eventStreams
     clientAuthCredentials clientAuthCredentialsPre connections exclude include"""
 )
 TENANT = _names(
-    """access_token acr_values_supported allow_organization_name_in_authentication_api change_password country_codes
+    """access_token acr_values_supported change_password country_codes
     customize_mfa_in_postlogin_action default_directory default_redirection_uri default_token_quota device_flow
     dpop_strict_refresh_token_binding enable_ai_guide enabled_locales ephemeral_session_lifetime
     ephemeral_session_lifetime_in_minutes error_page guardian_mfa_page idle_ephemeral_session_lifetime
@@ -48,23 +48,28 @@ RESOURCE_SERVER = _names(
     token_encryption token_lifetime_for_anonymous_access_tokens token_lifetime_for_web"""
 )
 CLIENT = _names(
-    """addons allowed_clients allowed_origins anonymous_sessions async_approval_notification_channels
+    """addons allowed_clients anonymous_sessions async_approval_notification_channels
     b2b_integration_configuration b_2_b_integration_configuration client_aliases
     client_metadata compliance_level created_at cross_origin_auth cross_origin_authentication cross_origin_loc
-    custom_login_page custom_login_page_on custom_login_page_preview default_organization description encryption_key
+    custom_login_page custom_login_page_on custom_login_page_preview description encryption_key
     enforce_anon_session_transfer_network_binding express_configuration
     external_metadata_created_by external_metadata_status external_metadata_type fedcm_login form_template global
     identity_assertion_authorization_grant initiate_login_uri is_token_endpoint_ip_header_trusted jwks_uri logo_uri
     mobile my_organization_configuration native_social_login oidc_backchannel_logout oidc_logout oidc_support
-    organization_discovery_methods organization_require_behavior organization_usage par_request_expiry
+    organization_discovery_methods par_request_expiry
     require_proof_of_possession require_pushed_authorization_requests session_transfer
     signed_request_object signing_keys sso sso_disabled tenant
-    token_quota token_vault_privileged_access updated_at web_origins oidc_conformant client_id
+    token_quota token_vault_privileged_access updated_at oidc_conformant client_id
     client_secret"""
 )
-CLIENT_GRANT = _names("allow_any_organization authorization_details_types id is_system organization_usage")
+CLIENT_GRANT = _names("authorization_details_types id is_system")
 DATABASE = _names(
     """authentication connected_accounts cross_app_access_requesting_app cross_app_access_resource_app display_name id
     metadata options realms show_as_button"""
+)
+ORGANIZATION = _names("branding discovery_domains id token_quota")
+ORGANIZATION_CONNECTION = _names(
+    """connection_id is_enabled is_signup_enabled organization_access_level organization_connection_name
+    show_as_button"""
 )
 ROLE = _names("id owner_id type description")

@@ -23,10 +23,13 @@ def dangling_references(tenant: TenantFile, offline: OfflineFile) -> list[Findin
         *_in_grants(tenant, apis, clients),
         *_in_roles(tenant, apis),
         *_in_databases(tenant, clients),
+        *_in_organizations(tenant, clients),
     ]
     return [
         *((TenantFile, where, what) for where, what in found),
         *((OfflineFile, where, what) for where, what in _in_offline(offline, clients, roles)),
+        *((OfflineFile, where, what) for where, what in _in_memberships(tenant, offline, roles)),
+        *((OfflineFile, where, what) for where, what in _in_claims(offline, set(apis), clients)),
     ]
 
 
@@ -35,6 +38,7 @@ def _tenant_duplicates(tenant: TenantFile) -> Iterator[tuple[str, str]]:
     yield from _duplicates("clients", "name", (client.name for client in tenant.clients))
     yield from _duplicates("roles", "name", (role.name for role in tenant.roles))
     yield from _duplicates("databases", "name", (database.name for database in tenant.databases))
+    yield from _duplicates("organizations", "name", (each.name for each in tenant.organizations))
 
 
 def _duplicates(section: str, key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -98,6 +102,43 @@ def _in_offline(offline: OfflineFile, clients: set[str], roles: set[str]) -> Ite
         for role in user.roles:
             if role not in roles:
                 yield f"users[{index}].roles", _missing("role", role, roles)
+
+
+def _in_organizations(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[str, str]]:
+    """Connections that are no databases are not in the model, so an organization may name one."""
+    for index, organization in enumerate(tenant.organizations):
+        for grant in organization.client_grants:
+            if grant.client_id not in clients:
+                yield f"organizations[{index}].client_grants", _missing("client", grant.client_id, clients)
+
+
+def _in_memberships(tenant: TenantFile, offline: OfflineFile, roles: set[str]) -> Iterator[tuple[str, str]]:
+    organizations = {each.name for each in tenant.organizations}
+    users = {user.email.casefold() for user in offline.users}
+    yield from _duplicates("organizations", "id", (each.id for each in offline.organizations.values() if each.id))
+    for name, issued in offline.organizations.items():
+        if name not in organizations:
+            yield f"organizations.{name}", _missing("organization", name, organizations)
+        for email in issued.members:
+            if email.strip().casefold() not in users:
+                yield f"organizations.{name}.members", _missing("user", email, users)
+        held = issued.members.values() if isinstance(issued.members, dict) else ()
+        for role in (role for each in held for role in each):
+            if role not in roles:
+                yield f"organizations.{name}.members", _missing("role", role, roles)
+
+
+def _in_claims(offline: OfflineFile, apis: set[str], clients: set[str]) -> Iterator[tuple[str, str]]:
+    users = {user.email.casefold() for user in offline.users}
+    for email in offline.claims.users:
+        if email.strip().casefold() not in users:
+            yield f"claims.users.{email}", _missing("user", email, users)
+    for name in offline.claims.clients:
+        if name not in clients:
+            yield f"claims.clients.{name}", _missing("client", name, clients)
+    for identifier in offline.claims.apis:
+        if identifier not in apis:
+            yield f"claims.apis.{identifier}", _missing("resource server", identifier, apis)
 
 
 def _missing(kind: str, name: str, known: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from . import exported_keys
-from .model import ClientPolicy, Dialect, SubjectType, UserPolicy
+from .model import ClientPolicy, Dialect, OrganizationPrompt, OrganizationUsage, SubjectType, UserPolicy
 
 # Deploy CLI 8.44.0 exports this client_id for a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
@@ -101,6 +101,9 @@ class TenantSection(Section):
     client_id_metadata_document_supported: bool = False
     client_id_metadata_document_dynamic_registration_supported: bool = False
     allowed_logout_urls: list[str] = Field(default_factory=list)
+    allow_organization_name_in_authentication_api: bool = Field(
+        default=False, description="Requests may name an organization, and tokens have `org_name`."
+    )
     session_lifetime: float = Field(default=168, gt=0)
     oidc_logout: OidcLogoutSection = OidcLogoutSection()
     flags: FlagsSection = FlagsSection()
@@ -203,6 +206,14 @@ class TokenExchangeSection(Section):
     )
 
 
+class DefaultOrganizationSection(Section):
+    """The organization of client_credentials requests that name none, if the grant requires one."""
+
+    exported = frozenset({"flows"})
+
+    organization_id: str | None = None
+
+
 class ClientSection(Section):
     exported = exported_keys.CLIENT
 
@@ -216,6 +227,10 @@ class ClientSection(Section):
     redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
     callbacks: list[str] = Field(default_factory=list)
     allowed_logout_urls: list[str] = Field(default_factory=list)
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Origins whose pages may read answers, besides those of the callbacks."
+    )
+    web_origins: list[str] = Field(default_factory=list, description="Like allowed_origins.")
     grant_types: list[str] | None = None
     token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic", "none"] | None = None
     jwt_configuration: JwtConfigurationSection = JwtConfigurationSection()
@@ -223,6 +238,13 @@ class ClientSection(Section):
     client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
     token_exchange: TokenExchangeSection = TokenExchangeSection()
     resource_server_identifier: str | None = None
+    organization_usage: OrganizationUsage = Field(
+        default="deny", description="Whether users may or must sign in as a member of an organization."
+    )
+    organization_require_behavior: OrganizationPrompt = Field(
+        default="no_prompt", description="Who names the organization: the request, or a page before or after the login."
+    )
+    default_organization: DefaultOrganizationSection | None = None
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
 
     @property
@@ -265,6 +287,10 @@ class ClientGrantSection(Section):
     subject_type: SubjectType = "client"
     scope: list[str] = Field(default_factory=list)
     allow_all_scopes: bool = False
+    organization_usage: OrganizationUsage = Field(
+        default="deny", description="Whether client_credentials may or must name an organization."
+    )
+    allow_any_organization: bool = False
 
     @model_validator(mode="after")
     def _one_holder(self) -> ClientGrantSection:
@@ -289,6 +315,32 @@ class RoleSection(Section):
     permissions: list[RolePermissionSection] = Field(default_factory=list)
 
 
+class OrganizationConnectionSection(Section):
+    exported = exported_keys.ORGANIZATION_CONNECTION
+
+    name: str
+    assign_membership_on_login: bool = Field(
+        default=False, description="Users of this connection become members at their first sign-in."
+    )
+
+
+class OrganizationGrantSection(Section):
+    exported = frozenset({"audience", "id"})
+
+    client_id: str
+
+
+class OrganizationSection(Section):
+    exported = exported_keys.ORGANIZATION
+
+    name: str = Field(min_length=1, pattern=r"^[a-z0-9_][a-z0-9_-]{0,49}$")
+    display_name: str = ""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    connections: list[OrganizationConnectionSection] = Field(default_factory=list)
+    client_grants: list[OrganizationGrantSection] = Field(default_factory=list)
+    third_party_client_access: Literal["allow", "deny"] = "deny"
+
+
 class TenantFile(Section):
     """A tenant.yaml that the Deploy CLI could import."""
 
@@ -300,6 +352,7 @@ class TenantFile(Section):
     databases: list[DatabaseSection] = Field(default_factory=list)
     clientGrants: list[ClientGrantSection] = Field(default_factory=list)  # noqa: N815 - the Deploy CLI's word
     roles: list[RoleSection] = Field(default_factory=list)
+    organizations: list[OrganizationSection] = Field(default_factory=list)
 
 
 def schema_text() -> str:
