@@ -9,13 +9,14 @@ from starlette.types import ASGIApp
 
 from .console import ConsoleAccess, console_routes
 from .control import ControlAccess, control_routes
-from .http.middleware import AccessLog, Cors
+from .http.middleware import AccessLog
 from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
 from .oauth.authorize.login import show_login, submit_login
 from .oauth.authorize.organization import show_organization, submit_organization
 from .oauth.clients.registration import register
+from .oauth.cors import Cors
 from .oauth.device import device_code, show_activation, submit_activation
 from .oauth.discovery import jwks, metadata
 from .oauth.logout import confirm_logout, logout, oidc_logout

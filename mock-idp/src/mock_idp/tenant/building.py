@@ -113,6 +113,8 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         strict=section.is_strict,
         callbacks=tuple(section.callbacks),
         logout_urls=tuple(section.allowed_logout_urls),
+        allowed_origins=tuple(section.allowed_origins),
+        web_origins=tuple(section.web_origins),
         grant_types=frozenset(grants),
         auth_method=_auth_method(section),
         redirection_policy=section.redirection_policy or default_policy,  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ RESOURCE_SERVER = _names(
     token_encryption token_lifetime_for_anonymous_access_tokens token_lifetime_for_web"""
 )
 CLIENT = _names(
-    """addons allowed_clients allowed_origins anonymous_sessions async_approval_notification_channels
+    """addons allowed_clients anonymous_sessions async_approval_notification_channels
     b2b_integration_configuration b_2_b_integration_configuration client_aliases
     client_metadata compliance_level created_at cross_origin_auth cross_origin_authentication cross_origin_loc
     custom_login_page custom_login_page_on custom_login_page_preview description encryption_key
@@ -62,7 +62,7 @@ CLIENT = _names(
     organization_discovery_methods par_request_expiry
     require_proof_of_possession require_pushed_authorization_requests session_transfer
     signed_request_object signing_keys sso sso_disabled tenant
-    token_quota token_vault_privileged_access updated_at web_origins oidc_conformant client_id
+    token_quota token_vault_privileged_access updated_at oidc_conformant client_id
     client_secret"""
 )
 CLIENT_GRANT = _names("authorization_details_types id is_system")

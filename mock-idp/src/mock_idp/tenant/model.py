@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..formats.origins import matches, origin_of
+
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
 ClientPolicy = Literal["deny_all", "require_client_grant"]
@@ -130,6 +132,8 @@ class Client:
     strict: bool = False
     callbacks: tuple[str, ...] = ()
     logout_urls: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    web_origins: tuple[str, ...] = ()
     redirection_policy: Literal["allow_always", "open_redirect_protection"] = "allow_always"
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
     id_token_lifetime: int = 36000
@@ -147,6 +151,16 @@ class Client:
     def shows_errors(self) -> bool:
         """Whether errors are shown on a page of the tenant and not sent to the callback."""
         return self.redirection_policy == "open_redirect_protection"
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether a page of this origin may read the tenant's answers to this client.
+
+        The origins of the callbacks are allowed (Auth0: Application Settings). An entry of the two lists must be an
+        origin, without a path.
+        """
+        stated = [entry for entry in (*self.allowed_origins, *self.web_origins) if origin_of(entry) == entry.lower()]
+        patterns = {origin_of(url) for url in (*stated, *self.callbacks)} - {None}
+        return any(matches(origin, str(pattern)) for pattern in patterns)
 
     def secret_matches(self, secret: str) -> bool:
         return hmac.compare_digest(self.secret.encode(), secret.encode())

@@ -285,6 +285,10 @@ class ClientSection(Section):
     redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
     callbacks: list[str] = Field(default_factory=list)
     allowed_logout_urls: list[str] = Field(default_factory=list)
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Origins whose pages may read answers, besides those of the callbacks."
+    )
+    web_origins: list[str] = Field(default_factory=list, description="Like allowed_origins.")
     grant_types: list[str] | None = None
     token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic", "none"] | None = None
     jwt_configuration: JwtConfigurationSection = JwtConfigurationSection()
