@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "mock-idp/src/mock_idp"
 
 
+TAGS = {*"DOS?", "deliberate", "conflict"}
+
+
 def behaviours(**switches: Any) -> Any:
     return lambda file: file.update(behaviours=switches)
 
@@ -34,11 +37,9 @@ def rows() -> list[list[str]]:
 def test_every_behaviour_has_a_certainty_and_a_source() -> None:
     assert len(rows()) > 100
     wrong = [
-        row
-        for row in rows()
-        if len(row) != 3 or not row[2] or not {tag.strip() for tag in row[1].split(",")} <= {*"DOS?", "deliberate"}
+        row for row in rows() if len(row) != 3 or not row[2] or not {tag.strip() for tag in row[1].split(",")} <= TAGS
     ]
-    assert wrong == [], "each row needs | behaviour | D, O, S, ? or deliberate | source, or the reason |"
+    assert wrong == [], f"each row needs | behaviour | {sorted(TAGS)} | source, or the reason |"
 
 
 def test_no_behaviour_is_described_twice() -> None:
