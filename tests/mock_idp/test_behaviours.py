@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "mock-idp/src/mock_idp"
 
 
+TAGS = {*"DOS?", "deliberate", "conflict"}
+
+
 def behaviours(**switches: Any) -> Any:
     return lambda file: file.update(behaviours=switches)
 
@@ -22,6 +25,26 @@ def test_the_tables_of_switches_are_current() -> None:
     document = (ROOT / "mock-idp/BEHAVIOURS.md").read_text(encoding="utf-8")
     kept = document.partition(BEGIN)[2].partition(END)[0]
     assert kept.strip() == tables(), "run: python -m mock_idp behaviours"
+
+
+def rows() -> list[list[str]]:
+    """The rows of the tables that people write, as lists of cells."""
+    document = (ROOT / "mock-idp/BEHAVIOURS.md").read_text(encoding="utf-8").partition(BEGIN)[0]
+    cells = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in document.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in cells if row[1].strip() != "certainty"]
+
+
+def test_every_behaviour_has_a_certainty_and_a_source() -> None:
+    assert len(rows()) > 100
+    wrong = [
+        row for row in rows() if len(row) != 3 or not row[2] or not {tag.strip() for tag in row[1].split(",")} <= TAGS
+    ]
+    assert wrong == [], f"each row needs | behaviour | {sorted(TAGS)} | source, or the reason |"
+
+
+def test_no_behaviour_is_described_twice() -> None:
+    behaviours_described = [row[0] for row in rows()]
+    assert len(behaviours_described) == len(set(behaviours_described))
 
 
 def test_every_guess_is_named_in_the_code_and_every_name_is_a_guess() -> None:

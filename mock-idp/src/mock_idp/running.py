@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import textwrap
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,9 +23,11 @@ from .state.idp import Idp
 from .state.signing_keys import load_key_ring
 from .tenant.example import EXAMPLE
 from .tenant.loading import load_configuration
+from .tenant.not_played import not_played
 from .tenant.presets import with_presets
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+BANNER_WIDTH = 110
 BANNER = """\
 ======================================================================
  OFFLINE TENANT (mock-idp)      FOR DEVELOPMENT AND TESTS ONLY
@@ -37,6 +41,7 @@ BANNER = """\
 
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigurationError, KeyFileError, TlsError or ListenError."""
+    _log_to_stderr()
     files = settings.files()
     configuration = load_configuration(*files, settings.keyword_values())
     configuration = with_presets(configuration, settings.presets)
@@ -53,7 +58,6 @@ def run(settings: Settings) -> None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
         listeners.append(tls)
         facts += [("with TLS", tls_issuer), ("CA file", str(settings.ca_path))]
-    _log_to_stderr()
     sys.stderr.write(_banner(idp, settings, facts))
     Servers(listeners).run()
 
@@ -90,7 +94,14 @@ def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:
         ("control", f"{issuer}__mock__/" if settings.control else "off"),
         ("presets", ", ".join(settings.presets) or "none"),
     ]
+    facts += zip_longest(["not played"], _not_played_lines(idp), fillvalue="")
     return BANNER.format(lines="\n".join(f"   {name:<11} {value}" for name, value in facts))
+
+
+def _not_played_lines(idp: Idp) -> list[str]:
+    """What tenant.yaml names and this tenant does not play, in a few lines."""
+    listed = ", ".join(not_played(idp.configuration.tenant_file)) or "nothing of tenant.yaml"
+    return textwrap.wrap(listed, BANNER_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _log_to_stderr() -> None:

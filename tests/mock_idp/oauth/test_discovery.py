@@ -64,24 +64,6 @@ def test_the_jwks_has_two_keys_in_auth0s_form(tenant: Any) -> None:
         assert len(key["kid"]) == 21
 
 
-def test_a_browser_on_another_origin_may_read_discovery_but_not_the_pages(tenant: Any) -> None:
-    headers = {"Origin": "http://app.example"}
-    for path in ("/.well-known/openid-configuration", "/.well-known/jwks.json"):
-        assert tenant.http.get(path, headers=headers).headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-origin" not in tenant.http.get("/", headers=headers).headers
-
-
-def test_a_browser_on_another_origin_may_ask_for_tokens(tenant: Any) -> None:
-    headers = {
-        "Origin": "http://app.example",
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,authorization",
-    }
-    response = tenant.http.options("/oauth/token", headers=headers)
-    assert response.status_code == 200
-    assert response.headers["access-control-allow-origin"] == "*"
-
-
 def test_livez_and_the_home_page_need_no_credentials(tenant: Any) -> None:
     assert tenant.http.get("/livez").text == "ok"
     home = tenant.http.get("/")

@@ -164,12 +164,13 @@ def ask(
 
 @app.command()
 def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    """Talk with the agent; it remembers the conversation. Each line of the input is a question."""
+    """Talk with the agent; it remembers the conversation. In a pipe each line is a question."""
     with running(context, as_json, trace) as terminal:
-        from . import commands
+        from .chat import chat
 
         with asyncio.Runner() as runner:
-            commands.chat(terminal, runner)
+            if chat(terminal, runner):
+                raise typer.Exit(Exit.FAILED)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ..mcp.permissions import needed_by
 from ..mcp.results import ResultFolder, has_text, result_text
 from ..mcp.schema import call_form, parse_arguments
 from ..mcp.session import Connection, connect
+from ..settings import Settings
 from ..terminal.output import Terminal
 from .completion import remember
 
@@ -23,6 +23,11 @@ from .completion import remember
 async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     """Sign in if the server requires it, open an MCP session, and show who is signed in."""
     connection = await _connect(terminal, login=True, force=force, **chosen)
+    await show_sign_in(terminal, connection)
+
+
+async def show_sign_in(terminal: Terminal, connection: Connection) -> None:
+    """Open an MCP session, and show who is signed in."""
     with terminal.busy(f"Opening a session with {connection.url}"):
         async with connection.session():
             grant = connection.auth.grant
@@ -39,11 +44,14 @@ async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
 
 async def tools(terminal: Terminal) -> None:
     """List the tools with their permissions, arguments and descriptions."""
-    connection = await _connect(terminal)
+    await show_tools(terminal, await _connect(terminal), settings_for(terminal))
+
+
+async def show_tools(terminal: Terminal, connection: Connection, settings: Settings) -> None:
+    """Ask the server for its tools, show them, and remember their names for the shell's completion."""
     with terminal.busy(f"Asking {connection.url} for its tools"):
         async with connection.session() as session:
             found = await session.tools()
-    settings = settings_for(terminal)
     remember(settings.gatehouse_home, connection.url, found)
     if terminal.as_json:
         terminal.result_json([tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in found])
@@ -91,12 +99,6 @@ async def ask(terminal: Terminal, question: str) -> bool:
     """Ask the agent one question; True if a tool failed."""
     conversation = await open_conversation(terminal, settings_for(terminal))
     return await conversation.turn(question)
-
-
-def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
-    """Ask questions until the input ends. The terminal, not the event loop, waits for each question."""
-    conversation = runner.run(open_conversation(terminal, settings_for(terminal)))
-    conversation.run(runner)
 
 
 async def _connect(terminal: Terminal, *, login: bool = False, force: bool = False, **chosen: object) -> Connection:

@@ -36,11 +36,15 @@ GUESSES: Mapping[str, Guess] = {
     "request_object": Guess("?", "the whole answer to `request` and `request_uri`; the codes are OpenID Connect's"),
     "lost_transaction": Guess("S", "the text"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use"),
+    "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),
+    "organization_connections": Guess("?", "the whole answer to an organization without a connection of the client"),
     # /oauth/token
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
     "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
+    "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
+    "machine_organization": Guess("?", "the whole answer; that the client grant limits organizations is documented"),
     "client_authentication": Guess("S", "401 access_denied/Unauthorized; the API reference has invalid_client"),
     "unsupported_grant_type": Guess("S", "the text"),
     "machine_without_grant": Guess("S", "status 403 and the text, which is widely quoted"),

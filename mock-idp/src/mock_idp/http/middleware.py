@@ -1,29 +1,15 @@
-"""Middleware for all endpoints: the access log and cross-origin access."""
+"""Middleware for all endpoints: the access log."""
 
 from __future__ import annotations
 
 import logging
 from time import perf_counter
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
 QUIET_PATHS = frozenset({"/livez", "/u/console/activity"})
-# The endpoints that a browser client calls with fetch. No other origin may read the pages.
-OPEN_PATHS = frozenset(
-    {
-        "/.well-known/openid-configuration",
-        "/.well-known/oauth-authorization-server",
-        "/.well-known/jwks.json",
-        "/oauth/token",
-        "/oauth/revoke",
-        "/oauth/device/code",
-        "/oidc/register",
-        "/userinfo",
-    }
-)
 
 
 class AccessLog:
@@ -50,17 +36,3 @@ class AccessLog:
             milliseconds = (perf_counter() - began) * 1000
             # %r prevents a path with line breaks from forging a line.
             logger.info("%s %r %d %.0fms", scope["method"], scope["path"], status, milliseconds)
-
-
-class Cors:
-    """Cross-origin access to the endpoints that take no cookie."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.open = CORSMiddleware(
-            app, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"], max_age=600
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self.open if scope["type"] == "http" and scope["path"] in OPEN_PATHS else self.app
-        await app(scope, receive, send)

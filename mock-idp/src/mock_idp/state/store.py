@@ -65,7 +65,10 @@ class Records(Generic[T]):
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A request to /authorize. `scopes` are those it asks for, `audience` is the identifier of an API."""
+    """A request to /authorize. `scopes` are those it asks for, `audience` is the identifier of an API.
+
+    `organization` is an id, from the request or from the page that asks for it.
+    """
 
     client_id: str
     issuer: str
@@ -82,6 +85,7 @@ class AuthorizationRequest:
     max_age: int | None = None
     login_hint: str | None = None
     ui_locales: str | None = None
+    organization: str | None = None
 
 
 @dataclass
@@ -135,6 +139,7 @@ class RefreshFamily:
     issuer: str
     expires_at: float
     generation: int = 0
+    organization: str | None = None
 
 
 @dataclass
@@ -164,6 +169,7 @@ class DeviceAuthorization:
     user_id: str = ""
     auth_time: float = 0.0
     session_id: str = ""
+    organization: str | None = None
 
 
 @dataclass(frozen=True)
@@ -204,13 +210,14 @@ class Store:
     documents: Records[Expiry] = field(default_factory=Records)
     used_codes: Records[UsedCode] = field(default_factory=Records)
     assertions: Records[Expiry] = field(default_factory=Records)
-    consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
+    # By user, client, API and organization.
+    consents: dict[tuple[str, str, str | None, str | None], frozenset[str]] = field(default_factory=dict)
 
-    def consent(self, user_id: str, client_id: str, audience: str | None) -> frozenset[str] | None:
-        return self.consents.get((user_id, client_id, audience))
+    def consent(self, user_id: str, asked: AuthorizationRequest) -> frozenset[str] | None:
+        return self.consents.get((user_id, asked.client_id, asked.audience, asked.organization))
 
-    def remember_consent(self, user_id: str, client_id: str, audience: str | None, scopes: frozenset[str]) -> None:
-        before = self.consents.pop((user_id, client_id, audience), frozenset())
-        self.consents[user_id, client_id, audience] = before | scopes
+    def remember_consent(self, user_id: str, asked: AuthorizationRequest, scopes: frozenset[str]) -> None:
+        key = (user_id, asked.client_id, asked.audience, asked.organization)
+        self.consents[key] = self.consents.pop(key, frozenset()) | scopes
         while len(self.consents) > MAX_ENTRIES:
             del self.consents[next(iter(self.consents))]

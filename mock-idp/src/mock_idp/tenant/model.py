@@ -9,10 +9,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..formats.origins import matches, origin_of
+
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
 ClientPolicy = Literal["deny_all", "require_client_grant"]
 SubjectType = Literal["user", "client"]
+OrganizationUsage = Literal["deny", "allow", "require"]
+OrganizationPrompt = Literal["no_prompt", "pre_login_prompt", "post_login_prompt"]
 
 GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 # What Auth0's discovery document lists. The grant types and their order are known only from descriptions (?).
@@ -128,6 +132,8 @@ class Client:
     strict: bool = False
     callbacks: tuple[str, ...] = ()
     logout_urls: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    web_origins: tuple[str, ...] = ()
     redirection_policy: Literal["allow_always", "open_redirect_protection"] = "allow_always"
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
     id_token_lifetime: int = 36000
@@ -136,12 +142,25 @@ class Client:
     exchanges_on_behalf: bool = False
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
+    organization_usage: OrganizationUsage = "deny"
+    organization_prompt: OrganizationPrompt = "no_prompt"
+    default_organization: str | None = None
     registration: Literal["file", "dcr", "cimd", "management"] = "file"
 
     @property
     def shows_errors(self) -> bool:
         """Whether errors are shown on a page of the tenant and not sent to the callback."""
         return self.redirection_policy == "open_redirect_protection"
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether a page of this origin may read the tenant's answers to this client.
+
+        The origins of the callbacks are allowed (Auth0: Application Settings). An entry of the two lists must be an
+        origin, without a path.
+        """
+        stated = [entry for entry in (*self.allowed_origins, *self.web_origins) if origin_of(entry) == entry.lower()]
+        patterns = {origin_of(url) for url in (*stated, *self.callbacks)} - {None}
+        return any(matches(origin, str(pattern)) for pattern in patterns)
 
     def secret_matches(self, secret: str) -> bool:
         return hmac.compare_digest(self.secret.encode(), secret.encode())
@@ -156,6 +175,8 @@ class ClientGrant:
     subject_type: SubjectType
     scopes: tuple[str, ...]
     all_scopes: bool = False
+    organization_usage: OrganizationUsage = "deny"
+    any_organization: bool = False
 
     def covers(self, api: Api) -> bool:
         """Whether the grant is for this API. Management API identifiers of all tenants count as equal."""
@@ -205,6 +226,28 @@ class Connection:
     name: str
     domain_level: bool
     enabled_clients: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Organization:
+    """A customer whose members sign in together (Auth0: Organizations).
+
+    `connections` maps the name of a connection to whether its users become members at their first sign-in. `members`
+    maps an email in lower case to the roles that the member has in this organization only. `client_grants` are the
+    names of the applications that may get tokens for it by client credentials.
+    """
+
+    org_id: str
+    name: str
+    display_name: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    connections: Mapping[str, bool] = field(default_factory=dict)
+    client_grants: frozenset[str] = frozenset()
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    third_party_access: bool = False
+
+    def has_member(self, user: User) -> bool:
+        return user.email.casefold() in self.members
 
 
 class User(BaseModel):
@@ -266,6 +309,7 @@ class TenantSettings:
     use_scope_descriptions_for_consent: bool = False
     rp_logout_end_session_endpoint_discovery: bool = True
     allowed_logout_urls: tuple[str, ...] = ()
+    allow_organization_name_in_authentication_api: bool = False
     session_lifetime: float = 168.0
     revoke_refresh_token_grant: bool = False
     enable_dynamic_client_registration: bool = False
@@ -286,16 +330,25 @@ class Tenant:
     connections: dict[str, Connection] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     claims: ClaimsByHolder = ClaimsByHolder()
+    organizations: dict[str, Organization] = field(default_factory=dict)
 
     def user_by_email(self, email: str) -> User | None:
         wanted = email.strip().casefold()
         return next((user for user in self.users.values() if user.email.casefold() == wanted), None)
 
-    def permissions(self, user: User, api: Api) -> tuple[str, ...]:
+    def organizations_of(self, user: User) -> list[Organization]:
+        return [each for each in self.organizations.values() if each.has_member(user)]
+
+    def role_names(self, user: User, organization: Organization | None = None) -> tuple[str, ...]:
+        """The user's roles. In an organization those that the user has there are added."""
+        added = organization.members.get(user.email.casefold(), ()) if organization else ()
+        return tuple(dict.fromkeys((*user.roles, *added)))
+
+    def permissions(self, user: User, api: Api, organization: Organization | None = None) -> tuple[str, ...]:
         """The permissions for an API that the user has through roles, in the API's order."""
         held = {
             permission
-            for name in user.roles
+            for name in self.role_names(user, organization)
             if name in self.roles
             for permission in self.roles[name].permissions.get(api.identifier, ())
         }

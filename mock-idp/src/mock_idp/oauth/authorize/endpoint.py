@@ -16,6 +16,7 @@ from ..answers import error_page, redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import register_on_first_use
 from .consent import client_and_api, question
+from .organization import check_membership, must_choose
 from .request import read_recipient, read_request
 from .response import approve_device, refuse, send_to_callback
 from .transactions import begin_transaction, find_transaction, shows_errors
@@ -61,8 +62,11 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
     idp, auth_request = idp_of(request), transaction.request
     try:
         session = _session_for(request, transaction)
+        if must_choose(idp, transaction, session):
+            return _ask_for_organization(transaction, state)
         if session is None:
             return redirect(f"/u/login?state={state}")
+        check_membership(idp, transaction, session)
         if _must_ask(idp, transaction, session):
             return redirect(f"/u/consent?state={state}")
         response = _finish(request, transaction, session)
@@ -73,9 +77,16 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
     return response
 
 
+def _ask_for_organization(transaction: Transaction, state: str) -> Response:
+    if "none" in transaction.request.prompt:
+        case = Case("organization_choice_required")
+        raise AuthorizationError("interaction_required", "Interaction required", case, guess="interaction_required")
+    return redirect(f"/u/organization?state={state}")
+
+
 def _finish(request: Request, transaction: Transaction, session: Session) -> Response:
     if transaction.device is not None:
-        return approve_device(request, transaction.device, session)
+        return approve_device(request, transaction.device, session, transaction.request.organization)
     code = _issue_code(idp_of(request), transaction, session)
     return send_to_callback(request, transaction.request, {"code": code})
 

@@ -13,6 +13,7 @@ from ...state.store import AuthorizationRequest
 from ...tenant.model import RESPONSE_TYPES, Client
 from ..audience import requested_audience
 from ..clients.metadata_documents import is_metadata_url
+from ..organizations import requested_organization
 from ..scopes import split_scope
 from .callback import checked_callback
 
@@ -27,7 +28,7 @@ STRICT_PARAMETERS = frozenset(
     {
         *("acr_values", "audience", "authorization_details", "client_id", "code_challenge", "code_challenge_method"),
         *("connection", "correlation_id", "display", "dpop_jkt", "login_hint", "max_age", "nonce", "prompt"),
-        *("redirect_uri", "resource", "response_type", "scope", "state", "ui_locales"),
+        *("organization", "redirect_uri", "resource", "response_type", "scope", "state", "ui_locales"),
     }
 )
 
@@ -86,6 +87,7 @@ def read_request(
         max_age=_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
+        organization=requested_organization(idp.tenant, client, parameters),
     )
 
 

@@ -51,13 +51,14 @@ def refuse(
     return send_to_callback(request, auth_request, parameters)
 
 
-def approve_device(request: Request, key: str, session: Session) -> Response:
+def approve_device(request: Request, key: str, session: Session, organization: str | None) -> Response:
     """Let the device act for the person who is signed in. PageError if the device no longer waits."""
     device = _pending(idp_of(request), key)
     device.decision = "approved"
     device.user_id = session.user_id
     device.auth_time = session.auth_time
     device.session_id = session.session_id
+    device.organization = organization
     return render(request, MessagePage("device_connected"))
 
 

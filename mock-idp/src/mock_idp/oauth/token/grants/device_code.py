@@ -36,6 +36,7 @@ def redeem(request: TokenRequest) -> Granted:
         scopes=device.scopes,
         auth_time=device.auth_time,
         session_id=device.session_id,
+        organization_id=device.organization,
     )
     return Granted(authorization, issue_refresh_token(idp, authorization), requested=device.scopes)
 

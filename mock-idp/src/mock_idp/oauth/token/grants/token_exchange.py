@@ -44,6 +44,7 @@ def redeem(request: TokenRequest) -> Granted:
         scopes=scopes,
         auth_time=float(claims.get("auth_time", claims["iat"])),
         act=act,
+        organization_id=claims.get("org_id"),
     )
     return Granted(authorization, issued_token_type=ACCESS_TOKEN, requested=scopes)
 
