@@ -44,7 +44,8 @@ def not_played(file: TenantFile) -> list[str]:
 def played(section: Section) -> dict[str, Any]:
     """What the file states in the keys that are played, in file form."""
     without_value = {name: value for name, value in section.not_played.items() if name in type(section).model_fields}
-    return {name: _played(getattr(section, name)) for name in section.model_fields_set} | without_value
+    stated = [name for name in type(section).model_fields if name in section.model_fields_set]
+    return {name: _played(getattr(section, name)) for name in stated} | without_value
 
 
 def _played(value: Any) -> Any:  # noqa: ANN401 - a value of a section
