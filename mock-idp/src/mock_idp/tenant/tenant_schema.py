@@ -46,6 +46,8 @@ APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
     "resource_server": (),
 }
 PLAYED_GRANTS = (
+    "password",
+    "http://auth0.com/oauth/grant-type/password-realm",
     *("authorization_code", "refresh_token", "client_credentials", GRANT_DEVICE),
     "urn:ietf:params:oauth:grant-type:token-exchange",
 )

@@ -49,9 +49,9 @@ def _user(request: TokenRequest) -> User:
 
 def _check_database(request: TokenRequest) -> None:
     tenant = request.idp.tenant
-    if request.required("grant_type") == PASSWORD_REALM:
-        name = request.required("realm")
-    elif (name := tenant.settings.default_directory) is None:
+    with_realm = request.required("grant_type") == PASSWORD_REALM
+    name = request.required("realm") if with_realm else tenant.settings.default_directory
+    if name is None:
         raise DefaultDirectoryMissing
     if name not in tenant.connections:
         raise InvalidRequest(
