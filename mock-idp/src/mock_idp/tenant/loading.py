@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..formats.parsing import not_utf8
+from .action_code import load_action_code
 from .building import build_tenant
 from .keywords import commented_keywords, keyword_values, remaining_keywords, with_keywords
 from .model import Tenant, User
@@ -56,9 +57,11 @@ def load_configuration(
     tenant_path: Path, offline_path: Path, keywords: Mapping[str, Any] | None = None
 ) -> Configuration:
     """Read and check both files, and replace `keywords` in tenant.yaml. ConfigurationError names every mistake."""
-    text = _text(tenant_path, keyword_values(os.environ, {}) if keywords is None else keywords)
+    values = keyword_values(os.environ, {}) if keywords is None else keywords
+    text = _text(tenant_path, values)
     documents = _parsed(tenant_path, text), _parsed(offline_path, _text(offline_path, {}))
     notes = list(_commented(tenant_path, text))
+    notes += [f"{tenant_path}: {problem}" for problem in load_action_code(documents[0], tenant_path.parent, values)]
     try:
         configuration = checked_configuration(*documents, (str(tenant_path), str(offline_path)))
     except ConfigurationError as error:
@@ -138,6 +141,6 @@ def _problem(item: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     seen = item["input"]
     if item["type"] in ("missing", "value_error") or isinstance(seen, dict | list) or "secret" in where:
         return f"{where}: {message}"
-    if where.endswith("password"):
+    if where.endswith(("password", ".code")):
         return f"{where}: {message}"
     return f"{where}: {message} (seen: {seen!r})"
