@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
+from .actions.node import OLDEST, Node
 from .app import create_app
 from .console import ConsoleAccess
 from .control import ControlAccess
@@ -22,7 +23,7 @@ from .state.clock import Clock
 from .state.idp import Idp
 from .state.signing_keys import load_key_ring
 from .tenant.example import EXAMPLE
-from .tenant.loading import load_configuration
+from .tenant.loading import ConfigurationError, load_configuration
 from .tenant.not_played import not_played
 from .tenant.presets import with_presets
 
@@ -50,7 +51,9 @@ def run(settings: Settings) -> None:
     issuer = settings.issuer_at(port)
     clock = Clock()
     keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
-    idp = Idp.start(configuration, keys, clock, Fetcher(settings.cimd_allow_private, settings.cimd_ca_file))
+    fetcher = Fetcher(settings.cimd_allow_private, settings.cimd_ca_file)
+    idp = Idp.start(configuration, keys, clock, fetcher, Node(settings.actions))
+    _check_actions(idp)
     context = certificate_context(settings.tls_cert_file, settings.tls_key_file)
     listeners = [Listener(_app(idp, issuer, settings), sockets, context)]
     facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer), ("tenant", _described(files[0]))]
@@ -59,7 +62,30 @@ def run(settings: Settings) -> None:
         listeners.append(tls)
         facts += [("with TLS", tls_issuer), ("CA file", str(settings.ca_path))]
     sys.stderr.write(_banner(idp, settings, facts))
-    Servers(listeners).run()
+    try:
+        Servers(listeners).run()
+    finally:
+        idp.node.close()
+
+
+def _check_actions(idp: Idp) -> None:
+    """ConfigurationError if MOCK_IDP_ACTIONS requires node and it is missing. Else the banner says what cannot run."""
+    names = _action_names(idp)
+    if names and idp.node.mode == "require" and idp.node.problem:
+        reason = f"the Actions {', '.join(names)} cannot run: {idp.node.problem}"
+        raise ConfigurationError([f"MOCK_IDP_ACTIONS=require: {reason}. Install node {OLDEST} or later"])
+
+
+def _action_names(idp: Idp) -> list[str]:
+    """The Actions of the triggers that the tenant has, in their order."""
+    return list(dict.fromkeys(action.name for actions in idp.tenant.actions.values() for action in actions))
+
+
+def _actions_line(idp: Idp) -> str:
+    names = ", ".join(_action_names(idp))
+    if not names:
+        return "none"
+    return f"do not run: {names} ({idp.node.problem})" if idp.node.problem else names
 
 
 def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, str]:
@@ -93,6 +119,7 @@ def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:
         ("console", issuer if settings.console != "off" else "off"),
         ("control", f"{issuer}__mock__/" if settings.control else "off"),
         ("presets", ", ".join(settings.presets) or "none"),
+        ("actions", _actions_line(idp)),
     ]
     facts += zip_longest(["not played"], _not_played_lines(idp), fillvalue="")
     return BANNER.format(lines="\n".join(f"   {name:<11} {value}" for name, value in facts))

@@ -45,6 +45,25 @@ def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
         assert word in shown.stdout
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("arguments", ["", "login", "call", "doctor", "tenant", "tenant apply"])
+def test_a_help_cuts_no_names_and_fits_the_terminal(arguments: str, columns: int) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "gatehouse_client", *arguments.split(), "--help"],
+        env={**clean_environment(), "COLUMNS": str(columns)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    ).stdout
+    lines = [line.rstrip() for line in shown.splitlines() if "Usage: " not in line]
+    assert max(map(len, lines)) <= columns
+    names = {"": ["--install-completion", "--show-completion"], "tenant apply": ["--show-secrets", "--env-file"]}
+    for name in ("--help", *names.get(arguments, [])):
+        assert f"{name} " in shown
+    assert "**" not in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "unneeded"),
     [

@@ -77,7 +77,7 @@ def test_in_a_chat_the_person_is_asked_too(command: Command) -> None:
             session.type(reply)
         session.until('booked Blue: {"hours":3,"lights":true,"view":"garden"}\n')
         session.until("you>")
-        session.type("")
+        session.type(CTRL_D)
         assert session.end() == 0
 
 

@@ -15,7 +15,7 @@ from .. import __version__
 from ..errors import Exit
 from ..terminal.encodings import replace_unknown_characters
 from ..terminal.output import Terminal
-from .commandline import Commands, JsonOption, TraceOption, running
+from .commandline import HELP_FORM, HELP_WIDTH, Commands, JsonOption, TraceOption, epilog, running
 from .completion import complete_argument, complete_tool
 from .tenant import app as tenant
 
@@ -31,8 +31,9 @@ app = typer.Typer(
     name="gatehouse",
     cls=Commands,
     help="The agent that signs in to a protected MCP server.",
-    epilog=EPILOG,
-    rich_markup_mode="markdown",
+    epilog=epilog(EPILOG),
+    rich_markup_mode=HELP_FORM,
+    context_settings={"terminal_width": HELP_WIDTH},
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )

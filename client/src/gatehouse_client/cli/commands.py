@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..account import expects_paste, is_interactive
 from ..agent.conversation import open_conversation
-from ..errors import UsageError
+from ..errors import ToolError, UsageError
 from ..foreign_text import foreign
 from ..identity import local_time, settings_for, sign_in_as_json
 from ..mcp.elicitation import Elicitation
@@ -52,6 +52,8 @@ async def show_tools(terminal: Terminal, connection: Connection, settings: Setti
     with terminal.busy(f"Asking {connection.url} for its tools"):
         async with connection.session() as session:
             found = await session.tools()
+    for name, reason in connection.left_out.items():
+        terminal.say(f"The tool {name} is left out, because it is not valid MCP ({reason}).", "yellow")
     remember(settings.gatehouse_home, connection.url, found)
     if terminal.as_json:
         terminal.result_json([tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in found])
@@ -76,6 +78,11 @@ async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: st
     with terminal.busy(f"Calling {tool}") as activity:
         async with connection.session(answer) as session:
             found = {known.name: known for known in await session.tools()}
+            if tool in connection.left_out:
+                raise ToolError(
+                    f"The tool {foreign(tool)} cannot be called: it is not valid MCP ({connection.left_out[tool]})."
+                    " Report it to the developers of the server."
+                )
             if tool not in found:
                 raise UsageError(
                     f"The server has no tool {foreign(tool)}. Its tools are {foreign(', '.join(found)) or 'none'}."

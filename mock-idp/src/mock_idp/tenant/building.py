@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from .model import (
     MANAGEMENT_PATH,
+    Action,
     Api,
     ClaimsByHolder,
     Client,
@@ -23,6 +24,7 @@ from .model import (
 from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
 from .tenant_schema import (
     APP_TYPE_GRANTS,
+    PLAYED_TRIGGERS,
     PUBLIC_APP_TYPES,
     STRICT_GRANTS,
     ClientGrantSection,
@@ -65,6 +67,7 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         users={user.user_id: user for user in offline_file.users},
         claims=_claims(offline_file.claims),
         organizations={each.org_id: each for each in organizations},
+        actions=_actions(tenant_file),
     )
 
 
@@ -127,6 +130,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         organization_usage=section.organization_usage,
         organization_prompt=section.organization_require_behavior,
         default_organization=section.default_organization.organization_id if section.default_organization else None,
+        metadata=section.client_metadata,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
     )
 
@@ -218,6 +222,19 @@ def _organization(section: OrganizationSection, issued: IssuedOrganization | Non
         members={email.strip().casefold(): tuple(roles) for email, roles in members.items()},
         third_party_access=section.third_party_client_access == "allow",
     )
+
+
+def _actions(file: TenantFile) -> dict[str, tuple[Action, ...]]:
+    """The deployed Actions of each trigger, in the order of their bindings."""
+    deployed = {
+        section.name: Action(section.name, section.code, {secret.name: secret.value for secret in section.secrets})
+        for section in file.actions
+        if section.runs
+    }
+    bound = {
+        trigger: [binding.action_name for binding in file.triggers.get(trigger) or ()] for trigger in PLAYED_TRIGGERS
+    }
+    return {trigger: tuple(deployed[name] for name in names if name in deployed) for trigger, names in bound.items()}
 
 
 def _claims(section: ClaimsSection) -> ClaimsByHolder:

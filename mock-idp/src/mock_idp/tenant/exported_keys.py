@@ -15,7 +15,7 @@ def _names(text: str) -> frozenset[str]:
 SECTIONS = _names(
     """rules rulesConfigs hooks pages emailProvider emailTemplates guardianFactors guardianFactorProviders
     guardianFactorTemplates guardianPolicies guardianPhoneFactorMessageTypes guardianPhoneFactorSelectedProvider
-    branding phoneProviders phoneTemplates prompts actions actionModules triggers attackProtection
+    branding phoneProviders phoneTemplates prompts actionModules attackProtection
     riskAssessment logStreams customDomains themes forms flows flowVaultConnections selfServiceProfiles networkACLs
     userAttributeProfiles connectionProfiles tokenExchangeProfiles supplementalSignals rateLimitPolicies eventStreams
     clientAuthCredentials clientAuthCredentialsPre connections exclude include migrations"""
@@ -53,7 +53,7 @@ RESOURCE_SERVER = _names(
 CLIENT = _names(
     """addons allowed_clients anonymous_sessions async_approval_notification_channels
     b2b_integration_configuration b_2_b_integration_configuration client_aliases
-    client_metadata compliance_level created_at cross_origin_auth cross_origin_authentication cross_origin_loc
+    compliance_level created_at cross_origin_auth cross_origin_authentication cross_origin_loc
     custom_login_page custom_login_page_on custom_login_page_preview description encryption_key
     enforce_anon_session_transfer_network_binding express_configuration
     external_metadata_created_by external_metadata_status external_metadata_type fedcm_login form_template global
@@ -77,6 +77,10 @@ DATABASE_OPTIONS = _names(
     mfa non_persistent_attrs passkey_options passwordPolicy password_complexity_options password_dictionary
     password_history password_no_personal_info password_options precedence realm_fallback requires_username
     set_user_root_attributes strategy_version validation"""
+)
+ACTION = _names(
+    """all_changes_deployed built_at created_at dependencies deployed_version id installed_integration_id integration
+    modules runtime status supported_triggers updated_at"""
 )
 ORGANIZATION = _names("branding discovery_domains id token_quota")
 ORGANIZATION_CONNECTION = _names(

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..formats.parsing import not_utf8
+from .action_code import load_action_code
 from .building import build_tenant
 from .keywords import commented_keywords, keyword_values, remaining_keywords, with_keywords
 from .model import Tenant, User
@@ -60,12 +61,14 @@ def load_configuration(
     Without `offline_path` it is offline.yaml beside the tenant file. If there is none, the tenant has no users, and its
     client ids and secrets follow from the clients' names.
     """
-    text = _text(tenant_path, keyword_values(os.environ, {}) if keywords is None else keywords)
+    values = keyword_values(os.environ, {}) if keywords is None else keywords
+    text = _text(tenant_path, values)
     beside = tenant_path.with_name("offline.yaml")
     offline_path = offline_path or (beside if beside.exists() else None)
     offline = {} if offline_path is None else _parsed(offline_path, _text(offline_path, {}))
     documents = _parsed(tenant_path, text), offline
     notes = list(_commented(tenant_path, text))
+    notes += [f"{tenant_path}: {problem}" for problem in load_action_code(documents[0], tenant_path.parent, values)]
     try:
         configuration = checked_configuration(*documents, (str(tenant_path), str(offline_path or beside)))
     except ConfigurationError as error:
@@ -145,6 +148,6 @@ def _problem(item: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     seen = item["input"]
     if item["type"] in ("missing", "value_error") or isinstance(seen, dict | list) or "secret" in where:
         return f"{where}: {message}"
-    if where.endswith("password"):
+    if where.endswith(("password", ".code")):
         return f"{where}: {message}"
     return f"{where}: {message} (seen: {seen!r})"

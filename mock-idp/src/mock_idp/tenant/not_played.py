@@ -10,16 +10,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .tenant_schema import Section, TenantFile
+from .tenant_schema import PLAYED_TRIGGERS, Section, TenantFile
 
 # Keys that change no answer of a real tenant to a client or a person: names of things, dates, orders to the Deploy CLI.
 WITHOUT_ANSWER = frozenset(
     """
     description id owner_id is_system created_at updated_at expires_at client_id client_secret tenant global sso
-    global_id client_metadata client_aliases metadata form_template custom_login_page_preview signing_keys exclude
+    global_id client_aliases metadata form_template custom_login_page_preview signing_keys exclude
     include sandbox_version sandbox_versions_available legacy_sandbox_version encryption_key display_name
     credential_type secret_encoded resource_server_name support_email support_url picture_url logo_uri realms name
     external_metadata_created_by external_metadata_status external_metadata_type strategy_version migrations
+    all_changes_deployed built_at deployed_version runtime status supported_triggers
     """.split()  # noqa: SIM905 - readable as a text
 )
 # Values that every export has. Only another value asks for something.
@@ -37,7 +38,7 @@ def not_played(file: TenantFile) -> list[str]:
 
     A key that is off or empty asks for nothing and is left out.
     """
-    counts = Counter([*_paths(file, ""), *_unknown_clients(file)])
+    counts = Counter([*_paths(file, ""), *_unknown_clients(file), *_bindings(file)])
     return [path if count == 1 else f"{path} ({count})" for path, count in counts.items()]
 
 
@@ -82,6 +83,20 @@ def _unknown_clients(file: TenantFile) -> Iterator[str]:
     for grant in file.clientGrants:
         if grant.client_id is not None and grant.client_id not in known:
             yield "clientGrants[].client_id: not in the file"
+
+
+def _bindings(file: TenantFile) -> Iterator[str]:
+    """Triggers that the tenant does not have, and bound Actions that do not run."""
+    runs = {action.name for action in file.actions if action.runs}
+    deployed = {action.name for action in file.actions if action.deployed}
+    for trigger, bindings in file.triggers.items():
+        if trigger not in PLAYED_TRIGGERS and bindings:
+            yield f"triggers.{trigger}"
+            continue
+        for binding in bindings or ():
+            name = binding.action_name
+            if name not in runs:
+                yield f"triggers.{trigger}: {name} {'has no code' if name in deployed else 'is not deployed'}"
 
 
 def _is_off(value: Any) -> bool:  # noqa: ANN401 - whatever YAML contains

@@ -28,6 +28,7 @@ def dangling_references(tenant: TenantFile, offline: OfflineFile) -> list[Findin
         *_in_roles(tenant, apis),
         *_in_databases(tenant, clients),
         *_in_organizations(tenant, clients),
+        *_in_triggers(tenant),
     ]
     return [
         *((TenantFile, where, what) for where, what in found),
@@ -43,6 +44,7 @@ def _tenant_duplicates(tenant: TenantFile) -> Iterator[tuple[str, str]]:
     yield from _duplicates("roles", "name", (role.name for role in tenant.roles))
     yield from _duplicates("databases", "name", (database.name for database in tenant.databases))
     yield from _duplicates("organizations", "name", (each.name for each in tenant.organizations))
+    yield from _duplicates("actions", "name", (action.name for action in tenant.actions))
 
 
 def _duplicates(section: str, key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -114,6 +116,15 @@ def _in_organizations(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[s
         for grant in organization.client_grants:
             if grant.client_id not in clients and not CLIENT_ID.fullmatch(grant.client_id):
                 yield f"organizations[{index}].client_grants", _missing("client", grant.client_id, clients)
+
+
+def _in_triggers(tenant: TenantFile) -> Iterator[tuple[str, str]]:
+    actions = {action.name for action in tenant.actions}
+    for trigger, bindings in tenant.triggers.items():
+        for index, binding in enumerate(bindings or ()):
+            if binding.action_name not in actions:
+                where = f"triggers.{trigger}[{index}].action_name"
+                yield where, _missing("action", binding.action_name, actions)
 
 
 def _in_memberships(tenant: TenantFile, offline: OfflineFile, roles: set[str]) -> Iterator[tuple[str, str]]:

@@ -51,6 +51,7 @@ PLAYED_GRANTS = (
     *("authorization_code", "refresh_token", "client_credentials", GRANT_DEVICE),
     "urn:ietf:params:oauth:grant-type:token-exchange",
 )
+PLAYED_TRIGGERS = ("post-login", "credentials-exchange")
 PUBLIC_APP_TYPES = ("spa", "native")
 # The likeness (difflib) from which an unknown key counts as a misspelled one.
 MISSPELLED = 0.85
@@ -308,6 +309,7 @@ class ClientSection(Section):
         default="no_prompt", description="Who names the organization: the request, or a page before or after the login."
     )
     default_organization: DefaultOrganizationSection | None = None
+    client_metadata: dict[str, Any] = Field(default_factory=dict)
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
 
     def values_not_played(self) -> Iterator[tuple[str, str]]:
@@ -423,6 +425,37 @@ class OrganizationSection(Section):
     third_party_client_access: Literal["allow", "deny"] = "deny"
 
 
+class ActionSecretSection(Section):
+    exported = frozenset({"updated_at"})
+
+    name: str
+    value: str = Field(default="", repr=False)
+
+
+class ActionSection(Section):
+    exported = exported_keys.ACTION
+
+    name: str = Field(min_length=1)
+    code: str = Field(
+        default="",
+        repr=False,
+        max_length=100 * 1024,
+        description="The code, or the path of its file from this file's folder.",
+    )
+    deployed: bool = Field(default=False, description="Only a deployed Action runs.")
+    secrets: list[ActionSecretSection] = Field(default_factory=list)
+
+    @property
+    def runs(self) -> bool:
+        return self.deployed and bool(self.code)
+
+
+class BindingSection(Section):
+    exported = frozenset({"display_name"})
+
+    action_name: str
+
+
 class TenantFile(Section):
     """A tenant.yaml that the Deploy CLI could import."""
 
@@ -436,6 +469,10 @@ class TenantFile(Section):
     clientGrants: list[ClientGrantSection] = Field(default_factory=list)  # noqa: N815 - the Deploy CLI's word
     roles: list[RoleSection] = Field(default_factory=list)
     organizations: list[OrganizationSection] = Field(default_factory=list)
+    actions: list[ActionSection] = Field(default_factory=list)
+    triggers: dict[str, list[BindingSection] | None] = Field(
+        default_factory=dict, description="By trigger: the Actions that run, in their order."
+    )
 
 
 def schema_text() -> str:
