@@ -39,7 +39,7 @@ PUBLIC_APP_TYPES = ("spa", "native")
 class Section(BaseModel):
     """Refuses unknown keys and drops nulls. Keys in `exported` are kept unchanged and have no effect."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
     exported: ClassVar[frozenset[str]] = frozenset()
     _kept: dict[str, Any] = PrivateAttr(default_factory=dict)
 
