@@ -218,7 +218,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " the ID token that is exchanged for the assertion has expired.",
         "Get a new GATEHOUSE_ASSERTION or OAUTH_IDP_ID_TOKEN, and compare its `iss` and `aud` with the values that the"
         " tenant trusts.",
-        environment="GATEHOUSE_ASSERTION_FILE=/path/to/the/token",
+        environment="GATEHOUSE_ASSERTION_FILE=/run/secrets/the-token",
     ),
     "api": Entry(
         APPLICATION,

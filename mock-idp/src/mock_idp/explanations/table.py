@@ -171,6 +171,8 @@ ENTRIES: dict[str, Entry] = {
     "organization_none": Entry("O", "Organizations"),
     "organization_choice_required": Entry("?"),
     "invitation_unknown": Entry("O"),
+    "action_denied": Entry("D", "Actions > Library > {action}", "triggers.post-login"),
+    "action_failed": Entry("O", "Actions > Library", "triggers.post-login", details=("problem",)),
     "login_required": Entry("S"),
     "consent_required": Entry("S"),
     "confirmation_required": Entry(

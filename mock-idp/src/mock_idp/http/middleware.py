@@ -8,6 +8,8 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
+# In the scope of a request: the names in it that the tenant ignores.
+NOT_PLAYED = "mock_idp.not_played"
 
 QUIET_PATHS = frozenset({"/livez", "/u/console/activity"})
 
@@ -34,5 +36,7 @@ class AccessLog:
             await self.app(scope, receive, watch)
         finally:
             milliseconds = (perf_counter() - began) * 1000
-            # %r prevents a path with line breaks from forging a line.
-            logger.info("%s %r %d %.0fms", scope["method"], scope["path"], status, milliseconds)
+            ignored = scope.get(NOT_PLAYED) or ()
+            # %r prevents a path or a name with line breaks from forging a line.
+            more = f" not played: {', '.join(map(repr, ignored))}" if ignored else ""
+            logger.info("%s %r %d %.0fms%s", scope["method"], scope["path"], status, milliseconds, more)

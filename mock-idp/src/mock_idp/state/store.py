@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
+
+from ..actions.outcome import Outcome
 
 MAX_ENTRIES = 10_000
 # How often a device may ask for its tokens, in seconds.
@@ -86,13 +89,15 @@ class AuthorizationRequest:
     login_hint: str | None = None
     ui_locales: str | None = None
     organization: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Transaction:
     """A sign-in that is under way, bound to the browser that began it.
 
-    `device` is the key of a device authorization, if the sign-in began at /activate and not at /authorize.
+    `outcome` is that of the Actions for the user `outcome_for`. `device` is the key of a device authorization, if the
+    sign-in began at /activate and not at /authorize.
     """
 
     request: AuthorizationRequest
@@ -101,6 +106,8 @@ class Transaction:
     started_at: float
     saw_login_page: bool = False
     consented_by: str | None = None
+    outcome: Outcome | None = None
+    outcome_for: str | None = None
     device: str | None = None
 
 
@@ -121,6 +128,7 @@ class AuthorizationCode:
     auth_time: float
     session_id: str
     expires_at: float
+    outcome: Outcome | None = None
 
 
 @dataclass
@@ -170,6 +178,7 @@ class DeviceAuthorization:
     auth_time: float = 0.0
     session_id: str = ""
     organization: str | None = None
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,7 @@ class Store:
     documents: Records[Expiry] = field(default_factory=Records)
     used_codes: Records[UsedCode] = field(default_factory=Records)
     assertions: Records[Expiry] = field(default_factory=Records)
+    logins: Counter[str] = field(default_factory=Counter)
     # By user, client, API and organization.
     consents: dict[tuple[str, str, str | None, str | None], frozenset[str]] = field(default_factory=dict)
 

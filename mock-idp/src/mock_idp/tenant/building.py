@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from .model import (
     MANAGEMENT_PATH,
+    Action,
     Api,
     ClaimsByHolder,
     Client,
@@ -16,12 +17,14 @@ from .model import (
     PublicKey,
     RefreshPolicy,
     Role,
+    SubjectType,
     Tenant,
     TenantSettings,
 )
 from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
 from .tenant_schema import (
     APP_TYPE_GRANTS,
+    PLAYED_TRIGGERS,
     PUBLIC_APP_TYPES,
     STRICT_GRANTS,
     ClientGrantSection,
@@ -52,7 +55,11 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         apis={section.identifier: _api(section) for section in tenant_file.resourceServers},
         clients={client.client_id: client for client in clients},
         client_grants=[
-            *(_client_grant(section, ids) for section in tenant_file.clientGrants),
+            *(
+                _client_grant(section, ids, kind)
+                for section in tenant_file.clientGrants
+                if (kind := section.subject_type) != "anonymous_user"
+            ),
             *(_management_grant(entry) for entry in managers),
         ],
         roles={section.name: _role(section) for section in tenant_file.roles},
@@ -60,6 +67,7 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         users={user.user_id: user for user in offline_file.users},
         claims=_claims(offline_file.claims),
         organizations={each.org_id: each for each in organizations},
+        actions=_actions(tenant_file),
     )
 
 
@@ -93,7 +101,9 @@ def _api(section: ResourceServerSection) -> Api:
 def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
     grants = section.grant_types
     if grants is None:
-        grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
+        grants = list(_default_grants(section))
+    if section.is_strict:
+        grants = [grant for grant in grants if grant in STRICT_GRANTS]
     default_policy = "allow_always" if section.is_first_party else "open_redirect_protection"
     prefix = "tpc_" if section.is_strict else ""
     issued_id = issued.client_id if issued else prefix + _derived("client id", section.name, 32)
@@ -120,6 +130,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         organization_usage=section.organization_usage,
         organization_prompt=section.organization_require_behavior,
         default_organization=section.default_organization.organization_id if section.default_organization else None,
+        metadata=section.client_metadata,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
     )
 
@@ -175,11 +186,11 @@ def _public_keys(section: ClientSection, issued: IssuedClient | None) -> tuple[P
     return tuple(stated)
 
 
-def _client_grant(section: ClientGrantSection, ids: dict[str, str]) -> ClientGrant:
+def _client_grant(section: ClientGrantSection, ids: dict[str, str], subject_type: SubjectType) -> ClientGrant:
     return ClientGrant(
         client_id=None if section.client_id is None else ids.get(section.client_id, section.client_id),
         audience=section.audience,
-        subject_type=section.subject_type,
+        subject_type=subject_type,
         scopes=tuple(section.scope),
         all_scopes=section.allow_all_scopes,
         organization_usage=section.organization_usage,
@@ -211,6 +222,19 @@ def _organization(section: OrganizationSection, issued: IssuedOrganization | Non
         members={email.strip().casefold(): tuple(roles) for email, roles in members.items()},
         third_party_access=section.third_party_client_access == "allow",
     )
+
+
+def _actions(file: TenantFile) -> dict[str, tuple[Action, ...]]:
+    """The deployed Actions of each trigger, in the order of their bindings."""
+    deployed = {
+        section.name: Action(section.name, section.code, {secret.name: secret.value for secret in section.secrets})
+        for section in file.actions
+        if section.runs
+    }
+    bound = {
+        trigger: [binding.action_name for binding in file.triggers.get(trigger) or ()] for trigger in PLAYED_TRIGGERS
+    }
+    return {trigger: tuple(deployed[name] for name in names if name in deployed) for trigger, names in bound.items()}
 
 
 def _claims(section: ClaimsSection) -> ClaimsByHolder:

@@ -17,6 +17,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "roles": ("name",),
     "clientGrants": ("client_id", "default_for", "audience", "subject_type"),
     "organizations": ("name",),
+    "actions": ("name",),
     "users": ("email",),
 }
 Document = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -145,6 +146,7 @@ class Client:
     organization_usage: OrganizationUsage = "deny"
     organization_prompt: OrganizationPrompt = "no_prompt"
     default_organization: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     registration: Literal["file", "dcr", "cimd", "management"] = "file"
 
     @property
@@ -226,6 +228,21 @@ class Connection:
     name: str
     domain_level: bool
     enabled_clients: frozenset[str]
+
+
+def connection_id(name: str) -> str:
+    """The id of a connection. It is the same at every start."""
+    text = "\n".join(("offline tenant", "connection", name))
+    return f"con_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class Action:
+    """A deployed Action: code that runs during a sign-in (Auth0: Actions)."""
+
+    name: str
+    code: str = field(repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -330,6 +347,8 @@ class Tenant:
     users: dict[str, User] = field(default_factory=dict)
     claims: ClaimsByHolder = ClaimsByHolder()
     organizations: dict[str, Organization] = field(default_factory=dict)
+    # By trigger, in the order in which they run.
+    actions: dict[str, tuple[Action, ...]] = field(default_factory=dict)
 
     def user_by_email(self, email: str) -> User | None:
         wanted = email.strip().casefold()

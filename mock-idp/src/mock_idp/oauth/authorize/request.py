@@ -88,6 +88,7 @@ def read_request(
         login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
         organization=requested_organization(idp.tenant, client, parameters),
+        query=dict(parameters),
     )
 
 

@@ -26,7 +26,8 @@ from ...tenant.model import GRANT_TYPES
 from ...web.request import NO_STORE, body_values, idp_of, issuer_of
 from ..answers import error_response
 from ..clients.authentication import authenticate
-from .custom_claims import MAX_BYTES, dropped
+from ..custom_claims import MAX_BYTES, dropped
+from .actions import after_actions
 from .grants import (
     Granted,
     TokenRequest,
@@ -67,6 +68,7 @@ async def token(request: Request) -> Response:
         if "dpop" in request.headers:
             raise DpopUnavailable
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
+        granted = await after_actions(request, grant_type, granted, parameters)
         _check_custom_claims(idp, granted.authorization)
     except OAuthError as error:
         _log_failure(idp, parameters, error)

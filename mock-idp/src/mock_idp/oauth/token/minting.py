@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +14,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.registry import HeaderParameter
 
+from ...actions.outcome import Outcome
 from ...state.idp import Idp
-from ...tenant.model import Api, Client, Organization, User
-from .custom_claims import CustomClaims, admitted, configured_claims
+from ...tenant.model import OIDC_SCOPES, Api, Client, Organization, User
+from ..custom_claims import CustomClaims, admitted, configured_claims
 
 # joserfc refuses unknown header members. Auth0 puts the issuer into the header.
 OPAQUE_HEADERS = jwe.JWERegistry(
@@ -43,6 +44,15 @@ class Authorization:
     act: Mapping[str, Any] | None = None
     organization: Organization | None = None
     action_claims: CustomClaims = field(default_factory=CustomClaims)
+
+    def after(self, outcome: Outcome | None) -> Authorization:
+        """With the scopes and claims that Actions changed. An Action gives a strict client no OpenID scopes."""
+        if outcome is None:
+            return self
+        scopes = outcome.scopes(self.scopes)
+        if self.client.strict:
+            scopes = tuple(scope for scope in scopes if scope not in OIDC_SCOPES)
+        return replace(self, scopes=scopes, action_claims=CustomClaims(outcome.access_token, outcome.id_token))
 
     @property
     def subject(self) -> str:

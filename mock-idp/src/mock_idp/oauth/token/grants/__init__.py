@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ....actions.outcome import Outcome
 from ....errors import AccessDenied, AuthorizationError, MissingParameter, OAuthError
 from ....state.idp import Idp
 from ....tenant.model import Api, Client
@@ -62,6 +63,7 @@ def authorize_for_user(
     gty: str | None = None,
     act: Mapping[str, Any] | None = None,
     organization_id: str | None = None,
+    outcome: Outcome | None = None,
 ) -> Authorization:
     """The authorization under the present roles and client grants.
 
@@ -94,4 +96,4 @@ def authorize_for_user(
         session_id=session_id,
         act=act,
         organization=organization,
-    )
+    ).after(outcome)

@@ -37,6 +37,7 @@ def redeem(request: TokenRequest) -> Granted:
         auth_time=device.auth_time,
         session_id=device.session_id,
         organization_id=device.organization,
+        outcome=device.outcome,
     )
     return Granted(authorization, issue_refresh_token(idp, authorization), requested=device.scopes)
 
