@@ -6,117 +6,31 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from email.utils import formatdate
-from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import OctKey
 
-from gatehouse_client import account as account_module
 from gatehouse_client.account import Account
+from gatehouse_client.causes.catalogue import ENTRIES
 from gatehouse_client.doctor import tokens
 from gatehouse_client.doctor.context import Context
 from gatehouse_client.doctor.findings import Finding, Mark, wrong
-from gatehouse_client.doctor.graph import checks_for, examine
+from gatehouse_client.doctor.graph import checks_for
 from gatehouse_client.settings import load_settings
-from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.http.trace import Trace
 from gatehouse_client.signin.protocol.silent import similar_identifiers
+from tests.client.doctor.web import API, GOOD, ISSUER, METADATA, Answer, Web, key, redirected, signed
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command
 
-ISSUER = "https://tenant.example/"
-API = "https://mcp.example/mcp"
-CALLBACK = "http://localhost:5000/callback"
-METADATA = "https://mcp.example/.well-known/oauth-protected-resource/mcp"
-CHALLENGE = f'Bearer scope="access:mcp", resource_metadata="{METADATA}"'
-GOOD = {"iss": ISSUER, "aud": [API], "sub": "auth0|1", "scope": "access:mcp", "permissions": ["access:mcp"]}
+SECRET = OctKey.import_key("a-secret-of-at-least-32-characters")
 
 pytestmark = pytest.mark.anyio
-
-Answer = Callable[[httpx2.Request], httpx2.Response]
-
-
-@cache
-def key() -> RSAKey:
-    return RSAKey.generate_key(2048, {"kid": "one", "alg": "RS256"})
-
-
-def signed(claims: dict[str, object], **header: str) -> str:
-    return jwt.encode({"alg": "RS256", "kid": "one", "typ": "at+jwt", **header}, claims, key())
-
-
-@dataclass
-class Web:
-    """A server and a tenant with a correct set-up. `answers` replaces the answer at a path."""
-
-    monkeypatch: pytest.MonkeyPatch
-    home: Path
-    answers: dict[str, Answer] = field(default_factory=dict)
-    tenant: dict[str, object] = field(default_factory=dict)
-    sent: list[httpx2.Request] = field(default_factory=list)
-
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        self.sent.append(request)
-        path = request.url.path
-        return (self.answers.get(path) or self._usual)(request)
-
-    def _usual(self, request: httpx2.Request) -> httpx2.Response:
-        match request.url.path:
-            case "/mcp" if "authorization" in request.headers:
-                return httpx2.Response(200, json={})
-            case "/mcp":
-                return httpx2.Response(401, headers={"WWW-Authenticate": CHALLENGE})
-            case "/.well-known/oauth-protected-resource/mcp":
-                return httpx2.Response(200, json={"resource": API, "authorization_servers": [ISSUER]})
-            case "/.well-known/oauth-authorization-server":
-                return httpx2.Response(200, json=self._metadata())
-            case "/jwks":
-                return httpx2.Response(200, json={"keys": [key().as_dict(private=False)]})
-            case "/authorize":
-                return redirected("login_required", "Login required")
-            case "/oauth/token":
-                return httpx2.Response(403, json={"error": "invalid_grant"})
-            case "/oidc/register":
-                return httpx2.Response(400, json={"error": "invalid_redirect_uri"})
-        return httpx2.Response(404)
-
-    def _metadata(self) -> dict[str, object]:
-        return {
-            "issuer": ISSUER,
-            "authorization_endpoint": f"{ISSUER}authorize",
-            "token_endpoint": f"{ISSUER}oauth/token",
-            "registration_endpoint": f"{ISSUER}oidc/register",
-            "jwks_uri": f"{ISSUER}jwks",
-            "code_challenge_methods_supported": ["S256"],
-            **self.tenant,
-        }
-
-    async def found(self, **values: object) -> dict[str, Finding]:
-        """The findings, by check."""
-        fetch = Fetcher(transport=httpx2.MockTransport(self._answer))
-        self.monkeypatch.setattr(account_module, "fetcher_for", lambda *_: fetch)
-        usual = {"mcp_public_url": API, "auth0_issuer": ISSUER, "auth0_client_id": "the-client"}
-        places = {"oauth_callback_uri": CALLBACK, "gatehouse_home": self.home, "gatehouse_keyring": False}
-        settings = load_settings(**{**usual, **places, **values})
-        account = Account.from_settings(settings, lambda _: None, Trace())
-        return {finding.check: finding for finding in await examine(settings, account, Trace())}
-
-
-@pytest.fixture
-def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Web:
-    return Web(monkeypatch, tmp_path)
-
-
-def redirected(error: str, description: str) -> httpx2.Response:
-    query = urlencode({"error": error, "error_description": description})
-    return httpx2.Response(302, headers={"Location": f"{CALLBACK}?{query}"})
 
 
 def always(status: int, **more: Any) -> Answer:
@@ -147,18 +61,12 @@ async def test_what_stands_on_a_wrong_check_is_not_checked_and_names_it(web: Web
 
 async def test_a_check_that_is_skipped_keeps_no_other_from_running(web: Web) -> None:
     web.answers["/mcp"] = always(404)
-    settings = load_settings(mcp_public_url=API, auth0_issuer=ISSUER, auth0_client_id="x", gatehouse_home=web.home)
-    fetch = Fetcher(transport=httpx2.MockTransport(web._answer))
-    web.monkeypatch.setattr(account_module, "fetcher_for", lambda *_: fetch)
-    account = Account.from_settings(settings, lambda _: None, Trace())
-    found = {finding.check: finding for finding in await examine(settings, account, Trace(), skip=["server"])}
+    found = await web.found(skip=("server",))
     assert "server" not in found
     assert found["challenge"].seen.endswith("answers 404 to a request without a token, not 401.")
 
 
 def test_the_graph_has_every_check_and_only_checks() -> None:
-    from gatehouse_client.causes.catalogue import ENTRIES
-
     for sign_in in ("auto", "device", "machine", "assertion"):
         checks = checks_for(load_settings(gatehouse_sign_in=sign_in))
         assert {check.name for check in checks} == set(ENTRIES)
@@ -245,8 +153,8 @@ async def test_whose_tenant_is_wrong_is_said(web: Web, named: str, *, exists: bo
 
     def metadata(request: httpx2.Request) -> httpx2.Response:
         if request.url.host == "tenant.example":
-            return web._usual(request)
-        return httpx2.Response(200, json={**web._metadata(), "issuer": theirs}) if exists else httpx2.Response(404)
+            return web.usual(request)
+        return httpx2.Response(200, json={**web.metadata(), "issuer": theirs}) if exists else httpx2.Response(404)
 
     web.answers["/.well-known/oauth-authorization-server"] = metadata
     web.tenant = {"authorization_endpoint": f"{ISSUER}authorize"}
@@ -259,7 +167,7 @@ async def test_whose_tenant_is_wrong_is_said(web: Web, named: str, *, exists: bo
 async def test_a_token_of_the_future_is_a_matter_of_clocks(web: Web) -> None:
     def refuse(request: httpx2.Request) -> httpx2.Response:
         if "authorization" not in request.headers:
-            return web._usual(request)
+            return web.usual(request)
         reason = "The token was issued in the future: compare the clocks."
         said = f'Bearer error="invalid_token", error_description="{reason}"'
         return httpx2.Response(401, headers={"WWW-Authenticate": said})
@@ -465,7 +373,7 @@ async def test_a_server_that_refuses_the_token_the_host_or_the_origin_is_found(
 ) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         if "authorization" not in request.headers:
-            return web._usual(request)
+            return web.usual(request)
         return httpx2.Response(with_origin if "origin" in request.headers else status)
 
     web.answers["/mcp"] = answer

@@ -80,9 +80,7 @@ def checks_for(settings: Settings) -> list[Check]:
         Check("token-signature", ("token", "token-algorithm", "keys"), tokens.token_signature),
         Check("accepted", ("challenge", "token"), tokens.accepted, tokens.BEFORE_ACCEPTANCE),
         Check("rbac", ("token",), tokens.rbac),
-        Check(
-            "role", ("token", "rbac", "challenge", "required-permission", "permissions", "token-audience"), tokens.role
-        ),
+        Check("role", ("token", "rbac", "required-permission", "permissions", "token-audience"), tokens.role),
         Check("refresh-token", ("clock", "grant-types"), tokens.refresh_token),
         Check("hosts", ("server",), server.hosts),
         Check("hosts", ("challenge", "token"), tokens.hosts),
