@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mock_idp.oauth.token.custom_claims import RESERVED
+from mock_idp.oauth.custom_claims import RESERVED
 from mock_idp.tenant.loading import ConfigurationError
 
 API = "http://localhost:5555/mcp"

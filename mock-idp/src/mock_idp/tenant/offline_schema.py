@@ -27,6 +27,13 @@ class ManagementClient(Entry):
     scope: list[str] | None = Field(default=None, description="The Management API scopes it may have; all if absent")
 
 
+class IssuedOrganization(Entry):
+    """`members` are emails, or emails with the roles that a member has in this organization only."""
+
+    id: str | None = Field(default=None, pattern=r"^org_[A-Za-z0-9]+$")
+    members: list[str] | dict[str, list[str]] = []
+
+
 class ClaimsSection(Entry):
     """Custom claims without an Action: by the user's email, the client's name and the API's identifier."""
 
@@ -42,5 +49,6 @@ class OfflineFile(Entry):
     management_clients: list[ManagementClient] = []
     role_ids: dict[str, str] = {}
     users: list[User] = []
+    organizations: dict[str, IssuedOrganization] = {}
     claims: ClaimsSection = ClaimsSection()
     behaviours: Behaviours = Behaviours()

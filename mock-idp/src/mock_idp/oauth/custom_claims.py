@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ...tenant.model import Api, Client, Tenant, User, is_management
+from ..tenant.model import Api, Client, Tenant, User, is_management
 
 # Auth0's list, and `scope`, which has methods of its own in an Action.
 _RESERVED = """
