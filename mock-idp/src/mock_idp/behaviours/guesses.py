@@ -35,7 +35,9 @@ GUESSES: Mapping[str, Guess] = {
     "consent_declined": Guess("S", "the text; the code access_denied is documented"),
     "authorize_grant_off": Guess("S", "the whole answer"),
     "lost_transaction": Guess("S", "the text"),
-    "metadata_document": Guess("?", "how a client metadata document is refused on first use"),
+    "metadata_document": Guess(
+        "?", "how a client metadata document is refused on first use, or that it cannot be fetched"
+    ),
     # /oauth/token
     "invalid_grant": Guess("S", "status 403; the API reference says 400"),
     "client_authentication": Guess("S", "401 access_denied/Unauthorized; the API reference has invalid_client"),

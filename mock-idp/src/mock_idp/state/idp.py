@@ -36,7 +36,8 @@ class Snapshot:
 class Idp:
     """One running tenant: its configuration, keys, clock and records. Several can run in one process.
 
-    `seed` is its state at the start, to which a reset returns. `configuration` is the present one.
+    `seed` is its state at the start, to which a reset returns. `configuration` is the present one. Without a `fetcher`
+    the tenant fetches nothing from the network.
     """
 
     seed: Snapshot
@@ -45,7 +46,7 @@ class Idp:
     keys: KeyRing
     clock: Clock
     store: Store
-    fetcher: Fetcher
+    fetcher: Fetcher | None
     log: TenantLog
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
@@ -56,7 +57,7 @@ class Idp:
     def start(cls, configuration: Configuration, keys: KeyRing, clock: Clock, fetcher: Fetcher | None = None) -> Idp:
         seed = Snapshot(configuration, {}, keys.copy(), ClockSetting(), Store(), {})
         tenant, log = configuration.tenant(), TenantLog(clock)
-        return cls(seed, configuration, tenant, keys.copy(), clock, Store(), fetcher or Fetcher(), log)
+        return cls(seed, configuration, tenant, keys.copy(), clock, Store(), fetcher, log)
 
     @property
     def behaviours(self) -> Behaviours:
