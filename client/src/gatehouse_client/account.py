@@ -25,7 +25,7 @@ from .signin.protocol.registration import ClientStore, PreRegistered, Registrati
 from .signin.protocol.tokens import TokenEndpoint
 from .signin.provider import Provider, SignInOptions
 from .signin.ready_token import ReadyTokenAuth
-from .storage.encryption import NoEncryption, system_encryption
+from .storage.encryption import Encryption, NoEncryption, system_encryption
 from .storage.token_store import TokenStore
 
 SignedAuth = GatehouseAuth | ReadyTokenAuth
@@ -61,7 +61,7 @@ class Account:
             scopes=tuple(settings.oauth_scope.split()),
         )
         fetch = fetcher_for(settings, trace)
-        encryption = system_encryption(say) if settings.gatehouse_keyring else NoEncryption("GATEHOUSE_KEYRING is 0")
+        encryption = encryption_for(settings, say)
         registration = choose_registration(settings, fetch, ClientStore(settings.gatehouse_home, say, encryption))
         provider = Provider(options, fetch, choose_flow(settings, fetch, say, trace), registration, time.time)
         store = TokenStore(settings.gatehouse_home, say, settings.oauth_callback_timeout + 30, encryption)
@@ -108,6 +108,11 @@ class Account:
                 if not revoked:
                     self.say(f"{grant.issuer} did not confirm that the refresh token is revoked. It is deleted here.")
         return removed > 0
+
+
+def encryption_for(settings: Settings, say: Say) -> Encryption:
+    """How the private files are encrypted."""
+    return system_encryption(say) if settings.gatehouse_keyring else NoEncryption("GATEHOUSE_KEYRING is 0")
 
 
 def fetcher_for(settings: Settings, trace: Trace) -> Fetcher:

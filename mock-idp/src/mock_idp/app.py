@@ -12,12 +12,14 @@ from starlette.types import ASGIApp
 
 from .console import ConsoleAccess, console_routes, refuse_wrong_name
 from .control import ControlAccess, control_routes
-from .http.middleware import AccessLog, Cors, HostGate
+from .http.middleware import AccessLog, HostGate
 from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
 from .oauth.authorize.login import show_login, submit_login
+from .oauth.authorize.organization import show_organization, submit_organization
 from .oauth.clients.registration import register
+from .oauth.cors import Cors
 from .oauth.device import device_code, show_activation, submit_activation
 from .oauth.discovery import jwks, metadata
 from .oauth.logout import confirm_logout, logout, oidc_logout
@@ -60,6 +62,8 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/u/login", submit_login, methods=["POST"]),
         Route("/u/consent", show_consent, methods=["GET"]),
         Route("/u/consent", submit_consent, methods=["POST"]),
+        Route("/u/organization", show_organization, methods=["GET"]),
+        Route("/u/organization", submit_organization, methods=["POST"]),
         Mount("/u/static", static_files()),
         Route("/oauth/token", token, methods=["POST"]),
         Route("/oauth/revoke", revoke, methods=["POST"]),

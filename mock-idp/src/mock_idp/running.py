@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import textwrap
+from itertools import zip_longest
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
+from .actions.node import OLDEST, Node
 from .app import create_app
 from .console import ConsoleAccess
 from .control import ControlAccess
@@ -17,10 +20,12 @@ from .settings import Settings
 from .state.clock import Clock
 from .state.idp import Idp
 from .state.signing_keys import load_key_ring
-from .tenant.loading import load_configuration
+from .tenant.loading import ConfigurationError, load_configuration
+from .tenant.not_played import not_played
 from .tenant.presets import with_presets
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+BANNER_WIDTH = 110
 BANNER = """\
 ======================================================================
  OFFLINE TENANT (mock-idp)      FOR DEVELOPMENT AND TESTS ONLY
@@ -34,6 +39,7 @@ BANNER = """\
 
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigurationError, KeyFileError, TlsError or ListenError."""
+    _log_to_stderr()
     configuration = load_configuration(settings.tenant_file, settings.offline_file, settings.keyword_values())
     configuration = with_presets(configuration, settings.presets)
     sockets = listen(settings.host, settings.port, setting="MOCK_IDP_PORT")
@@ -41,7 +47,8 @@ def run(settings: Settings) -> None:
     issuer = settings.issuer_at(port)
     clock = Clock()
     keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
-    idp = Idp.start(configuration, keys, clock, settings.fetcher())
+    idp = Idp.start(configuration, keys, clock, settings.fetcher(), Node(settings.actions))
+    _check_actions(idp)
     context = certificate_context(settings.tls_cert_file, settings.tls_key_file)
     listeners = [Listener(_app(idp, issuer, settings), sockets, context)]
     facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer)]
@@ -49,9 +56,31 @@ def run(settings: Settings) -> None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
         listeners.append(tls)
         facts += [("with TLS", tls_issuer), ("CA file", str(settings.ca_path))]
-    _log_to_stderr()
     sys.stderr.write(_banner(idp, settings, facts))
-    Servers(listeners).run()
+    try:
+        Servers(listeners).run()
+    finally:
+        idp.node.close()
+
+
+def _check_actions(idp: Idp) -> None:
+    """ConfigurationError if MOCK_IDP_ACTIONS requires node and it is missing. Else the banner says what cannot run."""
+    names = _action_names(idp)
+    if names and idp.node.mode == "require" and idp.node.problem:
+        reason = f"the Actions {', '.join(names)} cannot run: {idp.node.problem}"
+        raise ConfigurationError([f"MOCK_IDP_ACTIONS=require: {reason}. Install node {OLDEST} or later"])
+
+
+def _action_names(idp: Idp) -> list[str]:
+    """The Actions of the triggers that the tenant has, in their order."""
+    return list(dict.fromkeys(action.name for actions in idp.tenant.actions.values() for action in actions))
+
+
+def _actions_line(idp: Idp) -> str:
+    names = ", ".join(_action_names(idp))
+    if not names:
+        return "none"
+    return f"do not run: {names} ({idp.node.problem})" if idp.node.problem else names
 
 
 def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, str]:
@@ -79,8 +108,16 @@ def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:
         ("console", issuer if settings.console != "off" else "off"),
         ("control", f"{issuer}__mock__/" if settings.control else "off"),
         ("presets", ", ".join(settings.presets) or "none"),
+        ("actions", _actions_line(idp)),
     ]
+    facts += zip_longest(["not played"], _not_played_lines(idp), fillvalue="")
     return BANNER.format(lines="\n".join(f"   {name:<11} {value}" for name, value in facts))
+
+
+def _not_played_lines(idp: Idp) -> list[str]:
+    """What tenant.yaml names and this tenant does not play, in a few lines."""
+    listed = ", ".join(not_played(idp.configuration.tenant_file)) or "nothing of tenant.yaml"
+    return textwrap.wrap(listed, BANNER_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _log_to_stderr() -> None:

@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from .actions.node import Mode
 from .formats.parsing import not_utf8, parse_json
 from .formats.urls import is_loopback_name
 from .http.fetching import Fetcher
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     tls_issuer: str | None = Field(default=None, validation_alias="MOCK_IDP_TLS_ISSUER")
     ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CA_FILE")
     console: Literal["auto", "on", "off"] = Field(default="auto", validation_alias="MOCK_IDP_CONSOLE")
+    actions: Mode = Field(default="auto", validation_alias="MOCK_IDP_ACTIONS")
     preset: str = Field(default="", validation_alias="MOCK_IDP_PRESET")
     cimd_fetch: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_FETCH")
     cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")

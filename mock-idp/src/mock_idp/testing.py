@@ -82,6 +82,7 @@ def offline_tenant(
         finally:
             servers.stop()
             thread.join()
+            idp.node.close()
 
 
 def _configuration(tenant: Source, offline: Source, keywords: Mapping[str, Any] | None) -> Configuration:

@@ -461,12 +461,11 @@ def test_a_missing_scope_is_named_with_its_place_in_the_dashboard(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda file: file.update(clients={}), "there is no client 'Gatehouse agent' in the file"),
+        (lambda file: file.update(clients={}), "there is no client 'Gatehouse machine' in the file"),
         (lambda file: file.update(roles=["x"]), "roles[0] must be a mapping with name."),
         (lambda file: file.update(tenant=[1]), "tenant must be a mapping of settings."),
         (lambda file: file["roles"].append(file["roles"][0]), "roles: name 'mcp-user' occurs 2 times."),
         (lambda file: file["clientGrants"][0].pop("client_id"), "clientGrants[0] needs one of client_id"),
-        (lambda file: file["tenant"].update(friendly_name="##NAME##"), "has no value for ##NAME##. Set an environment"),
     ],
 )
 def test_a_mistake_in_the_file_is_reported_with_its_place(
@@ -477,6 +476,17 @@ def test_a_mistake_in_the_file_is_reported_with_its_place(
     assert result.exit_code == 2
     assert said in result.stderr
     assert bench.sent("GET") == []
+
+
+def test_a_keyword_without_a_value_is_shown_by_plan_and_never_reaches_the_tenant(bench: Bench) -> None:
+    bench.edit(lambda file: file["tenant"].update(friendly_name="##NAME##"))
+    plan = bench.run("plan")
+    assert "has no value for ##NAME##, which therefore stays as text. Set an environment variable" in plan.stderr
+    assert "##NAME##" in plan.stdout
+    apply = bench.run("apply", "--yes")
+    assert apply.exit_code == 2
+    assert "A keyword without a value would reach the tenant as text: ##NAME##." in apply.stderr
+    assert bench.sent("POST") == bench.sent("PATCH") == []
 
 
 def test_the_tenants_error_message_is_shown(bench: Bench) -> None:

@@ -69,6 +69,19 @@ def test_it_starts_on_a_free_port_serves_its_issuer_and_stops_at_once(tmp_path: 
         assert monotonic() - began < 2
 
 
+def test_the_start_lists_once_what_the_tenant_file_names_and_the_tenant_does_not_play(tmp_path: Path) -> None:
+    tenant = ROOT / "tests/support/exports/loads/newer_full_export.yaml"
+    (tmp_path / "offline.yaml").write_text("", encoding="utf-8")
+    with running(tmp_path, MOCK_IDP_TENANT=str(tenant), MOCK_IDP_OFFLINE="offline.yaml") as (process, _):
+        assert process.stderr is not None
+        banner = "".join(iter(process.stderr.readline, f"{'=' * 70}\n"))
+    listed = banner.partition("not played ")[2]
+    for name in ("logStreams", "themes", "forms", "databases[].options.passkey_options"):
+        assert listed.count(name) <= 1
+    assert "databases[].options.passkey_options" in listed
+    assert len(listed.splitlines()) < 15
+
+
 def test_an_empty_variable_of_the_environment_overrides_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("MOCK_IDP_PORT=9001\nAUTH0_ISSUER=http://localhost:9001/\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -218,16 +218,16 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " the ID token that is exchanged for the assertion has expired.",
         "Get a new GATEHOUSE_ASSERTION or OAUTH_IDP_ID_TOKEN, and compare its `iss` and `aud` with the values that the"
         " tenant trusts.",
-        environment="GATEHOUSE_ASSERTION_FILE=/path/to/the/token",
+        environment="GATEHOUSE_ASSERTION_FILE=/run/secrets/the-token",
     ),
     "api": Entry(
         APPLICATION,
         "The tenant has an API with the Identifier AUTH0_AUDIENCE.",
-        ("`access_denied`: `Service not found: …`",),
+        ("`access_denied`: `Service not found: …`", "`access_denied`: `Service not enabled within domain: …`"),
         "Auth0 compares Identifiers byte for byte: a final slash, http instead of https, or another port makes another"
         " API. The Identifier of an API cannot be changed.",
         "Set AUTH0_AUDIENCE to the Identifier of an API in the tenant, byte for byte.",
-        said=("service not found",),
+        said=("service not found", "service not enabled within domain"),
         dashboard="Applications > APIs > Create API > Identifier",
         command="auth0 apis list",
         environment="AUTH0_AUDIENCE=http://localhost:5555/mcp",

@@ -1,4 +1,4 @@
-"""Middleware for all endpoints: the access log, the Host gate, and cross-origin access."""
+"""Middleware for all endpoints: the access log and the Host gate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from urllib.parse import urlsplit
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,21 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..formats.urls import is_loopback_name
 
 logger = logging.getLogger(__name__)
+# In the scope of a request: the names in it that the tenant ignores.
+NOT_PLAYED = "mock_idp.not_played"
 
 QUIET_PATHS = frozenset({"/livez", "/u/console/activity"})
-# The endpoints that a browser client calls with fetch. No other origin may read the pages.
-OPEN_PATHS = frozenset(
-    {
-        "/.well-known/openid-configuration",
-        "/.well-known/oauth-authorization-server",
-        "/.well-known/jwks.json",
-        "/oauth/token",
-        "/oauth/revoke",
-        "/oauth/device/code",
-        "/oidc/register",
-        "/userinfo",
-    }
-)
 
 
 class AccessLog:
@@ -54,8 +42,10 @@ class AccessLog:
             await self.app(scope, receive, watch)
         finally:
             milliseconds = (perf_counter() - began) * 1000
-            # %r prevents a path with line breaks from forging a line.
-            logger.info("%s %r %d %.0fms", scope["method"], scope["path"], status, milliseconds)
+            ignored = scope.get(NOT_PLAYED) or ()
+            # %r prevents a path or a name with line breaks from forging a line.
+            more = f" not played: {', '.join(map(repr, ignored))}" if ignored else ""
+            logger.info("%s %r %d %.0fms%s", scope["method"], scope["path"], status, milliseconds, more)
 
 
 class HostGate:
@@ -95,17 +85,3 @@ def host_name(host: str) -> str:
     except ValueError:
         return ""
     return name if parts.netloc == host and "@" not in host else ""
-
-
-class Cors:
-    """Cross-origin access to the endpoints that take no cookie."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.open = CORSMiddleware(
-            app, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"], max_age=600
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self.open if scope["type"] == "http" and scope["path"] in OPEN_PATHS else self.app
-        await app(scope, receive, send)

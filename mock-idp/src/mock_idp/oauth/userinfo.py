@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ..formats.parsing import verified_claims
 from ..state.idp import Idp
-from ..web.request import NO_STORE, idp_of, issuer_of
+from ..web.request import NO_STORE, idp_of, issuer_of, note_client
 from .token.minting import opaque_claims, profile_claims
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Users", error="invalid_token"'}
@@ -20,6 +20,9 @@ async def userinfo(request: Request) -> Response:
     """The claims for the access token's scopes; 401 for a token that is not for this endpoint."""
     idp, issuer = idp_of(request), issuer_of(request)
     claims = _claims(idp, issuer, _bearer(request))
+    client = idp.tenant.clients.get(str(claims.get("azp", claims.get("client_id")))) if claims else None
+    if client is not None:
+        note_client(request, client)
     user = idp.tenant.users.get(str(claims.get("sub"))) if claims else None
     if claims is None or user is None:
         if idp.behaviours.userinfo_error == "text":

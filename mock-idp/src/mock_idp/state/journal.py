@@ -16,7 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..explanations import Case
 from ..formats.masking import decoded_tokens, hidden, masked, masked_pairs, masked_url
 from ..formats.parsing import parse_json
+from ..http.middleware import NOT_PLAYED
 from .clock import Clock
+from .parameters import names_not_played
 
 MAX_ENTRIES = 500
 MAX_BODY = 64 * 1024
@@ -27,7 +29,10 @@ IGNORED = ("/__mock__", "/u/static", "/u/console", "/livez", "/favicon.ico")
 
 @dataclass(frozen=True)
 class Entry:
-    """One request and its answer, secrets masked. `time` is in Unix seconds."""
+    """One request and its answer, secrets masked. `time` is in Unix seconds.
+
+    `not_played` has the names of what the request asked for and the tenant ignored.
+    """
 
     entry_id: int
     time: float
@@ -42,6 +47,7 @@ class Entry:
     tokens: dict[str, Any]
     flow: str | None
     outcome: dict[str, Any] | None = None
+    not_played: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return {"id": self.entry_id, **{name: value for name, value in vars(self).items() if name != "entry_id"}}
@@ -114,6 +120,8 @@ def _entry(entry_id: int, started_at: float, scope: Scope, recording: _Recording
     sent = _parsed(headers.get("content-type", ""), bytes(recording.request))
     answer = _parsed(recording.headers.get("content-type", ""), bytes(recording.response))
     location = recording.headers.get("location")
+    # The access log also shows it.
+    scope[NOT_PLAYED] = names_not_played(scope["path"], headers, [*query, *_items(sent)])
     return Entry(
         entry_id=entry_id,
         time=started_at,
@@ -128,6 +136,7 @@ def _entry(entry_id: int, started_at: float, scope: Scope, recording: _Recording
         tokens=decoded_tokens([*query, *_items(sent), *_items(answer), *_bearer(headers)]),
         flow=_flow(scope["path"], dict(query)) or _flow(*_split(location)),
         outcome=masked("", scope.get(OUTCOME)),
+        not_played=scope[NOT_PLAYED],
     )
 
 

@@ -16,6 +16,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "databases": ("name",),
     "roles": ("name",),
     "clientGrants": ("client_id", "default_for", "audience", "subject_type"),
+    "organizations": ("name",),
+    "actions": ("name",),
     "users": ("email",),
 }
 Document = dict[str, Any]
@@ -95,6 +97,8 @@ def _key(section: str, entry: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - 
 
 def _drop_references(section: str, entry: Document, tenant: Document, offline: Document) -> None:
     """Also delete the grants, permissions, role assignments and users of the entry, as Auth0 does."""
+    _drop_claims(section, entry, offline)
+    _drop_memberships(section, entry, tenant, offline)
     if section == "clients":
         name = entry["name"]
         tenant["clientGrants"] = [g for g in tenant.get("clientGrants", []) if g.get("client_id") != name]
@@ -113,3 +117,29 @@ def _drop_references(section: str, entry: Document, tenant: Document, offline: D
         for role in tenant.get("roles", []):
             held = role.get("permissions", [])
             role["permissions"] = [p for p in held if p["resource_server_identifier"] != identifier]
+
+
+def _drop_claims(section: str, entry: Document, offline: Document) -> None:
+    holders = {"users": ("users", "email"), "clients": ("clients", "name"), "resourceServers": ("apis", "identifier")}
+    if section not in holders:
+        return
+    kind, member = holders[section]
+    claims = offline.get("claims", {}).get(kind, {})
+    for name in [name for name in claims if name.strip().casefold() == str(entry[member]).casefold()]:
+        if section == "users" or name == entry[member]:
+            del claims[name]
+
+
+def _drop_memberships(section: str, entry: Document, tenant: Document, offline: Document) -> None:
+    """Members, their roles and the client grants of organizations go with the user, the role and the client."""
+    for issued in offline.get("organizations", {}).values():
+        members = issued.get("members", [])
+        if section == "users":
+            kept = [email for email in members if email.strip().casefold() != str(entry["email"]).casefold()]
+            issued["members"] = {email: members[email] for email in kept} if isinstance(members, dict) else kept
+        if section == "roles" and isinstance(members, dict):
+            issued["members"] = {email: [r for r in roles if r != entry["name"]] for email, roles in members.items()}
+    if section == "clients":
+        for organization in tenant.get("organizations", []):
+            grants = organization.get("client_grants", [])
+            organization["client_grants"] = [grant for grant in grants if grant["client_id"] != entry["name"]]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..behaviours.switches import Behaviours
-from .model import User
+from .model import StatedClaims, User
 
 
 class Entry(BaseModel):
@@ -32,6 +32,21 @@ class ManagementClient(Entry):
 MetadataUrl = Annotated[str, Field(pattern=r"^https://[\x21-\x7E]+$")]
 
 
+class IssuedOrganization(Entry):
+    """`members` are emails, or emails with the roles that a member has in this organization only."""
+
+    id: str | None = Field(default=None, pattern=r"^org_[A-Za-z0-9]+$")
+    members: list[str] | dict[str, list[str]] = []
+
+
+class ClaimsSection(Entry):
+    """Custom claims without an Action: by the user's email, the client's name and the API's identifier."""
+
+    users: dict[str, StatedClaims] = {}
+    clients: dict[str, StatedClaims] = {}
+    apis: dict[str, StatedClaims] = {}
+
+
 class OfflineFile(Entry):
     """An offline.yaml. `client_metadata_documents` has the JSON documents at the addresses of clients, by address."""
 
@@ -40,4 +55,6 @@ class OfflineFile(Entry):
     role_ids: dict[str, str] = {}
     users: list[User] = []
     client_metadata_documents: dict[MetadataUrl, dict[str, Any]] = {}
+    organizations: dict[str, IssuedOrganization] = {}
+    claims: ClaimsSection = ClaimsSection()
     behaviours: Behaviours = Behaviours()

@@ -15,8 +15,10 @@ from ..formats.parsing import parse_json
 from ..formats.urls import is_loopback_name
 from ..http.middleware import host_name
 from ..state.idp import Idp
+from ..tenant.model import Client
 
 ISSUER = "mock_idp.issuer"
+CLIENT = "mock_idp.client"
 MAX_BODY = 64 * 1024
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 NOT_AN_OBJECT = "The body must be a JSON object"
@@ -48,6 +50,16 @@ def idp_of(request: Request) -> Idp:
 
 def issuer_of(request: Request) -> str:
     return cast(str, request.scope[ISSUER])
+
+
+def note_client(request: Request, client: Client) -> None:
+    """Note which client a request names, whether or not it can prove to be it."""
+    request.scope[CLIENT] = client
+
+
+def client_of(scope: Scope) -> Client | None:
+    """The client that the request names, once its endpoint has noted it."""
+    return cast(Client | None, scope.get(CLIENT))
 
 
 def is_from_this_machine(request: Request) -> bool:

@@ -26,8 +26,6 @@ def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behav
         "unauthorized_client",
         "Callback URL mismatch.",
         _mismatch(client, redirect_uri),
-        status=403,
-        guess="callback_mismatch",
     )
 
 

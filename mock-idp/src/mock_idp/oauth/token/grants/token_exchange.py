@@ -10,7 +10,7 @@ from typing import Any
 
 from joserfc.jwk import OctKey
 
-from ....errors import InvalidRequest, OAuthError, UnauthorizedClient
+from ....errors import GrantNotAllowed, InvalidRequest, OAuthError
 from ....formats.parsing import verified_claims
 from ....tenant.model import Api
 from ...scopes import split_scope
@@ -44,6 +44,7 @@ def redeem(request: TokenRequest) -> Granted:
         scopes=scopes,
         auth_time=float(claims.get("auth_time", claims["iat"])),
         act=act,
+        organization_id=claims.get("org_id"),
     )
     return Granted(authorization, issued_token_type=ACCESS_TOKEN, requested=scopes)
 
@@ -52,8 +53,8 @@ def _check_client(request: TokenRequest) -> None:
     client = request.client
     if client.exchanges_on_behalf and client.auth_method != "none" and client.resource_server_identifier is not None:
         return
-    raise UnauthorizedClient(
-        f"Grant type '{GRANT_TYPE}' not allowed for the client.",
+    raise GrantNotAllowed(
+        GRANT_TYPE,
         why="Only a confidential Custom API Client may exchange: app_type resource_server, resource_server_identifier, "
         "token_exchange.allow_any_profile_of_type with on_behalf_of_token_exchange.",
     )
