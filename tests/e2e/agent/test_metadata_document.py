@@ -75,6 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]
     authority = trustme.CA()
     authority.cert_pem.write_to_path(running.folder / "site.pem")
     fetching = {
+        "MOCK_IDP_CIMD_FETCH": "true",
         "MOCK_IDP_CIMD_ALLOW_PRIVATE": "true",
         "MOCK_IDP_CIMD_CA_FILE": str(running.folder / "site.pem"),
     }
