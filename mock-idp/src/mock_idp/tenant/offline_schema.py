@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..behaviours.switches import Behaviours
@@ -27,6 +29,9 @@ class ManagementClient(Entry):
     scope: list[str] | None = Field(default=None, description="The Management API scopes it may have; all if absent")
 
 
+MetadataUrl = Annotated[str, Field(pattern=r"^https://[\x21-\x7E]+$")]
+
+
 class IssuedOrganization(Entry):
     """`members` are emails, or emails with the roles that a member has in this organization only."""
 
@@ -43,12 +48,13 @@ class ClaimsSection(Entry):
 
 
 class OfflineFile(Entry):
-    """An offline.yaml."""
+    """An offline.yaml. `client_metadata_documents` has the JSON documents at the addresses of clients, by address."""
 
     clients: dict[str, IssuedClient] = {}
     management_clients: list[ManagementClient] = []
     role_ids: dict[str, str] = {}
     users: list[User] = []
+    client_metadata_documents: dict[MetadataUrl, dict[str, Any]] = {}
     organizations: dict[str, IssuedOrganization] = {}
     claims: ClaimsSection = ClaimsSection()
     behaviours: Behaviours = Behaviours()
