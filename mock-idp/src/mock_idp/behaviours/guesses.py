@@ -35,7 +35,7 @@ GUESSES: Mapping[str, Guess] = {
     "authorize_grant_off": Guess("S", "that it is a page with status 403, as observed for the implicit grant"),
     "request_object": Guess("?", "the whole answer to `request` and `request_uri`; the codes are OpenID Connect's"),
     "lost_transaction": Guess("S", "the text"),
-    "metadata_document": Guess("?", "how a client metadata document is refused on first use"),
+    "metadata_document": Guess("?", "how a client metadata document is refused on first use, or a missing one"),
     "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),
     "organization_connections": Guess("?", "the whole answer to an organization without a connection of the client"),
     # /oauth/token
