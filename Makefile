@@ -62,8 +62,8 @@ worlds: ## The stack on other ports, hosts and folders
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
 
-bench: ## Measure the CPU cost of protection, compared with other servers
-	$(STACK) bench
+bench: ## Measure protection and the offline tenant beside others
+	$(STACK) bench $(DO)
 
 ##@ Maintain
 

@@ -14,7 +14,6 @@ from .actions.node import OLDEST, Node
 from .app import create_app
 from .console import ConsoleAccess
 from .control import ControlAccess
-from .http.fetching import Fetcher
 from .http.serving import Listener, Servers, listen
 from .http.tls import certificate_context, load_authority, server_context
 from .settings import Settings
@@ -48,8 +47,7 @@ def run(settings: Settings) -> None:
     issuer = settings.issuer_at(port)
     clock = Clock()
     keys = load_key_ring(settings.state_dir, urlsplit(issuer).hostname or "", clock.now())
-    fetcher = Fetcher(settings.cimd_allow_private, settings.cimd_ca_file)
-    idp = Idp.start(configuration, keys, clock, fetcher, Node(settings.actions))
+    idp = Idp.start(configuration, keys, clock, settings.fetcher(), Node(settings.actions))
     _check_actions(idp)
     context = certificate_context(settings.tls_cert_file, settings.tls_key_file)
     listeners = [Listener(_app(idp, issuer, settings), sockets, context)]
@@ -98,7 +96,7 @@ def _app(idp: Idp, issuer: str, settings: Settings) -> ASGIApp:
     token = settings.control_token.get_secret_value() if settings.control_token else None
     control = ControlAccess(token) if settings.control else None
     console = ConsoleAccess(settings.console, needs_token=settings.control and token is not None)
-    return create_app(idp, issuer, control, console)
+    return create_app(idp, issuer, control, console, settings.allowed_hosts)
 
 
 def _banner(idp: Idp, settings: Settings, facts: list[tuple[str, str]]) -> str:

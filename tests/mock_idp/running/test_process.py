@@ -127,6 +127,8 @@ def test_keys_are_kept_between_runs_in_a_file_only_the_owner_can_read(tmp_path: 
         ({"MOCK_IDP_TLS_PORT": "0", "MOCK_IDP_CA_FILE": "/dev/null/ca.pem"}, "MOCK_IDP_CA_FILE: cannot write"),
         ({"MOCK_IDP_TLS_ISSUER": "http://localhost/"}, "MOCK_IDP_TLS_ISSUER must be an https URL"),
         ({"MOCK_IDP_CIMD_CA_FILE": "gone.pem"}, "MOCK_IDP_CIMD_CA_FILE: there is no file gone.pem"),
+        ({"MOCK_IDP_CIMD_ALLOW_PRIVATE": "true"}, "MOCK_IDP_CIMD_ALLOW_PRIVATE needs MOCK_IDP_CIMD_FETCH=true"),
+        ({"MOCK_IDP_ALLOWED_HOSTS": "a.example, http://b"}, "MOCK_IDP_ALLOWED_HOSTS: 'http://b' is not a host name"),
         ({"MOCK_IDP_CONTROL_TOKEN_FILE": "gone"}, "MOCK_IDP_CONTROL_TOKEN_FILE cannot be read: gone"),
     ],
 )

@@ -95,7 +95,8 @@ def test_all_missing_keywords_of_what_is_played_are_in_one_line(
     empty, missing = [record.getMessage() for record in caplog.records if record.name == "mock_idp.tenant.loading"]
     assert "tenant.friendly_name is empty: ##FRIENDLY## has no value, and without quotes it is a YAML comment" in empty
     named = re.findall("[#@]{2}[A-Z_]+[#@]{2}", missing)
-    texts, values = ["##API_URL##", "##SHOP_ORIGIN##"], ["@@ACTION_SECRETS@@", "@@SHOP_CALLBACKS@@", "@@SHOP_LOGOUTS@@"]
+    texts = ["##API_URL##", "##JOB##", "##OTHER_API_URL##", "##SHOP_ORIGIN##"]
+    values = ["@@ACTION_SECRETS@@", "@@SHOP_CALLBACKS@@", "@@SHOP_LOGOUTS@@"]
     assert sorted(named) == [*texts, *values]
     assert configuration.tenant().apis.keys() == {"##API_URL##"}
     assert configuration.tenant_file.clients[0].callbacks == []

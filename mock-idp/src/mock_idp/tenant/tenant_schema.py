@@ -62,7 +62,7 @@ class Section(BaseModel):
     `exported` are the other keys that Auth0 has. A `closed` section has no keys but these, as in the Deploy CLI.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
     exported: ClassVar[frozenset[str]] = frozenset()
     closed: ClassVar[bool] = False
     any_key: ClassVar[bool] = False  # also in Auth0's API
