@@ -28,7 +28,7 @@ GUESSES: Mapping[str, Guess] = {
     "pkce_missing": Guess("?", "the text; that PKCE is mandatory for third-party clients is documented"),
     "several_resources": Guess("?", "the whole answer to more than one `resource`"),
     "third_party_without_grant": Guess("S", "the text; the code unauthorized_client is documented"),
-    "login_required": Guess("S", "the text"),
+    "login_required": Guess("S", "the text: that of docs, *Configure Silent Authentication*; ref has another"),
     "consent_required": Guess("S", "the text"),
     "interaction_required": Guess("?", "code and text; that prompt=none is rejected is documented"),
     "consent_declined": Guess("S", "the text; the code access_denied is documented"),

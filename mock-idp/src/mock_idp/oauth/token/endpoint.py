@@ -38,7 +38,7 @@ from .grants import (
     refresh_token,
     token_exchange,
 )
-from .minting import Authorization, access_token, custom_claims, id_token, token_lifetime
+from .minting import Authorization, access_token, custom_claims, id_token, remember_for_userinfo, token_lifetime
 
 GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
     module.GRANT_TYPE: module.redeem
@@ -140,6 +140,7 @@ def token_answer(idp: Idp, granted: Granted) -> dict[str, Any]:
     """The members of a token answer (RFC 6749 section 5.1)."""
     authorization = granted.authorization
     answer: dict[str, Any] = {"access_token": access_token(idp, authorization)}
+    remember_for_userinfo(idp, authorization, answer["access_token"])
     if granted.refresh_token is not None:
         answer["refresh_token"] = granted.refresh_token
     if "openid" in authorization.scopes and authorization.user is not None:
