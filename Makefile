@@ -65,8 +65,8 @@ conformance: ## Run the MCP conformance suite (needs npm)
 interop: ## Claude Code and Codex sign in without the internet (needs npm)
 	$(STACK) interop $(DO)
 
-bench: ## Measure the CPU cost of protection, compared with other servers
-	$(STACK) bench
+bench: ## Measure protection and the offline tenant beside others
+	$(STACK) bench $(DO)
 
 ##@ Maintain
 

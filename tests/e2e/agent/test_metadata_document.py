@@ -164,6 +164,6 @@ def test_the_doctor_finds_a_metadata_document_that_is_not_imported(site: tuple[S
     stack, url = site
     with switched_off(stack, "dynamic_registration_supported"):
         results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer)
-    assert wrong(results) == {"application", "credentials"}
+    assert wrong(results) == {"application"}
     assert url in findings["application"]["seen"]
     assert "import the document" in findings["application"]["advice"]
