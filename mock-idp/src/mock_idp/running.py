@@ -7,6 +7,7 @@ import logging
 import sys
 import textwrap
 from itertools import zip_longest
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -17,10 +18,11 @@ from .console import ConsoleAccess
 from .control import ControlAccess
 from .http.serving import Listener, Servers, listen
 from .http.tls import certificate_context, load_authority, server_context
-from .settings import Settings
+from .settings import TENANT_FILE, Settings
 from .state.clock import Clock
 from .state.idp import Idp
 from .state.signing_keys import load_key_ring
+from .tenant.example import EXAMPLE
 from .tenant.loading import ConfigurationError, load_configuration
 from .tenant.not_played import not_played
 from .tenant.presets import with_presets
@@ -41,7 +43,8 @@ BANNER = """\
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigurationError, KeyFileError, TlsError or ListenError."""
     _log_to_stderr()
-    configuration = load_configuration(settings.tenant_file, settings.offline_file, settings.keyword_values())
+    files = settings.files()
+    configuration = load_configuration(*files, settings.keyword_values())
     configuration = with_presets(configuration, settings.presets)
     sockets = listen(settings.host, settings.port, setting="MOCK_IDP_PORT")
     port = sockets[0].getsockname()[1]
@@ -52,7 +55,7 @@ def run(settings: Settings) -> None:
     _check_actions(idp)
     context = certificate_context(settings.tls_cert_file, settings.tls_key_file)
     listeners = [Listener(_app(idp, issuer, settings), sockets, context)]
-    facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer)]
+    facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer), ("tenant", _described(files[0]))]
     if settings.tls_port is not None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
         listeners.append(tls)
@@ -93,6 +96,12 @@ def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, st
     authority = load_authority(settings.state_dir, settings.ca_path)
     names = [*LOOPBACK_NAMES, urlsplit(issuer).hostname or "localhost"]
     return Listener(_app(idp, issuer, settings), sockets, server_context(authority, names)), issuer
+
+
+def _described(tenant_file: Path) -> str:
+    if tenant_file == EXAMPLE[0]:
+        return f"the built-in example, as there is no {TENANT_FILE} here; mock-idp init writes it"
+    return str(tenant_file)
 
 
 def _app(idp: Idp, issuer: str, settings: Settings) -> ASGIApp:

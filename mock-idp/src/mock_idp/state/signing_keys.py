@@ -41,8 +41,8 @@ class SigningKey:
     """An RSA key and its self-signed certificate (DER), as Auth0 publishes both in its JWKS."""
 
     kid: str
-    private: RSAKey
-    certificate: bytes
+    private: RSAKey = field(repr=False)
+    certificate: bytes = field(repr=False)
 
     @cached_property
     def public_jwk(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class KeyRing:
 
     current: SigningKey
     next: SigningKey
-    opaque: OctKey
+    opaque: OctKey = field(repr=False)
     previous: list[SigningKey] = field(default_factory=list)
     withheld: set[str] = field(default_factory=set)
 

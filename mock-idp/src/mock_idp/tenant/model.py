@@ -320,6 +320,7 @@ class TenantSettings:
     friendly_name: str = "Offline tenant"
     resource_parameter_profile: Literal["audience", "compatibility"] = "audience"
     default_audience: str | None = None
+    default_directory: str | None = None
     authorization_response_iss_parameter_supported: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
     use_scope_descriptions_for_consent: bool = False
