@@ -63,8 +63,8 @@ def run(settings: Settings) -> None:
     sys.stderr.write(_banner(idp, settings, facts))
     try:
         # The collector need not examine modules and schemas again and again.
-    gc.freeze()
-    Servers(listeners).run()
+        gc.freeze()
+        Servers(listeners).run()
     finally:
         idp.node.close()
 
