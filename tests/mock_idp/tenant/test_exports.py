@@ -133,3 +133,14 @@ def test_a_text_keyword_may_be_a_number(tmp_path: Path) -> None:
 
 def test_the_grants_that_count_as_played_are_those_of_the_token_endpoint() -> None:
     assert set(PLAYED_GRANTS) == set(GRANTS)
+
+
+def test_an_export_without_its_folder_of_actions_says_so_in_two_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "tenant.yaml"
+    path.write_text("actions:\n" + "".join(f"- name: a{n}\n  code: ./actions/a{n}/code.js\n" for n in range(12)))
+    load(path, tmp_path)
+    first, others = [record.getMessage() for record in caplog.records]
+    assert "actions[0].code: ./actions/a0/code.js cannot be read" in first
+    assert others == f"{path}: actions: the code of 11 more cannot be read; they do not run"
