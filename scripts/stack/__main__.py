@@ -1,6 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
+    check|lock|clean
 """
 
 from __future__ import annotations
@@ -231,6 +232,13 @@ def conformance(arguments: argparse.Namespace) -> int:
     return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
+def interop(arguments: argparse.Namespace) -> int:
+    """Sign in to the stack with MCP clients of others, in a network without a way out."""
+    packages.ensure()
+    command = [str(packages.PYTHON), "tests/interop/run.py", *arguments.rest]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
+
+
 def check(_: argparse.Namespace) -> int:
     """Run linter, formatter, type checker and import rules. Changes no file."""
     packages.ensure()
@@ -267,6 +275,7 @@ _COMMANDS = {
     "worlds": worlds,
     "bench": bench,
     "conformance": conformance,
+    "interop": interop,
     "check": check,
     "lock": lock,
     "clean": clean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import textwrap
@@ -61,6 +62,8 @@ def run(settings: Settings) -> None:
         facts += [("with TLS", tls_issuer), ("CA file", str(settings.ca_path))]
     sys.stderr.write(_banner(idp, settings, facts))
     try:
+        # The collector need not examine modules and schemas again and again.
+        gc.freeze()
         Servers(listeners).run()
     finally:
         idp.node.close()
