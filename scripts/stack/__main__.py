@@ -185,11 +185,11 @@ def worlds(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure the CPU cost of protection, compared with other servers."""
+    """Measure the CPU cost of protection and of the client's commands, compared with others."""
     packages.ensure()
     folder = environment.ROOT / "benchmarks"
     requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
-    requirements["server"] = environment.ROOT / "server" / "requirements.lock"
+    requirements |= {name: packages.LOCKS[name] for name in ("server", "client")}
     pythons = {name: packages.separate_environment(name, path) for name, path in requirements.items()}
     options = [part for name, python in pythons.items() for part in (f"--{name}", str(python))]
     command = [str(packages.PYTHON), str(folder), *options, *arguments.rest]
