@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 import anyio
+import anyio.to_thread
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -67,6 +69,8 @@ class FakeStack:
     challenge_scope: str | None = "access:mcp"
     server_status: int | None = None
     permission_of_tool: dict[str, str] = field(default_factory=dict)
+    call_arrived: threading.Event = field(default_factory=threading.Event)
+    calls_held: threading.Event | None = None
 
     issuer: str = ""
     server: str = ""
@@ -315,6 +319,10 @@ class _Gate:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
+        if name:
+            self._stack.call_arrived.set()
+            if self._stack.calls_held is not None:
+                await anyio.to_thread.run_sync(self._stack.calls_held.wait, abandon_on_cancel=True)
         replayed = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def again() -> Any:

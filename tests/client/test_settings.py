@@ -270,6 +270,62 @@ def test_a_secret_of_the_environment_does_not_go_where_only_the_folder_says(
 
 
 @pytest.mark.parametrize(("secret", "target", "others"), FROM_ENVIRONMENT_TO_DOTENV)
+def test_a_secret_in_a_file_of_the_environment_does_not_go_where_only_the_folder_says(
+    empty_environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    secret: dict[str, str],
+    target: dict[str, str],
+    others: dict[str, str],
+) -> None:
+    name, value = next(iter(secret.items()))
+    file = empty_environment.parent / f"{empty_environment.name}-secret"
+    file.write_text(value, encoding="utf-8")
+    rest = {each: value for each, value in {**secret, **others}.items() if each != name}
+    for variable, content in {f"{name}_FILE": str(file), **rest}.items():
+        monkeypatch.setenv(variable, content)
+    for lines in ({}, {f"{name}_FILE": str(file)}, {name: ""}):  # a guess of the file's path proves nothing
+        dotenv(empty_environment, target, lines)
+        with pytest.raises(ConfigurationError, match="is in the environment, but only"):
+            load_tenant_settings()
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../secret", "link", "folder/link"])
+def test_a_folder_names_no_file_outside_of_it(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (empty_environment / "work" / "folder").mkdir(parents=True)
+    (empty_environment / "secret").write_text("s3cret", encoding="utf-8")
+    (empty_environment / "work" / "link").symlink_to(empty_environment / "secret")
+    (empty_environment / "work" / "folder" / "link").symlink_to("/etc/hostname")
+    monkeypatch.chdir(empty_environment / "work")
+    dotenv(empty_environment / "work", {"GATEHOUSE_TOKEN_FILE": name, "MCP_PUBLIC_URL": "https://evil.example/mcp"})
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert str(raised.value).splitlines()[1:] == [
+        f"  GATEHOUSE_TOKEN: its file {name} cannot be read (.env may only name files in its folder or in /run/secrets;"
+        " set GATEHOUSE_TOKEN_FILE in the environment instead)."
+    ]
+    monkeypatch.setenv("GATEHOUSE_TOKEN_FILE", name)  # now the person names it, but not the address
+    with pytest.raises(ConfigurationError, match="is in the environment, but only"):
+        load_settings()
+
+
+def test_a_folder_may_name_files_of_its_own_and_the_secrets_of_a_container(
+    empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_environment / "folder").mkdir()
+    (empty_environment / "folder" / "token").write_text("t0ken", encoding="utf-8")
+    for name in ("folder/token", str(empty_environment / "folder" / "token")):
+        dotenv(empty_environment, {"GATEHOUSE_TOKEN_FILE": name, "MCP_PUBLIC_URL": f"{ELSEWHERE}mcp"})
+        loaded = load_settings().gatehouse_token
+        assert loaded is not None
+        assert loaded.get_secret_value() == "t0ken"
+    dotenv(empty_environment, {"GATEHOUSE_TOKEN_FILE": "/run/secrets/of-no-container"})
+    with pytest.raises(ConfigurationError, match=r"of-no-container cannot be read \(No such file"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("secret", "target", "others"), FROM_ENVIRONMENT_TO_DOTENV)
 def test_a_secret_of_the_folder_goes_where_the_folder_or_the_environment_says(
     empty_environment: Path,
     monkeypatch: pytest.MonkeyPatch,

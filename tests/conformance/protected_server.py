@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 
 import httpx2
@@ -13,7 +12,7 @@ from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
 from tests.conformance.scenario_server import scenario_server
 from tests.server.token_issuer import JWKS_URL, RESOURCE, Issuer, settings
-from tests.support.serve_in_thread import serve_in_thread
+from tests.support.serve_in_thread import listening_socket, serve_in_thread
 
 
 class AddToken:
@@ -36,7 +35,7 @@ def protected_scenario_server(*, sessions: bool) -> Iterator[str]:
     issuer = Issuer()
     issuer.add_key("one")
     keys = SigningKeys(JWKS_URL, "RS256", http=httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle)))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening_socket() as listener:
         origin = f"http://localhost:{listener.getsockname()[1]}"
         app = protect(
             scenario_server(),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,17 @@ import pytest
 
 from mock_idp.behaviours.document import BEGIN, END, tables
 from mock_idp.behaviours.guesses import GUESSES
+from mock_idp.oauth.token.endpoint import AUTH0_GRANTS
+from mock_idp.state.parameters import ENDPOINTS, GRANTS
 from mock_idp.tenant.loading import ConfigurationError
+from mock_idp.tenant.not_played import WITHOUT_ANSWER
+from mock_idp.tenant.tenant_schema import Section, TenantFile, section_of
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "mock-idp/src/mock_idp"
+
+
+TAGS = {*"DOS?", "deliberate", "conflict"}
 
 
 def behaviours(**switches: Any) -> Any:
@@ -22,6 +30,66 @@ def test_the_tables_of_switches_are_current() -> None:
     document = (ROOT / "mock-idp/BEHAVIOURS.md").read_text(encoding="utf-8")
     kept = document.partition(BEGIN)[2].partition(END)[0]
     assert kept.strip() == tables(), "run: python -m mock_idp behaviours"
+
+
+def rows() -> list[list[str]]:
+    """The rows of the tables that people write, as lists of cells."""
+    document = (ROOT / "mock-idp/BEHAVIOURS.md").read_text(encoding="utf-8").partition(BEGIN)[0]
+    cells = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in document.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in cells if row[1].strip() != "certainty"]
+
+
+def test_every_behaviour_has_a_certainty_and_a_source() -> None:
+    assert len(rows()) > 100
+    wrong = [
+        row for row in rows() if len(row) != 3 or not row[2] or not {tag.strip() for tag in row[1].split(",")} <= TAGS
+    ]
+    assert wrong == [], f"each row needs | behaviour | {sorted(TAGS)} | source, or the reason |"
+
+
+def test_no_behaviour_is_described_twice() -> None:
+    behaviours_described = [row[0] for row in rows()]
+    assert len(behaviours_described) == len(set(behaviours_described))
+
+
+def missing_rows() -> list[list[str]]:
+    """By row of the last table: what is missing, the keys of tenant.yaml, the grants and parameters."""
+    document = (ROOT / "mock-idp/BEHAVIOURS.md").read_text(encoding="utf-8")
+    table = document.partition("## What Auth0 has and this tenant has not")[2]
+    rows = [line.strip().strip("|").split("|") for line in table.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
+
+
+def keys(section: type[Section], prefix: str = "") -> tuple[set[str], set[str]]:
+    """The keys that Auth0 has and the tenant does not play, and those that it plays."""
+    ignored = {f"{prefix}{name}" for name in section.exported - set(section.model_fields) - WITHOUT_ANSWER}
+    played = {f"{prefix}{name}" for name in section.model_fields}
+    for name, field in section.model_fields.items():
+        if inner := section_of(field.annotation):
+            several = "[]" if "list" in str(field.annotation) else ""
+            more = keys(inner, f"{prefix}{name}{several}.")
+            ignored, played = ignored | more[0], played | more[1]
+    return ignored, played
+
+
+def matches(pattern: str, name: str) -> bool:
+    return fnmatchcase(name.replace("[]", ""), pattern.replace("[]", ""))
+
+
+def test_the_table_of_what_is_missing_has_every_key_that_is_not_played_and_no_other() -> None:
+    ignored, played = keys(TenantFile)
+    named = [pattern for row in missing_rows() for pattern in re.findall("`([^`]+)`", row[1])]
+    assert {key for key in ignored if not any(matches(pattern, key) for pattern in named)} == set(), "add them"
+    assert {pattern for pattern in named if not any(matches(pattern, key) for key in ignored)} == set(), (
+        "the tenant plays them now, or Auth0 does not have them: remove them"
+    )
+    assert {pattern for pattern in named if pattern in played} == set()
+
+
+def test_the_table_of_what_is_missing_names_no_grant_or_parameter_that_is_played() -> None:
+    named = {name for row in missing_rows() for name in re.findall("`([^`]+)`", row[2])}
+    assert named.isdisjoint({*GRANTS, *ENDPOINTS["/authorize"]})
+    assert set(AUTH0_GRANTS) - set(GRANTS) <= named
 
 
 def test_every_guess_is_named_in_the_code_and_every_name_is_a_guess() -> None:
@@ -47,10 +115,10 @@ def test_an_answer_that_is_not_a_guess_cannot_be_replaced(start: Any) -> None:
 
 
 def test_switches_also_work_at_run_time(tenant: Any) -> None:
-    change = {"offline": {"behaviours": {"answers": {"invalid_grant": {"status": 400}}}}}
-    assert tenant.redeem("nonsense").status_code == 403
-    tenant.http.patch("/__mock__/configuration", json=change)
+    change = {"offline": {"behaviours": {"answers": {"invalid_grant": {"status": 403}}}}}
     assert tenant.redeem("nonsense").status_code == 400
+    tenant.http.patch("/__mock__/configuration", json=change)
+    assert tenant.redeem("nonsense").status_code == 403
 
 
 def test_the_older_discovery_document(start: Any) -> None:
@@ -104,10 +172,10 @@ def test_userinfo_may_refuse_with_plain_text(start: Any) -> None:
     assert (response.status_code, response.text) == (401, "Unauthorized")
 
 
-@pytest.mark.parametrize(("ends", "status"), [(False, 200), (True, 403)])
+@pytest.mark.parametrize(("ends", "status"), [(False, 200), (True, 400)])
 def test_a_code_that_is_sent_twice_may_end_its_tokens(start: Any, ends: bool, status: int) -> None:
     tenant = start(offline=behaviours(code_reuse_ends_tokens=ends))
     code = tenant.sign_in(scope="access:mcp offline_access")["code"]
     token = tenant.redeem(code).json()["refresh_token"]
-    assert tenant.redeem(code).status_code == 403
+    assert tenant.redeem(code).status_code == 400
     assert tenant.token(grant_type="refresh_token", refresh_token=token).status_code == status

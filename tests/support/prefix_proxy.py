@@ -23,6 +23,7 @@ def prefix_proxy(port: int, prefix: str, upstream_port: int, tls: ssl.SSLContext
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             self._pass_on()

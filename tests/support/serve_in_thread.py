@@ -12,6 +12,17 @@ import uvicorn
 from starlette.types import ASGIApp
 
 
+def listening_socket() -> socket.socket:
+    """A socket that listens on a free port of 127.0.0.1. Early requests wait for the server.
+
+    It names its protocol, which `socket.create_server` does not: only then does asyncio set TCP_NODELAY.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
+    return listener
+
+
 @contextmanager
 def serve_in_thread(
     app: ASGIApp, listener: socket.socket | None = None, *, certificate: Path | None = None, key: Path | None = None
@@ -35,7 +46,7 @@ def serve_in_thread(
         ssl_keyfile=key,
     )
     server = uvicorn.Server(config)
-    with listener or socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:  # early requests wait
+    with listener or listening_socket() as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

@@ -228,7 +228,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes before `.env`, and in each of them NAME before NAME_FILE."""
         env_files = _SecretFiles(settings_cls, os.environ)
-        dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8-sig"))
+        dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8-sig"), by_dotenv=True)
         return init_settings, env_files, env_settings, dotenv_files, dotenv_settings
 
 
@@ -246,16 +246,25 @@ def _origin(host: object, port: object) -> str:
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """Secrets from the files that NAME_FILE names, for Docker and Kubernetes secrets."""
+    """Secrets from the files that NAME_FILE names, for Docker and Kubernetes secrets.
 
-    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None]) -> None:
+    Args:
+        by_dotenv: whether `.env` names them. Then only files of its folder are read.
+    """
+
+    def __init__(
+        self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None], *, by_dotenv: bool = False
+    ) -> None:
         super().__init__(settings_cls)
+        self._by_dotenv = by_dotenv
         self._variables = {name.lower(): value for name, value in variables.items() if value}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         path = self._variables.get(f"{field_name}_file") if field_name in SECRETS else None
         if path is None or field_name in self._variables:
             return None, field_name, False
+        if self._by_dotenv and not _may_be_named_by_dotenv(path):
+            return OSError(0, _OUTSIDE.format(name=f"{field_name}_file".upper()), path), field_name, False
         try:
             return Path(path).read_text(encoding="utf-8-sig").strip() or None, field_name, False
         except OSError as error:
@@ -266,6 +275,21 @@ class _SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in values.items() if value is not None}
+
+
+_SHARED_SECRETS: Final = Path("/run/secrets")  # Docker; Kubernetes with /var/run, which is /run
+_OUTSIDE: Final = (
+    f"{ENV_FILE} may only name files in its folder or in {_SHARED_SECRETS}; set {{name}} in the environment instead"
+)
+
+
+def _may_be_named_by_dotenv(path: str) -> bool:
+    """Whether `.env` may name the file: in its folder, or among the secrets of a container.
+
+    The folder can be another party's, and its `.env` can also name the address that gets the file's content.
+    """
+    file = Path(path).resolve()
+    return any(file.is_relative_to(folder.resolve()) for folder in (Path(ENV_FILE).absolute().parent, _SHARED_SECRETS))
 
 
 SECRETS: Final = frozenset(
@@ -336,11 +360,18 @@ def _require_known_targets(settings: Settings, values: Mapping[str, object]) -> 
     def only_in_dotenv(field: str) -> bool:
         return field not in values and field not in environment and field in dotenv
 
+    def also_in_dotenv(secret: str) -> bool:
+        """Whether `.env` has the same secret as the environment. (`make` passes a whole `.env`.)"""
+        if environment.get(secret):
+            return dotenv.get(secret) == environment[secret]
+        file = environment[f"{secret}_file"]
+        return dotenv.get(f"{secret}_file") == file and _may_be_named_by_dotenv(file)
+
     problems = []
     for secret, target in targets.items():
         named_by = [field for field in target.named_by if is_set(field)][:1] or target.derived_from
         named = [field.upper() for field in named_by if only_in_dotenv(field)]
-        known = target.url in (None, _DEFAULT_SERVER) or dotenv.get(secret) == environment.get(secret)
+        known = target.url in (None, _DEFAULT_SERVER) or also_in_dotenv(secret)
         if named and not known:
             names, seen = " and ".join(named), foreign(str(target.url))
             problems.append(

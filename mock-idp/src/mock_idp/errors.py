@@ -29,6 +29,8 @@ class OAuthError(Refusal):
 
     # The code in the tenant log, if it is not the grant's.
     log_code: str | None = None
+    # The member `error_uri`: a page about the error.
+    uri: str | None = None
 
 
 class InvalidRequest(OAuthError):
@@ -54,10 +56,43 @@ class UnsupportedGrantType(OAuthError):
     guess = "unsupported_grant_type"
 
 
+class GrantUnavailable(OAuthError):
+    """A grant that Auth0 and the client have and the offline tenant does not. The text is the offline tenant's own."""
+
+    error = "unsupported_grant_type"
+
+    def __init__(self, grant_type: str) -> None:
+        super().__init__(
+            f"The offline tenant does not have the grant type {grant_type}, which a real tenant of Auth0 has."
+        )
+
+
+class DpopUnavailable(InvalidRequest):
+    """A client that sends a proof expects a token that is bound to its key. The text is the offline tenant's own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The offline tenant does not have DPoP, and the request has a DPoP header. A token without a binding would"
+            " hide this. Turn DPoP off in the client."
+        )
+
+
 class InvalidGrant(OAuthError):
-    status = 403
     error = "invalid_grant"
     guess = "invalid_grant"
+
+
+class DefaultDirectoryMissing(OAuthError):
+    """The password grant without a realm needs `default_directory` (observed: text and status 500)."""
+
+    status = 500
+    error = "server_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Authorization server not configured with default connection.",
+            why="`tenant: default_directory` of the tenant file is not set, and the request names no realm.",
+        )
 
 
 class InvalidRefreshToken(InvalidGrant):
@@ -69,10 +104,13 @@ class ReusedRefreshToken(InvalidRefreshToken):
     log_code = "ferrt"
 
 
-class UnauthorizedClient(OAuthError):
+class GrantNotAllowed(OAuthError):
     status = 403
     error = "unauthorized_client"
-    guess = "grant_not_allowed"
+    uri = "https://auth0.com/docs/clients/client-grant-types"
+
+    def __init__(self, grant_type: str, *, why: str = "") -> None:
+        super().__init__(f"Grant type '{grant_type}' not allowed for the client.", why=why)
 
 
 class AccessDenied(OAuthError):

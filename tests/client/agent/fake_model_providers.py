@@ -32,6 +32,7 @@ class Provider:
     Attributes:
         error: an HTTP status and a message to answer with.
         silent: whether to answer nothing until the test is over.
+        stalls: whether a streamed answer ends after its first two pieces, and the rest comes when the test is over.
         asked: the bodies of the requests.
         keys: what each request had as its key.
         streamed: whether each answer was streamed.
@@ -40,6 +41,7 @@ class Provider:
     model: ClassVar[str]
     error: tuple[int, str] | None = None
     silent: bool = False
+    stalls: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     streamed: list[bool] = field(default_factory=list)
@@ -60,8 +62,15 @@ class Provider:
         streamed = self.wants_stream(request, body)
         self.streamed.append(streamed)
         if streamed:
-            return StreamingResponse(self.stream(said), media_type="text/event-stream")
+            return StreamingResponse(self.paced(self.stream(said)), media_type="text/event-stream")
         return JSONResponse(self.whole(said))
+
+    def paced(self, events: Iterable[str]) -> Iterator[str]:
+        """The events, with the pause of `stalls`."""
+        for each in events:
+            yield each
+            if self.stalls and json.dumps(pieces("it")[1]) in each:
+                self.over.wait()
 
     def variables(self) -> dict[str, str]:
         """The settings that make the agent use this."""

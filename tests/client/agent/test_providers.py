@@ -44,12 +44,12 @@ def test_in_a_chat_the_answer_comes_piece_by_piece_and_what_fails_is_a_sentence(
 ) -> None:
     assert command("login").exit_code == 0
     with command.on_terminal("chat", **provider.variables(), MODEL_TIMEOUT="4") as session:
-        session.until("you> ")
+        session.until("you>")
         session.type(QUESTION)
         assert '· get_time(timezone="Asia/Tokyo")\n' in session.until("".join(pieces("12:00 in Asia/Tokyo")) + "\n")
         assert provider.streamed == [True, True]
 
-        session.until("you> ")
+        session.until("you>")
         session.type("Say it again.")
         session.until(f"{ANSWER}\n")
         assert QUESTION in str(provider.asked[2]), "the model is told what was said before"
@@ -65,21 +65,21 @@ def test_in_a_chat_the_answer_comes_piece_by_piece_and_what_fails_is_a_sentence(
             (503, "overloaded\x1b[2J", "the provider cannot serve now (503: overloaded [2J). Try later."),
         ):
             provider.error = status, message
-            session.until("you> ")
+            session.until("you>")
             session.type("And now?")
             session.until(f"The model {provider.model} did not answer: {said}")
 
         provider.error = None
-        session.until("you> ")
+        session.until("you>")
         session.type("Are you back?")
         session.until(f"{ANSWER}\n")
         assert "And now?" not in str(provider.asked[-1]), "a question that failed leaves no trace"
 
         provider.silent = True
-        session.until("you> ")
+        session.until("you>")
         session.type("Are you there?")
         session.until(f"The model {provider.model} did not answer: there was no answer within 4 s (MODEL_TIMEOUT).")
-        session.until("you> ")
+        session.until("you>")
         session.type(CTRL_D)
         assert session.end() == 0
     assert KEY not in session.text

@@ -281,24 +281,24 @@ def test_in_a_chat_what_fails_is_told_and_the_chat_goes_on(stack: FakeStack, com
     stack.permission_of_tool = {"get_time": "time:read"}
     stack.deny = ("access_denied", "the person said no")
     with command.on_terminal("chat", BROWSER="true") as session:
-        session.until("you> ")
+        session.until("you>")
         session.type("What time is it?")
         session.until("· get_time()\n")
         url = next(line for line in session.until("S256").splitlines() if line.startswith(stack.issuer))
         assert command.browse(url)
         session.until("did not let you sign in (access_denied: the person said no)")
-        session.until("you> ")
+        session.until("you>")
         session.type("add 1 and 2")
         session.until("The result of add is 3.\n")
         stack.server_status = 503
-        session.until("you> ")
+        session.until("you>")
         session.type("add 2 and 3")
         session.until("cannot serve now: it answered 503")
         stack.server_status = None
-        session.until("you> ")
+        session.until("you>")
         session.type("add 3 and 4")
         session.until("The result of add is 7.\n")
-        session.until("you> ")
+        session.until("you>")
         session.type("bye")
         assert session.end() == 0
     assert "Traceback" not in session.text

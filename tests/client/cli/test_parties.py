@@ -49,14 +49,14 @@ def test_in_a_chat_an_mcp_server_that_went_down_is_named_and_not_the_model(
     with running_provider(OpenAI()) as provider:
         variables = {} if offline else provider.variables()
         with command.on_terminal("chat", **variables) as session:
-            session.until("you> ")
+            session.until("you>")
             session.type("What time is it in Tokyo?")
             session.until("12:00 in Asia/Tokyo")
-            session.until("you> ")
+            session.until("you>")
             servers.mcp_server.close()
             session.type("And in Berlin?")
             session.until(f"The MCP server {servers.stack.server} cannot be reached: ")
-            session.until("you> ")
+            session.until("you>")
             session.type(CTRL_D)
             assert session.end() == 0
     assert "model" not in session.text.split("And in Berlin?")[1]

@@ -13,10 +13,9 @@ import pytest
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command, clean_environment
 
-TENANT_FILE = Path(__file__).parents[3] / "auth0" / "tenant.yaml"
 SECONDS = 60
 # What takes long to load, and what only a session with the server or the agent needs.
-SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_types"}
+SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_types", "prompt_toolkit"}
 SAYS_WHAT_IT_LOADED = """
 import atexit, json, sys
 atexit.register(lambda: print(json.dumps([*sys.modules]), file=sys.stderr))
@@ -46,6 +45,25 @@ def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
         assert word in shown.stdout
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("arguments", ["", "login", "call", "doctor", "tenant", "tenant apply"])
+def test_a_help_cuts_no_names_and_fits_the_terminal(arguments: str, columns: int) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "gatehouse_client", *arguments.split(), "--help"],
+        env={**clean_environment(), "COLUMNS": str(columns)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    ).stdout
+    lines = [line.rstrip() for line in shown.splitlines() if "Usage: " not in line]
+    assert max(map(len, lines)) <= columns
+    names = {"": ["--install-completion", "--show-completion"], "tenant apply": ["--show-secrets", "--env-file"]}
+    for name in ("--help", *names.get(arguments, [])):
+        assert f"{name} " in shown
+    assert "**" not in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "unneeded"),
     [
@@ -54,24 +72,36 @@ def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
         ("logout", SLOW),
         ("doctor --explain all", SLOW | {"httpx2"}),
         ("tenant --help", SLOW | {"httpx2"}),
-        (f"tenant export --format terraform --file {TENANT_FILE}", SLOW),
     ],
 )
 def test_a_command_loads_nothing_slow_that_it_does_not_need(
     command: Command, arguments: str, unneeded: set[str]
 ) -> None:
+    loaded = loaded_by(command, *arguments.split())
+    assert "gatehouse_client.cli.app" in loaded
+    assert loaded & unneeded == set()
+
+
+def test_a_chat_in_a_pipe_loads_no_line_editor(command: Command) -> None:
+    assert command("login").exit_code == 0
+    loaded = loaded_by(command, "chat")
+    assert "gatehouse_client.agent.agent" in loaded
+    assert "prompt_toolkit" not in loaded
+
+
+def loaded_by(command: Command, *arguments: str) -> set[str]:
+    """The modules that a process of the command has loaded at its end."""
     ended = subprocess.run(
-        [sys.executable, "-c", SAYS_WHAT_IT_LOADED, *arguments.split()],
+        [sys.executable, "-c", SAYS_WHAT_IT_LOADED, *arguments],
         env={**clean_environment(), **command.variables},
         cwd=command.folder,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=False,
     )
-    loaded = set(json.loads(ended.stderr.splitlines()[-1]))
-    assert "gatehouse_client.cli.app" in loaded
-    assert loaded & unneeded == set()
+    return set(json.loads(ended.stderr.splitlines()[-1]))
 
 
 def test_a_wrong_option_exits_with_2(command: Command) -> None:

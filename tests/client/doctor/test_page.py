@@ -41,6 +41,7 @@ def test_an_unknown_check_is_refused_with_the_list_of_checks(command: Command) -
     ("said", "check"),
     [
         ("access_denied: Service not found: http://localhost:5555/mcp/", "api"),
+        ("access_denied: Service not enabled within domain: http://localhost:5555/mcp/", "api"),
         ("invalid_request: no connections enabled for the client", "connection"),
         ('invalid_request: Client is not authorized to access resource server "x"', "client-grant"),
         ("Callback URL mismatch.", "callback"),

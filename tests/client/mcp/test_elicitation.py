@@ -70,14 +70,14 @@ def test_ctrl_c_at_a_question_ends_the_command(command: Command) -> None:
 def test_in_a_chat_the_person_is_asked_too(command: Command) -> None:
     assert command("login").exit_code == 0
     with command.on_terminal("chat") as session:
-        session.until("you> ")
+        session.until("you>")
         session.type("book the room 'Blue'")
         for reply in ("3", "", "", ""):
             session.until("]: " if reply == "" else "from 1 to 8): ")
             session.type(reply)
         session.until('booked Blue: {"hours":3,"lights":true,"view":"garden"}\n')
-        session.until("you> ")
-        session.type("")
+        session.until("you>")
+        session.type(CTRL_D)
         assert session.end() == 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -66,9 +68,42 @@ def test_a_tool_that_is_not_mcp_is_left_out(
 ) -> None:
     server.modern, server.events = modern, events
     server.offer(bad, GOOD_TOOL)
-    listed = command("--trace", "tools")
+    listed = command("tools")
     assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == ["get_time"]
-    assert "is not valid MCP: it is left out" in listed.stderr
+    (message,) = [line for line in listed.stderr.splitlines() if "left out" in line]
+    assert re.fullmatch(r"The tool .+ is left out, because it is not valid MCP \(.+\)\.", message)
+    assert "left out" not in command("call", "get_time", "timezone=UTC").stderr
+
+
+def test_it_is_said_which_tool_is_left_out_and_why(server: OddServer, command: Command) -> None:
+    server.offer({"name": "odd\x1b[2J"}, {"name": "typed", "inputSchema": {"type": "string"}}, 5, GOOD_TOOL)
+    assert command("tools").stderr.splitlines()[-3:] == [
+        "The tool odd [2J is left out, because it is not valid MCP (inputSchema: Field required).",
+        "The tool typed is left out, because it is not valid MCP (inputSchema.type: Input should be 'object').",
+        "The tool 5 is left out, because it is not valid MCP (Input should be a valid dictionary or instance of Tool).",
+    ]
+    result = command("call", "typed")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "The tool typed cannot be called: it is not valid MCP (inputSchema.type: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "arguments"),
+    [
+        ("gatehouse_client.cli.commands.parse_arguments", ("call", "get_time")),
+        ("gatehouse_client.mcp.session.text_of", ("call", "get_time")),
+        ("gatehouse_client.agent.agent.cleaned", ("ask", "get time")),
+        ("gatehouse_client.agent.offline_model.make_plan", ("ask", "get time")),
+    ],
+)
+def test_a_fault_of_this_program_is_not_blamed_on_the_server_or_the_model(
+    server: OddServer, command: Command, monkeypatch: pytest.MonkeyPatch, fault: str, arguments: tuple[str, ...]
+) -> None:
+    server.answers["tools/call"] = {"result": {"content": [], "isError": True}}
+    monkeypatch.setattr(fault, None)  # calling it is a TypeError
+    with pytest.raises((TypeError, ExceptionGroup)) as raised:
+        command(*arguments)
+    assert "'NoneType' object is not callable" in "".join(traceback.format_exception(raised.value))
 
 
 def test_the_agent_uses_the_good_tools_beside_bad_ones(server: OddServer, command: Command) -> None:
@@ -119,13 +154,23 @@ def test_no_answer_is_a_traceback(
         json.loads(result.stdout)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "stdin"), [(("ask", "get time"), None), (("chat",), "get time\nand in Berlin?\n")]
+)
 @settings(max_examples=15, deadline=None, suppress_health_check=WITH_FIXTURES)
 @given(answers=ANSWERS, headers=HEADERS, modern=st.booleans())
 def test_no_answer_is_a_traceback_for_the_agent(
-    server: OddServer, command: Command, answers: dict[str, Any], headers: dict[str, str], *, modern: bool
+    server: OddServer,
+    command: Command,
+    arguments: tuple[str, ...],
+    stdin: str | None,
+    answers: dict[str, Any],
+    headers: dict[str, str],
+    *,
+    modern: bool,
 ) -> None:
     server.answers, server.headers, server.modern = answers, headers, modern
-    result = command("ask", "get time")
+    result = command(*arguments, stdin=stdin)
     assert result.exit_code in range(6)
     assert "Traceback" not in result.output
 

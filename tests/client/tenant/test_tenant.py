@@ -8,7 +8,6 @@ import json
 import re
 import signal
 import stat
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -462,12 +461,11 @@ def test_a_missing_scope_is_named_with_its_place_in_the_dashboard(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda file: file.update(clients={}), "there is no client 'Gatehouse agent' in the file"),
+        (lambda file: file.update(clients={}), "there is no client 'Gatehouse machine' in the file"),
         (lambda file: file.update(roles=["x"]), "roles[0] must be a mapping with name."),
         (lambda file: file.update(tenant=[1]), "tenant must be a mapping of settings."),
         (lambda file: file["roles"].append(file["roles"][0]), "roles: name 'mcp-user' occurs 2 times."),
         (lambda file: file["clientGrants"][0].pop("client_id"), "clientGrants[0] needs one of client_id"),
-        (lambda file: file["tenant"].update(friendly_name="##NAME##"), "has no value for ##NAME##. Set an environment"),
     ],
 )
 def test_a_mistake_in_the_file_is_reported_with_its_place(
@@ -478,6 +476,26 @@ def test_a_mistake_in_the_file_is_reported_with_its_place(
     assert result.exit_code == 2
     assert said in result.stderr
     assert bench.sent("GET") == []
+
+
+@pytest.mark.parametrize("name", ["older_full_export", "newer_full_export"])
+def test_a_whole_export_is_planned(bench: Bench, name: str) -> None:
+    export = FILE.parents[1] / f"tests/support/exports/loads/{name}.yaml"
+    result = bench.command("tenant", "plan", "--file", str(export))
+    assert result.exit_code == 6, result.stderr
+    assert "Orchard API" in result.stdout or "https://api.orchard.example/" in result.stdout
+    assert "Not handled in" in result.stderr
+
+
+def test_a_keyword_without_a_value_is_shown_by_plan_and_never_reaches_the_tenant(bench: Bench) -> None:
+    bench.edit(lambda file: file["tenant"].update(friendly_name="##NAME##"))
+    plan = bench.run("plan")
+    assert "has no value for ##NAME##, which therefore stays as text. Set an environment variable" in plan.stderr
+    assert "##NAME##" in plan.stdout
+    apply = bench.run("apply", "--yes")
+    assert apply.exit_code == 2
+    assert "A keyword without a value would reach the tenant as text: ##NAME##." in apply.stderr
+    assert bench.sent("POST") == bench.sent("PATCH") == []
 
 
 def test_the_tenants_error_message_is_shown(bench: Bench) -> None:
@@ -507,39 +525,3 @@ def test_keywords_are_replaced_as_the_deploy_cli_does(bench: Bench) -> None:
 def test_sections_that_are_not_handled_are_named(bench: Bench) -> None:
     bench.edit(lambda file: file.update(actions=[], branding={}))
     assert f"Not handled in {bench.file}: actions, branding." in bench.run("plan").stderr
-
-
-def test_export_prints_the_file_for_the_deploy_cli(bench: Bench) -> None:
-    exported = bench.run("export", "--format", "deploy-cli")
-    text = bench.file.read_text(encoding="utf-8").replace("##MCP_PUBLIC_URL##", API)
-    assert yaml.safe_load(exported.stdout) == yaml.safe_load(text.replace("##OAUTH_CALLBACK_URI##", CALLBACK))
-
-
-def test_export_writes_a_script_for_the_auth0_cli_that_a_shell_can_read(bench: Bench) -> None:
-    script = bench.run("export", "--format", "auth0-cli").stdout
-    for call in ("post resource-servers", "post clients", "post client-grants", "post roles", "patch tenants/settings"):
-        assert f"auth0 api {call} --data" in script
-    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
-    recorded = subprocess.run(
-        ["sh", "-c", "auth0() { printf '%s\\n' \"$3\" >&2; echo '[]'; }; jq() { echo ID; }\n" + script],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert recorded.returncode == 0, recorded.stderr
-    calls = recorded.stderr.splitlines()
-    assert (calls.count("clients"), calls.count("client-grants"), calls[-1]) == (5, 2, "tenants/settings")
-    assert {"connections/ID", "connections/ID/clients", "roles/ID/permissions"} <= set(calls)
-
-
-def test_export_writes_terraform_that_refers_to_its_own_resources(bench: Bench) -> None:
-    text = bench.run("export", "--format", "terraform").stdout
-    defined = {f"{kind}.{label}" for kind, label in re.findall(r'^resource "(\w+)" "(\w+)" \{$', text, re.MULTILINE)}
-    used = set(re.findall(r"(?:= |\[|, )(auth0_\w+\.\w+)\.(?:id|identifier)", text))
-    assert used <= defined
-    assert {"auth0_tenant.tenant", "auth0_client.gatehouse_agent", "auth0_role_permissions.mcp_user"} <= defined
-
-
-def test_an_unknown_format_is_refused(bench: Bench) -> None:
-    result = bench.run("export", "--format", "pulumi")
-    assert (result.exit_code, "auth0-cli, terraform, deploy-cli" in result.stderr) == (2, True)

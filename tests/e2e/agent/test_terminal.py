@@ -82,7 +82,7 @@ def test_every_command_shows_its_result_on_a_terminal(person: Person) -> None:
 
 def test_a_chat_with_an_elicitation_and_a_step_up(person: Person) -> None:
     with person.types("chat") as session:
-        session.until("you> ")
+        session.until("you>")
         session.type("book_room 'Blue' at 9")
         session.until("asks: Book the room 'Blue' from 9:00 to 10:00?")
         session.until("confirmed - Book it? (yes or no): ")
@@ -91,11 +91,11 @@ def test_a_chat_with_an_elicitation_and_a_step_up(person: Person) -> None:
         session.until("(yes or no): ")
         session.type("yes")
         session.until("Booked Blue from 9:00 to 10:00")
-        session.until("you> ")
+        session.until("you>")
         session.type("convert_time '2026-07-28T09:30' from Asia/Tokyo to UTC")
         session.until("Sign in with your browser")
         session.until("Then it is 00:30:00 on Tuesday, 28 July 2026 in UTC.")
-        session.until("you> ")
+        session.until("you>")
         session.type(CTRL_D)
         assert session.end() == 0
     clean_text(session)

@@ -70,7 +70,10 @@ def test_settings_are_changed_with_the_keys_of_the_tenant_file(tenant: Any) -> N
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tenant": {"tenant": {"freindly_name": "x"}}}, "tenant: tenant.freindly_name: unknown key."),
+        (
+            {"tenant": {"tenant": {"freindly_name": "x"}}},
+            "freindly_name: unknown key; did you mean friendly_name?",
+        ),
         ({"tenant": {"roles": [{"name": "r", "permissions": [{}]}]}}, "permission_name: Field required"),
         ({"tenant": {"clients": "none"}}, "tenant: clients: Input should be a valid list"),
         ({"offline": {"users": [{"email": "bob@example.com", "roles": ["gone"]}]}}, "there is no role 'gone'"),

@@ -65,7 +65,17 @@ def users_policy(policy: str) -> Callable[[dict[str, Any]], None]:
             "clients[].callbacks",
         ),
         (keeps_errors, {"response_type": None}, "response_type_missing", None),
-        (keeps_errors, {"response_type": "token"}, "response_type_unsupported", None),
+        (keeps_errors, {"response_type": "pigeon"}, "response_type_unsupported", None),
+        (third_party, {"response_type": "token"}, "response_type_unsupported", None),
+        (keeps_errors, {"response_type": "token"}, "implicit_not_allowed", None),
+        (
+            both(keeps_errors, lambda file: file["clients"][0]["grant_types"].append("implicit")),
+            {"response_type": "token"},
+            "response_type_unavailable",
+            None,
+        ),
+        (keeps_errors, {"request": "x"}, "parameter_unavailable", None),
+        (keeps_errors, {"dpop_jkt": "x"}, "parameter_unavailable", None),
         (keeps_errors, {"response_mode": "pigeon"}, "response_mode_unsupported", None),
         (
             both(keeps_errors, lambda file: file["clients"][0].update(grant_types=["refresh_token"])),

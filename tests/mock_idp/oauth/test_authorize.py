@@ -31,7 +31,7 @@ def test_an_unknown_client_gets_a_page_and_no_redirect(tenant: Any) -> None:
 )
 def test_a_callback_that_is_not_exactly_registered_gets_a_page_and_no_redirect(tenant: Any, redirect_uri: str) -> None:
     response = tenant.authorize(redirect_uri=redirect_uri)
-    assert response.status_code == 403
+    assert response.status_code == 400
     assert "Callback URL mismatch." in response.text
     assert "http://localhost:5000/callback" in response.text
     assert "location" not in response.headers
@@ -41,7 +41,12 @@ def test_a_callback_that_is_not_exactly_registered_gets_a_page_and_no_redirect(t
     ("changes", "error", "description"),
     [
         ({"response_type": None}, "invalid_request", "Missing required parameter: response_type"),
-        ({"response_type": "token"}, "unsupported_response_type", "Unsupported response type: token"),
+        ({"response_type": "pigeon"}, "unsupported_response_type", "Unsupported response type: pigeon"),
+        (
+            {"dpop_jkt": "x"},
+            "invalid_request",
+            "The offline tenant does not have DPoP, and the request has the parameter dpop_jkt.",
+        ),
         ({"audience": "http://nowhere/"}, "access_denied", "Service not found: http://nowhere/"),
         ({"audience": "http://localhost:5555/mcp/"}, "access_denied", "Service not found: http://localhost:5555/mcp/"),
         ({"code_challenge": "short"}, "invalid_request", None),
@@ -61,6 +66,55 @@ def test_a_refused_request_goes_back_to_the_callback_with_the_reason(
     assert answer["iss"] == "http://localhost:9000/"
     if description is not None:
         assert answer["error_description"] == description
+
+
+IMPLICIT_TYPES = ["token", "id_token", "id_token token", "code token", "code id_token", "code token id_token"]
+
+
+@pytest.mark.parametrize("response_type", IMPLICIT_TYPES)
+def test_a_response_type_that_needs_the_implicit_grant_gets_auth0s_page_without_it(
+    tenant: Any, response_type: str
+) -> None:
+    response = tenant.authorize(response_type=response_type)
+    assert response.status_code == 403
+    assert "Grant type &#39;implicit&#39; not allowed for the client." in response.text
+    assert "unauthorized_client" in response.text
+    assert 'data-code="implicit_not_allowed"' in response.text
+    assert "location" not in response.headers
+
+
+@pytest.mark.parametrize("response_type", IMPLICIT_TYPES)
+def test_a_client_with_the_implicit_grant_is_told_that_the_offline_tenant_does_not_have_it(
+    start: Any, response_type: str
+) -> None:
+    tenant = start(lambda file: file["clients"][0]["grant_types"].append("implicit"))
+    answer = tenant.callback_parameters(tenant.authorize(response_type=response_type))
+    assert answer["error"] == "unsupported_response_type"
+    assert answer["error_description"].startswith(
+        f"The offline tenant does not have the response type {response_type},"
+    )
+
+
+def test_a_client_without_the_code_grant_gets_a_page(start: Any) -> None:
+    tenant = start(lambda file: file["clients"][0].update(grant_types=["implicit"]))
+    for response_type in ("code", "code token"):
+        response = tenant.authorize(response_type=response_type)
+        assert response.status_code == 403
+        assert "Grant type &#39;authorization_code&#39; not allowed for the client." in response.text
+        assert "location" not in response.headers
+
+
+@pytest.mark.parametrize("parameter", ["request", "request_uri"])
+@pytest.mark.parametrize("redirect_uri", ["http://localhost:5000/callback", None])
+def test_a_request_object_is_refused_on_a_page_and_never_ignored(
+    start: Any, parameter: str, redirect_uri: str | None
+) -> None:
+    tenant = start(lambda file: file["clients"][0]["callbacks"].append("http://localhost:5000/other"))
+    response = tenant.authorize(redirect_uri=redirect_uri, **{parameter: "urn:ietf:params:oauth:request_uri:x"})
+    assert response.status_code == 400
+    assert f"{parameter}_not_supported" in response.text
+    assert 'data-code="parameter_unavailable"' in response.text
+    assert "location" not in response.headers
 
 
 def test_a_parameter_sent_twice_is_refused(tenant: Any) -> None:

@@ -44,7 +44,7 @@ def test_reuse_of_a_rotated_token_ends_the_whole_family(start: Any) -> None:
     first = first_token(tenant)
     second = refresh(tenant, first).json()["refresh_token"]
     stolen = refresh(tenant, first)
-    assert (stolen.status_code, stolen.json()) == (403, REFUSED)
+    assert (stolen.status_code, stolen.json()) == (400, REFUSED)
     assert refresh(tenant, second).json() == REFUSED
 
 
@@ -126,7 +126,7 @@ def test_another_clients_token_cannot_be_revoked(tenant: Any) -> None:
     assert refresh(tenant, token).status_code == 200
 
 
-@pytest.mark.parametrize(("whole_grant", "status"), [(False, 200), (True, 403)])
+@pytest.mark.parametrize(("whole_grant", "status"), [(False, 200), (True, 400)])
 def test_revocation_can_end_the_whole_grant(start: Any, whole_grant: bool, status: int) -> None:
     tenant = start(lambda file: file["tenant"].update(flags={"revoke_refresh_token_grant": whole_grant}))
     first, other = first_token(tenant), first_token(tenant.browser())

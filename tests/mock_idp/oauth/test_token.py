@@ -121,7 +121,7 @@ def test_a_code_can_be_used_once(tenant: Any) -> None:
     code = tenant.sign_in()["code"]
     assert tenant.redeem(code).status_code == 200
     again = tenant.redeem(code)
-    assert again.status_code == 403
+    assert again.status_code == 400
     assert again.json() == {"error": "invalid_grant", "error_description": "Invalid authorization code"}
 
 
@@ -143,7 +143,7 @@ def test_a_code_expires_after_sixty_seconds(tenant: Any) -> None:
 )
 def test_a_code_is_bound_to_its_verifier_and_callback(tenant: Any, changes: dict[str, Any], description: str) -> None:
     response = tenant.redeem(tenant.sign_in()["code"], **changes)
-    assert response.status_code == 403
+    assert response.status_code == 400
     assert response.json() == {"error": "invalid_grant", "error_description": description}
 
 
@@ -185,7 +185,7 @@ def test_an_unknown_refresh_token_and_one_of_another_client_are_refused(start: A
     expected = {"error": "invalid_grant", "error_description": "Unknown or invalid refresh token."}
     for client, value in ((AGENT, "v1.none"), (MACHINE, token)):
         response = tenant.token(client, grant_type="refresh_token", refresh_token=value)
-        assert response.status_code == 403
+        assert response.status_code == 400
         assert response.json() == expected
 
 
@@ -207,7 +207,7 @@ def test_gty_is_in_auth0s_own_dialects(start: Any) -> None:
     ("changes", "error", "description"),
     [
         ({"audience": None}, "access_denied", "Non-global clients are not allowed access to APIv1"),
-        ({"audience": "http://nowhere/"}, "access_denied", "Service not found: http://nowhere/"),
+        ({"audience": "http://nowhere/"}, "access_denied", "Service not enabled within domain: http://nowhere/"),
         ({"scope": "x"}, "access_denied", "Client has not been granted scopes: x"),
     ],
 )
@@ -228,17 +228,56 @@ def test_a_machine_without_a_client_grant_is_refused_with_the_reason(start: Any)
     )
 
 
-def test_a_grant_that_is_off_for_the_client_is_refused(tenant: Any) -> None:
-    response = tenant.token(AGENT, grant_type="client_credentials", audience=API)
+UNAVAILABLE = [
+    "http://auth0.com/oauth/grant-type/passwordless/otp",
+    "http://auth0.com/oauth/grant-type/mfa-oob",
+    "http://auth0.com/oauth/grant-type/mfa-otp",
+    "http://auth0.com/oauth/grant-type/mfa-recovery-code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "urn:openid:params:grant-type:ciba",
+    "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token",
+    "urn:okta:params:oauth:grant-type:webauthn",
+]
+
+
+@pytest.mark.parametrize("grant_type", ["client_credentials", *UNAVAILABLE])
+def test_a_grant_of_auth0_that_the_client_lacks_is_refused_as_by_auth0(tenant: Any, grant_type: str) -> None:
+    response = tenant.token(AGENT, grant_type=grant_type, audience=API)
     assert response.status_code == 403
     assert response.json() == {
         "error": "unauthorized_client",
-        "error_description": "Grant type 'client_credentials' not allowed for the client.",
+        "error_description": f"Grant type '{grant_type}' not allowed for the client.",
+        "error_uri": "https://auth0.com/docs/clients/client-grant-types",
     }
 
 
+@pytest.mark.parametrize("grant_type", UNAVAILABLE)
+def test_a_grant_that_the_client_has_and_the_offline_tenant_lacks_is_refused_in_its_own_words(
+    start: Any, grant_type: str
+) -> None:
+    tenant = start(lambda file: file["clients"][0]["grant_types"].append(grant_type))
+    response = tenant.token(AGENT, grant_type=grant_type)
+    assert response.status_code == 400
+    assert response.json()["error"] == "unsupported_grant_type"
+    assert response.json()["error_description"].startswith(
+        f"The offline tenant does not have the grant type {grant_type},"
+    )
+
+
+def test_a_proof_of_possession_is_refused_and_never_ignored(tenant: Any) -> None:
+    form = {"grant_type": "client_credentials", "audience": API}
+    for proof in ("junk", "e30.e30.x"):
+        response = tenant.http.post("/oauth/token", data=form, auth=MACHINE, headers={"DPoP": proof})
+        assert response.status_code == 400
+        assert response.json()["error"] == "invalid_request"
+        assert "does not have DPoP" in response.json()["error_description"]
+
+
 def test_an_unknown_or_missing_grant_type_is_named(tenant: Any) -> None:
-    assert tenant.token(AGENT, grant_type="barter").json()["error"] == "unsupported_grant_type"
+    for unknown in ("barter", "implicit"):
+        response = tenant.token(AGENT, grant_type=unknown)
+        assert response.status_code == 400
+        assert response.json()["error"] == "unsupported_grant_type"
     missing = tenant.token(AGENT)
     assert missing.status_code == 400
     assert missing.json()["error_description"] == "Missing required parameter: grant_type"
@@ -307,10 +346,10 @@ def test_a_huge_body_is_refused(tenant: Any) -> None:
 def test_behaviours_that_are_guesses_can_be_switched(start: Any) -> None:
     switches = {
         "answers": {
-            "invalid_grant": {"status": 400},
+            "invalid_grant": {"status": 403},
             "client_authentication": {"error": "invalid_client", "description": "Client authentication failed"},
         }
     }
     tenant = start(offline=lambda file: file.update(behaviours=switches))
-    assert tenant.redeem("nonsense").status_code == 400
+    assert tenant.redeem("nonsense").status_code == 403
     assert tenant.redeem("x", client=(AGENT[0], "wrong")).json()["error"] == "invalid_client"

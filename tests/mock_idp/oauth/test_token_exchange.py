@@ -110,7 +110,7 @@ def test_a_token_for_another_api_an_expired_one_and_a_machines_one_are_refused(t
 def test_missing_and_unknown_parameters_are_named(tenant: Any) -> None:
     token = tenant.tokens()["access_token"]
     assert exchange(tenant, token, audience="http://nowhere/").json()["error_description"] == (
-        "Service not found: http://nowhere/"
+        "Service not enabled within domain: http://nowhere/"
     )
     for changes in ({"subject_token": None}, {"audience": None}, {"subject_token_type": "urn:acme:legacy"}):
         response = exchange(tenant, token, **changes)

@@ -166,7 +166,7 @@ def check_json(response: Any) -> None:
     answer = response.json()
     assert response.headers["cache-control"] == "no-store"
     if response.status_code >= 400:
-        assert set(answer) == {"error", "error_description"}
+        assert set(answer) - {"error_uri"} == {"error", "error_description"}
         assert isinstance(answer["error"], str)
         assert isinstance(answer["error_description"], str)
 

@@ -87,7 +87,7 @@ def test_auth0_python_gets_a_token_for_a_machine(tenant: Any) -> None:
 
 
 def test_auth0_python_reads_the_error_of_a_refusal(tenant: Any) -> None:
-    with pytest.raises(Auth0Error, match="Service not found: http://nowhere/") as refused:
+    with pytest.raises(Auth0Error, match="Service not enabled within domain: http://nowhere/") as refused:
         GetToken(tenant.domain, MACHINE[0], client_secret=MACHINE[1]).client_credentials("http://nowhere/")
     assert refused.value.status_code == 403
     assert refused.value.error_code == "access_denied"

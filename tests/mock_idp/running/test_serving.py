@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 import httpx2
 import pytest
+
+from mock_idp.http.serving import listen
+from tests.support.accepted_connection import has_no_delay
 
 ROOT = Path(__file__).parents[3]
 FILES = (ROOT / "auth0/tenant.yaml", ROOT / "auth0/offline.yaml")
@@ -103,3 +107,9 @@ def test_a_fault_can_delay_the_answer(tenant: Any) -> None:
     with pytest.raises(httpx2.ReadTimeout):
         httpx2.get(f"{tenant.issuer}.well-known/jwks.json", timeout=0.1)
     assert httpx2.get(f"{tenant.issuer}.well-known/jwks.json", timeout=5).status_code == 200
+
+
+def test_answers_on_an_open_connection_are_not_delayed_under_plain_asyncio() -> None:
+    (listener,) = listen("127.0.0.1", 0, setting="MOCK_IDP_PORT")
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        assert runner.run(has_no_delay(listener))

@@ -21,6 +21,7 @@ from gatehouse_server.serving.listening import listening_sockets
 from gatehouse_server.serving.settings import Settings
 from tests.server.protected_server import headers_of, message
 from tests.server.token_issuer import JWKS_URL, Issuer, settings
+from tests.support.accepted_connection import has_no_delay
 
 pytestmark = pytest.mark.anyio
 
@@ -131,3 +132,9 @@ async def until_refused(url: str) -> None:
                 await http.get(f"{url}/livez")
         except httpx2.TransportError:
             return
+
+
+def test_answers_on_an_open_connection_are_not_delayed_under_plain_asyncio() -> None:
+    (listener,) = listening_sockets("127.0.0.1", 0)
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        assert runner.run(has_no_delay(listener))

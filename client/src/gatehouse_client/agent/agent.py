@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -42,6 +43,8 @@ SYSTEM_PROMPT: Final = (
     " instructions. Answer in the language of the question, in a few sentences."
 )
 _STEPS: Final = 40  # LangGraph's limit of steps for one question
+_CONTINUE: Final = "I interrupted your last answer. Continue it where it ends, without repeating what it says."
+_CALL_INTERRUPTED: Final = "The person interrupted the call. It is not known whether the tool did its work."
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,16 @@ class Agent:
         self._answer = answer
         self._progress = progress
         self._history: list[AnyMessage] = []
+        self._interrupted: list[AnyMessage] = []
+
+    def use(self, connection: Connection) -> None:
+        """Use another connection, such as that of a new sign-in, from the next question on."""
+        self._connection = connection
 
     async def ask(self, question: str, on_event: Callable[[Event], None]) -> str:
         """The model's answer. A question that fails is not added to the history.
+
+        If it is cancelled, what was said so far stays in the history, and `resume` continues it.
 
         Args:
             on_event: gets the tool calls as they happen and, when streaming, the parts of the model's text.
@@ -109,15 +119,60 @@ class Agent:
             ModelError: the model fails, or the agent reaches its limit of steps.
             GatehouseError: an error of the session.
         """
+        return await self._answer_to([*self._history, HumanMessage(question)], on_event)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the last answer was cancelled."""
+        return bool(self._interrupted)
+
+    async def resume(self, on_event: Callable[[Event], None]) -> str:
+        """Continue the answer that was cancelled. The model reads what was said so far. The rest is as `ask`."""
+        answered = isinstance(self._interrupted[-1], AIMessage)
+        return await self._answer_to([*self._interrupted, *([HumanMessage(_CONTINUE)] if answered else [])], on_event)
+
+    async def _answer_to(self, asked: list[AnyMessage], on_event: Callable[[Event], None]) -> str:
+        said, text = list(asked), list[str]()
+
+        def record(event: Event) -> None:
+            if isinstance(event, TextChunk):
+                text.append(event.text)
+            else:
+                text.clear()  # it is a message now
+            on_event(event)
+
         with explaining_errors(self._connection.url):
             try:
-                history = await self._run([*self._history, HumanMessage(question)], on_event)
+                await self._run(said, record)
             except GraphRecursionError as error:
                 raise model_error(self._settings, error) from error
-        self._history = history
-        return history[-1].text
+            except BaseException:
+                task = asyncio.current_task()
+                if task is None or not task.cancelling():
+                    raise
+                # FastMCP and LangChain can replace the cancellation by an error of their own.
+                self._keep_interrupted(asked, said, "".join(text))
+                raise asyncio.CancelledError from None
+        self._history, self._interrupted = said, []
+        return said[-1].text
 
-    async def _run(self, history: list[AnyMessage], on_event: Callable[[Event], None]) -> list[AnyMessage]:
+    def _keep_interrupted(self, asked: list[AnyMessage], said: list[AnyMessage], text: str) -> None:
+        answered = {message.tool_call_id for message in said if isinstance(message, ToolMessage)}
+        calls = [call for message in said if isinstance(message, AIMessage) for call in message.tool_calls]
+        # Models refuse a history in which a call has no answer.
+        said += [
+            ToolMessage(_CALL_INTERRUPTED, tool_call_id=call["id"], name=call["name"], status="error")
+            for call in calls
+            if call["id"] not in answered
+        ]
+        if text:
+            said.append(AIMessage(text))
+        self._interrupted = said
+        if len(said) > len(asked):
+            self._history = said
+
+    async def _run(self, history: list[AnyMessage], on_event: Callable[[Event], None]) -> None:
+        """Answer the last message of `history`, to which the new messages are added."""
         async with self._adapter() as adapter:
             graph = create_agent(
                 self._model,
@@ -136,7 +191,6 @@ class Agent:
                     history.append(message)
                     for event in _events(message):
                         on_event(event)
-        return history
 
     @asynccontextmanager
     async def _adapter(self) -> AsyncGenerator[MCPAdapter]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from ..account import expects_paste, is_interactive
-from ..errors import GatehouseError
 from ..mcp.elicitation import Elicitation
-from ..mcp.session import connect, failure
+from ..mcp.session import Connection, connect, failure
 from ..settings import Settings
 from ..terminal.output import Terminal
 from .models import OFFLINE, chat_model, require_langchain
@@ -21,15 +18,29 @@ if TYPE_CHECKING:
 
 _LOADING = "Loading the agent"
 _THINKING = "Thinking"
-_GOODBYES = frozenset({"exit", "quit", "bye", ":q"})
 
 
 class Conversation:
-    """Questions and answers on a terminal or through pipes."""
+    """Questions and answers on a terminal or through pipes.
 
-    def __init__(self, terminal: Terminal, agent: Agent) -> None:
+    Attributes:
+        connection: the connection to the MCP server.
+    """
+
+    def __init__(self, terminal: Terminal, agent: Agent, connection: Connection) -> None:
+        self.connection = connection
         self._terminal = terminal
         self._agent = agent
+
+    def use(self, connection: Connection) -> None:
+        """Use another connection, such as that of a new sign-in, from the next question on."""
+        self.connection = connection
+        self._agent.use(connection)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the last answer was interrupted."""
+        return self._agent.can_resume
 
     async def turn(self, question: str) -> bool:
         """Ask, and show the tool calls and the model's text as they happen.
@@ -37,6 +48,13 @@ class Conversation:
         Returns:
             Whether a tool failed, and no later call of it in this turn succeeded.
         """
+        return await self._show(lambda on_event: self._agent.ask(question, on_event))
+
+    async def resume(self) -> bool:
+        """Continue the answer that was interrupted. The rest is as `turn`."""
+        return await self._show(self._agent.resume)
+
+    async def _show(self, answer_of: Callable[[Callable[[Event], None]], Awaitable[str]]) -> bool:
         from .agent import TextChunk, ToolCalled
 
         terminal = self._terminal
@@ -60,7 +78,7 @@ class Conversation:
                 terminal.activity.show(_THINKING)
 
         with terminal.busy(_THINKING):
-            answer = await self._agent.ask(question, on_event)
+            answer = await answer_of(on_event)
         if terminal.as_json:
             names = [name for name, broken in failed.items() if broken]
             terminal.result_json({"answer": answer, "tool_calls": calls, "failed_tools": names})
@@ -69,30 +87,6 @@ class Conversation:
         else:
             terminal.result(answer)
         return any(failed.values())
-
-    def run(self, runner: asyncio.Runner) -> None:
-        """Answer questions until the input ends. On a terminal an error is shown, and the conversation continues.
-
-        Raises:
-            GatehouseError: in a pipe, the error of the first question that failed.
-        """
-        for question in self._questions():
-            try:
-                runner.run(self.turn(question))
-            except GatehouseError as error:
-                if not self._terminal.is_conversation:
-                    raise
-                self._terminal.fail(error)
-
-    def _questions(self) -> Iterator[str]:
-        if not self._terminal.is_conversation:
-            yield from (line.strip() for line in sys.stdin if line.strip())
-            return
-        self._terminal.say("Ask something; an empty line or Ctrl-D ends.", "dim")
-        while question := self._terminal.ask("you> "):
-            if question.lower() in _GOODBYES:
-                return
-            yield question
 
 
 async def open_conversation(terminal: Terminal, settings: Settings) -> Conversation:
@@ -123,7 +117,7 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
         answer=Elicitation(terminal, connection.url).answer,
         progress=terminal.activity.progress,
     )
-    return Conversation(terminal, agent)
+    return Conversation(terminal, agent, connection)
 
 
 def _shown(arguments: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from langchain.agents.middleware.types import AgentMiddleware, ModelRequest, Mod
 
 from ..errors import ModelError
 from ..foreign_text import foreign
-from ..mcp.explain import causes_of
+from ..mcp.explain import causes_of, is_own_fault
 from ..settings import Settings
 from .models import key_variable
 
@@ -28,6 +28,8 @@ class ModelBoundary(AgentMiddleware):
         try:
             return await handler(request)
         except Exception as error:
+            if is_own_fault(error):
+                raise
             raise model_error(self._settings, error) from error
 
 

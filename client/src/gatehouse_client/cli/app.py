@@ -15,7 +15,7 @@ from .. import __version__
 from ..errors import Exit
 from ..terminal.encodings import replace_unknown_characters
 from ..terminal.output import Terminal
-from .commandline import Commands, JsonOption, TraceOption, running
+from .commandline import HELP_FORM, HELP_WIDTH, Commands, JsonOption, TraceOption, epilog, running
 from .completion import complete_argument, complete_tool
 from .tenant import app as tenant
 
@@ -31,8 +31,9 @@ app = typer.Typer(
     name="gatehouse",
     cls=Commands,
     help="The agent that signs in to a protected MCP server.",
-    epilog=EPILOG,
-    rich_markup_mode="markdown",
+    epilog=epilog(EPILOG),
+    rich_markup_mode=HELP_FORM,
+    context_settings={"terminal_width": HELP_WIDTH},
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
@@ -164,12 +165,13 @@ def ask(
 
 @app.command()
 def chat(context: typer.Context, as_json: JsonOption = False, trace: TraceOption = False) -> None:
-    """Talk with the agent; it remembers the conversation. Each line of the input is a question."""
+    """Talk with the agent; it remembers the conversation. In a pipe each line is a question."""
     with running(context, as_json, trace) as terminal:
-        from . import commands
+        from .chat import chat
 
         with asyncio.Runner() as runner:
-            commands.chat(terminal, runner)
+            if chat(terminal, runner):
+                raise typer.Exit(Exit.FAILED)
 
 
 @app.command()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -15,6 +16,17 @@ from ..terminal.output import Terminal
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 TraceOption = Annotated[bool, typer.Option("--trace", help="Show each HTTP exchange on stderr, secrets masked.")]
+
+_COLUMNS: Final = shutil.get_terminal_size().columns
+_IS_NARROW: Final = _COLUMNS < 60
+"""The columns of the help in boxes would cut names of options. Then the help has no boxes."""
+HELP_FORM: Final = None if _IS_NARROW else "markdown"
+HELP_WIDTH: Final = _COLUMNS if _IS_NARROW else None
+
+
+def epilog(text: str) -> str:
+    """The text in Markdown after a help, in the form of the help."""
+    return text.replace("**", "") if _IS_NARROW else text
 
 
 class Commands(TyperGroup):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..account import expects_paste, is_interactive
 from ..agent.conversation import open_conversation
-from ..errors import UsageError
+from ..errors import ToolError, UsageError
 from ..foreign_text import foreign
 from ..identity import local_time, settings_for, sign_in_as_json
 from ..mcp.elicitation import Elicitation
@@ -16,6 +15,7 @@ from ..mcp.permissions import needed_by
 from ..mcp.results import ResultFolder, has_text, result_text
 from ..mcp.schema import call_form, parse_arguments
 from ..mcp.session import Connection, connect
+from ..settings import Settings
 from ..terminal.output import Terminal
 from .completion import remember
 
@@ -23,6 +23,11 @@ from .completion import remember
 async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
     """Sign in if the server requires it, open an MCP session, and show who is signed in."""
     connection = await _connect(terminal, login=True, force=force, **chosen)
+    await show_sign_in(terminal, connection)
+
+
+async def show_sign_in(terminal: Terminal, connection: Connection) -> None:
+    """Open an MCP session, and show who is signed in."""
     with terminal.busy(f"Opening a session with {connection.url}"):
         async with connection.session():
             grant = connection.auth.grant
@@ -39,11 +44,16 @@ async def login(terminal: Terminal, *, force: bool, **chosen: object) -> None:
 
 async def tools(terminal: Terminal) -> None:
     """List the tools with their permissions, arguments and descriptions."""
-    connection = await _connect(terminal)
+    await show_tools(terminal, await _connect(terminal), settings_for(terminal))
+
+
+async def show_tools(terminal: Terminal, connection: Connection, settings: Settings) -> None:
+    """Ask the server for its tools, show them, and remember their names for the shell's completion."""
     with terminal.busy(f"Asking {connection.url} for its tools"):
         async with connection.session() as session:
             found = await session.tools()
-    settings = settings_for(terminal)
+    for name, reason in connection.left_out.items():
+        terminal.say(f"The tool {name} is left out, because it is not valid MCP ({reason}).", "yellow")
     remember(settings.gatehouse_home, connection.url, found)
     if terminal.as_json:
         terminal.result_json([tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in found])
@@ -68,6 +78,11 @@ async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: st
     with terminal.busy(f"Calling {tool}") as activity:
         async with connection.session(answer) as session:
             found = {known.name: known for known in await session.tools()}
+            if tool in connection.left_out:
+                raise ToolError(
+                    f"The tool {foreign(tool)} cannot be called: it is not valid MCP ({connection.left_out[tool]})."
+                    " Report it to the developers of the server."
+                )
             if tool not in found:
                 raise UsageError(
                     f"The server has no tool {foreign(tool)}. Its tools are {foreign(', '.join(found)) or 'none'}."
@@ -91,12 +106,6 @@ async def ask(terminal: Terminal, question: str) -> bool:
     """Ask the agent one question; True if a tool failed."""
     conversation = await open_conversation(terminal, settings_for(terminal))
     return await conversation.turn(question)
-
-
-def chat(terminal: Terminal, runner: asyncio.Runner) -> None:
-    """Ask questions until the input ends. The terminal, not the event loop, waits for each question."""
-    conversation = runner.run(open_conversation(terminal, settings_for(terminal)))
-    conversation.run(runner)
 
 
 async def _connect(terminal: Terminal, *, login: bool = False, force: bool = False, **chosen: object) -> Connection:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .commandline import JsonOption, TraceOption, running
+from .commandline import JsonOption, TraceOption, epilog, running
 
 EPILOG = """
 **Exit codes:** as for every command; also, for `plan`: 0 no differences · 6 differences
@@ -16,7 +16,9 @@ The credentials for the Management API are `AUTH0_MGMT_CLIENT_ID` and `AUTH0_MGM
 `AUTH0_MGMT_TOKEN`; `.env.example` explains them.
 """
 
-app = typer.Typer(name="tenant", help="An Auth0 tenant as code, in a file.", epilog=EPILOG, no_args_is_help=True)
+app = typer.Typer(
+    name="tenant", help="An Auth0 tenant as code, in a file.", epilog=epilog(EPILOG), no_args_is_help=True
+)
 
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="The tenant file, in the Deploy CLI's format.")]
 UsersOption = Annotated[Path | None, typer.Option("--users", help="A file with `users` to create.")]
@@ -72,16 +74,3 @@ def destroy(
         from ..tenant import commands
 
         commands.destroy(terminal, commands.Sources(file, users), yes=yes)
-
-
-@app.command()
-def export(
-    context: typer.Context,
-    form: Annotated[str, typer.Option("--format", help="auth0-cli, terraform or deploy-cli.")],
-    file: FileOption = DEFAULT_FILE,
-) -> None:
-    """Print the tenant file for another tool."""
-    with running(context, False, False) as terminal:
-        from ..tenant import commands
-
-        commands.export(terminal, commands.Sources(file), form)

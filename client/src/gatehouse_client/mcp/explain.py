@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
+from typing import Final
 
 import httpx2
 from mcp import MCPError
@@ -15,10 +18,12 @@ from ..foreign_text import foreign
 from ..signin.http.proxies import unreachable
 from ..signin.http_outcome import HttpOutcome, recording_outcome
 
+_THIS_PROGRAM: Final = __name__.split(".")[0]
+
 
 @contextmanager
 def explaining_errors(url: str) -> Generator[HttpOutcome]:
-    """Replace an error of the SDK and its task groups by the error that explains it."""
+    """Replace an error of the SDK and its task groups by the error that explains it. A fault of this program stays."""
     with recording_outcome() as outcome:
         try:
             yield outcome
@@ -26,14 +31,19 @@ def explaining_errors(url: str) -> Generator[HttpOutcome]:
             raise  # from writing the output
         except Exception as error:
             # For answers that the SDK, FastMCP or LangChain do not expect, they raise many kinds of errors.
-            raise _reason(error, outcome, url) from error
+            explained = _reason(error, outcome, url)
+            if explained is None:
+                raise
+            raise explained from error
 
 
-def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseError:
+def _reason(error: BaseException, outcome: HttpOutcome, url: str) -> GatehouseError | None:
     causes = list(causes_of(error))
     known = next((cause for cause in causes if isinstance(cause, GatehouseError)), outcome.error)
     if known is not None:
         return known
+    if is_own_fault(error):
+        return None
     failure = next((cause for cause in causes if isinstance(cause, httpx2.HTTPError)), outcome.failure)
     if isinstance(failure, httpx2.TimeoutException):
         return _unreachable(url, f"did not answer in time ({type(failure).__name__}). Is it overloaded?")
@@ -62,6 +72,20 @@ def _refused(error: MCPError, outcome: HttpOutcome, url: str) -> GatehouseError:
 
 def _unreachable(url: str, problem: str) -> UnreachableError:
     return UnreachableError(f"The {Party.SERVER} {url} {problem}", Party.SERVER)
+
+
+def is_own_fault(error: BaseException) -> bool:
+    """Whether code of this program raised the error, or one of its causes. Then no other party is to blame.
+
+    Errors of the standard library belong to the code that called it. `GatehouseError` is no fault.
+    """
+    return any(not isinstance(cause, GatehouseError) and _raised_here(cause) for cause in causes_of(error))
+
+
+def _raised_here(error: BaseException) -> bool:
+    modules = [str(frame.f_globals.get("__name__")).split(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    blamed = [module for module in modules if module not in sys.stdlib_module_names]
+    return bool(blamed) and blamed[-1] == _THIS_PROGRAM
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:

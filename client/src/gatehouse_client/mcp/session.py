@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from ..signin.http.network import authorities
 from ..signin.http.proxies import proxy_for
 from ..signin.http.trace import Trace
 from ..signin.http_outcome import record_failure, record_status
-from .explain import explaining_errors
+from .explain import explaining_errors, is_own_fault
 from .tool_list import dropping_invalid_tools
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
@@ -47,6 +47,7 @@ class Connection:
     Attributes:
         discovered: the server's answer to `server/discover` (revision 2026-07-28); None from older servers.
         timeout: seconds that the server may be silent.
+        left_out: the tools that are not valid MCP, and why, by name, of the lists that were read so far.
         ca_file: certificate authorities to trust in addition to the usual ones.
     """
 
@@ -56,6 +57,7 @@ class Connection:
     timeout: float
     ca_file: Path | None = None
     discovered: types.DiscoverResult | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def mode(self) -> str:
@@ -71,7 +73,7 @@ class Connection:
     ) -> httpx2.AsyncClient:
         """The HTTP client for all MCP requests. The settings with which FastMCP calls it are ignored."""
         hooks, trusted, proxy = self.trace.hooks(), authorities(self.ca_file), proxy_for(self.url)
-        received = [*hooks["response"], record_status, dropping_invalid_tools(self._dropped)]
+        received = [*hooks["response"], record_status, dropping_invalid_tools(self._leave_out)]
         return _HttpClient(
             auth=self.auth,
             verify=trusted,
@@ -83,8 +85,8 @@ class Connection:
             event_hooks={**hooks, "response": received},
         )
 
-    def _dropped(self, message: str) -> None:
-        self.trace.note("·", message)
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.left_out[name] = reason
 
     @asynccontextmanager
     async def session(self, answer: Answer | None = None) -> AsyncGenerator[Session]:
@@ -167,6 +169,8 @@ def _unusable_answers(what: str) -> Generator[None]:
     except (GatehouseError, MCPError, httpx2.HTTPError, ExceptionGroup, ValidationError):
         raise  # `explaining_errors` knows the cause
     except Exception as error:
+        if is_own_fault(error):
+            raise
         detail = foreign(str(error)) or type(error).__name__
         raise ToolError(f"{what} cannot be used: {detail}") from error
 

@@ -17,7 +17,11 @@ from mcp_types.methods import validate_server_result
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-Report = Callable[[str], None]
+from ..foreign_text import foreign
+
+Report = Callable[[str, str], None]
+"""Gets the name of a dropped tool, and why it is not valid."""
+
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
 _DATA: Final = b"data:"
@@ -27,7 +31,7 @@ def dropping_invalid_tools(report: Report) -> Callable[[httpx2.Response], Awaita
     """A response hook of an HTTP client.
 
     Args:
-        report: gets a message with the name of each dropped tool.
+        report: gets each dropped tool.
     """
 
     async def hook(response: httpx2.Response) -> None:
@@ -68,21 +72,22 @@ class _ValidTools(httpx2.AsyncByteStream):
         try:
             message = json.loads(content)
             tools = message["result"]["tools"]
-            valid = [tool for tool in tools if _is_valid(tool, self._version)]
+            problems = [(tool, _problem(tool, self._version)) for tool in tools]
         except (ValueError, KeyError, TypeError, RecursionError):
             return content  # the SDK reports what is wrong
+        valid = [tool for tool, problem in problems if not problem]
         if len(valid) == len(tools):
             return content
-        for tool in tools:
-            if tool not in valid:
-                name = tool.get("name") if isinstance(tool, dict) else tool
-                self._report(f"the tool {name!r} is not valid MCP: it is left out")
+        for tool, problem in problems:
+            if problem:
+                name = tool.get("name") if isinstance(tool, dict) else None
+                self._report(foreign(name, 128) if isinstance(name, str) else foreign(json.dumps(tool), 60), problem)
         message["result"]["tools"] = valid
         return json.dumps(message).encode()
 
 
-def _is_valid(tool: Any, version: str) -> bool:  # noqa: ANN401  # any JSON value
-    """Whether the revision of MCP allows the tool."""
+def _problem(tool: Any, version: str) -> str:  # noqa: ANN401  # any JSON value
+    """Why the revision of MCP does not allow the tool; empty if it does."""
     modern = version in MODERN_PROTOCOL_VERSIONS
     others = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"} if modern else {}
     try:
@@ -90,6 +95,8 @@ def _is_valid(tool: Any, version: str) -> bool:  # noqa: ANN401  # any JSON valu
             "tools/list", version if modern else LATEST_HANDSHAKE_VERSION, {"tools": [tool], **others}
         )
         Tool.model_validate(tool)
-    except ValidationError:
-        return False
-    return True
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in ("tools", 0))
+        return foreign(f"{where}: {first['msg']}" if where else first["msg"])
+    return ""

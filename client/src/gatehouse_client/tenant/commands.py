@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import Exit, GatehouseError, UsageError
+from ..errors import ConfigurationError, Exit, GatehouseError, UsageError
 from ..terminal.output import Terminal
 from .environment import environment, write_environment
 from .existing import Existing, load_existing
-from .exporting import FORMATS
 from .file import TenantFile, load_tenant_file
 from .management import Management
 from .ownership import Ownership
@@ -69,7 +68,7 @@ def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | N
     Raises:
         GatehouseError: the tenant refused a change, or it accepted a change without making it.
     """
-    with _compared(terminal, sources) as compared:
+    with _compared(terminal, sources, changes_tenant=True) as compared:
         changes = compared.changes()
         foreign = [change for change in changes if not change.ours]
         if foreign and not yes:
@@ -103,7 +102,7 @@ def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | N
 
 def destroy(terminal: Terminal, sources: Sources, *, yes: bool) -> None:
     """Remove what the file names."""
-    with _compared(terminal, sources) as compared:
+    with _compared(terminal, sources, changes_tenant=True) as compared:
         removals = compared.removals()
         if removals and not yes:
             terminal.table(HEADINGS[:3], [(each.action, each.kind, _marked(each)) for each in removals])
@@ -119,24 +118,22 @@ def destroy(terminal: Terminal, sources: Sources, *, yes: bool) -> None:
         terminal.result(f"{compared.management.issuer} has nothing that {sources.file} names.")
 
 
-def export(terminal: Terminal, sources: Sources, form: str) -> None:
-    """Print the file for another tool."""
-    file = _load_file(sources, load_tenant_settings())
-    if form not in FORMATS:
-        raise UsageError(f"There is no format {form}. The formats are {', '.join(FORMATS)}.")
-    terminal.result(FORMATS[form](file).rstrip("\n"))
-
-
 def _load_file(sources: Sources, settings: TenantSettings) -> TenantFile:
     return load_tenant_file(sources.file, settings.keywords(), sources.users)
 
 
 @contextmanager
-def _compared(terminal: Terminal, sources: Sources) -> Iterator[_Comparison]:
+def _compared(terminal: Terminal, sources: Sources, *, changes_tenant: bool = False) -> Iterator[_Comparison]:
     settings = load_tenant_settings()
     file = _load_file(sources, settings)
     if file.ignored:
         terminal.say(f"Not handled in {sources.file}: {', '.join(file.ignored)}. The Deploy CLI may handle them.")
+    for note in file.notes:
+        terminal.say(note)
+    if changes_tenant and file.missing:
+        raise ConfigurationError(
+            f"A keyword without a value would reach the tenant as text: {', '.join(file.missing)}."
+        )
     with Management(settings, terminal.trace) as management:
         ownership = Ownership.load(settings.gatehouse_home, management.issuer)
         existing = load_existing(management, file, ownership)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..pages.models import PublishedUser, published_users
 from ..state.idp import Idp
 from ..tenant.model import Api, Client, Tenant, TenantSettings
+from ..tenant.not_played import not_played
 
 MAX_SHOWN = 50
 # By name in TenantSettings: the parent key in tenant.yaml, if it is not `tenant` itself.
@@ -73,6 +74,8 @@ class Overview:
     connections: list[tuple[str, bool, tuple[str, ...]]]
     settings: list[Setting]
     checks: list[Check]
+    not_played: list[str]
+    missing_keywords: tuple[str, ...]
 
 
 def overview(idp: Idp) -> Overview:
@@ -91,7 +94,16 @@ def overview(idp: Idp) -> Overview:
         ],
         settings=_settings(tenant.settings),
         checks=_checks(tenant),
+        not_played=[*_idle_actions(idp), *not_played(idp.configuration.tenant_file)],
+        missing_keywords=idp.configuration.missing_keywords,
     )
+
+
+def _idle_actions(idp: Idp) -> list[str]:
+    """The Actions that do not run because of this machine or its settings."""
+    if not idp.tenant.action_names or not idp.node.problem:
+        return []
+    return [f"actions: {name} ({idp.node.problem})" for name in idp.tenant.action_names]
 
 
 def _user(tenant: Tenant, user_id: str, published: dict[str, PublishedUser]) -> UserView:

@@ -29,18 +29,21 @@ clientGrants:
     subject_type: user
     scope: [{scopes}]
 """
+# What a client with a metadata document presents, and why the document is not there.
+PRESENTED = ("sent", "redirect_uri", "scope", "resource", "problem")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """`dashboard` is the place of the setting in Auth0's dashboard, `setting` its key in tenant.yaml, `snippet` an
-    example for tenant.yaml. `details` names the facts to list. Braces contain names of facts."""
+    """`dashboard` is the place of the setting in Auth0's dashboard, `setting` its key in `file`, `snippet` an example
+    for that file. `details` names the facts to list. Braces contain names of facts."""
 
     certainty: Certainty
     dashboard: str = ""
     setting: str = ""
     snippet: str = ""
     details: tuple[str, ...] = ()
+    file: Literal["tenant.yaml", "offline.yaml"] = "tenant.yaml"
 
 
 ENTRIES: dict[str, Entry] = {
@@ -56,6 +59,15 @@ ENTRIES: dict[str, Entry] = {
         ("sent",),
     ),
     "metadata_document_refused": Entry("?", details=("sent", "problem")),
+    "metadata_document_missing": Entry("?", details=PRESENTED),
+    "metadata_document_unknown": Entry(
+        "?",
+        setting="client_metadata_documents",
+        snippet="client_metadata_documents:\n  {sent}:\n    client_name: {name}\n"
+        "    redirect_uris: [{callback}]\n    grant_types: [authorization_code, refresh_token]\n",
+        details=PRESENTED,
+        file="offline.yaml",
+    ),
     "callback_missing": Entry(
         "S", f"{APPLICATION} > Allowed Callback URLs", "clients[].callbacks", details=("registered",)
     ),
@@ -66,17 +78,29 @@ ENTRIES: dict[str, Entry] = {
         CALLBACKS,
         ("sent", "registered", "difference"),
     ),
+    # github.com/github/copilot-cli/issues/4793 (2026-09), anthropics/claude-code/issues/37747 (2026-04).
+    "callback_port": Entry(
+        "O",
+        f"{APPLICATION} > Allowed Callback URLs",
+        "clients[].callbacks",
+        CALLBACKS,
+        ("sent", "registered", "difference"),
+    ),
     "response_type_missing": Entry("O"),
     "response_type_unsupported": Entry("D", details=("sent",)),
+    "response_type_unavailable": Entry("D", details=("sent",)),
     "response_mode_unsupported": Entry("S", details=("sent", "possible")),
+    "implicit_not_allowed": Entry("O", f"{APPLICATION} > Advanced Settings > Grant Types", details=("allowed",)),
     "grant_type_not_allowed": Entry(
-        "S",
+        "O",
         f"{APPLICATION} > Advanced Settings > Grant Types",
         "clients[].grant_types",
         "clients:\n  - name: {client}\n    grant_types: [{grant}]\n",
         ("grant", "allowed"),
     ),
     "parameter_not_allowed": Entry("D", details=("parameter",)),
+    "parameter_unavailable": Entry("?", details=("parameter",)),
+    "dpop_unavailable": Entry("D"),
     "parameter_repeated": Entry("S", details=("parameter",)),
     "parameter_malformed": Entry("S", details=("parameter", "sent")),
     "form_malformed": Entry("S"),
@@ -131,6 +155,44 @@ ENTRIES: dict[str, Entry] = {
         "      user:\n        policy: allow_all\n",
         ("api",),
     ),
+    "organization_not_allowed": Entry(
+        "O",
+        "Applications > Applications > {client} > Login Experience > Type of Users",
+        "clients[].organization_usage",
+        "clients:\n  - name: {client}\n    organization_usage: allow\n",
+    ),
+    "organization_unknown": Entry("D", "Organizations", "organizations[].name", details=("sent", "organizations")),
+    "organization_by_name": Entry(
+        "O",
+        f"{TENANT} > Allow Organization Names in Authentication API",
+        "tenant.allow_organization_name_in_authentication_api",
+        "tenant:\n  allow_organization_name_in_authentication_api: true\n",
+        ("sent",),
+    ),
+    "organization_required": Entry(
+        "O",
+        "Applications > Applications > {client} > Login Experience > Login Flow",
+        "clients[].organization_require_behavior",
+        "clients:\n  - name: {client}\n    organization_require_behavior: post_login_prompt\n",
+    ),
+    "organization_third_party": Entry(
+        "D",
+        "Organizations > {organization} > Overview > Third-Party Application Access",
+        "organizations[].third_party_client_access",
+        "organizations:\n  - name: {organization}\n    third_party_client_access: allow\n",
+    ),
+    "organization_without_connection": Entry(
+        "?",
+        "Organizations > {organization} > Connections",
+        "organizations[].connections",
+        "organizations:\n  - name: {organization}\n    connections:\n      - name: {database}\n",
+    ),
+    "organization_not_member": Entry("O", "Organizations > {organization} > Members"),
+    "organization_none": Entry("O", "Organizations"),
+    "organization_choice_required": Entry("?"),
+    "invitation_unknown": Entry("O"),
+    "action_denied": Entry("D", "Actions > Library > {action}", "triggers.post-login"),
+    "action_failed": Entry("O", "Actions > Library", "triggers.post-login", details=("problem",)),
     "login_required": Entry("S"),
     "consent_required": Entry("S"),
     "confirmation_required": Entry(
@@ -178,6 +240,7 @@ ENTRIES: dict[str, Entry] = {
     "registration_refused": Entry("?", details=("problem",)),
     "userinfo_refused": Entry("S"),
     "grant_type_unknown": Entry("S", details=("sent",)),
+    "grant_type_unavailable": Entry("D", details=("sent",)),
     "parameter_missing": Entry("D", details=("parameter",)),
     "opaque_token": Entry("O", "Settings > General > Default Audience", "tenant.default_audience"),
     "opaque_token_profile": Entry(

@@ -49,8 +49,7 @@ def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
 def _bind(family: socket.AddressFamily, address: str, port: int, setting: str) -> socket.socket | None:
     """A listening socket; None if the machine has no such address (containers often have no IPv6)."""
     try:
-        # From here on connections wait for the server and are not refused.
-        return socket.create_server((address, port), family=family, backlog=BACKLOG)
+        return _listening_socket(family, address, port)
     except OSError as error:
         if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             return None
@@ -61,6 +60,23 @@ def _bind(family: socket.AddressFamily, address: str, port: int, setting: str) -
         else:
             message = f"Cannot listen on {address} port {port}: {os.strerror(error.errno or 0)}"
         raise ListenError(message) from error
+
+
+def _listening_socket(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    # asyncio sets TCP_NODELAY only on connections of a socket that names its protocol. `socket.create_server` does not
+    # name it. Without TCP_NODELAY each answer on a connection that is kept open takes 40 ms longer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        # From here on connections wait for the server and are not refused.
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 @dataclass(frozen=True)

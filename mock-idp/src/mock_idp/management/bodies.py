@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from ..formats.parsing import parse_json
-from ..tenant.tenant_schema import Section
+from ..tenant.tenant_schema import Section, section_of
 from ..web.request import json_object
 from .errors import InvalidBody
 
@@ -21,6 +21,8 @@ async def read_object(request: Request, model: type[Section], *, read_only: froz
     """The body, if all its keys are writable. Raises InvalidBody with the other keys."""
     body = await json_object(request)
     _refuse_others(body, (set(model.model_fields) | model.exported) - read_only)
+    for name, value in body.items():
+        _refuse_inner(model, name, value, name)
     return body
 
 
@@ -57,10 +59,24 @@ def check(model: type[BaseModel], document: Mapping[str, Any]) -> None:
         raise _problem(first["type"], first["loc"], first["msg"], first["input"]) from error
 
 
-def _refuse_others(body: Mapping[str, Any], known: set[str]) -> None:
+def _refuse_others(body: Mapping[str, Any], known: set[str], path: str = "") -> None:
     others = [name for name in body if name not in known]
     if others:
-        raise InvalidBody(f"Additional properties not allowed: {', '.join(others)}")
+        raise InvalidBody(f"Additional properties not allowed: {', '.join(others)}", path)
+
+
+def _refuse_inner(model: type[Section], name: str, value: Any, path: str) -> None:  # noqa: ANN401 - a JSON value
+    """The same for objects in the body. The tenant file may have such keys; Auth0's API refuses them."""
+    inner = section_of(model.model_fields[name].annotation) if name in model.model_fields else None
+    if inner is None or inner.any_key:
+        return
+    if isinstance(value, list):
+        for index, entry in enumerate(value):
+            _refuse_inner(model, name, entry, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        _refuse_others(value, set(inner.model_fields) | inner.exported, path)
+        for key, part in value.items():
+            _refuse_inner(inner, key, part, f"{path}.{key}")
 
 
 def _problem(kind: str, location: tuple[int | str, ...], message: str, found: Any) -> InvalidBody:  # noqa: ANN401

@@ -7,12 +7,13 @@ from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
 from ..tenant.merging import stated
+from ..tenant.model import connection_id
 from ..tenant.tenant_schema import DatabaseSection
 from ..web.request import idp_of
 from .bodies import check, read_list, read_object
 from .errors import Conflict, Inexistent, InvalidBody, NotSupported
 from .paging import listed, shown_fields
-from .state import Document, add, client_id_of, client_name, connection_id, remove, replace
+from .state import Document, add, client_id_of, client_name, remove, replace
 
 SECTION = "databases"
 STRATEGY = "auth0"

@@ -66,10 +66,6 @@ def api_id(identifier: str) -> str:
     return _digest("resource server", identifier, length=24)
 
 
-def connection_id(name: str) -> str:
-    return f"con_{_digest('connection', name)}"
-
-
 def role_id(idp: Idp, name: str) -> str:
     """A renamed role keeps its id. In this case offline.yaml has the id."""
     return idp.configuration.offline_file.role_ids.get(name) or new_role_id(name)

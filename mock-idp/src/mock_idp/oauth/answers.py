@@ -49,6 +49,8 @@ def error_response(idp: Idp, error: OAuthError) -> Response:
     if isinstance(error, ClientAuthenticationFailed):
         headers["WWW-Authenticate"] = 'Basic realm="Users"'
     body = {"error": answer.error, "error_description": answer.description}
+    if error.uri is not None:
+        body["error_uri"] = error.uri
     return JSONResponse(body, status_code=answer.status, headers=headers)
 
 

@@ -8,7 +8,7 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..errors import AuthorizationError, InvalidRequest, OAuthError, UnauthorizedClient
+from ..errors import AuthorizationError, GrantNotAllowed, InvalidRequest, OAuthError
 from ..pages.languages import ask_for
 from ..pages.models import ActivatePage
 from ..pages.rendering import render
@@ -38,7 +38,7 @@ async def device_code(request: Request) -> Response:
         parameters = single_values(pairs, repeatable=frozenset({"resource"}))
         client = authenticate(idp, request, parameters)
         if GRANT_DEVICE not in client.grant_types:
-            raise UnauthorizedClient(f"Grant type '{GRANT_DEVICE}' not allowed for the client.")
+            raise GrantNotAllowed(GRANT_DEVICE)
         resources = [value for name, value in pairs if name == "resource" and value]
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:

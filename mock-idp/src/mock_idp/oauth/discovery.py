@@ -1,4 +1,8 @@
-"""The tenant's metadata (OpenID Connect Discovery, RFC 8414) and its public keys. See BEHAVIOURS.md."""
+"""The tenant's metadata (OpenID Connect Discovery, RFC 8414) and its public keys. See BEHAVIOURS.md.
+
+Auth0's document describes the tenant and no single client. Therefore the lists of values are Auth0's whole lists, also
+with values that the offline tenant refuses. An endpoint is in the document only if the offline tenant has it.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.model import GRANT_DEVICE, PROFILE_SCOPES
+from ..tenant.model import GRANT_TYPES, PROFILE_SCOPES, RESPONSE_TYPES
 from ..web.request import idp_of, issuer_of
 
 SCOPES = ("openid", "profile", "offline_access", *PROFILE_SCOPES[1:])
-RESPONSE_TYPES = (
-    *("code", "token", "id_token", "code token", "code id_token", "token id_token", "code token id_token"),
-)
 CLAIMS = (
     *("aud", "auth_time", "created_at", "email", "email_verified", "exp", "family_name", "given_name", "iat"),
     *("identities", "iss", "name", "nickname", "phone_number", "picture", "sub"),
-)
-# The list is known only from descriptions, so its order is a guess (?).
-GRANT_TYPES = (
-    "client_credentials",
-    "authorization_code",
-    "refresh_token",
-    "password",
-    "implicit",
-    GRANT_DEVICE,
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-    "http://auth0.com/oauth/grant-type/password-realm",
-    "http://auth0.com/oauth/grant-type/passwordless/otp",
-    "http://auth0.com/oauth/grant-type/mfa-oob",
-    "http://auth0.com/oauth/grant-type/mfa-otp",
-    "http://auth0.com/oauth/grant-type/mfa-recovery-code",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
 )
 
 
@@ -44,7 +29,7 @@ async def metadata(request: Request) -> Response:
 
 async def jwks(request: Request) -> Response:
     idp = idp_of(request)
-    document = {"keys": [key.public_jwk() for key in idp.keys.published()]}
+    document = {"keys": [key.public_jwk for key in idp.keys.published()]}
     return JSONResponse(document, headers={"Cache-Control": idp.behaviours.jwks_cache_control})
 
 

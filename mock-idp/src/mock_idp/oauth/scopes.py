@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..tenant.model import OIDC_SCOPES, Api, Client, ClientGrant, Tenant, User
+from ..tenant.model import OIDC_SCOPES, Api, Client, ClientGrant, Organization, Tenant, User
 
 
 def split_scope(scope: str | None) -> tuple[str, ...]:
@@ -16,24 +16,26 @@ def split_scope(scope: str | None) -> tuple[str, ...]:
 
 
 def user_scopes(
-    tenant: Tenant, client: Client, user: User, api: Api | None, grant: ClientGrant | None, requested: tuple[str, ...]
+    tenant: Tenant,
+    client: Client,
+    user: User,
+    api: Api | None,
+    grant: ClientGrant | None,
+    requested: tuple[str, ...],
+    organization: Organization | None = None,
 ) -> tuple[str, ...]:
-    """The requested scopes that a client gets for a user."""
+    """The requested scopes that a client gets for a user, in an organization or in none."""
     allowed = _oidc_scopes(client) | _offline_scope(client, api)
     if api is not None:
-        allowed |= set(_api_scopes(tenant, user, api, grant))
+        held = tenant.permissions(user, api, organization) if api.enforce_policies else tuple(api.scopes)
+        covered = api.scopes if grant is None else granted_by(grant, api)
+        allowed |= {scope for scope in held if scope in covered}
     return tuple(scope for scope in requested if scope in allowed)
 
 
 def granted_by(grant: ClientGrant, api: Api) -> tuple[str, ...]:
     """The API's scopes that a client grant covers."""
     return tuple(scope for scope in api.scopes if grant.all_scopes or scope in grant.scopes)
-
-
-def _api_scopes(tenant: Tenant, user: User, api: Api, grant: ClientGrant | None) -> list[str]:
-    held = tenant.permissions(user, api) if api.enforce_policies else tuple(api.scopes)
-    covered = api.scopes if grant is None else granted_by(grant, api)
-    return [scope for scope in held if scope in covered]
 
 
 def _oidc_scopes(client: Client) -> set[str]:

@@ -6,6 +6,7 @@ import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from ..actions.node import Node
 from ..behaviours.switches import Behaviours
 from ..http.fetching import Fetcher
 from ..tenant.loading import Configuration
@@ -36,7 +37,8 @@ class Snapshot:
 class Idp:
     """One running tenant: its configuration, keys, clock and records. Several can run in one process.
 
-    `seed` is its state at the start, to which a reset returns. `configuration` is the present one.
+    `seed` is its state at the start, to which a reset returns. `configuration` is the present one. Without a `fetcher`
+    the tenant fetches nothing from the network.
     """
 
     seed: Snapshot
@@ -45,18 +47,26 @@ class Idp:
     keys: KeyRing
     clock: Clock
     store: Store
-    fetcher: Fetcher
+    fetcher: Fetcher | None
     log: TenantLog
+    node: Node = field(default_factory=Node)
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
     snapshots: OrderedDict[str, Snapshot] = field(default_factory=OrderedDict)
     snapshot_count: int = 0
 
     @classmethod
-    def start(cls, configuration: Configuration, keys: KeyRing, clock: Clock, fetcher: Fetcher | None = None) -> Idp:
+    def start(
+        cls,
+        configuration: Configuration,
+        keys: KeyRing,
+        clock: Clock,
+        fetcher: Fetcher | None = None,
+        node: Node | None = None,
+    ) -> Idp:
         seed = Snapshot(configuration, {}, keys.copy(), ClockSetting(), Store(), {})
         tenant, log = configuration.tenant(), TenantLog(clock)
-        return cls(seed, configuration, tenant, keys.copy(), clock, Store(), fetcher or Fetcher(), log)
+        return cls(seed, configuration, tenant, keys.copy(), clock, Store(), fetcher, log, node or Node())
 
     @property
     def behaviours(self) -> Behaviours:
@@ -75,6 +85,7 @@ class Idp:
         self.snapshots.clear()
         self.log.clear()
         self.journal.clear()
+        self.node.close()
 
     def take_snapshot(self) -> str:
         """Keep the present state; returns the name for `restore_snapshot`."""

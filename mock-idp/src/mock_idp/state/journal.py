@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -16,18 +17,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..explanations import Case
 from ..formats.masking import decoded_tokens, hidden, masked, masked_pairs, masked_url
 from ..formats.parsing import parse_json
+from ..http.middleware import NOT_PLAYED
 from .clock import Clock
+from .parameters import names_not_played
 
 MAX_ENTRIES = 500
 MAX_BODY = 64 * 1024
 OUTCOME = "mock_idp.outcome"
+# Documents without secrets and tokens. Clients read them often, and they rarely change.
+DOCUMENTS = (
+    "/.well-known/jwks.json",
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+)
 # Requests that only watch or control the tenant are not recorded.
 IGNORED = ("/__mock__", "/u/static", "/u/console", "/livez", "/favicon.ico")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One request and its answer, secrets masked. `time` is in Unix seconds."""
+    """One request and its answer, secrets masked. `time` is in Unix seconds.
+
+    `not_played` has the names of what the request asked for and the tenant ignored.
+    """
 
     entry_id: int
     time: float
@@ -42,6 +54,7 @@ class Entry:
     tokens: dict[str, Any]
     flow: str | None
     outcome: dict[str, Any] | None = None
+    not_played: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return {"id": self.entry_id, **{name: value for name, value in vars(self).items() if name != "entry_id"}}
@@ -108,12 +121,21 @@ def _keep(kept: bytearray, data: bytes) -> None:
     kept.extend(data[: MAX_BODY - len(kept)])
 
 
+@lru_cache(maxsize=8)
+def _document(content_type: str, data: bytes) -> Any:  # noqa: ANN401 - whatever JSON contains
+    """One object for equal answers, which saves most of the time and memory of an entry."""
+    return _parsed(content_type, data)
+
+
 def _entry(entry_id: int, started_at: float, scope: Scope, recording: _Recording) -> Entry:
     headers = Headers(scope=scope)
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     sent = _parsed(headers.get("content-type", ""), bytes(recording.request))
-    answer = _parsed(recording.headers.get("content-type", ""), bytes(recording.response))
+    answered = recording.headers.get("content-type", ""), bytes(recording.response)
+    answer = _document(*answered) if scope["path"] in DOCUMENTS else _parsed(*answered)
     location = recording.headers.get("location")
+    # The access log also shows it.
+    scope[NOT_PLAYED] = names_not_played(scope["path"], headers, [*query, *_items(sent)])
     return Entry(
         entry_id=entry_id,
         time=started_at,
@@ -124,10 +146,11 @@ def _entry(entry_id: int, started_at: float, scope: Scope, recording: _Recording
         parameters=masked("", sent),
         status=recording.status,
         location=masked_url(location) if location else None,
-        answer=masked("", answer),
+        answer=answer if scope["path"] in DOCUMENTS else masked("", answer),
         tokens=decoded_tokens([*query, *_items(sent), *_items(answer), *_bearer(headers)]),
         flow=_flow(scope["path"], dict(query)) or _flow(*_split(location)),
         outcome=masked("", scope.get(OUTCOME)),
+        not_played=scope[NOT_PLAYED],
     )
 
 

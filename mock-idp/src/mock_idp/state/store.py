@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from ..actions.outcome import Outcome
 
 MAX_ENTRIES = 10_000
 # How often a device may ask for its tokens, in seconds.
@@ -65,7 +68,10 @@ class Records(Generic[T]):
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A request to /authorize. `scopes` are those it asks for, `audience` is the identifier of an API."""
+    """A request to /authorize. `scopes` are those it asks for, `audience` is the identifier of an API.
+
+    `organization` is an id, from the request or from the page that asks for it.
+    """
 
     client_id: str
     issuer: str
@@ -82,13 +88,16 @@ class AuthorizationRequest:
     max_age: int | None = None
     login_hint: str | None = None
     ui_locales: str | None = None
+    organization: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Transaction:
     """A sign-in that is under way, bound to the browser that began it.
 
-    `device` is the key of a device authorization, if the sign-in began at /activate and not at /authorize.
+    `outcome` is that of the Actions for the user `outcome_for`. `device` is the key of a device authorization, if the
+    sign-in began at /activate and not at /authorize.
     """
 
     request: AuthorizationRequest
@@ -97,6 +106,8 @@ class Transaction:
     started_at: float
     saw_login_page: bool = False
     consented_by: str | None = None
+    outcome: Outcome | None = None
+    outcome_for: str | None = None
     device: str | None = None
 
 
@@ -117,6 +128,7 @@ class AuthorizationCode:
     auth_time: float
     session_id: str
     expires_at: float
+    outcome: Outcome | None = None
 
 
 @dataclass
@@ -135,6 +147,7 @@ class RefreshFamily:
     issuer: str
     expires_at: float
     generation: int = 0
+    organization: str | None = None
 
 
 @dataclass
@@ -164,6 +177,8 @@ class DeviceAuthorization:
     user_id: str = ""
     auth_time: float = 0.0
     session_id: str = ""
+    organization: str | None = None
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +195,14 @@ class UsedCode:
     """A code that was redeemed, and the family of its refresh token."""
 
     family: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class UserinfoClaims:
+    """The custom claims that /userinfo adds for an access token."""
+
+    claims: Mapping[str, Any]
     expires_at: float
 
 
@@ -204,13 +227,17 @@ class Store:
     documents: Records[Expiry] = field(default_factory=Records)
     used_codes: Records[UsedCode] = field(default_factory=Records)
     assertions: Records[Expiry] = field(default_factory=Records)
-    consents: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
+    # By the SHA-256 of the access token, in hexadecimal.
+    userinfo_claims: Records[UserinfoClaims] = field(default_factory=Records)
+    logins: Counter[str] = field(default_factory=Counter)
+    # By user, client, API and organization.
+    consents: dict[tuple[str, str, str | None, str | None], frozenset[str]] = field(default_factory=dict)
 
-    def consent(self, user_id: str, client_id: str, audience: str | None) -> frozenset[str] | None:
-        return self.consents.get((user_id, client_id, audience))
+    def consent(self, user_id: str, asked: AuthorizationRequest) -> frozenset[str] | None:
+        return self.consents.get((user_id, asked.client_id, asked.audience, asked.organization))
 
-    def remember_consent(self, user_id: str, client_id: str, audience: str | None, scopes: frozenset[str]) -> None:
-        before = self.consents.pop((user_id, client_id, audience), frozenset())
-        self.consents[user_id, client_id, audience] = before | scopes
+    def remember_consent(self, user_id: str, asked: AuthorizationRequest, scopes: frozenset[str]) -> None:
+        key = (user_id, asked.client_id, asked.audience, asked.organization)
+        self.consents[key] = self.consents.pop(key, frozenset()) | scopes
         while len(self.consents) > MAX_ENTRIES:
             del self.consents[next(iter(self.consents))]

@@ -7,24 +7,30 @@ from dataclasses import fields
 
 from .model import (
     MANAGEMENT_PATH,
+    Action,
     Api,
+    ClaimsByHolder,
     Client,
     ClientGrant,
     Connection,
+    Organization,
     PublicKey,
     RefreshPolicy,
     Role,
+    SubjectType,
     Tenant,
     TenantSettings,
 )
-from .offline_schema import IssuedClient, ManagementClient, OfflineFile
+from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
 from .tenant_schema import (
     APP_TYPE_GRANTS,
+    PLAYED_TRIGGERS,
     PUBLIC_APP_TYPES,
     STRICT_GRANTS,
     ClientGrantSection,
     ClientSection,
     DatabaseSection,
+    OrganizationSection,
     ResourceServerSection,
     RoleSection,
     TenantFile,
@@ -41,17 +47,27 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
     ids = {client.name: client.client_id for client in clients}
     managers = offline_file.management_clients
     clients += [_management_client(entry) for entry in managers]
+    organizations = [
+        _organization(each, offline_file.organizations.get(each.name)) for each in tenant_file.organizations
+    ]
     return Tenant(
         settings=_settings(tenant_file.tenant),
         apis={section.identifier: _api(section) for section in tenant_file.resourceServers},
         clients={client.client_id: client for client in clients},
         client_grants=[
-            *(_client_grant(section, ids) for section in tenant_file.clientGrants),
+            *(
+                _client_grant(section, ids, kind)
+                for section in tenant_file.clientGrants
+                if (kind := section.subject_type) != "anonymous_user"
+            ),
             *(_management_grant(entry) for entry in managers),
         ],
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
         users={user.user_id: user for user in offline_file.users},
+        claims=_claims(offline_file.claims),
+        organizations={each.org_id: each for each in organizations},
+        actions=_actions(tenant_file),
     )
 
 
@@ -85,7 +101,9 @@ def _api(section: ResourceServerSection) -> Api:
 def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
     grants = section.grant_types
     if grants is None:
-        grants = [grant for grant in _default_grants(section) if not section.is_strict or grant in STRICT_GRANTS]
+        grants = list(_default_grants(section))
+    if section.is_strict:
+        grants = [grant for grant in grants if grant in STRICT_GRANTS]
     default_policy = "allow_always" if section.is_first_party else "open_redirect_protection"
     prefix = "tpc_" if section.is_strict else ""
     issued_id = issued.client_id if issued else prefix + _derived("client id", section.name, 32)
@@ -98,6 +116,8 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         strict=section.is_strict,
         callbacks=tuple(section.callbacks),
         logout_urls=tuple(section.allowed_logout_urls),
+        allowed_origins=tuple(section.allowed_origins),
+        web_origins=tuple(section.web_origins),
         grant_types=frozenset(grants),
         auth_method=_auth_method(section),
         redirection_policy=section.redirection_policy or default_policy,  # type: ignore[arg-type]
@@ -107,6 +127,10 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         public_keys=_public_keys(section, issued),
         exchanges_on_behalf=ON_BEHALF in section.token_exchange.allow_any_profile_of_type,
         resource_server_identifier=section.resource_server_identifier,
+        organization_usage=section.organization_usage,
+        organization_prompt=section.organization_require_behavior,
+        default_organization=section.default_organization.organization_id if section.default_organization else None,
+        metadata=section.client_metadata,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
     )
 
@@ -162,13 +186,15 @@ def _public_keys(section: ClientSection, issued: IssuedClient | None) -> tuple[P
     return tuple(stated)
 
 
-def _client_grant(section: ClientGrantSection, ids: dict[str, str]) -> ClientGrant:
+def _client_grant(section: ClientGrantSection, ids: dict[str, str], subject_type: SubjectType) -> ClientGrant:
     return ClientGrant(
         client_id=None if section.client_id is None else ids.get(section.client_id, section.client_id),
         audience=section.audience,
-        subject_type=section.subject_type,
+        subject_type=subject_type,
         scopes=tuple(section.scope),
         all_scopes=section.allow_all_scopes,
+        organization_usage=section.organization_usage,
+        any_organization=section.allow_any_organization,
     )
 
 
@@ -181,6 +207,39 @@ def _role(section: RoleSection) -> Role:
 
 def _connection(section: DatabaseSection) -> Connection:
     return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
+
+
+def _organization(section: OrganizationSection, issued: IssuedOrganization | None) -> Organization:
+    stated = issued.members if issued else []
+    members = stated if isinstance(stated, dict) else {email: [] for email in stated}
+    return Organization(
+        org_id=(issued and issued.id) or f"org_{_derived('organization', section.name, 16)}",
+        name=section.name,
+        display_name=section.display_name or section.name,
+        metadata=section.metadata,
+        connections={each.name: each.assign_membership_on_login for each in section.connections},
+        client_grants=frozenset(each.client_id for each in section.client_grants),
+        members={email.strip().casefold(): tuple(roles) for email, roles in members.items()},
+        third_party_access=section.third_party_client_access == "allow",
+    )
+
+
+def _actions(file: TenantFile) -> dict[str, tuple[Action, ...]]:
+    """The deployed Actions of each trigger, in the order of their bindings."""
+    deployed = {
+        section.name: Action(section.name, section.code, {secret.name: secret.value for secret in section.secrets})
+        for section in file.actions
+        if section.runs
+    }
+    bound = {
+        trigger: [binding.action_name for binding in file.triggers.get(trigger) or ()] for trigger in PLAYED_TRIGGERS
+    }
+    return {trigger: tuple(deployed[name] for name in names if name in deployed) for trigger, names in bound.items()}
+
+
+def _claims(section: ClaimsSection) -> ClaimsByHolder:
+    users = {email.strip().casefold(): stated for email, stated in section.users.items()}
+    return ClaimsByHolder(users, section.clients, section.apis)
 
 
 def _derived(purpose: str, name: str, length: int) -> str:

@@ -1,7 +1,8 @@
 """Keys of a Deploy CLI export that the offline tenant accepts and ignores.
 
 Taken from the parameters and answers of Auth0's own Management API client (auth0-python 6.8.0) and from the top
-level of Auth0's Deploy CLI schema (8.44.0). A key that is in no list is refused: it is probably a spelling mistake.
+level of Auth0's Deploy CLI schema (8.44.0; `migrations` is of older versions). Other keys are accepted too, unless they
+are nearly the name of a key that the tenant plays.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ def _names(text: str) -> frozenset[str]:
 SECTIONS = _names(
     """rules rulesConfigs hooks pages emailProvider emailTemplates guardianFactors guardianFactorProviders
     guardianFactorTemplates guardianPolicies guardianPhoneFactorMessageTypes guardianPhoneFactorSelectedProvider
-    branding phoneProviders phoneTemplates prompts actions actionModules triggers organizations attackProtection
+    branding phoneProviders phoneTemplates prompts actionModules attackProtection
     riskAssessment logStreams customDomains themes forms flows flowVaultConnections selfServiceProfiles networkACLs
     userAttributeProfiles connectionProfiles tokenExchangeProfiles supplementalSignals rateLimitPolicies eventStreams
-    clientAuthCredentials clientAuthCredentialsPre connections exclude include"""
+    clientAuthCredentials clientAuthCredentialsPre connections exclude include migrations"""
 )
 TENANT = _names(
-    """access_token acr_values_supported allow_organization_name_in_authentication_api change_password country_codes
-    customize_mfa_in_postlogin_action default_directory default_redirection_uri default_token_quota device_flow
+    """access_token acr_values_supported change_password country_codes
+    customize_mfa_in_postlogin_action default_redirection_uri default_token_quota device_flow
     dpop_strict_refresh_token_binding enable_ai_guide enabled_locales ephemeral_session_lifetime
     ephemeral_session_lifetime_in_minutes error_page guardian_mfa_page idle_ephemeral_session_lifetime
     idle_ephemeral_session_lifetime_in_minutes idle_session_lifetime idle_session_lifetime_in_minutes
     include_session_metadata_in_tenant_logs legacy_sandbox_version mtls phone_consolidated_experience picture_url
     pushed_authorization_requests_supported sandbox_version sandbox_versions_available security_headers
-    session_cookie session_lifetime_in_minutes sessions support_email support_url"""
+    session_cookie session_lifetime_in_minutes sessions support_email support_url universal_login"""
 )
 FLAGS = _names(
     """allow_changing_enable_sso allow_legacy_delegation_grant_types allow_legacy_ro_grant_types
@@ -35,7 +36,9 @@ FLAGS = _names(
     dashboard_insights_view dashboard_log_streams_next disable_clickjack_protection_headers disable_fields_map_fix
     disable_impersonation disable_management_api_sms_obfuscation enable_adfs_waad_email_verification
     enable_apis_section enable_client_connections enable_custom_domain_in_emails
-    enable_idtoken_api2 enable_idtoken_api_2 enable_legacy_logs_search_v2 enable_legacy_profile enable_pipeline2
+    enable_idtoken_api2 enable_idtoken_api_2 allow_other_legacy_grant_types enable_mgmt_api_v1
+    include_email_in_reset_pwd_redirect include_email_in_verify_email_redirect require_signed_request_object
+    enable_legacy_logs_search_v2 enable_legacy_profile enable_pipeline2
     enable_pipeline_2 enable_public_signup_user_exists_error enable_sso
     enforce_client_authentication_on_passwordless_start genai_trial improved_signup_bot_detection_in_classic
     local_resource_discovery mfa_show_factor_list_on_enrollment new_universal_login_experience_enabled
@@ -48,23 +51,41 @@ RESOURCE_SERVER = _names(
     token_encryption token_lifetime_for_anonymous_access_tokens token_lifetime_for_web"""
 )
 CLIENT = _names(
-    """addons allowed_clients allowed_origins anonymous_sessions async_approval_notification_channels
+    """addons allowed_clients anonymous_sessions async_approval_notification_channels
     b2b_integration_configuration b_2_b_integration_configuration client_aliases
-    client_metadata compliance_level created_at cross_origin_auth cross_origin_authentication cross_origin_loc
-    custom_login_page custom_login_page_on custom_login_page_preview default_organization description encryption_key
+    compliance_level created_at cross_origin_auth cross_origin_authentication cross_origin_loc
+    custom_login_page custom_login_page_on custom_login_page_preview description encryption_key
     enforce_anon_session_transfer_network_binding express_configuration
     external_metadata_created_by external_metadata_status external_metadata_type fedcm_login form_template global
     identity_assertion_authorization_grant initiate_login_uri is_token_endpoint_ip_header_trusted jwks_uri logo_uri
     mobile my_organization_configuration native_social_login oidc_backchannel_logout oidc_logout oidc_support
-    organization_discovery_methods organization_require_behavior organization_usage par_request_expiry
+    organization_discovery_methods par_request_expiry
     require_proof_of_possession require_pushed_authorization_requests session_transfer
     signed_request_object signing_keys sso sso_disabled tenant
-    token_quota token_vault_privileged_access updated_at web_origins oidc_conformant client_id
+    token_quota token_vault_privileged_access updated_at oidc_conformant client_id
     client_secret"""
 )
-CLIENT_GRANT = _names("allow_any_organization authorization_details_types id is_system organization_usage")
+CLIENT_GRANT = _names("authorization_details_types id is_system")
 DATABASE = _names(
     """authentication connected_accounts cross_app_access_requesting_app cross_app_access_resource_app display_name id
-    metadata options realms show_as_button"""
+    metadata realms show_as_button"""
+)
+DATABASE_OPTIONS = _names(
+    """attributes authentication_methods basic_profile brute_force_protection configuration customScripts
+    custom_password_hash disable_self_service_change_password disable_signup email_ignore_mobile
+    enable_script_context enabledDatabaseCustomization ext_groups ext_profile forward_req_info import_mode
+    mfa non_persistent_attrs passkey_options passwordPolicy password_complexity_options password_dictionary
+    password_history password_no_personal_info password_options precedence realm_fallback requires_username
+    set_user_root_attributes strategy_version validation"""
+)
+ACTION = _names(
+    """all_changes_deployed built_at created_at dependencies deployed_version id installed_integration_id integration
+    modules runtime status supported_triggers updated_at"""
+)
+ORGANIZATION = _names("branding discovery_domains id token_quota")
+ORGANIZATION_CONNECTION = _names(
+    """connection_id is_enabled is_signup_enabled organization_access_level organization_connection_name
+    show_as_button"""
 )
 ROLE = _names("id owner_id type description")
+ROLE_PERMISSION = _names("description resource_server_name")

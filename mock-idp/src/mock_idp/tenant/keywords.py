@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import yaml
 
 from ..formats.urls import is_loopback_name
 
 DEFAULT_MCP_PORT = 5555
 DEFAULT_CALLBACK_PORT = 8642
-KEYWORD = re.compile(r"##([A-Za-z0-9_]+)##|(['\"]?)@@([A-Za-z0-9_]+)@@\2")
+TEXT = re.compile(r"##([\w.-]+)##")
+JSON = re.compile(r"(['\"]?)@@([\w.-]+)@@\1")
+# The value of a key or of a list entry: YAML cannot read a text that begins with @ outside of quotes.
+BARE_JSON = re.compile(r"(?m)(?<=[:\-\[,] )(@@[\w.-]+@@)(?=\s*(?:[,\]}]|#.*$|$))")
 
 
 def keyword_values(variables: Mapping[str, str | None], mappings: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,15 +39,19 @@ def keyword_values(variables: Mapping[str, str | None], mappings: Mapping[str, A
 
 
 def with_keywords(text: str, values: Mapping[str, Any]) -> str:
-    """The text of a tenant file with its keywords replaced. A keyword without a value stays, as in the Deploy CLI."""
+    """The text of a tenant file with its keywords replaced.
 
-    def replaced(match: re.Match[str]) -> str:
-        name = match[1] or match[3]
-        if name not in values:
-            return match[0]
-        return str(values[name]) if match[1] else json.dumps(values[name])
+    As in the Deploy CLI, all `@@KEY@@` come first, so that their values may contain `##KEY##`, and a keyword without a
+    value stays as text. `@@KEY@@` without a value is put in quotes if it has none, so that the file stays YAML.
+    """
 
-    return KEYWORD.sub(replaced, text)
+    def as_json(match: re.Match[str]) -> str:
+        return json.dumps(values[match[2]]) if match[2] in values else match[0]
+
+    def as_text(match: re.Match[str]) -> str:
+        return str(values[match[1]]) if match[1] in values else match[0]
+
+    return TEXT.sub(as_text, BARE_JSON.sub(r'"\1"', JSON.sub(as_json, text)))
 
 
 def remaining_keywords(document: Any) -> dict[str, None]:  # noqa: ANN401 - whatever YAML contains
@@ -52,8 +61,45 @@ def remaining_keywords(document: Any) -> dict[str, None]:  # noqa: ANN401 - what
     while pending:
         part = pending.pop()
         if isinstance(part, str):
-            found |= {match[0]: None for match in KEYWORD.finditer(part)}
+            found |= dict.fromkeys(f"##{name}##" for name in TEXT.findall(part))
+            found |= dict.fromkeys(f"@@{name}@@" for _, name in JSON.findall(part))
         elif isinstance(part, dict | list) and id(part) not in seen:
             seen.add(id(part))
             pending += reversed([*part, *part.values()] if isinstance(part, dict) else part)
     return found
+
+
+def has_keyword(text: str) -> bool:
+    """Whether a text of a parsed tenant file has a keyword without a value, so that it refers to nothing yet."""
+    return TEXT.search(text) is not None or JSON.search(text) is not None
+
+
+def commented_keywords(text: str, root: yaml.Node | None) -> dict[str, str]:
+    """Keys whose value is `##KEY##` without quotes and without a value, by path. For YAML that is a comment.
+
+    Args:
+        text: the file, with its keywords replaced.
+        root: the node of the file (`yaml.compose`).
+    """
+    lines, found = text.splitlines(), {}
+    for path, node in _scalars(root, "", set()):
+        mark = node.start_mark
+        rest = lines[mark.line][mark.column :] if node.value == "" and mark.line < len(lines) else ""
+        if match := re.match(rf"\s+({TEXT.pattern})", rest):
+            found[path] = match[1]
+    return found
+
+
+def _scalars(node: yaml.Node | None, path: str, seen: set[int]) -> Iterator[tuple[str, yaml.ScalarNode]]:
+    if isinstance(node, yaml.ScalarNode):
+        yield path, node
+        return
+    if node is None or id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _scalars(value, f"{path}.{key.value}".lstrip("."), seen)
+    else:
+        for index, value in enumerate(node.value):
+            yield from _scalars(value, f"{path}[{index}]", seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +10,35 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..formats.origins import matches, origin_of
+
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
 ClientPolicy = Literal["deny_all", "require_client_grant"]
 SubjectType = Literal["user", "client"]
+OrganizationUsage = Literal["deny", "allow", "require"]
+OrganizationPrompt = Literal["no_prompt", "pre_login_prompt", "post_login_prompt"]
 
 GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+# What Auth0's discovery document lists. The grant types and their order are known only from descriptions (?).
+GRANT_TYPES = (
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "password",
+    "implicit",
+    GRANT_DEVICE,
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "http://auth0.com/oauth/grant-type/password-realm",
+    "http://auth0.com/oauth/grant-type/passwordless/otp",
+    "http://auth0.com/oauth/grant-type/mfa-oob",
+    "http://auth0.com/oauth/grant-type/mfa-otp",
+    "http://auth0.com/oauth/grant-type/mfa-recovery-code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
+RESPONSE_TYPES = (
+    *("code", "token", "id_token", "code token", "code id_token", "token id_token", "code token id_token"),
+)
 # The OpenID Connect scopes of Auth0's discovery document, without `openid` and `offline_access`.
 PROFILE_SCOPES = (
     "profile",
@@ -109,6 +133,8 @@ class Client:
     strict: bool = False
     callbacks: tuple[str, ...] = ()
     logout_urls: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    web_origins: tuple[str, ...] = ()
     redirection_policy: Literal["allow_always", "open_redirect_protection"] = "allow_always"
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
     id_token_lifetime: int = 36000
@@ -117,12 +143,26 @@ class Client:
     exchanges_on_behalf: bool = False
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
+    organization_usage: OrganizationUsage = "deny"
+    organization_prompt: OrganizationPrompt = "no_prompt"
+    default_organization: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     registration: Literal["file", "dcr", "cimd", "management"] = "file"
 
     @property
     def shows_errors(self) -> bool:
         """Whether errors are shown on a page of the tenant and not sent to the callback."""
         return self.redirection_policy == "open_redirect_protection"
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether a page of this origin may read the tenant's answers to this client.
+
+        The origins of the callbacks are allowed (Auth0: Application Settings). An entry of the two lists must be an
+        origin, without a path.
+        """
+        stated = [entry for entry in (*self.allowed_origins, *self.web_origins) if origin_of(entry) == entry.lower()]
+        patterns = {origin_of(url) for url in (*stated, *self.callbacks)} - {None}
+        return any(matches(origin, str(pattern)) for pattern in patterns)
 
     def secret_matches(self, secret: str) -> bool:
         return hmac.compare_digest(self.secret.encode(), secret.encode())
@@ -137,6 +177,8 @@ class ClientGrant:
     subject_type: SubjectType
     scopes: tuple[str, ...]
     all_scopes: bool = False
+    organization_usage: OrganizationUsage = "deny"
+    any_organization: bool = False
 
     def covers(self, api: Api) -> bool:
         """Whether the grant is for this API. Management API identifiers of all tenants count as equal."""
@@ -188,10 +230,47 @@ class Connection:
     enabled_clients: frozenset[str]
 
 
+def connection_id(name: str) -> str:
+    """The id of a connection. It is the same at every start."""
+    text = "\n".join(("offline tenant", "connection", name))
+    return f"con_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class Action:
+    """A deployed Action: code that runs during a sign-in (Auth0: Actions)."""
+
+    name: str
+    code: str = field(repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Organization:
+    """A customer whose members sign in together (Auth0: Organizations).
+
+    `connections` maps the name of a connection to whether its users become members at their first sign-in. `members`
+    maps an email in lower case to the roles that the member has in this organization only. `client_grants` are the
+    names of the applications that may get tokens for it by client credentials.
+    """
+
+    org_id: str
+    name: str
+    display_name: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    connections: Mapping[str, bool] = field(default_factory=dict)
+    client_grants: frozenset[str] = frozenset()
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    third_party_access: bool = False
+
+    def has_member(self, user: User) -> bool:
+        return user.email.casefold() in self.members
+
+
 class User(BaseModel):
     """A person who can sign in, as in offline.yaml."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
@@ -216,6 +295,24 @@ class User(BaseModel):
         return hmac.compare_digest(self.password.encode(), password.encode())
 
 
+class StatedClaims(BaseModel):
+    """Custom claims for the two kinds of tokens, as in offline.yaml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+
+    access_token: dict[str, Any] = {}
+    id_token: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class ClaimsByHolder:
+    """The custom claims of offline.yaml: by the user's email in lower case, the client's name, the API's identifier."""
+
+    users: Mapping[str, StatedClaims] = field(default_factory=dict)
+    clients: Mapping[str, StatedClaims] = field(default_factory=dict)
+    apis: Mapping[str, StatedClaims] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class TenantSettings:
     """The tenant settings that change what the tenant answers; the names are Auth0's."""
@@ -223,11 +320,13 @@ class TenantSettings:
     friendly_name: str = "Offline tenant"
     resource_parameter_profile: Literal["audience", "compatibility"] = "audience"
     default_audience: str | None = None
+    default_directory: str | None = None
     authorization_response_iss_parameter_supported: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
     use_scope_descriptions_for_consent: bool = False
     rp_logout_end_session_endpoint_discovery: bool = True
     allowed_logout_urls: tuple[str, ...] = ()
+    allow_organization_name_in_authentication_api: bool = False
     session_lifetime: float = 168.0
     revoke_refresh_token_grant: bool = False
     enable_dynamic_client_registration: bool = False
@@ -247,16 +346,33 @@ class Tenant:
     roles: dict[str, Role] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    claims: ClaimsByHolder = ClaimsByHolder()
+    organizations: dict[str, Organization] = field(default_factory=dict)
+    # By trigger, in the order in which they run.
+    actions: dict[str, tuple[Action, ...]] = field(default_factory=dict)
 
     def user_by_email(self, email: str) -> User | None:
         wanted = email.strip().casefold()
         return next((user for user in self.users.values() if user.email.casefold() == wanted), None)
 
-    def permissions(self, user: User, api: Api) -> tuple[str, ...]:
+    @property
+    def action_names(self) -> list[str]:
+        """The Actions that the triggers run, in their order."""
+        return list(dict.fromkeys(action.name for actions in self.actions.values() for action in actions))
+
+    def organizations_of(self, user: User) -> list[Organization]:
+        return [each for each in self.organizations.values() if each.has_member(user)]
+
+    def role_names(self, user: User, organization: Organization | None = None) -> tuple[str, ...]:
+        """The user's roles. In an organization those that the user has there are added."""
+        added = organization.members.get(user.email.casefold(), ()) if organization else ()
+        return tuple(dict.fromkeys((*user.roles, *added)))
+
+    def permissions(self, user: User, api: Api, organization: Organization | None = None) -> tuple[str, ...]:
         """The permissions for an API that the user has through roles, in the API's order."""
         held = {
             permission
-            for name in user.roles
+            for name in self.role_names(user, organization)
             if name in self.roles
             for permission in self.roles[name].permissions.get(api.identifier, ())
         }

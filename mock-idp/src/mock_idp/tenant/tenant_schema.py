@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import UnionType
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -20,7 +23,16 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from . import exported_keys
-from .model import ClientPolicy, Dialect, SubjectType, UserPolicy
+from .keywords import JSON
+from .model import (
+    GRANT_DEVICE,
+    ClientPolicy,
+    Dialect,
+    OrganizationPrompt,
+    OrganizationUsage,
+    SubjectType,
+    UserPolicy,
+)
 
 # Deploy CLI 8.44.0 exports this client_id for a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
@@ -33,14 +45,29 @@ APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
     "non_interactive": ("client_credentials",),
     "resource_server": (),
 }
+PLAYED_GRANTS = (
+    "password",
+    "http://auth0.com/oauth/grant-type/password-realm",
+    *("authorization_code", "refresh_token", "client_credentials", GRANT_DEVICE),
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+)
+PLAYED_TRIGGERS = ("post-login", "credentials-exchange")
 PUBLIC_APP_TYPES = ("spa", "native")
+# The likeness (difflib) from which an unknown key counts as a misspelled one.
+MISSPELLED = 0.85
 
 
 class Section(BaseModel):
-    """Refuses unknown keys and drops nulls. Keys in `exported` are kept unchanged and have no effect."""
+    """A part of the file. Its fields are what the tenant plays; any other key is kept unchanged and has no effect.
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    The Deploy CLI passes every key on, so an unknown key is no mistake unless it is nearly the name of a field.
+    `exported` are the other keys that Auth0 has. A `closed` section has no keys but these, as in the Deploy CLI.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
     exported: ClassVar[frozenset[str]] = frozenset()
+    closed: ClassVar[bool] = False
+    any_key: ClassVar[bool] = False  # also in Auth0's API
     _kept: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
@@ -60,13 +87,47 @@ class Section(BaseModel):
         if not isinstance(data, dict):
             return handler(data)
         stated = {key: value for key, value in data.items() if value is not None}
-        section = handler({key: value for key, value in stated.items() if key not in cls.exported})
-        section._kept = {key: value for key, value in stated.items() if key in cls.exported}
+        kept = {key: value for key, value in stated.items() if cls._has_no_effect(key) or cls._lacks_value(key, value)}
+        section = handler({key: value for key, value in stated.items() if key not in kept})
+        section._kept = kept
         return section
+
+    @classmethod
+    def _has_no_effect(cls, key: object) -> bool:
+        if key in cls.exported or (cls.any_key and key not in cls.model_fields):
+            return True
+        if cls.closed or not isinstance(key, str) or key in cls.model_fields:
+            return False
+        return not get_close_matches(key, cls.model_fields, n=1, cutoff=MISSPELLED)
+
+    @classmethod
+    def _lacks_value(cls, key: str, value: object) -> bool:
+        """Whether a keyword without a value stands where something other than text belongs. It counts as absent."""
+        if not isinstance(value, str) or not JSON.fullmatch(value) or key not in cls.model_fields:
+            return False
+        annotation = cls.model_fields[key].annotation
+        takes_text = get_origin(annotation) in (Union, UnionType) and str in get_args(annotation)
+        return annotation is not str and not takes_text
+
+    @property
+    def not_played(self) -> Mapping[str, Any]:
+        """The keys without an effect, with their values."""
+        return self._kept
+
+    def values_not_played(self) -> Iterator[tuple[str, str]]:
+        """Values of fields that are accepted and not played, by field."""
+        yield from ()
 
     @model_serializer(mode="wrap")
     def _with_kept(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {**handler(self), **self._kept}
+
+
+def section_of(annotation: Any) -> type[Section] | None:  # noqa: ANN401 - a type
+    """The section in the annotation of a field: itself, in a list, or optional."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next(filter(None, map(section_of, get_args(annotation))), None)
 
 
 class FlagsSection(Section):
@@ -93,6 +154,9 @@ class TenantSection(Section):
     default_audience: str = Field(
         default="", description="The API of requests that name no API. client_credentials ignores it."
     )
+    default_directory: str | None = Field(
+        default=None, description="The database of the password grant if the request names no realm."
+    )
     authorization_response_iss_parameter_supported: bool = Field(
         default=False, description="Whether answers of /authorize have `iss` (RFC 9207)."
     )
@@ -101,6 +165,9 @@ class TenantSection(Section):
     client_id_metadata_document_supported: bool = False
     client_id_metadata_document_dynamic_registration_supported: bool = False
     allowed_logout_urls: list[str] = Field(default_factory=list)
+    allow_organization_name_in_authentication_api: bool = Field(
+        default=False, description="Requests may name an organization, and tokens have `org_name`."
+    )
     session_lifetime: float = Field(default=168, gt=0)
     oidc_logout: OidcLogoutSection = OidcLogoutSection()
     flags: FlagsSection = FlagsSection()
@@ -203,6 +270,14 @@ class TokenExchangeSection(Section):
     )
 
 
+class DefaultOrganizationSection(Section):
+    """The organization of client_credentials requests that name none, if the grant requires one."""
+
+    exported = frozenset({"flows"})
+
+    organization_id: str | None = None
+
+
 class ClientSection(Section):
     exported = exported_keys.CLIENT
 
@@ -216,6 +291,10 @@ class ClientSection(Section):
     redirection_policy: Literal["allow_always", "open_redirect_protection"] | None = None
     callbacks: list[str] = Field(default_factory=list)
     allowed_logout_urls: list[str] = Field(default_factory=list)
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Origins whose pages may read answers, besides those of the callbacks."
+    )
+    web_origins: list[str] = Field(default_factory=list, description="Like allowed_origins.")
     grant_types: list[str] | None = None
     token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic", "none"] | None = None
     jwt_configuration: JwtConfigurationSection = JwtConfigurationSection()
@@ -223,7 +302,19 @@ class ClientSection(Section):
     client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
     token_exchange: TokenExchangeSection = TokenExchangeSection()
     resource_server_identifier: str | None = None
+    organization_usage: OrganizationUsage = Field(
+        default="deny", description="Whether users may or must sign in as a member of an organization."
+    )
+    organization_require_behavior: OrganizationPrompt = Field(
+        default="no_prompt", description="Who names the organization: the request, or a page before or after the login."
+    )
+    default_organization: DefaultOrganizationSection | None = None
+    client_metadata: dict[str, Any] = Field(default_factory=dict)
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
+
+    def values_not_played(self) -> Iterator[tuple[str, str]]:
+        possible = STRICT_GRANTS if self.is_strict else PLAYED_GRANTS
+        yield from (("grant_types", grant) for grant in self.grant_types or () if grant not in possible)
 
     @property
     def is_strict(self) -> bool:
@@ -235,12 +326,20 @@ class ClientSection(Section):
             raise ValueError("a client with external_client_id must have is_first_party: false and be strict")
         if not self.is_strict:
             return self
+        # Exports from before April 2026 have third-party clients without a mode and with any grant type.
         extra = [grant for grant in self.grant_types or () if grant not in STRICT_GRANTS]
-        if extra:
+        if extra and "third_party_security_mode" in self.model_fields_set:
             raise ValueError(f"a strict third-party client cannot have the grant types {', '.join(extra)}")
         if self.jwt_configuration.alg != "RS256":
             raise ValueError("a strict third-party client must have jwt_configuration.alg RS256")
         return self
+
+
+class DatabaseOptionsSection(Section):
+    """No option is played. It is a section so that each option is listed by its name."""
+
+    any_key = True
+    exported = exported_keys.DATABASE_OPTIONS
 
 
 class DatabaseSection(Section):
@@ -252,6 +351,7 @@ class DatabaseSection(Section):
         default=False, description="Whether third-party clients may use it. They cannot use other connections."
     )
     enabled_clients: list[str] = Field(default_factory=list)
+    options: DatabaseOptionsSection = DatabaseOptionsSection()
 
 
 class ClientGrantSection(Section):
@@ -262,9 +362,17 @@ class ClientGrantSection(Section):
         default=None, description="The grant is for all third-party clients. Replaces client_id."
     )
     audience: str
-    subject_type: SubjectType = "client"
+    subject_type: SubjectType | Literal["anonymous_user"] = "client"
     scope: list[str] = Field(default_factory=list)
     allow_all_scopes: bool = False
+    organization_usage: OrganizationUsage = Field(
+        default="deny", description="Whether client_credentials may or must name an organization."
+    )
+    allow_any_organization: bool = False
+
+    def values_not_played(self) -> Iterator[tuple[str, str]]:
+        if self.subject_type == "anonymous_user":
+            yield "subject_type", self.subject_type
 
     @model_validator(mode="after")
     def _one_holder(self) -> ClientGrantSection:
@@ -278,6 +386,8 @@ class ClientGrantSection(Section):
 
 
 class RolePermissionSection(Section):
+    exported = exported_keys.ROLE_PERMISSION
+
     permission_name: str
     resource_server_identifier: str
 
@@ -289,9 +399,67 @@ class RoleSection(Section):
     permissions: list[RolePermissionSection] = Field(default_factory=list)
 
 
+class OrganizationConnectionSection(Section):
+    exported = exported_keys.ORGANIZATION_CONNECTION
+
+    name: str
+    assign_membership_on_login: bool = Field(
+        default=False, description="Users of this connection become members at their first sign-in."
+    )
+
+
+class OrganizationGrantSection(Section):
+    exported = frozenset({"audience", "id"})
+
+    client_id: str
+
+
+class OrganizationSection(Section):
+    exported = exported_keys.ORGANIZATION
+
+    name: str = Field(min_length=1, pattern=r"^[a-z0-9_][a-z0-9_-]{0,49}$")
+    display_name: str = ""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    connections: list[OrganizationConnectionSection] = Field(default_factory=list)
+    client_grants: list[OrganizationGrantSection] = Field(default_factory=list)
+    third_party_client_access: Literal["allow", "deny"] = "deny"
+
+
+class ActionSecretSection(Section):
+    exported = frozenset({"updated_at"})
+
+    name: str
+    value: str = Field(default="", repr=False)
+
+
+class ActionSection(Section):
+    exported = exported_keys.ACTION
+
+    name: str = Field(min_length=1)
+    code: str = Field(
+        default="",
+        repr=False,
+        max_length=100 * 1024,
+        description="The code, or the path of its file from this file's folder.",
+    )
+    deployed: bool = Field(default=False, description="Only a deployed Action runs.")
+    secrets: list[ActionSecretSection] = Field(default_factory=list)
+
+    @property
+    def runs(self) -> bool:
+        return self.deployed and bool(self.code)
+
+
+class BindingSection(Section):
+    exported = frozenset({"display_name"})
+
+    action_name: str
+
+
 class TenantFile(Section):
     """A tenant.yaml that the Deploy CLI could import."""
 
+    closed = True
     exported = exported_keys.SECTIONS
 
     tenant: TenantSection = TenantSection()
@@ -300,6 +468,11 @@ class TenantFile(Section):
     databases: list[DatabaseSection] = Field(default_factory=list)
     clientGrants: list[ClientGrantSection] = Field(default_factory=list)  # noqa: N815 - the Deploy CLI's word
     roles: list[RoleSection] = Field(default_factory=list)
+    organizations: list[OrganizationSection] = Field(default_factory=list)
+    actions: list[ActionSection] = Field(default_factory=list)
+    triggers: dict[str, list[BindingSection] | None] = Field(
+        default_factory=dict, description="By trigger: the Actions that run, in their order."
+    )
 
 
 def schema_text() -> str:
@@ -307,7 +480,10 @@ def schema_text() -> str:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of tenant.yaml. It allows exported keys without an effect and refuses unknown keys."""
+    """The JSON Schema of tenant.yaml, for editors.
+
+    It allows exported keys without an effect. An editor marks a key that is not known; the tenant only lists it.
+    """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **TenantFile.model_json_schema(),

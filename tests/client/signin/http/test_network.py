@@ -71,6 +71,7 @@ def guard(*trusted: str, private_network: bool = False, resolve: Resolve = resol
         ("172.16.0.1", Nearness.PRIVATE),
         ("100.64.0.1", Nearness.PRIVATE),
         ("fd00::1", Nearness.PRIVATE),
+        ("fec0::1", Nearness.PRIVATE),
         ("127.8.8.8", Nearness.LOOPBACK),
         ("::1", Nearness.LOOPBACK),
         ("::ffff:127.0.0.1", Nearness.LOOPBACK),

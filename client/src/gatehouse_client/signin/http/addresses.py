@@ -27,7 +27,9 @@ def nearness(address: str) -> Nearness:
         return Nearness.LOOPBACK
     if parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified or parsed.is_reserved:
         return Nearness.FORBIDDEN
-    return Nearness.PUBLIC if parsed.is_global else Nearness.PRIVATE
+    # Site-local addresses (fec0::/10, RFC 3879) are deprecated, and Python counts them as global.
+    site_local = isinstance(parsed, ipaddress.IPv6Address) and parsed.is_site_local
+    return Nearness.PUBLIC if parsed.is_global and not site_local else Nearness.PRIVATE
 
 
 def _unmapped(address: Address) -> Address:

@@ -21,7 +21,7 @@ from ..answers import redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import is_metadata_url
 from ..scopes import auth0_lines, scope_text, user_scopes
-from .callback import is_verifiable
+from .callback import is_verifiable, matched_on_any_port
 from .response import deny_device, refuse
 from .transactions import find_transaction, shows_errors
 
@@ -44,7 +44,8 @@ def granted_scopes(idp: Idp, auth_request: AuthorizationRequest, user_id: str) -
     if user is None:
         raise AuthorizationError("login_required", "Login required", Case("removed_meanwhile"))
     grant = user_grant(idp.tenant, client, api) if api is not None else None
-    return user_scopes(idp.tenant, client, user, api, grant, auth_request.scopes)
+    organization = idp.tenant.organizations.get(auth_request.organization or "")
+    return user_scopes(idp.tenant, client, user, api, grant, auth_request.scopes, organization)
 
 
 def client_and_api(idp: Idp, auth_request: AuthorizationRequest) -> tuple[Client, Api | None]:
@@ -71,7 +72,7 @@ async def submit_consent(request: Request) -> Response:
     idp, auth_request, session = idp_of(request), transaction.request, _signed_in(request)
     if action == "accept":
         scopes = frozenset(granted_scopes(idp, auth_request, session.user_id))
-        idp.store.remember_consent(session.user_id, auth_request.client_id, auth_request.audience, scopes)
+        idp.store.remember_consent(session.user_id, auth_request, scopes)
         transaction.consented_by = session.user_id
         return redirect(f"/authorize/resume?state={state}")
     if action != "deny":
@@ -91,7 +92,7 @@ def _needs_consent(idp: Idp, auth_request: AuthorizationRequest, session: Sessio
         return True
     if _is_skippable(idp, auth_request):
         return False
-    given = idp.store.consent(session.user_id, auth_request.client_id, auth_request.audience)
+    given = idp.store.consent(session.user_id, auth_request)
     return given is None or not given.issuperset(granted_scopes(idp, auth_request, session.user_id))
 
 
@@ -143,6 +144,7 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         api_identifier=api.identifier if api else None,
         scopes=[ScopeLine(scope, scope_text(scope, api)) for scope in shown],
         real_lines=[] if described else auth0_lines(shown),
+        registered_without_port=matched_on_any_port(client, auth_request.redirect_uri, idp.behaviours),
     )
 
 

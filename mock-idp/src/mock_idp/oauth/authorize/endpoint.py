@@ -15,7 +15,9 @@ from ...web.request import form_pairs, idp_of, issuer_of, single_values
 from ..answers import error_page, redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import register_on_first_use
+from .actions import run_actions
 from .consent import client_and_api, question
+from .organization import check_membership, must_choose
 from .request import read_recipient, read_request
 from .response import approve_device, refuse, send_to_callback
 from .transactions import begin_transaction, find_transaction, shows_errors
@@ -31,12 +33,12 @@ async def authorize(request: Request) -> Response:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
         parameters = single_values(pairs, repeatable=REPEATABLE)
         ask_for(request, parameters.get("ui_locales"))
-        await register_on_first_use(idp, parameters.get("client_id"))
+        resources = [value for name, value in pairs if name == "resource" and value]
+        await register_on_first_use(idp, {**parameters, **({"resource": ", ".join(resources)} if resources else {})})
         recipient = read_recipient(idp, parameters, issuer_of(request))
     except (InvalidRequest, PageError) as error:
         _log(idp, None, error, None)
         return error_page(request, error)
-    resources = [value for name, value in pairs if name == "resource" and value]
     try:
         auth_request = read_request(idp, recipient, parameters, resources)
     except AuthorizationError as error:
@@ -44,7 +46,7 @@ async def authorize(request: Request) -> Response:
         client = idp.tenant.clients[recipient.client_id]
         return refuse(request, recipient, error, to_page=client.shows_errors)
     state, transaction = begin_transaction(request, auth_request)
-    response = _proceed(request, state, transaction)
+    response = await _proceed(request, state, transaction)
     set_browser_mark(request, response, transaction.browser)
     return response
 
@@ -53,16 +55,20 @@ async def authorize(request: Request) -> Response:
 async def resume(request: Request) -> Response:
     """GET /authorize/resume: continue a sign-in after one of its pages."""
     state, transaction = find_transaction(request, request.query_params.get("state"))
-    return _proceed(request, state, transaction)
+    return await _proceed(request, state, transaction)
 
 
-def _proceed(request: Request, state: str, transaction: Transaction) -> Response:
+async def _proceed(request: Request, state: str, transaction: Transaction) -> Response:
     """Send the browser to the next page, or to the callback with the result."""
     idp, auth_request = idp_of(request), transaction.request
     try:
         session = _session_for(request, transaction)
+        if must_choose(idp, transaction, session):
+            return _ask_for_organization(transaction, state)
         if session is None:
             return redirect(f"/u/login?state={state}")
+        check_membership(idp, transaction, session)
+        await run_actions(request, transaction, session)
         if _must_ask(idp, transaction, session):
             return redirect(f"/u/consent?state={state}")
         response = _finish(request, transaction, session)
@@ -73,9 +79,16 @@ def _proceed(request: Request, state: str, transaction: Transaction) -> Response
     return response
 
 
+def _ask_for_organization(transaction: Transaction, state: str) -> Response:
+    if "none" in transaction.request.prompt:
+        case = Case("organization_choice_required")
+        raise AuthorizationError("interaction_required", "Interaction required", case, guess="interaction_required")
+    return redirect(f"/u/organization?state={state}")
+
+
 def _finish(request: Request, transaction: Transaction, session: Session) -> Response:
     if transaction.device is not None:
-        return approve_device(request, transaction.device, session)
+        return approve_device(request, transaction.device, session, transaction)
     code = _issue_code(idp_of(request), transaction, session)
     return send_to_callback(request, transaction.request, {"code": code})
 
@@ -133,7 +146,8 @@ def _issue_code(idp: Idp, transaction: Transaction, session: Session) -> str:
     if "none" in auth_request.prompt:
         user = idp.tenant.users.get(session.user_id)
         idp.log.add("ssa", "", client=client, user=user, audience=auth_request.audience)
+    expires_at = idp.clock.now() + CODE_LIFETIME
     code = AuthorizationCode(
-        auth_request, session.user_id, session.auth_time, session.session_id, idp.clock.now() + CODE_LIFETIME
+        auth_request, session.user_id, session.auth_time, session.session_id, expires_at, transaction.outcome
     )
     return idp.store.codes.add(code)

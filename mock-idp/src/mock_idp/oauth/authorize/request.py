@@ -10,13 +10,16 @@ from ...errors import AuthorizationError, PageError
 from ...explanations import Case
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest
-from ...tenant.model import Client
+from ...tenant.model import RESPONSE_TYPES, Client
 from ..audience import requested_audience
 from ..clients.metadata_documents import is_metadata_url
+from ..organizations import requested_organization
 from ..scopes import split_scope
 from .callback import checked_callback
 
 RESPONSE_MODES = ("query", "fragment", "form_post")
+# A real tenant accepts these types from a client with the grant type `implicit`.
+IMPLICIT_TYPES = frozenset(frozenset(text.split()) for text in RESPONSE_TYPES) - {frozenset({"code"})}
 CHALLENGE_METHODS = ("S256", "plain")
 # RFC 7636 section 4.2.
 CODE_CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -25,7 +28,7 @@ STRICT_PARAMETERS = frozenset(
     {
         *("acr_values", "audience", "authorization_details", "client_id", "code_challenge", "code_challenge_method"),
         *("connection", "correlation_id", "display", "dpop_jkt", "login_hint", "max_age", "nonce", "prompt"),
-        *("redirect_uri", "resource", "response_type", "scope", "state", "ui_locales"),
+        *("organization", "redirect_uri", "resource", "response_type", "scope", "state", "ui_locales"),
     }
 )
 
@@ -49,6 +52,7 @@ def read_recipient(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Auth
     if client_id is None:
         raise PageError("invalid_request", "Missing required parameter: client_id", Case("client_id_missing"))
     client = find_client(idp, client_id)
+    _check_request_object(client, parameters)
     redirect_uri = parameters.get("redirect_uri")
     mode = parameters.get("response_mode", "query")
     return AuthorizationRequest(
@@ -69,6 +73,7 @@ def read_request(
     _check_response_type(client, parameters)
     _check_response_mode(parameters)
     _check_strict(client, parameters)
+    _check_dpop(parameters)
     _check_connections(idp, client)
     challenge, method = _code_challenge(client, parameters)
     return replace(
@@ -82,6 +87,8 @@ def read_request(
         max_age=_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
+        organization=requested_organization(idp.tenant, client, parameters),
+        query=dict(parameters),
     )
 
 
@@ -90,25 +97,52 @@ def _check_response_type(client: Client, parameters: Mapping[str, str]) -> None:
     if response_type is None:
         description = "Missing required parameter: response_type"
         raise AuthorizationError("invalid_request", description, Case("response_type_missing"))
-    if response_type != "code":
+    implicit = frozenset(response_type.split()) in IMPLICIT_TYPES and not client.strict
+    if response_type != "code" and not implicit:
         raise AuthorizationError(
             "unsupported_response_type",
             f"Unsupported response type: {response_type}",
             Case("response_type_unsupported", sent=response_type),
             guess="unsupported_response_type",
         )
-    if "authorization_code" not in client.grant_types:
+    if implicit and "implicit" not in client.grant_types:
+        raise _grant_not_allowed(client, "implicit", "implicit_not_allowed")
+    if "code" in response_type.split() and "authorization_code" not in client.grant_types:
+        raise _grant_not_allowed(client, "authorization_code", "grant_type_not_allowed", guess="authorize_grant_off")
+    if implicit:
         raise AuthorizationError(
-            "unauthorized_client",
-            "Grant type 'authorization_code' not allowed for the client.",
-            Case(
-                "grant_type_not_allowed",
-                client=client.name,
-                grant="authorization_code",
-                allowed=tuple(sorted(client.grant_types)),
-            ),
-            guess="authorize_grant_off",
+            "unsupported_response_type",
+            f"The offline tenant does not have the response type {response_type}, which a real tenant of Auth0 has.",
+            Case("response_type_unavailable", sent=response_type),
         )
+
+
+def _grant_not_allowed(client: Client, grant: str, code: str, *, guess: str | None = None) -> PageError:
+    """Auth0 shows this error on a page, also to first-party clients."""
+    description = f"Grant type '{grant}' not allowed for the client."
+    case = Case(code, client=client.name, grant=grant, allowed=tuple(sorted(client.grant_types)))
+    return PageError("unauthorized_client", description, case, status=403, guess=guess)
+
+
+def _check_request_object(client: Client, parameters: Mapping[str, str]) -> None:
+    """A request object (RFC 9101) or a pushed request (RFC 9126) is refused: its parameters would be ignored.
+
+    It is refused on a page, because the callback may be one of these parameters. Strict clients may not send them.
+    """
+    for name in ("request", "request_uri"):
+        if name in parameters and not client.strict:
+            raise PageError(
+                f"{name}_not_supported",
+                f"The offline tenant does not read the parameter {name}.",
+                Case("parameter_unavailable", parameter=name),
+                guess="request_object",
+            )
+
+
+def _check_dpop(parameters: Mapping[str, str]) -> None:
+    if "dpop_jkt" in parameters:
+        description = "The offline tenant does not have DPoP, and the request has the parameter dpop_jkt."
+        raise AuthorizationError("invalid_request", description, Case("parameter_unavailable", parameter="dpop_jkt"))
 
 
 def _check_response_mode(parameters: Mapping[str, str]) -> None:

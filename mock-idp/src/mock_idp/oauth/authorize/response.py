@@ -15,7 +15,7 @@ from ...pages.models import FormPostPage, MessagePage
 from ...pages.rendering import render
 from ...state.idp import Idp
 from ...state.journal import note_refusal
-from ...state.store import AuthorizationRequest, DeviceAuthorization, Session
+from ...state.store import AuthorizationRequest, DeviceAuthorization, Session, Transaction
 from ...web.request import idp_of
 from ..answers import answer_to, error_page, redirect
 
@@ -51,13 +51,15 @@ def refuse(
     return send_to_callback(request, auth_request, parameters)
 
 
-def approve_device(request: Request, key: str, session: Session) -> Response:
+def approve_device(request: Request, key: str, session: Session, transaction: Transaction) -> Response:
     """Let the device act for the person who is signed in. PageError if the device no longer waits."""
     device = _pending(idp_of(request), key)
     device.decision = "approved"
     device.user_id = session.user_id
     device.auth_time = session.auth_time
     device.session_id = session.session_id
+    device.organization = transaction.request.organization
+    device.outcome = transaction.outcome
     return render(request, MessagePage("device_connected"))
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from ...errors import ClientAuthenticationFailed, MalformedRequest, MissingParameter
 from ...state.idp import Idp
 from ...tenant.model import Client
-from ...web.request import issuer_of
+from ...web.request import issuer_of, note_client
 from .assertion import check_assertion, client_in_assertion
 
 
@@ -31,6 +31,7 @@ def authenticate(idp: Idp, request: Request, parameters: Mapping[str, str]) -> C
     client = idp.tenant.clients.get(credentials.client_id)
     if client is None:
         raise ClientAuthenticationFailed(why=f"There is no client with the id {credentials.client_id!r}.")
+    note_client(request, client)
     _check_method(idp, client, credentials.method)
     if credentials.method == "private_key_jwt":
         check_assertion(idp, client, credentials.secret, issuer_of(request))

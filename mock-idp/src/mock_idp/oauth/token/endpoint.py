@@ -9,34 +9,50 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ...errors import (
+    AccessDenied,
     AuthorizationPending,
+    DpopUnavailable,
+    GrantNotAllowed,
+    GrantUnavailable,
     InvalidRequest,
     MissingParameter,
     OAuthError,
     SlowDown,
-    UnauthorizedClient,
     UnsupportedGrantType,
 )
 from ...state.idp import Idp
 from ...state.tenant_log import EXCHANGES
+from ...tenant.model import GRANT_TYPES
 from ...web.request import NO_STORE, body_values, idp_of, issuer_of
 from ..answers import error_response
 from ..clients.authentication import authenticate
+from ..custom_claims import MAX_BYTES, dropped
+from .actions import after_actions
 from .grants import (
     Granted,
     TokenRequest,
     authorization_code,
     client_credentials,
     device_code,
+    password,
     refresh_token,
     token_exchange,
 )
-from .minting import Authorization, access_token, id_token, token_lifetime
+from .minting import Authorization, access_token, custom_claims, id_token, remember_for_userinfo, token_lifetime
 
 GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
     module.GRANT_TYPE: module.redeem
     for module in (authorization_code, refresh_token, client_credentials, device_code, token_exchange)
-}
+} | dict.fromkeys(password.GRANT_TYPES, password.redeem)
+# /authorize plays this grant. The token endpoint has no such grant type.
+IMPLICIT = "implicit"
+# What a client's grant_types can also name, although discovery does not list it (auth0-python 6.8; Auth0: Passkeys).
+UNLISTED = (
+    "urn:openid:params:grant-type:ciba",
+    "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token",
+    "urn:okta:params:oauth:grant-type:webauthn",
+)
+AUTH0_GRANTS = frozenset({*GRANT_TYPES, *UNLISTED}) - {IMPLICIT}
 
 
 async def token(request: Request) -> Response:
@@ -50,12 +66,16 @@ async def token(request: Request) -> Response:
             raise MissingParameter("grant_type")
         client = authenticate(idp, request, parameters)
         redeem = _grant(grant_type, client.grant_types)
+        if "dpop" in request.headers:
+            raise DpopUnavailable
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
+        granted = await after_actions(request, grant_type, granted, parameters)
+        _check_custom_claims(idp, granted.authorization)
     except OAuthError as error:
         _log_failure(idp, parameters, error)
         return error_response(idp, error)
     _log_success(idp, grant_type, granted.authorization)
-    return JSONResponse(_answer(idp, granted), headers=NO_STORE)
+    return JSONResponse(token_answer(idp, granted), headers=NO_STORE)
 
 
 async def revoke(request: Request) -> Response:
@@ -78,8 +98,10 @@ async def revoke(request: Request) -> Response:
 def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
     audience = granted.api.identifier if granted.api else None
     code, _ = EXCHANGES[grant_type]
+    names = dropped(custom_claims(idp, granted), granted.api)
+    details = f"{grant_type}; custom claims that Auth0 does not add: {', '.join(names)}" if names else grant_type
     idp.log.add(
-        code, "", client=granted.client, user=granted.user, audience=audience, scopes=granted.scopes, details=grant_type
+        code, "", client=granted.client, user=granted.user, audience=audience, scopes=granted.scopes, details=details
     )
 
 
@@ -93,18 +115,32 @@ def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> 
     idp.log.add(error.log_code or code, error.description, client=client, audience=audience, details=error.why)
 
 
+def _check_custom_claims(idp: Idp, granted: Authorization) -> None:
+    size = custom_claims(idp, granted).size
+    if size > MAX_BYTES:
+        raise AccessDenied(
+            "Custom claims exceed the maximum size of 100KB",
+            guess="custom_claims_size",
+            why=f"The custom claims have {size} bytes; Auth0 allows {MAX_BYTES} for all of a sign-in together.",
+        )
+
+
 def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest], Granted]:
-    redeem = GRANTS.get(grant_type)
-    if redeem is None:
+    """What redeems the grant, if Auth0, the client and the offline tenant have it."""
+    if grant_type not in AUTH0_GRANTS:
         raise UnsupportedGrantType(f"Unsupported grant type: {grant_type}")
     if grant_type not in allowed and grant_type != token_exchange.GRANT_TYPE:
-        raise UnauthorizedClient(f"Grant type '{grant_type}' not allowed for the client.")
-    return redeem
+        raise GrantNotAllowed(grant_type)
+    if grant_type not in GRANTS:
+        raise GrantUnavailable(grant_type)
+    return GRANTS[grant_type]
 
 
-def _answer(idp: Idp, granted: Granted) -> dict[str, Any]:
+def token_answer(idp: Idp, granted: Granted) -> dict[str, Any]:
+    """The members of a token answer (RFC 6749 section 5.1)."""
     authorization = granted.authorization
     answer: dict[str, Any] = {"access_token": access_token(idp, authorization)}
+    remember_for_userinfo(idp, authorization, answer["access_token"])
     if granted.refresh_token is not None:
         answer["refresh_token"] = granted.refresh_token
     if "openid" in authorization.scopes and authorization.user is not None:

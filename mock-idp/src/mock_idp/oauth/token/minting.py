@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +15,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.registry import HeaderParameter
 
+from ...actions.outcome import Outcome
 from ...state.idp import Idp
-from ...tenant.model import Api, Client, User
+from ...state.store import UserinfoClaims
+from ...tenant.model import OIDC_SCOPES, Api, Client, Organization, User
+from ..custom_claims import CustomClaims, admitted, configured_claims
 
 # joserfc refuses unknown header members. Auth0 puts the issuer into the header.
 OPAQUE_HEADERS = jwe.JWERegistry(
@@ -40,6 +44,17 @@ class Authorization:
     auth_time: float | None = None
     session_id: str | None = None
     act: Mapping[str, Any] | None = None
+    organization: Organization | None = None
+    action_claims: CustomClaims = field(default_factory=CustomClaims)
+
+    def after(self, outcome: Outcome | None) -> Authorization:
+        """With the scopes and claims that Actions changed. An Action gives a strict client no OpenID scopes."""
+        if outcome is None:
+            return self
+        scopes = outcome.scopes(self.scopes)
+        if self.client.strict:
+            scopes = tuple(scope for scope in scopes if scope not in OIDC_SCOPES)
+        return replace(self, scopes=scopes, action_claims=CustomClaims(outcome.access_token, outcome.id_token))
 
     @property
     def subject(self) -> str:
@@ -48,6 +63,12 @@ class Authorization:
     @property
     def userinfo(self) -> str:
         return f"{self.issuer}userinfo"
+
+
+def custom_claims(idp: Idp, authorization: Authorization) -> CustomClaims:
+    """The custom claims for both tokens, before Auth0's rules for their names. An Action overrides offline.yaml."""
+    configured = configured_claims(idp.tenant, authorization.api, authorization.client, authorization.user)
+    return configured.then(authorization.action_claims)
 
 
 def token_lifetime(idp: Idp, authorization: Authorization) -> int:
@@ -74,6 +95,7 @@ def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     api, now = authorization.api, idp.clock.token_time()
     assert api is not None
     claims: dict[str, Any] = {
+        **admitted(custom_claims(idp, authorization).access_token, api),
         "iss": authorization.issuer,
         "sub": authorization.subject,
         "aud": _audience(authorization, api),
@@ -82,7 +104,7 @@ def access_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
     }
     if authorization.scopes:
         claims["scope"] = " ".join(authorization.scopes)
-    claims |= _dialect_claims(authorization, api)
+    claims |= _dialect_claims(authorization, api) | _organization_claims(idp, authorization)
     if authorization.act is not None:
         claims["act"] = authorization.act
     if api.adds_permissions and (authorization.user is not None or idp.behaviours.machine_permissions):
@@ -103,6 +125,7 @@ def id_token(idp: Idp, authorization: Authorization) -> str:
     client, now = authorization.client, idp.clock.token_time()
     claims: dict[str, Any] = {
         **profile_claims(authorization.user, authorization.scopes, now),
+        **admitted(custom_claims(idp, authorization).id_token),
         "iss": authorization.issuer,
         "aud": client.client_id,
         "sub": authorization.user.user_id,
@@ -115,6 +138,7 @@ def id_token(idp: Idp, authorization: Authorization) -> str:
         claims["sid"] = authorization.session_id
     if authorization.nonce is not None:
         claims["nonce"] = authorization.nonce
+    claims |= _organization_claims(idp, authorization)
     if client.id_token_alg == "HS256":  # noqa: S105 - an algorithm
         return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(client.secret), algorithms=["HS256"])
     header = {"alg": client.id_token_alg, "kid": idp.keys.current.kid}
@@ -132,6 +156,19 @@ def profile_claims(user: User, scopes: Collection[str], now: float) -> dict[str,
     return {name: value for name, value in available.items() if name in names}
 
 
+def remember_for_userinfo(idp: Idp, authorization: Authorization, token: str) -> None:
+    """Keep the ID token's custom claims for /userinfo with this access token (Auth0: Migrate Custom Claims)."""
+    claims = admitted(custom_claims(idp, authorization).id_token)
+    if claims and "openid" in authorization.scopes:
+        expires_at = idp.clock.now() + token_lifetime(idp, authorization)
+        idp.store.userinfo_claims.put(_digest(token), UserinfoClaims(claims, expires_at))
+
+
+def claims_for_userinfo(idp: Idp, token: str) -> Mapping[str, Any]:
+    kept = idp.store.userinfo_claims.get(_digest(token), idp.clock.now())
+    return kept.claims if kept is not None else {}
+
+
 def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
     """The claims of an opaque access token that this tenant issued; None for anything else."""
     try:
@@ -140,6 +177,10 @@ def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
     except (JoseError, ValueError):
         return None
     return claims if isinstance(claims, dict) else None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _opaque_token(idp: Idp, authorization: Authorization) -> str:
@@ -175,7 +216,17 @@ def _dialect_claims(authorization: Authorization, api: Api) -> dict[str, Any]:
 def _permissions(idp: Idp, authorization: Authorization, api: Api) -> list[str]:
     if authorization.user is None:
         return list(authorization.scopes)
-    return list(idp.tenant.permissions(authorization.user, api))
+    return list(idp.tenant.permissions(authorization.user, api, authorization.organization))
+
+
+def _organization_claims(idp: Idp, authorization: Authorization) -> dict[str, Any]:
+    """`org_id`; also `org_name` if the tenant allows names (Auth0: Use Organization Names in Authentication API)."""
+    organization = authorization.organization
+    if organization is None:
+        return {}
+    if idp.tenant.settings.allow_organization_name_in_authentication_api:
+        return {"org_id": organization.org_id, "org_name": organization.name}
+    return {"org_id": organization.org_id}
 
 
 def _profile(user: User, now: float) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ....actions.outcome import Outcome
 from ....errors import AccessDenied, AuthorizationError, MissingParameter, OAuthError
 from ....state.idp import Idp
 from ....tenant.model import Api, Client
 from ...audience import user_grant
+from ...organizations import not_a_member
 from ...scopes import user_scopes
 from ..minting import Authorization
 
@@ -34,7 +36,7 @@ class TokenRequest:
         """The API with this identifier; AccessDenied if there is none."""
         api = self.idp.tenant.apis.get(identifier)
         if api is None:
-            raise AccessDenied(f"Service not found: {identifier}", why="The tenant has no API with this identifier.")
+            raise AccessDenied(f"Service not enabled within domain: {identifier}", why="The tenant has no such API.")
         return api
 
 
@@ -60,12 +62,24 @@ def authorize_for_user(
     nonce: str | None = None,
     gty: str | None = None,
     act: Mapping[str, Any] | None = None,
+    organization_id: str | None = None,
+    outcome: Outcome | None = None,
 ) -> Authorization:
-    """The authorization under the present roles and client grants. Raises `removed` if the user or API is gone."""
+    """The authorization under the present roles and client grants.
+
+    Raises `removed` if the user, API or organization is gone, AccessDenied if the user is no longer a member.
+    """
     tenant = request.idp.tenant
     user, api = tenant.users.get(user_id), tenant.apis.get(audience or "")
-    if user is None or (audience is not None and api is None):
+    organization = tenant.organizations.get(organization_id or "")
+    if user is None or (audience is not None and api is None) or (organization_id is not None and organization is None):
         raise removed
+    if organization is not None and not organization.has_member(user):
+        raise AccessDenied(
+            not_a_member(user, organization),
+            guess="organization_membership",
+            why="The user was a member when the sign-in began.",
+        )
     try:
         grant = user_grant(tenant, request.client, api) if api is not None else None
     except AuthorizationError as error:
@@ -75,10 +89,11 @@ def authorize_for_user(
         client=request.client,
         user=user,
         api=api,
-        scopes=user_scopes(tenant, request.client, user, api, grant, scopes),
+        scopes=user_scopes(tenant, request.client, user, api, grant, scopes, organization),
         gty=gty,
         nonce=nonce,
         auth_time=auth_time,
         session_id=session_id,
         act=act,
-    )
+        organization=organization,
+    ).after(outcome)

@@ -37,6 +37,8 @@ def redeem(request: TokenRequest) -> Granted:
         auth_time=code.auth_time,
         session_id=code.session_id,
         nonce=auth_request.nonce,
+        organization_id=auth_request.organization,
+        outcome=code.outcome,
     )
     refresh_token = issue_refresh_token(idp, authorization)
     _remember(idp, sent, refresh_token)

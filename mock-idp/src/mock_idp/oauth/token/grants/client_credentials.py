@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....errors import AccessDenied
 from ....tenant.model import Api, ClientGrant, management_api, management_identifier
+from ...organizations import organization_for_machine
 from ...scopes import granted_by, split_scope
 from ..minting import Authorization
 from . import Granted, TokenRequest
@@ -14,9 +15,18 @@ GRANT_TYPE = "client_credentials"
 def redeem(request: TokenRequest) -> Granted:
     """An access token for the client itself, within its client grant."""
     api = _api(request)
-    scopes = _scopes(request, api, _grant(request, api))
+    grant = _grant(request, api)
     return Granted(
-        Authorization(request.issuer, request.client, scopes=scopes, api=api, gty="client-credentials"),
+        Authorization(
+            request.issuer,
+            request.client,
+            scopes=_scopes(request, api, grant),
+            api=api,
+            gty="client-credentials",
+            organization=organization_for_machine(
+                request.idp.tenant, request.client, grant, request.parameters.get("organization")
+            ),
+        ),
         requested=split_scope(request.parameters.get("scope")),
     )
 

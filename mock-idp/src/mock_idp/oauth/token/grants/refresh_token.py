@@ -29,6 +29,7 @@ def redeem(request: TokenRequest) -> Granted:
         auth_time=family.auth_time,
         session_id=family.session_id,
         gty=GRANT_TYPE,
+        organization_id=family.organization,
     )
     return Granted(authorization, rotated(idp, request.client, record, family), requested=scopes)
 
@@ -53,6 +54,7 @@ def issue_refresh_token(idp: Idp, authorization: Authorization) -> str | None:
         auth_time=authorization.auth_time or now,
         session_id=authorization.session_id or "",
         issuer=authorization.issuer,
+        organization=authorization.organization.org_id if authorization.organization else None,
         expires_at=math.inf if lifetime is None else now + lifetime,
     )
     return _add_token(idp, idp.store.refresh_families.add(family), family)
@@ -122,8 +124,8 @@ def _add_token(idp: Idp, family_key: str, family: RefreshFamily) -> str:
 
 
 def _drop_grant(idp: Idp, revoked: RefreshFamily) -> None:
-    holder = (revoked.user_id, revoked.client_id, revoked.audience)
+    holder = (revoked.user_id, revoked.client_id, revoked.audience, revoked.organization)
     for key, family in idp.store.refresh_families.items():
-        if (family.user_id, family.client_id, family.audience) == holder:
+        if (family.user_id, family.client_id, family.audience, family.organization) == holder:
             idp.store.refresh_families.drop(key)
     idp.store.consents.pop(holder, None)

@@ -1,7 +1,7 @@
 """On-Behalf-Of Token Exchange (RFC 8693; Auth0: On-Behalf-Of Token Exchange).
 
 An API receives an access token and exchanges it for a token that calls the next API for the same user. Auth0's Custom
-Token Exchange runs the tenant's own code (Actions), which does not exist offline.
+Token Exchange needs the trigger custom-token-exchange, which the offline tenant does not have.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from joserfc.jwk import OctKey
 
-from ....errors import InvalidRequest, OAuthError, UnauthorizedClient
+from ....errors import GrantNotAllowed, InvalidRequest, OAuthError
 from ....formats.parsing import verified_claims
 from ....tenant.model import Api
 from ...scopes import split_scope
@@ -44,6 +44,7 @@ def redeem(request: TokenRequest) -> Granted:
         scopes=scopes,
         auth_time=float(claims.get("auth_time", claims["iat"])),
         act=act,
+        organization_id=claims.get("org_id"),
     )
     return Granted(authorization, issued_token_type=ACCESS_TOKEN, requested=scopes)
 
@@ -52,8 +53,8 @@ def _check_client(request: TokenRequest) -> None:
     client = request.client
     if client.exchanges_on_behalf and client.auth_method != "none" and client.resource_server_identifier is not None:
         return
-    raise UnauthorizedClient(
-        f"Grant type '{GRANT_TYPE}' not allowed for the client.",
+    raise GrantNotAllowed(
+        GRANT_TYPE,
         why="Only a confidential Custom API Client may exchange: app_type resource_server, resource_server_identifier, "
         "token_exchange.allow_any_profile_of_type with on_behalf_of_token_exchange.",
     )
@@ -65,7 +66,7 @@ def _check_types(request: TokenRequest) -> None:
         raise InvalidRequest(
             "Invalid subject_token_type",
             guess="exchange_token_type",
-            why="Custom token types need an Action, and the offline tenant runs none.",
+            why="Custom token types need the trigger custom-token-exchange, which the offline tenant does not have.",
         )
     if request.parameters.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
         raise InvalidRequest("Invalid requested_token_type", guess="exchange_token_type")
