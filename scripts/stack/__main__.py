@@ -188,7 +188,7 @@ def worlds(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure the cost of protection and the client's commands, and the offline tenant beside other mock issuers; or only one of both."""
+    """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
     benchmarks = {"protection": _bench_protection, "tenant": _bench_tenant}
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
