@@ -26,6 +26,7 @@ from .signin.protocol.tokens import TokenEndpoint
 from .signin.provider import Provider, SignInOptions
 from .signin.ready_token import ReadyTokenAuth
 from .storage.encryption import Encryption, NoEncryption, system_encryption
+from .storage.grant import Grant
 from .storage.token_store import TokenStore
 
 SignedAuth = GatehouseAuth | ReadyTokenAuth
@@ -37,10 +38,12 @@ class Account:
     """The parts of a sign-in.
 
     Attributes:
+        fetch: HTTP for the sign-in.
         token: a ready token, which is used in place of a sign-in.
     """
 
     options: SignInOptions
+    fetch: Fetcher
     provider: Provider
     store: TokenStore
     permission: str
@@ -65,7 +68,7 @@ class Account:
         registration = choose_registration(settings, fetch, ClientStore(settings.gatehouse_home, say, encryption))
         provider = Provider(options, fetch, choose_flow(settings, fetch, say, trace), registration, time.time)
         store = TokenStore(settings.gatehouse_home, say, settings.oauth_callback_timeout + 30, encryption)
-        return cls(options, provider, store, settings.required_permission, say, _ready_token(settings))
+        return cls(options, fetch, provider, store, settings.required_permission, say, _ready_token(settings))
 
     def auth(self, *, ignore_stored: bool = False, interactive: bool = True) -> SignedAuth:
         """The auth object for an HTTP client."""
@@ -78,6 +81,13 @@ class Account:
             permission=self.permission,
             ignore_stored=ignore_stored,
             interactive=interactive,
+        )
+
+    def stored(self) -> Grant | None:
+        """The grant of the ready token, else the stored one, which can have expired; None if there is none."""
+        auth = self.auth(interactive=False)
+        return (
+            auth.grant if isinstance(auth, ReadyTokenAuth) else self.store.load(self.options.server, self.provider.owns)
         )
 
     async def sign_out(self) -> bool:

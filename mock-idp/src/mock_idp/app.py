@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -7,9 +10,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from .console import ConsoleAccess, console_routes
+from .console import ConsoleAccess, console_routes, refuse_wrong_name
 from .control import ControlAccess, control_routes
-from .http.middleware import AccessLog
+from .http.middleware import AccessLog, HostGate
 from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
@@ -30,15 +33,23 @@ from .web.request import MAX_BODY, Issuer
 
 
 def create_app(
-    idp: Idp, issuer: str, control: ControlAccess | None = None, console: ConsoleAccess | None = None
+    idp: Idp,
+    issuer: str,
+    control: ControlAccess | None = None,
+    console: ConsoleAccess | None = None,
+    hosts: Sequence[str] = (),
 ) -> ASGIApp:
-    """The tenant as an ASGI application that answers under `issuer`. The control API is off without `control`."""
+    """The tenant as an ASGI application that answers under `issuer`. The control API is off without `control`.
+
+    It refuses requests under other host names than the issuer's, those of this machine, and `hosts`.
+    """
     if console is None:
         console = ConsoleAccess(needs_token=control is not None and control.token is not None)
-    return Issuer(_application(idp, control, console), issuer)
+    names = (urlsplit(issuer).hostname or "", *hosts)
+    return Issuer(_application(idp, control, console, names), issuer)
 
 
-def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess) -> Starlette:
+def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess, names: Sequence[str]) -> Starlette:
     routes = [
         *console_routes(console),
         Route("/livez", livez, methods=["GET"]),
@@ -69,6 +80,7 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
     ]
     middleware = [
         Middleware(AccessLog),
+        Middleware(HostGate, names=names, refuse=refuse_wrong_name),
         Middleware(Recorder, journal=idp.journal, clock=idp.clock),
         Middleware(FaultInjector, faults=idp.faults),
         Middleware(Cors),

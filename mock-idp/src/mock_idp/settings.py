@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,7 +13,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from .actions.node import Mode
 from .formats.parsing import not_utf8, parse_json
 from .formats.urls import is_loopback_name
+from .http.fetching import Fetcher
+from .http.middleware import host_name
 from .http.tls import CA_FILE
+from .tenant.example import EXAMPLE
 from .tenant.keywords import keyword_values
 from .tenant.presets import PRESETS
 
@@ -25,6 +29,9 @@ ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https else
 ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
 
 DEFAULT_PORT = 9000
+TENANT_FILE = Path("auth0/tenant.yaml")
+# The tenant's name in the Compose file, under which the other containers reach it.
+COMPOSE_SERVICE = "mock-idp"
 ENV_FILE = ".env"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -50,9 +57,12 @@ class Settings(BaseSettings):
 
     host: str = Field(default="localhost", validation_alias="MOCK_IDP_HOST")
     port: Port = Field(default=DEFAULT_PORT, validation_alias="MOCK_IDP_PORT")
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: [COMPOSE_SERVICE], validation_alias="MOCK_IDP_ALLOWED_HOSTS"
+    )
     issuer: str | None = Field(default=None, validation_alias="AUTH0_ISSUER")
-    tenant_file: Path = Field(default=Path("auth0/tenant.yaml"), validation_alias="MOCK_IDP_TENANT")
-    offline_file: Path = Field(default=Path("auth0/offline.yaml"), validation_alias="MOCK_IDP_OFFLINE")
+    tenant_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_TENANT")
+    offline_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_OFFLINE")
     state_dir: Path | None = Field(default=None, validation_alias="MOCK_IDP_STATE_DIR")
     control: bool = Field(default=False, validation_alias="MOCK_IDP_CONTROL")
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
@@ -70,6 +80,7 @@ class Settings(BaseSettings):
     console: Literal["auto", "on", "off"] = Field(default="auto", validation_alias="MOCK_IDP_CONSOLE")
     actions: Mode = Field(default="auto", validation_alias="MOCK_IDP_ACTIONS")
     preset: str = Field(default="", validation_alias="MOCK_IDP_PRESET")
+    cimd_fetch: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_FETCH")
     cimd_allow_private: bool = Field(default=False, validation_alias="MOCK_IDP_CIMD_ALLOW_PRIVATE")
     cimd_ca_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CIMD_CA_FILE")
 
@@ -87,6 +98,15 @@ class Settings(BaseSettings):
     @classmethod
     def _issuer_is_usable(cls, value: str | None) -> str | None:
         return None if value is None else checked_issuer(value)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _hosts_are_names(cls, value: str | list[str]) -> list[str]:
+        names = _listed(value) if isinstance(value, str) else value
+        wrong = [name for name in names if host_name(name) != name.lower()]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is not a host name; give names without scheme and port, comma-separated")
+        return [COMPOSE_SERVICE, *names]
 
     @field_validator("keywords", mode="before")
     @classmethod
@@ -114,6 +134,17 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _fetching_is_on_if_it_is_configured(self) -> Settings:
+        options = {
+            "MOCK_IDP_CIMD_ALLOW_PRIVATE": self.cimd_allow_private,
+            "MOCK_IDP_CIMD_CA_FILE": self.cimd_ca_file is not None,
+        }
+        used = [name for name, is_used in options.items() if is_used]
+        if used and not self.cimd_fetch:
+            raise ValueError(f"{used[0]} needs MOCK_IDP_CIMD_FETCH=true: without it no document is fetched")
+        return self
+
+    @model_validator(mode="after")
     def _read_control_token(self) -> Settings:
         if self.control_token is None and self.control_token_file is not None:
             self.control_token = SecretStr(_read_secret(self.control_token_file))
@@ -128,6 +159,15 @@ class Settings(BaseSettings):
         if self.tls_issuer is not None and not self.tls_issuer.startswith("https:"):
             raise ValueError("MOCK_IDP_TLS_ISSUER must be an https URL")
         return self
+
+    def files(self) -> tuple[Path, Path | None]:
+        """The tenant file and the offline file, for `load_configuration`.
+
+        Without a setting the tenant file is auth0/tenant.yaml. If that does not exist, it is the example.
+        """
+        if self.tenant_file is None and self.offline_file is None and not TENANT_FILE.exists():
+            return EXAMPLE
+        return self.tenant_file or TENANT_FILE, self.offline_file
 
     def keyword_values(self) -> dict[str, Any]:
         """Values for ##KEY## and @@KEY@@ in the tenant file: from the environment and `.env`, else from
@@ -147,6 +187,10 @@ class Settings(BaseSettings):
     def presets(self) -> list[str]:
         """The names of the misconfigurations to start with."""
         return _listed(self.preset)
+
+    def fetcher(self) -> Fetcher | None:
+        """What fetches client metadata documents; None if the tenant may not use the network for them."""
+        return Fetcher(self.cimd_allow_private, self.cimd_ca_file) if self.cimd_fetch else None
 
     def issuer_at(self, port: int) -> str:
         """The issuer of a tenant that listens on `port`."""
@@ -184,10 +228,14 @@ def checked_issuer(value: str) -> str:
     return value
 
 
-def load_settings() -> Settings:
-    """The settings; SettingsError names every wrong variable."""
+def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
+    """The settings; SettingsError names every wrong variable.
+
+    Args:
+        options: values of the command line, by the names of the variables. They go before the environment.
+    """
     try:
-        return Settings()
+        return Settings(**(options or {}))
     except OSError as error:
         raise SettingsError([f"{ENV_FILE} cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:

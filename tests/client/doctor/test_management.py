@@ -14,8 +14,9 @@ import httpx2
 import pytest
 
 from gatehouse_client.causes.catalogue import ENTRIES
-from gatehouse_client.doctor.findings import Finding, Findings, Mark
-from gatehouse_client.doctor.management_checks import Requirements, check_configuration
+from gatehouse_client.doctor.configuration import CONFIGURED, Requirements
+from gatehouse_client.doctor.findings import Finding, Mark, combined, ok, unknown
+from gatehouse_client.doctor.findings import wrong as found_wrong
 from gatehouse_client.doctor.objects import Objects, read_objects
 from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.signin.http.trace import Trace
@@ -71,9 +72,8 @@ def read(tenant: Any, client_id: str | None = AGENT, person: str | None = ALICE,
 
 
 def judged(objects: Objects, needs: Requirements = REQUIREMENTS) -> dict[str, Finding]:
-    findings = Findings()
-    check_configuration(objects, needs, findings)
-    return {finding.check: finding for finding in findings.all() if finding.seen != "not checked"}
+    looked = {check: look(objects, needs) for check, (_, look) in CONFIGURED.items()}
+    return {check: replace(finding, check=check) for check, finding in looked.items() if finding is not None}
 
 
 def wrong(findings: dict[str, Finding]) -> set[str]:
@@ -264,37 +264,21 @@ def test_without_the_sdk_the_doctor_says_what_to_install_and_continues(
 
 
 def test_two_sources_that_agree_are_both_shown() -> None:
-    answered, configured = Findings(), Findings()
-    answered.ok("api", "the API.")
-    configured.ok("api", '"Gatehouse", RS256')
-    (finding,) = [each for each in answered.all(configured) if each.check == "api"]
-    assert finding == Finding("api", Mark.OK, 'the API; "Gatehouse", RS256')
+    assert combined(ok("the API."), ok('"Gatehouse", RS256')) == ok('the API; "Gatehouse", RS256')
 
 
 def test_the_only_source_that_knows_a_result_decides() -> None:
-    answered, configured = Findings(), Findings()
-    answered.unknown("rbac", "nobody is signed in")
-    configured.wrong("rbac", "Off: Enable RBAC.")
-    answered.ok("api", "there")
-    configured.unknown("api", "not allowed to read")
-    found = {each.check: each for each in answered.all(configured)}
-    assert found["rbac"] == Finding("rbac", Mark.WRONG, "Off: Enable RBAC.")
-    assert found["api"] == Finding("api", Mark.OK, "there")
+    assert combined(unknown("nobody is signed in"), found_wrong("Off.")) == found_wrong("Off.")
+    assert combined(ok("there"), unknown("not allowed to read")) == ok("there")
 
 
 def test_a_contradiction_is_shown_and_the_answers_to_a_client_decide() -> None:
-    answered, configured = Findings(), Findings()
-    answered.wrong("token-algorithm", "The token is signed with HS256.")
-    configured.ok("token-algorithm", "the API signs with RS256")
-    (finding,) = [each for each in answered.all(configured) if each.check == "token-algorithm"]
+    finding = combined(found_wrong("The token is signed with HS256."), ok("the API signs with RS256"))
     assert finding.mark is Mark.WRONG
     assert "The token is signed with HS256. But the Management API says: the API signs with RS256." in finding.seen
 
 
 def test_the_tenants_objects_decide_over_a_guess() -> None:
-    answered, configured = Findings(), Findings()
-    answered.ok("registration", "The endpoint evaluates registrations.", guessed=True)
-    configured.wrong("registration", "It is off.")
-    (finding,) = [each for each in answered.all(configured) if each.check == "registration"]
+    finding = combined(ok("The endpoint evaluates registrations.", guessed=True), found_wrong("It is off."))
     assert finding.mark is Mark.WRONG
     assert finding.seen == "It is off. The tenant's answers suggest otherwise: The endpoint evaluates registrations."

@@ -89,40 +89,40 @@ def running_odd_server() -> Generator[OddServer]:
         yield server
 
 
-_TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("\x1b\x9b\u202e$;`")), max_size=12)
+TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("\x1b\x9b\u202e$;`")), max_size=12)
 _NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False)
-_ANY = st.recursive(
-    st.none() | st.booleans() | _NUMBERS | _TEXTS,
-    lambda each: st.lists(each, max_size=3) | st.dictionaries(_TEXTS, each, max_size=3),
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | _NUMBERS | TEXTS,
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(TEXTS, each, max_size=3),
     max_leaves=6,
 )
 _TYPES = st.sampled_from(["string", "integer", "number", "boolean", "array", "object", "null", "nonsense"])
 
 
-def _object(required: dict[str, Any], optional: dict[str, Any]) -> Any:
+def usually(required: dict[str, Any], optional: dict[str, Any]) -> Any:
     """Usually the named members with their own values, sometimes any value in place of one."""
-    return st.fixed_dictionaries(required, optional={name: value | _ANY for name, value in optional.items()})
+    return st.fixed_dictionaries(required, optional={name: value | ANY_JSON for name, value in optional.items()})
 
 
 SCHEMAS: Any = st.deferred(
     lambda: (
         st.booleans()
-        | _object(
+        | usually(
             {},
             {
                 "type": _TYPES | st.lists(_TYPES, max_size=3),
-                "properties": st.dictionaries(st.sampled_from(["timezone", "a", "b c"]) | _TEXTS, SCHEMAS, max_size=3),
-                "required": st.lists(st.sampled_from(["timezone", "a"]) | _ANY, max_size=2),
-                "enum": st.lists(_ANY, max_size=3),
+                "properties": st.dictionaries(st.sampled_from(["timezone", "a", "b c"]) | TEXTS, SCHEMAS, max_size=3),
+                "required": st.lists(st.sampled_from(["timezone", "a"]) | ANY_JSON, max_size=2),
+                "enum": st.lists(ANY_JSON, max_size=3),
                 "anyOf": st.lists(SCHEMAS, max_size=2),
                 "oneOf": st.lists(SCHEMAS, max_size=2),
                 "items": SCHEMAS,
-                "$ref": _TEXTS | st.just("#/$defs/a"),
-                "pattern": _TEXTS,
-                "default": _ANY,
-                "description": _TEXTS,
+                "$ref": TEXTS | st.just("#/$defs/a"),
+                "pattern": TEXTS,
+                "default": ANY_JSON,
+                "description": TEXTS,
                 "additionalProperties": SCHEMAS,
-                "x-mcp-header": _TEXTS,
+                "x-mcp-header": TEXTS,
             },
         )
     )
@@ -130,29 +130,32 @@ SCHEMAS: Any = st.deferred(
 _ROOT_SCHEMAS = (
     st.builds(lambda schema: {**schema, "type": "object"} if isinstance(schema, dict) else schema, SCHEMAS) | SCHEMAS
 )
-_META = st.dictionaries(st.just("gatehouse/permissions") | _TEXTS, _ANY, max_size=2)
-TOOLS = _ANY | _object(
-    {"name": st.sampled_from(["get_time", "odd", "a/b.c"]) | _TEXTS, "inputSchema": _ROOT_SCHEMAS},
-    {"description": _TEXTS, "title": _TEXTS, "outputSchema": _ROOT_SCHEMAS, "_meta": _META, "annotations": _ANY},
+_META = st.dictionaries(st.just("gatehouse/permissions") | TEXTS, ANY_JSON, max_size=2)
+TOOLS = ANY_JSON | usually(
+    {"name": st.sampled_from(["get_time", "odd", "a/b.c"]) | TEXTS, "inputSchema": _ROOT_SCHEMAS},
+    {"description": TEXTS, "title": TEXTS, "outputSchema": _ROOT_SCHEMAS, "_meta": _META, "annotations": ANY_JSON},
 )
-_BLOCKS = _ANY | st.one_of(
-    _object({"type": st.just("text"), "text": _TEXTS | _ANY}, {"_meta": _META, "annotations": _ANY}),
-    _object({"type": st.just("image"), "data": _TEXTS | _ANY}, {"mimeType": _TEXTS}),
-    _object({"type": st.just("resource_link"), "uri": _TEXTS | _ANY}, {"name": _TEXTS}),
-    _object({"type": st.just("resource")}, {"resource": _object({}, {"uri": _TEXTS, "text": _TEXTS, "blob": _TEXTS})}),
+_BLOCKS = ANY_JSON | st.one_of(
+    usually({"type": st.just("text"), "text": TEXTS | ANY_JSON}, {"_meta": _META, "annotations": ANY_JSON}),
+    usually({"type": st.just("image"), "data": TEXTS | ANY_JSON}, {"mimeType": TEXTS}),
+    usually({"type": st.just("resource_link"), "uri": TEXTS | ANY_JSON}, {"name": TEXTS}),
+    usually({"type": st.just("resource")}, {"resource": usually({}, {"uri": TEXTS, "text": TEXTS, "blob": TEXTS})}),
 )
 _ERRORS = st.fixed_dictionaries(
-    {"error": _object({"code": st.integers(-40000, 600) | _ANY, "message": _TEXTS | _ANY}, {"data": _ANY}) | _ANY}
+    {
+        "error": usually({"code": st.integers(-40000, 600) | ANY_JSON, "message": TEXTS | ANY_JSON}, {"data": ANY_JSON})
+        | ANY_JSON
+    }
 )
-_RESULTS = _object(
-    {"content": st.lists(_BLOCKS, max_size=3) | _ANY},
-    {"structuredContent": _ANY, "isError": st.booleans(), "_meta": _META, "resultType": _TEXTS},
+_RESULTS = usually(
+    {"content": st.lists(_BLOCKS, max_size=3) | ANY_JSON},
+    {"structuredContent": ANY_JSON, "isError": st.booleans(), "_meta": _META, "resultType": TEXTS},
 )
-_LISTS = _object({"tools": st.lists(TOOLS, max_size=3) | _ANY}, {"nextCursor": st.just(""), "_meta": _META})
+_LISTS = usually({"tools": st.lists(TOOLS, max_size=3) | ANY_JSON}, {"nextCursor": st.just(""), "_meta": _META})
 
 
 def _answers(results: Any) -> Any:
-    return st.fixed_dictionaries({"result": results | _ANY}) | _ERRORS | _ANY.map(json.dumps).map(str.encode)
+    return st.fixed_dictionaries({"result": results | ANY_JSON}) | _ERRORS | ANY_JSON.map(json.dumps).map(str.encode)
 
 
 ANSWERS = st.fixed_dictionaries(
@@ -160,8 +163,8 @@ ANSWERS = st.fixed_dictionaries(
     optional={
         "tools/list": st.fixed_dictionaries({"result": _LISTS}) | _answers(_LISTS),
         "tools/call": st.fixed_dictionaries({"result": _RESULTS}) | _answers(_RESULTS),
-        "server/discover": _answers(_object({}, dict.fromkeys(DISCOVERED, _ANY))),
-        "initialize": _answers(_object({}, dict.fromkeys(INITIALIZED, _ANY))),
+        "server/discover": _answers(usually({}, dict.fromkeys(DISCOVERED, ANY_JSON))),
+        "initialize": _answers(usually({}, dict.fromkeys(INITIALIZED, ANY_JSON))),
     },
 )
 HEADERS = st.dictionaries(

@@ -75,6 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]
     authority = trustme.CA()
     authority.cert_pem.write_to_path(running.folder / "site.pem")
     fetching = {
+        "MOCK_IDP_CIMD_FETCH": "true",
         "MOCK_IDP_CIMD_ALLOW_PRIVATE": "true",
         "MOCK_IDP_CIMD_CA_FILE": str(running.folder / "site.pem"),
     }
@@ -163,6 +164,6 @@ def test_the_doctor_finds_a_metadata_document_that_is_not_imported(site: tuple[S
     stack, url = site
     with switched_off(stack, "dynamic_registration_supported"):
         results, findings = examined(stack, home, code=1, AUTH0_ISSUER=stack.issuer)
-    assert wrong(results) == {"application", "credentials"}
+    assert wrong(results) == {"application"}
     assert url in findings["application"]["seen"]
     assert "import the document" in findings["application"]["advice"]

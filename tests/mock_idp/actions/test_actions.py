@@ -361,6 +361,11 @@ def test_without_node_the_sign_in_goes_on_and_the_log_says_what_did_not_run(star
     assert (warning.description, warning.details) == ("Actions that did not run: Add claims", "MOCK_IDP_ACTIONS is off")
 
 
+def test_the_console_lists_the_actions_that_do_not_run(start: Any) -> None:
+    page = without_node(start, "").http.get("/").text
+    assert "actions: Add claims (MOCK_IDP_ACTIONS is off)" in page
+
+
 # The control API.
 
 

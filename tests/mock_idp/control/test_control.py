@@ -38,9 +38,12 @@ def test_a_configured_token_is_also_required_from_this_machine(start: Any) -> No
     "headers",
     [
         {"Origin": "http://evil.example"},
-        {"Host": "evil.example:9000"},
         {"Sec-Fetch-Site": "cross-site"},
         {"X-Forwarded-For": "192.0.2.1"},
+        {"X-Forwarded-Proto": "https"},
+        {"X-Real-IP": "192.0.2.1"},
+        {"CF-Connecting-IP": "192.0.2.1"},
+        {"Forwarded": "for=192.0.2.1"},
     ],
 )
 def test_a_web_page_in_a_browser_on_this_machine_is_refused(tenant: Any, headers: dict[str, str]) -> None:

@@ -113,10 +113,8 @@ def test_other_tokens_are_refused(management: Management, token: str, expected: 
     assert refused(Management(tenant, token)("GET", "clients"), 401, "invalid_token").startswith(expected)
 
 
-def test_a_web_page_has_no_access_by_another_host_name_or_another_origin(management: Management) -> None:
-    http, bearer = management.tenant.http, {"Authorization": f"Bearer {management.token}"}
-    rebound = http.get("/api/v2/clients", headers={**bearer, "Host": "evil.example:9000"})
-    assert refused(rebound, 401, "invalid_token") == "Bad host"
+def test_a_web_page_has_no_access_by_another_origin(management: Management) -> None:
+    http = management.tenant.http
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
     preflight = http.options("/api/v2/clients", headers={**asked, "Access-Control-Request-Headers": "authorization"})
     assert "access-control-allow-origin" not in preflight.headers

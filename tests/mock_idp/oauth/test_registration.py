@@ -150,6 +150,8 @@ def test_permissive_mode_registers_clients_as_before(start: Any) -> None:
         ({"grant_types": ["password"]}, "invalid_client_metadata"),
         ({"grant_types": "authorization_code"}, "invalid_client_metadata"),
         ({"client_name": "<b>"}, "invalid_client_metadata"),
+        ({"client_name": "\u202e\u200b\n"}, "invalid_client_metadata"),
+        ({"client_name": "x" * 256}, "invalid_client_metadata"),
         ({"client_name": 5}, "invalid_client_metadata"),
     ],
 )
@@ -159,9 +161,87 @@ def test_wrong_metadata_is_refused(tenant: Any, changes: dict[str, Any], error: 
     assert response.json()["error"] == error
 
 
-def test_an_applications_own_scheme_can_be_registered(tenant: Any) -> None:
-    uri = "cursor://anysphere.cursor-retrieval/oauth/callback"
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "cursor://anysphere.cursor-retrieval/oauth/callback",
+        "vscode://publisher.extension/callback",
+        "warp://mcp/oauth2callback",
+        "com.example.app:/callback",
+        "io.example.some-app://callback?x=1",
+        "https://app.example/cb?x=1",
+        "http://[::1]:33418/",
+    ],
+)
+def test_a_callback_that_leads_only_to_its_application_can_be_registered(tenant: Any, uri: str) -> None:
     assert register(tenant, redirect_uris=[uri]).json()["redirect_uris"] == [uri]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("javascript:alert(1)", "data:text/html,x", "vbscript:x", "about:blank", "blob:https://a/x"),
+        *("file:///etc/passwd", "filesystem:https://a/temporary/x", "view-source:https://a.example/", "ftp://a/"),
+        *(
+            "intent://scan/#Intent;scheme=zxing;end",
+            "intent:x",
+            "ms-settings:privacy",
+            "ms-msdt:/id",
+            "search-ms:query",
+        ),
+        *("shell:x", "ssh://a", "telnet://a", "steam://run/1", "mailto:a@b.c", "tel:1", "ws://a/", "chrome://settings"),
+        *("myapp://callback", "VIEW-SOURCE:x", ".a:/x", "a..b:/x", "a.:/x"),
+        *(
+            "https://evil.example/\\@localhost/",
+            "https://evil.example\\@localhost/",
+            "http://localhost:1\\@evil.example/",
+        ),
+        *(
+            "https://a.example/{x}",
+            "https://a.example/<x>",
+            'https://a.example/"',
+            "https://a.example/é",
+            "//a.example/",
+        ),
+        *("https://a.example/ x", "https://a.example/\t", "https://a.example/\x00", "https:///cb", "http://0.0.0.0/cb"),
+    ],
+)
+def test_a_callback_that_a_browser_runs_or_reads_in_another_way_is_refused(tenant: Any, uri: str) -> None:
+    response = register(tenant, redirect_uris=[uri])
+    assert response.status_code == 400
+    assert response.json()["error"] == "invalid_redirect_uri"
+
+
+def test_null_in_a_registration_is_not_given_for_every_member(tenant: Any) -> None:
+    names = ("client_name", "token_endpoint_auth_method", "grant_types", "response_types", "scope", "logo_uri", "jwks")
+    metadata = {"redirect_uris": ["https://app.example/cb"], **dict.fromkeys(names)}
+    answer = tenant.http.post("/oidc/register", json=metadata)
+    assert answer.status_code == 201, answer.text
+    without_null = tenant.http.post("/oidc/register", json={"redirect_uris": ["https://app.example/cb"]}).json()
+    issued = {"client_id", "client_secret"}
+    assert {k: v for k, v in answer.json().items() if k not in issued} == {
+        k: v for k, v in without_null.items() if k not in issued
+    }
+    assert tenant.http.post("/oidc/register", json={"redirect_uris": None}).json()["error"] == "invalid_redirect_uri"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("Gate\u202ehouse", "Gatehouse"),
+        ("Gate\u200bhouse\u2066 agent", "Gatehouse agent"),
+        ("two\nlines\tand  spaces ", "two lines and spaces"),
+        ("bell\x07 and null\x00", "bell and null"),
+        ("日本語の名前", "日本語の名前"),
+    ],
+)
+def test_a_registered_name_is_one_line_without_invisible_characters(tenant: Any, sent: str, kept: str) -> None:
+    answer = register(tenant, client_name=sent).json()
+    assert answer["client_name"] == kept
+    asked = tenant.authorize(client_id=answer["client_id"], redirect_uri=CALLBACK, scope="access:mcp")
+    page = tenant.http.get(tenant.follow(tenant.log_in(asked)).headers["location"]).text
+    assert kept in page
+    assert sent not in page or sent == kept
 
 
 def test_the_status_codes_that_are_guesses_can_be_switched(start: Any) -> None:
@@ -172,7 +252,7 @@ def test_the_status_codes_that_are_guesses_can_be_switched(start: Any) -> None:
     assert register(start(offline=switches)).status_code == 404
 
 
-@pytest.mark.parametrize(("mode", "status"), [("exact", 400), ("any_port", 302)])
+@pytest.mark.parametrize(("mode", "status"), [("documents", 400), ("exact", 400), ("any_port", 302)])
 def test_a_switch_allows_any_port_of_a_loopback_callback(start: Any, mode: str, status: int) -> None:
     tenant = start(offline=lambda file: file.update(behaviours={"loopback_redirect": mode}))
     asked = "http://localhost:61234/callback"

@@ -10,7 +10,7 @@ from mock_idp.oauth.scopes import auth0_lines
 from mock_idp.pages.policy import form_action
 from mock_idp.tenant.model import User
 
-EDITOR_SCHEMES = "cursor: vscode: vscode-insiders: windsurf:"
+CLIENT_SCHEMES = "cursor: raycast: vscode: vscode-insiders: warp: windsurf:"
 HOSTILE = "<img src=x onerror=alert(1)>\"'"
 
 
@@ -72,8 +72,8 @@ def test_every_page_says_that_the_tenant_is_offline_and_for_development(tenant: 
 
 
 def test_the_form_policy_allows_only_possible_targets(tenant: Any) -> None:
-    assert policy(login_page(tenant))["form-action"] == f"'self' http: https: {EDITOR_SCHEMES}"
-    assert policy(consent_page(tenant))["form-action"] == f"'self' http: https: {EDITOR_SCHEMES}"
+    assert policy(login_page(tenant))["form-action"] == f"'self' http: https: {CLIENT_SCHEMES}"
+    assert policy(consent_page(tenant))["form-action"] == f"'self' http: https: {CLIENT_SCHEMES}"
     assert policy(tenant.http.get("/activate"))["form-action"] == "'self'"
     assert policy(tenant.authorize(client_id="nobody"))["form-action"] == "'none'"
     assert policy(tenant.http.get("/"))["form-action"] == "'none'"
@@ -84,12 +84,14 @@ def test_the_form_policy_allows_only_possible_targets(tenant: Any) -> None:
     [
         (None, "'self'"),
         ("", "'self'"),
-        ("http://[::1]:5000/cb", f"'self' http: https: {EDITOR_SCHEMES}"),
-        ("com.example.app:/callback", f"'self' http: https: com.example.app: {EDITOR_SCHEMES}"),
-        ("CURSOR://anysphere/cb", f"'self' http: https: {EDITOR_SCHEMES}"),
-        ("javascript:alert(1)", f"'self' http: https: {EDITOR_SCHEMES}"),
-        ("data:text/html,x", f"'self' http: https: {EDITOR_SCHEMES}"),
-        ("x y;script-src *:/", f"'self' http: https: {EDITOR_SCHEMES}"),
+        ("http://[::1]:5000/cb", f"'self' http: https: {CLIENT_SCHEMES}"),
+        ("com.example.app:/callback", f"'self' http: https: com.example.app: {CLIENT_SCHEMES}"),
+        ("CURSOR://anysphere/cb", f"'self' http: https: {CLIENT_SCHEMES}"),
+        ("javascript:alert(1)", f"'self' http: https: {CLIENT_SCHEMES}"),
+        ("data:text/html,x", f"'self' http: https: {CLIENT_SCHEMES}"),
+        ("view-source:https://a.example/", f"'self' http: https: {CLIENT_SCHEMES}"),
+        ("ms-settings:privacy", f"'self' http: https: {CLIENT_SCHEMES}"),
+        ("x y;script-src *:/", f"'self' http: https: {CLIENT_SCHEMES}"),
     ],
 )
 def test_the_form_policy_allows_a_callbacks_own_scheme_but_no_dangerous_scheme(

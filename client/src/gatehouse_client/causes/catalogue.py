@@ -29,7 +29,8 @@ class Entry:
         cause: why the check fails.
         advice: the fix in one sentence, for the end of an error message.
         dashboard, command, environment: the fix in Auth0's dashboard, with a command, in `.env`; empty if there is
-            none.
+            none. `<name>` stands for a value: the doctor puts the actual one there, and leaves out a line with a value
+            that it does not know.
         unsure: which of these statements are not certain.
     """
 
@@ -53,7 +54,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         ("`… cannot be reached`", "`404`, or an answer that is not MCP"),
         "No server listens at this URL, a proxy does not forward to it, or the path is wrong.",
         "Start the server, or set MCP_PUBLIC_URL to the server's URL.",
-        environment="MCP_PUBLIC_URL=https://your.host/mcp",
+        environment="MCP_PUBLIC_URL=<resource>",
     ),
     "tls": Entry(
         SERVER,
@@ -63,7 +64,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " know, such as a company's proxy or the offline tenant.",
         "Trust the authority that signed the certificate, in the server and the agent, or renew the certificate.",
         said=("certificate_verify_failed", "certificate verify failed"),
-        environment="AUTH0_CA_FILE=/path/to/the/authority.pem",
+        environment="AUTH0_CA_FILE=<authority_file>",
     ),
     "challenge": Entry(
         SERVER,
@@ -73,6 +74,14 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " header (RFC 9728, section 5.1).",
         "Configure the proxy to pass 401 answers and `WWW-Authenticate` unchanged.",
     ),
+    "required-permission": Entry(
+        SERVER,
+        "The server requires the permission that the client's settings name (REQUIRED_PERMISSION).",
+        ("`insufficient_scope`, although the person has the permission of REQUIRED_PERMISSION",),
+        "The server and the client have different values of REQUIRED_PERMISSION.",
+        "Give the server and its clients the same REQUIRED_PERMISSION, a permission of the API.",
+        environment="REQUIRED_PERMISSION=<needed>  # in the client\nREQUIRED_PERMISSION=<believed>  # or in the server",
+    ),
     "resource-metadata": Entry(
         SERVER,
         "The server's metadata names MCP_PUBLIC_URL as its resource, byte for byte.",
@@ -80,7 +89,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "The server and its clients have different public URLs: http instead of https behind a proxy, another host"
         " name, or a final slash.",
         "Give the server and its clients the same MCP_PUBLIC_URL, byte for byte.",
-        environment="MCP_PUBLIC_URL=https://your.host/mcp  # the same in the server and the client",
+        environment="MCP_PUBLIC_URL=<resource>  # the same in the server and the client",
     ),
     "authorization-server": Entry(
         SERVER,
@@ -90,7 +99,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " slash.",
         "Give the server and its clients the same AUTH0_DOMAIN and AUTH0_ISSUER.",
         dashboard="Applications > Applications > the application > Settings > Domain",
-        environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com\nAUTH0_ISSUER=  # empty: https://DOMAIN/",
+        environment="AUTH0_ISSUER=<issuer>  # the same in the server and the client",
     ),
     "clock": Entry(
         SERVER,
@@ -108,7 +117,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "AUTH0_DOMAIN is misspelt or has the wrong region, or this machine has no access to the internet.",
         "Set AUTH0_DOMAIN to the tenant's domain.",
         dashboard="Applications > Applications > the application > Settings > Domain",
-        environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com",
+        environment="AUTH0_ISSUER=<issuer>",
     ),
     "issuer": Entry(
         TENANT,
@@ -119,7 +128,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Set AUTH0_ISSUER to the issuer in the tenant's metadata, with the final slash.",
         said=("the token is not from",),
         dashboard="Settings > Custom Domains (if the tenant has one)",
-        environment="AUTH0_ISSUER=https://dev-xxxx.us.auth0.com/",
+        environment="AUTH0_ISSUER=<issuer>",
     ),
     "pkce": Entry(
         TENANT,
@@ -127,7 +136,6 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         ("`… does not say that it supports PKCE with S256`",),
         "The issuer is not Auth0, or a proxy changes the metadata. Auth0's own metadata has S256.",
         "Set AUTH0_DOMAIN to the tenant's own domain.",
-        environment="AUTH0_DOMAIN=dev-xxxx.us.auth0.com",
     ),
     "keys": Entry(
         TENANT,
@@ -148,7 +156,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " read:clients, read:resource_servers, read:client_grants, read:connections, read:tenant_settings,"
         " read:users and read:roles.",
         dashboard="Applications > APIs > Auth0 Management API > Machine to Machine Applications",
-        environment="AUTH0_MGMT_CLIENT_ID=…\nAUTH0_MGMT_CLIENT_SECRET=…",
+        environment="AUTH0_MGMT_CLIENT_ID=<client_id>\nAUTH0_MGMT_CLIENT_SECRET=<client_secret>",
     ),
     # The application, and the API that it requests.
     "application": Entry(
@@ -162,7 +170,15 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         said=("unknown client",),
         dashboard="Applications > Applications > the application > Settings > Client ID",
         command="auth0 apps list",
-        environment="AUTH0_CLIENT_ID=…",
+        environment="AUTH0_CLIENT_ID=<client_id>",
+    ),
+    "callback-port": Entry(
+        APPLICATION,
+        "The agent listens on the port of the callback URL (OAUTH_CALLBACK_PORT, OAUTH_CALLBACK_URI).",
+        ("After the sign-in, the browser cannot connect to `localhost`, and `gatehouse login` waits",),
+        "OAUTH_CALLBACK_PORT is not the port of OAUTH_CALLBACK_URI, and nothing forwards from one to the other.",
+        "Set OAUTH_CALLBACK_PORT to the port of OAUTH_CALLBACK_URI; or remove OAUTH_CALLBACK_PORT.",
+        environment="OAUTH_CALLBACK_PORT=<callback_port>",
     ),
     "callback": Entry(
         APPLICATION,
@@ -176,8 +192,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
             *("invalid parameter: redirect_uri", "redirect_uri_mismatch"),  # Keycloak, Google
         ),
         dashboard="Applications > Applications > the application > Settings > Allowed Callback URLs",
-        command="auth0 apps update CLIENT_ID --callbacks http://localhost:8642/callback  # replaces the list",
-        environment="OAUTH_CALLBACK_URI=http://localhost:8642/callback",
+        command="auth0 apps update '<client_id>' --callbacks '<callback>'  # replaces the list",
+        environment="OAUTH_CALLBACK_URI=<allowed_callback>",
     ),
     "connection": Entry(
         APPLICATION,
@@ -207,7 +223,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET to the values of the application.",
         said=("invalid_client", "access_denied: unauthorized"),
         dashboard="Applications > Applications > the application > Credentials",
-        environment="AUTH0_CLIENT_SECRET=…  # empty for a native application",
+        environment="AUTH0_CLIENT_SECRET=<client_secret>  # empty for a native application",
         unsure="Whether a tenant answers 401 with invalid_client or with access_denied. The doctor accepts both.",
     ),
     "assertion": Entry(
@@ -218,7 +234,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " the ID token that is exchanged for the assertion has expired.",
         "Get a new GATEHOUSE_ASSERTION or OAUTH_IDP_ID_TOKEN, and compare its `iss` and `aud` with the values that the"
         " tenant trusts.",
-        environment="GATEHOUSE_ASSERTION_FILE=/run/secrets/the-token",
+        environment="GATEHOUSE_ASSERTION_FILE=<assertion_file>",
     ),
     "api": Entry(
         APPLICATION,
@@ -230,7 +246,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         said=("service not found", "service not enabled within domain"),
         dashboard="Applications > APIs > Create API > Identifier",
         command="auth0 apis list",
-        environment="AUTH0_AUDIENCE=http://localhost:5555/mcp",
+        environment="AUTH0_AUDIENCE=<audience>",
         unsure="Whether a tenant checks the API before the sign-in (`prompt=none`). The doctor first requests an API"
         " that does not exist. If the tenant does not refuse it, API, connection and client grant are marked as not"
         " checked.",
@@ -242,7 +258,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Auth0 ignores a scope that the API does not define, without an error. No role can have such a permission.",
         "Add the missing permissions to the API.",
         dashboard="Applications > APIs > the API > Permissions > Add a Permission",
-        command='auth0 api patch resource-servers/API_ID --data \'{"scopes":[{"value":"access:mcp"}]}\'  # all of them',
+        command="auth0 api patch 'resource-servers/<api_id>' --data '{\"scopes\":<scopes>}'  # all of them",
         unsure="This check needs the Management API: a tenant does not show a client the permissions of an API.",
     ),
     "client-grant": Entry(
@@ -258,8 +274,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         said=("not authorized to access", "has not been granted scopes"),
         dashboard="Applications > APIs > the API > Application Access > the application > Edit: User-Delegated Access"
         " (a machine: Client Access), Grant Access (the policy: Settings > Application Access Policy)",
-        command='auth0 api post client-grants --data \'{"client_id":"…","audience":"…","scope":["access:mcp"],'
-        '"subject_type":"user"}\'  # a machine: client',
+        command='auth0 api post client-grants --data \'{"client_id":"<client_id>","audience":"<audience>",'
+        '"scope":["<permission>"],"subject_type":"<subject_type>"}\'  # user; a machine: client',
     ),
     # The stored sign-in.
     "token": Entry(
@@ -271,7 +287,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Set AUTH0_AUDIENCE to the API's Identifier, then sign in again with `gatehouse login --force`.",
         said=("meant for the tenant's /userinfo", "asked for no audience", "not a signed jwt"),
         dashboard="Settings > Advanced > Resource Parameter Compatibility Profile",
-        environment="AUTH0_AUDIENCE=http://localhost:5555/mcp",
+        environment="AUTH0_AUDIENCE=<audience>",
     ),
     "token-audience": Entry(
         SIGN_IN,
@@ -283,7 +299,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " `gatehouse login --force`.",
         said=("the token is not for",),
         dashboard="Settings > General > API Authorization Settings > Default Audience",
-        environment="AUTH0_AUDIENCE=http://localhost:5555/mcp",
+        environment="AUTH0_AUDIENCE=<audience>",
     ),
     "token-algorithm": Entry(
         SIGN_IN,
@@ -310,7 +326,16 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " same tenant.",
         said=("key that the issuer does not publish", "signature does not match"),
         dashboard="Settings > Signing Keys",
-        environment="AUTH0_DOMAIN=…  # both the same in the server and the client\nAUTH0_ISSUER=…",
+        environment="AUTH0_ISSUER=<issuer>  # the same in the server and the client",
+    ),
+    "accepted": Entry(
+        SIGN_IN,
+        "The server accepts the access token.",
+        ("`… refuses the token that was just issued`",),
+        "The server and the client are set to different tenants or APIs, or one of the checks above failed.",
+        "Set AUTH0_DOMAIN, AUTH0_ISSUER and AUTH0_AUDIENCE to the same values in the server and the client.",
+        environment="AUTH0_ISSUER=<issuer>  # the same in the server and the client\n"
+        "AUTH0_AUDIENCE=<audience>  # as well",
     ),
     "rbac": Entry(
         SIGN_IN,
@@ -331,7 +356,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         said=("insufficient_scope", "lacks the permission"),
         dashboard="User Management > Users > the user > Roles (a machine: Applications > APIs > the API > Application"
         " Access)",
-        command="auth0 users roles assign USER_ID --roles ROLE_ID",
+        command="auth0 users roles assign '<user_id>'",
     ),
     "refresh-token": Entry(
         SIGN_IN,
@@ -351,15 +376,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " that is not the public host name.",
         "Add the host to MCP_ALLOWED_HOSTS of the server, and the origin to MCP_ALLOWED_ORIGINS.",
         said=("invalid host header", "invalid origin header", "answered 421"),
-        environment="MCP_ALLOWED_HOSTS=your.host\nMCP_ALLOWED_ORIGINS=https://your.host",
-    ),
-    "accepted": Entry(
-        SIGN_IN,
-        "The server accepts the access token.",
-        ("`… refuses the token that was just issued`",),
-        "The server and the client are set to different tenants or APIs, or one of the checks above failed.",
-        "Set AUTH0_DOMAIN, AUTH0_ISSUER and AUTH0_AUDIENCE to the same values in the server and the client.",
-        environment="AUTH0_DOMAIN=…  # all three the same in server and client\nAUTH0_ISSUER=…\nAUTH0_AUDIENCE=…",
+        environment="MCP_ALLOWED_HOSTS=<host>  # the server's\nMCP_ALLOWED_ORIGINS=<origin>  # the server's",
     ),
     # Clients that nobody registered in the tenant.
     "resource-identifier": Entry(
@@ -370,7 +387,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " Identifiers of the APIs, byte for byte.",
         "Create an API whose Identifier is MCP_PUBLIC_URL, and set AUTH0_AUDIENCE to it.",
         dashboard="Applications > APIs > Create API > Identifier",
-        environment="AUTH0_AUDIENCE=http://localhost:5555/mcp  # as MCP_PUBLIC_URL",
+        environment="AUTH0_AUDIENCE=<resource>",
     ),
     "resource-profile": Entry(
         OTHERS,
@@ -416,7 +433,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " domain level.",
         "Promote a connection to the domain level.",
         dashboard="Authentication > Database > the connection > Settings > Promote Connection to Domain Level",
-        command="auth0 api patch connections/con_… --data '{\"is_domain_connection\":true}'",
+        command="auth0 api patch 'connections/<connection_id>' --data '{\"is_domain_connection\":true}'",
     ),
     "third-party-grant": Entry(
         OTHERS,
@@ -426,8 +443,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Give third-party clients a default grant for the API.",
         dashboard="Applications > APIs > the API > Settings > Default Permissions for Third Party Apps: User-Delegated"
         " Access, Authorized",
-        command='auth0 api post client-grants --data \'{"default_for":"third_party_clients","audience":"…",'
-        '"scope":["access:mcp"],"subject_type":"user"}\'',
+        command='auth0 api post client-grants --data \'{"default_for":"third_party_clients","audience":"<resource>",'
+        '"scope":["<permission>"],"subject_type":"user"}\'',
     ),
 }
 

@@ -30,7 +30,7 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
         ConfigurationError: a setting is invalid.
     """
     from ..account import Account  # `explain` does not need these
-    from ..doctor.checkup import examine
+    from ..doctor.graph import examine
     from ..identity import settings_for
 
     for check in skip:
@@ -80,17 +80,22 @@ def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
 
 
 def _show_fix(terminal: Terminal, finding: Finding, indent: str) -> None:
-    terminal.result(f"{indent}{ENTRIES[finding.check].advice}")
+    terminal.result(f"{indent}{finding.advice or finding.entry.advice}")
     for place, fix in finding.fixes().items():
         for line in fix.splitlines():
             terminal.result(f"{indent}{place}: {line}")
 
 
 def _as_json(finding: Finding) -> dict[str, object]:
-    entry = ENTRIES[finding.check]
-    shown = {"group": entry.group, "check": finding.check, "result": finding.mark.name.lower(), "seen": finding.seen}
+    shown = {
+        "group": ENTRIES[finding.check].group,
+        "check": finding.check,
+        "result": finding.mark.name.lower(),
+        "seen": finding.seen,
+    }
     wrong = finding.mark is Mark.WRONG
-    return {**shown, **({"advice": entry.advice, "fix": finding.fixes()} if wrong else {})}
+    advice = finding.advice or finding.entry.advice
+    return {**shown, **({"advice": advice, "fix": finding.fixes()} if wrong else {})}
 
 
 def page() -> str:

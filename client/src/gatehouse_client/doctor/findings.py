@@ -1,12 +1,18 @@
-"""What the checks found."""
+"""What a check found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Final
 
-from ..causes.catalogue import ENTRIES
+from ..causes.catalogue import ENTRIES, Entry
+
+_MARKER: Final = re.compile(r"<(\w+)>")
+_HARMLESS: Final = re.compile(r"[\x21-\x26\x28-\x7e]+")
+"""Values for a line that a person copies into a shell, where each value is between single quotes, or into `.env`."""
 
 
 class Mark(Enum):
@@ -22,93 +28,93 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        check: a name of `ENTRIES`.
         seen: what was seen; for an unknown result, why the check was not possible.
-        environment: the line of `.env` that fixes the fault, if it is more exact than the entry's.
+        check: a name of `ENTRIES`.
+        values: values for the fix lines of the entry, by their names there.
+        explained_by: the check whose texts explain the fault, if they are not those of the check itself.
+        advice: the fix in one sentence, in place of all fixes of the entry; empty to use the entry's.
         guessed: whether the result was inferred from an answer that may have another reason.
+        blocks: whether the checks that stand on this one cannot run.
+        because: the check that is wrong or unknown, if this check could not run because of it.
     """
 
-    check: str
     mark: Mark
     seen: str
-    environment: str = ""
+    check: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    explained_by: str = ""
+    advice: str = ""
     guessed: bool = False
+    blocks: bool = False
+    because: str = ""
+
+    @property
+    def entry(self) -> Entry:
+        """The texts that explain the fault."""
+        return ENTRIES[self.explained_by or self.check]
 
     def fixes(self) -> dict[str, str]:
-        """How to fix the fault, by place: `dashboard`, `command`, `environment`. Empty unless the mark is WRONG."""
-        entry = ENTRIES[self.check]
-        fixes = {
-            "dashboard": entry.dashboard,
-            "command": entry.command,
-            "environment": self.environment or entry.environment,
-        }
-        return {place: fix for place, fix in fixes.items() if fix} if self.mark is Mark.WRONG else {}
+        """How to fix the fault, by place: `dashboard`, `command`, `environment`.
 
-
-@dataclass
-class Findings:
-    """Collects the findings from one source. The first finding of a check counts.
-
-    Attributes:
-        skipped: checks to leave out.
-        clock_offsets: how many seconds each party's clock is ahead of this machine's.
-        trusted_hosts: https hosts whose certificate is trusted.
-    """
-
-    skipped: frozenset[str] = frozenset()
-    clock_offsets: dict[str, float] = field(default_factory=dict)
-    trusted_hosts: list[str] = field(default_factory=list)
-    _findings: dict[str, Finding] = field(default_factory=dict)
-
-    def ok(self, check: str, seen: str, *, guessed: bool = False) -> None:
-        self._add(Finding(check, Mark.OK, seen, guessed=guessed))
-
-    def wrong(self, check: str, seen: str, environment: str = "", *, guessed: bool = False) -> None:
-        self._add(Finding(check, Mark.WRONG, seen, environment, guessed))
-
-    def wrong_api(self, audience: str, similar: str, difference: str) -> None:
-        """The tenant has no API with this Identifier, but an API with a similar one."""
-        seen = f"The tenant has no API {audience!r}, but it has {similar!r} ({difference})."
-        self.wrong("api", seen, f"AUTH0_AUDIENCE={similar}  # or create an API {audience}")
-
-    def unknown(self, checks: str | Iterable[str], why: str) -> None:
-        for check in [checks] if isinstance(checks, str) else checks:
-            self._add(Finding(check, Mark.UNKNOWN, why))
-
-    def is_wrong(self, check: str) -> bool:
-        return check in self._findings and self._findings[check].mark is Mark.WRONG
-
-    def all(self, from_objects: Findings | None = None) -> list[Finding]:
-        """One finding for each check, in the order of `ENTRIES`.
-
-        Args:
-            from_objects: the findings from the tenant's objects.
+        A line with a value that is not known, or that is not safe to copy, is left out.
         """
-        others = from_objects._findings if from_objects else {}
-        return [
-            _combined(self._findings.get(check), others.get(check)) or Finding(check, Mark.UNKNOWN, "not checked")
-            for check in ENTRIES
-            if check not in self.skipped
-        ]
+        if self.mark is not Mark.WRONG or self.advice:
+            return {}
+        places = {name: getattr(self.entry, name) for name in ("dashboard", "command", "environment")}
+        filled = {place: filter(None, map(self._filled, text.splitlines())) for place, text in places.items()}
+        return {place: text for place, lines in filled.items() if (text := "\n".join(lines))}
 
-    def _add(self, finding: Finding) -> None:
-        self._findings.setdefault(finding.check, finding)
+    def _filled(self, line: str) -> str:
+        known = {name: self.values.get(name, "") for name in _MARKER.findall(line)}
+        if not all(_HARMLESS.fullmatch(value) for value in known.values()):
+            return ""
+        return _MARKER.sub(lambda marker: known[marker[1]], line)
 
 
-def _combined(answered: Finding | None, configured: Finding | None) -> Finding | None:
+def ok(seen: str, *, guessed: bool = False) -> Finding:
+    """The check passes."""
+    return Finding(Mark.OK, seen, guessed=guessed)
+
+
+def wrong(
+    seen: str, *, explained_by: str = "", advice: str = "", guessed: bool = False, **values: str | None
+) -> Finding:
+    """The check fails. `values` are for its fix lines."""
+    known = {name: value for name, value in values.items() if value is not None}
+    return Finding(Mark.WRONG, seen, "", known, explained_by, advice, guessed, blocks=True)
+
+
+def unknown(why: str) -> Finding:
+    """The check is not possible. Checks that stand on it are not possible either."""
+    return Finding(Mark.UNKNOWN, why, blocks=True)
+
+
+def not_needed(why: str) -> Finding:
+    """The check has no meaning here. Checks that stand on it can run."""
+    return Finding(Mark.UNKNOWN, why)
+
+
+def because(ground: Finding) -> Finding:
+    """The check cannot run, or means nothing, because another check is wrong or unknown."""
+    state = "wrong" if ground.mark is Mark.WRONG else "not known"
+    seen = f"because {ground.check} is {state}: {ENTRIES[ground.check].title}"
+    return Finding(Mark.UNKNOWN, seen, blocks=True, because=ground.check)
+
+
+def combined(answered: Finding, configured: Finding) -> Finding:
     """One finding from two sources: the tenant's answers to a client, and the tenant's objects.
 
     The answers count more than the objects, unless they were guessed. A contradiction is shown: the objects may be of
     another tenant, may have changed a moment ago, or may follow a rule that is not known here.
     """
-    if answered is None or configured is None:
-        return answered or configured
     seen, seen_in_objects = answered.seen.removesuffix("."), configured.seen.removesuffix(".")
+    if configured.mark is Mark.UNKNOWN:
+        return answered
+    if answered.mark is Mark.UNKNOWN:
+        return configured
     if answered.mark is configured.mark:
         both = answered.seen if configured.seen in answered.seen else f"{seen}; {configured.seen}"
-        return replace(answered, seen=both, environment=answered.environment or configured.environment)
-    if Mark.UNKNOWN in (answered.mark, configured.mark):
-        return configured if answered.mark is Mark.UNKNOWN else answered
+        return replace(answered, seen=both, values={**configured.values, **answered.values})
     if answered.guessed:
         return replace(configured, seen=f"{seen_in_objects}. The tenant's answers suggest otherwise: {answered.seen}")
     return replace(

@@ -5,127 +5,114 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from ..errors import ConfigurationError, SignInError, UnreachableError
-from ..settings import Settings
-from ..signin.http.fetch import Fetcher
 from ..signin.protocol.client import OAuthClient
-from ..signin.protocol.discovery import AuthorizationServer
 from ..signin.protocol.registration import ClientStore, SelfRegistered
-from ..signin.protocol.silent import Asker, similar_identifiers
-from .application import nonexistent_api
-from .findings import Findings
+from ..signin.protocol.silent import Answer, Asker, similar_identifiers
+from .attempts import nonexistent_api, sign_in, silent_answer
+from .context import Context
+from .findings import Finding, not_needed, ok, unknown, wrong
 
-_THIRD_PARTY: Final = ("domain-connection", "third-party-grant")
 _GRANT_TYPES: Final = ("authorization_code", "refresh_token")
 
 
-def check_identifier(resource: str, audience: str, findings: Findings) -> None:
+async def resource_identifier(context: Context) -> Finding:
     """Whether the API's Identifier is the server's URL."""
+    resource, audience = context.resource or "", context.audience
+    assert audience is not None
     if audience == resource:
-        findings.ok("resource-identifier", resource)
-        return
+        return ok(resource)
     difference = similar_identifiers(resource).get(audience)
-    seen = f"AUTH0_AUDIENCE is {audience!r}, the server is {resource!r}{f' ({difference})' if difference else ''}."
-    findings.wrong("resource-identifier", seen, f"AUTH0_AUDIENCE={resource}")
+    more = f" ({difference})" if difference else ""
+    return wrong(f"AUTH0_AUDIENCE is {audience!r}, the server is {resource!r}{more}.")
 
 
-async def check_resource_profile(asker: Asker, resource: str, findings: Findings) -> None:
+async def resource_profile(context: Context) -> Finding:
     """Request an API that does not exist, by `audience` and by `resource`: the tenant must refuse both."""
-    nonexistent = nonexistent_api(resource)
-    try:
-        by_audience, by_resource = await asker.ask(audience=nonexistent), await asker.ask(resource=nonexistent)
-    except (UnreachableError, SignInError) as error:
-        findings.unknown("resource-profile", str(error))
-        return
+    needless = (await sign_in(context)).needless.get("resource-profile")
+    if needless:
+        return not_needed(needless)
+    nonexistent = nonexistent_api(context.resource or context.url)
+    by_audience = await silent_answer(context, audience=nonexistent)
+    by_resource = await silent_answer(context, resource=nonexistent)
+    if by_audience is None or by_resource is None:
+        return unknown("the agent has no Client ID")
     if by_audience.check != "api":
-        findings.unknown("resource-profile", f"for an API that does not exist, the tenant answers {by_audience}")
-    elif by_resource.check == "api":
-        findings.ok("resource-profile", "The tenant reads `resource`.")
-    else:
-        findings.wrong("resource-profile", "The tenant refuses an unknown API in `audience`, but not in `resource`.")
+        return unknown(f"for an API that does not exist, the tenant answers {by_audience}")
+    if by_resource.check == "api":
+        return ok("The tenant reads `resource`.")
+    return wrong("The tenant refuses an unknown API in `audience`, but not in `resource`.")
 
 
-async def check_registration(fetch: Fetcher, server: AuthorizationServer, findings: Findings) -> None:
+async def registration(context: Context) -> Finding:
     """Try to register without a redirect URI. The tenant must refuse; its answer shows whether registration is on."""
-    if server.registration_endpoint is None:
-        findings.wrong("registration", "The tenant's metadata has no registration_endpoint.")
-    else:
-        try:
-            reply = await fetch.post_json(server.registration_endpoint, {"client_name": "Gatehouse doctor"})
-        except (UnreachableError, SignInError) as error:
-            findings.unknown("registration", str(error))
-        else:
-            if reply.status in (400, 201):
-                findings.ok("registration", f"{server.registration_endpoint} evaluates registrations.", guessed=True)
-            elif reply.status >= 500 or reply.status == 429:
-                findings.unknown("registration", f"{server.registration_endpoint} answers {reply.status}")
-            else:
-                seen = f"{server.registration_endpoint} answers {reply.status}."
-                findings.wrong("registration", seen, guessed=True)
+    assert context.tenant is not None
+    endpoint = context.tenant.registration_endpoint
+    if endpoint is None:
+        return wrong("The tenant's metadata has no registration_endpoint.")
+    reply = await context.fetch.post_json(endpoint, {"client_name": "Gatehouse doctor"})
+    if reply.status in (400, 201):
+        return ok(f"{endpoint} evaluates registrations.", guessed=True)
+    if reply.is_overloaded:
+        return unknown(f"{endpoint} answers {reply.status}")
+    return wrong(f"{endpoint} answers {reply.status}.", guessed=True)
 
 
-def check_metadata_documents(server: AuthorizationServer, settings: Settings, findings: Findings) -> None:
+async def client_metadata(context: Context) -> Finding:
     """Whether the tenant accepts Client ID Metadata Documents. The agent may use one as its Client ID."""
+    assert context.tenant is not None
+    settings = context.settings
     own = settings.oauth_client_metadata_url if settings.auth0_client_id is None else None
-    if server.client_id_metadata_document_supported:
-        seen = f"the agent's Client ID is its document {own}" if own else "the tenant's metadata announces it"
-        findings.ok("client-metadata", seen)
-    elif own:
+    if context.tenant.client_id_metadata_document_supported:
+        return ok(f"the agent's Client ID is its document {own}" if own else "the tenant's metadata announces it")
+    if own:
         then = "the agent registers itself" if settings.oauth_dynamic_registration else "it has no other Client ID"
-        findings.wrong("client-metadata", f"Off, but the agent's Client ID is the document {own}: {then}.")
-    else:
-        findings.unknown("client-metadata", "off, as in every new tenant; it is optional")
+        return wrong(f"Off, but the agent's Client ID is the document {own}: {then}.")
+    return not_needed("off, as in every new tenant; it is optional")
 
 
-async def check_third_party(
-    fetch: Fetcher,
-    server: AuthorizationServer,
-    settings: Settings,
-    resource: str,
-    findings: Findings,
-    *,
-    register: bool,
-) -> None:
-    """Request a sign-in as a client that registered itself.
-
-    Args:
-        register: whether to register such a client if none is stored. The client stays in the tenant.
-    """
-    store = ClientStore(settings.gatehouse_home / "doctor", lambda _: None)
-    if findings.is_wrong("registration"):
-        findings.unknown(_THIRD_PARTY, "no client can register itself")
-        return
-    try:
-        client = await _registered(fetch, server, settings, store, register=register)
-        if client is None:
-            why = "`gatehouse doctor --register` can check this: it registers a client, which stays in the tenant"
-            findings.unknown(_THIRD_PARTY, why)
-            return
-        asker = Asker(fetch, server, client.client_id, settings.oauth_callback_uri)
-        # Such clients may also send `audience`. Another check is about `resource`.
-        answer = await asker.ask(audience=resource, scope=settings.required_permission)
-    except (UnreachableError, SignInError, ConfigurationError) as error:
-        findings.unknown(_THIRD_PARTY, str(error))
-        return
-    rules = "; the strict rules for third-party clients keep the answer on a page" if answer.on_page else ""
+async def domain_connection(context: Context) -> Finding:
+    """Whether people can sign in to a client that registered itself."""
+    answer = await _answer_to_registered_client(context)
+    if answer is None:
+        return unknown("`gatehouse doctor --register` can check this: it registers a client, which stays in the tenant")
     if answer.needs_only_the_person:
-        findings.ok("domain-connection", f"The tenant would show its sign-in page{rules}.")
-        findings.ok("third-party-grant", "The tenant would issue a token for the API.")
-    elif answer.check == "connection":
-        findings.wrong("domain-connection", f"The tenant answers {answer}.")
-    elif answer.check == "client-grant":
-        findings.ok("domain-connection", "The tenant refuses only because of the client grant.")
-        findings.wrong("third-party-grant", f"The tenant answers {answer}.")
-    elif answer.check == "application":
-        store.forget(server.issuer)
-    findings.unknown(_THIRD_PARTY, f"the tenant answers {answer}")
+        rules = "; the strict rules for third-party clients keep the answer on a page" if answer.on_page else ""
+        return ok(f"The tenant would show its sign-in page{rules}.")
+    if answer.check == "client-grant":
+        return ok("The tenant refuses only because of the client grant.")
+    if answer.check == "connection":
+        return wrong(f"The tenant answers {answer}.")
+    return unknown(f"the tenant answers {answer}")
 
 
-async def _registered(
-    fetch: Fetcher, server: AuthorizationServer, settings: Settings, store: ClientStore, *, register: bool
-) -> OAuthClient | None:
-    """The stored client of the doctor; else a new one if `register` allows it."""
-    if not register and store.load(server.issuer) is None:
+async def third_party_grant(context: Context) -> Finding:
+    """Whether a client that registered itself may request tokens for the API."""
+    answer = await _answer_to_registered_client(context)
+    if answer is not None and answer.needs_only_the_person:
+        return ok("The tenant would issue a token for the API.")
+    if answer is not None and answer.check == "client-grant":
+        return wrong(f"The tenant answers {answer}.")
+    return unknown(f"the tenant answers {answer}")
+
+
+async def _answer_to_registered_client(context: Context) -> Answer | None:
+    return await context.once("a registered client's sign-in", lambda: _as_registered_client(context))
+
+
+async def _as_registered_client(context: Context) -> Answer | None:
+    """Request a sign-in as a client that registered itself; None if there is none."""
+    tenant, callback = context.tenant, context.settings.oauth_callback_uri
+    assert tenant is not None
+    store = ClientStore(context.settings.gatehouse_home / "doctor", lambda _: None)
+    client: OAuthClient | None = None
+    if context.register or store.load(tenant.issuer) is not None:
+        registration = SelfRegistered(context.fetch, store, callback, time.time)
+        client = await registration.client_for(tenant, _GRANT_TYPES)
+    if client is None:
         return None
-    registration = SelfRegistered(fetch, store, settings.oauth_callback_uri, time.time)
-    return await registration.client_for(server, _GRANT_TYPES)
+    # Such clients may also send `audience`. Another check is about `resource`.
+    asker = Asker(context.fetch, tenant, client.client_id, callback)
+    answer = await asker.ask(audience=context.resource or context.url, scope=context.permission)
+    if answer.check == "application":
+        store.forget(tenant.issuer)
+    return answer

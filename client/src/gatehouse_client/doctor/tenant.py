@@ -1,62 +1,144 @@
-"""The tenant's public documents: its metadata and its keys."""
+"""The tenant's public documents: its metadata and its keys; and its objects, for an administrator."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import SignInError, UnreachableError
+from ..claims import claims_of
+from ..errors import GatehouseError, SignInError
 from ..foreign_text import foreign
-from ..signin.http.fetch import Fetcher
+from ..signin.http.fetch import Reply
 from ..signin.http.urls import require_safe
-from ..signin.protocol.discovery import AuthorizationServer, issuer_metadata
-from .findings import Findings
-from .server import add_network_error, note_reply
+from ..signin.protocol.discovery import issuer_metadata
+from ..tenant.management import Management
+from ..tenant.settings import load_tenant_settings
+from .context import FAILURES, Context
+from .findings import Finding, not_needed, ok, unknown, wrong
+from .objects import Objects, read_objects
 
 Keys = Mapping[str, Mapping[str, Any]]
 """Public keys (RFC 7517), by their `kid`."""
 
 
-async def check_tenant(
-    fetch: Fetcher, issuer: str, named_by: str, findings: Findings
-) -> tuple[AuthorizationServer, Keys] | None:
-    """Check and return the tenant's metadata and keys; None if there is no metadata."""
-    try:
-        url, server = await issuer_metadata(fetch, issuer, named_by)
-    except (UnreachableError, SignInError) as error:
-        add_network_error(findings, "discovery", error)
-        findings.unknown(("issuer", "pkce", "keys"), "the tenant's metadata is not available")
-        return None
-    findings.ok("discovery", url)
-    if server.issuer == issuer:
-        findings.ok("issuer", issuer)
-    else:
-        seen = f"The tenant's issuer is {foreign(server.issuer)!r}, but {issuer!r} is expected."
-        findings.wrong("issuer", seen, f"AUTH0_ISSUER={foreign(server.issuer)}")
-    methods = server.code_challenge_methods_supported or ()
-    if "S256" in methods:
-        findings.ok("pkce", "S256")
-    else:
-        findings.wrong("pkce", f"code_challenge_methods_supported: {foreign(', '.join(methods)) or 'missing'}")
-    return server, await _keys(fetch, server, findings)
+async def tenant_metadata(context: Context) -> str:
+    """Find the tenant's metadata; its URL.
+
+    Raises:
+        SignInError: no tenant is known, or as `issuer_metadata`.
+        UnreachableError: as `issuer_metadata`.
+    """
+
+    async def discover() -> str:
+        if context.issuer is None:
+            raise SignInError("The tenant is not configured, and the server does not name one.")
+        named_by = context.settings.issuer or context.url
+        url, context.tenant = await issuer_metadata(context.fetch, context.issuer, named_by)
+        context.client = context.account.provider.client_at(context.tenant)
+        return url
+
+    return await context.once(f"metadata of {context.issuer}", discover)
 
 
-async def _keys(fetch: Fetcher, server: AuthorizationServer, findings: Findings) -> Keys:
-    if server.jwks_uri is None:
-        findings.wrong("keys", "The tenant's metadata has no jwks_uri.")
-        return {}
-    try:
-        require_safe(server.jwks_uri, "jwks_uri of the tenant", server.issuer, private_network=fetch.private_network)
-        reply = await fetch.get(server.jwks_uri)
-    except (UnreachableError, SignInError) as error:
-        findings.wrong("keys", str(error))
-        return {}
-    note_reply(findings, "the tenant", reply)
-    listed = (reply.json() or {}).get("keys")
+async def keys_reply(context: Context) -> Reply:
+    """The answer with the tenant's keys.
+
+    Raises:
+        SignInError: the metadata has no `jwks_uri`, or as `Fetcher.get`.
+        UnreachableError: as `Fetcher.get`.
+    """
+    await tenant_metadata(context)
+    assert context.tenant is not None
+    uri, issuer = context.tenant.jwks_uri, context.tenant.issuer
+
+    async def get() -> Reply:
+        if uri is None:
+            raise SignInError("The tenant's metadata has no jwks_uri.")
+        private = context.fetch.private_network
+        require_safe(uri, "jwks_uri of the tenant", context.issuer or issuer, private_network=private)
+        return await context.fetch.get(uri)
+
+    return await context.once(f"keys of {issuer}", get)
+
+
+async def published_keys(context: Context) -> Keys:
+    """The keys that the tenant publishes."""
+    listed = ((await keys_reply(context)).json() or {}).get("keys")
     keys = [key for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
-    usable = [key for key in keys if key.get("kty") == "RSA" and key.get("alg", "RS256") == "RS256"]
-    if usable:
-        findings.ok("keys", f"{server.jwks_uri}: {len(usable)} for RS256")
-    else:
-        findings.wrong("keys", f"{server.jwks_uri} answers {reply.status} and has no key for RS256.")
     return {str(key.get("kid")): key for key in keys}
+
+
+async def discovery(context: Context) -> Finding:
+    """Whether the tenant publishes its metadata."""
+    try:
+        return ok(await tenant_metadata(context))
+    except FAILURES as error:
+        named = context.metadata.authorization_servers if context.metadata else ()
+        other = next((issuer for issuer in named if issuer != context.issuer), None)
+        more = f" The server names the authorization server {foreign(other)}." if other else ""
+        return wrong(f"{error}{more}", issuer=other)
+
+
+async def issuer(context: Context) -> Finding:
+    """Whether the tenant has the expected name."""
+    assert context.tenant is not None
+    found = context.tenant.issuer
+    if found == context.issuer:
+        return ok(found)
+    return wrong(f"The tenant's issuer is {foreign(found)!r}, but {context.issuer!r} is expected.", issuer=found)
+
+
+async def pkce(context: Context) -> Finding:
+    """Whether the tenant protects authorization codes."""
+    assert context.tenant is not None
+    methods = context.tenant.code_challenge_methods_supported or ()
+    if "S256" in methods:
+        return ok("S256")
+    return wrong(f"code_challenge_methods_supported: {foreign(', '.join(methods)) or 'missing'}")
+
+
+async def keys(context: Context) -> Finding:
+    """Whether the tenant publishes keys that the server can use."""
+    try:
+        reply = await keys_reply(context)
+    except FAILURES as error:
+        return wrong(str(error))
+    published = (await published_keys(context)).values()
+    usable = [key for key in published if key.get("kty") == "RSA" and key.get("alg", "RS256") == "RS256"]
+    if usable:
+        return ok(f"{foreign(reply.url)}: {len(usable)} for RS256")
+    return wrong(f"{foreign(reply.url)} answers {reply.status} and has no key for RS256.")
+
+
+async def management(context: Context) -> Finding:
+    """Read the tenant's objects, if the credentials for the Management API are set."""
+    try:
+        objects = await asyncio.to_thread(_objects, context)
+    except GatehouseError as error:
+        return unknown(str(error))
+    if objects is None:
+        return unknown("AUTH0_MGMT_CLIENT_ID and its secret are not set; with them, checks see more")
+    context.objects = objects
+    if objects.unread:
+        return not_needed(" ".join(dict.fromkeys(objects.unread)))
+    return ok("The tenant's objects were read.")
+
+
+def _objects(context: Context) -> Objects | None:
+    settings = load_tenant_settings()
+    if not settings.has_credentials:
+        return None
+    stored = context.account.stored()
+    claims = claims_of(stored.access_token) if stored and not context.is_unattended else {}
+    person = None if is_machine(claims) else claims.get("sub")
+    # It is not known which id the tenant gives to a client that is a metadata document.
+    client = context.client
+    client_id = client.client_id if client is not None and not client.is_document else None
+    with Management(settings, context.trace) as management:
+        return read_objects(management, client_id, str(person) if person else None, context.audience or "")
+
+
+def is_machine(claims: Mapping[str, Any]) -> bool:
+    """Whether the token is of an application without a person. Auth0 ends the `sub` with `@clients`."""
+    return str(claims.get("sub", "")).endswith("@clients")

@@ -10,7 +10,7 @@ from .guesses import GUESSES
 class Answer(BaseModel):
     """A replacement for a guessed answer: an HTTP status, an error code, a description, or some of them."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     status: int | None = Field(default=None, ge=200, le=599)
     error: str | None = Field(default=None, pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$")
@@ -23,7 +23,7 @@ class Behaviours(BaseModel):
     Each default is the most likely behaviour, with its certainty (S secondary, ? unknown). BEHAVIOURS.md has the table.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     answers: dict[str, Answer] = {}
     """Replacements for guessed answers, by their names in BEHAVIOURS.md."""
@@ -37,8 +37,11 @@ class Behaviours(BaseModel):
     registration_status: Literal[201, 200] = 201
     """(S) HTTP status of a dynamic registration. RFC 7591 says 201, the API reference 200."""
 
-    loopback_redirect: Literal["exact", "any_port"] = "exact"
-    """(?) Whether a registered loopback callback matches on any port, as RFC 8252 section 7.3 requires."""
+    loopback_redirect: Literal["documents", "exact", "any_port"] = "documents"
+    """(?) Which loopback callbacks match on any port (RFC 8252 section 7.3). `documents`: those without a port in a
+    client metadata document. `exact`: none. `any_port`: all. Auth0 refused another port in 2026-04 and 2026-09; whether
+    it does so for a document without a port and dynamic registration is not established, and Claude Code, Codex and
+    others need it."""
 
     omitted_redirect_uri: bool = True
     """(S) Whether a client with one callback may omit redirect_uri."""

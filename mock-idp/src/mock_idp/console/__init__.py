@@ -14,18 +14,22 @@ from ..pages.languages import language_of
 from ..pages.models import Page
 from ..pages.policy import content_security_policy
 from ..pages.rendering import render
-from ..web.request import idp_of, is_for_this_tenant, issuer_of
+from ..web.request import idp_of, issuer_of
 from .access import ConsoleAccess, is_from_user
 from .activity import Activity, activity, revision
 from .overview import Overview, overview
 
-__all__ = ["ConsoleAccess", "console_routes"]
+__all__ = ["ConsoleAccess", "console_routes", "refuse_wrong_name"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 DOCUMENTS = (
     ".well-known/openid-configuration",
     ".well-known/oauth-authorization-server",
     ".well-known/jwks.json",
+)
+WRONG_NAME = (
+    "The Host of this request is no name of this tenant. Use {issuer} as the address, or add the name to "
+    "MOCK_IDP_ALLOWED_HOSTS.\n"
 )
 
 
@@ -100,9 +104,14 @@ def _activity(access: ConsoleAccess) -> Endpoint:
     return show_activity
 
 
-def _refusal(request: Request) -> Response | None:
-    if not is_for_this_tenant(request):
+def refuse_wrong_name(request: Request) -> Response:
+    """The answer to a request under a name that is not the tenant's: a page for a browser, else a line of text."""
+    if "text/html" in request.headers.get("accept", ""):
         return render(request, RefusedPage("wrong_name", issuer_of(request)), status=421)
+    return PlainTextResponse(WRONG_NAME.format(issuer=issuer_of(request)), status_code=421)
+
+
+def _refusal(request: Request) -> Response | None:
     if not is_from_user(request):
         return render(request, RefusedPage("other_site", issuer_of(request)), status=403)
     return None

@@ -3,7 +3,6 @@
 The console is read-only. It shows only passwords that offline.yaml publishes, and digests of codes, tokens and secrets.
 Access is limited nevertheless:
 
-- The Host of a request must be the tenant's own name. This prevents DNS rebinding.
 - A request must come from the user or from the console's own script, not from a script or a frame of another site.
 - Only this machine sees the activity (log, sign-ins), unless MOCK_IDP_CONSOLE=on. Another container is another machine.
   If the control API needs a token, the console hides the activity, because that token protects the same data.

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import OAuthError
 from ..tenant.loading import ConfigurationError
-from ..web.request import is_for_loopback, is_from_this_machine
+from ..web.request import is_from_this_machine
 from .bodies import ControlError
 
 WRONG_TOKEN = "The control API needs the header Authorization: Bearer with the value of MOCK_IDP_CONTROL_TOKEN."  # noqa: S105
@@ -30,7 +30,7 @@ class ControlGate:
     """Passes permitted requests to `app`, and answers refusals as JSON.
 
     Without a token, a request must come from a program on this machine. A request of a web page in a local browser
-    (Origin, Sec-Fetch-Site, a Host that is no loopback name) is refused, and so is a request through a proxy.
+    (Origin, Sec-Fetch-Site) is refused, and so is a request through a proxy.
     """
 
     def __init__(self, app: ASGIApp, access: ControlAccess) -> None:
@@ -65,6 +65,4 @@ def _has_token(request: Request, token: str) -> bool:
 def _is_local_program(request: Request) -> bool:
     if not is_from_this_machine(request) or "origin" in request.headers:
         return False
-    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return False
-    return is_for_loopback(request)
+    return request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")

@@ -40,6 +40,7 @@ class Explanation:
     why: Prose
     fix: Prose
     dashboard: str
+    file: str
     setting: str
     snippet: str
     details: Mapping[str, tuple[str, ...]]
@@ -55,6 +56,7 @@ def explain(case: Case, language: str = "en") -> Explanation:
         why=Prose(texts["why"], facts),
         fix=Prose(texts["fix"], facts),
         dashboard=str(Prose(entry.dashboard, facts)),
+        file=entry.file,
         setting=entry.setting,
         snippet=str(Prose(entry.snippet, {name: _scalars(value) for name, value in case.facts.items()})),
         details={name: _listed(case.facts[name]) for name in entry.details if case.facts.get(name)},

@@ -29,18 +29,21 @@ clientGrants:
     subject_type: user
     scope: [{scopes}]
 """
+# What a client with a metadata document presents, and why the document is not there.
+PRESENTED = ("sent", "redirect_uri", "scope", "resource", "problem")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """`dashboard` is the place of the setting in Auth0's dashboard, `setting` its key in tenant.yaml, `snippet` an
-    example for tenant.yaml. `details` names the facts to list. Braces contain names of facts."""
+    """`dashboard` is the place of the setting in Auth0's dashboard, `setting` its key in `file`, `snippet` an example
+    for that file. `details` names the facts to list. Braces contain names of facts."""
 
     certainty: Certainty
     dashboard: str = ""
     setting: str = ""
     snippet: str = ""
     details: tuple[str, ...] = ()
+    file: Literal["tenant.yaml", "offline.yaml"] = "tenant.yaml"
 
 
 ENTRIES: dict[str, Entry] = {
@@ -56,10 +59,27 @@ ENTRIES: dict[str, Entry] = {
         ("sent",),
     ),
     "metadata_document_refused": Entry("?", details=("sent", "problem")),
+    "metadata_document_missing": Entry("?", details=PRESENTED),
+    "metadata_document_unknown": Entry(
+        "?",
+        setting="client_metadata_documents",
+        snippet="client_metadata_documents:\n  {sent}:\n    client_name: {name}\n"
+        "    redirect_uris: [{callback}]\n    grant_types: [authorization_code, refresh_token]\n",
+        details=PRESENTED,
+        file="offline.yaml",
+    ),
     "callback_missing": Entry(
         "S", f"{APPLICATION} > Allowed Callback URLs", "clients[].callbacks", details=("registered",)
     ),
     "callback_mismatch": Entry(
+        "O",
+        f"{APPLICATION} > Allowed Callback URLs",
+        "clients[].callbacks",
+        CALLBACKS,
+        ("sent", "registered", "difference"),
+    ),
+    # github.com/github/copilot-cli/issues/4793 (2026-09), anthropics/claude-code/issues/37747 (2026-04).
+    "callback_port": Entry(
         "O",
         f"{APPLICATION} > Allowed Callback URLs",
         "clients[].callbacks",

@@ -106,3 +106,27 @@ def is_loopback_name(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_loopback_uri(uri: str) -> bool:
+    """Whether it is an http URL on this machine that every program reads in the same way."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    if parts.scheme != "http" or "@" in parts.netloc or "#" in uri or "\\" in uri:
+        return False
+    return is_loopback_name(host)
+
+
+def has_port(uri: str) -> bool:
+    """Whether a URL names a port. ValueError if it is no URL."""
+    return urlsplit(uri).port is not None
+
+
+def without_port(uri: str) -> str:
+    """The URL without its port. ValueError if it is no URL."""
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    return parts._replace(netloc=f"[{host}]" if ":" in host else host).geturl()

@@ -101,7 +101,8 @@ class OrganizationPage(_FormPage):
 @dataclass(frozen=True)
 class ConsentPage(_FormPage):
     """`leads_to` is the callback, or empty for a device. `user_code` is the code on the device. `client_url` is the URL
-    of the client's metadata document. `real_lines` are the permissions in a real tenant's words, if they differ."""
+    of the client's metadata document. `real_lines` are the permissions in a real tenant's words, if they differ.
+    `registered_without_port` is the registered callback if it equals `leads_to` except for the port."""
 
     state: str
     client_name: str
@@ -116,6 +117,7 @@ class ConsentPage(_FormPage):
     api_identifier: str | None
     scopes: Sequence[ScopeLine]
     real_lines: Sequence[str] = ()
+    registered_without_port: str | None = None
     template: ClassVar[str] = "consent.html"
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ..formats.callback_schemes import CLIENT_SCHEMES, is_dangerous
+
 CALLBACK_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
-# A form with one of these schemes could run or show the content of an attacker.
-NEVER = frozenset({"javascript", "data", "blob", "filesystem", "about", "view-source", "vbscript", "file"})
-# MCP clients that have their own scheme.
-EDITORS = ("cursor", "vscode", "vscode-insiders", "windsurf")
 
 
 def content_security_policy(*, form_action: str, scripts: bool = False, fetches: bool = False) -> str:
@@ -29,11 +27,11 @@ def form_action(leads_to: str | None) -> str:
     """The `form-action` of a form whose answer can redirect the browser to `leads_to`.
 
     Chromium applies the directive to every redirect after a form: to the callback, and to redirects of the callback.
-    The tenant does not know these. So the directive allows every web address, and the schemes of the editors to which
-    the callback of an OAuth proxy returns.
+    The tenant does not know these. So the directive allows every web address, and the schemes of the MCP clients to
+    which the callback of an OAuth proxy returns.
     """
     if not leads_to:
         return "'self'"
     found = CALLBACK_SCHEME.match(leads_to.lower())
-    own = [found[1]] if found and found[1] not in NEVER else []
-    return " ".join(["'self'", *(f"{scheme}:" for scheme in dict.fromkeys(("http", "https", *own, *EDITORS)))])
+    own = [found[1]] if found and not is_dangerous(found[1]) else []
+    return " ".join(["'self'", *(f"{scheme}:" for scheme in dict.fromkeys(("http", "https", *own, *CLIENT_SCHEMES)))])

@@ -37,7 +37,8 @@ class Snapshot:
 class Idp:
     """One running tenant: its configuration, keys, clock and records. Several can run in one process.
 
-    `seed` is its state at the start, to which a reset returns. `configuration` is the present one.
+    `seed` is its state at the start, to which a reset returns. `configuration` is the present one. Without a `fetcher`
+    the tenant fetches nothing from the network.
     """
 
     seed: Snapshot
@@ -46,7 +47,7 @@ class Idp:
     keys: KeyRing
     clock: Clock
     store: Store
-    fetcher: Fetcher
+    fetcher: Fetcher | None
     log: TenantLog
     node: Node = field(default_factory=Node)
     journal: Journal = field(default_factory=Journal)
@@ -65,7 +66,7 @@ class Idp:
     ) -> Idp:
         seed = Snapshot(configuration, {}, keys.copy(), ClockSetting(), Store(), {})
         tenant, log = configuration.tenant(), TenantLog(clock)
-        return cls(seed, configuration, tenant, keys.copy(), clock, Store(), fetcher or Fetcher(), log, node or Node())
+        return cls(seed, configuration, tenant, keys.copy(), clock, Store(), fetcher, log, node or Node())
 
     @property
     def behaviours(self) -> Behaviours:

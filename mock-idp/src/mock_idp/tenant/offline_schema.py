@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..behaviours.switches import Behaviours
@@ -9,7 +11,7 @@ from .model import StatedClaims, User
 
 
 class Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class IssuedClient(Entry):
@@ -25,6 +27,9 @@ class ManagementClient(Entry):
     client_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     client_secret: str = Field(min_length=1)
     scope: list[str] | None = Field(default=None, description="The Management API scopes it may have; all if absent")
+
+
+MetadataUrl = Annotated[str, Field(pattern=r"^https://[\x21-\x7E]+$")]
 
 
 class IssuedOrganization(Entry):
@@ -43,12 +48,13 @@ class ClaimsSection(Entry):
 
 
 class OfflineFile(Entry):
-    """An offline.yaml."""
+    """An offline.yaml. `client_metadata_documents` has the JSON documents at the addresses of clients, by address."""
 
     clients: dict[str, IssuedClient] = {}
     management_clients: list[ManagementClient] = []
     role_ids: dict[str, str] = {}
     users: list[User] = []
+    client_metadata_documents: dict[MetadataUrl, dict[str, Any]] = {}
     organizations: dict[str, IssuedOrganization] = {}
     claims: ClaimsSection = ClaimsSection()
     behaviours: Behaviours = Behaviours()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from ..errors import MalformedRequest, RepeatedParameter
 from ..explanations import Case
 from ..formats.parsing import parse_json
 from ..formats.urls import is_loopback_name
+from ..http.middleware import host_name
 from ..state.idp import Idp
 from ..tenant.model import Client
 
@@ -23,7 +23,13 @@ MAX_BODY = 64 * 1024
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 NOT_AN_OBJECT = "The body must be a JSON object"
 FORM = "application/x-www-form-urlencoded"
-FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
+# Headers that only proxies add, as are X-Forwarded-*. With any of them the sender may be on another machine.
+FORWARDED = frozenset(
+    {
+        *("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-host", "x-original-url"),
+        *("cf-connecting-ip", "true-client-ip", "fastly-client-ip", "fly-client-ip", "x-envoy-external-address"),
+    }
+)
 
 
 class Issuer:
@@ -56,26 +62,14 @@ def client_of(scope: Scope) -> Client | None:
     return cast(Client | None, scope.get(CLIENT))
 
 
-def is_for_this_tenant(request: Request) -> bool:
-    """Whether the Host is the issuer's or a loopback name. The check prevents DNS rebinding."""
-    host = request.headers.get("host", "")
-    return host == urlsplit(issuer_of(request)).netloc or is_for_loopback(request)
-
-
-def is_for_loopback(request: Request) -> bool:
-    """Whether the Host is a loopback name."""
-    try:
-        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return False
-    return is_loopback_name(name)
-
-
 def is_from_this_machine(request: Request) -> bool:
-    """Whether the connection is local, without a proxy."""
+    """Whether the sender is on this machine: the connection and the Host are local, and no proxy added its mark."""
     if request.client is None or not is_loopback_name(request.client.host):
         return False
-    return not any(name in request.headers for name in FORWARDED)
+    if any(name in FORWARDED or name.startswith("x-forwarded-") for name in request.headers):
+        return False
+    # A proxy on this machine may add no mark, but it keeps the public name.
+    return is_loopback_name(host_name(request.headers.get("host", "")))
 
 
 def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:

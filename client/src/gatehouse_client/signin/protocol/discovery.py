@@ -58,6 +58,18 @@ class AuthorizationServer(BaseModel):
     client_id_metadata_document_supported: bool = False
 
 
+class OtherResource(SignInError):
+    """The server's metadata is about another resource.
+
+    Attributes:
+        resource: the resource in the metadata.
+    """
+
+    def __init__(self, message: str, resource: str) -> None:
+        super().__init__(message)
+        self.resource = resource
+
+
 def resource_metadata_urls(server_url: str, challenge: Challenge | None) -> list[str]:
     """The URLs of the document in the order to try: the challenge's, the path form, the root form (MCP discovery)."""
     parts = urlsplit(server_url)
@@ -81,7 +93,8 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
     """The metadata of the protected server.
 
     Raises:
-        SignInError: there is none, it is invalid, or it is about another resource (RFC 9728 section 3.3).
+        OtherResource: it is about another resource (RFC 9728 section 3.3).
+        SignInError: there is none, or it is invalid.
         UnreachableError: the server does not answer or fails.
     """
     urls = resource_metadata_urls(server_url, challenge)
@@ -90,9 +103,10 @@ async def discover_resource(fetch: Fetcher, server_url: str, challenge: Challeng
     missing = f"{server_url} asks for a sign-in but does not say where: no protected resource metadata at"
     url, resource = await _first_document(fetch, urls, ProtectedResource, Party.SERVER, missing)
     if not any(same_url(resource.resource, name) for name in _names(url, server_url, challenge)):
-        raise SignInError(
+        raise OtherResource(
             f"The metadata at {url} is about {foreign(resource.resource)!r}, not about {server_url}: it is not"
-            " used. Is MCP_PUBLIC_URL the server's own URL, byte for byte?"
+            " used. Is MCP_PUBLIC_URL the server's own URL, byte for byte?",
+            resource.resource,
         )
     return resource
 

@@ -7,27 +7,38 @@ from urllib.parse import urlsplit
 from ...behaviours.switches import Behaviours
 from ...errors import PageError
 from ...explanations import Case
-from ...formats.urls import compare, is_loopback_name
+from ...formats.urls import compare, has_port, is_loopback_name, is_loopback_uri, without_port
 from ...tenant.model import Client
+from ..clients.metadata_documents import is_metadata_url
 
 
 def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behaviours) -> str:
     """The redirect URI if it is registered, character by character (OAuth 2.1 section 2.3.1); PageError otherwise.
 
-    A request without redirect_uri gets the client's only one (RFC 6749 section 3.1.2.3). `behaviours` can allow any
-    port of a loopback callback (RFC 8252 section 7.3).
+    A request without redirect_uri gets the client's only one (RFC 6749 section 3.1.2.3). `behaviours` says which
+    loopback callbacks match on any port (RFC 8252 section 7.3).
     """
     if redirect_uri is None:
         return _only_callback(client, behaviours)
-    any_port = behaviours.loopback_redirect == "any_port"
-    registered = redirect_uri in client.callbacks or (any_port and _matches_on_loopback(client, redirect_uri))
-    if not registered:
-        raise PageError(
-            "unauthorized_client",
-            "Callback URL mismatch.",
-            _mismatch(client, redirect_uri),
-        )
-    return redirect_uri
+    if redirect_uri in client.callbacks or matched_on_any_port(client, redirect_uri, behaviours) is not None:
+        return redirect_uri
+    raise PageError(
+        "unauthorized_client",
+        "Callback URL mismatch.",
+        _mismatch(client, redirect_uri),
+    )
+
+
+def matched_on_any_port(client: Client, redirect_uri: str, behaviours: Behaviours) -> str | None:
+    """The registered loopback callback that the redirect URI equals except for its port; None if there is none."""
+    if redirect_uri in client.callbacks or not is_loopback_uri(redirect_uri):
+        return None
+    known = [uri for uri in client.callbacks if is_loopback_uri(uri)]
+    if behaviours.loopback_redirect == "exact":
+        known = []
+    elif behaviours.loopback_redirect == "documents":
+        known = [uri for uri in known if is_metadata_url(client.client_id) and not has_port(uri)]
+    return next((uri for uri in known if without_port(uri) == without_port(redirect_uri)), None)
 
 
 def is_verifiable(redirect_uri: str) -> bool:
@@ -37,23 +48,6 @@ def is_verifiable(redirect_uri: str) -> bool:
     """
     parts = urlsplit(redirect_uri)
     return parts.scheme in ("http", "https") and not is_loopback_name(parts.hostname or "")
-
-
-def _matches_on_loopback(client: Client, redirect_uri: str) -> bool:
-    sent = _without_loopback_port(redirect_uri)
-    return sent is not None and any(_without_loopback_port(known) == sent for known in client.callbacks)
-
-
-def _without_loopback_port(uri: str) -> tuple[str, str, str] | None:
-    """Host, path and query of an http URI on a loopback name; None for any other."""
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return None
-    if parts.scheme != "http" or not is_loopback_name(host) or "@" in parts.netloc or "#" in uri or "\\" in uri:
-        return None
-    return host, parts.path, parts.query
 
 
 def _only_callback(client: Client, behaviours: Behaviours) -> str:
@@ -69,8 +63,9 @@ def _only_callback(client: Client, behaviours: Behaviours) -> str:
 
 def _mismatch(client: Client, sent: str) -> Case:
     nearest = compare(sent, client.callbacks)
+    only_port = nearest is not None and nearest.kinds == ("port",) and is_loopback_uri(sent)
     return Case(
-        "callback_mismatch",
+        "callback_port" if only_port else "callback_mismatch",
         client=client.name,
         sent=sent,
         registered=client.callbacks,

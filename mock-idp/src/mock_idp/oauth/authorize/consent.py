@@ -21,7 +21,7 @@ from ..answers import redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import is_metadata_url
 from ..scopes import auth0_lines, scope_text, user_scopes
-from .callback import is_verifiable
+from .callback import is_verifiable, matched_on_any_port
 from .response import deny_device, refuse
 from .transactions import find_transaction, shows_errors
 
@@ -144,6 +144,7 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         api_identifier=api.identifier if api else None,
         scopes=[ScopeLine(scope, scope_text(scope, api)) for scope in shown],
         real_lines=[] if described else auth0_lines(shown),
+        registered_without_port=matched_on_any_port(client, auth_request.redirect_uri, idp.behaviours),
     )
 
 

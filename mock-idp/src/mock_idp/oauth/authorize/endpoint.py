@@ -33,12 +33,12 @@ async def authorize(request: Request) -> Response:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
         parameters = single_values(pairs, repeatable=REPEATABLE)
         ask_for(request, parameters.get("ui_locales"))
-        await register_on_first_use(idp, parameters.get("client_id"))
+        resources = [value for name, value in pairs if name == "resource" and value]
+        await register_on_first_use(idp, {**parameters, **({"resource": ", ".join(resources)} if resources else {})})
         recipient = read_recipient(idp, parameters, issuer_of(request))
     except (InvalidRequest, PageError) as error:
         _log(idp, None, error, None)
         return error_page(request, error)
-    resources = [value for name, value in pairs if name == "resource" and value]
     try:
         auth_request = read_request(idp, recipient, parameters, resources)
     except AuthorizationError as error:

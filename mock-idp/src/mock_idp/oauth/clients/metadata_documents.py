@@ -1,7 +1,7 @@
 """Client ID Metadata Documents (CIMD): the client's id is the https URL of its own metadata.
 
-The rules are Auth0's (Register Applications with CIMD). An administrator imports such clients. They can also register
-on first use, under the setting client_id_metadata_document_dynamic_registration_supported.
+The rules are Auth0's (CIMD Validation Rules). An administrator imports such clients. They can also register on first
+use, under the setting client_id_metadata_document_dynamic_registration_supported.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from joserfc.jwk import RSAKey
 
 from ...errors import AccessDenied, InvalidClientMetadata, OAuthError, PageError
 from ...explanations import Case
-from ...formats.urls import is_loopback_name
-from ...http.fetching import Fetcher, FetchError
+from ...formats.urls import is_loopback_name, is_loopback_uri, without_port
 from ...state.idp import Idp
 from ...state.store import Expiry
 from ...tenant.model import Client, PublicKey
-from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri
+from .documents import DocumentMissing, find_document, is_in_offline_file
+from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, given, registered_text
 
 MAX_URL = 120
 MAX_DOCUMENT = 5 * 1024
 MAX_JWKS = 12 * 1024
+MAX_DESCRIPTION = 140
 AUTH_METHODS = ("none", "private_key_jwt")
 PROPERTIES = frozenset(
     {
@@ -79,35 +80,29 @@ def checked_url(url: str, *, allow_loopback: bool = False) -> str:
     return url
 
 
-async def import_client(fetcher: Fetcher, url: str) -> Imported:
-    """Fetch and check the metadata at `url`. InvalidClientMetadata names the mistake."""
-    checked_url(url, allow_loopback=fetcher.allow_private)
-    try:
-        document = await fetcher.get(url, max_bytes=MAX_DOCUMENT)
-        keys = await _public_keys(fetcher, url, document)
-    except FetchError as error:
-        raise InvalidClientMetadata(f"Client metadata: {error}") from error
-    return _imported(url, document, keys)
+async def import_client(idp: Idp, url: str) -> Imported:
+    """Find and check the metadata at `url`. DocumentMissing, or InvalidClientMetadata with the mistake."""
+    checked_url(url, allow_loopback=idp.fetcher is not None and idp.fetcher.allow_private)
+    document = given(await find_document(idp, url, max_bytes=MAX_DOCUMENT))
+    return _imported(url, document, await _public_keys(idp, url, document))
 
 
 def _imported(url: str, document: Mapping[str, Any], keys: tuple[PublicKey, ...]) -> Imported:
     if document.get("client_id") != url:
         raise _bad_member("client_id", "must be the URL of the document, character for character")
-    name = document.get("client_name")
-    if not isinstance(name, str) or not name.strip():
-        raise _bad_member("client_name", "must be a text")
-    kind = document.get("application_type", "web")
-    if kind not in ("native", "web"):
-        raise _bad_member("application_type", "must be native or web")
+    texts = {"client_name": registered_text("client_name", document.get("client_name"))}
+    if "description" in document:
+        texts["description"] = registered_text("description", document["description"], max_length=MAX_DESCRIPTION)
+    native = _is_native(document)
     method = _auth_method(document)
     grants, warnings = _grant_types(document)
     client = Client(
         client_id=url,
-        name=name,
+        name=texts["client_name"],
         secret="",
-        app_type="native" if kind == "native" else "regular_web",
+        app_type="native" if native else "regular_web",
         strict=True,
-        callbacks=_redirect_uris(document, grants),
+        callbacks=_redirect_uris(document, grants, native=native),
         grant_types=frozenset(grants),
         auth_method=method,
         public_keys=keys,
@@ -115,7 +110,23 @@ def _imported(url: str, document: Mapping[str, Any], keys: tuple[PublicKey, ...]
     )
     warnings += [f"Property not supported: '{name}'" for name in document if name not in PROPERTIES]
     mapped = {name: document[name] for name in document if name in PROPERTIES and name != "client_id"}
-    return Imported(client, {"external_client_id": url, **mapped}, warnings)
+    return Imported(client, {"external_client_id": url, **mapped, **texts}, warnings)
+
+
+def _is_native(document: Mapping[str, Any]) -> bool:
+    """Whether the document is that of a native application.
+
+    Auth0's default is `web`, for which the documentation allows only https. But Auth0 imported the document of Claude
+    Code, which has loopback callbacks and no application_type (an Auth0 engineer, github.com/anthropics/claude-code
+    issue 37747, 2026-04). So without the member the callbacks decide. Whether Auth0 still does so is not established.
+    """
+    kind = document.get("application_type")
+    if kind is None:
+        uris = document.get("redirect_uris", [])
+        return isinstance(uris, list) and any(isinstance(uri, str) and is_loopback_uri(uri) for uri in uris)
+    if kind not in ("native", "web"):
+        raise _bad_member("application_type", "must be native or web")
+    return bool(kind == "native")
 
 
 def _auth_method(document: Mapping[str, Any]) -> str:
@@ -138,25 +149,23 @@ def _grant_types(document: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return supported, [f"Grant type not supported: '{grant}'" for grant in requested if grant not in GRANT_TYPES]
 
 
-def _redirect_uris(document: Mapping[str, Any], grants: list[str]) -> tuple[str, ...]:
+def _redirect_uris(document: Mapping[str, Any], grants: list[str], *, native: bool) -> tuple[str, ...]:
     uris = document.get("redirect_uris", [])
     if not isinstance(uris, list) or (not uris and "authorization_code" in grants):
         raise _bad_member("redirect_uris", "must be a list with at least one URI")
     if len(set(map(str, uris))) != len(uris):
         raise _bad_member("redirect_uris", "must be unique")
-    native = document.get("application_type") == "native"
     return tuple(_redirect_uri(uri, native=native) for uri in uris)
 
 
 def _redirect_uri(value: object, *, native: bool) -> str:
     uri = checked_redirect_uri(value, error=InvalidClientMetadata)
-    parts = urlsplit(uri)
-    if parts.scheme == "https" or (native and parts.scheme == "http" and is_loopback_name(parts.hostname or "")):
+    if uri.startswith("https:") or (native and is_loopback_uri(uri)):
         return uri
     raise _bad_member("redirect_uris", "must be https; a native client may also use http on a loopback address")
 
 
-async def _public_keys(fetcher: Fetcher, url: str, document: Mapping[str, Any]) -> tuple[PublicKey, ...]:
+async def _public_keys(idp: Idp, url: str, document: Mapping[str, Any]) -> tuple[PublicKey, ...]:
     if document.get("token_endpoint_auth_method") != "private_key_jwt":
         return ()
     jwks_uri = document.get("jwks_uri")
@@ -168,7 +177,10 @@ async def _public_keys(fetcher: Fetcher, url: str, document: Mapping[str, Any]) 
         raise _bad_member("jwks_uri", "is not a URL") from error
     if not same_origin:
         raise _bad_member("jwks_uri", "must have the origin of the document")
-    jwks = await fetcher.get(jwks_uri, max_bytes=MAX_JWKS)
+    try:
+        jwks = await find_document(idp, jwks_uri, max_bytes=MAX_JWKS)
+    except DocumentMissing as error:
+        raise _bad_member("jwks_uri", f"must lead to a key set: {error}") from error
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not keys:
         raise _bad_member("jwks_uri", "must lead to a JSON Web Key Set")
@@ -200,25 +212,28 @@ async def import_by_administrator(idp: Idp, url: str) -> Imported:
     """The import by an administrator: POST /api/v2/clients/cimd/register. OAuthError if it fails."""
     if not idp.tenant.settings.client_id_metadata_document_supported:
         raise AccessDenied("Client ID Metadata Documents are not enabled: client_id_metadata_document_supported is off")
-    imported = await import_client(idp.fetcher, url)
+    try:
+        imported = await import_client(idp, url)
+    except DocumentMissing as error:
+        raise InvalidClientMetadata(f"Client metadata: {error}") from error
     add_registered(idp, imported.client)
     return imported
 
 
-async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
-    """Register an unknown client whose id is a URL, if the tenant's settings allow it.
+async def register_on_first_use(idp: Idp, parameters: Mapping[str, str]) -> None:
+    """Register the unknown client of a request whose id is a URL, if the tenant's settings allow it.
 
     PageError if its document cannot be used, because then no redirect URI can be trusted.
     """
+    client_id, settings = parameters.get("client_id"), idp.tenant.settings
     if client_id is None or not is_metadata_url(client_id):
         return
-    known, settings = idp.tenant.clients.get(client_id), idp.tenant.settings
-    if not settings.client_id_metadata_document_dynamic_registration_supported:
-        return
-    if known is not None and not _is_stale(idp, client_id):
+    if not settings.client_id_metadata_document_dynamic_registration_supported or not _must_read(idp, client_id):
         return
     try:
-        imported = await import_client(idp.fetcher, client_id)
+        imported = await import_client(idp, client_id)
+    except DocumentMissing as error:
+        raise _missing(client_id, parameters, str(error)) from error
     except OAuthError as error:
         case = Case("metadata_document_refused", sent=client_id, problem=error.description)
         raise PageError(error.error, error.description, case, guess="metadata_document") from error
@@ -227,7 +242,30 @@ async def register_on_first_use(idp: Idp, client_id: str | None) -> None:
     idp.store.documents.put(client_id, Expiry(expires))
 
 
-def _is_stale(idp: Idp, client_id: str) -> bool:
-    """Whether a client that registered on first use must be fetched again. Other clients are never fetched again."""
-    registered_on_first_use = client_id in idp.store.documents
-    return registered_on_first_use and idp.store.documents.get(client_id, idp.clock.now()) is None
+def _must_read(idp: Idp, client_id: str) -> bool:
+    """Whether the document must be read: the client is new, its copy is old, or offline.yaml may have changed.
+
+    The document of a client that an administrator imported is never read again.
+    """
+    if client_id not in idp.tenant.clients:
+        return True
+    if client_id not in idp.store.documents:
+        return False
+    return is_in_offline_file(idp, client_id) or idp.store.documents.get(client_id, idp.clock.now()) is None
+
+
+def _missing(client_id: str, parameters: Mapping[str, str], problem: str) -> PageError:
+    """The page says what the client presents, and has the lines for offline.yaml that let it in."""
+    presented = {name: parameters[name] for name in ("redirect_uri", "scope", "resource") if name in parameters}
+    facts: dict[str, str] = {"sent": client_id, "problem": problem, **presented}
+    try:
+        callback = _redirect_uri(parameters.get("redirect_uri"), native=True)
+    except InvalidClientMetadata:
+        case = Case("metadata_document_missing", **facts)
+    else:
+        host = urlsplit(client_id).hostname or client_id
+        # The program may take another port the next time.
+        callback = without_port(callback) if is_loopback_uri(callback) else callback
+        case = Case("metadata_document_unknown", **facts, name=host, callback=callback)
+    description = f"The client metadata document is not available: {client_id}"
+    return PageError("invalid_request", description, case, guess="metadata_document")

@@ -15,7 +15,7 @@ from ...state.idp import Idp
 from ...tenant.model import Client
 from ...web.request import NO_STORE, idp_of, json_object
 from ..answers import error_response
-from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri
+from .self_registered import GRANT_TYPES, add_registered, checked_redirect_uri, given, registered_text
 
 ALPHANUMERIC = string.ascii_letters + string.digits
 AUTH_METHODS = ("none", "client_secret_post", "client_secret_basic")
@@ -29,7 +29,7 @@ async def register(request: Request) -> Response:
     idp = idp_of(request)
     try:
         _check_enabled(idp)
-        metadata = await json_object(request)
+        metadata = given(await json_object(request))
         client = _client(idp, metadata)
     except OAuthError as error:
         idp.log.add("fapi", f"Dynamic client registration: {error.description}", details=error.why)
@@ -59,7 +59,7 @@ def _client(idp: Idp, metadata: Mapping[str, Any]) -> Client:
     public = method == "none"
     return Client(
         client_id=("tpc_" if strict else "") + _random(32),
-        name=_name(metadata),
+        name=registered_text("client_name", metadata.get("client_name", DEFAULT_NAME)),
         secret="" if public else _random(64),
         app_type="native" if public else "regular_web",
         strict=strict,
@@ -68,13 +68,6 @@ def _client(idp: Idp, metadata: Mapping[str, Any]) -> Client:
         auth_method=method,
         registration="dcr",
     )
-
-
-def _name(metadata: Mapping[str, Any]) -> str:
-    name = metadata.get("client_name", DEFAULT_NAME)
-    if not isinstance(name, str) or not name.strip() or len(name) > 255 or any(c in "<>" for c in name):
-        raise InvalidClientMetadata("client_name must be a text without < and >")
-    return name
 
 
 def _redirect_uris(metadata: Mapping[str, Any]) -> tuple[str, ...]:

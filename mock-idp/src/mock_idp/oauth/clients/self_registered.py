@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
-from ...errors import InvalidRedirectUri, OAuthError
+from ...errors import InvalidClientMetadata, InvalidRedirectUri, OAuthError
+from ...formats.callback_schemes import is_application_scheme
 from ...formats.urls import is_loopback_name
 from ...state.idp import Idp
 from ...tenant.model import Client, RefreshPolicy
 
 GRANT_TYPES = ("authorization_code", "refresh_token")
-# A browser opens or runs URLs of these schemes itself; it does not pass them to an application.
-UNSAFE_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "ftp", "ws", "wss"})
+MAX_NAME = 255
 MAX_REGISTERED = 1000
 REFRESH_LIFETIME = 2592000
+# RFC 3986 appendix A. Browsers read other characters in a way of their own, such as a backslash as a slash.
+URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+# Unicode's general categories: control, format (also bidirectional), surrogate, private use, unassigned, separators.
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def add_registered(idp: Idp, client: Client) -> None:
@@ -31,21 +39,47 @@ def add_registered(idp: Idp, client: Client) -> None:
         del clients[key]
 
 
+def given(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that have a value. A member that is null is not given (RFC 7591 section 2)."""
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+def registered_text(name: str, value: object, *, max_length: int = MAX_NAME) -> str:
+    """A text of the metadata as the pages show it: on one line, without invisible characters.
+
+    A bidirectional or a zero-width character would let a client look like another one. InvalidClientMetadata if the
+    value is no text, has markup, is too long, or has nothing visible.
+    """
+    if not isinstance(value, str):
+        raise InvalidClientMetadata(f"{name} must be a text")
+    # A line break or a tab separates words, so a space takes its place.
+    text = "".join(" " if one.isspace() else one for one in value)
+    text = " ".join("".join(one for one in text if unicodedata.category(one) not in INVISIBLE).split())
+    if not text or len(text) > max_length or "<" in text or ">" in text:
+        raise InvalidClientMetadata(f"{name} must be a text of 1 to {max_length} visible characters, without < and >")
+    return text
+
+
 def checked_redirect_uri(value: object, *, error: type[OAuthError] = InvalidRedirectUri) -> str:
     """The redirect URI if it can be registered: absolute, without a wildcard, and safe to send a browser to."""
-    if not isinstance(value, str) or not value.isascii() or any(character.isspace() for character in value):
+    if not isinstance(value, str):
         raise error("redirect_uris must be a list of URIs")
     try:
         parts = urlsplit(value)
         _ = parts.hostname, parts.port
     except ValueError as reason:
         raise error(f"{value} is not a URI") from reason
+    if not URI.fullmatch(value):
+        raise error(f"{value!r} is not a URI: it has a character that RFC 3986 does not allow")
     if "#" in value or "*" in value:
         raise error(f"{value} must not contain a fragment or a wildcard")
     if parts.scheme in ("http", "https"):
         _check_web_address(value, error)
-    elif not parts.scheme or parts.scheme in UNSAFE_SCHEMES:
-        raise error(f"{value} must be https, http on a loopback address, or have an application's own scheme")
+    elif not is_application_scheme(parts.scheme):
+        raise error(
+            f"{value} must be https, http on a loopback address, or have an application's own scheme in the form of a "
+            "reversed domain name, such as com.example.app:/callback"
+        )
     return value
 
 
