@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -62,8 +62,11 @@ worlds: ## The stack on other ports, hosts and folders
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
 
-bench: ## Measure the CPU cost of protection, compared with other servers
-	$(STACK) bench
+interop: ## Claude Code and Codex sign in without the internet (needs npm)
+	$(STACK) interop $(DO)
+
+bench: ## Measure protection and the offline tenant beside others
+	$(STACK) bench $(DO)
 
 ##@ Maintain
 

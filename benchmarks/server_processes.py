@@ -62,6 +62,19 @@ def subject(name: str, python: Path, issuer: str, log: Path) -> Iterator[Running
 
 
 @contextmanager
+def issuer(command: list[str], port: int, folder: Path, name: str, variables: dict[str, str]) -> Iterator[Running]:
+    """A mock issuer that serves on `port`. Its log is `name`.log in `folder`."""
+    with _process(command, port, folder / f"{name}.log", variables) as running:
+        yield running
+
+
+def resident_megabytes(pid: int) -> float:
+    """The memory of that process in MB, without what is swapped out (Linux)."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+@contextmanager
 def _process(command: list[str], port: int, log: Path, variables: dict[str, str]) -> Iterator[Running]:
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TZ")}
     environment = {**kept, "PYTHONPATH": str(SERVER), **variables}
@@ -78,7 +91,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.005)
         else:
             return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]

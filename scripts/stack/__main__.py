@@ -1,6 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|check|lock|clean
+python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
+    check|lock|clean
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import argparse
 import contextlib
 import os
 import shlex
+import shutil
 import socket
 import sys
+from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads only up to this line
     sys.exit(
@@ -185,14 +188,40 @@ def worlds(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure the CPU cost of protection, compared with other servers."""
+    """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
+    benchmarks = {"protection": _bench_protection, "tenant": _bench_tenant}
+    chosen, options = list(benchmarks), arguments.rest
+    if options and options[0] in benchmarks:
+        chosen, options = options[:1], options[1:]
     packages.ensure()
+    return max(benchmarks[name](options) for name in chosen)
+
+
+def _bench_protection(options: list[str]) -> int:
     folder = environment.ROOT / "benchmarks"
     requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
-    requirements["server"] = environment.ROOT / "server" / "requirements.lock"
+    requirements |= {name: packages.LOCKS[name] for name in ("server", "client")}
+    return _bench(folder, requirements, options)
+
+
+def _bench_tenant(options: list[str]) -> int:
+    folder = environment.ROOT / "benchmarks"
+    requirements = {
+        "issuers": folder / "requirements" / "issuers.in",
+        "tenant": environment.ROOT / "mock-idp" / "requirements.lock",
+    }
+    node, modules = shutil.which("node"), packages.node_modules("@simulacrum/auth0-simulator@0.11.4")
+    if node is not None and modules is not None:
+        options = ["--node", node, "--modules", str(modules), *options]
+    else:
+        say("Without npm, @simulacrum/auth0-simulator is not measured.")
+    return _bench(folder / "tenant.py", requirements, options)
+
+
+def _bench(program: Path, requirements: dict[str, Path], options: list[str]) -> int:
     pythons = {name: packages.separate_environment(name, path) for name, path in requirements.items()}
-    options = [part for name, python in pythons.items() for part in (f"--{name}", str(python))]
-    command = [str(packages.PYTHON), str(folder), *options, *arguments.rest]
+    given = [part for name, python in pythons.items() for part in (f"--{name}", str(python))]
+    command = [str(packages.PYTHON), str(program), *given, *options]
     return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/support
 
 
@@ -200,6 +229,13 @@ def conformance(arguments: argparse.Namespace) -> int:
     """Run the MCP conformance suite for the server, the client and the tenant."""
     packages.ensure()
     command = [str(packages.PYTHON), "tests/conformance/run.py", *arguments.rest]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
+
+
+def interop(arguments: argparse.Namespace) -> int:
+    """Sign in to the stack with MCP clients of others, in a network without a way out."""
+    packages.ensure()
+    command = [str(packages.PYTHON), "tests/interop/run.py", *arguments.rest]
     return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
@@ -239,6 +275,7 @@ _COMMANDS = {
     "worlds": worlds,
     "bench": bench,
     "conformance": conformance,
+    "interop": interop,
     "check": check,
     "lock": lock,
     "clean": clean,

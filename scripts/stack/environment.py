@@ -69,6 +69,7 @@ class Environment:
                 "AUTH0_ISSUER": f"{_origin(host, tenant_port)}/",
                 "AUTH0_AUDIENCE": public_url,
                 "OFFLINE_TENANT": "1",
+                "MOCK_IDP_TENANT": "auth0/tenant.yaml",
                 "MOCK_IDP_STATE_DIR": str(RUN / "tenant"),
             }
         if not self.given("OIDC_ISSUER") and not self.given("AUTH0_DOMAIN"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -175,4 +176,7 @@ def _group_alive(pid: int) -> bool:
 
 
 def _last_lines(count: int = 15) -> str:
-    return "\n".join(LOG_FILE.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
+    """The last lines of the process that ended with an error; of all processes if none did."""
+    lines = LOG_FILE.read_text(encoding="utf-8", errors="replace").splitlines()
+    failed = next(iter(re.findall(r"system +\| (\S+) stopped \(rc=[1-9]", "\n".join(lines))), "")
+    return "\n".join([line for line in lines if f" {failed}" in line][-count:])

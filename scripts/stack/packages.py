@@ -103,6 +103,23 @@ def separate_environment(name: str, requirements: Path) -> Path:
     return home / "bin" / "python"
 
 
+def node_modules(package: str) -> Path | None:
+    """The node_modules folder with this npm package, such as `name@1.2.3`; None without npm, or if npm fails."""
+    npm, home = shutil.which("npm"), environment.RUN / "environments" / package.rpartition("@")[0].replace("/", "+")
+    stamp = home / "gatehouse.stamp"
+    if npm is None:
+        return None
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != package:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", home, package]
+        with progress(f"Installing {package}"):
+            if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+                return None
+        stamp.write_text(package, encoding="utf-8")
+    return home / "node_modules"
+
+
 def remove() -> None:
     """Delete `.venv`."""
     shutil.rmtree(VENV, ignore_errors=True)

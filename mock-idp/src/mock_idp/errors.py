@@ -82,6 +82,19 @@ class InvalidGrant(OAuthError):
     guess = "invalid_grant"
 
 
+class DefaultDirectoryMissing(OAuthError):
+    """The password grant without a realm needs `default_directory` (observed: text and status 500)."""
+
+    status = 500
+    error = "server_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Authorization server not configured with default connection.",
+            why="`tenant: default_directory` of the tenant file is not set, and the request names no realm.",
+        )
+
+
 class InvalidRefreshToken(InvalidGrant):
     def __init__(self, *, why: str) -> None:
         super().__init__("Unknown or invalid refresh token.", why=why)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import textwrap
 from itertools import zip_longest
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -16,10 +18,11 @@ from .console import ConsoleAccess
 from .control import ControlAccess
 from .http.serving import Listener, Servers, listen
 from .http.tls import certificate_context, load_authority, server_context
-from .settings import Settings
+from .settings import TENANT_FILE, Settings
 from .state.clock import Clock
 from .state.idp import Idp
 from .state.signing_keys import load_key_ring
+from .tenant.example import EXAMPLE
 from .tenant.loading import ConfigurationError, load_configuration
 from .tenant.not_played import not_played
 from .tenant.presets import with_presets
@@ -40,7 +43,8 @@ BANNER = """\
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigurationError, KeyFileError, TlsError or ListenError."""
     _log_to_stderr()
-    configuration = load_configuration(settings.tenant_file, settings.offline_file, settings.keyword_values())
+    files = settings.files()
+    configuration = load_configuration(*files, settings.keyword_values())
     configuration = with_presets(configuration, settings.presets)
     sockets = listen(settings.host, settings.port, setting="MOCK_IDP_PORT")
     port = sockets[0].getsockname()[1]
@@ -51,13 +55,15 @@ def run(settings: Settings) -> None:
     _check_actions(idp)
     context = certificate_context(settings.tls_cert_file, settings.tls_key_file)
     listeners = [Listener(_app(idp, issuer, settings), sockets, context)]
-    facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer)]
+    facts = [("listens on", f"{settings.host} port {port}"), ("issuer", issuer), ("tenant", _described(files[0]))]
     if settings.tls_port is not None:
         tls, tls_issuer = _tls_listener(idp, settings, settings.tls_port)
         listeners.append(tls)
         facts += [("with TLS", tls_issuer), ("CA file", str(settings.ca_path))]
     sys.stderr.write(_banner(idp, settings, facts))
     try:
+        # The collector need not examine modules and schemas again and again.
+        gc.freeze()
         Servers(listeners).run()
     finally:
         idp.node.close()
@@ -65,19 +71,14 @@ def run(settings: Settings) -> None:
 
 def _check_actions(idp: Idp) -> None:
     """ConfigurationError if MOCK_IDP_ACTIONS requires node and it is missing. Else the banner says what cannot run."""
-    names = _action_names(idp)
+    names = idp.tenant.action_names
     if names and idp.node.mode == "require" and idp.node.problem:
         reason = f"the Actions {', '.join(names)} cannot run: {idp.node.problem}"
         raise ConfigurationError([f"MOCK_IDP_ACTIONS=require: {reason}. Install node {OLDEST} or later"])
 
 
-def _action_names(idp: Idp) -> list[str]:
-    """The Actions of the triggers that the tenant has, in their order."""
-    return list(dict.fromkeys(action.name for actions in idp.tenant.actions.values() for action in actions))
-
-
 def _actions_line(idp: Idp) -> str:
-    names = ", ".join(_action_names(idp))
+    names = ", ".join(idp.tenant.action_names)
     if not names:
         return "none"
     return f"do not run: {names} ({idp.node.problem})" if idp.node.problem else names
@@ -90,6 +91,12 @@ def _tls_listener(idp: Idp, settings: Settings, port: int) -> tuple[Listener, st
     authority = load_authority(settings.state_dir, settings.ca_path)
     names = [*LOOPBACK_NAMES, urlsplit(issuer).hostname or "localhost"]
     return Listener(_app(idp, issuer, settings), sockets, server_context(authority, names)), issuer
+
+
+def _described(tenant_file: Path) -> str:
+    if tenant_file == EXAMPLE[0]:
+        return f"the built-in example, as there is no {TENANT_FILE} here; mock-idp init writes it"
+    return str(tenant_file)
 
 
 def _app(idp: Idp, issuer: str, settings: Settings) -> ASGIApp:

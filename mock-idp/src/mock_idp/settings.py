@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from .formats.urls import is_loopback_name
 from .http.fetching import Fetcher
 from .http.middleware import host_name
 from .http.tls import CA_FILE
+from .tenant.example import EXAMPLE
 from .tenant.keywords import keyword_values
 from .tenant.presets import PRESETS
 
@@ -27,6 +29,7 @@ ISSUER_HTTP = "may be http only on localhost, 127.0.0.1 or [::1]; use https else
 ISSUER_SHAPE = "must be an absolute http(s) URL of the form https://host[:port]/ without a path, query or fragment"
 
 DEFAULT_PORT = 9000
+TENANT_FILE = Path("auth0/tenant.yaml")
 # The tenant's name in the Compose file, under which the other containers reach it.
 COMPOSE_SERVICE = "mock-idp"
 ENV_FILE = ".env"
@@ -58,8 +61,8 @@ class Settings(BaseSettings):
         default_factory=lambda: [COMPOSE_SERVICE], validation_alias="MOCK_IDP_ALLOWED_HOSTS"
     )
     issuer: str | None = Field(default=None, validation_alias="AUTH0_ISSUER")
-    tenant_file: Path = Field(default=Path("auth0/tenant.yaml"), validation_alias="MOCK_IDP_TENANT")
-    offline_file: Path = Field(default=Path("auth0/offline.yaml"), validation_alias="MOCK_IDP_OFFLINE")
+    tenant_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_TENANT")
+    offline_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_OFFLINE")
     state_dir: Path | None = Field(default=None, validation_alias="MOCK_IDP_STATE_DIR")
     control: bool = Field(default=False, validation_alias="MOCK_IDP_CONTROL")
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
@@ -157,6 +160,15 @@ class Settings(BaseSettings):
             raise ValueError("MOCK_IDP_TLS_ISSUER must be an https URL")
         return self
 
+    def files(self) -> tuple[Path, Path | None]:
+        """The tenant file and the offline file, for `load_configuration`.
+
+        Without a setting the tenant file is auth0/tenant.yaml. If that does not exist, it is the example.
+        """
+        if self.tenant_file is None and self.offline_file is None and not TENANT_FILE.exists():
+            return EXAMPLE
+        return self.tenant_file or TENANT_FILE, self.offline_file
+
     def keyword_values(self) -> dict[str, Any]:
         """Values for ##KEY## and @@KEY@@ in the tenant file: from the environment and `.env`, else from
         AUTH0_KEYWORD_REPLACE_MAPPINGS."""
@@ -216,10 +228,14 @@ def checked_issuer(value: str) -> str:
     return value
 
 
-def load_settings() -> Settings:
-    """The settings; SettingsError names every wrong variable."""
+def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
+    """The settings; SettingsError names every wrong variable.
+
+    Args:
+        options: values of the command line, by the names of the variables. They go before the environment.
+    """
     try:
-        return Settings()
+        return Settings(**(options or {}))
     except OSError as error:
         raise SettingsError([f"{ENV_FILE} cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:

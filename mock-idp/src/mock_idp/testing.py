@@ -2,7 +2,7 @@
 
 from mock_idp.testing import offline_tenant
 
-with offline_tenant("auth0/tenant.yaml", "auth0/offline.yaml") as tenant:
+with offline_tenant("auth0/tenant.yaml", "auth0/offline.yaml") as tenant:  # without arguments: the built-in example
     httpx2.get(f"{tenant.issuer}.well-known/openid-configuration")
 """
 
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,7 @@ from .running import LOOPBACK_NAMES
 from .state.clock import Clock
 from .state.idp import Idp
 from .state.signing_keys import KeyRing, new_key_ring
+from .tenant.example import EXAMPLE
 from .tenant.loading import Configuration, checked_configuration, load_configuration
 from .tenant.presets import with_presets
 
@@ -44,7 +45,7 @@ class OfflineTenant:
     issuer: str
     tls_issuer: str
     ca_file: Path
-    idp: Idp
+    idp: Idp = field(repr=False)  # it has keys and secrets
 
     @property
     def domain(self) -> str:
@@ -54,16 +55,17 @@ class OfflineTenant:
 
 @contextmanager
 def offline_tenant(
-    tenant: Source,
-    offline: Source,
+    tenant: Source = EXAMPLE[0],
+    offline: Source | None = None,
     *,
     presets: Sequence[str] = (),
     keys: KeyRing | None = None,
     fetcher: Fetcher | None = None,
     keywords: Mapping[str, Any] | None = None,
 ) -> Iterator[OfflineTenant]:
-    """Run a tenant from two files or two documents until the block ends.
+    """Run a tenant from two files or two documents until the block ends; without them, the built-in example.
 
+    Without `offline`, a tenant from a file takes offline.yaml beside it (`load_configuration`).
     Without `keys` it makes new ones, which takes time. `keywords` are the values of ##KEY## and @@KEY@@ in a file;
     without them they come from the environment. ConfigurationError if the files are wrong.
     """
@@ -85,12 +87,12 @@ def offline_tenant(
             idp.node.close()
 
 
-def _configuration(tenant: Source, offline: Source, keywords: Mapping[str, Any] | None) -> Configuration:
-    if isinstance(tenant, Mapping) and isinstance(offline, Mapping):
-        return checked_configuration(dict(tenant), dict(offline))
+def _configuration(tenant: Source, offline: Source | None, keywords: Mapping[str, Any] | None) -> Configuration:
+    if isinstance(tenant, Mapping) and (offline is None or isinstance(offline, Mapping)):
+        return checked_configuration(dict(tenant), dict(offline or {}))
     if isinstance(tenant, Mapping) or isinstance(offline, Mapping):
         raise TypeError("tenant and offline must both be files or both be documents")
-    return load_configuration(Path(tenant), Path(offline), keywords)
+    return load_configuration(Path(tenant), None if offline is None else Path(offline), keywords)
 
 
 def _listeners(idp: Idp, ca_file: Path) -> tuple[OfflineTenant, list[Listener]]:

@@ -50,7 +50,7 @@ def test_both_take_the_file_or_both_refuse_it(path: Path, tmp_path: Path) -> Non
         ),
         (
             "grant_for_an_api_that_is_not_there",
-            "clientGrants[0].audience: there is no resource server 'https://api.orchard.example' in the file.",
+            "clientGrants[0]: there is no resource server 'https://api.orchard.example' in the file.",
         ),
     ],
 )
@@ -64,8 +64,11 @@ def test_a_file_that_contradicts_itself_is_refused_with_one_sentence(name: str, 
 def test_keywords_without_a_value_are_named_together_and_only_where_they_are_used() -> None:
     path = EXPORTS / "loads/keywords_without_a_value.yaml"
     file = load_tenant_file(path, {})
-    assert file.missing == ["##API_URL##", "@@SHOP_CALLBACKS@@", "@@SHOP_LOGOUTS@@", "##SHOP_ORIGIN##"]
-    empty, missing = file.notes
+    assert sorted(file.missing) == [
+        *("##API_URL##", "##JOB##", "##OTHER_API_URL##", "##SHOP_ORIGIN##"),
+        *("@@SHOP_CALLBACKS@@", "@@SHOP_LOGOUTS@@"),
+    ]
+    empty, missing, _ = file.notes
     assert empty.startswith(f"{path}: tenant.friendly_name is empty: ##FRIENDLY## has no value")
     assert missing.startswith(f"{path} has no value for ##API_URL##, @@SHOP_CALLBACKS@@, @@SHOP_LOGOUTS@@, ##SHOP_")
     assert file.settings == {"default_audience": "##API_URL##"}

@@ -478,6 +478,15 @@ def test_a_mistake_in_the_file_is_reported_with_its_place(
     assert bench.sent("GET") == []
 
 
+@pytest.mark.parametrize("name", ["older_full_export", "newer_full_export"])
+def test_a_whole_export_is_planned(bench: Bench, name: str) -> None:
+    export = FILE.parents[1] / f"tests/support/exports/loads/{name}.yaml"
+    result = bench.command("tenant", "plan", "--file", str(export))
+    assert result.exit_code == 6, result.stderr
+    assert "Orchard API" in result.stdout or "https://api.orchard.example/" in result.stdout
+    assert "Not handled in" in result.stderr
+
+
 def test_a_keyword_without_a_value_is_shown_by_plan_and_never_reaches_the_tenant(bench: Bench) -> None:
     bench.edit(lambda file: file["tenant"].update(friendly_name="##NAME##"))
     plan = bench.run("plan")

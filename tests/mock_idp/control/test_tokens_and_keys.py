@@ -116,3 +116,19 @@ def test_the_clock_stays_within_the_range_of_dates(tenant: Any) -> None:
     assert tenant.http.post("/__mock__/clock", json={"advance_seconds": 31_000_000_000}).status_code == 400
     assert tenant.http.get("/userinfo").status_code == 401
     assert tenant.tokens()["access_token"]
+
+
+def test_a_sign_in_without_a_page_gets_the_whole_answer(tenant: Any) -> None:
+    answer = tenant.http.post("/__mock__/sign-ins", json={"nonce": "n-1"}).json()
+    assert set(answer) == {"access_token", "id_token", "refresh_token", "scope", "expires_in", "token_type"}
+    claims = tenant.claims(answer["id_token"])
+    assert (claims["nonce"], claims["sub"]) == ("n-1", tenant.claims(answer["access_token"])["sub"])
+    renewed = tenant.token(grant_type="refresh_token", refresh_token=answer["refresh_token"])
+    assert renewed.json()["scope"] == answer["scope"]
+
+
+def test_a_sign_in_without_a_page_has_only_what_the_user_may_have(tenant: Any) -> None:
+    body = {"user": "bob@example.com", "scope": "openid access:mcp"}
+    assert tenant.http.post("/__mock__/sign-ins", json=body).json()["scope"] == "openid"
+    refused = tenant.http.post("/__mock__/sign-ins", json={"user": "nobody@example.com"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "user: no such user in the tenant.")

@@ -135,3 +135,12 @@ def test_claims_change_at_run_time_and_go_with_their_user(tenant: Any) -> None:
     assert tenant.claims(tenant.tokens()["access_token"])[PLAN] == "silver"
     assert tenant.http.delete("/__mock__/users/alice@example.com").status_code == 204
     assert tenant.idp.configuration.offline_file.claims.users == {}
+
+
+@pytest.mark.parametrize("audience", [API, None])
+def test_userinfo_has_the_custom_claims_of_the_id_token(start: Any, audience: str | None) -> None:
+    tenant = start(offline=for_alice({"only": "access"}, {PLAN: "gold", "sub": "other"}))
+    token = tenant.tokens(audience=audience)["access_token"]
+    answer = tenant.http.get("/userinfo", headers={"authorization": f"Bearer {token}"}).json()
+    assert (answer[PLAN], answer["sub"]) == ("gold", "auth0|65a11ce00000000000000001")
+    assert "only" not in answer

@@ -347,3 +347,77 @@ def test_members_go_with_their_user_and_roles_with_their_role(tenant: Any) -> No
     assert tenant.http.delete("/__mock__/roles/mcp-user").status_code == 204
     issued = tenant.idp.configuration.offline_file.organizations
     assert (issued["acme"].members, issued["bolt"].members) == ([], {"bob@example.com": []})
+
+
+def as_manager(start: Any) -> Any:
+    """A call of the Management API of a tenant that has organizations and claims."""
+
+    def change(file: Document) -> None:
+        organizations()(file)
+        file["organizations"][0]["client_grants"] = [{"client_id": "Gatehouse machine"}]
+
+    def offline(file: Document) -> None:
+        members(file)
+        file["management_clients"] = [{"name": "D", "client_id": "D", "client_secret": "s"}]
+        stated = {"access_token": {"a": 1}}
+        file["claims"] = {"users": {"bob@example.com": stated}, "clients": {"Gatehouse machine": stated}}
+
+    tenant = start(change, offline)
+    audience = "http://localhost:9000/api/v2/"
+    token = tenant.token(("D", "s"), grant_type="client_credentials", audience=audience).json()["access_token"]
+
+    def call(method: str, path: str, body: Document) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        return tenant.http.request(method, f"/api/v2/{path}", json=body, headers=headers)
+
+    return tenant, call
+
+
+def test_members_and_claims_follow_a_user_with_a_new_email(start: Any) -> None:
+    tenant, call = as_manager(start)
+    answer = call("PATCH", "users/auth0|65b0b0000000000000000002", {"email": "robert@example.com"})
+    assert answer.status_code == 200, answer.text
+    file = tenant.idp.configuration.offline_file
+    assert file.organizations["bolt"].members == {"robert@example.com": ["mcp-user"]}
+    assert list(file.claims.users) == ["robert@example.com"]
+
+
+def test_client_grants_of_organizations_and_claims_follow_a_renamed_client(start: Any) -> None:
+    tenant, call = as_manager(start)
+    answer = call("PATCH", f"clients/{tenant.machine[0]}", {"name": "Renamed"})
+    assert answer.status_code == 200, answer.text
+    configuration = tenant.idp.configuration
+    assert configuration.tenant_file.organizations[0].client_grants[0].client_id == "Renamed"
+    assert list(configuration.offline_file.claims.clients) == ["Renamed"]
+
+
+def test_the_roles_of_members_follow_a_renamed_role(start: Any) -> None:
+    tenant, call = as_manager(start)
+    role = call("GET", "roles", {}).json()[0]["id"]
+    assert call("PATCH", f"roles/{role}", {"name": "user"}).status_code == 200
+    assert tenant.idp.configuration.offline_file.organizations["bolt"].members == {"bob@example.com": ["user"]}
+
+
+def test_nothing_refers_to_users_that_go_with_the_last_connection(start: Any) -> None:
+    tenant, _ = as_manager(start)
+    assert tenant.http.delete(f"/__mock__/databases/{DATABASE}").status_code == 204
+    file = tenant.idp.configuration.offline_file
+    assert (file.users, file.claims.users, file.organizations["bolt"].members) == ([], {}, {})
+
+
+@pytest.mark.parametrize("usage", ["allow", "require"])
+def test_a_password_and_a_device_cannot_use_organizations(start: Any, usage: str) -> None:
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+
+    def change(file: Document) -> None:
+        organizations(usage)(file)
+        file["clients"][0]["grant_types"] += ["password", device]
+        file["tenant"]["default_directory"] = DATABASE
+
+    tenant = start(change, members)
+    person = {"username": "alice@example.com", "password": "Wonderland-1", "audience": API}
+    by_password = tenant.token(grant_type="password", **person)
+    body = {"client_id": tenant.agent[0], "client_secret": tenant.agent[1], "audience": API}
+    for refused in (by_password, tenant.http.post("/oauth/device/code", data=body)):
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
+        assert "is not compatible with organizations" in refused.json()["error_description"]

@@ -229,8 +229,6 @@ def test_a_machine_without_a_client_grant_is_refused_with_the_reason(start: Any)
 
 
 UNAVAILABLE = [
-    "password",
-    "http://auth0.com/oauth/grant-type/password-realm",
     "http://auth0.com/oauth/grant-type/passwordless/otp",
     "http://auth0.com/oauth/grant-type/mfa-oob",
     "http://auth0.com/oauth/grant-type/mfa-otp",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ import httpx2
 import pytest
 
 from mock_idp.settings import Settings
+from mock_idp.testing import offline_tenant
 
 ROOT = Path(__file__).parents[3]
 
@@ -202,3 +204,69 @@ def test_variables_of_shells_and_process_managers_are_ignored(monkeypatch: pytes
         monkeypatch.setenv(name, value)
     settings = Settings(_env_file=None)
     assert (settings.host, settings.port, settings.control) == ("localhost", 9000, False)
+
+
+ACTION = "exports.onExecutePostLogin = async (event, api) => {};"
+
+
+def actions_file(tmp_path: Path) -> str:
+    path = tmp_path / "tenant.yaml"
+    action = f"actions:\n- name: Add claims\n  deployed: true\n  code: '{ACTION}'\n"
+    path.write_text(f"{action}triggers:\n  post-login:\n  - action_name: Add claims\n", encoding="utf-8")
+    (tmp_path / "offline.yaml").write_text("", encoding="utf-8")
+    return str(path)
+
+
+def banner(tmp_path: Path, **variables: str) -> str:
+    variables |= {"MOCK_IDP_TENANT": actions_file(tmp_path), "MOCK_IDP_OFFLINE": str(tmp_path / "offline.yaml")}
+    with running(tmp_path, **variables) as (process, _):
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("====="):
+                return "".join(lines)
+    raise AssertionError("the banner has no end")
+
+
+def test_the_banner_names_the_actions_that_run(tmp_path: Path) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    assert re.search(r"actions +Add claims\n", banner(tmp_path))
+
+
+def test_the_banner_names_the_actions_that_do_not_run(tmp_path: Path) -> None:
+    shown = banner(tmp_path, MOCK_IDP_ACTIONS="off")
+    assert re.search(r"actions +do not run: Add claims \(MOCK_IDP_ACTIONS is off\)", shown)
+
+
+def test_a_start_that_requires_node_fails_without_it(tmp_path: Path) -> None:
+    files = {"MOCK_IDP_TENANT": actions_file(tmp_path), "MOCK_IDP_OFFLINE": str(tmp_path / "offline.yaml")}
+    result = run(tmp_path, **files, MOCK_IDP_ACTIONS="require", PATH=str(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == (
+        "mock-idp: MOCK_IDP_ACTIONS=require: the Actions Add claims cannot run: node is not installed. "
+        "Install node 20 or later"
+    )
+
+
+def test_the_process_of_the_actions_ends_with_the_tenant() -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    machine = {"name": "M", "app_type": "non_interactive", "grant_types": ["client_credentials"]}
+    code = "exports.onExecuteCredentialsExchange = async (event, api) => { api.accessToken.setCustomClaim('a', 1); };"
+    tenant = {
+        "clients": [machine],
+        "resourceServers": [{"name": "A", "identifier": "urn:a"}],
+        "clientGrants": [{"client_id": "M", "audience": "urn:a", "scope": []}],
+        "actions": [{"name": "A", "code": code, "deployed": True}],
+        "triggers": {"credentials-exchange": [{"action_name": "A"}]},
+    }
+    offline = {"clients": {"M": {"client_id": "m", "client_secret": "s"}}}
+    body = {"grant_type": "client_credentials", "client_id": "m", "client_secret": "s", "audience": "urn:a"}
+    with offline_tenant(tenant, offline) as running_tenant:
+        answer = httpx2.post(f"{running_tenant.issuer}oauth/token", data=body)
+        assert answer.status_code == 200
+        process = running_tenant.idp.node._process
+        assert process is not None
+    assert process.poll() is not None

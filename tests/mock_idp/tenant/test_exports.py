@@ -95,7 +95,8 @@ def test_all_missing_keywords_of_what_is_played_are_in_one_line(
     empty, missing = [record.getMessage() for record in caplog.records if record.name == "mock_idp.tenant.loading"]
     assert "tenant.friendly_name is empty: ##FRIENDLY## has no value, and without quotes it is a YAML comment" in empty
     named = re.findall("[#@]{2}[A-Z_]+[#@]{2}", missing)
-    texts, values = ["##API_URL##", "##SHOP_ORIGIN##"], ["@@ACTION_SECRETS@@", "@@SHOP_CALLBACKS@@", "@@SHOP_LOGOUTS@@"]
+    texts = ["##API_URL##", "##JOB##", "##OTHER_API_URL##", "##SHOP_ORIGIN##"]
+    values = ["@@ACTION_SECRETS@@", "@@SHOP_CALLBACKS@@", "@@SHOP_LOGOUTS@@"]
     assert sorted(named) == [*texts, *values]
     assert configuration.tenant().apis.keys() == {"##API_URL##"}
     assert configuration.tenant_file.clients[0].callbacks == []
@@ -132,3 +133,14 @@ def test_a_text_keyword_may_be_a_number(tmp_path: Path) -> None:
 
 def test_the_grants_that_count_as_played_are_those_of_the_token_endpoint() -> None:
     assert set(PLAYED_GRANTS) == set(GRANTS)
+
+
+def test_an_export_without_its_folder_of_actions_says_so_in_two_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "tenant.yaml"
+    path.write_text("actions:\n" + "".join(f"- name: a{n}\n  code: ./actions/a{n}/code.js\n" for n in range(12)))
+    load(path, tmp_path)
+    first, others = [record.getMessage() for record in caplog.records]
+    assert "actions[0].code: ./actions/a0/code.js cannot be read" in first
+    assert others == f"{path}: actions: the code of 11 more cannot be read; they do not run"

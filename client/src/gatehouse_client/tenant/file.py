@@ -15,7 +15,7 @@ import yaml
 from ..errors import ConfigurationError
 from ..foreign_text import foreign
 from ..settings import not_utf8
-from .keywords import commented_keywords, is_json_keyword, remaining_keywords, with_keywords
+from .keywords import commented_keywords, has_keyword, is_json_keyword, remaining_keywords, with_keywords
 
 Document = dict[str, Any]
 
@@ -176,10 +176,10 @@ def _wrong_names(document: Document) -> Iterator[str]:
 def _dangling(document: Document) -> Iterator[str]:
     clients = {entry["name"] for entry in document.get("clients") or []}
     scopes = {api["identifier"]: _scopes(api) for api in document.get("resourceServers") or []}
-    yield from _dangling_grants(document, clients, set(scopes))
+    yield from _dangling_grants(document, clients, scopes)
     for index, database in enumerate(document.get("databases") or []):
         for name in database.get("enabled_clients") or []:
-            if name not in clients and get_close_matches(name, clients, n=1):
+            if name not in clients and not has_keyword(name) and get_close_matches(name, clients, n=1):
                 yield f"databases[{index}].enabled_clients: there is no client {name!r} in the file"
     for index, role in enumerate(document.get("roles") or []):
         for entry in role.get("permissions") or []:
@@ -187,19 +187,35 @@ def _dangling(document: Document) -> Iterator[str]:
                 yield f"roles[{index}].permissions: each needs permission_name and resource_server_identifier"
                 continue
             name, api = entry["permission_name"], entry["resource_server_identifier"]
-            if api in scopes and name not in scopes[api]:
-                yield f"roles[{index}].permissions: the API {api!r} has no scope {name!r}"
+            yield from _unknown_scopes(f"roles[{index}].permissions", api, [name], scopes)
 
 
-def _dangling_grants(document: Document, clients: set[str], apis: set[str]) -> Iterator[str]:
+def _dangling_grants(document: Document, clients: set[str], scopes: Mapping[str, set[str]]) -> Iterator[str]:
     for index, grant in enumerate(document.get("clientGrants") or []):
+        where = f"clientGrants[{index}]"
         holder = grant.get("client_id") if grant.get("client_id") != UNDEFINED_CLIENT else None
         if (holder is None) == (grant.get("default_for") is None):
-            yield f"clientGrants[{index}] needs one of client_id (a client's name) and default_for"
-        elif holder is not None and holder not in clients and not _CLIENT_ID.fullmatch(holder):
-            yield f"clientGrants[{index}].client_id: there is no client {holder!r} in the file"
-        if grant["audience"] not in apis and not grant["audience"].endswith(_MANAGEMENT):
-            yield f"clientGrants[{index}].audience: there is no resource server {grant['audience']!r} in the file"
+            yield f"{where} needs one of client_id (a client's name) and default_for"
+        elif holder is not None and holder not in clients and not _is_elsewhere(holder):
+            yield f"{where}.client_id: there is no client {holder!r} in the file"
+        yield from _unknown_scopes(where, grant["audience"], grant.get("scope") or [], scopes)
+
+
+def _is_elsewhere(client: str) -> bool:
+    """Whether a reference to an application is an id in the place of a name, or a keyword without a value."""
+    return _CLIENT_ID.fullmatch(client) is not None or has_keyword(client)
+
+
+def _unknown_scopes(where: str, api: str, names: list[str], scopes: Mapping[str, set[str]]) -> Iterator[str]:
+    """Scopes that the file's API does not have. The Management API is not among the APIs of a file."""
+    if api.endswith(_MANAGEMENT) or has_keyword(api):
+        return
+    if api not in scopes:
+        yield f"{where}: there is no resource server {api!r} in the file"
+        return
+    for name in names:
+        if name not in scopes[api] and not has_keyword(name):
+            yield f"{where}: the API {api!r} has no scope {name!r}"
 
 
 def _scopes(api: Document) -> set[str]:

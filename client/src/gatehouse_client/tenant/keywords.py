@@ -46,6 +46,11 @@ def remaining_keywords(document: object) -> dict[str, None]:
     return found
 
 
+def has_keyword(text: str) -> bool:
+    """Whether a text has a keyword without a value, so that it refers to nothing yet."""
+    return _TEXT.search(text) is not None or _JSON.search(text) is not None
+
+
 def is_json_keyword(value: object) -> bool:
     """Whether the value is `@@KEY@@` without a value. Where a list belongs, it counts as absent."""
     return isinstance(value, str) and _JSON.fullmatch(value) is not None

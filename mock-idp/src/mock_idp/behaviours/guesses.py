@@ -28,7 +28,7 @@ GUESSES: Mapping[str, Guess] = {
     "pkce_missing": Guess("?", "the text; that PKCE is mandatory for third-party clients is documented"),
     "several_resources": Guess("?", "the whole answer to more than one `resource`"),
     "third_party_without_grant": Guess("S", "the text; the code unauthorized_client is documented"),
-    "login_required": Guess("S", "the text"),
+    "login_required": Guess("S", "the text: that of docs, *Configure Silent Authentication*; ref has another"),
     "consent_required": Guess("S", "the text"),
     "interaction_required": Guess("?", "code and text; that prompt=none is rejected is documented"),
     "consent_declined": Guess("S", "the text; the code access_denied is documented"),
@@ -42,7 +42,9 @@ GUESSES: Mapping[str, Guess] = {
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
+    "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
+    "organization_grant": Guess("?", "the whole answer; that these grants cannot use organizations is documented"),
     "machine_organization": Guess("?", "the whole answer; that the client grant limits organizations is documented"),
     "client_authentication": Guess("S", "401 access_denied/Unauthorized; the API reference has invalid_client"),
     "unsupported_grant_type": Guess("S", "the text"),

@@ -10,7 +10,7 @@ from .guesses import GUESSES
 class Answer(BaseModel):
     """A replacement for a guessed answer: an HTTP status, an error code, a description, or some of them."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     status: int | None = Field(default=None, ge=200, le=599)
     error: str | None = Field(default=None, pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$")
@@ -23,7 +23,7 @@ class Behaviours(BaseModel):
     Each default is the most likely behaviour, with its certainty (S secondary, ? unknown). BEHAVIOURS.md has the table.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     answers: dict[str, Answer] = {}
     """Replacements for guessed answers, by their names in BEHAVIOURS.md."""

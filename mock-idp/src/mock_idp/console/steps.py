@@ -15,6 +15,8 @@ Party = Literal["client", "browser", "tenant", "server"]
 MAX_STEPS = 60
 BROWSER_KINDS = {
     ("GET", "/u/login"): "login_page",
+    ("GET", "/u/organization"): "organization_page",
+    ("POST", "/u/organization"): "organization",
     ("GET", "/u/consent"): "consent_page",
     ("GET", "/authorize/resume"): "resume",
     ("GET", "/activate"): "activate_page",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Mount, Route
 
-from . import configuration, faults, keys, state
+from . import configuration, faults, keys, mint, state
 from .access import ControlAccess, ControlGate
-from .mint import mint
 
 __all__ = ["PREFIX", "ControlAccess", "control_routes"]
 
@@ -22,7 +21,8 @@ def control_routes(access: ControlAccess | None) -> list[Mount]:
 
 def _routes() -> list[BaseRoute]:
     return [
-        Route("/tokens", mint, methods=["POST"]),
+        Route("/tokens", mint.mint, methods=["POST"]),
+        Route("/sign-ins", mint.sign_in, methods=["POST"]),
         Route("/clock", state.show_clock, methods=["GET"]),
         Route("/clock", state.move_clock, methods=["POST"]),
         Route("/clock", state.reset_clock, methods=["DELETE"]),

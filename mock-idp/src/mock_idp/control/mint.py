@@ -1,7 +1,8 @@
-"""POST /__mock__/tokens: any access token, valid or invalid."""
+"""Tokens without a page: any access token, valid or invalid, and the whole answer to a sign-in."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -9,10 +10,15 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..oauth.scopes import user_scopes
+from ..errors import InvalidGrant
+from ..oauth.scopes import split_scope, user_scopes
+from ..oauth.token.endpoint import token_answer
 from ..oauth.token.forging import VARIANTS, KeyChoice, Variant, VariantName, forge
+from ..oauth.token.grants import Granted, TokenRequest, authorize_for_user
+from ..oauth.token.grants.refresh_token import issue_refresh_token
 from ..oauth.token.minting import Authorization, access_claims, access_token_header
 from ..state.idp import Idp
+from ..tenant.model import Api, Client, User
 from ..web.request import NO_STORE, idp_of, issuer_of
 from .bodies import Body, ControlError, read_body
 
@@ -35,7 +41,47 @@ class MintBody(Body):
     key: KeyChoice | None = None
 
 
+class SignInBody(Body):
+    """A sign-in of `user` (an email address) with `client_id` for `audience`.
+
+    The default is the tenant's first user, API and interactive client. `scope` has the requested scopes; without it
+    these are openid, profile, email, offline_access and all scopes of the API.
+    """
+
+    user: str | None = None
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+    nonce: str | None = None
+
+
+async def sign_in(request: Request) -> Response:
+    """POST /__mock__/sign-ins: the token answer that the user's sign-in in a browser would get.
+
+    The user's roles and the client's grants limit it as they limit a sign-in. Consent counts as given.
+    """
+    idp = idp_of(request)
+    body = await read_body(request, SignInBody)
+    api, user, client = _parties(idp, body)
+    scopes = ("openid", "profile", "email", "offline_access", *api.scopes)
+    if body.scope is not None:
+        scopes = split_scope(body.scope)
+    authorization = authorize_for_user(
+        TokenRequest(idp, issuer_of(request), client, {}),
+        InvalidGrant("The user is gone"),
+        user_id=user.user_id,
+        audience=api.identifier,
+        scopes=scopes,
+        auth_time=idp.clock.now(),
+        session_id=secrets.token_urlsafe(24),
+        nonce=body.nonce,
+    )
+    granted = Granted(authorization, issue_refresh_token(idp, authorization), requested=scopes)
+    return JSONResponse(token_answer(idp, granted), headers=NO_STORE)
+
+
 async def mint(request: Request) -> Response:
+    """POST /__mock__/tokens."""
     idp = idp_of(request)
     body = await read_body(request, MintBody)
     try:
@@ -58,6 +104,12 @@ def _token(idp: Idp, issuer: str, body: MintBody) -> str:
 
 
 def _authorization(idp: Idp, issuer: str, body: MintBody) -> Authorization:
+    api, user, client = _parties(idp, body)
+    scopes = user_scopes(idp.tenant, client, user, api, None, tuple(api.scopes))
+    return Authorization(issuer, client, scopes, api=api, user=user)
+
+
+def _parties(idp: Idp, body: MintBody | SignInBody) -> tuple[Api, User, Client]:
     tenant = idp.tenant
     api = next(iter(tenant.apis.values()), None) if body.audience is None else tenant.apis.get(body.audience)
     if api is None:
@@ -69,8 +121,7 @@ def _authorization(idp: Idp, issuer: str, body: MintBody) -> Authorization:
     client = next(interactive, None) if body.client_id is None else tenant.clients.get(body.client_id)
     if client is None:
         raise ControlError("client_id: no such client in the tenant.")
-    scopes = user_scopes(tenant, client, user, api, None, tuple(api.scopes))
-    return Authorization(issuer, client, scopes, api=api, user=user)
+    return api, user, client
 
 
 def _overridden(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

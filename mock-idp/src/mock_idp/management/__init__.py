@@ -62,7 +62,7 @@ def management_routes() -> Mount:
 
 
 async def list_actions(request: Request) -> Response:
-    """The offline tenant has no actions. Auth0's Deploy CLI requests them before it changes a database."""
+    """Actions of the tenant file are not shown. Auth0's Deploy CLI requests them before it changes a database."""
     return JSONResponse({"actions": [], "total": 0, "page": 0, "per_page": 50})
 
 

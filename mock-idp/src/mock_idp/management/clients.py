@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from ..errors import OAuthError
 from ..oauth.clients.metadata_documents import import_by_administrator
 from ..state.idp import Idp
-from ..tenant.merging import documents, merged, stated
+from ..tenant.merging import documents, merged, renamed, stated
 from ..tenant.model import Client
 from ..tenant.tenant_schema import ClientSection
 from ..web.request import idp_of
@@ -151,6 +151,7 @@ def _configure(idp: Idp, known: str | None, section: Document, issued: dict[str,
         clients.append(section)
     else:
         tenant["clients"] = [section if each["name"] == known else each for each in clients]
+        renamed(SECTION, known, name, tenant, offline)
         for grant in tenant.get("clientGrants", []):
             if grant.get("client_id") == known:
                 grant["client_id"] = name

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.merging import changed, documents, stated
+from ..tenant.merging import changed, documents, renamed, stated
 from ..tenant.tenant_schema import RolePermissionSection, RoleSection
 from ..web.request import idp_of
 from .bodies import check, read_members, read_object
@@ -55,6 +55,7 @@ async def update_role(request: Request) -> Response:
         _check_name_is_free(idp, name)
     tenant, offline = documents(idp.configuration)
     tenant["roles"] = [role if each["name"] == known.name else each for each in tenant["roles"]]
+    renamed(SECTION, known.name, name, tenant, offline)
     for user in offline.get("users", []):
         user["roles"] = [name if held == known.name else held for held in user.get("roles", [])]
     ids = {role: value for role, value in offline.get("role_ids", {}).items() if role != known.name}

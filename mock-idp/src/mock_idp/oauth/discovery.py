@@ -29,7 +29,7 @@ async def metadata(request: Request) -> Response:
 
 async def jwks(request: Request) -> Response:
     idp = idp_of(request)
-    document = {"keys": [key.public_jwk() for key in idp.keys.published()]}
+    document = {"keys": [key.public_jwk for key in idp.keys.published()]}
     return JSONResponse(document, headers={"Cache-Control": idp.behaviours.jwks_cache_control})
 
 

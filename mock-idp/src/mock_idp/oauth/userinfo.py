@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from ..formats.parsing import verified_claims
 from ..state.idp import Idp
 from ..web.request import NO_STORE, idp_of, issuer_of, note_client
-from .token.minting import opaque_claims, profile_claims
+from .token.minting import claims_for_userinfo, opaque_claims, profile_claims
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Users", error="invalid_token"'}
 
@@ -19,7 +19,8 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Users", error="invalid_token"'}
 async def userinfo(request: Request) -> Response:
     """The claims for the access token's scopes; 401 for a token that is not for this endpoint."""
     idp, issuer = idp_of(request), issuer_of(request)
-    claims = _claims(idp, issuer, _bearer(request))
+    token = _bearer(request) or ""
+    claims = _claims(idp, issuer, token)
     client = idp.tenant.clients.get(str(claims.get("azp", claims.get("client_id")))) if claims else None
     if client is not None:
         note_client(request, client)
@@ -30,7 +31,9 @@ async def userinfo(request: Request) -> Response:
         body = {"error": "invalid_token", "error_description": "The access token is invalid or expired"}
         return JSONResponse(body, status_code=401, headers={**NO_STORE, **CHALLENGE})
     scopes = str(claims.get("scope", "")).split()
-    return JSONResponse({"sub": user.user_id, **profile_claims(user, scopes, idp.clock.now())}, headers=NO_STORE)
+    profile = profile_claims(user, scopes, idp.clock.now())
+    answer = {"sub": user.user_id, **profile, **claims_for_userinfo(idp, token)}
+    return JSONResponse(answer, headers=NO_STORE)
 
 
 def _bearer(request: Request) -> str | None:

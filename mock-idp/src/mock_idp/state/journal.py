@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -23,6 +24,12 @@ from .parameters import names_not_played
 MAX_ENTRIES = 500
 MAX_BODY = 64 * 1024
 OUTCOME = "mock_idp.outcome"
+# Documents without secrets and tokens. Clients read them often, and they rarely change.
+DOCUMENTS = (
+    "/.well-known/jwks.json",
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+)
 # Requests that only watch or control the tenant are not recorded.
 IGNORED = ("/__mock__", "/u/static", "/u/console", "/livez", "/favicon.ico")
 
@@ -114,11 +121,18 @@ def _keep(kept: bytearray, data: bytes) -> None:
     kept.extend(data[: MAX_BODY - len(kept)])
 
 
+@lru_cache(maxsize=8)
+def _document(content_type: str, data: bytes) -> Any:  # noqa: ANN401 - whatever JSON contains
+    """One object for equal answers, which saves most of the time and memory of an entry."""
+    return _parsed(content_type, data)
+
+
 def _entry(entry_id: int, started_at: float, scope: Scope, recording: _Recording) -> Entry:
     headers = Headers(scope=scope)
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     sent = _parsed(headers.get("content-type", ""), bytes(recording.request))
-    answer = _parsed(recording.headers.get("content-type", ""), bytes(recording.response))
+    answered = recording.headers.get("content-type", ""), bytes(recording.response)
+    answer = _document(*answered) if scope["path"] in DOCUMENTS else _parsed(*answered)
     location = recording.headers.get("location")
     # The access log also shows it.
     scope[NOT_PLAYED] = names_not_played(scope["path"], headers, [*query, *_items(sent)])
@@ -132,7 +146,7 @@ def _entry(entry_id: int, started_at: float, scope: Scope, recording: _Recording
         parameters=masked("", sent),
         status=recording.status,
         location=masked_url(location) if location else None,
-        answer=masked("", answer),
+        answer=answer if scope["path"] in DOCUMENTS else masked("", answer),
         tokens=decoded_tokens([*query, *_items(sent), *_items(answer), *_bearer(headers)]),
         flow=_flow(scope["path"], dict(query)) or _flow(*_split(location)),
         outcome=masked("", scope.get(OUTCOME)),

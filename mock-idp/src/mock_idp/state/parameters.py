@@ -40,6 +40,8 @@ GRANTS: Mapping[str, frozenset[str]] = {
     "authorization_code": _names("code code_verifier redirect_uri resource"),
     "refresh_token": _names("refresh_token scope"),
     "client_credentials": _names("audience organization resource scope"),
+    "password": _names("audience password scope username"),
+    "http://auth0.com/oauth/grant-type/password-realm": _names("audience password realm scope username"),
     GRANT_DEVICE: _names("device_code"),
     "urn:ietf:params:oauth:grant-type:token-exchange": _names(
         "audience requested_token_type scope subject_token subject_token_type"

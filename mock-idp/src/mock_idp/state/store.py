@@ -6,7 +6,7 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from ..actions.outcome import Outcome
 
@@ -177,7 +177,6 @@ class DeviceAuthorization:
     user_id: str = ""
     auth_time: float = 0.0
     session_id: str = ""
-    organization: str | None = None
     outcome: Outcome | None = None
 
 
@@ -195,6 +194,14 @@ class UsedCode:
     """A code that was redeemed, and the family of its refresh token."""
 
     family: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class UserinfoClaims:
+    """The custom claims that /userinfo adds for an access token."""
+
+    claims: Mapping[str, Any]
     expires_at: float
 
 
@@ -219,6 +226,8 @@ class Store:
     documents: Records[Expiry] = field(default_factory=Records)
     used_codes: Records[UsedCode] = field(default_factory=Records)
     assertions: Records[Expiry] = field(default_factory=Records)
+    # By the SHA-256 of the access token, in hexadecimal.
+    userinfo_claims: Records[UserinfoClaims] = field(default_factory=Records)
     logins: Counter[str] = field(default_factory=Counter)
     # By user, client, API and organization.
     consents: dict[tuple[str, str, str | None, str | None], frozenset[str]] = field(default_factory=dict)

@@ -15,6 +15,8 @@ MAX_EVENTS = 1000
 EXCHANGES = {
     "authorization_code": ("seacft", "feacft"),
     "refresh_token": ("sertft", "fertft"),
+    "password": ("sepft", "fepft"),
+    "http://auth0.com/oauth/grant-type/password-realm": ("sepft", "fepft"),
     "client_credentials": ("seccft", "feccft"),
     "urn:ietf:params:oauth:grant-type:device_code": ("sede", "fede"),
     "urn:ietf:params:oauth:grant-type:token-exchange": (

@@ -14,9 +14,12 @@ def load_action_code(document: Any, folder: Path, keywords: Mapping[str, Any]) -
     """Replace each path in `document` by the content of its file, with keywords replaced.
 
     A path is relative to `folder`, the tenant file's. Code that is more than one line is no path. An Action whose file
-    cannot be read gets no code and does not run; the answer has a line for each.
+    cannot be read gets no code and does not run; the answer has a line for the first and one for the others.
     """
-    return [problem for index, action in _actions(document) for problem in _load(index, action, folder, keywords)]
+    problems = [problem for index, action in _actions(document) for problem in _load(index, action, folder, keywords)]
+    if len(problems) > 1:
+        problems[1:] = [f"actions: the code of {len(problems) - 1} more cannot be read; they do not run"]
+    return problems
 
 
 def _actions(document: Any) -> Iterator[tuple[int, dict[str, Any]]]:  # noqa: ANN401 - YAML

@@ -22,7 +22,7 @@ SECTIONS = _names(
 )
 TENANT = _names(
     """access_token acr_values_supported change_password country_codes
-    customize_mfa_in_postlogin_action default_directory default_redirection_uri default_token_quota device_flow
+    customize_mfa_in_postlogin_action default_redirection_uri default_token_quota device_flow
     dpop_strict_refresh_token_binding enable_ai_guide enabled_locales ephemeral_session_lifetime
     ephemeral_session_lifetime_in_minutes error_page guardian_mfa_page idle_ephemeral_session_lifetime
     idle_ephemeral_session_lifetime_in_minutes idle_session_lifetime idle_session_lifetime_in_minutes

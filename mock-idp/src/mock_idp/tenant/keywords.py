@@ -69,6 +69,11 @@ def remaining_keywords(document: Any) -> dict[str, None]:  # noqa: ANN401 - what
     return found
 
 
+def has_keyword(text: str) -> bool:
+    """Whether a text of a parsed tenant file has a keyword without a value, so that it refers to nothing yet."""
+    return TEXT.search(text) is not None or JSON.search(text) is not None
+
+
 def commented_keywords(text: str, root: yaml.Node | None) -> dict[str, str]:
     """Keys whose value is `##KEY##` without quotes and without a value, by path. For YAML that is a comment.
 

@@ -54,16 +54,23 @@ class Configuration:
 
 
 def load_configuration(
-    tenant_path: Path, offline_path: Path, keywords: Mapping[str, Any] | None = None
+    tenant_path: Path, offline_path: Path | None, keywords: Mapping[str, Any] | None = None
 ) -> Configuration:
-    """Read and check both files, and replace `keywords` in tenant.yaml. ConfigurationError names every mistake."""
+    """Read and check both files, and replace `keywords` in tenant.yaml. ConfigurationError names every mistake.
+
+    Without `offline_path` it is offline.yaml beside the tenant file. If there is none, the tenant has no users, and its
+    client ids and secrets follow from the clients' names.
+    """
     values = keyword_values(os.environ, {}) if keywords is None else keywords
     text = _text(tenant_path, values)
-    documents = _parsed(tenant_path, text), _parsed(offline_path, _text(offline_path, {}))
+    beside = tenant_path.with_name("offline.yaml")
+    offline_path = offline_path or (beside if beside.exists() else None)
+    offline = {} if offline_path is None else _parsed(offline_path, _text(offline_path, {}))
+    documents = _parsed(tenant_path, text), offline
     notes = list(_commented(tenant_path, text))
     notes += [f"{tenant_path}: {problem}" for problem in load_action_code(documents[0], tenant_path.parent, values)]
     try:
-        configuration = checked_configuration(*documents, (str(tenant_path), str(offline_path)))
+        configuration = checked_configuration(*documents, (str(tenant_path), str(offline_path or beside)))
     except ConfigurationError as error:
         notes += _without_value(tenant_path, remaining_keywords(_played_sections(documents[0])))
         raise ConfigurationError([*error.lines, *notes]) from error

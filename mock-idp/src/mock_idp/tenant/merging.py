@@ -45,6 +45,9 @@ def replaced(configuration: Configuration, section: str, key: Document, entry: D
     holder = offline if section == "users" else tenant
     replaced_key = _key(section, key)
     holder[section] = [entry if _key(section, known) == replaced_key else known for known in holder.get(section, [])]
+    member = KEYS[section][0]
+    if key.get(member) != entry.get(member):
+        renamed(section, key[member], entry[member], tenant, offline)
     return checked_configuration(tenant, offline)
 
 
@@ -97,8 +100,8 @@ def _key(section: str, entry: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - 
 
 def _drop_references(section: str, entry: Document, tenant: Document, offline: Document) -> None:
     """Also delete the grants, permissions, role assignments and users of the entry, as Auth0 does."""
-    _drop_claims(section, entry, offline)
-    _drop_memberships(section, entry, tenant, offline)
+    if section in ("users", "roles", "clients", "resourceServers"):
+        renamed(section, entry[KEYS[section][0]], None, tenant, offline)
     if section == "clients":
         name = entry["name"]
         tenant["clientGrants"] = [g for g in tenant.get("clientGrants", []) if g.get("client_id") != name]
@@ -106,6 +109,8 @@ def _drop_references(section: str, entry: Document, tenant: Document, offline: D
         for database in tenant.get("databases", []):
             database["enabled_clients"] = [c for c in database.get("enabled_clients", []) if c != name]
     if section == "databases" and not tenant["databases"]:
+        for user in offline.get("users", []):
+            renamed("users", user["email"], None, tenant, offline)
         offline["users"] = []
     if section == "roles":
         offline.get("role_ids", {}).pop(entry["name"], None)
@@ -119,27 +124,28 @@ def _drop_references(section: str, entry: Document, tenant: Document, offline: D
             role["permissions"] = [p for p in held if p["resource_server_identifier"] != identifier]
 
 
-def _drop_claims(section: str, entry: Document, offline: Document) -> None:
-    holders = {"users": ("users", "email"), "clients": ("clients", "name"), "resourceServers": ("apis", "identifier")}
-    if section not in holders:
-        return
-    kind, member = holders[section]
-    claims = offline.get("claims", {}).get(kind, {})
-    for name in [name for name in claims if name.strip().casefold() == str(entry[member]).casefold()]:
-        if section == "users" or name == entry[member]:
-            del claims[name]
-
-
-def _drop_memberships(section: str, entry: Document, tenant: Document, offline: Document) -> None:
-    """Members, their roles and the client grants of organizations go with the user, the role and the client."""
+def renamed(section: str, old: str, new: str | None, tenant: Document, offline: Document) -> None:
+    """Let the claims and the organizations follow an entry that gets another name, or none because it is deleted."""
+    if kind := {"users": "users", "clients": "clients", "resourceServers": "apis"}.get(section):
+        claims = offline.get("claims", {})
+        if kind in claims:
+            claims[kind] = _renamed_keys(claims[kind], old, new)
     for issued in offline.get("organizations", {}).values():
         members = issued.get("members", [])
+        stated = members if isinstance(members, dict) else {email: [] for email in members}
         if section == "users":
-            kept = [email for email in members if email.strip().casefold() != str(entry["email"]).casefold()]
-            issued["members"] = {email: members[email] for email in kept} if isinstance(members, dict) else kept
-        if section == "roles" and isinstance(members, dict):
-            issued["members"] = {email: [r for r in roles if r != entry["name"]] for email, roles in members.items()}
-    if section == "clients":
-        for organization in tenant.get("organizations", []):
-            grants = organization.get("client_grants", [])
-            organization["client_grants"] = [grant for grant in grants if grant["client_id"] != entry["name"]]
+            stated = _renamed_keys(stated, old, new)
+        if section == "roles":
+            stated = {email: list(_renamed_keys(dict.fromkeys(roles), old, new)) for email, roles in stated.items()}
+        issued["members"] = stated if isinstance(members, dict) else list(stated)
+    for organization in tenant.get("organizations", []) if section == "clients" else ():
+        granted = {grant["client_id"]: grant for grant in organization.get("client_grants", [])}
+        kept = _renamed_keys(granted, old, new)
+        organization["client_grants"] = [{**grant, "client_id": name} for name, grant in kept.items()]
+
+
+def _renamed_keys(entries: Document, old: str, new: str | None) -> Document:
+    """Names of users are emails, whose case does not matter. Other names that differ only in case do not occur."""
+    wanted = old.strip().casefold()
+    names = {name: new if name.strip().casefold() == wanted else name for name in entries}
+    return {name: entries[known] for known, name in names.items() if name is not None}

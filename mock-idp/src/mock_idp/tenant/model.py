@@ -270,7 +270,7 @@ class Organization:
 class User(BaseModel):
     """A person who can sign in, as in offline.yaml."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
@@ -298,7 +298,7 @@ class User(BaseModel):
 class StatedClaims(BaseModel):
     """Custom claims for the two kinds of tokens, as in offline.yaml."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     access_token: dict[str, Any] = {}
     id_token: dict[str, Any] = {}
@@ -320,6 +320,7 @@ class TenantSettings:
     friendly_name: str = "Offline tenant"
     resource_parameter_profile: Literal["audience", "compatibility"] = "audience"
     default_audience: str | None = None
+    default_directory: str | None = None
     authorization_response_iss_parameter_supported: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
     use_scope_descriptions_for_consent: bool = False
@@ -353,6 +354,11 @@ class Tenant:
     def user_by_email(self, email: str) -> User | None:
         wanted = email.strip().casefold()
         return next((user for user in self.users.values() if user.email.casefold() == wanted), None)
+
+    @property
+    def action_names(self) -> list[str]:
+        """The Actions that the triggers run, in their order."""
+        return list(dict.fromkeys(action.name for actions in self.actions.values() for action in actions))
 
     def organizations_of(self, user: User) -> list[Organization]:
         return [each for each in self.organizations.values() if each.has_member(user)]

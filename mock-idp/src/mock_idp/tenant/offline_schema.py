@@ -11,7 +11,7 @@ from .model import StatedClaims, User
 
 
 class Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class IssuedClient(Entry):

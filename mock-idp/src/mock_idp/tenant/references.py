@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from .keywords import has_keyword
 from .model import is_management
 from .offline_schema import OfflineFile
 from .tenant_schema import TenantFile
@@ -55,23 +56,23 @@ def _duplicates(section: str, key: str, values: Iterable[str]) -> Iterator[tuple
 
 def _in_settings(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
     default = tenant.tenant.default_audience
-    if default and default not in apis and not is_management(default):
+    if default and default not in apis and not is_management(default) and not has_keyword(default):
         yield "tenant.default_audience", _missing("resource server", default, apis)
 
 
 def _in_grants(tenant: TenantFile, apis: dict[str, set[str]], clients: set[str]) -> Iterator[tuple[str, str]]:
     for index, grant in enumerate(tenant.clientGrants):
         where = f"clientGrants[{index}]"
-        if grant.client_id is not None and grant.client_id not in clients and not CLIENT_ID.fullmatch(grant.client_id):
+        if grant.client_id is not None and grant.client_id not in clients and not _is_elsewhere(grant.client_id):
             yield f"{where}.client_id", _missing("client", grant.client_id, clients)
         # The Management API is not among the resource servers of a file.
-        if is_management(grant.audience):
+        if is_management(grant.audience) or has_keyword(grant.audience):
             continue
         if grant.audience not in apis:
             yield f"{where}.audience", _missing("resource server", grant.audience, apis)
             continue
         for scope in grant.scope:
-            if scope not in apis[grant.audience]:
+            if scope not in apis[grant.audience] and not has_keyword(scope):
                 yield f"{where}.scope", f"the API {grant.audience!r} has no scope {scope!r}"
 
 
@@ -80,7 +81,7 @@ def _in_roles(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[s
         for position, entry in enumerate(role.permissions):
             where = f"roles[{index}].permissions[{position}]"
             api = entry.resource_server_identifier
-            if is_management(api):
+            if is_management(api) or has_keyword(api) or has_keyword(entry.permission_name):
                 continue
             if api not in apis:
                 yield f"{where}.resource_server_identifier", _missing("resource server", api, apis)
@@ -91,7 +92,7 @@ def _in_roles(tenant: TenantFile, apis: dict[str, set[str]]) -> Iterator[tuple[s
 def _in_databases(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[str, str]]:
     for index, database in enumerate(tenant.databases):
         for name in database.enabled_clients:
-            if name not in clients and get_close_matches(name, clients, n=1):
+            if name not in clients and not has_keyword(name) and get_close_matches(name, clients, n=1):
                 yield f"databases[{index}].enabled_clients", _missing("client", name, clients)
 
 
@@ -114,7 +115,7 @@ def _in_organizations(tenant: TenantFile, clients: set[str]) -> Iterator[tuple[s
     """Connections that are no databases are not in the model, so an organization may name one."""
     for index, organization in enumerate(tenant.organizations):
         for grant in organization.client_grants:
-            if grant.client_id not in clients and not CLIENT_ID.fullmatch(grant.client_id):
+            if grant.client_id not in clients and not _is_elsewhere(grant.client_id):
                 yield f"organizations[{index}].client_grants", _missing("client", grant.client_id, clients)
 
 
@@ -154,6 +155,11 @@ def _in_claims(offline: OfflineFile, apis: set[str], clients: set[str]) -> Itera
     for identifier in offline.claims.apis:
         if identifier not in apis:
             yield f"claims.apis.{identifier}", _missing("resource server", identifier, apis)
+
+
+def _is_elsewhere(client: str) -> bool:
+    """Whether a reference to an application is an id in the place of a name, or a keyword without a value."""
+    return CLIENT_ID.fullmatch(client) is not None or has_keyword(client)
 
 
 def _missing(kind: str, name: str, known: Iterable[str]) -> str:

@@ -46,6 +46,8 @@ APP_TYPE_GRANTS: dict[str, tuple[str, ...]] = {
     "resource_server": (),
 }
 PLAYED_GRANTS = (
+    "password",
+    "http://auth0.com/oauth/grant-type/password-realm",
     *("authorization_code", "refresh_token", "client_credentials", GRANT_DEVICE),
     "urn:ietf:params:oauth:grant-type:token-exchange",
 )
@@ -62,7 +64,7 @@ class Section(BaseModel):
     `exported` are the other keys that Auth0 has. A `closed` section has no keys but these, as in the Deploy CLI.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
     exported: ClassVar[frozenset[str]] = frozenset()
     closed: ClassVar[bool] = False
     any_key: ClassVar[bool] = False  # also in Auth0's API
@@ -151,6 +153,9 @@ class TenantSection(Section):
     )
     default_audience: str = Field(
         default="", description="The API of requests that name no API. client_credentials ignores it."
+    )
+    default_directory: str | None = Field(
+        default=None, description="The database of the password grant if the request names no realm."
     )
     authorization_response_iss_parameter_supported: bool = Field(
         default=False, description="Whether answers of /authorize have `iss` (RFC 9207)."

@@ -34,15 +34,16 @@ from .grants import (
     authorization_code,
     client_credentials,
     device_code,
+    password,
     refresh_token,
     token_exchange,
 )
-from .minting import Authorization, access_token, custom_claims, id_token, token_lifetime
+from .minting import Authorization, access_token, custom_claims, id_token, remember_for_userinfo, token_lifetime
 
 GRANTS: dict[str, Callable[[TokenRequest], Granted]] = {
     module.GRANT_TYPE: module.redeem
     for module in (authorization_code, refresh_token, client_credentials, device_code, token_exchange)
-}
+} | dict.fromkeys(password.GRANT_TYPES, password.redeem)
 # /authorize plays this grant. The token endpoint has no such grant type.
 IMPLICIT = "implicit"
 # What a client's grant_types can also name, although discovery does not list it (auth0-python 6.8; Auth0: Passkeys).
@@ -74,7 +75,7 @@ async def token(request: Request) -> Response:
         _log_failure(idp, parameters, error)
         return error_response(idp, error)
     _log_success(idp, grant_type, granted.authorization)
-    return JSONResponse(_answer(idp, granted), headers=NO_STORE)
+    return JSONResponse(token_answer(idp, granted), headers=NO_STORE)
 
 
 async def revoke(request: Request) -> Response:
@@ -135,9 +136,11 @@ def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest],
     return GRANTS[grant_type]
 
 
-def _answer(idp: Idp, granted: Granted) -> dict[str, Any]:
+def token_answer(idp: Idp, granted: Granted) -> dict[str, Any]:
+    """The members of a token answer (RFC 6749 section 5.1)."""
     authorization = granted.authorization
     answer: dict[str, Any] = {"access_token": access_token(idp, authorization)}
+    remember_for_userinfo(idp, authorization, answer["access_token"])
     if granted.refresh_token is not None:
         answer["refresh_token"] = granted.refresh_token
     if "openid" in authorization.scopes and authorization.user is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Collection, Mapping
@@ -16,6 +17,7 @@ from joserfc.registry import HeaderParameter
 
 from ...actions.outcome import Outcome
 from ...state.idp import Idp
+from ...state.store import UserinfoClaims
 from ...tenant.model import OIDC_SCOPES, Api, Client, Organization, User
 from ..custom_claims import CustomClaims, admitted, configured_claims
 
@@ -154,6 +156,19 @@ def profile_claims(user: User, scopes: Collection[str], now: float) -> dict[str,
     return {name: value for name, value in available.items() if name in names}
 
 
+def remember_for_userinfo(idp: Idp, authorization: Authorization, token: str) -> None:
+    """Keep the ID token's custom claims for /userinfo with this access token (Auth0: Migrate Custom Claims)."""
+    claims = admitted(custom_claims(idp, authorization).id_token)
+    if claims and "openid" in authorization.scopes:
+        expires_at = idp.clock.now() + token_lifetime(idp, authorization)
+        idp.store.userinfo_claims.put(_digest(token), UserinfoClaims(claims, expires_at))
+
+
+def claims_for_userinfo(idp: Idp, token: str) -> Mapping[str, Any]:
+    kept = idp.store.userinfo_claims.get(_digest(token), idp.clock.now())
+    return kept.claims if kept is not None else {}
+
+
 def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
     """The claims of an opaque access token that this tenant issued; None for anything else."""
     try:
@@ -162,6 +177,10 @@ def opaque_claims(idp: Idp, token: str) -> dict[str, Any] | None:
     except (JoseError, ValueError):
         return None
     return claims if isinstance(claims, dict) else None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _opaque_token(idp: Idp, authorization: Authorization) -> str:

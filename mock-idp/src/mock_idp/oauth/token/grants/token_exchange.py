@@ -1,7 +1,7 @@
 """On-Behalf-Of Token Exchange (RFC 8693; Auth0: On-Behalf-Of Token Exchange).
 
 An API receives an access token and exchanges it for a token that calls the next API for the same user. Auth0's Custom
-Token Exchange runs the tenant's own code (Actions), which does not exist offline.
+Token Exchange needs the trigger custom-token-exchange, which the offline tenant does not have.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _check_types(request: TokenRequest) -> None:
         raise InvalidRequest(
             "Invalid subject_token_type",
             guess="exchange_token_type",
-            why="Custom token types need an Action, and the offline tenant runs none.",
+            why="Custom token types need the trigger custom-token-exchange, which the offline tenant does not have.",
         )
     if request.parameters.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
         raise InvalidRequest("Invalid requested_token_type", guess="exchange_token_type")

@@ -1,0 +1,46 @@
+"""Codex: `codex mcp add`, which signs in at once, `codex mcp login`, and `codex mcp list`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.interop import signed_in
+from tests.support.stack import LocalStack
+
+CLIENT_ID = "https://chatgpt.com/oauth/codex/client.json"
+SECONDS = 60
+
+
+def problems(stack: LocalStack, programs: Path, home: Path) -> list[str]:
+    """Sign in with `add`, then again with `login`. Returns what is wrong."""
+    codex = str(programs / "codex")
+    (home / "codex").mkdir()
+    environment = signed_in.environment(home, CODEX_HOME=str(home / "codex"))
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [codex, "mcp", *arguments],
+            cwd=home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    steps = [run("add", "gatehouse", "--url", stack.mcp_url)]
+    found = signed_in.problems(stack, CLIENT_ID)
+    stack.control("DELETE", "requests")
+    steps += [run("login", "gatehouse"), run("list", "--json")]
+    found += signed_in.problems(stack, CLIENT_ID)
+    for step in steps:
+        if step.returncode != 0:
+            found.append(f"`{' '.join(step.args[1:])}` ended with {step.returncode}: {step.stdout}{step.stderr}")
+    if not found:
+        (server,) = json.loads(steps[-1].stdout)
+        if server.get("auth_status") not in ("o_auth", "oauth"):
+            found.append(f"`codex mcp list` says: {server}")
+    return found
