@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -203,6 +204,14 @@ def test_actions_share_the_metadata_of_the_transaction(start: Any) -> None:
 def test_the_count_of_logins_grows_with_each_sign_in(play: Any) -> None:
     tenant = play("api.idToken.setCustomClaim('count', event.stats.logins_count);")
     assert [tenant.claims(tenant.browser().tokens()["id_token"])["count"] for _ in range(2)] == [1, 2]
+
+
+def test_a_date_in_the_metadata_of_a_file_is_a_text(play: Any) -> None:
+    def dated(file: Document) -> None:
+        file["users"][0]["app_metadata"] = {"since": date(2026, 1, 1)}
+
+    tenant = play("api.idToken.setCustomClaim('since', event.user.app_metadata.since);", offline=dated)
+    assert tenant.claims(tenant.tokens()["id_token"])["since"] == "2026-01-01"
 
 
 # Scopes and metadata.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -144,3 +145,8 @@ def test_userinfo_has_the_custom_claims_of_the_id_token(start: Any, audience: st
     answer = tenant.http.get("/userinfo", headers={"authorization": f"Bearer {token}"}).json()
     assert (answer[PLAN], answer["sub"]) == ("gold", "auth0|65a11ce00000000000000001")
     assert "only" not in answer
+
+
+def test_a_claim_that_is_not_json_is_refused_at_the_start(start: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"claims\.users\.alice@example\.com\.access_token\.since"):
+        start(offline=for_alice({"since": date(2026, 1, 1)}))

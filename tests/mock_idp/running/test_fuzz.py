@@ -98,9 +98,22 @@ contents = st.one_of(
     st.just((b"--x", "multipart/form-data; boundary=x")),
 )
 METADATA = ["redirect_uris", "client_name", "grant_types", "token_endpoint_auth_method", "response_types"]
-SECTIONS = ["tenant", "clients", "resourceServers", "roles", "databases", "clientGrants", "users", "behaviours"]
-PAGES = ["/", "/authorize", "/authorize/resume", "/u/login", "/u/consent", "/activate", "/v2/logout", "/oidc/logout"]
-FORMS = ["/authorize", "/u/login", "/u/consent", "/u/logout", "/activate", "/oidc/logout"]
+SECTIONS = [
+    *("tenant", "clients", "resourceServers", "roles", "databases", "clientGrants", "users", "behaviours"),
+    *("organizations", "claims", "actions", "triggers"),
+]
+PAGES = [
+    "/",
+    "/authorize",
+    "/authorize/resume",
+    "/u/login",
+    "/u/organization",
+    "/u/consent",
+    "/activate",
+    "/v2/logout",
+    "/oidc/logout",
+]
+FORMS = ["/authorize", "/u/login", "/u/organization", "/u/consent", "/u/logout", "/activate", "/oidc/logout"]
 JSON_ENDPOINTS = ["/oauth/token", "/oauth/revoke", "/oauth/device/code", "/oidc/register", "/userinfo"]
 CONTROL = [
     *(("POST", path) for path in ("tokens", "clock", "snapshots", "faults", "clients/cimd", "keys/rotate")),

@@ -52,7 +52,9 @@ class Node:
 
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The runner's answer to a request. NodeError if there is none in time, or if it is too long."""
-        line = json.dumps({**request, "limit": int(self._limit * 1000)}).encode() + b"\n"
+        # A file's metadata may have dates, which YAML reads without quotes.
+        sent = {**request, "limit": int(self._limit * 1000)}
+        line = json.dumps(sent, default=str, allow_nan=False).encode() + b"\n"
         with self._lock:
             answer = self._exchange(line)
         try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ..formats.origins import matches, origin_of
 
@@ -300,8 +300,8 @@ class StatedClaims(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
-    access_token: dict[str, Any] = {}
-    id_token: dict[str, Any] = {}
+    access_token: dict[str, JsonValue] = {}
+    id_token: dict[str, JsonValue] = {}
 
 
 @dataclass(frozen=True)
