@@ -1,4 +1,5 @@
-"""The cost of protection: CPU time per request of the protected server and of others, for the same requests.
+"""The cost of protection: CPU time per request of the protected server and of others, for the same requests. And the
+time of the client's commands, compared with a script on the MCP SDK.
 
 `make bench` runs it. Loads are interleaved in rounds, so that other work of the machine affects all in the same way.
 Ratios are computed within each round; the result is the median of the rounds.
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -18,8 +18,10 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import client_processes
 import load_generator
 import server_processes
+from ratios import Ratio, print_costs, print_ratios
 from requests_sent import FRESH_TOKENS, LEGACY, MODERN, always_new, repeated
 from token_issuer import Issuer
 
@@ -53,16 +55,6 @@ class Load:
         self.costs.append((load_generator.cpu_seconds(server.pid) - before) / self.count * 1e6)
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of the costs of two loads: `of.costs / to.costs`."""
-
-    name: str
-    of: str
-    to: str
-    target: float
-
-
 RATIOS = (
     Ratio("repeated token, relative to unprotected", "unprotected", "gatehouse", 0.95),
     Ratio("every token new, relative to unprotected", "unprotected", "gatehouse, every token new", 0.80),
@@ -89,13 +81,37 @@ def main() -> int:
     arguments = _arguments()
     began = time.monotonic()
     server_processes.keep_a_processor_for_servers()
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        loads = _loads(arguments, Path(folder), stack)
-        for number in range(STARTS):
-            asyncio.run(_measure(list(loads.values()), arguments.rounds // STARTS, f"start {number + 1} of {STARTS}"))
-    sys.stderr.write(f"\r{arguments.rounds} rounds in {time.monotonic() - began:.0f} s\n")
-    _print_costs(loads)
-    return 0 if _print_ratios(loads) else 1
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder, issuer = Path(name), Issuer()
+        stack.callback(issuer.close)
+        reached = [_client(arguments, folder, issuer)] if arguments.client_rounds else []
+        if arguments.rounds:
+            reached.append(_servers(arguments, folder, issuer))
+    sys.stderr.write(f"{time.monotonic() - began:.0f} s\n")
+    return 0 if all(reached) else 1
+
+
+def _client(arguments: argparse.Namespace, folder: Path, issuer: Issuer) -> bool:
+    """Measure the client's commands. Returns whether all ratios reach their targets."""
+    with server_processes.gatehouse(arguments.server, issuer.url, folder / "gatehouse.log") as server:
+        url = f"http://127.0.0.1:{server.port}/mcp"
+        processes = client_processes.measure(
+            arguments.client, url, issuer.url, issuer.token(), folder, arguments.client_rounds
+        )
+    print_costs("CPU time of a whole process, in ms", {name: process.cpu for name, process in processes.items()})
+    print_costs("wall time of a whole process, in ms", {name: process.wall for name, process in processes.items()})
+    return print_ratios(client_processes.RATIOS, {name: process.cpu for name, process in processes.items()})
+
+
+def _servers(arguments: argparse.Namespace, folder: Path, issuer: Issuer) -> bool:
+    """Measure the servers. Returns whether all ratios reach their targets."""
+    loads = _loads(arguments, folder, issuer)
+    for number in range(STARTS):
+        asyncio.run(_measure(list(loads.values()), arguments.rounds // STARTS, f"start {number + 1} of {STARTS}"))
+    sys.stderr.write("\n")
+    costs = {load.name: load.costs for load in loads.values()}
+    print_costs("CPU per request of the server, in us", costs)
+    return print_ratios(RATIOS, costs)
 
 
 async def _measure(loads: list[Load], rounds: int, start: str) -> None:
@@ -115,16 +131,16 @@ async def _measure(loads: list[Load], rounds: int, start: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=200, help="rounds of the servers; 0 measures none")
+    parser.add_argument("--client-rounds", type=int, default=20, help="rounds of the client; 0 does not measure it")
+    parser.add_argument("--client", type=Path, required=True, help="a Python with the packages of the client's image")
     parser.add_argument("--server", type=Path, required=True, help="a Python with the packages of the server's image")
     parser.add_argument("--article", type=Path, required=True, help="a Python with the article's packages")
     parser.add_argument("--fastmcp", type=Path, required=True, help="a Python with FastMCP")
     return parser.parse_args()
 
 
-def _loads(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[str, Load]:
-    issuer = Issuer()
-    stack.callback(issuer.close)
+def _loads(arguments: argparse.Namespace, folder: Path, issuer: Issuer) -> dict[str, Load]:
     own = arguments.server
     pythons = {"bare": own, "unprotected": own, "article": arguments.article, "fastmcp_jwt": arguments.fastmcp}
 
@@ -151,29 +167,6 @@ def _loads(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> dic
         Load("article (2025-11-25)", subject("article"), repeated(LEGACY, token), 16),
     ]
     return {load.name: load for load in loads}
-
-
-def _print_costs(loads: dict[str, Load]) -> None:
-    print(f"\n{'CPU per request of the server, in us':<54}{'median':>8}{'min':>8}{'max':>8}")
-    for load in loads.values():
-        costs = (statistics.median(load.costs), min(load.costs), max(load.costs))
-        print(f"{load.name:<54}" + "".join(f"{cost:>8.0f}" for cost in costs))
-
-
-def _print_ratios(loads: dict[str, Load]) -> bool:
-    print(f"\n{'ratio':<54}{'median':>8}{'middle half':>16}{'of mins':>9}{'target':>8}")
-    reached = True
-    for ratio in RATIOS:
-        of, to = loads[ratio.of].costs, loads[ratio.to].costs
-        rounds = sorted(one / other for one, other in zip(of, to, strict=True))
-        median = statistics.median(rounds)
-        low, _, high = statistics.quantiles(rounds, n=4)
-        verdict = "" if not ratio.target else " ok" if median >= ratio.target else " MISSED"
-        reached = reached and verdict != " MISSED"
-        target = f"{ratio.target:>8.2f}" if ratio.target else f"{'':>8}"
-        spread = f"{low:.2f} - {high:.2f}"
-        print(f"{ratio.name:<54}{median:>8.2f}{spread:>16}{min(of) / min(to):>9.2f}{target}{verdict}")
-    return reached
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ def worlds(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure the cost of protection, and the offline tenant beside other mock issuers; or only one of both."""
+    """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
     benchmarks = {"protection": _bench_protection, "tenant": _bench_tenant}
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
@@ -200,7 +200,7 @@ def bench(arguments: argparse.Namespace) -> int:
 def _bench_protection(options: list[str]) -> int:
     folder = environment.ROOT / "benchmarks"
     requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
-    requirements["server"] = environment.ROOT / "server" / "requirements.lock"
+    requirements |= {name: packages.LOCKS[name] for name in ("server", "client")}
     return _bench(folder, requirements, options)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import pty
 import re
 import select
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
@@ -26,12 +29,17 @@ class PtySession:
 
     Attributes:
         raw: its whole output.
+        encoding: of its output and input.
     """
 
     process: subprocess.Popen[bytes]
     terminal: int
     raw: str = ""
+    encoding: str = "utf-8"
     _seen: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder(self.encoding)("replace")
 
     @property
     def text(self) -> str:
@@ -49,7 +57,7 @@ class PtySession:
 
     def type(self, text: str) -> None:
         """Type a line, or a control character."""
-        os.write(self.terminal, text.encode() if text in (CTRL_C, CTRL_D) else f"{text}\n".encode())
+        os.write(self.terminal, text.encode() if text in (CTRL_C, CTRL_D) else f"{text}\n".encode(self.encoding))
 
     def end(self) -> int:
         """Wait until the command ends. Returns its exit code."""
@@ -65,20 +73,23 @@ class PtySession:
             data = os.read(self.terminal, 65536)
         except OSError:  # On Linux this means that the other end is closed
             return False
-        self.raw += data.decode(errors="replace")
+        self.raw += self._decoder.decode(data)
         return bool(data)
 
 
 @contextmanager
-def on_terminal(command: list[str], **options: object) -> Iterator[PtySession]:
-    """Run `command` on a terminal of its own."""
+def on_terminal(command: list[str], encoding: str = "utf-8", **options: Any) -> Iterator[PtySession]:
+    """Run `command` on a terminal of its own, which has the size of COLUMNS and LINES in its environment."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(  # type: ignore[call-overload]
+    variables = options.get("env") or {}
+    size = (int(variables.get("LINES", 24)), int(variables.get("COLUMNS", 80)))
+    termios.tcsetwinsize(theirs, size)
+    process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_control, **options
     )
     os.close(theirs)
     try:
-        yield PtySession(process, ours)
+        yield PtySession(process, ours, encoding=encoding)
     finally:
         os.close(ours)
         with contextlib.suppress(ProcessLookupError):
@@ -89,6 +100,5 @@ def on_terminal(command: list[str], **options: object) -> Iterator[PtySession]:
 def _control() -> None:
     """Make this the controlling terminal, so that its Ctrl-C reaches the process."""
     import fcntl
-    import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

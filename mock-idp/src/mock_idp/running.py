@@ -71,19 +71,14 @@ def run(settings: Settings) -> None:
 
 def _check_actions(idp: Idp) -> None:
     """ConfigurationError if MOCK_IDP_ACTIONS requires node and it is missing. Else the banner says what cannot run."""
-    names = _action_names(idp)
+    names = idp.tenant.action_names
     if names and idp.node.mode == "require" and idp.node.problem:
         reason = f"the Actions {', '.join(names)} cannot run: {idp.node.problem}"
         raise ConfigurationError([f"MOCK_IDP_ACTIONS=require: {reason}. Install node {OLDEST} or later"])
 
 
-def _action_names(idp: Idp) -> list[str]:
-    """The Actions of the triggers that the tenant has, in their order."""
-    return list(dict.fromkeys(action.name for actions in idp.tenant.actions.values() for action in actions))
-
-
 def _actions_line(idp: Idp) -> str:
-    names = ", ".join(_action_names(idp))
+    names = ", ".join(idp.tenant.action_names)
     if not names:
         return "none"
     return f"do not run: {names} ({idp.node.problem})" if idp.node.problem else names

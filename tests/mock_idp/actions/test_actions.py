@@ -294,6 +294,34 @@ def test_actions_run_for_a_device(start: Any) -> None:
     assert tenant.claims(answer["access_token"])["protocol"] == "oauth2-device-code"
 
 
+def by_password(start: Any, body: str) -> Any:
+    def change(file: Document) -> None:
+        with_actions(action("A", body))(file)
+        file["tenant"]["default_directory"] = "Username-Password-Authentication"
+        file["clients"][0]["grant_types"].append("password")
+
+    tenant = start(change)
+    person = {"username": "alice@example.com", "password": "Wonderland-1", "audience": API}
+    return tenant, tenant.token(grant_type="password", scope="openid access:mcp offline_access", **person)
+
+
+def test_actions_run_for_a_password_grant_and_do_not_see_the_password(start: Any) -> None:
+    body = """
+    api.accessToken.setCustomClaim('seen', [event.transaction.protocol, event.stats.logins_count]);
+    api.accessToken.setCustomClaim('password', String(event.request.body.password));
+    api.accessToken.removeScope('offline_access');
+    """
+    tenant, answer = by_password(start, body)
+    claims = tenant.claims(answer.json()["access_token"])
+    assert (claims["seen"], claims["password"]) == (["oauth2-password", 1], "undefined")
+    assert "refresh_token" not in answer.json()
+
+
+def test_an_action_denies_a_password_grant(start: Any) -> None:
+    _, answer = by_password(start, "api.access.deny('Use the page.');")
+    assert (answer.status_code, answer.json()["error_description"]) == (403, "Use the page.")
+
+
 @pytest.mark.parametrize("deployed", [True, False])
 def test_only_a_deployed_action_runs(play: Any, deployed: bool) -> None:
     tenant = play(f"api.accessToken.setCustomClaim('{PLAN}', 1);", deployed=deployed)
@@ -359,6 +387,11 @@ def test_without_node_the_sign_in_goes_on_and_the_log_says_what_did_not_run(star
     assert PLAN not in tenant.claims(tenant.tokens()["access_token"])
     warning = next(event for event in tenant.idp.log.events if event.type == "w")
     assert (warning.description, warning.details) == ("Actions that did not run: Add claims", "MOCK_IDP_ACTIONS is off")
+
+
+def test_the_console_lists_the_actions_that_do_not_run(start: Any) -> None:
+    page = without_node(start, "").http.get("/").text
+    assert "actions: Add claims (MOCK_IDP_ACTIONS is off)" in page
 
 
 # The control API.

@@ -403,3 +403,21 @@ def test_nothing_refers_to_users_that_go_with_the_last_connection(start: Any) ->
     assert tenant.http.delete(f"/__mock__/databases/{DATABASE}").status_code == 204
     file = tenant.idp.configuration.offline_file
     assert (file.users, file.claims.users, file.organizations["bolt"].members) == ([], {}, {})
+
+
+@pytest.mark.parametrize("usage", ["allow", "require"])
+def test_a_password_and_a_device_cannot_use_organizations(start: Any, usage: str) -> None:
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+
+    def change(file: Document) -> None:
+        organizations(usage)(file)
+        file["clients"][0]["grant_types"] += ["password", device]
+        file["tenant"]["default_directory"] = DATABASE
+
+    tenant = start(change, members)
+    person = {"username": "alice@example.com", "password": "Wonderland-1", "audience": API}
+    by_password = tenant.token(grant_type="password", **person)
+    body = {"client_id": tenant.agent[0], "client_secret": tenant.agent[1], "audience": API}
+    for refused in (by_password, tenant.http.post("/oauth/device/code", data=body)):
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
+        assert "is not compatible with organizations" in refused.json()["error_description"]

@@ -97,8 +97,9 @@ async def _in_a_browser(context: Context, asker: Asker) -> Attempt:
     target = {"scope": context.permission, **({"audience": audience} if audience else {})}
     answer = await asker.ask(**target)
     passed: dict[str, str] = {}
-    # A tenant redirects only to a callback that it knows, of a client that it knows.
-    if answer.check == "callback" or not answer.on_page or answer.needs_only_the_person:
+    # A tenant redirects only to a callback that it knows, and refuses details only to a client that it knows.
+    knows_client = answer.check in ("callback", "grant-types", "connection", "api", "client-grant")
+    if knows_client or not answer.on_page or answer.needs_only_the_person:
         passed["application"] = asker.client_id
     if not answer.on_page or answer.needs_only_the_person:
         passed["callback"] = asker.redirect_uri

@@ -16,6 +16,7 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.output.defaults import create_output
 from prompt_toolkit.shortcuts import CompleteStyle
+from prompt_toolkit.utils import is_dumb_terminal
 from pydantic import BaseModel, Field
 
 from ..storage.encryption import Encryption
@@ -147,8 +148,13 @@ def _new_line(event: KeyPressEvent) -> None:
     event.current_buffer.insert_text("\n")
 
 
-def _output() -> Output:
-    """Standard error. Its position is not asked for: not every terminal answers, and a late answer would be input."""
+def _output() -> Output | None:
+    """Standard error. None on a terminal without cursor movements: then prompt_toolkit shows plain text.
+
+    The position of the cursor is not asked for: not every terminal answers, and a late answer would be input.
+    """
+    if is_dumb_terminal():
+        return None
     output = create_output(stdout=sys.stderr)
     if hasattr(output, "enable_cpr"):
         output.enable_cpr = False

@@ -44,6 +44,7 @@ GUESSES: Mapping[str, Guess] = {
     ),
     "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
+    "organization_grant": Guess("?", "the whole answer; that these grants cannot use organizations is documented"),
     "machine_organization": Guess("?", "the whole answer; that the client grant limits organizations is documented"),
     "client_authentication": Guess("S", "401 access_denied/Unauthorized; the API reference has invalid_client"),
     "unsupported_grant_type": Guess("S", "the text"),

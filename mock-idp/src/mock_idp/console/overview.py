@@ -94,9 +94,16 @@ def overview(idp: Idp) -> Overview:
         ],
         settings=_settings(tenant.settings),
         checks=_checks(tenant),
-        not_played=not_played(idp.configuration.tenant_file),
+        not_played=[*_idle_actions(idp), *not_played(idp.configuration.tenant_file)],
         missing_keywords=idp.configuration.missing_keywords,
     )
+
+
+def _idle_actions(idp: Idp) -> list[str]:
+    """The Actions that do not run because of this machine or its settings."""
+    if not idp.tenant.action_names or not idp.node.problem:
+        return []
+    return [f"actions: {name} ({idp.node.problem})" for name in idp.tenant.action_names]
 
 
 def _user(tenant: Tenant, user_id: str, published: dict[str, PublishedUser]) -> UserView:

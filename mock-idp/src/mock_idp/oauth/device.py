@@ -21,6 +21,7 @@ from .answers import error_response, redirect, with_error_pages
 from .audience import requested_audience
 from .authorize.transactions import begin_transaction
 from .clients.authentication import authenticate
+from .organizations import check_grant
 from .scopes import split_scope
 
 CODE_LIFETIME = 900
@@ -39,6 +40,7 @@ async def device_code(request: Request) -> Response:
         client = authenticate(idp, request, parameters)
         if GRANT_DEVICE not in client.grant_types:
             raise GrantNotAllowed(GRANT_DEVICE)
+        check_grant(client, GRANT_DEVICE)
         resources = [value for name, value in pairs if name == "resource" and value]
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:

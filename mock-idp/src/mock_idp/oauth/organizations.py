@@ -60,6 +60,17 @@ def check_usable(tenant: Tenant, client: Client, organization: Organization) -> 
         )
 
 
+def check_grant(client: Client, grant_type: str) -> None:
+    """InvalidRequest if the client uses organizations: these grants cannot (Auth0: How Auth0 Organizations Work)."""
+    if client.organization_usage != "deny":
+        raise InvalidRequest(
+            f"Grant type '{grant_type}' is not compatible with organizations",
+            guess="organization_grant",
+            why=f"The client has organization_usage: {client.organization_usage}. Only /authorize and "
+            "client_credentials know organizations.",
+        )
+
+
 def joins_at_sign_in(tenant: Tenant, client: Client, organization: Organization) -> bool:
     """Whether a user becomes a member by signing in (Auth0: Grant Just-In-Time Membership)."""
     return any(organization.connections.get(each.name, False) for each in tenant.usable_connections(client))

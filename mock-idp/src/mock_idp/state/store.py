@@ -177,7 +177,6 @@ class DeviceAuthorization:
     user_id: str = ""
     auth_time: float = 0.0
     session_id: str = ""
-    organization: str | None = None
     outcome: Outcome | None = None
 
 

@@ -355,6 +355,11 @@ class Tenant:
         wanted = email.strip().casefold()
         return next((user for user in self.users.values() if user.email.casefold() == wanted), None)
 
+    @property
+    def action_names(self) -> list[str]:
+        """The Actions that the triggers run, in their order."""
+        return list(dict.fromkeys(action.name for actions in self.actions.values() for action in actions))
+
     def organizations_of(self, user: User) -> list[Organization]:
         return [each for each in self.organizations.values() if each.has_member(user)]
 

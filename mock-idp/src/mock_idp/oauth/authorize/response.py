@@ -58,7 +58,6 @@ def approve_device(request: Request, key: str, session: Session, transaction: Tr
     device.user_id = session.user_id
     device.auth_time = session.auth_time
     device.session_id = session.session_id
-    device.organization = transaction.request.organization
     device.outcome = transaction.outcome
     return render(request, MessagePage("device_connected"))
 

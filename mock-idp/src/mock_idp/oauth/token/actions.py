@@ -1,4 +1,4 @@
-"""The Actions of a token request: credentials-exchange for machines, post-login for refreshes and exchanges.
+"""The Actions of a token request: credentials-exchange for machines, post-login for users.
 
 The Actions of a code or a device ran at the sign-in.
 """
@@ -15,11 +15,13 @@ from ...actions.outcome import Denial, Outcome
 from ...errors import AccessDenied, OAuthError
 from ...web.request import idp_of
 from ..triggers import run_credentials_exchange, run_post_login
-from .grants import Granted, client_credentials, refresh_token, token_exchange
+from .grants import Granted, client_credentials, password, refresh_token, token_exchange
 
 PROTOCOLS = {
     refresh_token.GRANT_TYPE: "oauth2-refresh-token",
     token_exchange.GRANT_TYPE: "oauth2-token-exchange",
+    password.PASSWORD: "oauth2-password",
+    password.PASSWORD_REALM: "oauth2-password",
 }
 # The codes that an Action may choose (Auth0: credentials-exchange, API Object).
 EXCHANGE_CODES = ("invalid_scope", "invalid_request", "server_error")
@@ -49,7 +51,10 @@ async def after_actions(request: Request, grant_type: str, granted: Granted, par
         raise AccessDenied(outcome.denied.reason, guess="action_denied", why=why)
     if outcome.failed is not None:
         raise AccessDenied(outcome.failed.message, guess="action_failed", why=str(outcome.failed))
-    return replace(granted, authorization=granted.authorization.after(outcome))
+    authorization = granted.authorization.after(outcome)
+    # An Action that removes offline_access prevents the refresh token of a sign-in with a password.
+    keeps = grant_type not in password.GRANT_TYPES or "offline_access" in authorization.scopes
+    return replace(granted, authorization=authorization, refresh_token=granted.refresh_token if keeps else None)
 
 
 async def _for_machine(request: Request, granted: Granted, parameters: Mapping[str, str]) -> Outcome:
@@ -69,13 +74,15 @@ async def _for_machine(request: Request, granted: Granted, parameters: Mapping[s
 async def _for_user(request: Request, protocol: str, granted: Granted, parameters: Mapping[str, str]) -> Outcome:
     idp, authorization = idp_of(request), granted.authorization
     assert authorization.user is not None
-    now = idp.clock.now()
+    now, user_id = idp.clock.now(), authorization.user.user_id
+    if protocol == "oauth2-password":
+        idp.store.logins[user_id] += 1
     sign_in = SignInFacts(
         user=authorization.user,
         now=now,
         auth_time=authorization.auth_time or now,
         session_id=authorization.session_id or "",
-        logins_count=idp.store.logins[authorization.user.user_id],
+        logins_count=idp.store.logins[user_id],
         protocol=protocol,
         transaction={"requested_scopes": list(granted.requested)},
     )

@@ -36,7 +36,6 @@ def redeem(request: TokenRequest) -> Granted:
         scopes=device.scopes,
         auth_time=device.auth_time,
         session_id=device.session_id,
-        organization_id=device.organization,
         outcome=device.outcome,
     )
     return Granted(authorization, issue_refresh_token(idp, authorization), requested=device.scopes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....errors import DefaultDirectoryMissing, InvalidGrant, InvalidRequest
 from ....tenant.model import User
+from ...organizations import check_grant
 from ...scopes import split_scope
 from . import Granted, TokenRequest, authorize_for_user
 from .refresh_token import issue_refresh_token
@@ -20,6 +21,7 @@ def redeem(request: TokenRequest) -> Granted:
     (Auth0: Authentication API, Resource Owner Password, Get Token).
     """
     idp, parameters = request.idp, request.parameters
+    check_grant(request.client, request.required("grant_type"))
     user = _user(request)
     audience = parameters.get("audience") or idp.tenant.settings.default_audience
     api = request.api(audience) if audience else None
