@@ -9,7 +9,7 @@ from tests.interop import signed_in
 from tests.support.pty_session import on_terminal
 from tests.support.stack import LocalStack
 
-CLIENT_ID = "https://claude.ai/oauth/claude-code-client-metadata"
+DOCUMENT = r"https://claude\.ai/oauth/claude-code-client-metadata"
 SECONDS = 60
 
 
@@ -39,7 +39,7 @@ def problems(stack: LocalStack, programs: Path, home: Path) -> list[str]:
         except AssertionError:  # it waits for the browser for ever
             code = -1
     listed = run("list")
-    found = signed_in.problems(stack, CLIENT_ID)
+    found = signed_in.problems(stack, DOCUMENT)
     if "Needs authentication" not in before:
         found.append(f"before the sign-in `claude mcp list` says: {before}")
     if code != 0:

@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.interop import signed_in
 from tests.support.stack import LocalStack
 
-CLIENT_ID = "https://chatgpt.com/oauth/codex/client.json"
+SHARED_DOCUMENT = r"https://chatgpt\.com/oauth/codex/client\.json"
+DOCUMENT_OF_ONE_SERVER = r"https://chatgpt\.com/oauth/codex/[\w-]+/client\.json"
 SECONDS = 60
 
 
@@ -32,10 +33,13 @@ def problems(stack: LocalStack, programs: Path, home: Path) -> list[str]:
         )
 
     steps = [run("add", "gatehouse", "--url", stack.mcp_url)]
-    found = signed_in.problems(stack, CLIENT_ID)
+    found = signed_in.problems(stack, SHARED_DOCUMENT)
     stack.control("DELETE", "requests")
+    # Without this member in the tenant's metadata, Codex has a document for each MCP server.
+    without = {"authorization_response_iss_parameter_supported": False}
+    stack.control("PATCH", "configuration", tenant={"tenant": without})
     steps += [run("login", "gatehouse"), run("list", "--json")]
-    found += signed_in.problems(stack, CLIENT_ID)
+    found += signed_in.problems(stack, DOCUMENT_OF_ONE_SERVER)
     for step in steps:
         if step.returncode != 0:
             found.append(f"`{' '.join(step.args[1:])}` ended with {step.returncode}: {step.stdout}{step.stderr}")

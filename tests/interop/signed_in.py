@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,20 +22,24 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
-def problems(stack: LocalStack, client_id: str) -> list[str]:
-    """What is missing: one code exchanged by the client with this id, and no registration."""
+def problems(stack: LocalStack, document: str) -> list[str]:
+    """What is missing: one code exchanged by the client with this document, and no registration.
+
+    Args:
+        document: a regular expression for the address of the document.
+    """
     entries = stack.control("GET", "requests").json()["requests"]
     registered = [entry for entry in entries if entry["path"] == "/oidc/register"]
     exchanged = [
         entry
         for entry in entries
-        if entry["path"] == "/oauth/token" and entry["status"] == 200 and client_id in json.dumps(entry)
+        if entry["path"] == "/oauth/token" and entry["status"] == 200 and re.search(f'"{document}"', json.dumps(entry))
     ]
     found = []
     if registered:
         found.append("the program registered itself; it should have presented its metadata document")
     if len(exchanged) != 1:
-        found.append(f"{len(exchanged)} codes were exchanged by {client_id}; one was expected")
+        found.append(f"{len(exchanged)} codes were exchanged by the client of {document}; one was expected")
     return found
 
 

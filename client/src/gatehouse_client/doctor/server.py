@@ -144,7 +144,7 @@ async def hosts(context: Context) -> Finding:
     """Whether the server accepts the host name."""
     if (await first_answer(context)).status == 421:
         return wrong(f"{context.url} answers 421: it does not accept the host name {urlsplit(context.url).netloc}.")
-    return not_needed("only a request with a token tells this")
+    return not_needed("only a request with an accepted token tells this")
 
 
 async def _discover(context: Context) -> None:
