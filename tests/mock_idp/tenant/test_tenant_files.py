@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,14 @@ def test_a_client_that_the_offline_file_does_not_name_gets_the_same_id_every_tim
     first, second = start(add), start(add)
     assert first.idp.tenant.clients.keys() == second.idp.tenant.clients.keys()
     assert len(first.idp.tenant.clients) == 3
+
+
+def test_a_user_without_an_id_has_the_same_one_at_every_start(start: Any) -> None:
+    def without_id(file: dict[str, Any]) -> None:
+        del file["users"][0]["user_id"]
+
+    ids = [next(u.user_id for u in start(offline=without_id).idp.tenant.users.values() if u.name) for _ in range(2)]
+    assert ids[0] == ids[1]
+    assert re.fullmatch(r"auth0\|[0-9a-f]{24}", ids[0])
+    tenant = start(offline=without_id)
+    assert tenant.claims(tenant.tokens()["access_token"])["sub"] == ids[0]

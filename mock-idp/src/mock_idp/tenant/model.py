@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from ..formats.origins import matches, origin_of
 
@@ -268,7 +268,7 @@ class Organization:
 
 
 class User(BaseModel):
-    """A person who can sign in, as in offline.yaml."""
+    """A person who can sign in, as in offline.yaml. Without a `user_id`, one is derived from the email."""
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
@@ -284,6 +284,15 @@ class User(BaseModel):
     user_metadata: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
     roles: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_an_id(cls, values: Any) -> Any:  # noqa: ANN401 - whatever YAML contains
+        """The id is the same at every start, so that what was stored under it is found again."""
+        if not isinstance(values, dict) or not isinstance(values.get("email"), str):
+            return values
+        digest = hashlib.sha256(f"offline tenant, user, {values['email'].casefold()}".encode()).hexdigest()
+        return {"user_id": f"auth0|{digest[:24]}", **values}
 
     @property
     def profile(self) -> dict[str, str]:
