@@ -141,3 +141,11 @@ test("the management client gives a user a role, and the next token has its perm
   assert.deepEqual((await verified(data.access_token)).permissions.sort(), ["read:items", "write:items"])
   await management.users.roles.delete(id, { roles: [role.id] })
 })
+
+test("the management client reads the tenant log", async () => {
+  await assert.rejects(passwordGrant({ ...ALICE, password: "wrong again" }))
+  const { data } = await management.logs.list({ per_page: 50 })
+  const failed = data.find((entry) => entry.type === "fepft")
+  assert.equal(failed.client_name, "API tests")
+  assert.deepEqual(await management.logs.get(failed.log_id), failed)
+})
