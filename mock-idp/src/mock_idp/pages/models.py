@@ -5,6 +5,7 @@ Scripts depend on the names and ids of the form fields `state`, `username`, `pas
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -24,6 +25,11 @@ class Page:
     @property
     def policy(self) -> str:
         return content_security_policy(form_action="'none'")
+
+    @property
+    def framed_by(self) -> str | None:
+        """The origin whose pages may show this one in a frame; None: no page may."""
+        return None
 
 
 class _FormPage(Page):
@@ -168,6 +174,30 @@ class FormPostPage(Page):
     @property
     def policy(self) -> str:
         return content_security_policy(form_action=form_action(self.leads_to), scripts=True)
+
+
+@dataclass(frozen=True)
+class WebMessagePage(Page):
+    """OAuth 2.0 Web Message Response Mode: a script sends the answer to the window that opened or frames this one.
+
+    Source: draft-sakimura-oauth-wmrm-00; the SDK auth0-spa-js reads the message.
+    """
+
+    origin: str
+    fields: Mapping[str, str]
+    template: ClassVar[str] = "web_message.html"
+
+    @property
+    def answer(self) -> str:
+        return json.dumps(self.fields)
+
+    @property
+    def framed_by(self) -> str:
+        return self.origin
+
+    @property
+    def policy(self) -> str:
+        return content_security_policy(form_action="'none'", scripts=True, framed_by=self.origin)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
     context = {"page": page, "t": Texts(language), "language": language, "tenant_name": tenant_name}
     html = _environment().get_template(page.template).render(**context, **_explanation(page, language))
     headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": page.policy}
+    if page.framed_by is not None:
+        del headers["X-Frame-Options"]  # it cannot name an origin; frame-ancestors does
     return HTMLResponse(html, status_code=status, headers=headers)
 
 
