@@ -83,6 +83,15 @@ class LoginPage(_FormPage):
 
 
 @dataclass(frozen=True)
+class LoginHelpPage(Page):
+    """What the links of the login page do in a real tenant, and what to do here instead."""
+
+    topic: Literal["password", "signup"]
+    state: str
+    template: ClassVar[str] = "login_help.html"
+
+
+@dataclass(frozen=True)
 class OrganizationChoice:
     name: str
     display_name: str
@@ -108,7 +117,9 @@ class OrganizationPage(_FormPage):
 class ConsentPage(_FormPage):
     """`leads_to` is the callback, or empty for a device. `user_code` is the code on the device. `client_url` is the URL
     of the client's metadata document. `real_lines` are the permissions in a real tenant's words, if they differ.
-    `registered_without_port` is the registered callback if it equals `leads_to` except for the port."""
+    `registered_without_port` is the registered callback if it equals `leads_to` except for the port. `confirmation`
+    means that no consent is needed, only a confirmation of the callback (Auth0: Measures Against Application
+    Impersonation)."""
 
     state: str
     client_name: str
@@ -124,6 +135,7 @@ class ConsentPage(_FormPage):
     scopes: Sequence[ScopeLine]
     real_lines: Sequence[str] = ()
     registered_without_port: str | None = None
+    confirmation: bool = False
     template: ClassVar[str] = "consent.html"
 
 
