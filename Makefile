@@ -62,7 +62,7 @@ worlds: ## The stack on other ports, hosts and folders
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
 
-interop: ## Claude Code and Codex sign in without the internet (needs npm)
+interop: ## Run Claude Code, Codex and Auth0's SDKs without the internet (needs npm)
 	$(STACK) interop $(DO)
 
 bench: ## Measure protection and the offline tenant beside others

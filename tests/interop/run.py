@@ -1,9 +1,10 @@
-"""Claude Code and Codex, unmodified and without an account, sign in to the default stack without the internet.
+"""Programs of others, unmodified, with the offline tenant and without the internet.
 
     make interop [DO="claude-code codex"]
 
-Everything runs in a network namespace that has only the loopback interface. A scripted browser takes the place of the
-person. Each program presents its client metadata document, which the tenant cannot fetch there.
+Everything runs in a network namespace that has only the loopback interface. Claude Code and Codex sign in to the
+default stack without an account; a scripted browser takes the place of the person. Each presents its client metadata
+document, which the tenant cannot fetch there. Auth0's SDKs use the tenant over TLS (sdks.py).
 """
 
 from __future__ import annotations
@@ -16,22 +17,34 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.interop import claude_code, codex
+from tests.interop import claude_code, codex, node_recipes, sdks
 from tests.support.stack import LocalStack
 
 HERE = Path(__file__).parent
 SECONDS = 600
 INSIDE = "GATEHOUSE_INTEROP_INSIDE"
-PROGRAMS: dict[str, Callable[[LocalStack, Path, Path], list[str]]] = {
-    "claude-code": claude_code.problems,
-    "codex": codex.problems,
+
+
+def _with_the_stack(problems: Callable[[LocalStack, Path, Path], list[str]], packages: Path, home: Path) -> list[str]:
+    folder = home / "stack"
+    folder.mkdir()
+    with LocalStack.on_free_ports(folder).running() as stack:
+        return problems(stack, packages / "node_modules" / ".bin", home)
+
+
+PROGRAMS: dict[str, Callable[[Path, Path], list[str]]] = {
+    "claude-code": partial(_with_the_stack, claude_code.problems),
+    "codex": partial(_with_the_stack, codex.problems),
+    **{name: partial(sdks.problems, name) for name in sdks.NAMES},
+    **{section.lower(): partial(node_recipes.problems, section) for section in node_recipes.COMMANDS},
 }
 
 
 def main() -> int:
-    """Exit code 0 if every program signs in."""
+    """Exit code 0 if nothing is wrong with any program."""
     chosen = sys.argv[1:] or list(PROGRAMS)
     unknown = [name for name in chosen if name not in PROGRAMS]
     if unknown:
@@ -46,11 +59,8 @@ def main() -> int:
     wrong = []
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="interop-") as home:
-            stack_folder = Path(home) / "stack"
-            stack_folder.mkdir()
-            with LocalStack.on_free_ports(stack_folder).running() as stack:
-                found = PROGRAMS[name](stack, folder / "node_modules" / ".bin", Path(home))
-            print(f"  {'MISS' if found else 'ok  '} {name}")
+            found = PROGRAMS[name](folder, Path(home))
+            print(f"  {'MISS' if found else 'ok  '} {name}", flush=True)
             wrong += [f"{name}: {problem}" for problem in found]
     for problem in wrong:
         print(problem)

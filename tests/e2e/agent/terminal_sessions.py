@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.pty_session import CTRL_C, CTRL_D, PtySession, on_terminal
+from tests.support.pty_session import CTRL_C, PtySession, on_terminal
 from tests.support.stack import LocalStack, Stack
 
 COMMANDS = (
@@ -69,7 +69,13 @@ class Recorded:
 
 def record(stack: Stack, home: Path, look: Look) -> list[Recorded]:
     """Run every command on such a terminal, and a conversation at the end."""
-    variables = {"TERM": "xterm-256color", "COLUMNS": str(look.columns), "LINES": "50", **look.variables}
+    variables = {
+        "OAUTH_SCOPE": "openid profile email",
+        "TERM": "xterm-256color",
+        "COLUMNS": str(look.columns),
+        "LINES": "50",
+        **look.variables,
+    }
     environment = stack.environment(home, None, ROBOT_USER="alice@example.com", **variables)
     encoding = look.variables.get("PYTHONIOENCODING", "utf-8")
     found = []
@@ -89,7 +95,7 @@ def _talk(session: PtySession) -> None:
         session.type(question)
         session.until(expected)  # before it the editor may show the prompt again
     session.until("you>")
-    session.type(CTRL_D)
+    session.type("/exit")
 
 
 def main() -> None:

@@ -62,9 +62,9 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         ("`CERTIFICATE_VERIFY_FAILED`",),
         "The certificate has expired, is for another name, or is signed by an authority that this machine does not"
         " know, such as a company's proxy or the offline tenant.",
-        "Trust the authority that signed the certificate, in the server and the agent, or renew the certificate.",
+        "Set AUTH0_CA_FILE, in the server and the agent, to a file with the certificate of the authority that signed"
+        " the certificate. Or renew the certificate.",
         said=("certificate_verify_failed", "certificate verify failed"),
-        environment="AUTH0_CA_FILE=<authority_file>",
     ),
     "challenge": Entry(
         SERVER,

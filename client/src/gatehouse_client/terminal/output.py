@@ -23,7 +23,6 @@ from .encodings import is_encodable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_SHORTENED: Final = "…"  # if the terminal is too narrow for the text
 _LAST_COLUMN: Final = 20  # columns of the terminal that a table needs for its last column
 
 
@@ -38,7 +37,7 @@ class Activity:
 
     def show(self, text: str) -> None:
         """Show the line, or change its text."""
-        self._text = foreign(text) if self._console.width > 60 else _SHORTENED
+        self._text = foreign(text)
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             return
         if self._progress is None:
