@@ -19,6 +19,7 @@ SUITE = "tests/e2e"
 # Only these tests depend on the containers. The agent behaves the same against any stack.
 SCRIPTED_BROWSER = "tests/support/scripted_browser.py"
 STACK_TESTS = f"{SUITE}/stack"
+IMAGE_TESTS = "tests/image"
 WITHOUT_THE_STACK = f"--ignore={STACK_TESTS}"
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 """One more test at a time than there are processors, because some tests wait for a process or a time limit."""
@@ -46,17 +47,20 @@ def in_docker(chosen: Sequence[str] = ()) -> int:
     """Run the tests of the stack in a container, against a separate Compose project without published ports.
 
     First the server starts without the tenant: it must be alive and not ready. Then the whole stack starts, and the
-    server must become ready.
+    server must become ready. At last the tenant's image runs by itself.
     """
     try:
         build()
+        if chosen and chosen[0].startswith(IMAGE_TESTS):
+            return _tenants_image(chosen)
         _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server without the tenant: alive, not ready")
         _check_health("alive-not-ready")
         _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
         say("server with the tenant: ready")
         _check_health("ready")
-        return _pytest(chosen or [STACK_TESTS]) or (0 if chosen else _sign_in_from_the_agents_container())
+        failed = _pytest(chosen or [STACK_TESTS])
+        return failed or (0 if chosen else _sign_in_from_the_agents_container() or _tenants_image([IMAGE_TESTS]))
     finally:
         _run("--profile", "*", "down", "--remove-orphans", "--volumes", "--timeout", "10")
 
@@ -64,6 +68,18 @@ def in_docker(chosen: Sequence[str] = ()) -> int:
 def _pytest(tests: Sequence[str]) -> int:
     pytest = ("python", "-m", "pytest", "-p", "no:cacheprovider", *tests)
     return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", *pytest)
+
+
+def _tenants_image(tests: Sequence[str]) -> int:
+    """Run the recipes of mock-idp/RECIPES.md that need Docker, from this machine."""
+    say("the tenant's image by itself")
+    packages.ensure()
+    python = packages.separate_environment("testcontainers", ROOT / IMAGE_TESTS / "requirements.in")
+    return local.run(
+        [str(packages.PYTHON), "-m", "pytest", *tests],
+        MOCK_IDP_IMAGE=f"{PROJECT}-mock-idp",
+        TESTCONTAINERS_PYTHON=str(python),
+    )
 
 
 def _sign_in_from_the_agents_container() -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import httpx2
 import pytest
 
-DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+from tests.browser.every_page import every_page, television
+
 PHONE = {"viewport": {"width": 360, "height": 740}}
 
 # Every visible text, with its colour and its background. Both are [red, green, blue] from 0 to 255.
@@ -47,48 +46,6 @@ def luminance(color: list[float]) -> float:
 def contrast(one: list[float], other: list[float]) -> float:
     lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
-
-
-def television(file: dict[str, Any]) -> None:
-    file["clients"].append({"name": "Television", "app_type": "native", "grant_types": [DEVICE]})
-    file["databases"][0]["enabled_clients"].append("Television")
-
-
-def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: Any) -> None:
-    """Open all pages as a user does, and check each."""
-    page = visit(site.authorize(), **options)
-    check(page)
-    page.fill("#username", "alice@example.com")
-    page.fill("#password", "wrong")
-    page.click("#action")
-    check(page)
-    page.fill("#password", "Wonderland-1")
-    page.click("#action")
-    check(page)
-    page.goto(f"{site.issuer}oidc/logout")
-    check(page)
-    page.click("#action")
-    check(page)
-    client_id = next(c.client_id for c in site.idp.tenant.clients.values() if c.name == "Television")
-    code = httpx2.post(f"{site.issuer}oauth/device/code", data={"client_id": client_id}).json()["user_code"]
-    page.goto(f"{site.issuer}activate?user_code=x")
-    page.click("#action")
-    check(page)
-    page.fill("#user_code", code)
-    page.click("#action")
-    page.fill("#username", "alice@example.com")
-    page.fill("#password", "Wonderland-1")
-    page.click("#action")
-    check(page)
-    page.click("#action")
-    check(page)
-    for address in (site.authorize(redirect_uri=f"{site.app.callback}/"), site.authorize(client_id="nobody")):
-        page.goto(address)
-        check(page)
-    page.goto(f"{site.issuer}?ui_locales={page.get_attribute('html', 'lang')}")
-    check(page)
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
-    check(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.interop import claude_code, codex, sdks
+from tests.interop import claude_code, codex, node_recipes, sdks
 from tests.support.stack import LocalStack
 
 HERE = Path(__file__).parent
@@ -39,6 +39,7 @@ PROGRAMS: dict[str, Callable[[Path, Path], list[str]]] = {
     "claude-code": partial(_with_the_stack, claude_code.problems),
     "codex": partial(_with_the_stack, codex.problems),
     **{name: partial(sdks.problems, name) for name in sdks.NAMES},
+    **{section.lower(): partial(node_recipes.problems, section) for section in node_recipes.COMMANDS},
 }
 
 

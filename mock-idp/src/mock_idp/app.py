@@ -16,7 +16,7 @@ from .http.middleware import AccessLog, HostGate
 from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
-from .oauth.authorize.login import show_login, submit_login
+from .oauth.authorize.login import show_login, show_password_reset, show_signup, submit_login
 from .oauth.authorize.organization import show_organization, submit_organization
 from .oauth.clients.registration import register
 from .oauth.cors import Cors
@@ -60,6 +60,8 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/authorize/resume", resume, methods=["GET"]),
         Route("/u/login", show_login, methods=["GET"]),
         Route("/u/login", submit_login, methods=["POST"]),
+        Route("/u/signup", show_signup, methods=["GET"]),
+        Route("/u/reset-password", show_password_reset, methods=["GET"]),
         Route("/u/consent", show_consent, methods=["GET"]),
         Route("/u/consent", submit_consent, methods=["POST"]),
         Route("/u/organization", show_organization, methods=["GET"]),

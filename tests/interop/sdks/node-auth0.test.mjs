@@ -3,7 +3,7 @@ import assert from "node:assert/strict"
 import { after, before, test } from "node:test"
 import { AuthenticationClient, ManagementClient } from "auth0"
 import { createRemoteJWKSet, jwtVerify } from "jose"
-import { ALICE, consent, launch, newPage, serve, signIn } from "./chromium.mjs"
+import { ALICE, consent, newPage, serve, signIn } from "./chromium.mjs"
 
 const { AUTH0_DOMAIN: domain, APP_PORT: port } = process.env
 const API = "https://api.example.com/"
@@ -32,15 +32,11 @@ function passwordGrant(user, more = {}) {
   return apiTests.oauth.passwordGrant({ ...user, audience: API, scope: "openid email read:items", ...more })
 }
 
-let browser, end
+let end
 before(async () => {
-  browser = await launch()
   end = await serve(port, (_, response) => response.end("Back in the application"))
 })
-after(async () => {
-  await browser.close()
-  end()
-})
+after(() => end())
 
 test("a machine gets a token", async () => {
   const { data } = await machine.oauth.clientCredentialsGrant({ audience: API })
@@ -79,12 +75,13 @@ test("a code from the browser becomes tokens, which are renewed and revoked", as
     audience: API,
     scope: "openid profile offline_access read:items",
   })
-  const page = await newPage(browser)
+  const page = await newPage()
   await page.goto(`https://${domain}/authorize?${query}`)
   await signIn(page)
   await consent(page)
   await page.waitForURL(`${CALLBACK}**`)
   const code = new URL(page.url()).searchParams.get("code")
+  await page.context().close()
   const { data } = await web.oauth.authorizationCodeGrant({ code, redirect_uri: CALLBACK })
   assert.equal((await verified(data.id_token, "example-web-application")).name, "Alice Adams")
   const renewed = await web.oauth.refreshTokenGrant({ refresh_token: data.refresh_token })
@@ -143,4 +140,12 @@ test("the management client gives a user a role, and the next token has its perm
   const { data } = await passwordGrant(bob)
   assert.deepEqual((await verified(data.access_token)).permissions.sort(), ["read:items", "write:items"])
   await management.users.roles.delete(id, { roles: [role.id] })
+})
+
+test("the management client reads the tenant log", async () => {
+  await assert.rejects(passwordGrant({ ...ALICE, password: "wrong again" }))
+  const { data } = await management.logs.list({ per_page: 50 })
+  const failed = data.find((entry) => entry.type === "fepft")
+  assert.equal(failed.client_name, "API tests")
+  assert.deepEqual(await management.logs.get(failed.log_id), failed)
 })

@@ -3,8 +3,8 @@ import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { after, before, beforeEach, test } from "node:test"
-import { launch, newPage, serve, signIn } from "./chromium.mjs"
+import { after, afterEach, before, beforeEach, test } from "node:test"
+import { newPage, serve, signIn } from "./chromium.mjs"
 
 const { AUTH0_DOMAIN: domain, APP_PORT: port } = process.env
 const APP = `http://app.localhost:${port}`
@@ -18,23 +18,20 @@ const OPTIONS = {
   authorizationParams: { redirect_uri: APP, audience: API, scope: "openid profile email read:items" },
 }
 
-let browser, end, page
+let end, page
 before(async () => {
-  browser = await launch()
   end = await serve(port, (request, response) => {
     const script = request.url === "/sdk.js"
     response.setHeader("Content-Type", script ? "text/javascript" : "text/html")
     response.end(script ? sdk : '<!doctype html><title>Application</title><script src="/sdk.js"></script>')
   })
 })
-after(async () => {
-  await browser.close()
-  end()
-})
+after(() => end())
 beforeEach(async () => {
-  page = await newPage(browser)
+  page = await newPage()
   await page.goto(APP)
 })
+afterEach(() => page.context().close())
 
 /** Make the SDK's client in the page, as an application does at each load. */
 function makeClient(more = {}) {
@@ -89,6 +86,27 @@ test("a person signs in with a redirect", async () => {
   assert.equal(scope, "openid profile email read:items")
 })
 
+test("after a reload the application gets a token silently, in a hidden frame", async () => {
+  await signedIn()
+  await page.reload()
+  await makeClient()
+  const silent = await token({ cacheMode: "off" })
+  assert.equal(typeof silent, "string", JSON.stringify(silent))
+  assert.ok(claims(silent).aud.includes(API))
+})
+
+test("createAuth0Client finds the session of a person after a reload, as auth0-react does", async () => {
+  await signedIn()
+  await page.reload()
+  await makeClient()
+  assert.equal((await page.evaluate(() => window.client.getUser()))?.email, "alice@example.com")
+})
+
+test("without a session the silent sign-in ends with login_required", async () => {
+  await makeClient()
+  assert.deepEqual(await token(), { error: "login_required", message: "Login required" })
+})
+
 test("refresh tokens rotate, and the old one does not work again", async () => {
   const forms = tokenRequests()
   await signedIn({ useRefreshTokens: true, cacheLocation: "localstorage" })
@@ -115,6 +133,5 @@ test("logout ends the session and returns to the application", async () => {
   }, APP)
   await page.waitForURL(`${APP}/`)
   await makeClient()
-  await page.evaluate(() => void window.client.loginWithRedirect())
-  await page.locator("#username").waitFor()
+  assert.equal((await token()).error, "login_required")
 })

@@ -452,6 +452,20 @@ def test_a_guessed_answer_can_be_replaced(start: Any) -> None:
     refused(as_client(tenant, DEPLOY)("POST", "roles", {"name": "mcp-user"}), 400, "name_taken")
 
 
+def test_the_log_is_listed_with_the_newest_first_and_each_entry_by_its_id(management: Management) -> None:
+    management("POST", "roles", {"name": "first"})
+    management("POST", "roles", {"name": "second"})
+    page = management("GET", "logs", per_page=1, include_totals="true").json()
+    assert (page["limit"], page["total"] > 1) == (1, True)
+    (newest,) = page["logs"]
+    assert newest["description"] == "Create a role"
+    assert management("GET", f"logs/{newest['log_id']}").json() == newest
+    older = management("GET", "logs").json()[1]
+    assert older["log_id"] < newest["log_id"]
+    refused(management("GET", "logs/nowhere"), 404, "inexistent_log")
+    refused(management("GET", "logs", q="type:f"), 400, "invalid_query_string")
+
+
 def test_changes_are_in_the_tenants_log(management: Management) -> None:
     management("POST", "roles", {"name": "late"})
     management("POST", "roles", {"name": "late"})

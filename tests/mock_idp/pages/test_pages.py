@@ -238,3 +238,27 @@ def test_the_form_post_page_works_without_its_script(start: Any) -> None:
 
 def autofocused(page: str) -> list[str]:
     return [match[1] for match in re.finditer(r'<(?:input|button)[^>]*\bid="([^"]+)"[^>]*\sautofocus', page)]
+
+
+def test_a_repeated_sign_in_is_a_confirmation_and_says_so(tenant: Any) -> None:
+    consent = tenant.follow(tenant.log_in(tenant.authorize()))
+    assert 'id="confirmation"' not in tenant.http.get(consent.headers["location"]).text
+    tenant.follow(tenant.decide(consent))
+    page = tenant.http.get(tenant.authorize().headers["location"]).text
+    assert 'id="confirmation"' in page
+    assert "needs no new consent" in page
+
+
+@pytest.mark.parametrize(("path", "words"), [("signup", "no such form"), ("reset-password", "sends no email")])
+def test_the_links_of_the_login_page_say_what_is_missing_here(tenant: Any, path: str, words: str) -> None:
+    found = re.search(rf'href="(/u/{path}[^"]+)"', login_page(tenant).text)
+    assert found is not None
+    page = tenant.http.get(found[1])
+    assert page.status_code == 200
+    assert words in page.text
+
+
+def test_a_long_name_is_cut_and_shown_whole_below(start: Any) -> None:
+    name = "Name" * 60
+    tenant = start(lambda file: file["resourceServers"][0].update(name=name))
+    assert f'<strong title="{name}">{name[:59]}…</strong>' in consent_page(tenant).text

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import httpx2
 import pytest
 import yaml
@@ -23,6 +24,7 @@ with warnings.catch_warnings(record=True):
     from auth0.authentication import GetToken, Users
     from auth0.authentication.exceptions import Auth0Error, TokenValidationError
     from auth0.authentication.token_verifier import AsymmetricSignatureVerifier, TokenVerifier
+    from auth0.management import ManagementClient
     from auth0_api_python import ApiClient, ApiClientOptions
     from auth0_api_python.errors import VerifyAccessTokenError
     from authlib.integrations.starlette_client import OAuth
@@ -180,3 +182,26 @@ def test_authlib_discovers_signs_in_with_pkce_and_validates_the_id_token(tenant:
     token = asyncio.run(sign_in())
     assert token["userinfo"]["email"] == "alice@example.com"
     assert token["userinfo"]["nonce"]
+
+
+def test_auth0_python_manages_users_who_sign_in_with_the_password_grant(
+    start_offline_tenant: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = start_offline_tenant()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tenant.ca_file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tenant.ca_file))
+    set_up = {"client_id": "example-set-up", "client_secret": "offline-secret-of-the-set-up"}
+    with httpx.Client(timeout=20) as http:
+        manage_users(tenant, ManagementClient(domain=tenant.domain, httpx_client=http, **set_up))
+
+
+def manage_users(tenant: Any, management: Any) -> None:
+    database = "Username-Password-Authentication"
+    carol = management.users.create(connection=database, email="carol@example.com", password="Carpenter-3!")
+    assert management.users.get(carol.user_id).email == "carol@example.com"
+    login = GetToken(tenant.domain, "example-api-tests", client_secret="offline-secret-of-the-api-tests").login
+    credentials = {"username": "carol@example.com", "password": "Carpenter-3!", "realm": database}
+    assert login(**credentials, audience="https://api.example.com/", scope="openid")["id_token"]
+    management.users.delete(carol.user_id)
+    with pytest.raises(Auth0Error, match="Wrong email or password"):
+        login(**credentials)

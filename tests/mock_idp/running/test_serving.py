@@ -16,6 +16,7 @@ from tests.support.accepted_connection import has_no_delay
 
 ROOT = Path(__file__).parents[3]
 FILES = (ROOT / "auth0/tenant.yaml", ROOT / "auth0/offline.yaml")
+CALLBACK = "http://localhost:8642/callback"
 API = "http://localhost:5555/mcp"
 MACHINE = ("GatehouseMachineDemoClient000000", "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-2")
 
@@ -60,7 +61,7 @@ def test_session_cookies_are_secure_under_tls_only(tenant: Any) -> None:
     asked = {
         "client_id": "GatehouseAgentDemoClient00000000",
         "response_type": "code",
-        "redirect_uri": "http://localhost:8642/callback",
+        "redirect_uri": CALLBACK,
     }
     secure = httpx2.get(f"{tenant.tls_issuer}authorize", params=asked, verify=trusting(tenant))
     plain = httpx2.get(f"{tenant.issuer}authorize", params=asked)
@@ -69,6 +70,12 @@ def test_session_cookies_are_secure_under_tls_only(tenant: Any) -> None:
     for response in (secure, plain):
         assert "httponly" in response.headers["set-cookie"].lower()
         assert "samesite=lax" in response.headers["set-cookie"].lower()
+
+
+def test_only_the_session_reaches_a_frame_of_another_site_and_only_with_https(tenant: Any) -> None:
+    """All forms need the browser mark, which does not."""
+    assert dict(same_site(tenant, tenant.tls_issuer)) == {"auth0_session": "none", "auth0_browser": "lax"}
+    assert dict(same_site(tenant, tenant.issuer)) == {"auth0_session": "lax", "auth0_browser": "lax"}
 
 
 def test_several_tenants_run_at_once(start_offline_tenant: Callable[..., Any]) -> None:
@@ -113,3 +120,18 @@ def test_answers_on_an_open_connection_are_not_delayed_under_plain_asyncio() -> 
     (listener,) = listen("127.0.0.1", 0, setting="MOCK_IDP_PORT")
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         assert runner.run(has_no_delay(listener))
+
+
+def same_site(tenant: Any, issuer: str) -> set[tuple[str, str]]:
+    """The cookies of a sign-in without their ports, each with its SameSite."""
+    query = {"client_id": "GatehouseAgentDemoClient00000000", "response_type": "code", "redirect_uri": CALLBACK}
+    with httpx2.Client(verify=trusting(tenant), follow_redirects=True) as browser:
+        page = browser.get(f"{issuer}authorize", params=query)
+        first = page.history[0].headers.get_list("set-cookie")
+        form = {"state": page.url.params["state"], "username": "alice@example.com", "password": "Wonderland-1"}
+        answer = browser.post(page.url, data=form, follow_redirects=False)
+    cookies = [*first, *answer.headers.get_list("set-cookie")]
+    return {
+        (cookie.partition("=")[0].rpartition("_")[0], cookie.lower().partition("samesite=")[2].partition(";")[0])
+        for cookie in cookies
+    }

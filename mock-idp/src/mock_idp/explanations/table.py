@@ -90,6 +90,10 @@ ENTRIES: dict[str, Entry] = {
     "response_type_unsupported": Entry("D", details=("sent",)),
     "response_type_unavailable": Entry("D", details=("sent",)),
     "response_mode_unsupported": Entry("S", details=("sent", "possible")),
+    # github.com/auth0/auth0.js/issues/520, chanzuckerberg/single-cell-data-portal/issues/221.
+    "web_origin_missing": Entry(
+        "O", f"{APPLICATION} > Allowed Web Origins", "clients[].web_origins", details=("sent", "registered")
+    ),
     "implicit_not_allowed": Entry("O", f"{APPLICATION} > Advanced Settings > Grant Types", details=("allowed",)),
     "grant_type_not_allowed": Entry(
         "O",

@@ -18,6 +18,11 @@ class _Facts(dict[str, str]):
         return UNKNOWN
 
 
+def with_code(text: str) -> Markup:
+    """A finished text as HTML, with `code` marked up. The text is data, and it has no facts to fill in."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped above
+
+
 @dataclass(frozen=True)
 class Prose:
     """`template` may mark `code` and **weight** and name facts in braces. Facts are data: they are never markup."""

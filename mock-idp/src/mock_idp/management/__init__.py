@@ -28,6 +28,8 @@ def management_routes() -> Mount:
         routes=[
             _route("GET", "/tenants/settings", tenant.show_settings, "read:tenant_settings"),
             _route("PATCH", "/tenants/settings", tenant.change_settings, "update:tenant_settings"),
+            _route("GET", "/logs", tenant.list_logs, "read:logs"),
+            _route("GET", "/logs/{id}", tenant.show_log, "read:logs"),
             _route("GET", "/actions/actions", list_actions, "read:actions"),
             _route("POST", "/clients/cimd/register", clients.register_metadata_document, "create:clients"),
             _route("POST", "/clients/{id}/rotate-secret", clients.rotate_secret, "update:client_keys"),

@@ -1,4 +1,4 @@
-"""The tenant's settings and signing keys: /api/v2/tenants/settings, /api/v2/keys/signing."""
+"""The tenant's settings, log and signing keys: /api/v2/tenants/settings, /api/v2/logs, /api/v2/keys/signing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..tenant.merging import changed, documents, merged
 from ..tenant.tenant_schema import TenantSection
 from ..web.request import idp_of, issuer_of
 from .bodies import check, read_object
-from .errors import Inexistent, KeyInUse
-from .paging import shown_fields
+from .errors import Inexistent, InvalidQuery, KeyInUse
+from .paging import listed, shown_fields
 from .state import Document
 
 READ_ONLY = frozenset({"sandbox_versions_available"})
@@ -33,6 +33,20 @@ async def change_settings(request: Request) -> Response:
     idp.configure(changed(idp.configuration, {"tenant": body}, {}))
     idp.log.add("sapi", "Update tenant settings")
     return JSONResponse(_settings(idp))
+
+
+async def list_logs(request: Request) -> Response:
+    """The log, newest first. A search (`q`) is refused, because its language is not here."""
+    if request.query_params.get("q", "").strip():
+        raise InvalidQuery("The offline tenant lists the whole log, without a search", "q")
+    return listed(request, "logs", [event.as_dict() for event in reversed(idp_of(request).log.events)])
+
+
+async def show_log(request: Request) -> Response:
+    events = [event for event in idp_of(request).log.events if event.log_id == request.path_params["id"]]
+    if not events:
+        raise Inexistent("log")
+    return JSONResponse(shown_fields(request, events[0].as_dict()))
 
 
 async def list_keys(request: Request) -> Response:

@@ -5,6 +5,7 @@ Scripts depend on the names and ids of the form fields `state`, `username`, `pas
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -24,6 +25,11 @@ class Page:
     @property
     def policy(self) -> str:
         return content_security_policy(form_action="'none'")
+
+    @property
+    def framed_by(self) -> str | None:
+        """The origin whose pages may show this one in a frame; None: no page may."""
+        return None
 
 
 class _FormPage(Page):
@@ -77,6 +83,15 @@ class LoginPage(_FormPage):
 
 
 @dataclass(frozen=True)
+class LoginHelpPage(Page):
+    """What the links of the login page do in a real tenant, and what to do here instead."""
+
+    topic: Literal["password", "signup"]
+    state: str
+    template: ClassVar[str] = "login_help.html"
+
+
+@dataclass(frozen=True)
 class OrganizationChoice:
     name: str
     display_name: str
@@ -102,7 +117,9 @@ class OrganizationPage(_FormPage):
 class ConsentPage(_FormPage):
     """`leads_to` is the callback, or empty for a device. `user_code` is the code on the device. `client_url` is the URL
     of the client's metadata document. `real_lines` are the permissions in a real tenant's words, if they differ.
-    `registered_without_port` is the registered callback if it equals `leads_to` except for the port."""
+    `registered_without_port` is the registered callback if it equals `leads_to` except for the port. `confirmation`
+    means that no consent is needed, only a confirmation of the callback (Auth0: Measures Against Application
+    Impersonation)."""
 
     state: str
     client_name: str
@@ -118,6 +135,7 @@ class ConsentPage(_FormPage):
     scopes: Sequence[ScopeLine]
     real_lines: Sequence[str] = ()
     registered_without_port: str | None = None
+    confirmation: bool = False
     template: ClassVar[str] = "consent.html"
 
 
@@ -156,6 +174,30 @@ class FormPostPage(Page):
     @property
     def policy(self) -> str:
         return content_security_policy(form_action=form_action(self.leads_to), scripts=True)
+
+
+@dataclass(frozen=True)
+class WebMessagePage(Page):
+    """OAuth 2.0 Web Message Response Mode: a script sends the answer to the window that opened or frames this one.
+
+    Source: draft-sakimura-oauth-wmrm-00; the SDK auth0-spa-js reads the message.
+    """
+
+    origin: str
+    fields: Mapping[str, str]
+    template: ClassVar[str] = "web_message.html"
+
+    @property
+    def answer(self) -> str:
+        return json.dumps(self.fields)
+
+    @property
+    def framed_by(self) -> str:
+        return self.origin
+
+    @property
+    def policy(self) -> str:
+        return content_security_policy(form_action="'none'", scripts=True, framed_by=self.origin)
 
 
 @dataclass(frozen=True)

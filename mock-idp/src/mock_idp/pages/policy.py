@@ -9,7 +9,9 @@ from ..formats.callback_schemes import CLIENT_SCHEMES, is_dangerous
 CALLBACK_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 
 
-def content_security_policy(*, form_action: str, scripts: bool = False, fetches: bool = False) -> str:
+def content_security_policy(
+    *, form_action: str, scripts: bool = False, fetches: bool = False, framed_by: str = "'none'"
+) -> str:
     directives = [
         "default-src 'none'",
         "style-src 'self'",
@@ -18,7 +20,7 @@ def content_security_policy(*, form_action: str, scripts: bool = False, fetches:
         *(["connect-src 'self'"] if fetches else []),
         f"form-action {form_action}",
         "base-uri 'none'",
-        "frame-ancestors 'none'",
+        f"frame-ancestors {framed_by}",
     ]
     return "; ".join(directives)
 

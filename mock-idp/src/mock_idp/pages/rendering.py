@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from ..explanations import Case, explain
+from ..formats.prose import with_code
 from ..formats.urls import spans
 from ..state.journal import note_page, note_refusal
 from ..web.request import idp_of
@@ -19,6 +20,8 @@ from .texts import Texts
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# A longer name would fill a heading.
+MAX_NAME = 60
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -27,6 +30,11 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+
+def capped(name: str) -> str:
+    """A name for a heading or a sentence. Pages show the whole name beside it, or in its `title`."""
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def static_files() -> StaticFiles:
@@ -46,6 +54,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["spans"] = spans
+    environment.filters.update(capped=capped, with_code=with_code)
     return environment
 
 
@@ -62,6 +71,8 @@ def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
     context = {"page": page, "t": Texts(language), "language": language, "tenant_name": tenant_name}
     html = _environment().get_template(page.template).render(**context, **_explanation(page, language))
     headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": page.policy}
+    if page.framed_by is not None:
+        del headers["X-Frame-Options"]  # it cannot name an origin; frame-ancestors does
     return HTMLResponse(html, status_code=status, headers=headers)
 
 

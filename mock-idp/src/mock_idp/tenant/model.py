@@ -62,7 +62,7 @@ _MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connection
 _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
     *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
-    *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
+    *("read:role_members", "create:role_members", "delete:role_members", "read:actions", "read:logs"),
 )
 MANAGEMENT_SCOPES = (
     *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),

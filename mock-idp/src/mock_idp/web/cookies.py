@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -35,7 +36,10 @@ def begin_session(request: Request, response: Response, user_id: str) -> Session
 
 def end_session(request: Request, response: Response) -> None:
     idp_of(request).store.sessions.drop(request.cookies.get(_name(request, "session")))
-    response.delete_cookie(_name(request, "session"), secure=_is_secure(request), httponly=True, samesite="lax")
+    secure = _is_secure(request)
+    response.delete_cookie(
+        _name(request, "session"), secure=secure, httponly=True, samesite=_same_site(request, "session")
+    )
 
 
 def browser_mark(request: Request) -> str | None:
@@ -58,7 +62,18 @@ def _name(request: Request, purpose: str) -> str:
 
 
 def _set_cookie(request: Request, response: Response, purpose: str, value: str) -> None:
-    response.set_cookie(_name(request, purpose), value, secure=_is_secure(request), httponly=True, samesite="lax")
+    secure = _is_secure(request)
+    response.set_cookie(
+        _name(request, purpose), value, secure=secure, httponly=True, samesite=_same_site(request, purpose)
+    )
+
+
+def _same_site(request: Request, purpose: str) -> Literal["lax", "none"]:
+    """With https the session also reaches a hidden frame in an application of another site, for silent sign-in.
+
+    Source: Auth0, sameSite Cookie Attribute Changes. No form works with the session alone: all need the browser mark.
+    """
+    return "none" if purpose == "session" and _is_secure(request) else "lax"
 
 
 def _is_secure(request: Request) -> bool:

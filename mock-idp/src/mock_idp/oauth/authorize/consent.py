@@ -144,6 +144,7 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         api_identifier=api.identifier if api else None,
         scopes=[ScopeLine(scope, scope_text(scope, api)) for scope in shown],
         real_lines=[] if described else auth0_lines(shown),
+        confirmation=question(idp, transaction, session) == "confirmation",
         registered_without_port=matched_on_any_port(client, auth_request.redirect_uri, idp.behaviours),
     )
 

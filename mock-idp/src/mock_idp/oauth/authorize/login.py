@@ -7,7 +7,7 @@ import logging
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...pages.models import LoginPage, PublishedUser, published_users
+from ...pages.models import LoginHelpPage, LoginPage, PublishedUser, published_users
 from ...pages.rendering import render
 from ...state.store import Transaction
 from ...tenant.model import Client
@@ -44,6 +44,18 @@ async def submit_login(request: Request) -> Response:
     response = redirect(f"/authorize/resume?state={state}")
     begin_session(request, response, user.user_id)
     return response
+
+
+@with_error_pages
+async def show_signup(request: Request) -> Response:
+    state, _ = find_transaction(request, request.query_params.get("state"))
+    return render(request, LoginHelpPage("signup", state))
+
+
+@with_error_pages
+async def show_password_reset(request: Request) -> Response:
+    state, _ = find_transaction(request, request.query_params.get("state"))
+    return render(request, LoginHelpPage("password", state))
 
 
 def _client(request: Request, transaction: Transaction) -> Client | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
+from ...formats.origins import matches, origin_of
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest
 from ...tenant.model import RESPONSE_TYPES, Client
@@ -17,7 +18,7 @@ from ..organizations import requested_organization
 from ..scopes import split_scope
 from .callback import checked_callback
 
-RESPONSE_MODES = ("query", "fragment", "form_post")
+RESPONSE_MODES = ("query", "fragment", "form_post", "web_message")
 # A real tenant accepts these types from a client with the grant type `implicit`.
 IMPLICIT_TYPES = frozenset(frozenset(text.split()) for text in RESPONSE_TYPES) - {frozenset({"code"})}
 CHALLENGE_METHODS = ("S256", "plain")
@@ -55,10 +56,13 @@ def read_recipient(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Auth
     _check_request_object(client, parameters)
     redirect_uri = parameters.get("redirect_uri")
     mode = parameters.get("response_mode", "query")
+    callback = checked_callback(client, redirect_uri, idp.behaviours)
+    if mode == "web_message":
+        _check_web_origin(client, callback)
     return AuthorizationRequest(
         client_id=client_id,
         issuer=issuer,
-        redirect_uri=checked_callback(client, redirect_uri, idp.behaviours),
+        redirect_uri=callback,
         redirect_uri_sent=redirect_uri is not None,
         response_mode=mode if mode in RESPONSE_MODES else "query",
         state=parameters.get("state"),
@@ -137,6 +141,19 @@ def _check_request_object(client: Client, parameters: Mapping[str, str]) -> None
                 Case("parameter_unavailable", parameter=name),
                 guess="request_object",
             )
+
+
+def _check_web_origin(client: Client, callback: str) -> None:
+    """An answer to a window goes only to an origin in `web_origins` (Auth0: Configure Silent Authentication)."""
+    origin = origin_of(callback)
+    stated = [entry for entry in client.web_origins if origin_of(entry) == entry.lower()]
+    if origin is not None and any(matches(origin, entry.lower()) for entry in stated):
+        return
+    raise PageError(
+        "invalid_request",
+        f"The specified redirect_uri '{callback}' does not have a registered origin.",
+        Case("web_origin_missing", client=client.name, sent=origin or callback, registered=client.web_origins),
+    )
 
 
 def _check_dpop(parameters: Mapping[str, str]) -> None:

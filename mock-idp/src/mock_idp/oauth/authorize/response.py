@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
-from ...pages.models import FormPostPage, MessagePage
+from ...formats.origins import origin_of
+from ...pages.models import FormPostPage, MessagePage, WebMessagePage
 from ...pages.rendering import render
 from ...state.idp import Idp
 from ...state.journal import note_refusal
@@ -33,6 +34,9 @@ def send_to_callback(request: Request, auth_request: AuthorizationRequest, param
         answer["iss"] = auth_request.issuer
     if auth_request.response_mode == "form_post":
         return render(request, FormPostPage(auth_request.redirect_uri, answer))
+    origin = origin_of(auth_request.redirect_uri)
+    if auth_request.response_mode == "web_message" and origin is not None:
+        return render(request, WebMessagePage(origin, answer))
     return redirect(
         _with_parameters(auth_request.redirect_uri, answer, fragment=auth_request.response_mode == "fragment")
     )

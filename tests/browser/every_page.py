@@ -1,0 +1,68 @@
+"""All pages of the tenant, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+# Requests to /authorize that end on a page. The last one presents a metadata document that is not at hand.
+ERRORS: tuple[dict[str, str | None], ...] = (
+    {"client_id": "nobody"},
+    {"redirect_uri": "http://localhost:1/elsewhere"},
+    {"response_type": "token"},
+    {"client_id": None},
+    {"client_id": "https://unknown.example/oauth/client.json", "redirect_uri": "http://localhost:1/callback"},
+)
+
+
+def television(file: dict[str, Any]) -> None:
+    file["clients"].append({"name": "Television", "app_type": "native", "grant_types": [DEVICE]})
+    file["databases"][0]["enabled_clients"].append("Television")
+
+
+def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: Any) -> None:
+    """Open all pages as a user does, and check each."""
+    page = visit(site.authorize(), **options)
+    check(page)
+    for link in (".forgot a", ".signup a"):
+        page.click(link)
+        check(page)
+        page.go_back()
+    page.fill("#username", "alice@example.com")
+    page.fill("#password", "wrong")
+    page.click("#action")
+    check(page)
+    page.fill("#password", "Wonderland-1")
+    page.click("#action")
+    check(page)
+    page.click("#action")
+    page.goto(site.authorize())
+    page.locator("#confirmation").wait_for()
+    check(page)
+    page.goto(f"{site.issuer}oidc/logout")
+    check(page)
+    page.click("#action")
+    check(page)
+    client_id = next(c.client_id for c in site.idp.tenant.clients.values() if c.name == "Television")
+    code = httpx2.post(f"{site.issuer}oauth/device/code", data={"client_id": client_id}).json()["user_code"]
+    page.goto(f"{site.issuer}activate?user_code=x")
+    page.click("#action")
+    check(page)
+    page.fill("#user_code", code)
+    page.click("#action")
+    page.fill("#username", "alice@example.com")
+    page.fill("#password", "Wonderland-1")
+    page.click("#action")
+    check(page)
+    page.click("#action")
+    check(page)
+    for changes in ERRORS:
+        page.goto(site.authorize(**changes))
+        check(page)
+    page.goto(f"{site.issuer}?ui_locales={page.get_attribute('html', 'lang')}")
+    check(page)
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+    check(page)
