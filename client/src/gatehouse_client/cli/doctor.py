@@ -27,16 +27,22 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
 
     Raises:
         UsageError: `skip` names an unknown check.
-        ConfigurationError: a setting is invalid.
+        ConfigurationError: a setting is invalid, or the machine's proxy or certificate authorities are.
     """
     from ..account import Account  # `explain` does not need these
     from ..doctor.graph import examine
     from ..identity import settings_for
+    from ..signin.http.network import authorities
+    from ..signin.http.proxies import proxy_for
 
     for check in skip:
         _known(check)
     settings = settings_for(terminal)
     account = Account.from_settings(settings, terminal.say, terminal.trace)
+    # No check can say anything without them.
+    authorities(settings.auth0_ca_file)
+    for url in filter(None, (settings.mcp_public_url, settings.issuer)):
+        proxy_for(url)
     with terminal.busy(f"Checking {settings.mcp_public_url} and its tenant"):
         findings = await examine(settings, account, terminal.trace, register=register, skip=skip)
     wrong = [finding for finding in findings if finding.mark is Mark.WRONG]
