@@ -51,6 +51,8 @@ def test_the_keyboard_alone_is_enough(site: Any, visit: Any) -> None:
     page.locator("#password:focus").wait_for()
     keys.type("Wonderland-1")
     keys.press("Tab")
+    assert page.evaluate("document.activeElement.pathname") == "/u/reset-password"
+    keys.press("Tab")
     assert focused(page) == "action"
     keys.press("Enter")
     page.wait_for_selector("#action-deny")
