@@ -139,6 +139,8 @@ class Client:
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
     id_token_lifetime: int = 36000
     refresh: RefreshPolicy = RefreshPolicy()
+    # By API: the scopes that a refresh adds or allows (Auth0: Multi-Resource Refresh Token).
+    refresh_apis: Mapping[str, frozenset[str]] = field(default_factory=dict)
     public_keys: tuple[PublicKey, ...] = ()
     exchanges_on_behalf: bool = False
     resource_server_identifier: str | None = None

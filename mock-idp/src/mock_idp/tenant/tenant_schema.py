@@ -233,10 +233,15 @@ class JwtConfigurationSection(Section):
     lifetime_in_seconds: int = Field(default=36000, gt=0)
 
 
+class RefreshTokenPolicySection(Section):
+    """An API for which a refresh token may get access tokens (Auth0: Multi-Resource Refresh Token)."""
+
+    audience: str = Field(min_length=1)
+    scope: list[str] = Field(default_factory=list)
+
+
 class RefreshTokenSection(Section):
     """The defaults are those of Auth0's Management API: tokens neither rotate nor expire."""
-
-    exported = frozenset({"policies"})
 
     rotation_type: Literal["rotating", "non-rotating"] | None = None
     expiration_type: Literal["expiring", "non-expiring"] | None = None
@@ -245,6 +250,9 @@ class RefreshTokenSection(Section):
     infinite_token_lifetime: bool = False
     idle_token_lifetime: int | None = Field(default=None, gt=0)
     infinite_idle_token_lifetime: bool = False
+    policies: list[RefreshTokenPolicySection] = Field(
+        default_factory=list, description="Other APIs that a refresh may name in `audience`, for first-party clients."
+    )
 
 
 class CredentialSection(Section):
