@@ -69,6 +69,9 @@ GUESSES: Mapping[str, Guess] = {
     "logout_third_party": Guess("?", "status and text of the page; that it is not supported is documented"),
     # the Management API
     "management_token": Guess("S", "texts and errorCode; status 401 is documented"),
+    "management_no_endpoint": Guess(
+        "S", "the whole answer: the usual one of the framework hapi, which Auth0's form is"
+    ),
     "management_not_found": Guess("S", "errorCode and text; both are observed for users"),
     "management_conflict": Guess("?", "errorCode and text; status 409 is documented"),
     "management_reference": Guess("?", "the whole answer to a body with a reference to something that does not exist"),

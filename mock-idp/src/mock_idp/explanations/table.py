@@ -225,6 +225,15 @@ ENTRIES: dict[str, Entry] = {
     "code_refused": Entry("D"),
     "verifier_refused": Entry("O"),
     "refresh_refused": Entry("D", f"{APPLICATION} > Refresh Token Rotation", "clients[].refresh_token"),
+    # auth0/auth0-java-mvc-common #242, auth0/auth0-spa-js #414.
+    "refresh_other_api": Entry(
+        "D",
+        f"{APPLICATION} > Multi-Resource Refresh Token",
+        "clients[].refresh_token.policies",
+        "clients:\n  - name: {client}\n    refresh_token:\n      policies:\n        - audience: {sent}\n"
+        "          scope: []\n",
+        ("sent",),
+    ),
     "client_refused": Entry(
         "S", "Applications > Applications > {client} > Credentials", "clients[].token_endpoint_auth_method"
     ),

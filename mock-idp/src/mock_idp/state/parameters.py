@@ -38,7 +38,7 @@ TOKEN = "/oauth/token"  # noqa: S105 - a path
 # By grant type. Auth0 does not use `resource` with a code either: /authorize has chosen the API.
 GRANTS: Mapping[str, frozenset[str]] = {
     "authorization_code": _names("code code_verifier redirect_uri resource"),
-    "refresh_token": _names("refresh_token scope"),
+    "refresh_token": _names("audience refresh_token resource scope"),
     "client_credentials": _names("audience organization resource scope"),
     "password": _names("audience password scope username"),
     "http://auth0.com/oauth/grant-type/password-realm": _names("audience password realm scope username"),

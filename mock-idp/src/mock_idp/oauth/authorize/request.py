@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
-from ...formats.origins import matches, origin_of
+from ...formats.origins import origin_of
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest
 from ...tenant.model import RESPONSE_TYPES, Client
 from ..audience import requested_audience
 from ..clients.metadata_documents import is_metadata_url
-from ..organizations import requested_organization
+from ..organizations import placeholder_name, requested_organization
 from ..scopes import split_scope
 from .callback import checked_callback
 
@@ -56,7 +56,8 @@ def read_recipient(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Auth
     _check_request_object(client, parameters)
     redirect_uri = parameters.get("redirect_uri")
     mode = parameters.get("response_mode", "query")
-    callback = checked_callback(client, redirect_uri, idp.behaviours)
+    organization = placeholder_name(idp.tenant, client, parameters.get("organization"))
+    callback = checked_callback(client, redirect_uri, idp.behaviours, organization)
     if mode == "web_message":
         _check_web_origin(client, callback)
     return AuthorizationRequest(
@@ -146,8 +147,7 @@ def _check_request_object(client: Client, parameters: Mapping[str, str]) -> None
 def _check_web_origin(client: Client, callback: str) -> None:
     """An answer to a window goes only to an origin in `web_origins` (Auth0: Configure Silent Authentication)."""
     origin = origin_of(callback)
-    stated = [entry for entry in client.web_origins if origin_of(entry) == entry.lower()]
-    if origin is not None and any(matches(origin, entry.lower()) for entry in stated):
+    if origin is not None and client.allows_window(origin):
         return
     raise PageError(
         "invalid_request",
