@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     @field_validator("scope_prefix")
     @classmethod
     def _prefix(cls, value: str) -> str:
-        if value and not _SCOPE_TOKEN.fullmatch(value):
+        if value and not is_permission(value):
             raise ValueError("the beginning of a scope is valid, without spaces and quotes, such as api://gatehouse/")
         return value
 
