@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
     from .auth.keys import KeysUnavailable, SigningKeys
     from .auth.outgoing import http_client
+    from .auth.permission_table import PermissionTable, TableError
     from .auth.permissions import requires
     from .auth.token_exchange import ExchangeFailed, TokenExchange
     from .auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
@@ -27,6 +28,7 @@ else:
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
         "auth.keys": ("KeysUnavailable", "SigningKeys"),
         "auth.outgoing": ("http_client",),
+        "auth.permission_table": ("PermissionTable", "TableError"),
         "auth.permissions": ("requires",),
         "auth.token_exchange": ("ExchangeFailed", "TokenExchange"),
         "auth.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
@@ -47,9 +49,11 @@ __all__ = [
     "ExchangeFailed",
     "KeysUnavailable",
     "Metrics",
+    "PermissionTable",
     "Settings",
     "SettingsError",
     "SigningKeys",
+    "TableError",
     "TokenExchange",
     "TokenRefused",
     "TokenVerifier",

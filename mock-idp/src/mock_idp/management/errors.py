@@ -63,6 +63,17 @@ class Inexistent(ManagementError):
         self.error = f"inexistent_{kind.replace(' ', '_')}"
 
 
+class NoEndpoint(ManagementError):
+    """There is no such endpoint. The answer has no errorCode."""
+
+    status = 404
+    error = ""
+    guess = "management_no_endpoint"
+
+    def __init__(self, why: str) -> None:
+        super().__init__("Not Found", why=why)
+
+
 class NoResource(ManagementError):
     """The API of a client grant does not exist. The text is observed (auth0-deploy-cli #29)."""
 

@@ -20,6 +20,7 @@ from .model import (
     SubjectType,
     Tenant,
     TenantSettings,
+    is_management,
 )
 from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
 from .tenant_schema import (
@@ -124,6 +125,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         id_token_alg=section.jwt_configuration.alg,
         id_token_lifetime=section.jwt_configuration.lifetime_in_seconds,
         refresh=_refresh_policy(section),
+        refresh_apis=_refresh_apis(section),
         public_keys=_public_keys(section, issued),
         exchanges_on_behalf=ON_BEHALF in section.token_exchange.allow_any_profile_of_type,
         resource_server_identifier=section.resource_server_identifier,
@@ -176,6 +178,17 @@ def _refresh_policy(section: ClientSection) -> RefreshPolicy:
         lifetime=policy.token_lifetime if expires and not policy.infinite_token_lifetime else None,
         idle=policy.idle_token_lifetime if expires and not policy.infinite_idle_token_lifetime else None,
     )
+
+
+def _refresh_apis(section: ClientSection) -> dict[str, frozenset[str]]:
+    """The policies of a first-party client, without the Management API (Auth0: Multi-Resource Refresh Token)."""
+    if not section.is_first_party:
+        return {}
+    scopes: dict[str, set[str]] = {}
+    for policy in section.refresh_token.policies:
+        if not is_management(policy.audience):
+            scopes.setdefault(policy.audience, set()).update(policy.scope)
+    return {audience: frozenset(names) for audience, names in scopes.items()}
 
 
 def _public_keys(section: ClientSection, issued: IssuedClient | None) -> tuple[PublicKey, ...]:

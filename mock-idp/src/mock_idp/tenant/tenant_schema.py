@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from ..formats.origins import has_placeholder, is_understood
 from . import exported_keys
 from .keywords import JSON
 from .model import (
@@ -232,10 +233,15 @@ class JwtConfigurationSection(Section):
     lifetime_in_seconds: int = Field(default=36000, gt=0)
 
 
+class RefreshTokenPolicySection(Section):
+    """An API for which a refresh token may get access tokens (Auth0: Multi-Resource Refresh Token)."""
+
+    audience: str = Field(min_length=1)
+    scope: list[str] = Field(default_factory=list)
+
+
 class RefreshTokenSection(Section):
     """The defaults are those of Auth0's Management API: tokens neither rotate nor expire."""
-
-    exported = frozenset({"policies"})
 
     rotation_type: Literal["rotating", "non-rotating"] | None = None
     expiration_type: Literal["expiring", "non-expiring"] | None = None
@@ -244,6 +250,9 @@ class RefreshTokenSection(Section):
     infinite_token_lifetime: bool = False
     idle_token_lifetime: int | None = Field(default=None, gt=0)
     infinite_idle_token_lifetime: bool = False
+    policies: list[RefreshTokenPolicySection] = Field(
+        default_factory=list, description="Other APIs that a refresh may name in `audience`, for first-party clients."
+    )
 
 
 class CredentialSection(Section):
@@ -315,6 +324,11 @@ class ClientSection(Section):
     def values_not_played(self) -> Iterator[tuple[str, str]]:
         possible = STRICT_GRANTS if self.is_strict else PLAYED_GRANTS
         yield from (("grant_types", grant) for grant in self.grant_types or () if grant not in possible)
+        for name in ("callbacks", "allowed_logout_urls", "allowed_origins", "web_origins"):
+            for url in getattr(self, name):
+                organizations = name == "callbacks" and self.organization_usage != "deny"
+                if has_placeholder(url) and (self.is_strict or not is_understood(url, organizations=organizations)):
+                    yield name, url
 
     @property
     def is_strict(self) -> bool:

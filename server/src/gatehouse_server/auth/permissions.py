@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -9,6 +10,13 @@ from typing import Any, TypeVar
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _DECLARED = "__gatehouse_permissions__"
+# RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+
+def is_permission(text: str) -> bool:
+    """Whether the text can be the name of a permission: a scope token of RFC 6749 section 3.3."""
+    return _SCOPE_TOKEN.fullmatch(text) is not None
 
 
 def requires(*permissions: str) -> Callable[[FunctionT], FunctionT]:

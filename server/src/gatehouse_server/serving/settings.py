@@ -14,6 +14,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..auth.outgoing import proxy_for
+from ..auth.permission_table import PermissionTable, TableError
+from ..auth.permissions import is_permission
 from ..auth.profiles import PROFILES, Profile
 
 ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
@@ -25,8 +27,6 @@ _MISSING = {
     "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com; or OIDC_ISSUER for another provider; or"
     " AUTH0_ISSUER=http://localhost:9000/ for the offline tenant, as `make up` sets it",
 }
-# RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 
@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     allowed_origins: CommaSeparated = Field(default=(), validation_alias="MCP_ALLOWED_ORIGINS")
     ca_file: str = Field(default="", validation_alias="AUTH0_CA_FILE")
     required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
+    permissions_file: str = Field(default="", validation_alias="PERMISSIONS_FILE")
     grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
@@ -141,7 +142,7 @@ class Settings(BaseSettings):
     @field_validator("required_permission")
     @classmethod
     def _scope_token(cls, value: str) -> str:
-        if not _SCOPE_TOKEN.fullmatch(value):
+        if not is_permission(value):
             raise ValueError("one permission without spaces, quotes and backslashes is valid, such as access:mcp")
         return value
 
@@ -242,6 +243,17 @@ class Settings(BaseSettings):
         """The profile of the provider's tokens."""
         profile = PROFILES[self.profile].for_audience(self.audience)
         return profile.with_grant_claims(self.grant_claim) if self.grant_claim else profile
+
+    def permission_table(self) -> PermissionTable | None:
+        """The table in PERMISSIONS_FILE; None if it is not set.
+
+        Raises:
+            SettingsError: the file cannot be read, or its content is not valid.
+        """
+        try:
+            return PermissionTable.read(self.permissions_file) if self.permissions_file else None
+        except TableError as error:
+            raise SettingsError(f"PERMISSIONS_FILE: {error}") from error
 
     @property
     def discovery_url(self) -> str:
