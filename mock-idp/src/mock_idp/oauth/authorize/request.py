@@ -17,6 +17,7 @@ from ..clients.metadata_documents import is_metadata_url
 from ..organizations import placeholder_name, requested_organization
 from ..scopes import split_scope
 from .callback import checked_callback
+from .connections import requested_connection
 
 RESPONSE_MODES = ("query", "fragment", "form_post", "web_message")
 # A real tenant accepts these types from a client with the grant type `implicit`.
@@ -79,7 +80,8 @@ def read_request(
     _check_response_mode(parameters)
     _check_strict(client, parameters)
     _check_dpop(parameters)
-    _check_connections(idp, client)
+    organization = requested_organization(idp.tenant, client, parameters)
+    connection = requested_connection(idp, client, parameters, organization)
     challenge, method = _code_challenge(client, parameters)
     return replace(
         recipient,
@@ -92,7 +94,8 @@ def read_request(
         max_age=_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
-        organization=requested_organization(idp.tenant, client, parameters),
+        organization=organization,
+        connection=connection,
         query=dict(parameters),
     )
 
@@ -180,16 +183,6 @@ def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
                 Case("parameter_not_allowed", client=client.name, parameter=name),
                 guess="parameter_not_allowed",
             )
-
-
-def _check_connections(idp: Idp, client: Client) -> None:
-    if idp.tenant.usable_connections(client):
-        return
-    code = "no_connections" if client.first_party else "no_domain_connection"
-    names = tuple(idp.tenant.connections)
-    database = names[0] if names else "Username-Password-Authentication"
-    case = Case(code, client=client.name, connections=names, database=database)
-    raise AuthorizationError("invalid_request", "no connections enabled for the client", case)
 
 
 def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str | None, str]:
