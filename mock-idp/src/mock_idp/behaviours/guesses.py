@@ -36,6 +36,7 @@ GUESSES: Mapping[str, Guess] = {
     "request_object": Guess("?", "the whole answer to `request` and `request_uri`; the codes are OpenID Connect's"),
     "lost_transaction": Guess("S", "the text"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use, or a missing one"),
+    "connection_not_enabled": Guess("S", "the text; an Auth0 employee reads `the connection was not found` so, too"),
     "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),
     "organization_connections": Guess("?", "the whole answer to an organization without a connection of the client"),
     # /oauth/token

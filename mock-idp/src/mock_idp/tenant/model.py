@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from ..formats.origins import matches, origin_of
+from ..formats.origins import has_placeholder, matches, origin_of, origins
 from .passwords import PasswordPolicy
 
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
@@ -164,9 +164,22 @@ class Client:
         The origins of the callbacks are allowed (Auth0: Application Settings). An entry of the two lists must be an
         origin, without a path.
         """
-        stated = [entry for entry in (*self.allowed_origins, *self.web_origins) if origin_of(entry) == entry.lower()]
-        patterns = {origin_of(url) for url in (*stated, *self.callbacks)} - {None}
-        return any(matches(origin, str(pattern)) for pattern in patterns)
+        own = [origin_of(url) or "" for url in self.callbacks]
+        return self.lists(origin, (*origins(self.allowed_origins), *origins(self.web_origins), *own))
+
+    def allows_window(self, origin: str) -> bool:
+        """Whether a window of this origin may get the answer to a sign-in (Auth0: Configure Silent Authentication)."""
+        return self.lists(origin, origins(self.web_origins))
+
+    def lists(self, url: str, entries: Iterable[str], organization: str | None = None) -> bool:
+        """Whether one of the entries is this URL. `organization` is the name for a placeholder.
+
+        A third-party application with enhanced security controls has no placeholders (Auth0: Subdomain URL
+        Placeholders).
+        """
+        if self.strict:
+            return not has_placeholder(url) and url in entries
+        return any(matches(url, entry, organization) for entry in entries)
 
     def secret_matches(self, secret: str) -> bool:
         return hmac.compare_digest(self.secret.encode(), secret.encode())

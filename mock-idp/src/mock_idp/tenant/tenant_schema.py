@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from ..formats.origins import has_placeholder, is_understood
 from . import exported_keys
 from .keywords import JSON
 from .model import (
@@ -324,6 +325,11 @@ class ClientSection(Section):
     def values_not_played(self) -> Iterator[tuple[str, str]]:
         possible = STRICT_GRANTS if self.is_strict else PLAYED_GRANTS
         yield from (("grant_types", grant) for grant in self.grant_types or () if grant not in possible)
+        for name in ("callbacks", "allowed_logout_urls", "allowed_origins", "web_origins"):
+            for url in getattr(self, name):
+                organizations = name == "callbacks" and self.organization_usage != "deny"
+                if has_placeholder(url) and (self.is_strict or not is_understood(url, organizations=organizations)):
+                    yield name, url
 
     @property
     def is_strict(self) -> bool:

@@ -24,8 +24,8 @@ DEFAULT_PORT = 5555
 ENV_FILE = ".env"
 
 _MISSING = {
-    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com (offline: localhost:9000); or OIDC_ISSUER for"
-    " another provider",
+    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com; or OIDC_ISSUER for another provider; or"
+    " AUTH0_ISSUER=http://localhost:9000/ for the offline tenant, as `make up` sets it",
 }
 _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
@@ -68,8 +68,6 @@ class Settings(BaseSettings):
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
     tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
     offline_tenant: bool = Field(default=False, validation_alias="OFFLINE_TENANT")
-    compose_profiles: str = Field(default="", validation_alias="COMPOSE_PROFILES")
-    mock_idp_port: int = Field(default=9000, validation_alias="MOCK_IDP_PORT")
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
     trusted_proxies: CommaSeparated = Field(default=(), validation_alias="TRUSTED_PROXIES")
@@ -93,9 +91,7 @@ class Settings(BaseSettings):
         filled = {name: value for name, value in values.items() if value != ""}
         _read_secret_files(filled)
         _use_oidc_names(filled)
-        if "mock" in str(filled.get("COMPOSE_PROFILES", "")).split(",") and "AUTH0_DOMAIN" not in filled:
-            # The offline tenant of this stack. Without this explicit choice no issuer is a default.
-            filled.setdefault("AUTH0_ISSUER", f"http://localhost:{filled.get('MOCK_IDP_PORT', 9000)}/")
+        # No issuer is a default, not even the offline tenant's: `make` names it.
         domain = str(filled.get("AUTH0_DOMAIN", ""))
         # Nothing is derived from a wrong value, so that each mistake is reported only once.
         if _DOMAIN.fullmatch(domain):
@@ -187,7 +183,7 @@ class Settings(BaseSettings):
         if self.offline_tenant and self.domain != urlsplit(self.issuer).netloc:
             raise ValueError(
                 f"AUTH0_DOMAIN is {self.domain!r}, but the offline tenant is on (OFFLINE_TENANT), with the issuer"
-                f" {self.issuer}: set COMPOSE_PROFILES= for a real tenant, or leave AUTH0_DOMAIN empty"
+                f" {self.issuer}: leave AUTH0_DOMAIN empty, or OFFLINE_TENANT (without `make`: COMPOSE_PROFILES)"
             )
         return self
 
