@@ -7,7 +7,7 @@ import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -46,6 +46,8 @@ _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 SHORTEST_SECRET = 32
 _SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET")
 _PUBLISHED_PREFIX = "demo-secret-of-the-offline-tenant"
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
@@ -338,9 +340,21 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or wrong; the message names all of them.
     """
+    return load(Settings)
+
+
+def load(kind: type[SettingsT], **given: str) -> SettingsT:
+    """Read settings of that kind.
+
+    Args:
+        given: values by the variables' names, which count more than the environment.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; the message names all of them.
+    """
     try:
         _require_utf8(Path(ENV_FILE))
-        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+        return kind(**given)  # type: ignore[arg-type]  # the other fields come from the environment
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
 
