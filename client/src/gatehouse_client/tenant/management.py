@@ -43,7 +43,7 @@ _COLLECTION_OF: Final = {
 # The SDK's collections that this package uses.
 _COLLECTIONS: Final = (
     *("client_grants", "clients", "connections.clients", "resource_servers", "roles.permissions", "tenants.settings"),
-    *("users.permissions", "users.roles"),
+    *("roles.users", "users.permissions", "users.roles"),
 )
 _NOT_AUTHORIZED: Final = (
     "The application {client} may not use the Management API ({seen}). Authorize it in the dashboard under "
