@@ -89,11 +89,15 @@ def protect(
         profile=profile,
     )
     callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
-    challenges = Challenges(metadata_url(settings.public_url))
+    challenges = Challenges(metadata_url(settings.public_url), profile)
+
+    def scopes() -> list[str]:
+        return [*profile.always, *profile.scopes_for(catalogue.all_permissions())]
+
     return Starlette(
         routes=[
             *health_routes(keys),
-            *metadata_routes(settings.public_url, settings.issuer, catalogue.all_permissions),
+            *metadata_routes(settings.public_url, settings.issuer, scopes),
             *_trailing_slash(settings),
             *(Route(route.path, gate(inner)) for route in _custom_routes(inner, settings)),
         ],

@@ -75,6 +75,7 @@ GUESSES: Mapping[str, Guess] = {
     ),
     "management_not_found": Guess("S", "errorCode and text; both are observed for users"),
     "management_conflict": Guess("?", "errorCode and text; status 409 is documented"),
+    "management_password": Guess("?", "the errorCode; the texts and the status are observed"),
     "management_reference": Guess("?", "the whole answer to a body with a reference to something that does not exist"),
     "management_key_in_use": Guess("?", "the whole answer; that only previous keys can be revoked is documented"),
 }

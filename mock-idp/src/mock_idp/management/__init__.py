@@ -59,6 +59,7 @@ def management_routes() -> Mount:
             _route("PATCH", "/connections/{id}/clients", connections.change_enabled_clients, "update:connections"),
             *_collection("/connections", "{id}", connections, "connection"),
             _route("GET", "/users-by-email", users.list_users_by_email, "read:users"),
+            _route("GET", "/users/{id}/logs", users.list_logs_of_user, "read:logs", "read:logs_users"),
             _route("GET", "/users/{id}/permissions", roles.list_permissions_of_user, "read:users"),
             _route(
                 "GET", "/users/{id}/roles", users.list_roles_of_user, "read:users", "read:roles", "read:role_members"

@@ -230,6 +230,8 @@ class Store:
     # By the SHA-256 of the access token, in hexadecimal.
     userinfo_claims: Records[UserinfoClaims] = field(default_factory=Records)
     logins: Counter[str] = field(default_factory=Counter)
+    # By user id, the latest first.
+    earlier_passwords: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     # By user, client, API and organization.
     consents: dict[tuple[str, str, str | None, str | None], frozenset[str]] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from .model import (
     MANAGEMENT_PATH,
@@ -23,6 +23,7 @@ from .model import (
     is_management,
 )
 from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
+from .passwords import ALL_CHARACTERS, LEVELS, MAX_BYTES, PERSONAL_DATA, PasswordPolicy
 from .tenant_schema import (
     APP_TYPE_GRANTS,
     PLAYED_TRIGGERS,
@@ -30,7 +31,9 @@ from .tenant_schema import (
     STRICT_GRANTS,
     ClientGrantSection,
     ClientSection,
+    DatabaseOptionsSection,
     DatabaseSection,
+    FlexiblePolicySection,
     OrganizationSection,
     ResourceServerSection,
     RoleSection,
@@ -219,7 +222,46 @@ def _role(section: RoleSection) -> Role:
 
 
 def _connection(section: DatabaseSection) -> Connection:
-    return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
+    return Connection(
+        section.name,
+        section.is_domain_connection,
+        frozenset(section.enabled_clients),
+        password_policy=_password_policy(section.options),
+        signup=not section.options.disable_signup,
+        changes_password=not section.options.disable_self_service_change_password,
+    )
+
+
+def _password_policy(options: DatabaseOptionsSection) -> PasswordPolicy:
+    if options.password_options is not None:
+        return _flexible_policy(options.password_options)
+    level = LEVELS[options.passwordPolicy]
+    words = options.password_dictionary.dictionary if options.password_dictionary.enable else ()
+    return replace(
+        level,
+        min_length=options.password_complexity_options.min_length or level.min_length,
+        history=options.password_history.size if options.password_history.enable else 0,
+        words=frozenset(word.casefold() for word in words),
+        personal=PERSONAL_DATA if options.password_no_personal_info.enable else (),
+    )
+
+
+def _flexible_policy(options: FlexiblePolicySection) -> PasswordPolicy:
+    """Three or more identical or sequential characters are blocked (Auth0: Configure the Flexible Password Policy)."""
+    rules = options.complexity
+    three = rules.character_type_rule == "three_of_four"
+    named = ALL_CHARACTERS if three else tuple(name for name in ALL_CHARACTERS if name in rules.character_types)
+    return PasswordPolicy(
+        min_length=rules.min_length,
+        characters=named,
+        at_least=3 if three else len(named),
+        max_identical=2 if rules.identical_characters == "block" else None,
+        max_sequential=2 if rules.sequential_characters == "block" else None,
+        max_bytes=MAX_BYTES if rules.max_length_exceeded == "error" else None,
+        history=options.history.size if options.history.active else 0,
+        words=frozenset(word.casefold() for word in options.dictionary.custom if options.dictionary.active),
+        personal=tuple(options.profile_data.blocked_fields) if options.profile_data.active else (),
+    )
 
 
 def _organization(section: OrganizationSection, issued: IssuedOrganization | None) -> Organization:

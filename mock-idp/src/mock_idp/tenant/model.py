@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from ..formats.origins import has_placeholder, matches, origin_of, origins
+from .passwords import PasswordPolicy
 
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
@@ -62,7 +63,8 @@ _MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connection
 _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
     *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
-    *("read:role_members", "create:role_members", "delete:role_members", "read:actions", "read:logs"),
+    *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
+    *("read:logs", "read:logs_users"),
 )
 MANAGEMENT_SCOPES = (
     *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),
@@ -238,11 +240,14 @@ class Role:
 
 @dataclass(frozen=True)
 class Connection:
-    """A user database."""
+    """A user database. `signup` and `changes_password` say whether people may do so themselves."""
 
     name: str
     domain_level: bool
     enabled_clients: frozenset[str]
+    password_policy: PasswordPolicy = field(default_factory=PasswordPolicy)
+    signup: bool = True
+    changes_password: bool = True
 
 
 def connection_id(name: str) -> str:
@@ -291,6 +296,7 @@ class User(BaseModel):
     user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     password: str = Field(min_length=1, repr=False)
     email_verified: bool = True
+    blocked: bool = False
     name: str | None = None
     given_name: str | None = None
     family_name: str | None = None

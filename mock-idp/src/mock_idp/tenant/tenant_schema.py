@@ -34,6 +34,7 @@ from .model import (
     SubjectType,
     UserPolicy,
 )
+from .passwords import PERSONAL_DATA
 
 # Deploy CLI 8.44.0 exports this client_id for a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
@@ -349,11 +350,99 @@ class ClientSection(Section):
         return self
 
 
-class DatabaseOptionsSection(Section):
-    """No option is played. It is a section so that each option is listed by its name."""
+COMMON_PASSWORDS = "the list of common passwords"
+
+
+class PasswordLengthSection(Section):
+    any_key = True
+
+    min_length: int | None = Field(default=None, ge=1, le=128)
+
+
+class PasswordHistorySection(Section):
+    any_key = True
+
+    enable: bool = False
+    size: int = Field(default=5, ge=0, le=24)
+
+
+class PasswordDictionarySection(Section):
+    any_key = True
+
+    enable: bool = False
+    dictionary: list[str] = Field(default_factory=list)
+
+
+class PersonalInfoSection(Section):
+    any_key = True
+
+    enable: bool = False
+
+
+class ComplexitySection(Section):
+    any_key = True
+
+    min_length: int = Field(default=1, ge=1, le=72)
+    character_types: list[Literal["uppercase", "lowercase", "number", "special"]] = Field(default_factory=list)
+    character_type_rule: Literal["all", "three_of_four"] = "all"
+    identical_characters: Literal["allow", "block"] = "allow"
+    sequential_characters: Literal["allow", "block"] = "allow"
+    max_length_exceeded: Literal["truncate", "error"] = "truncate"
+
+
+class DictionarySection(Section):
+    any_key = True
+    exported = frozenset({"default"})
+
+    active: bool = False
+    custom: list[str] = Field(default_factory=list)
+
+
+class HistorySection(Section):
+    any_key = True
+
+    active: bool = False
+    size: int = Field(default=5, ge=0, le=24)
+
+
+class ProfileDataSection(Section):
+    any_key = True
+
+    active: bool = False
+    blocked_fields: list[str] = Field(default_factory=lambda: list(PERSONAL_DATA))
+
+
+class FlexiblePolicySection(Section):
+    """Auth0's Flexible Password Policy. It replaces the older options."""
 
     any_key = True
+
+    complexity: ComplexitySection = ComplexitySection()
+    dictionary: DictionarySection = DictionarySection()
+    history: HistorySection = HistorySection()
+    profile_data: ProfileDataSection = ProfileDataSection()
+
+
+class DatabaseOptionsSection(Section):
+    any_key = True
     exported = exported_keys.DATABASE_OPTIONS
+
+    passwordPolicy: Literal["none", "low", "fair", "good", "excellent"] = Field(  # noqa: N815 - Auth0's word
+        default="none", description="The strength of new passwords. Those in offline.yaml are not checked."
+    )
+    password_complexity_options: PasswordLengthSection = PasswordLengthSection()
+    password_history: PasswordHistorySection = PasswordHistorySection()
+    password_dictionary: PasswordDictionarySection = PasswordDictionarySection()
+    password_no_personal_info: PersonalInfoSection = PersonalInfoSection()
+    password_options: FlexiblePolicySection | None = None
+    disable_signup: bool = Field(default=False, description="Whether people cannot create an account themselves.")
+    disable_self_service_change_password: bool = False
+
+    def values_not_played(self) -> Iterator[tuple[str, str]]:
+        if self.password_options is not None and self.password_options.dictionary.active:
+            yield "password_options.dictionary", COMMON_PASSWORDS
+        elif self.password_dictionary.enable:
+            yield "password_dictionary", COMMON_PASSWORDS
 
 
 class DatabaseSection(Section):

@@ -70,6 +70,18 @@ class OperationCatalogue(Protocol):
         ...
 
 
+class RequestCheck(Protocol):
+    """Checks of an adapter, between authentication and permissions."""
+
+    async def __call__(self, scope: Scope, operation: Operation, body: bytes, caller: Caller) -> None:
+        """Check one request. `body` is empty for other methods than POST.
+
+        Raises:
+            Refused: the request is refused.
+        """
+        ...
+
+
 class DecisionMetrics(Protocol):
     """The metrics of the gate."""
 
@@ -88,6 +100,7 @@ class Gate:
     Args:
         app: the protected app.
         trail: called with the record of every decision.
+        check: called for every request of an authenticated caller.
     """
 
     def __init__(
@@ -99,6 +112,7 @@ class Gate:
         challenges: Challenges,
         metrics: DecisionMetrics,
         trail: AuditTrail = audit_to_logger,
+        check: RequestCheck | None = None,
     ) -> None:
         self._app = app
         self._callers = callers
@@ -106,6 +120,7 @@ class Gate:
         self._challenges = challenges
         self._metrics = metrics
         self._trail = trail
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -147,12 +162,14 @@ class Gate:
         """
         caller = await self._authenticate(credentials)
         record.subject, record.client = caller.verified.subject, caller.verified.client_id
-        operation = Operation(scope["method"])
+        operation, body = Operation(scope["method"]), b""
         if scope["method"] == "POST":
             body = await self._body(receive)
             receive = replay(body, receive)
             operation = self._operation(body)
         record.operation = operation
+        if self._check is not None:
+            await self._check(scope, operation, body, caller)
         needed = self._catalogue.needed(operation)
         missing = needed - caller.permissions
         if missing:
