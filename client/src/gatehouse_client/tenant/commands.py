@@ -13,7 +13,7 @@ from .environment import environment, write_environment
 from .existing import Existing, load_existing
 from .file import TenantFile, load_tenant_file
 from .management import InsufficientScope, Management
-from .members import give, has_members, role_with
+from .members import give, role_with
 from .ownership import Ownership
 from .planning import Plan, Step
 from .removing import Removal
@@ -137,7 +137,7 @@ def _for_people(terminal: Terminal, compared: _Comparison, people: Sequence[str]
             raise UsageError(f"No role in the tenant file has the permission {permission}, so none can be given.")
         return []
     try:
-        somebody = bool(people) or has_members(compared.management, role)
+        somebody = bool(people) or compared.management.has_members(role)
     except InsufficientScope:
         somebody = None
     if somebody is False and may_ask and terminal.is_conversation:

@@ -160,6 +160,11 @@ class Management(AbstractContextManager["Management"]):
         )
         return permissions
 
+    def has_members(self, role: dict[str, Any]) -> bool:
+        """Whether anybody has the role. Raises as `call`."""
+        what = f"read who has the role {role['name']}"
+        return bool(self.call(what, lambda api: api.roles.users.list(role["id"], take=1).items or []))
+
     def create(self, kind: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create an object and return it. Raises as `call`."""
         created: dict[str, Any] = self.call(

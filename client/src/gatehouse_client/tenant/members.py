@@ -1,4 +1,4 @@
-"""The role that lets a person use the server: which one it is, whether anybody has it, and giving it."""
+"""The role that lets a person use the server: which one it is, and giving it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ def role_with(file: TenantFile, permission: str) -> str | None:
     api = file.apis[0]["identifier"] if file.apis else None
     wanted = {"permission_name": permission, "resource_server_identifier": api}
     return next((role["name"] for role in file.roles if wanted in (role.get("permissions") or [])), None)
-
-
-def has_members(management: Management, role: Document) -> bool:
-    """Whether anybody has the role.
-
-    Raises:
-        GatehouseError: as `Management.call`; an InsufficientScope without `read:users`.
-    """
-    what = f"read who has the role {role['name']}"
-    return bool(management.call(what, lambda api: api.roles.users.list(role["id"], take=1).items or []))
 
 
 def give(management: Management, role: Document, person: str) -> None:
