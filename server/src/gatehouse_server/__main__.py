@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import logging.config
 import signal
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .adapters.mcpserver import Catalogue
+from .app import protect
 from .auth.audit import audit_to_stream
 from .example.app import example_app, example_server
 from .serving.listening import CannotListen, listening_sockets
@@ -53,7 +54,7 @@ def main() -> None:
     try:
         settings = load_settings()
         if arguments.permissions:
-            sys.stdout.write(Catalogue(example_server(settings), [settings.required_permission]).table())
+            sys.stdout.write(asyncio.run(protect(example_server(settings), settings).catalogue.table()))
             return
         sockets = listening_sockets(settings.host, settings.port)
         metrics = serve_metrics(settings)
