@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import MCPServer
@@ -32,6 +32,7 @@ from .auth.keys import KeysUnavailable, SigningKeys
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
+from .auth.profiles import Profile
 from .auth.streams import Stop, Streams
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
@@ -120,7 +121,7 @@ def protect(
         profile=profile,
     )
     callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
-    challenges = Challenges(metadata_url(settings.public_url))
+    challenges = Challenges(metadata_url(settings.public_url), profile)
     streams = Streams(stop)
 
     def gate(app: ASGIApp) -> Gate:
@@ -134,7 +135,7 @@ def protect(
             streams=streams,
         )
 
-    well_known = metadata_routes(settings.public_url, settings.issuer, catalogue.all_permissions)
+    well_known = metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue))
     others = [Route(path, gate(served.others)) for path in served.other_paths if served.others is not None]
     app = ProtectedApp(
         routes=[*health_routes(keys), *well_known, *others],
@@ -162,6 +163,19 @@ def run_together(*apps: ASGIApp) -> Callable[[Starlette], AbstractAsyncContextMa
             yield
 
     return lifespan
+
+
+class _AllPermissions(Protocol):
+    async def all_permissions(self) -> frozenset[str]: ...
+
+
+def advertised_scopes(profile: Profile, catalogue: _AllPermissions) -> Callable[[], Awaitable[list[str]]]:
+    """Every scope that a client could request for the server."""
+
+    async def scopes() -> list[str]:
+        return [*profile.always, *profile.scopes_for(await catalogue.all_permissions())]
+
+    return scopes
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:

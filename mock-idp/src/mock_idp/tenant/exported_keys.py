@@ -72,10 +72,8 @@ DATABASE = _names(
 )
 DATABASE_OPTIONS = _names(
     """attributes authentication_methods basic_profile brute_force_protection configuration customScripts
-    custom_password_hash disable_self_service_change_password disable_signup email_ignore_mobile
-    enable_script_context enabledDatabaseCustomization ext_groups ext_profile forward_req_info import_mode
-    mfa non_persistent_attrs passkey_options passwordPolicy password_complexity_options password_dictionary
-    password_history password_no_personal_info password_options precedence realm_fallback requires_username
+    custom_password_hash email_ignore_mobile enable_script_context enabledDatabaseCustomization ext_groups ext_profile
+    forward_req_info import_mode mfa non_persistent_attrs passkey_options precedence realm_fallback requires_username
     set_user_root_attributes strategy_version validation"""
 )
 ACTION = _names(

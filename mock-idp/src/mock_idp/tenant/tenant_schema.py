@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from ..formats.origins import has_placeholder, is_understood
 from . import exported_keys
 from .keywords import JSON
 from .model import (
@@ -33,6 +34,7 @@ from .model import (
     SubjectType,
     UserPolicy,
 )
+from .passwords import PERSONAL_DATA
 
 # Deploy CLI 8.44.0 exports this client_id for a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
@@ -232,10 +234,15 @@ class JwtConfigurationSection(Section):
     lifetime_in_seconds: int = Field(default=36000, gt=0)
 
 
+class RefreshTokenPolicySection(Section):
+    """An API for which a refresh token may get access tokens (Auth0: Multi-Resource Refresh Token)."""
+
+    audience: str = Field(min_length=1)
+    scope: list[str] = Field(default_factory=list)
+
+
 class RefreshTokenSection(Section):
     """The defaults are those of Auth0's Management API: tokens neither rotate nor expire."""
-
-    exported = frozenset({"policies"})
 
     rotation_type: Literal["rotating", "non-rotating"] | None = None
     expiration_type: Literal["expiring", "non-expiring"] | None = None
@@ -244,6 +251,9 @@ class RefreshTokenSection(Section):
     infinite_token_lifetime: bool = False
     idle_token_lifetime: int | None = Field(default=None, gt=0)
     infinite_idle_token_lifetime: bool = False
+    policies: list[RefreshTokenPolicySection] = Field(
+        default_factory=list, description="Other APIs that a refresh may name in `audience`, for first-party clients."
+    )
 
 
 class CredentialSection(Section):
@@ -315,6 +325,11 @@ class ClientSection(Section):
     def values_not_played(self) -> Iterator[tuple[str, str]]:
         possible = STRICT_GRANTS if self.is_strict else PLAYED_GRANTS
         yield from (("grant_types", grant) for grant in self.grant_types or () if grant not in possible)
+        for name in ("callbacks", "allowed_logout_urls", "allowed_origins", "web_origins"):
+            for url in getattr(self, name):
+                organizations = name == "callbacks" and self.organization_usage != "deny"
+                if has_placeholder(url) and (self.is_strict or not is_understood(url, organizations=organizations)):
+                    yield name, url
 
     @property
     def is_strict(self) -> bool:
@@ -335,11 +350,99 @@ class ClientSection(Section):
         return self
 
 
-class DatabaseOptionsSection(Section):
-    """No option is played. It is a section so that each option is listed by its name."""
+COMMON_PASSWORDS = "the list of common passwords"
+
+
+class PasswordLengthSection(Section):
+    any_key = True
+
+    min_length: int | None = Field(default=None, ge=1, le=128)
+
+
+class PasswordHistorySection(Section):
+    any_key = True
+
+    enable: bool = False
+    size: int = Field(default=5, ge=0, le=24)
+
+
+class PasswordDictionarySection(Section):
+    any_key = True
+
+    enable: bool = False
+    dictionary: list[str] = Field(default_factory=list)
+
+
+class PersonalInfoSection(Section):
+    any_key = True
+
+    enable: bool = False
+
+
+class ComplexitySection(Section):
+    any_key = True
+
+    min_length: int = Field(default=1, ge=1, le=72)
+    character_types: list[Literal["uppercase", "lowercase", "number", "special"]] = Field(default_factory=list)
+    character_type_rule: Literal["all", "three_of_four"] = "all"
+    identical_characters: Literal["allow", "block"] = "allow"
+    sequential_characters: Literal["allow", "block"] = "allow"
+    max_length_exceeded: Literal["truncate", "error"] = "truncate"
+
+
+class DictionarySection(Section):
+    any_key = True
+    exported = frozenset({"default"})
+
+    active: bool = False
+    custom: list[str] = Field(default_factory=list)
+
+
+class HistorySection(Section):
+    any_key = True
+
+    active: bool = False
+    size: int = Field(default=5, ge=0, le=24)
+
+
+class ProfileDataSection(Section):
+    any_key = True
+
+    active: bool = False
+    blocked_fields: list[str] = Field(default_factory=lambda: list(PERSONAL_DATA))
+
+
+class FlexiblePolicySection(Section):
+    """Auth0's Flexible Password Policy. It replaces the older options."""
 
     any_key = True
+
+    complexity: ComplexitySection = ComplexitySection()
+    dictionary: DictionarySection = DictionarySection()
+    history: HistorySection = HistorySection()
+    profile_data: ProfileDataSection = ProfileDataSection()
+
+
+class DatabaseOptionsSection(Section):
+    any_key = True
     exported = exported_keys.DATABASE_OPTIONS
+
+    passwordPolicy: Literal["none", "low", "fair", "good", "excellent"] = Field(  # noqa: N815 - Auth0's word
+        default="none", description="The strength of new passwords. Those in offline.yaml are not checked."
+    )
+    password_complexity_options: PasswordLengthSection = PasswordLengthSection()
+    password_history: PasswordHistorySection = PasswordHistorySection()
+    password_dictionary: PasswordDictionarySection = PasswordDictionarySection()
+    password_no_personal_info: PersonalInfoSection = PersonalInfoSection()
+    password_options: FlexiblePolicySection | None = None
+    disable_signup: bool = Field(default=False, description="Whether people cannot create an account themselves.")
+    disable_self_service_change_password: bool = False
+
+    def values_not_played(self) -> Iterator[tuple[str, str]]:
+        if self.password_options is not None and self.password_options.dictionary.active:
+            yield "password_options.dictionary", COMMON_PASSWORDS
+        elif self.password_dictionary.enable:
+            yield "password_dictionary", COMMON_PASSWORDS
 
 
 class DatabaseSection(Section):

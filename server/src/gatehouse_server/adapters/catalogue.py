@@ -9,6 +9,7 @@ from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METH
 
 from ..auth.gate import Needed, NotOffered
 from ..auth.permission_table import PermissionTable
+from ..auth.permissions import permissions_page
 from ..auth.request import Operation, Target
 
 OTHER = "(other)"
@@ -96,11 +97,7 @@ class Catalogue:
 
     async def table(self) -> str:
         """The permissions of each tool, resource and prompt as a Markdown table."""
-        rows = [
-            f"| {kind} | `{name}` | {', '.join(f'`{permission}`' for permission in sorted(self.base | own))} |"
-            async for (kind, name), own in self.entries()
-        ]
-        return "\n".join(["| | name | needs |", "|---|---|---|", *rows, ""])
+        return permissions_page(self.base, [entry async for entry in self.entries()])
 
     def _with_table(self, target: Target, stated: frozenset[str] | None) -> frozenset[str]:
         if self._table is None:

@@ -92,6 +92,18 @@ class OperationCatalogue(Protocol):
         ...
 
 
+class RequestCheck(Protocol):
+    """Checks of an adapter, between authentication and permissions."""
+
+    async def __call__(self, scope: Scope, operation: Operation, body: bytes, caller: Caller) -> None:
+        """Check one request. `body` is empty for other methods than POST.
+
+        Raises:
+            Refused: the request is refused.
+        """
+        ...
+
+
 class DecisionMetrics(Protocol):
     """The metrics of the gate."""
 
@@ -110,6 +122,7 @@ class Gate:
     Args:
         app: the protected app.
         trail: called with the record of every decision.
+        check: called for every request of an authenticated caller.
         streams: the open event streams.
     """
 
@@ -122,6 +135,7 @@ class Gate:
         challenges: Challenges,
         metrics: DecisionMetrics,
         trail: AuditTrail = audit_to_logger,
+        check: RequestCheck | None = None,
         streams: Streams | None = None,
     ) -> None:
         self._app = app
@@ -130,6 +144,7 @@ class Gate:
         self._challenges = challenges
         self._metrics = metrics
         self._trail = trail
+        self._check = check
         self._streams = streams or Streams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,12 +197,14 @@ class Gate:
         caller = await self._authenticate(credentials)
         record.subject, record.client = caller.verified.subject, caller.verified.client_id
         auth_context_var.set(caller.user)
-        operation = Operation(scope["method"])
+        operation, body = Operation(scope["method"]), b""
         if scope["method"] == "POST":
             body = await self._body(receive)
             receive = replay(body, receive)
             operation = self._operation(body)
         record.operation = operation
+        if self._check is not None:
+            await self._check(scope, operation, body, caller)
         needed, label = await self._needed(operation)
         missing = needed - caller.permissions
         if missing:
@@ -270,11 +287,13 @@ def _read_headers(scope: Scope) -> tuple[list[bytes], str]:
     for name, untrimmed in scope["headers"]:
         # RFC 9110 section 5.5: white space around a value is not part of it. The HTTP parser keeps trailing space.
         value = untrimmed.strip(_BLANK)
+        if name == b"accept" and not value:
+            continue
         headers.append((name, value))
         if name == b"authorization":
             credentials.append(value)
         elif name == b"accept":
-            accepts = accepts or bool(value)
+            accepts = True
         elif name == b"x-request-id" and request_id is None and _REQUEST_ID.fullmatch(value):
             request_id = value.decode("ascii")
     if not accepts:

@@ -1,7 +1,8 @@
 """The tenant's signing keys: fetched, cached and refreshed. If the tenant is down, cached keys are used for longer.
 
-Source: RFC 7517 (JSON Web Key Set); Auth0 docs, "JSON Web Key Sets" and "Rotate signing keys" (a document always
-has the current and the next key; clients should cache it and fetch it again if a token names an unknown key).
+Source: RFC 7517 (JSON Web Key Set); RFC 8037 (Ed25519 keys); Auth0 docs, "JSON Web Key Sets" and "Rotate signing keys"
+(a document always has the current and the next key; clients should cache it and fetch it again if a token names an
+unknown key).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .outgoing import http_client
 
 logger = logging.getLogger(__name__)
 
+_ED25519 = ("Ed25519", "EdDSA")
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
 
 
@@ -224,6 +226,11 @@ class SigningKeys:
         return min(max(age, self._limits.min_age), self._limits.max_age)
 
 
+def names_of(algorithm: str) -> tuple[str, ...]:
+    """The names of a signature algorithm in headers and keys: RFC 9864 section 2.2 replaces EdDSA by Ed25519."""
+    return _ED25519 if algorithm in _ED25519 else (algorithm,)
+
+
 def jwks_uri(discovery: object, issuer: str) -> str:
     """The JWKS URL in a discovery document (OpenID Connect Discovery sections 3 and 4.3).
 
@@ -262,12 +269,15 @@ def usable_keys(document: object, algorithm: str) -> dict[str, jwt.PyJWK]:
 def _usable_key(entry: Any, algorithm: str) -> jwt.PyJWK | None:  # noqa: ANN401 - JSON from the network
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not entry["kid"]:
         return None
-    if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm or entry.get("kty") == "oct":
+    names = names_of(algorithm)
+    if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) not in names or entry.get("kty") == "oct":
         return None
     try:
         if "d" in entry:
             raise ValueError("it is a private key, and a key set must hold public keys only")
-        key = jwt.PyJWK(entry, algorithm)
+        if names is _ED25519 and entry.get("crv") != "Ed25519":
+            return None
+        key = jwt.PyJWK(entry, names[-1])
         if weakness := key.Algorithm.check_key_length(key.key):
             raise ValueError(weakness)
     except (jwt.PyJWTError, ValueError, TypeError) as error:

@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 import jwt
 
 from . import strict_json
-from .keys import SigningKeys
+from .keys import SigningKeys, names_of
 from .profiles import PROFILES, MalformedGrant, Profile
 
 MAX_TOKEN_LENGTH = 16 * 1024
 """Characters. A longer token is refused before it is parsed."""
 
-_ACCESS_TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
 # Headers with which a token brings its own key, or changes how it is read: an attacker could use them (RFC 8725).
 _UNTRUSTED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty")
-_REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
+_REQUIRED_CLAIMS = ("iss", "sub", "exp", "iat")
+_TYPE_NAMES = {"jwt": "JWT", "at+jwt": "at+jwt"}
 _NUMBERS = (int, float)
 # base64url to base64. Characters that only base64 has become invalid ones.
 _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
@@ -71,7 +71,7 @@ class TokenVerifier:
     Args:
         issuer: the required `iss` claim, byte for byte (Auth0's ends in a slash).
         audience: the API's identifier, which `aud` must contain, byte for byte.
-        algorithm: the only accepted signature algorithm.
+        algorithm: the only accepted signature algorithm. (Ed25519 has two names: EdDSA is the older one.)
         profile: the claims that identify an access token, and those with its permissions.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
@@ -91,7 +91,7 @@ class TokenVerifier:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
-        self._algorithm = algorithm
+        self._algorithms = names_of(algorithm)
         self._profile = profile
         self._leeway = leeway
         self._clock = clock
@@ -118,13 +118,13 @@ class TokenVerifier:
         key = await self._keys.get(key_id)
         if key is None:
             raise TokenRefused("unknown_key", "The token is signed with a key that the issuer does not publish.")
-        if key.algorithm_name != self._algorithm or not _is_signed(f"{header}.{payload}", signature, key):
+        if key.algorithm_name not in self._algorithms or not _is_signed(f"{header}.{payload}", signature, key):
             raise TokenRefused("bad_signature", "The token's signature does not match.")
         claims = _read_object(payload, "claims")
         self._check_claims(claims)
         return VerifiedToken(
             key_id=key_id,
-            client_id=claims.get("client_id") or claims["azp"],
+            client_id=next(claims[name] for name in self._profile.clients if claims.get(name)),
             subject=claims["sub"],
             issued_at=claims["iat"],
             not_before=claims.get("nbf", 0),
@@ -154,44 +154,60 @@ class TokenVerifier:
     def _read_key_id(self, part: str) -> str:
         """The key id in the header, after all other checks on the header."""
         header = _read_object(part, "header")
-        if header.get("alg") != self._algorithm:
-            raise TokenRefused("algorithm_not_allowed", f"Only {self._algorithm} signatures are accepted.")
+        if header.get("alg") not in self._algorithms:
+            raise TokenRefused("algorithm_not_allowed", f"Only {self._algorithms[0]} signatures are accepted.")
         for name in _UNTRUSTED_HEADERS:
             if name in header:
                 raise TokenRefused("header_not_allowed", f"The token's header holds {name}, which is not accepted.")
         token_type = header.get("typ")
-        if not isinstance(token_type, str) or token_type.lower() not in _ACCESS_TOKEN_TYPES:
-            raise TokenRefused("wrong_type", "The token's typ is not that of an access token (JWT or at+jwt).")
+        if (token_type.lower() if isinstance(token_type, str) else token_type) not in self._profile.types:
+            accepted = " or ".join(_TYPE_NAMES[name] for name in self._profile.types if name in _TYPE_NAMES)
+            raise TokenRefused("wrong_type", f"The token's typ is not that of an access token ({accepted}).")
         key_id = header.get("kid")
         if not isinstance(key_id, str) or not 0 < len(key_id) <= 256:
             raise TokenRefused("no_key_id", "The token's header does not name its key (kid).")
         return key_id
 
     def _check_claims(self, claims: dict[str, Any]) -> None:
-        missing = [name for name in _REQUIRED_CLAIMS if claims.get(name) is None]
+        required = _REQUIRED_CLAIMS if self._profile.prefixed else (*_REQUIRED_CLAIMS, "aud")
+        missing = [name for name in required if claims.get(name) is None]
         if missing:
-            raise TokenRefused("missing_claim", f"The token lacks the claims: {', '.join(missing)}.")
+            fixes = [f": {fix}" for name in missing if (fix := self._profile.lacking.get(name))]
+            raise TokenRefused("missing_claim", f"The token lacks the claims: {', '.join(missing)}{''.join(fixes)}.")
         self._check_issuer(claims["iss"])
         self._check_audience(claims)
         _check_time_types(claims)
         _check_string(claims, "sub")
-        _check_client(claims)
+        self._check_client(claims)
 
     def _check_issuer(self, issuer: object) -> None:
-        if issuer != self._issuer or not isinstance(issuer, str):
-            raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}.")
+        if issuer == self._issuer and isinstance(issuer, str):
+            return
+        older, fix = self._profile.older_issuer or ("", "")
+        hint = f": {fix}" if older and isinstance(issuer, str) and issuer.startswith(older) else ""
+        raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}{hint}.")
 
     def _check_audience(self, claims: dict[str, Any]) -> None:
-        audience = claims["aud"]
-        audiences = [audience] if isinstance(audience, str) else audience
-        if not isinstance(audiences, list) or not {*map(type, audiences)} <= {str}:
-            raise TokenRefused("invalid_claim", "The token's aud is neither a string nor a list of strings.")
-        id_token = self._profile.is_id_token(claims)
-        if self._audience not in audiences:
-            hint = _IDENTITY_NOT_ACCESS if id_token else f"The token is not for {self._audience}."
-            raise TokenRefused("wrong_audience", hint)
-        if id_token:
-            raise TokenRefused("wrong_type", _IDENTITY_NOT_ACCESS)
+        profile = self._profile
+        try:
+            is_for_us = profile.is_for(self._audience, claims)
+        except MalformedGrant as error:
+            raise TokenRefused("invalid_claim", f"The token's {error}.") from error
+        if profile.is_id_token(claims):
+            raise TokenRefused("wrong_type" if is_for_us else "wrong_audience", _IDENTITY_NOT_ACCESS)
+        if not is_for_us:
+            raise TokenRefused("wrong_audience", f"The token is not for {self._audience}.")
+        if not profile.is_access_token(claims):
+            name, value = profile.kind or ("", "")
+            raise TokenRefused("wrong_type", f"This is no access token (its claim {name} is not {value}).")
+
+    def _check_client(self, claims: dict[str, Any]) -> None:
+        names = [name for name in self._profile.clients if claims.get(name) is not None]
+        if not names:
+            accepted = " or ".join(self._profile.clients)
+            raise TokenRefused("missing_claim", f"The token does not name its client ({accepted}).")
+        for name in names:
+            _check_string(claims, name)
 
     def _granted(self, claims: dict[str, Any]) -> frozenset[str]:
         try:
@@ -259,12 +275,3 @@ def _is_time(value: object) -> bool:
 def _check_string(claims: dict[str, Any], name: str) -> None:
     if not isinstance(claims[name], str) or not claims[name]:
         raise TokenRefused("invalid_claim", f"The token's {name} is not a text.")
-
-
-def _check_client(claims: dict[str, Any]) -> None:
-    # The claim is azp in Auth0's own profile and client_id in RFC 9068.
-    names = [name for name in ("client_id", "azp") if claims.get(name) is not None]
-    if not names:
-        raise TokenRefused("missing_claim", "The token does not name its client (client_id or azp).")
-    for name in names:
-        _check_string(claims, name)

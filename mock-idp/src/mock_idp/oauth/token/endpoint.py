@@ -74,7 +74,7 @@ async def token(request: Request) -> Response:
     except OAuthError as error:
         _log_failure(idp, parameters, error)
         return error_response(idp, error)
-    _log_success(idp, grant_type, granted.authorization)
+    _log_success(idp, grant_type, granted)
     return JSONResponse(token_answer(idp, granted), headers=NO_STORE)
 
 
@@ -95,13 +95,19 @@ async def revoke(request: Request) -> Response:
     return Response(status_code=200, headers=NO_STORE)
 
 
-def _log_success(idp: Idp, grant_type: str, granted: Authorization) -> None:
-    audience = granted.api.identifier if granted.api else None
+def _log_success(idp: Idp, grant_type: str, granted: Granted) -> None:
+    authorization = granted.authorization
     code, _ = EXCHANGES[grant_type]
-    names = dropped(custom_claims(idp, granted), granted.api)
-    details = f"{grant_type}; custom claims that Auth0 does not add: {', '.join(names)}" if names else grant_type
+    names = dropped(custom_claims(idp, authorization), authorization.api)
+    claims = f"custom claims that Auth0 does not add: {', '.join(names)}" if names else ""
     idp.log.add(
-        code, "", client=granted.client, user=granted.user, audience=audience, scopes=granted.scopes, details=details
+        code,
+        "",
+        client=authorization.client,
+        user=authorization.user,
+        audience=authorization.api.identifier if authorization.api else None,
+        scopes=authorization.scopes,
+        details="; ".join(filter(None, (grant_type, claims, granted.remark))),
     )
 
 

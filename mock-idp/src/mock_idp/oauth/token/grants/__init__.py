@@ -42,12 +42,16 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class Granted:
-    """The content of a token answer. `requested` are the scopes that the client asked for."""
+    """The content of a token answer. `requested` are the scopes that the client asked for.
+
+    `remark` is for the tenant log: a part of the request that has no effect.
+    """
 
     authorization: Authorization
     refresh_token: str | None = None
     issued_token_type: str | None = None
     requested: tuple[str, ...] = ()
+    remark: str = ""
 
 
 def authorize_for_user(
