@@ -28,6 +28,7 @@ from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate
+from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permission_table import PermissionTable
@@ -66,6 +67,7 @@ def protect(
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
+    introspection: Introspection | None = None,
     trail: AuditTrail = audit_to_logger,
     sessions: bool = False,
 ) -> ProtectedApp:
@@ -83,6 +85,7 @@ def protect(
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
         metrics: counts the decisions. The caller may serve its registry.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
+        introspection: asks the provider about opaque tokens; by default as the settings say.
         trail: called with the record of every decision; by default the logger `gatehouse.audit`.
         sessions: keep sessions for clients of revisions before 2026-07-28, so that tools can ask them something
             (sampling, elicitation, roots) and log to them. A session belongs to the caller that opened it and to one
@@ -97,6 +100,7 @@ def protect(
     """
     metrics = metrics or Metrics()
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
+    introspection = introspection or _introspection(settings)
     table = PermissionTable.read(permissions) if isinstance(permissions, str | Path) else permissions
     table = table or settings.permission_table()
     adapter = adapter_for(server)
@@ -119,6 +123,7 @@ def protect(
         audience=settings.audience,
         algorithm=settings.algorithm,
         profile=profile,
+        introspection=introspection,
     )
     callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
     challenges = Challenges(metadata_url(settings.public_url), profile)
@@ -143,7 +148,7 @@ def protect(
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate(served.endpoint)),
         ],
-        lifespan=_lifespan(served.run, stop, keys),
+        lifespan=_lifespan(served.run, stop, keys, introspection),
     )
     # A redirect would go to the scheme of the request, which is http behind a TLS proxy.
     app.router.redirect_slashes = False
@@ -183,6 +188,19 @@ def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda out
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
     return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
+
+
+def _introspection(settings: Settings) -> Introspection | None:
+    secret = settings.introspection_client_secret
+    if secret is None:
+        return None
+    return Introspection(
+        settings.discovery_url,
+        settings.issuer,
+        settings.introspection_client_id,
+        secret.get_secret_value(),
+        authorities=settings.authorities(),
+    )
 
 
 class _McpEndpointFirst:
@@ -236,7 +254,10 @@ def _cors(origins: list[str]) -> Middleware:
 
 
 def _lifespan(
-    run: Callable[[], AbstractAsyncContextManager[None]], stop: Stop, keys: SigningKeys
+    run: Callable[[], AbstractAsyncContextManager[None]],
+    stop: Stop,
+    keys: SigningKeys,
+    introspection: Introspection | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
@@ -251,6 +272,8 @@ def _lifespan(
             stop.set()
         await keys.aclose()
         await warming
+        if introspection is not None:
+            await introspection.aclose()
 
     return lifespan
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .audit import ALLOWED, LONGEST_NAME, AuditRecord, AuditTrail, audit_to_logger
 from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
-from .keys import KeysUnavailable
+from .keys import VerificationUnavailable
 from .request import (
     BodyTooLarge,
     BodyTooSlow,
@@ -234,8 +234,9 @@ class Gate:
             return self._callers.cached(token) or await self._callers.verify(self._well_formed(token))
         except TokenRefused as error:
             raise Refused(error.code, self._challenges.invalid_token(error.description, base)) from error
-        except KeysUnavailable as error:
-            raise Refused("keys_unavailable", self._challenges.unavailable(error.retry_after)) from error
+        except VerificationUnavailable as error:
+            response = self._challenges.unavailable(error.description, error.retry_after)
+            raise Refused(error.code, response) from error
 
     def _bearer_token(self, credentials: list[bytes]) -> str | None:
         """The token after `Bearer` in the Authorization header (RFC 6750 section 2.1), or None."""
