@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
+import anyio
 import mcp_types as types
 from mcp.shared.dispatcher import ProgressFnT
 
@@ -92,18 +93,22 @@ class Agent:
 
     async def _answer_to(self, asked: list[Message], on_event: OnEvent) -> str:
         said, begun = list(asked), list[str]()
+        # In a task of its own, because the SDK's cancel scopes also cancel and uncancel the task that they are in.
+        work = asyncio.create_task(self._in_session(said, begun, on_event))
         try:
-            async with self._connection.session(self._answer) as session:
-                answer = await self._converse(session, said, begun, on_event)
-        except BaseException as error:
+            answer = await work
+        except BaseException:
             task = asyncio.current_task()
-            # The SDK can replace the cancellation by an error of its own, or take it back from the task.
-            if not isinstance(error, asyncio.CancelledError) and (task is None or not task.cancelling()):
+            if task is None or not task.cancelling():
                 raise
             self._keep_interrupted(asked, said, "".join(begun))
             raise asyncio.CancelledError from None
         self._history, self._interrupted = said, []
         return answer
+
+    async def _in_session(self, said: list[Message], begun: list[str], on_event: OnEvent) -> str:
+        async with self._connection.session(self._answer) as session:
+            return await self._converse(session, said, begun, on_event)
 
     def _keep_interrupted(self, asked: list[Message], said: list[Message], text: str) -> None:
         answered = {message.call.id for message in said if isinstance(message, ToolResult)}
@@ -166,9 +171,9 @@ class Agent:
             on_event(result)
 
         before = len(said)
-        async with asyncio.TaskGroup() as group:
+        async with anyio.create_task_group() as group:
             for call in calls:
-                group.create_task(answer(call))
+                group.start_soon(answer, call)
         said[before:] = [results[call.id] for call in calls]
 
     async def _result(self, session: Session, names: Sequence[str], call: ToolCall) -> ToolResult:
