@@ -49,6 +49,20 @@ def declared(function: object) -> frozenset[str]:
     return permissions
 
 
+def permissions_page(base: Iterable[str], entries: Iterable[tuple[tuple[str, str], frozenset[str]]]) -> str:
+    """The permissions of each tool, resource and prompt as a Markdown table.
+
+    Args:
+        base: permissions that every operation needs.
+        entries: kind and name, and the permissions beyond the base.
+    """
+    rows = [
+        f"| {kind} | `{name}` | {', '.join(f'`{permission}`' for permission in sorted({*base} | own))} |"
+        for (kind, name), own in entries
+    ]
+    return "\n".join(["| | name | needs |", "|---|---|---|", *rows, ""])
+
+
 class Hierarchy:
     """Which permission implies which others, such as `{"time:admin": ["time:read", "time:convert"]}`.
 
