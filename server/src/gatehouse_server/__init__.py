@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .app import protect, tenant_keys
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
+    from .auth.introspection import Introspection
     from .auth.keys import KeysUnavailable, SigningKeys
     from .auth.outgoing import http_client
+    from .auth.permission_table import PermissionTable, TableError
     from .auth.permissions import requires
     from .auth.token_exchange import ExchangeFailed, TokenExchange
     from .auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
@@ -25,8 +27,10 @@ else:
     _MODULES = {
         "app": ("protect", "tenant_keys"),
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
+        "auth.introspection": ("Introspection",),
         "auth.keys": ("KeysUnavailable", "SigningKeys"),
         "auth.outgoing": ("http_client",),
+        "auth.permission_table": ("PermissionTable", "TableError"),
         "auth.permissions": ("requires",),
         "auth.token_exchange": ("ExchangeFailed", "TokenExchange"),
         "auth.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
@@ -45,11 +49,14 @@ __all__ = [
     "AuditRecord",
     "AuditTrail",
     "ExchangeFailed",
+    "Introspection",
     "KeysUnavailable",
     "Metrics",
+    "PermissionTable",
     "Settings",
     "SettingsError",
     "SigningKeys",
+    "TableError",
     "TokenExchange",
     "TokenRefused",
     "TokenVerifier",

@@ -23,6 +23,7 @@ from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate
+from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permissions import Hierarchy
@@ -42,6 +43,7 @@ def protect(
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
+    introspection: Introspection | None = None,
     trail: AuditTrail = audit_to_logger,
     sessions: bool = False,
 ) -> Starlette:
@@ -55,6 +57,7 @@ def protect(
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
         metrics: counts the decisions. The caller may serve its registry.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
+        introspection: asks the provider about opaque tokens; by default as the settings say.
         trail: called with the record of every decision; by default the logger `gatehouse.audit`.
         sessions: keep sessions for clients of revisions before 2026-07-28, so that tools can ask them something
             (sampling, elicitation, roots) and log to them. A session belongs to the caller that opened it and to one
@@ -63,6 +66,7 @@ def protect(
     """
     metrics = metrics or Metrics()
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
+    introspection = introspection or _introspection(settings)
     catalogue = Catalogue(mcp, [settings.required_permission])
     security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
     inner = mcp.streamable_http_app(streamable_http_path=settings.mcp_path, transport_security=security)
@@ -87,13 +91,18 @@ def protect(
         audience=settings.audience,
         algorithm=settings.algorithm,
         profile=profile,
+        introspection=introspection,
     )
     callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
-    challenges = Challenges(metadata_url(settings.public_url))
+    challenges = Challenges(metadata_url(settings.public_url), profile)
+
+    def scopes() -> list[str]:
+        return [*profile.always, *profile.scopes_for(catalogue.all_permissions())]
+
     return Starlette(
         routes=[
             *health_routes(keys),
-            *metadata_routes(settings.public_url, settings.issuer, catalogue.all_permissions),
+            *metadata_routes(settings.public_url, settings.issuer, scopes),
             *_trailing_slash(settings),
             *(Route(route.path, gate(inner)) for route in _custom_routes(inner, settings)),
         ],
@@ -101,7 +110,7 @@ def protect(
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate(manager.handle_request)),
         ],
-        lifespan=_lifespan(mcp, manager, keys),
+        lifespan=_lifespan(mcp, manager, keys, introspection),
     )
 
 
@@ -110,6 +119,19 @@ def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda out
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
     return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
+
+
+def _introspection(settings: Settings) -> Introspection | None:
+    secret = settings.introspection_client_secret
+    if secret is None:
+        return None
+    return Introspection(
+        settings.discovery_url,
+        settings.issuer,
+        settings.introspection_client_id,
+        secret.get_secret_value(),
+        authorities=settings.authorities(),
+    )
 
 
 class _McpEndpointFirst:
@@ -167,7 +189,7 @@ def _cors(origins: list[str]) -> Middleware:
 
 
 def _lifespan(
-    mcp: MCPServer, manager: OnDemandStreams, keys: SigningKeys
+    mcp: MCPServer, manager: OnDemandStreams, keys: SigningKeys, introspection: Introspection | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
@@ -182,5 +204,7 @@ def _lifespan(
             yield
         await keys.aclose()
         await warming
+        if introspection is not None:
+            await introspection.aclose()
 
     return lifespan

@@ -120,10 +120,27 @@ def test_a_web_page_has_no_access_by_another_origin(management: Management) -> N
     assert "access-control-allow-origin" not in preflight.headers
 
 
-def test_an_unknown_resource_is_forbidden_and_no_server_error(management: Management) -> None:
-    for path in ("rules", "branding", "emails/provider", "attack-protection/brute-force-protection"):
+def test_what_the_deploy_cli_leaves_out_is_forbidden_and_no_server_error(management: Management) -> None:
+    for path in ("rules", "branding", "emails/provider", "attack-protection/captcha"):
         refused(management("GET", path), 403, "insufficient_scope")
     assert management("GET", "actions/actions").json()["actions"] == []
+
+
+@pytest.mark.parametrize("path", ["users/x/sessions", "refresh-tokens/x", "user-grants", "nonsense"])
+def test_any_other_endpoint_that_is_not_here_is_not_found_and_the_log_names_it(
+    management: Management, path: str
+) -> None:
+    answer = management("GET", path)
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"statusCode": 404, "error": "Not Found", "message": "Not Found"},
+    )
+    event = management.tenant.idp.log.events[-1]
+    assert (event.type, event.details) == ("fapi", f"The offline tenant does not have GET /api/v2/{path}.")
+
+
+def test_an_endpoint_that_is_not_here_also_needs_a_token(management: Management) -> None:
+    assert management.tenant.http.get("/api/v2/nonsense").status_code == 401
 
 
 def test_a_permission_added_to_a_role_is_in_the_next_token(management: Management) -> None:
@@ -280,7 +297,7 @@ def test_a_renamed_role_keeps_its_id_and_its_members(management: Management) -> 
 
 def test_a_user_can_be_deleted_and_a_second_user_with_the_same_email_is_a_conflict(management: Management) -> None:
     again = {"connection": "Username-Password-Authentication", "email": "ALICE@example.com", "password": "x"}
-    refused(management("POST", "users", again), 409, "conflict")
+    refused(management("POST", "users", again), 409, "auth0_idp_error")
     assert management("DELETE", f"users/{ALICE}").status_code == 204
     refused(management("GET", f"users/{ALICE}"), 404, "inexistent_user")
     assert management("POST", "users", again).status_code == 201

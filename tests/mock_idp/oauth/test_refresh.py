@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from mock_idp.tenant.not_played import not_played
+from tests.mock_idp.conftest import API
+
 REFUSED = {"error": "invalid_grant", "error_description": "Unknown or invalid refresh token."}
 SCOPE = "openid access:mcp offline_access"
 
@@ -133,3 +136,113 @@ def test_revocation_can_end_the_whole_grant(start: Any, whole_grant: bool, statu
     client = {"client_id": tenant.agent[0], "client_secret": tenant.agent[1]}
     assert tenant.http.post("/oauth/revoke", data={**client, "token": first}).status_code == 200
     assert refresh(tenant, other).status_code == status
+
+
+CALENDAR = "https://calendar.example/"
+
+
+def two_apis(policies: list[dict[str, Any]], **api: Any) -> Any:
+    """A second API, which has a scope of the same name as the first one, and policies of the client."""
+
+    def change(file: dict[str, Any]) -> None:
+        scopes = [{"value": value} for value in ("calendar:read", "calendar:write", "access:mcp")]
+        file["resourceServers"].append({"name": "Calendar", "identifier": CALENDAR, "scopes": scopes, **api})
+        file["resourceServers"][0]["scopes"].append({"value": "time:read"})
+        file["roles"][0]["permissions"].append({"permission_name": "time:read", "resource_server_identifier": API})
+        file["clients"][0]["refresh_token"] = {"policies": policies}
+
+    return change
+
+
+def refreshed(tenant: Any, **more: Any) -> dict[str, Any]:
+    response = tenant.token(grant_type="refresh_token", refresh_token=first_token(tenant.browser()), **more)
+    assert response.status_code == 200, response.text
+    claims: dict[str, Any] = tenant.claims(response.json()["access_token"])
+    assert response.json()["scope"] == claims.get("scope", "")
+    return claims
+
+
+def test_a_refresh_for_an_api_of_the_policies_gets_a_token_for_that_api(start: Any) -> None:
+    tenant = start(two_apis([{"audience": CALENDAR, "scope": ["calendar:read"]}]))
+    claims = refreshed(tenant, audience=CALENDAR)
+    assert claims["aud"][0] == CALENDAR
+    assert set(claims["scope"].split()) == {"openid", "calendar:read"}
+
+
+def test_such_a_refresh_gets_no_scope_that_the_policy_lacks(start: Any) -> None:
+    tenant = start(two_apis([{"audience": CALENDAR, "scope": ["calendar:read"]}]))
+    asked = "calendar:read calendar:write access:mcp nonsense"
+    assert refreshed(tenant, audience=CALENDAR, scope=asked)["scope"] == "calendar:read"
+
+
+def test_roles_also_limit_a_refresh_for_another_api(start: Any) -> None:
+    tenant = start(two_apis([{"audience": CALENDAR, "scope": ["calendar:read"]}], enforce_policies=True))
+    assert refreshed(tenant, audience=CALENDAR)["scope"] == "openid"
+
+
+def test_the_refresh_token_serves_both_apis(start: Any) -> None:
+    tenant = start(two_apis([{"audience": CALENDAR, "scope": ["calendar:read"]}]))
+    token = first_token(tenant)
+    for audience in (CALENDAR, API, None, CALENDAR):
+        answer = tenant.token(grant_type="refresh_token", refresh_token=token, audience=audience).json()
+        assert tenant.claims(answer["access_token"])["aud"][0] == (audience or API)
+
+
+def test_a_policy_for_the_api_of_the_sign_in_adds_its_scopes(start: Any) -> None:
+    tenant = start(two_apis([{"audience": API, "scope": ["time:read"]}]))
+    assert set(refreshed(tenant)["scope"].split()) == {"openid", "access:mcp", "offline_access", "time:read"}
+    assert refreshed(tenant, scope="time:read")["scope"] == "time:read"
+
+
+def test_under_the_compatibility_profile_resource_names_the_api_of_a_refresh(start: Any) -> None:
+    change = two_apis([{"audience": CALENDAR, "scope": ["calendar:read"]}])
+    assert refreshed(start(change), resource=CALENDAR)["aud"][0] == CALENDAR
+
+    def strict(file: dict[str, Any]) -> None:
+        change(file)
+        file["tenant"]["resource_parameter_profile"] = "audience"
+
+    assert refreshed(start(strict), resource=CALENDAR)["aud"][0] == API
+
+
+@pytest.mark.parametrize("audience", [CALENDAR, "https://nowhere.example/", "http://localhost:9000/api/v2/"])
+def test_an_api_without_a_policy_gets_the_token_of_the_sign_in_and_the_log_says_so(start: Any, audience: str) -> None:
+    tenant = start(two_apis([]))
+    assert refreshed(tenant, audience=audience)["aud"][0] == API
+    assert f"do not allow {audience}" in str(tenant.idp.log.events[-1].details)
+    page = tenant.http.get("/").text
+    assert "No policy of" in page
+    assert audience in page
+
+
+@pytest.mark.parametrize(
+    ("policy", "change", "line"),
+    [
+        ({"audience": "https://nowhere.example/"}, {}, "there is no resource server https://nowhere.example/"),
+        ({"audience": CALENDAR, "scope": ["fly"]}, {}, f"{CALENDAR} has no scope fly"),
+        ({"audience": "https://t.eu.auth0.com/api/v2/"}, {}, "cannot have the Management API"),
+        ({"audience": CALENDAR}, {"is_first_party": False}, "is a third-party application"),
+    ],
+)
+def test_a_policy_without_an_effect_is_listed_and_does_not_stop_the_start(
+    start: Any, policy: dict[str, Any], change: dict[str, Any], line: str
+) -> None:
+    def policies(file: dict[str, Any]) -> None:
+        two_apis([policy])(file)
+        file["clients"][0].update(change)
+
+    listed = not_played(start(policies).idp.configuration.tenant_file)
+    assert [entry for entry in listed if line in entry and "refresh_token.policies" in entry]
+
+
+def test_an_api_that_asks_for_consent_gets_no_token_by_a_refresh_for_another_api(start: Any) -> None:
+    policies = [{"audience": CALENDAR, "scope": ["calendar:read"]}]
+    tenant = start(two_apis(policies, skip_consent_for_verifiable_first_party_clients=False))
+    assert refreshed(tenant, audience=CALENDAR)["aud"][0] == API
+    assert any("does not skip consent" in line for line in not_played(tenant.idp.configuration.tenant_file))
+
+
+def test_the_console_shows_the_other_apis_of_an_application(start: Any) -> None:
+    tenant = start(two_apis([{"audience": CALENDAR, "scope": ["calendar:read"]}]))
+    assert "refresh_token.policies" in tenant.http.get("/").text
+    assert "refresh_token.policies" not in start().http.get("/").text

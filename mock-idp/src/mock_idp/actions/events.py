@@ -122,7 +122,15 @@ def _user(user: User, connection: str, now: float) -> dict[str, Any]:
 
 
 def _client(client: Client) -> dict[str, Any]:
-    return {"client_id": client.client_id, "name": client.name, "metadata": dict(client.metadata)}
+    policies = [{"audience": api, "scope": sorted(scopes)} for api, scopes in client.refresh_apis.items()]
+    return _stated(
+        {
+            "client_id": client.client_id,
+            "name": client.name,
+            "metadata": dict(client.metadata),
+            "refresh_token": {"policies": policies} if policies else None,
+        }
+    )
 
 
 def _organization(organization: Organization | None) -> dict[str, Any] | None:

@@ -36,12 +36,14 @@ GUESSES: Mapping[str, Guess] = {
     "request_object": Guess("?", "the whole answer to `request` and `request_uri`; the codes are OpenID Connect's"),
     "lost_transaction": Guess("S", "the text"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use, or a missing one"),
+    "connection_not_enabled": Guess("S", "the text; an Auth0 employee reads `the connection was not found` so, too"),
     "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),
     "organization_connections": Guess("?", "the whole answer to an organization without a connection of the client"),
     # /oauth/token
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
+    "password_blocked": Guess("S", "status 401, that of an older endpoint; the code and the text are documented"),
     "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
     "organization_grant": Guess("?", "the whole answer; that these grants cannot use organizations is documented"),
@@ -69,8 +71,12 @@ GUESSES: Mapping[str, Guess] = {
     "logout_third_party": Guess("?", "status and text of the page; that it is not supported is documented"),
     # the Management API
     "management_token": Guess("S", "texts and errorCode; status 401 is documented"),
+    "management_no_endpoint": Guess(
+        "S", "the whole answer: the usual one of the framework hapi, which Auth0's form is"
+    ),
     "management_not_found": Guess("S", "errorCode and text; both are observed for users"),
     "management_conflict": Guess("?", "errorCode and text; status 409 is documented"),
+    "management_password": Guess("?", "the errorCode; the texts and the status are observed"),
     "management_reference": Guess("?", "the whole answer to a body with a reference to something that does not exist"),
     "management_key_in_use": Guess("?", "the whole answer; that only previous keys can be revoked is documented"),
 }

@@ -9,7 +9,7 @@ from ..explanations import Case
 from ..oauth.audience import not_found_case
 from ..state.journal import Entry
 from ..tenant.model import Api, Client, Tenant
-from .signins import answer_of, gives_tokens
+from .signins import answer_of, gives_tokens, sent_parameters
 
 Describe = Callable[[Tenant, Entry, re.Match[str]], Case]
 
@@ -36,6 +36,9 @@ def _token_case(tenant: Tenant, entry: Entry) -> Case | None:
     if "access_token" not in entry.tokens:
         ignored = tenant.settings.resource_parameter_profile == "audience"
         return Case("opaque_token_profile" if ignored else "opaque_token")
+    sent = sent_parameters(entry)
+    if sent.get("grant_type") == "refresh_token" and sent.get("audience") not in (None, "", _audience(entry)):
+        return Case("refresh_other_api", client=_name(tenant, entry), sent=str(sent["audience"]))
     header = entry.tokens["access_token"].get("header") or {}
     if header.get("alg") == "HS256":
         return Case("hs256_token", api=_audience(entry))

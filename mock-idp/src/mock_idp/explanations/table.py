@@ -122,6 +122,14 @@ ENTRIES: dict[str, Entry] = {
         "databases:\n  - name: {database}\n    is_domain_connection: true\n",
         ("connections",),
     ),
+    "connection_unknown": Entry("O", "Authentication", "databases[].name", details=("sent", "connections")),
+    "connection_unavailable": Entry("D", details=("sent", "connections")),
+    "connection_not_enabled": Entry(
+        "S",
+        "Applications > Applications > {client} > Connections",
+        "databases[].enabled_clients",
+        "databases:\n  - name: {database}\n    enabled_clients:\n      - {client}\n",
+    ),
     "pkce_missing": Entry("D"),
     "pkce_incomplete": Entry("S"),
     "pkce_malformed": Entry("S", details=("sent",)),
@@ -195,6 +203,9 @@ ENTRIES: dict[str, Entry] = {
     "organization_none": Entry("O", "Organizations"),
     "organization_choice_required": Entry("?"),
     "invitation_unknown": Entry("O"),
+    "user_blocked": Entry(
+        "D", "User Management > Users > {user} > Details > Block user", "users[].blocked", file="offline.yaml"
+    ),
     "action_denied": Entry("D", "Actions > Library > {action}", "triggers.post-login"),
     "action_failed": Entry("O", "Actions > Library", "triggers.post-login", details=("problem",)),
     "login_required": Entry("S"),
@@ -225,6 +236,15 @@ ENTRIES: dict[str, Entry] = {
     "code_refused": Entry("D"),
     "verifier_refused": Entry("O"),
     "refresh_refused": Entry("D", f"{APPLICATION} > Refresh Token Rotation", "clients[].refresh_token"),
+    # auth0/auth0-java-mvc-common #242, auth0/auth0-spa-js #414.
+    "refresh_other_api": Entry(
+        "D",
+        f"{APPLICATION} > Multi-Resource Refresh Token",
+        "clients[].refresh_token.policies",
+        "clients:\n  - name: {client}\n    refresh_token:\n      policies:\n        - audience: {sent}\n"
+        "          scope: []\n",
+        ("sent",),
+    ),
     "client_refused": Entry(
         "S", "Applications > Applications > {client} > Credentials", "clients[].token_endpoint_auth_method"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -130,3 +131,12 @@ def without_port(uri: str) -> str:
     parts = urlsplit(uri)
     host = parts.hostname or ""
     return parts._replace(netloc=f"[{host}]" if ":" in host else host).geturl()
+
+
+def without_query(uri: str) -> str:
+    """The URL without query and fragment, and with scheme and host in lower case.
+
+    No character is dropped or decoded, so a browser reads the same host in the URL itself.
+    """
+    kept = re.split("[?#]", uri, maxsplit=1)[0]
+    return re.sub("^[^/]*://[^/]*", lambda found: found[0].lower(), kept)

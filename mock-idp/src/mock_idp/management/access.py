@@ -94,6 +94,6 @@ def _refused(idp: Idp, error: ManagementError) -> Response:
         "statusCode": answer.status,
         "error": HTTPStatus(answer.status).phrase,
         "message": answer.description,
-        "errorCode": answer.error,
     }
-    return JSONResponse(body, status_code=answer.status)
+    code = {"errorCode": answer.error} if answer.error else {}
+    return JSONResponse({**body, **code}, status_code=answer.status)

@@ -203,7 +203,9 @@ def _refresh_token(client: Client) -> Document:
         "infinite_idle_token_lifetime": policy.idle is None,
     }
     limits = {"token_lifetime": policy.lifetime, "idle_token_lifetime": policy.idle}
-    return {**shown, **{name: value for name, value in limits.items() if value is not None}}
+    policies = [{"audience": api, "scope": sorted(scopes)} for api, scopes in client.refresh_apis.items()]
+    more = {**limits, "policies": policies or None}
+    return {**shown, **{name: value for name, value in more.items() if value is not None}}
 
 
 def _random(length: int) -> str:

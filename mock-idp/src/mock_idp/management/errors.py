@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import Refusal
+from ..tenant.passwords import PasswordRefused
 
 
 class ManagementError(Refusal):
@@ -63,6 +64,17 @@ class Inexistent(ManagementError):
         self.error = f"inexistent_{kind.replace(' ', '_')}"
 
 
+class NoEndpoint(ManagementError):
+    """There is no such endpoint. The answer has no errorCode."""
+
+    status = 404
+    error = ""
+    guess = "management_no_endpoint"
+
+    def __init__(self, why: str) -> None:
+        super().__init__("Not Found", why=why)
+
+
 class NoResource(ManagementError):
     """The API of a client grant does not exist. The text is observed (auth0-deploy-cli #29)."""
 
@@ -74,6 +86,23 @@ class Conflict(ManagementError):
     status = 409
     error = "conflict"
     guess = "management_conflict"
+
+
+class UserConflict(ManagementError):
+    """The text and the errorCode are observed (widely quoted)."""
+
+    status = 409
+    error = "auth0_idp_error"
+
+
+class WeakPassword(ManagementError):
+    """The messages are observed: `PasswordStrengthError: Password is too weak` and three others."""
+
+    error = "auth0_idp_error"
+    guess = "management_password"
+
+    def __init__(self, refused: PasswordRefused) -> None:
+        super().__init__(f"{refused.name}: {refused.message}", why=refused.policy)
 
 
 class DanglingReference(ManagementError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 from ..errors import PageError
 from ..explanations import Case
+from ..formats.origins import has_placeholder, matches
 from ..formats.parsing import verified_claims
+from ..formats.urls import without_query
 from ..pages.models import LogoutPage, MessagePage
 from ..pages.rendering import render
 from ..state.idp import Idp
@@ -42,9 +44,10 @@ async def logout(request: Request) -> Response:
     idp, target = idp_of(request), parameters.get("returnTo")
     client = _client(idp, parameters["client_id"]) if "client_id" in parameters else None
     if target is not None:
-        _check_target(idp, client, target, '"returnTo" querystring parameter')
+        _check_target(idp, client, target, '"returnTo" querystring parameter', compared=without_query)
         return _logged_out(request, target)
-    return _logged_out(request, next(iter(_allowed_targets(idp, client)), None))
+    known = (url for url in _allowed_targets(idp, client) if not has_placeholder(url))
+    return _logged_out(request, next(known, None))
 
 
 @with_error_pages
@@ -146,9 +149,16 @@ def _allowed_targets(idp: Idp, client: Client | None) -> tuple[str, ...]:
     return client.logout_urls if client is not None else idp.tenant.settings.allowed_logout_urls
 
 
-def _check_target(idp: Idp, client: Client | None, target: str, parameter: str) -> None:
+def _check_target(
+    idp: Idp, client: Client | None, target: str, parameter: str, *, compared: Callable[[str], str] = str
+) -> None:
+    """PageError if the target is not allowed. `compared` is the part of a URL that counts.
+
+    /v2/logout ignores query and fragment (Auth0: Redirect Users with Alternative Logout), /oidc/logout does not
+    (Auth0: Log Users Out of Auth0).
+    """
     allowed = _allowed_targets(idp, client)
-    if target in allowed:
+    if any(matches(compared(target), compared(entry)) for entry in allowed):
         return
     case = Case("logout_url_not_allowed_tenant", sent=target, registered=allowed)
     if client is not None:

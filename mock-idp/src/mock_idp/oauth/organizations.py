@@ -36,6 +36,15 @@ def requested_organization(tenant: Tenant, client: Client, parameters: Mapping[s
     return organization.org_id
 
 
+def placeholder_name(tenant: Tenant, client: Client, sent: str | None) -> str | None:
+    """The name for `{organization_name}` in a callback: that of the organization in the request.
+
+    The client must be for organizations (Auth0: Subdomain URL Placeholders).
+    """
+    organization = _named(tenant, sent) if sent is not None and client.organization_usage != "deny" else None
+    return organization.name if organization is not None else None
+
+
 def organization_by_name(tenant: Tenant, name: str) -> Organization | None:
     wanted = name.strip().casefold()
     return next((each for each in tenant.organizations.values() if each.name == wanted), None)

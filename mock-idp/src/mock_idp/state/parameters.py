@@ -23,8 +23,8 @@ CLIENT = _names("client_id client_secret client_assertion client_assertion_type"
 # Names that are refused in words of their own are played: nothing is ignored.
 ENDPOINTS: Mapping[str, frozenset[str]] = {
     "/authorize": _names(
-        """audience client_id code_challenge code_challenge_method dpop_jkt invitation login_hint max_age nonce
-        organization prompt redirect_uri request request_uri resource response_mode response_type scope state
+        """audience client_id code_challenge code_challenge_method connection dpop_jkt invitation login_hint max_age
+        nonce organization prompt redirect_uri request request_uri resource response_mode response_type scope state
         ui_locales"""
     ),
     "/oauth/revoke": CLIENT | _names("token token_type_hint"),
@@ -38,7 +38,7 @@ TOKEN = "/oauth/token"  # noqa: S105 - a path
 # By grant type. Auth0 does not use `resource` with a code either: /authorize has chosen the API.
 GRANTS: Mapping[str, frozenset[str]] = {
     "authorization_code": _names("code code_verifier redirect_uri resource"),
-    "refresh_token": _names("refresh_token scope"),
+    "refresh_token": _names("audience refresh_token resource scope"),
     "client_credentials": _names("audience organization resource scope"),
     "password": _names("audience password scope username"),
     "http://auth0.com/oauth/grant-type/password-realm": _names("audience password realm scope username"),
@@ -49,7 +49,7 @@ GRANTS: Mapping[str, frozenset[str]] = {
 }
 # Headers that change what Auth0 does. /oauth/token refuses DPoP in words of its own.
 HEADERS = ("dpop", "auth0-forwarded-for")
-HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset({"dpop"})}
+HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset(HEADERS)}
 
 
 def names_not_played(path: str, headers: Headers, parameters: Iterable[tuple[str, object]]) -> list[str]:

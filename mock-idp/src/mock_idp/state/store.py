@@ -70,7 +70,7 @@ class Records(Generic[T]):
 class AuthorizationRequest:
     """A request to /authorize. `scopes` are those it asks for, `audience` is the identifier of an API.
 
-    `organization` is an id, from the request or from the page that asks for it.
+    `organization` is an id, from the request or from the page that asks for it. `connection` is a name.
     """
 
     client_id: str
@@ -89,6 +89,7 @@ class AuthorizationRequest:
     login_hint: str | None = None
     ui_locales: str | None = None
     organization: str | None = None
+    connection: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -212,6 +213,16 @@ class Expiry:
     expires_at: float
 
 
+@dataclass(frozen=True)
+class FailedLogins:
+    """Wrong passwords in a row for an e-mail address in lower case. `ip` is empty if all senders count together."""
+
+    identifier: str
+    ip: str
+    count: int
+    expires_at: float
+
+
 @dataclass
 class Store:
     """All records of a tenant."""
@@ -229,6 +240,10 @@ class Store:
     # By the SHA-256 of the access token, in hexadecimal.
     userinfo_claims: Records[UserinfoClaims] = field(default_factory=Records)
     logins: Counter[str] = field(default_factory=Counter)
+    # By e-mail address and IP address.
+    failed_logins: Records[FailedLogins] = field(default_factory=Records)
+    # By user id, the latest first.
+    earlier_passwords: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     # By user, client, API and organization.
     consents: dict[tuple[str, str, str | None, str | None], frozenset[str]] = field(default_factory=dict)
 

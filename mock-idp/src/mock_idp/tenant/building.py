@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from .model import (
     MANAGEMENT_PATH,
     Action,
     Api,
+    BruteForceProtection,
     ClaimsByHolder,
     Client,
     ClientGrant,
@@ -20,16 +21,21 @@ from .model import (
     SubjectType,
     Tenant,
     TenantSettings,
+    is_management,
 )
 from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
+from .passwords import ALL_CHARACTERS, LEVELS, MAX_BYTES, PERSONAL_DATA, PasswordPolicy
 from .tenant_schema import (
     APP_TYPE_GRANTS,
     PLAYED_TRIGGERS,
     PUBLIC_APP_TYPES,
     STRICT_GRANTS,
+    BruteForceSection,
     ClientGrantSection,
     ClientSection,
+    DatabaseOptionsSection,
     DatabaseSection,
+    FlexiblePolicySection,
     OrganizationSection,
     ResourceServerSection,
     RoleSection,
@@ -65,6 +71,7 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
         users={user.user_id: user for user in offline_file.users},
+        brute_force=_brute_force(tenant_file.attackProtection.bruteForceProtection),
         claims=_claims(offline_file.claims),
         organizations={each.org_id: each for each in organizations},
         actions=_actions(tenant_file),
@@ -124,6 +131,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         id_token_alg=section.jwt_configuration.alg,
         id_token_lifetime=section.jwt_configuration.lifetime_in_seconds,
         refresh=_refresh_policy(section),
+        refresh_apis=_refresh_apis(section),
         public_keys=_public_keys(section, issued),
         exchanges_on_behalf=ON_BEHALF in section.token_exchange.allow_any_profile_of_type,
         resource_server_identifier=section.resource_server_identifier,
@@ -132,6 +140,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         default_organization=section.default_organization.organization_id if section.default_organization else None,
         metadata=section.client_metadata,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
+        trusts_ip_header=section.is_token_endpoint_ip_header_trusted,
     )
 
 
@@ -178,6 +187,17 @@ def _refresh_policy(section: ClientSection) -> RefreshPolicy:
     )
 
 
+def _refresh_apis(section: ClientSection) -> dict[str, frozenset[str]]:
+    """The policies of a first-party client, without the Management API (Auth0: Multi-Resource Refresh Token)."""
+    if not section.is_first_party:
+        return {}
+    scopes: dict[str, set[str]] = {}
+    for policy in section.refresh_token.policies:
+        if not is_management(policy.audience):
+            scopes.setdefault(policy.audience, set()).update(policy.scope)
+    return {audience: frozenset(names) for audience, names in scopes.items()}
+
+
 def _public_keys(section: ClientSection, issued: IssuedClient | None) -> tuple[PublicKey, ...]:
     method = section.client_authentication_methods.private_key_jwt
     stated = [PublicKey(key.pem, key.alg, key.kid) for key in (method.credentials if method else ()) if key.pem]
@@ -206,7 +226,57 @@ def _role(section: RoleSection) -> Role:
 
 
 def _connection(section: DatabaseSection) -> Connection:
-    return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
+    return Connection(
+        section.name,
+        section.is_domain_connection,
+        frozenset(section.enabled_clients),
+        password_policy=_password_policy(section.options),
+        signup=not section.options.disable_signup,
+        changes_password=not section.options.disable_self_service_change_password,
+        brute_force=section.options.brute_force_protection,
+    )
+
+
+def _password_policy(options: DatabaseOptionsSection) -> PasswordPolicy:
+    if options.password_options is not None:
+        return _flexible_policy(options.password_options)
+    level = LEVELS[options.passwordPolicy]
+    words = options.password_dictionary.dictionary if options.password_dictionary.enable else ()
+    return replace(
+        level,
+        min_length=options.password_complexity_options.min_length or level.min_length,
+        history=options.password_history.size if options.password_history.enable else 0,
+        words=frozenset(word.casefold() for word in words),
+        personal=PERSONAL_DATA if options.password_no_personal_info.enable else (),
+    )
+
+
+def _flexible_policy(options: FlexiblePolicySection) -> PasswordPolicy:
+    """Three or more identical or sequential characters are blocked (Auth0: Configure the Flexible Password Policy)."""
+    rules = options.complexity
+    three = rules.character_type_rule == "three_of_four"
+    named = ALL_CHARACTERS if three else tuple(name for name in ALL_CHARACTERS if name in rules.character_types)
+    return PasswordPolicy(
+        min_length=rules.min_length,
+        characters=named,
+        at_least=3 if three else len(named),
+        max_identical=2 if rules.identical_characters == "block" else None,
+        max_sequential=2 if rules.sequential_characters == "block" else None,
+        max_bytes=MAX_BYTES if rules.max_length_exceeded == "error" else None,
+        history=options.history.size if options.history.active else 0,
+        words=frozenset(word.casefold() for word in options.dictionary.custom if options.dictionary.active),
+        personal=tuple(options.profile_data.blocked_fields) if options.profile_data.active else (),
+    )
+
+
+def _brute_force(section: BruteForceSection) -> BruteForceProtection:
+    return BruteForceProtection(
+        enabled=section.enabled,
+        blocks="block" in section.shields,
+        per_ip=section.mode == "count_per_identifier_and_ip",
+        max_attempts=section.max_attempts,
+        allowlist=tuple(section.allowlist),
+    )
 
 
 def _organization(section: OrganizationSection, issued: IssuedOrganization | None) -> Organization:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from ..formats.origins import matches, origin_of
+from ..formats.origins import has_placeholder, matches, origin_of, origins
+from .passwords import PasswordPolicy
 
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
@@ -62,7 +64,8 @@ _MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connection
 _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
     *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
-    *("read:role_members", "create:role_members", "delete:role_members", "read:actions", "read:logs"),
+    *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
+    *("read:logs", "read:logs_users", "read:attack_protection", "update:attack_protection"),
 )
 MANAGEMENT_SCOPES = (
     *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),
@@ -139,10 +142,13 @@ class Client:
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
     id_token_lifetime: int = 36000
     refresh: RefreshPolicy = RefreshPolicy()
+    # By API: the scopes that a refresh adds or allows (Auth0: Multi-Resource Refresh Token).
+    refresh_apis: Mapping[str, frozenset[str]] = field(default_factory=dict)
     public_keys: tuple[PublicKey, ...] = ()
     exchanges_on_behalf: bool = False
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
+    trusts_ip_header: bool = False
     organization_usage: OrganizationUsage = "deny"
     organization_prompt: OrganizationPrompt = "no_prompt"
     default_organization: str | None = None
@@ -160,9 +166,22 @@ class Client:
         The origins of the callbacks are allowed (Auth0: Application Settings). An entry of the two lists must be an
         origin, without a path.
         """
-        stated = [entry for entry in (*self.allowed_origins, *self.web_origins) if origin_of(entry) == entry.lower()]
-        patterns = {origin_of(url) for url in (*stated, *self.callbacks)} - {None}
-        return any(matches(origin, str(pattern)) for pattern in patterns)
+        own = [origin_of(url) or "" for url in self.callbacks]
+        return self.lists(origin, (*origins(self.allowed_origins), *origins(self.web_origins), *own))
+
+    def allows_window(self, origin: str) -> bool:
+        """Whether a window of this origin may get the answer to a sign-in (Auth0: Configure Silent Authentication)."""
+        return self.lists(origin, origins(self.web_origins))
+
+    def lists(self, url: str, entries: Iterable[str], organization: str | None = None) -> bool:
+        """Whether one of the entries is this URL. `organization` is the name for a placeholder.
+
+        A third-party application with enhanced security controls has no placeholders (Auth0: Subdomain URL
+        Placeholders).
+        """
+        if self.strict:
+            return not has_placeholder(url) and url in entries
+        return any(matches(url, entry, organization) for entry in entries)
 
     def secret_matches(self, secret: str) -> bool:
         return hmac.compare_digest(self.secret.encode(), secret.encode())
@@ -223,11 +242,39 @@ class Role:
 
 @dataclass(frozen=True)
 class Connection:
-    """A user database."""
+    """A user database. `signup` and `changes_password` say whether people may do so themselves."""
 
     name: str
     domain_level: bool
     enabled_clients: frozenset[str]
+    password_policy: PasswordPolicy = field(default_factory=PasswordPolicy)
+    signup: bool = True
+    changes_password: bool = True
+    brute_force: bool = True
+
+
+@dataclass(frozen=True)
+class BruteForceProtection:
+    """The limit of wrong passwords in a row (Auth0: Brute-Force Protection). The defaults are Auth0's.
+
+    Without `blocks` the tenant only logs. Senders in `allowlist` (addresses or CIDR ranges) are not counted.
+    """
+
+    enabled: bool = True
+    blocks: bool = True
+    per_ip: bool = True
+    max_attempts: int = 10
+    allowlist: tuple[str, ...] = ()
+
+    def covers(self, ip: str) -> bool:
+        """Whether attempts from this IP address count."""
+        if not self.enabled:
+            return False
+        try:
+            sender = ip_address(ip)
+        except ValueError:
+            return True
+        return not any(sender in ip_network(entry, strict=False) for entry in self.allowlist)
 
 
 def connection_id(name: str) -> str:
@@ -276,6 +323,7 @@ class User(BaseModel):
     user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     password: str = Field(min_length=1, repr=False)
     email_verified: bool = True
+    blocked: bool = False
     name: str | None = None
     given_name: str | None = None
     family_name: str | None = None
@@ -355,6 +403,7 @@ class Tenant:
     roles: dict[str, Role] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    brute_force: BruteForceProtection = BruteForceProtection()
     claims: ClaimsByHolder = ClaimsByHolder()
     organizations: dict[str, Organization] = field(default_factory=dict)
     # By trigger, in the order in which they run.

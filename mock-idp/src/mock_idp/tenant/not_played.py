@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .model import is_management
 from .tenant_schema import PLAYED_TRIGGERS, Section, TenantFile
 
 # Keys that change no answer of a real tenant to a client or a person: names of things, dates, orders to the Deploy CLI.
@@ -38,7 +39,7 @@ def not_played(file: TenantFile) -> list[str]:
 
     A key that is off or empty asks for nothing and is left out.
     """
-    counts = Counter([*_paths(file, ""), *_unknown_clients(file), *_bindings(file)])
+    counts = Counter([*_paths(file, ""), *_unknown_clients(file), *_bindings(file), *_refresh_policies(file)])
     return [path if count == 1 else f"{path} ({count})" for path, count in counts.items()]
 
 
@@ -83,6 +84,25 @@ def _unknown_clients(file: TenantFile) -> Iterator[str]:
     for grant in file.clientGrants:
         if grant.client_id is not None and grant.client_id not in known:
             yield "clientGrants[].client_id: not in the file"
+
+
+def _refresh_policies(file: TenantFile) -> Iterator[str]:
+    """Policies that a refresh ignores, as Auth0 does (Auth0: Multi-Resource Refresh Token)."""
+    apis = {api.identifier: api for api in file.resourceServers}
+    for client in file.clients:
+        for policy in client.refresh_token.policies:
+            where, api = f"clients[].refresh_token.policies: {client.name}", apis.get(policy.audience)
+            if not client.is_first_party:
+                yield f"{where} is a third-party application"
+            elif is_management(policy.audience):
+                yield f"{where} cannot have the Management API"
+            elif api is None:
+                yield f"{where}: there is no resource server {policy.audience}"
+            elif not api.skip_consent_for_verifiable_first_party_clients:
+                yield f"{where}: {policy.audience} does not skip consent"
+            else:
+                known = {scope.value for scope in api.scopes}
+                yield from (f"{where}: {api.identifier} has no scope {one}" for one in policy.scope if one not in known)
 
 
 def _bindings(file: TenantFile) -> Iterator[str]:

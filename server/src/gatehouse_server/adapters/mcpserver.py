@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
-from ..auth.permissions import Hierarchy, declared
+from ..auth.permissions import Hierarchy, declared, permissions_page
 from ..auth.profiles import Profile
 from ..auth.request import Kind, Operation, Target, current_operation, operation_of
 
@@ -109,11 +109,7 @@ class Catalogue:
 
     def table(self) -> str:
         """The permissions of each tool, resource and prompt as a Markdown table."""
-        rows = [
-            f"| {kind} | `{name}` | {', '.join(f'`{permission}`' for permission in sorted(self.base | own))} |"
-            for (kind, name), own in self.entries()
-        ]
-        return "\n".join(["| | name | needs |", "|---|---|---|", *rows, ""])
+        return permissions_page(self.base, self.entries())
 
     def _declared_by_uri(self, uri: str) -> frozenset[str]:
         needed: frozenset[str] = frozenset()

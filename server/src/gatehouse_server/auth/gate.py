@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .audit import ALLOWED, AuditRecord, AuditTrail, audit_to_logger
 from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
-from .keys import KeysUnavailable
+from .keys import VerificationUnavailable
 from .request import (
     BodyTooLarge,
     BodyTooSlow,
@@ -70,6 +70,18 @@ class OperationCatalogue(Protocol):
         ...
 
 
+class RequestCheck(Protocol):
+    """Checks of an adapter, between authentication and permissions."""
+
+    async def __call__(self, scope: Scope, operation: Operation, body: bytes, caller: Caller) -> None:
+        """Check one request. `body` is empty for other methods than POST.
+
+        Raises:
+            Refused: the request is refused.
+        """
+        ...
+
+
 class DecisionMetrics(Protocol):
     """The metrics of the gate."""
 
@@ -88,6 +100,7 @@ class Gate:
     Args:
         app: the protected app.
         trail: called with the record of every decision.
+        check: called for every request of an authenticated caller.
     """
 
     def __init__(
@@ -99,6 +112,7 @@ class Gate:
         challenges: Challenges,
         metrics: DecisionMetrics,
         trail: AuditTrail = audit_to_logger,
+        check: RequestCheck | None = None,
     ) -> None:
         self._app = app
         self._callers = callers
@@ -106,6 +120,7 @@ class Gate:
         self._challenges = challenges
         self._metrics = metrics
         self._trail = trail
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -147,12 +162,14 @@ class Gate:
         """
         caller = await self._authenticate(credentials)
         record.subject, record.client = caller.verified.subject, caller.verified.client_id
-        operation = Operation(scope["method"])
+        operation, body = Operation(scope["method"]), b""
         if scope["method"] == "POST":
             body = await self._body(receive)
             receive = replay(body, receive)
             operation = self._operation(body)
         record.operation = operation
+        if self._check is not None:
+            await self._check(scope, operation, body, caller)
         needed = self._catalogue.needed(operation)
         missing = needed - caller.permissions
         if missing:
@@ -170,8 +187,9 @@ class Gate:
             return self._callers.cached(token) or await self._callers.verify(self._well_formed(token))
         except TokenRefused as error:
             raise Refused(error.code, self._challenges.invalid_token(error.description, base)) from error
-        except KeysUnavailable as error:
-            raise Refused("keys_unavailable", self._challenges.unavailable(error.retry_after)) from error
+        except VerificationUnavailable as error:
+            response = self._challenges.unavailable(error.description, error.retry_after)
+            raise Refused(error.code, response) from error
 
     def _bearer_token(self, credentials: list[bytes]) -> str | None:
         """The token after `Bearer` in the Authorization header (RFC 6750 section 2.1), or None."""

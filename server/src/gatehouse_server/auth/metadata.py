@@ -26,14 +26,15 @@ def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Iterable[st
     Args:
         resource: the server's public URL; the document repeats it byte for byte (section 3.3).
         issuer: the authorization server, byte for byte as in its own metadata.
-        scopes: every permission that any operation needs.
+        scopes: every scope that a client could request for this server. If there is none, the document has no list.
     """
 
     async def metadata(_: Request) -> JSONResponse:
+        supported = sorted(scopes())
         document = {
             "resource": resource,
             "authorization_servers": [issuer],
-            "scopes_supported": sorted(scopes()),
+            **({"scopes_supported": supported} if supported else {}),
             "bearer_methods_supported": ["header"],
             "resource_name": "Gatehouse MCP server",
         }

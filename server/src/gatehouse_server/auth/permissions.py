@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -9,6 +10,13 @@ from typing import Any, TypeVar
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _DECLARED = "__gatehouse_permissions__"
+# RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+
+def is_permission(text: str) -> bool:
+    """Whether the text can be the name of a permission: a scope token of RFC 6749 section 3.3."""
+    return _SCOPE_TOKEN.fullmatch(text) is not None
 
 
 def requires(*permissions: str) -> Callable[[FunctionT], FunctionT]:
@@ -39,6 +47,20 @@ def declared(function: object) -> frozenset[str]:
             permissions |= getattr(type(function).__call__, _DECLARED, frozenset())
         function = function.func if isinstance(function, partial) else getattr(function, "__wrapped__", None)
     return permissions
+
+
+def permissions_page(base: Iterable[str], entries: Iterable[tuple[tuple[str, str], frozenset[str]]]) -> str:
+    """The permissions of each tool, resource and prompt as a Markdown table.
+
+    Args:
+        base: permissions that every operation needs.
+        entries: kind and name, and the permissions beyond the base.
+    """
+    rows = [
+        f"| {kind} | `{name}` | {', '.join(f'`{permission}`' for permission in sorted({*base} | own))} |"
+        for (kind, name), own in entries
+    ]
+    return "\n".join(["| | name | needs |", "|---|---|---|", *rows, ""])
 
 
 class Hierarchy:

@@ -7,20 +7,26 @@ from urllib.parse import urlsplit
 from ...behaviours.switches import Behaviours
 from ...errors import PageError
 from ...explanations import Case
+from ...formats.origins import has_placeholder
 from ...formats.urls import compare, has_port, is_loopback_name, is_loopback_uri, without_port
 from ...tenant.model import Client
 from ..clients.metadata_documents import is_metadata_url
 
 
-def checked_callback(client: Client, redirect_uri: str | None, behaviours: Behaviours) -> str:
+def checked_callback(
+    client: Client, redirect_uri: str | None, behaviours: Behaviours, organization: str | None = None
+) -> str:
     """The redirect URI if it is registered, character by character (OAuth 2.1 section 2.3.1); PageError otherwise.
 
-    A request without redirect_uri gets the client's only one (RFC 6749 section 3.1.2.3). `behaviours` says which
-    loopback callbacks match on any port (RFC 8252 section 7.3).
+    A callback of a first-party client may have a placeholder for a subdomain, which can be the name of the
+    `organization` (Auth0: Subdomain URL Placeholders). A request without redirect_uri gets the client's only one
+    (RFC 6749 section 3.1.2.3). `behaviours` says which loopback callbacks match on any port (RFC 8252 section 7.3).
     """
     if redirect_uri is None:
         return _only_callback(client, behaviours)
-    if redirect_uri in client.callbacks or matched_on_any_port(client, redirect_uri, behaviours) is not None:
+    if client.lists(redirect_uri, client.callbacks, organization):
+        return redirect_uri
+    if matched_on_any_port(client, redirect_uri, behaviours) is not None:
         return redirect_uri
     raise PageError(
         "unauthorized_client",
@@ -51,7 +57,8 @@ def is_verifiable(redirect_uri: str) -> bool:
 
 
 def _only_callback(client: Client, behaviours: Behaviours) -> str:
-    if len(client.callbacks) == 1 and behaviours.omitted_redirect_uri:
+    usable = behaviours.omitted_redirect_uri and not any(map(has_placeholder, client.callbacks))
+    if len(client.callbacks) == 1 and usable:
         return client.callbacks[0]
     raise PageError(
         "invalid_request",

@@ -8,15 +8,16 @@ from dataclasses import replace
 
 from ...errors import AuthorizationError, PageError
 from ...explanations import Case
-from ...formats.origins import matches, origin_of
+from ...formats.origins import origin_of
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest
 from ...tenant.model import RESPONSE_TYPES, Client
 from ..audience import requested_audience
 from ..clients.metadata_documents import is_metadata_url
-from ..organizations import requested_organization
+from ..organizations import placeholder_name, requested_organization
 from ..scopes import split_scope
 from .callback import checked_callback
+from .connections import requested_connection
 
 RESPONSE_MODES = ("query", "fragment", "form_post", "web_message")
 # A real tenant accepts these types from a client with the grant type `implicit`.
@@ -56,7 +57,8 @@ def read_recipient(idp: Idp, parameters: Mapping[str, str], issuer: str) -> Auth
     _check_request_object(client, parameters)
     redirect_uri = parameters.get("redirect_uri")
     mode = parameters.get("response_mode", "query")
-    callback = checked_callback(client, redirect_uri, idp.behaviours)
+    organization = placeholder_name(idp.tenant, client, parameters.get("organization"))
+    callback = checked_callback(client, redirect_uri, idp.behaviours, organization)
     if mode == "web_message":
         _check_web_origin(client, callback)
     return AuthorizationRequest(
@@ -78,7 +80,8 @@ def read_request(
     _check_response_mode(parameters)
     _check_strict(client, parameters)
     _check_dpop(parameters)
-    _check_connections(idp, client)
+    organization = requested_organization(idp.tenant, client, parameters)
+    connection = requested_connection(idp, client, parameters, organization)
     challenge, method = _code_challenge(client, parameters)
     return replace(
         recipient,
@@ -91,7 +94,8 @@ def read_request(
         max_age=_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
-        organization=requested_organization(idp.tenant, client, parameters),
+        organization=organization,
+        connection=connection,
         query=dict(parameters),
     )
 
@@ -146,8 +150,7 @@ def _check_request_object(client: Client, parameters: Mapping[str, str]) -> None
 def _check_web_origin(client: Client, callback: str) -> None:
     """An answer to a window goes only to an origin in `web_origins` (Auth0: Configure Silent Authentication)."""
     origin = origin_of(callback)
-    stated = [entry for entry in client.web_origins if origin_of(entry) == entry.lower()]
-    if origin is not None and any(matches(origin, entry.lower()) for entry in stated):
+    if origin is not None and client.allows_window(origin):
         return
     raise PageError(
         "invalid_request",
@@ -180,16 +183,6 @@ def _check_strict(client: Client, parameters: Mapping[str, str]) -> None:
                 Case("parameter_not_allowed", client=client.name, parameter=name),
                 guess="parameter_not_allowed",
             )
-
-
-def _check_connections(idp: Idp, client: Client) -> None:
-    if idp.tenant.usable_connections(client):
-        return
-    code = "no_connections" if client.first_party else "no_domain_connection"
-    names = tuple(idp.tenant.connections)
-    database = names[0] if names else "Username-Password-Authentication"
-    case = Case(code, client=client.name, connections=names, database=database)
-    raise AuthorizationError("invalid_request", "no connections enabled for the client", case)
 
 
 def _code_challenge(client: Client, parameters: Mapping[str, str]) -> tuple[str | None, str]:

@@ -7,7 +7,7 @@ import math
 from ....errors import InvalidRefreshToken, ReusedRefreshToken
 from ....state.idp import Idp
 from ....state.store import RefreshFamily, RefreshToken
-from ....tenant.model import Client
+from ....tenant.model import OIDC_SCOPES, Client
 from ...scopes import split_scope
 from ..minting import Authorization
 from . import Granted, TokenRequest, authorize_for_user
@@ -19,25 +19,61 @@ def redeem(request: TokenRequest) -> Granted:
     """New tokens for a refresh token; also the next refresh token if those of the client rotate."""
     idp, sent = request.idp, request.required("refresh_token")
     record, family = usable_token(idp, request.client, sent, request.issuer)
-    scopes = _requested(request, family)
+    named = _named_api(request)
+    audience = named if named is not None and _may_have(request, named) else family.audience
+    scopes = _requested(request, family, audience)
     authorization = authorize_for_user(
         request,
         InvalidRefreshToken(why="The user or the API was removed after the sign-in."),
         user_id=family.user_id,
-        audience=family.audience,
+        audience=audience,
         scopes=scopes,
         auth_time=family.auth_time,
         session_id=family.session_id,
         gty=GRANT_TYPE,
         organization_id=family.organization,
     )
-    return Granted(authorization, rotated(idp, request.client, record, family), requested=scopes)
+    ignored = named is not None and named != audience
+    return Granted(
+        authorization,
+        rotated(idp, request.client, record, family),
+        requested=scopes,
+        remark=f"refresh_token.policies of the client do not allow {named}: this token is for the API of the sign-in"
+        if ignored
+        else "",
+    )
 
 
-def _requested(request: TokenRequest, family: RefreshFamily) -> tuple[str, ...]:
-    """A refresh may request fewer scopes than were granted, never more (RFC 6749 section 6)."""
+def _named_api(request: TokenRequest) -> str | None:
+    """The API that the refresh names: `audience`, or `resource` under the compatibility profile."""
+    named = request.parameters.get("audience")
+    if named is None and request.idp.tenant.settings.resource_parameter_profile == "compatibility":
+        named = request.parameters.get("resource")
+    return named
+
+
+def _may_have(request: TokenRequest, audience: str) -> bool:
+    """Whether a policy of the client lets its refresh tokens be used for this API.
+
+    The API must skip consent (Auth0: Multi-Resource Refresh Token, Limitations). Without a policy Auth0 ignores the
+    audience and issues a token for the API of the sign-in.
+    """
+    api = request.idp.tenant.apis.get(audience)
+    return api is not None and api.skip_consent and audience in request.client.refresh_apis
+
+
+def _requested(request: TokenRequest, family: RefreshFamily, audience: str | None) -> tuple[str, ...]:
+    """The scopes of a refresh: of what was granted and what the policy adds, those that it requests, or all.
+
+    Granted scopes of the sign-in's API do not count for another API, which may have scopes of the same names.
+    """
+    kept = family.scopes
+    if audience != family.audience:
+        kept = tuple(scope for scope in kept if scope in OIDC_SCOPES or scope == "offline_access")
+    added = sorted(request.client.refresh_apis[audience]) if audience and _may_have(request, audience) else ()
+    allowed = tuple(dict.fromkeys((*kept, *added)))
     requested = split_scope(request.parameters.get("scope"))
-    return tuple(scope for scope in family.scopes if scope in requested) if requested else family.scopes
+    return tuple(scope for scope in allowed if scope in requested) if requested else allowed
 
 
 def issue_refresh_token(idp: Idp, authorization: Authorization) -> str | None:
