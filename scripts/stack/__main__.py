@@ -86,7 +86,13 @@ def _with_free_ports(settings: environment.Environment) -> environment.Environme
     if docker.available() is None and docker.other_clone() is not None:
         changes["COMPOSE_PROJECT_NAME"] = f"gatehouse-{changes.get('MCP_PORT', settings['MCP_PORT'])}"
     moved = environment.Environment({**settings.values, **changes})
-    if found := moved.contradictions():
+    found = moved.contradictions()
+    if moved.offline != settings.offline:
+        found.append(
+            f"Port {settings['MOCK_IDP_PORT']} is in use, and AUTH0_DOMAIN or AUTH0_ISSUER names it. Remove both: they"
+            " follow MOCK_IDP_PORT."
+        )
+    if found:
         raise Problem("\n".join(found))
     if changes:
         environment.write(changes)
@@ -133,8 +139,8 @@ def demo(arguments: argparse.Namespace) -> int:
     settings = _settings()
     if not settings.offline:
         raise Problem(
-            f"The demo signs in users of the offline tenant, but AUTH0_DOMAIN in .env is {settings['AUTH0_DOMAIN']!r}."
-            " Set COMPOSE_PROFILES=mock and the AUTH0_ values of .env.example, or use `make ask`."
+            f"The demo signs in users of the offline tenant, but the tenant in .env is {settings.issuer}. Use"
+            " `make ask`, or a second clone of the project, whose .env names no tenant."
         )
     if not running:
         runtime.up(settings)
@@ -339,11 +345,18 @@ def _welcome(settings: environment.Environment, runtime: Runtime) -> None:
         say("               import it, or set AUTH0_CA_FILE (agent), SSL_CERT_FILE or NODE_EXTRA_CA_CERTS to its path.")
     if settings.offline and settings.bind_address not in environment.LOOPBACK_HOSTS:
         say("  Warning      The offline tenant's users and secrets are public, and other machines can reach it.")
+    first = ("make demo", "shows sign-in, refusal and tool call")
+    if not settings.offline:
+        first = ("make doctor", "says what the tenant still lacks, such as a person's role")
+    commands = {
+        **dict([first]),
+        'make ask Q="What time is it now?"': "signs in and asks the agent",
+        "make logs": "the decisions of the server",
+        "make down": "stops everything",
+    }
     say()
-    say("  Try next     make demo                              shows sign-in, refusal and tool call")
-    say('               make ask Q="What time is it now?"      signs in and asks the agent')
-    say("               make logs                              the decisions of the server")
-    say("               make down                              stops everything")
+    for number, (command, what) in enumerate(commands.items()):
+        say(f"  {'' if number else 'Try next':<12} {command:<38} {what}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import ports
-from environment import AUTHORITY, DOTENV, LOOPBACK_HOSTS, ROOT, Environment, load, wait_until
+from environment import AUTHORITY, DOTENV, LOOPBACK_HOSTS, ROOT, Environment, load, wait_until_ready
 from report import Problem, coloured, progress
 
 DEMO_FILES = ("tests/e2e/run_demo.py", "tests/support/scripted_browser.py")
@@ -58,9 +58,9 @@ def up(environment: Environment) -> None:
     if started.returncode != 0:
         sys.stderr.write(started.stderr)
         run(compose("ps", "--all"))
-        run(compose("logs", "--tail", "20"))
+        run(compose("--profile", "*", "logs", "--tail", "20"))
         raise Problem("The containers did not start. The lines above show which one failed, and why.")
-    wait_until(f"{environment.server_url}/readyz")
+    wait_until_ready(environment)
 
 
 def down(*, volumes: bool = False) -> bool:
@@ -76,7 +76,7 @@ def down(*, volumes: bool = False) -> bool:
 
 def logs(*, follow: bool) -> None:
     """Print the containers' logs; with `follow` also new lines, until interrupted."""
-    command = compose("logs", "--tail", "200", *(["--follow"] if follow else []))
+    command = compose("--profile", "*", "logs", "--tail", "200", *(["--follow"] if follow else []))
     os.chdir(ROOT)
     os.execvp(command[0], command)
 

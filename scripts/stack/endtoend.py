@@ -127,4 +127,5 @@ def _command(*arguments: str) -> list[str]:
 
 def _environment() -> dict[str, str]:
     # The suite always uses the offline tenant, so variables of the shell must not reach its stack.
-    return {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith("DOCKER_")}
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith("DOCKER_")}
+    return {**kept, "COMPOSE_PROFILES": "mock"}

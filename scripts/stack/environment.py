@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import secrets
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOTENV = ROOT / ".env"
 EXAMPLE = ROOT / ".env.example"
 START_SECONDS = 60
+TENANT_SECONDS = 10
+"""How long the server may not be ready because of a tenant that is not part of the stack."""
 RUN = Path(os.environ.get("STACK_RUN_DIR") or ROOT / ".run")
 AUTHORITY = RUN / "authority" / "ca.pem"
 """The certificate of the stack's own authority, for https under PUBLIC_HOST."""
@@ -62,39 +66,35 @@ class Environment:
         }
         found["OAUTH_CALLBACK_URI"] = f"http://localhost:{self._port('OAUTH_CALLBACK_PORT', '')}/callback"
         if self.offline:
-            tenant_port = self._port("MOCK_IDP_PORT", "AUTH0_ISSUER")
+            tenant_port = self._port("MOCK_IDP_PORT", "")
+            forwarded = self.given("MOCK_IDP_PUBLIC_URL").rstrip("/")
             found |= {
-                "COMPOSE_PROFILES": "mock",
                 "MOCK_IDP_PORT": str(tenant_port),
-                "AUTH0_ISSUER": f"{_origin(host, tenant_port)}/",
+                "AUTH0_ISSUER": f"{forwarded or _origin(host, tenant_port)}/",
                 "AUTH0_AUDIENCE": public_url,
                 "OFFLINE_TENANT": "1",
                 "MOCK_IDP_TENANT": "auth0/tenant.yaml",
                 "MOCK_IDP_STATE_DIR": str(RUN / "tenant"),
             }
         if not self.given("OIDC_ISSUER") and not self.given("AUTH0_DOMAIN"):
-            issuer = self.given("AUTH0_ISSUER") or found.get("AUTH0_ISSUER", "")
-            found["AUTH0_DOMAIN"] = urlsplit(issuer).netloc
+            issuer = _split(self.given("AUTH0_ISSUER") or found.get("AUTH0_ISSUER", ""))
+            found["AUTH0_DOMAIN"] = issuer.netloc if issuer else ""
         if self.own_tls:
             found["AUTH0_CA_FILE"] = str(AUTHORITY)
         return found
 
     @property
     def offline(self) -> bool:
-        """Whether the offline tenant is part of the stack: the issuer decides, not COMPOSE_PROFILES.
+        """Whether the offline tenant is part of the stack. Only the issuer decides.
 
         It is part of it if no variable names an issuer, or if the issuer is this machine's, on the tenant's port.
         """
-        if self.forwarded:
-            return True
-        named = [self.given("OIDC_ISSUER"), self.given("AUTH0_ISSUER"), self.given("AUTH0_DOMAIN")]
-        issuer = next(filter(None, named), "")
-        if not issuer:
-            return True
+        issuer = next(filter(None, map(self.given, ("OIDC_ISSUER", "AUTH0_ISSUER", "AUTH0_DOMAIN"))), "")
         parts = _split(issuer if "//" in issuer else f"//{issuer}")
-        if self.given("OIDC_ISSUER") or parts is None or parts.hostname not in (*LOOPBACK_HOSTS, self.public_host):
-            return False
-        return "mock" in self.given("COMPOSE_PROFILES") or parts.port == self._port("MOCK_IDP_PORT", "")
+        if not issuer or self.given("OIDC_ISSUER") or parts is None:
+            return not issuer
+        on_this_machine = parts.hostname in (*LOOPBACK_HOSTS, self.public_host)
+        return on_this_machine and parts.port == self._port("MOCK_IDP_PORT", "")
 
     @property
     def profiles(self) -> str:
@@ -104,12 +104,8 @@ class Environment:
 
     @property
     def forwarded(self) -> bool:
-        """Whether AUTH0_ISSUER is a URL that another program, such as a proxy, forwards to the offline tenant."""
-        parts = _split(self.given("AUTH0_ISSUER"))
-        host = parts.hostname if parts is not None else None
-        others = self.given("OIDC_ISSUER") or self.given("AUTH0_DOMAIN")
-        offline = "mock" in self.given("COMPOSE_PROFILES") and not others
-        return offline and host is not None and host not in (*LOOPBACK_HOSTS, self.public_host)
+        """Whether another program, such as a proxy, forwards the issuer's URL to the offline tenant."""
+        return self.offline and bool(self.given("MOCK_IDP_PUBLIC_URL"))
 
     @property
     def public_host(self) -> str:
@@ -190,11 +186,9 @@ class Environment:
                 " tenant the API's Identifier is the server's URL. Remove AUTH0_AUDIENCE, it follows the URL."
             )
         issuer, domain = _split(self.issuer), self.given("AUTH0_DOMAIN")
-        if issuer is None or (issuer.port != int(self["MOCK_IDP_PORT"]) and not self.forwarded):
-            found.append(
-                f"AUTH0_ISSUER is {self.issuer}, and MOCK_IDP_PORT is {self['MOCK_IDP_PORT']}: the offline tenant would"
-                " not be at its issuer. Remove AUTH0_ISSUER and AUTH0_DOMAIN, they follow the port."
-            )
+        if issuer is None or issuer.scheme not in ("http", "https"):
+            url = self.given("MOCK_IDP_PUBLIC_URL")
+            found.append(f"MOCK_IDP_PUBLIC_URL is {url!r}: a URL is needed, such as https://login.example.com/.")
         elif domain and self.given("AUTH0_ISSUER") and domain != issuer.netloc:
             found.append(
                 f"AUTH0_DOMAIN is {domain}, and AUTH0_ISSUER is {self.issuer}: the hosts differ. Remove AUTH0_DOMAIN,"
@@ -202,8 +196,8 @@ class Environment:
             )
         if self.given("PUBLIC_HOST") and issuer is not None and issuer.hostname != self.public_host:
             found.append(
-                f"PUBLIC_HOST is {self.public_host}, and AUTH0_ISSUER is {self.issuer}: the hosts differ. Remove"
-                " AUTH0_ISSUER and AUTH0_DOMAIN, they follow PUBLIC_HOST."
+                f"PUBLIC_HOST is {self.public_host}, and the offline tenant is {self.issuer}: the hosts differ. Remove"
+                " AUTH0_ISSUER, AUTH0_DOMAIN and MOCK_IDP_PUBLIC_URL, they follow PUBLIC_HOST."
             )
         return found
 
@@ -336,24 +330,51 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(url: str, check: Callable[[], None] = lambda: None) -> None:
-    """Wait until the URL answers with status 200. `check` may raise a Problem earlier."""
-    deadline = time.monotonic() + START_SECONDS
+def wait_until_ready(environment: Environment, check: Callable[[], None] = lambda: None) -> None:
+    """Wait until the parts of the stack on this machine are ready. `check` may raise a Problem earlier."""
+    if environment.offline:
+        _wait_until(f"{environment.tenant_url}.well-known/openid-configuration", check)
+    _wait_until(f"{environment.server_url}/livez", check)
+    seconds = START_SECONDS if environment.offline else TENANT_SECONDS
+    try:
+        _wait_until(f"{environment.server_url}/readyz", check, seconds)
+    except NotReady as error:
+        if environment.offline:
+            raise
+        raise Problem(
+            f"The server runs, but it is not ready: {error.answer}\nThe tenant in .env is {environment.issuer}."
+            " `make doctor` says what is wrong."
+        ) from error
+
+
+class NotReady(Problem):
+    """A URL does not answer with status 200. `answer` says what it answers."""
+
+    def __init__(self, url: str, seconds: int) -> None:
+        self.answer = _answer(url)
+        super().__init__(f"{url} is not ready after {seconds} s: {self.answer}\n`make logs` shows more.")
+
+
+def _wait_until(url: str, check: Callable[[], None], seconds: int = START_SECONDS) -> None:
+    """Wait until the URL answers with status 200."""
+    deadline = time.monotonic() + seconds
     while not answers(url):
         check()
         if time.monotonic() > deadline:
-            answer = describe_answer(url)
-            raise Problem(f"{url} is not ready after {START_SECONDS} s: {answer}\n`make logs` shows more.")
+            raise NotReady(url, seconds)
         time.sleep(0.1)
 
 
-def describe_answer(url: str) -> str:
-    """The answer of the URL, for an error message."""
+def _answer(url: str) -> str:
+    """What the URL answers, for an error message: the reason that the server states, if it states one."""
     try:
         with _opened(url) as response:
             return f"HTTP {response.status}"
     except urllib.error.HTTPError as error:
-        return f"HTTP {error.code}: {error.read(500).decode(errors='replace')}"
+        text = error.read(2000).decode(errors="replace")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return str(json.loads(text)["reason"])
+        return f"HTTP {error.code}: {text[:500]}"
     except OSError as error:
         return str(error)
 

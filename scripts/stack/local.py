@@ -12,7 +12,7 @@ from pathlib import Path
 
 import packages
 import ports
-from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, load, wait_until
+from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, load, wait_until_ready
 from report import Problem, progress
 
 PID_FILE = RUN / "stack.pid"
@@ -38,7 +38,7 @@ def up(environment: Environment) -> None:
     with progress("Starting the server and the tenant (some seconds)", after=0.5):
         if not is_up():
             _start(environment)
-        _wait_until_ready(environment)
+        wait_until_ready(environment, _require_processes)
 
 
 def down() -> bool:
@@ -122,14 +122,6 @@ def _certificate(environment: Environment) -> dict[str, str]:
         raise Problem(f"No certificate could be made for {environment.public_host}: {done.stderr.strip()}")
     files = {"CERT": str(folder / "certificate.pem"), "KEY": str(folder / "key.pem")}
     return {f"{part}_TLS_{name}_FILE": path for part in ("MCP", "MOCK_IDP") for name, path in files.items()}
-
-
-def _wait_until_ready(environment: Environment) -> None:
-    urls = [f"{environment.server_url}/readyz"]
-    if environment.offline:
-        urls.insert(0, f"{environment.tenant_url}.well-known/openid-configuration")
-    for url in urls:
-        wait_until(url, _require_processes)
 
 
 def _require_processes() -> None:

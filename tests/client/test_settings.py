@@ -192,15 +192,9 @@ def test_a_secrets_file_that_is_not_utf8_is_named(monkeypatch: pytest.MonkeyPatc
         ({"MCP_PORT": "6000", "MCP_HOST": "127.0.0.1"}, "http://127.0.0.1:6000/mcp", None, None),
         ({"MCP_PORT": "6000", "MCP_HOST": "0.0.0.0"}, "http://localhost:6000/mcp", None, None),
         ({"PUBLIC_HOST": "::1"}, "http://[::1]:5555/mcp", None, None),
-        (
-            {"PUBLIC_HOST": "box.lan", "COMPOSE_PROFILES": "mock"},
-            "https://box.lan:5555/mcp",
-            None,
-            "https://box.lan:9000/",
-        ),
+        ({"PUBLIC_HOST": "box.lan"}, "https://box.lan:5555/mcp", None, None),
         ({"OAUTH_CALLBACK_PORT": "5000"}, None, "http://localhost:5000/callback", None),
-        ({"COMPOSE_PROFILES": "mock", "MOCK_IDP_PORT": "9100"}, None, None, "http://localhost:9100/"),
-        ({"COMPOSE_PROFILES": "mock", "AUTH0_DOMAIN": "dev-1.us.auth0.com"}, None, None, "https://dev-1.us.auth0.com/"),
+        ({"AUTH0_DOMAIN": "dev-1.us.auth0.com"}, None, None, "https://dev-1.us.auth0.com/"),
     ],
 )
 def test_urls_follow_from_ports_and_hosts(
@@ -230,7 +224,6 @@ FROM_ENVIRONMENT_TO_DOTENV = [
     ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"AUTH0_ISSUER": ELSEWHERE}, {"AUTH0_DOMAIN": "real.example"}),
     ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"AUTH0_DOMAIN": "evil.example"}, {}),
     ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"MCP_PUBLIC_URL": "https://evil.example/mcp"}, {}),
-    ({"AUTH0_CLIENT_SECRET": "s3cret"}, {"COMPOSE_PROFILES": "mock"}, {}),
     ({"AUTH0_MGMT_TOKEN": "s3cret"}, {"AUTH0_ISSUER": ELSEWHERE}, {}),
     ({"AUTH0_MGMT_TOKEN": "s3cret"}, {"AUTH0_MGMT_DOMAIN": "evil.example"}, {"AUTH0_ISSUER": ELSEWHERE}),
     ({"AUTH0_MGMT_CLIENT_SECRET": "s3cret"}, {"AUTH0_DOMAIN": "evil.example"}, {}),

@@ -16,10 +16,10 @@ from gatehouse_client.tenant.settings import TenantSettings
 from tests.support.processes import ROOT
 
 # The image sets the folder of the tokens. A container has neither a keyring nor a browser. The other variables are in
-# MCP_PUBLIC_URL, OAUTH_CALLBACK_URI and AUTH0_ISSUER, which follow from them.
+# MCP_PUBLIC_URL, which follows from them.
 _NOT_IN_A_CONTAINER = {
     *("GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"),
-    *("COMPOSE_PROFILES", "MCP_HOST", "MCP_PORT", "MOCK_IDP_PORT", "PUBLIC_HOST"),
+    *("MCP_HOST", "MCP_PORT", "PUBLIC_HOST"),
 }
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy")
 _DOCKER = """#!/bin/sh

@@ -27,7 +27,6 @@ class Runtime:
         self.stack = stack
         self.variables = {
             "STACK_RUN_DIR": str(stack.folder),
-            "COMPOSE_PROFILES": "mock",
             "COMPOSE_PROJECT_NAME": f"gatehouse-test-{stack.mcp_port}",
             "AUTH0_DOMAIN": f"localhost:{stack.tenant_port}",
             "AUTH0_ISSUER": stack.issuer,
@@ -122,18 +121,30 @@ def test_without_the_stack_the_agents_commands_say_how_to_start_it(runtime: Runt
 
 def test_another_tenant_can_be_planned_before_the_stack_is_started(runtime: Runtime) -> None:
     with runtime.stack.tenant(MCP_PUBLIC_URL="http://localhost:1/mcp"):
-        planned = runtime.make("client", "tenant", "plan", COMPOSE_PROFILES="")
+        planned = runtime.make("client", "tenant", "plan", MOCK_IDP_PORT="")
     assert planned.returncode == 6, planned.stderr
     assert f"create\tAPI\t{runtime.stack.mcp_url}" in planned.stdout
 
 
-def test_without_the_mock_profile_the_offline_tenant_is_not_started(runtime: Runtime) -> None:
+def test_beside_another_tenant_the_offline_one_is_neither_started_nor_mentioned(runtime: Runtime) -> None:
     with runtime.stack.tenant():
         # Another tenant, of which only the address is known.
-        up = runtime.make("up", COMPOSE_PROFILES="", MOCK_IDP_PORT="")
+        up = runtime.make("up", MOCK_IDP_PORT="", COMPOSE_PROFILES="mock")
         assert up.returncode == 0, up.stderr
         assert not [line for line in runtime.processes() if "mock" in line]
         assert "alice@example.com" not in up.stdout
+        assert "make demo" not in up.stdout
+        assert "Try next     make doctor " in up.stdout
+
+
+def test_another_tenant_that_does_not_answer_is_named_with_the_reason(runtime: Runtime) -> None:
+    url = f"http://localhost:{free_port()}/"
+    up = runtime.make("up", AUTH0_DOMAIN="", AUTH0_ISSUER=url)
+    assert up.returncode == 1
+    assert up.stderr.startswith(
+        f"The server runs, but it is not ready: The tenant's signing keys cannot be had from {url}"
+    )
+    assert f"The tenant in .env is {url}. `make doctor` says what is wrong." in up.stderr
 
 
 def test_a_port_in_use_is_a_one_line_error_that_says_what_to_do(runtime: Runtime) -> None:

@@ -126,7 +126,7 @@ def test_urls_that_another_program_forwards_over_https(world: MakeWorld) -> None
     server, tenant = free_ports(2)
     text = moved(
         MCP_PUBLIC_URL=f"https://{HOST}:{server}/mcp",
-        AUTH0_ISSUER=f"https://{HOST}:{tenant}/",
+        MOCK_IDP_PUBLIC_URL=f"https://{HOST}:{tenant}/",
         AUTH0_CA_FILE=".run/authority/ca.pem",
     )
     clone = world(text)
@@ -183,9 +183,9 @@ CONTRADICTIONS = {
         {"AUTH0_AUDIENCE": "http://localhost:5555/mcp"},
         "AUTH0_AUDIENCE is http://localhost:5555/mcp, and MCP_PUBLIC_URL is",
     ),
-    "issuer and port": (
-        {"AUTH0_ISSUER": "http://localhost:9000/"},
-        "AUTH0_ISSUER is http://localhost:9000/, and MOCK_IDP_PORT is",
+    "a forwarded URL that is none": (
+        {"MOCK_IDP_PUBLIC_URL": "login.example.com"},
+        "MOCK_IDP_PUBLIC_URL is 'login.example.com': a URL is needed",
     ),
     "public URL and port": (
         {"MCP_PUBLIC_URL": "http://localhost:5555/mcp"},

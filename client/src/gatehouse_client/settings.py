@@ -34,7 +34,6 @@ ENV_FILE: Final = ".env"
 DOMAIN: Final = r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?$"
 _DEFAULT_MCP_PORT: Final = 5555
 _DEFAULT_CALLBACK_PORT: Final = 8642
-_DEFAULT_TENANT_PORT: Final = 9000
 _DEFAULT_SERVER: Final = f"http://localhost:{_DEFAULT_MCP_PORT}/mcp"
 _LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -112,8 +111,6 @@ class Settings(BaseSettings):
     mcp_host: str | None = Field(None, description="where the server listens, a host name or an address")
     mcp_port: int | None = Field(None, ge=0, le=65535, description="the server's port, a number up to 65535")
     public_host: str | None = Field(None, description="the host name or address that the stack is reached by")
-    compose_profiles: str = Field("", description="`mock` for the offline tenant, else empty")
-    mock_idp_port: int | None = Field(None, ge=0, le=65535, description="the offline tenant's port")
     mcp_timeout: float = Field(120.0, gt=0, description="seconds, more than 0: how long the server may be silent")
     auth0_domain: str | None = Field(None, pattern=DOMAIN, description="the tenant's host name")
     auth0_issuer: SecureUrl | None = Field(None, description=f"the tenant's issuer, byte for byte, {_URL}")
@@ -190,8 +187,7 @@ class Settings(BaseSettings):
 
     @property
     def _tenant_target(self) -> SecretTarget:
-        derived_from = ("compose_profiles", "mock_idp_port", "public_host")
-        return SecretTarget(self.issuer, ("auth0_issuer", "auth0_domain"), derived_from)
+        return SecretTarget(self.issuer, ("auth0_issuer", "auth0_domain"))
 
     @model_validator(mode="before")
     @classmethod
@@ -204,10 +200,6 @@ class Settings(BaseSettings):
         given.setdefault("mcp_public_url", f"{_origin(host, port)}/mcp")
         callback_port = _port(given.get("oauth_callback_port"), _DEFAULT_CALLBACK_PORT)
         given.setdefault("oauth_callback_uri", f"http://localhost:{callback_port}/callback")
-        offline = "mock" in str(given.get("compose_profiles", "")).split(",")
-        if offline and not {"auth0_domain", "auth0_issuer"} & set(given):
-            tenant_port = _port(given.get("mock_idp_port"), _DEFAULT_TENANT_PORT)
-            given["auth0_issuer"] = f"{_origin(given.get('public_host'), tenant_port)}/"
         return given
 
     @field_validator("auth0_ca_file")

@@ -31,7 +31,6 @@ def empty_tenant(stack: LocalStack) -> Iterator[DotenvStack]:
     (stack.folder / "issued.yaml").write_text(yaml.safe_dump({"management_clients": [MANAGER]}), encoding="utf-8")
     (folder / "users.yaml").write_text(yaml.safe_dump({"users": USERS}), encoding="utf-8")
     known = {
-        "COMPOSE_PROFILES": "",
         "AUTH0_DOMAIN": domain,
         "AUTH0_ISSUER": "",
         **dict.fromkeys(("AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET", "AUTH0_AUDIENCE"), ""),

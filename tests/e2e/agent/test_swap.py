@@ -51,7 +51,6 @@ def swapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DotenvStack]:
     }
     env = dotenv_example(
         {
-            "COMPOSE_PROFILES": "",
             "AUTH0_DOMAIN": domain,
             "AUTH0_ISSUER": "",
             "AUTH0_CLIENT_ID": CLIENT_ID,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -18,21 +19,35 @@ from ..auth.permission_table import PermissionTable, TableError
 from ..auth.permissions import is_permission
 from ..auth.profiles import PROFILES, Profile
 
-ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+ASYMMETRIC_ALGORITHMS = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+)
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 DEFAULT_PORT = 5555
 ENV_FILE = ".env"
 
 _MISSING = {
-    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com (offline: localhost:9000); or OIDC_ISSUER for"
-    " another provider",
+    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com; or OIDC_ISSUER for another provider; or"
+    " AUTH0_ISSUER=http://localhost:9000/ for the offline tenant, as `make up` sets it",
 }
 _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 
 SHORTEST_SECRET = 32
-_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET")
+_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET")
 _PUBLISHED_PREFIX = "demo-secret-of-the-offline-tenant"
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
@@ -64,23 +79,27 @@ class Settings(BaseSettings):
     required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
     permissions_file: str = Field(default="", validation_alias="PERMISSIONS_FILE")
     grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
+    scope_prefix: str = Field(default="", validation_alias="SCOPE_PREFIX")
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
     tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
     offline_tenant: bool = Field(default=False, validation_alias="OFFLINE_TENANT")
-    compose_profiles: str = Field(default="", validation_alias="COMPOSE_PROFILES")
-    mock_idp_port: int = Field(default=9000, validation_alias="MOCK_IDP_PORT")
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
     trusted_proxies: CommaSeparated = Field(default=(), validation_alias="TRUSTED_PROXIES")
     token_url: str = Field(default="", validation_alias="AUTH0_TOKEN_URL")
     exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
     exchange_client_secret: SecretStr | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET")
+    introspection_client_id: str = Field(default="", validation_alias="INTROSPECTION_CLIENT_ID")
+    introspection_client_secret: SecretStr | None = Field(default=None, validation_alias="INTROSPECTION_CLIENT_SECRET")
     calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
     calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
     # Read before validation. They are fields because only fields are read from the environment.
     exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
+    introspection_client_secret_file: str | None = Field(
+        default=None, validation_alias="INTROSPECTION_CLIENT_SECRET_FILE"
+    )
     request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
 
     @model_validator(mode="before")
@@ -93,9 +112,7 @@ class Settings(BaseSettings):
         filled = {name: value for name, value in values.items() if value != ""}
         _read_secret_files(filled)
         _use_oidc_names(filled)
-        if "mock" in str(filled.get("COMPOSE_PROFILES", "")).split(",") and "AUTH0_DOMAIN" not in filled:
-            # The offline tenant of this stack. Without this explicit choice no issuer is a default.
-            filled.setdefault("AUTH0_ISSUER", f"http://localhost:{filled.get('MOCK_IDP_PORT', 9000)}/")
+        # No issuer is a default, not even the offline tenant's: `make` names it.
         domain = str(filled.get("AUTH0_DOMAIN", ""))
         # Nothing is derived from a wrong value, so that each mistake is reported only once.
         if _DOMAIN.fullmatch(domain):
@@ -143,6 +160,13 @@ class Settings(BaseSettings):
             raise ValueError("names of claims are valid, such as scope, permissions, or realm_access.roles,scope")
         return value
 
+    @field_validator("scope_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if value and not is_permission(value):
+            raise ValueError("the beginning of a scope is valid, without spaces and quotes, such as api://gatehouse/")
+        return value
+
     @field_validator("required_permission")
     @classmethod
     def _scope_token(cls, value: str) -> str:
@@ -187,7 +211,7 @@ class Settings(BaseSettings):
         if self.offline_tenant and self.domain != urlsplit(self.issuer).netloc:
             raise ValueError(
                 f"AUTH0_DOMAIN is {self.domain!r}, but the offline tenant is on (OFFLINE_TENANT), with the issuer"
-                f" {self.issuer}: set COMPOSE_PROFILES= for a real tenant, or leave AUTH0_DOMAIN empty"
+                f" {self.issuer}: leave AUTH0_DOMAIN empty, or OFFLINE_TENANT (without `make`: COMPOSE_PROFILES)"
             )
         return self
 
@@ -235,18 +259,32 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _require_id_and_secret_for_introspection(self) -> Settings:
+        if bool(self.introspection_client_id) != bool(self.introspection_client_secret):
+            raise ValueError(
+                "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET belong together: set both or neither"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _require_usable_proxies(self) -> Settings:
         urls = [self.jwks_url or self.discovery_url]
+        if self.introspection_client_id:
+            urls.append(self.discovery_url)
         if self.exchange_client_id:
             urls += [self.token_url, self.calendar_url]
         for url in filter(None, urls):
             proxy_for(url)
         return self
 
-    def token_profile(self) -> Profile:
-        """The profile of the provider's tokens."""
-        profile = PROFILES[self.profile].for_audience(self.audience)
-        return profile.with_grant_claims(self.grant_claim) if self.grant_claim else profile
+    def token_profile(self, audience: str = "") -> Profile:
+        """The profile of the provider's tokens for this server, or for the API with the identifier `audience`."""
+        profile = PROFILES[self.profile]
+        if self.grant_claim:
+            profile = profile.with_grant_claims(self.grant_claim)
+        if self.scope_prefix:
+            profile = replace(profile, scope_prefix=self.scope_prefix)
+        return profile.for_audience(audience or self.audience)
 
     def permission_table(self) -> PermissionTable | None:
         """The table in PERMISSIONS_FILE; None if it is not set.
@@ -302,9 +340,21 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or wrong; the message names all of them.
     """
+    return load(Settings)
+
+
+def load(kind: type[SettingsT], **given: str) -> SettingsT:
+    """Read settings of that kind.
+
+    Args:
+        given: values by the variables' names, which count more than the environment.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; the message names all of them.
+    """
     try:
         _require_utf8(Path(ENV_FILE))
-        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+        return kind(**given)  # type: ignore[arg-type]  # the other fields come from the environment
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
 
@@ -387,6 +437,7 @@ def _use_oidc_names(values: dict[str, Any]) -> None:
     conflicts = " and ".join(name for name in conflicting if name in values)
     if conflicts:
         raise ValueError(f"OIDC_ISSUER is set, and so is {conflicts}: set only one kind, and leave the other empty")
+    values.setdefault("OIDC_PROFILE", "oidc")
     values["AUTH0_ISSUER"] = issuer
     values["AUTH0_DOMAIN"] = _split_url(str(issuer)).netloc
     if "OIDC_AUDIENCE" in values:
