@@ -35,6 +35,8 @@ GUESSES: Mapping[str, Guess] = {
     "authorize_grant_off": Guess("S", "that it is a page with status 403, as observed for the implicit grant"),
     "request_object": Guess("?", "the whole answer to `request` and `request_uri`; the codes are OpenID Connect's"),
     "lost_transaction": Guess("S", "the text"),
+    "change_password": Guess("?", "the whole answer if people cannot change passwords themselves"),
+    "lost_ticket": Guess("S", "status 400 of the page; the text is documented"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use, or a missing one"),
     "connection_not_enabled": Guess("S", "the text; an Auth0 employee reads `the connection was not found` so, too"),
     "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),

@@ -24,8 +24,8 @@ CLIENT = _names("client_id client_secret client_assertion client_assertion_type"
 ENDPOINTS: Mapping[str, frozenset[str]] = {
     "/authorize": _names(
         """audience client_id code_challenge code_challenge_method connection dpop_jkt invitation login_hint max_age
-        nonce organization prompt redirect_uri request request_uri resource response_mode response_type scope state
-        ui_locales"""
+        nonce organization prompt redirect_uri request request_uri resource response_mode response_type scope
+        screen_hint state ui_locales"""
     ),
     "/oauth/revoke": CLIENT | _names("token token_type_hint"),
     "/oauth/device/code": CLIENT | _names("audience organization resource scope"),
