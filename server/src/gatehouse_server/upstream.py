@@ -22,7 +22,7 @@ from .adapters.upstream.checks import RequestChecks
 from .adapters.upstream.forwarder import Forwarder, UpstreamLimits
 from .adapters.upstream.identity import KEY_SET_PATH, GateKeys, identity
 from .adapters.upstream.sessions import Sessions
-from .app import _cors, _McpEndpointFirst, _trailing_slash, tenant_keys
+from .app import _cors, _McpEndpointFirst, advertised_scopes, tenant_keys
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
@@ -101,17 +101,16 @@ def protect_upstream(
             verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup
         ),
         catalogue=catalogue,
-        challenges=Challenges(metadata_url(settings.public_url)),
+        challenges=Challenges(metadata_url(settings.public_url), profile),
         metrics=metrics,
         trail=trail,
         check=RequestChecks(catalogue, sessions, security),
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             *health_routes(keys, _remembered(forwarder.is_answering)),
-            *metadata_routes(settings.public_url, settings.issuer, catalogue.all_permissions),
+            *metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue)),
             *([_key_set(gate_keys)] if upstream.identity in ("assertion", "bearer") else []),
-            *_trailing_slash(settings),
         ],
         middleware=[
             _cors(settings.origins()),
@@ -119,6 +118,8 @@ def protect_upstream(
         ],
         lifespan=_lifespan(forwarder, keys),
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def upstream_catalogue(settings: Settings) -> UpstreamCatalogue:

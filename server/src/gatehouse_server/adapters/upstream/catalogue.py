@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
 
+from ...auth.gate import Needed, NotOffered
 from ...auth.permission_table import PermissionTable
 from ...auth.permissions import permissions_page
 from ...auth.request import Operation, Target
@@ -66,19 +67,19 @@ class UpstreamCatalogue:
         self.base = frozenset(base)
         self._sources = tuple(sources)
 
-    def needed(self, operation: Operation) -> frozenset[str]:
-        """All permissions that the operation needs.
+    async def needed(self, operation: Operation) -> Needed:
+        """All permissions that the operation needs, and its label.
 
         Raises:
-            LookupError: it uses a target that is not offered; `is_offered` tells before.
+            NotOffered: it uses a target that is not offered; `is_offered` tells before.
         """
         needed = self.base
         for target in operation.targets:
             own = self.declared_by(target)
             if own is None:
-                raise LookupError(target)
+                raise NotOffered(target)
             needed |= own
-        return needed
+        return Needed(needed, self._label(operation))
 
     def is_offered(self, operation: Operation) -> bool:
         """Whether all its targets are offered."""
@@ -89,16 +90,7 @@ class UpstreamCatalogue:
         found = [needed for source in self._sources if (needed := source.needed(target)) is not None]
         return frozenset().union(*found) if found else None
 
-    def label(self, operation: Operation) -> tuple[str, str]:
-        """Method and target for a metric. A caller cannot create new label values."""
-        method = operation.method if operation.method in METHODS or operation.method in _HTTP_METHODS else OTHER
-        if not operation.targets:
-            return method, ""
-        target = operation.targets[0]
-        is_named = any(target == named for source in self._sources for named, _ in source.entries())
-        return method, target[1] if is_named and target[0] != "resource" else OTHER
-
-    def all_permissions(self) -> frozenset[str]:
+    async def all_permissions(self) -> frozenset[str]:
         """Every permission that any operation needs."""
         return self.base.union(*(permissions for _, permissions in self.entries()))
 
@@ -110,6 +102,15 @@ class UpstreamCatalogue:
     def table(self) -> str:
         """The permissions of each named target as a Markdown table."""
         return permissions_page(self.base, self.entries())
+
+    def _label(self, operation: Operation) -> tuple[str, str]:
+        """Method and target for a metric. A caller cannot create new label values."""
+        method = operation.method if operation.method in METHODS or operation.method in _HTTP_METHODS else OTHER
+        if not operation.targets:
+            return method, ""
+        target = operation.targets[0]
+        is_named = any(target == named for source in self._sources for named, _ in source.entries())
+        return method, target[1] if is_named and target[0] != "resource" else OTHER
 
 
 def _folded_table(table: PermissionTable) -> PermissionTable:
