@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
+from time import time
 from typing import Any
 
 import httpx2
@@ -242,11 +242,11 @@ def _checked(response: httpx2.Response, operation: Operation) -> tuple[int, str]
         raise Unavailable(502, "The server behind the gate does not accept the gate's requests.")
     if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise Unavailable(502, "The server behind the gate answered with compressed text, which was not asked for.")
-    if kind == _JSON or (kind == _EVENTS and status == 200):
-        return status, kind
     is_empty = response.headers.get("content-length") == "0"
     if status in (202, 204) or (status == 200 and (is_empty or operation.method == "DELETE")):
         return status, ""
+    if kind == _JSON or (kind == _EVENTS and status == 200):
+        return status, kind
     if 400 <= status < 500:
         raise Unavailable(status, f"The server behind the gate refused the request ({status}).")
     raise Unavailable(502, f"The server behind the gate did not answer with MCP (status {status}).")
@@ -351,7 +351,7 @@ async def _until(token: AccessToken, operation: Operation, answer: _Answer) -> A
         yield
         return
     try:
-        async with asyncio.timeout(token.expires_at - time.time()):
+        async with asyncio.timeout(token.expires_at - time()):
             yield
     except TimeoutError:
         if not answer.is_started:
