@@ -29,7 +29,7 @@ from .catalogue import UpstreamCatalogue
 from .checks import SESSION_STATE, id_of
 from .headers import SESSION, to_caller, to_upstream
 from .identity import Identity
-from .lists import LIST_METHODS, MAX_LIST_BYTES, BadAnswer, Visible, filtered_events, filtered_message
+from .lists import LIST_METHODS, MAX_LIST_BYTES, BadAnswer, Visible, filtered_events, filtered_message, stated_in
 from .sessions import Sessions
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class Forwarder:
     Args:
         url: the upstream's MCP endpoint.
         transport: sends the requests. It must not follow redirects, keep cookies or repeat requests.
+        trusts_meta: a list also shows what states its permissions in `_meta`.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Forwarder:
         identity: Identity,
         hierarchy: Hierarchy,
         profile: Profile,
+        trusts_meta: bool = False,
         limits: UpstreamLimits | None = None,
     ) -> None:
         self._url = httpx2.URL(url)
@@ -85,6 +87,7 @@ class Forwarder:
         self._identity = identity
         self._hierarchy = hierarchy
         self._profile = profile
+        self._trusts_meta = trusts_meta
         self._limits = limits or UpstreamLimits()
         self._running: Counter[str] = Counter()
         silent = self._limits.answer_seconds
@@ -218,6 +221,9 @@ class Forwarder:
 
         def visible(target: tuple[Any, str], entry: dict[str, Any]) -> frozenset[str] | None:
             needed = self._catalogue.declared_by(target)
+            own = stated_in(entry.get("_meta")) if self._trusts_meta else None
+            if own is not None:
+                needed = own | (needed or frozenset())
             return needed if needed is not None and (reachable is None or needed <= reachable) else None
 
         return visible
