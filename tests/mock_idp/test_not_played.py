@@ -87,15 +87,16 @@ def test_many_and_long_names_are_cut(tenant: Any) -> None:
 def test_the_console_shows_both_lists(start: Any, language: str, heading: str, sent: str) -> None:
     tenant = start(lambda file: file.update(logStreams=[{"name": "a"}, {"name": "b"}], themes=[]))
     tenant.authorize(display="popup")
-    page = tenant.http.get("/", headers={"Accept-Language": language}).text
+    page = tenant.http.get("/?tab=not_played", headers={"Accept-Language": language}).text
     assert heading in page
     assert "<code>logStreams (2)</code>" in page
     assert "themes" not in page
+    page = tenant.http.get("/", headers={"Accept-Language": language}).text
     assert f"{sent} <code>display</code>" in page
 
 
 def test_the_console_says_if_everything_is_played(tenant: Any) -> None:
-    assert "plays everything" in tenant.http.get("/").text
+    assert "plays everything" in tenant.http.get("/?tab=not_played").text
 
 
 def test_the_table_of_each_grant_has_every_parameter_that_its_code_reads() -> None:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .adapters.mcpserver import Catalogue
+from .app import protect
 from .auth.audit import audit_to_stream
 from .example.app import example_app, example_server
 from .serving.listening import CannotListen, listening_sockets
@@ -91,7 +91,7 @@ def _arguments() -> argparse.Namespace:
 def _permissions(settings: Settings, upstream: UpstreamSettings) -> str:
     if upstream.is_on:
         return asyncio.run(permissions_of(settings, upstream))
-    return Catalogue(example_server(settings), [settings.required_permission]).table()
+    return asyncio.run(protect(example_server(settings), settings).catalogue.table())
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -23,16 +22,17 @@ from .adapters.upstream.forwarder import Forwarder, UpstreamLimits
 from .adapters.upstream.identity import KEY_SET_PATH, GateKeys, identity
 from .adapters.upstream.sessions import Sessions
 from .adapters.upstream.stated import ListFailed, StatedByUpstream, lists_of
-from .app import _cors, _McpEndpointFirst, _trailing_slash, tenant_keys
+from .app import _cors, _introspection, _lifespan, _McpEndpointFirst, advertised_scopes, tenant_keys
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate
-from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.keys import SigningKeys
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.outgoing import transport_to
 from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
+from .auth.streams import Stop, Streams
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
 from .serving.metrics import Metrics
@@ -92,6 +92,8 @@ def protect_upstream(
         trusts_meta=upstream.trusts_meta,
         limits=UpstreamLimits(answer_seconds=upstream.timeout, requests_of_one_subject=REQUESTS_OF_ONE_SUBJECT),
     )
+    introspection = _introspection(settings)
+    stop = Stop()
     security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
     verifier = TokenVerifier(
         keys,
@@ -99,6 +101,7 @@ def protect_upstream(
         audience=settings.audience,
         algorithm=settings.algorithm,
         profile=profile,
+        introspection=introspection,
     )
     gate = Gate(
         forwarder,
@@ -106,24 +109,26 @@ def protect_upstream(
             verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup
         ),
         catalogue=catalogue,
-        challenges=Challenges(metadata_url(settings.public_url)),
+        challenges=Challenges(metadata_url(settings.public_url), profile),
         metrics=metrics,
         trail=trail,
-        check=RequestChecks(catalogue, sessions, security, source=stated),
+        check=RequestChecks(sessions, security),
+        streams=Streams(stop),
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             *health_routes(keys, _remembered(forwarder.is_answering)),
-            *metadata_routes(settings.public_url, settings.issuer, catalogue.all_permissions),
+            *metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue)),
             *([_key_set(gate_keys)] if upstream.identity in ("assertion", "bearer") else []),
-            *_trailing_slash(settings),
         ],
         middleware=[
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate),
         ],
-        lifespan=_lifespan(forwarder, keys),
+        lifespan=_lifespan(lambda: _run(forwarder), stop, keys, introspection),
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 async def permissions_of(settings: Settings, upstream: UpstreamSettings) -> str:
@@ -200,17 +205,10 @@ def _remembered(is_answering: Callable[[], Awaitable[bool]]) -> Callable[[], Awa
     return problem
 
 
-def _lifespan(forwarder: Forwarder, keys: SigningKeys) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    async def warm() -> None:
-        with contextlib.suppress(KeysUnavailable):
-            await keys.warm()
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.create_task(warm())
+@asynccontextmanager
+async def _run(forwarder: Forwarder) -> AsyncIterator[None]:
+    """The lifespan of the upstream's connections."""
+    try:
         yield
-        await keys.aclose()
-        await warming
+    finally:
         await forwarder.aclose()
-
-    return lifespan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
-from gatehouse_server.adapters.upstream import forwarder
+from gatehouse_server.auth.streams import Streams
 from tests.server.protected_server import ORIGIN, headers_of, message
 from tests.server.token_issuer import Issuer
 from tests.server.upstream.in_process import InProcess
@@ -126,7 +127,7 @@ async def test_a_stream_of_the_server_ends_with_the_token(
 ) -> None:
     exp = int(time.time()) + 600
     token = issuer.token(exp=exp)
-    monkeypatch.setattr(forwarder, "time", lambda: exp - 0.1)
+    monkeypatch.setattr("gatehouse_server.upstream.Streams", partial(Streams, clock=lambda: exp - 0.1))
     async with guarded("sessions, events", issuer, tmp_path) as (_, gate), asyncio.timeout(20):
         start = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
         opened = await raw(gate, token, message("initialize", start))

@@ -19,7 +19,7 @@ from gatehouse_server.adapters.upstream.identity import Nobody
 from gatehouse_server.adapters.upstream.lists import META_KEY
 from gatehouse_server.adapters.upstream.stated import ListFailed, StatedByUpstream, lists_of
 from gatehouse_server.auth.gate import Refused
-from gatehouse_server.auth.request import Operation, Target
+from gatehouse_server.auth.request import Target
 from gatehouse_server.upstream import protect_upstream
 from tests.server.protected_server import ask
 from tests.server.token_issuer import Clock, Issuer, settings
@@ -67,7 +67,7 @@ async def test_the_upstreams_statement_decides_without_a_list_by_the_caller(
             answer = await ask(gate, issuer.token(), "tools/call", {"name": name})
             assert answer.status_code == status
             assert needs in answer.headers.get("www-authenticate", "")
-        assert "does not offer this tool" in answer.text
+        assert "does not offer the tool" in answer.text
         item = await ask(gate, issuer.token(), "resources/read", {"uri": "shop://items/1"})
         assert 'scope="access:mcp shop:read"' in item.headers["www-authenticate"]
         if kind == "stateless":
@@ -107,8 +107,8 @@ class Listed:
         return self.entries
 
 
-def call(name: str) -> Operation:
-    return Operation("tools/call", (("tool", name),))
+def call(name: str) -> list[Target]:
+    return [("tool", name)]
 
 
 async def test_a_list_counts_for_a_short_time_and_longer_if_the_upstream_is_down() -> None:

@@ -43,6 +43,7 @@ GUESSES: Mapping[str, Guess] = {
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
+    "password_blocked": Guess("S", "status 401, that of an older endpoint; the code and the text are documented"),
     "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
     "organization_grant": Guess("?", "the whole answer; that these grants cannot use organizations is documented"),

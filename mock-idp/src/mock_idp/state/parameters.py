@@ -49,7 +49,7 @@ GRANTS: Mapping[str, frozenset[str]] = {
 }
 # Headers that change what Auth0 does. /oauth/token refuses DPoP in words of its own.
 HEADERS = ("dpop", "auth0-forwarded-for")
-HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset({"dpop"})}
+HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset(HEADERS)}
 
 
 def names_not_played(path: str, headers: Headers, parameters: Iterable[tuple[str, object]]) -> list[str]:

@@ -15,7 +15,7 @@ def _names(text: str) -> frozenset[str]:
 SECTIONS = _names(
     """rules rulesConfigs hooks pages emailProvider emailTemplates guardianFactors guardianFactorProviders
     guardianFactorTemplates guardianPolicies guardianPhoneFactorMessageTypes guardianPhoneFactorSelectedProvider
-    branding phoneProviders phoneTemplates prompts actionModules attackProtection
+    branding phoneProviders phoneTemplates prompts actionModules
     riskAssessment logStreams customDomains themes forms flows flowVaultConnections selfServiceProfiles networkACLs
     userAttributeProfiles connectionProfiles tokenExchangeProfiles supplementalSignals rateLimitPolicies eventStreams
     clientAuthCredentials clientAuthCredentialsPre connections exclude include migrations"""
@@ -57,7 +57,7 @@ CLIENT = _names(
     custom_login_page custom_login_page_on custom_login_page_preview description encryption_key
     enforce_anon_session_transfer_network_binding express_configuration
     external_metadata_created_by external_metadata_status external_metadata_type fedcm_login form_template global
-    identity_assertion_authorization_grant initiate_login_uri is_token_endpoint_ip_header_trusted jwks_uri logo_uri
+    identity_assertion_authorization_grant initiate_login_uri jwks_uri logo_uri
     mobile my_organization_configuration native_social_login oidc_backchannel_logout oidc_logout oidc_support
     organization_discovery_methods par_request_expiry
     require_proof_of_possession require_pushed_authorization_requests session_transfer
@@ -71,7 +71,7 @@ DATABASE = _names(
     metadata realms show_as_button"""
 )
 DATABASE_OPTIONS = _names(
-    """attributes authentication_methods basic_profile brute_force_protection configuration customScripts
+    """attributes authentication_methods basic_profile configuration customScripts
     custom_password_hash email_ignore_mobile enable_script_context enabledDatabaseCustomization ext_groups ext_profile
     forward_req_info import_mode mfa non_persistent_attrs passkey_options precedence realm_fallback requires_username
     set_user_root_attributes strategy_version validation"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from types import UnionType
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -16,6 +17,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -312,6 +314,9 @@ class ClientSection(Section):
     client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
     token_exchange: TokenExchangeSection = TokenExchangeSection()
     resource_server_identifier: str | None = None
+    is_token_endpoint_ip_header_trusted: bool = Field(
+        default=False, description="Whether auth0-forwarded-for is the sender of a password grant."
+    )
     organization_usage: OrganizationUsage = Field(
         default="deny", description="Whether users may or must sign in as a member of an organization."
     )
@@ -437,6 +442,9 @@ class DatabaseOptionsSection(Section):
     password_options: FlexiblePolicySection | None = None
     disable_signup: bool = Field(default=False, description="Whether people cannot create an account themselves.")
     disable_self_service_change_password: bool = False
+    brute_force_protection: bool = Field(
+        default=True, description="Whether wrong passwords count. See attackProtection."
+    )
 
     def values_not_played(self) -> Iterator[tuple[str, str]]:
         if self.password_options is not None and self.password_options.dictionary.active:
@@ -559,6 +567,36 @@ class BindingSection(Section):
     action_name: str
 
 
+Shield = Literal["block", "user_notification"]
+SHIELDS: tuple[Shield, ...] = ("block", "user_notification")
+
+
+class BruteForceSection(Section):
+    enabled: bool = True
+    shields: list[Shield] = Field(
+        default_factory=lambda: list(SHIELDS), description="Without `block` the tenant only logs."
+    )
+    allowlist: list[str] = Field(default_factory=list, description="IP addresses or CIDR ranges that are not counted.")
+    mode: Literal["count_per_identifier_and_ip", "count_per_identifier"] = "count_per_identifier_and_ip"
+    max_attempts: int = Field(default=10, ge=1, le=100, description="Wrong passwords in a row before a block.")
+
+    @field_validator("allowlist")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            try:
+                ip_network(entry, strict=False)
+            except ValueError as error:
+                raise ValueError(f"{entry!r} is no IP address and no CIDR range") from error
+        return value
+
+
+class AttackProtectionSection(Section):
+    exported = frozenset({"botDetection", "breachedPasswordDetection", "captcha", "suspiciousIpThrottling"})
+
+    bruteForceProtection: BruteForceSection = BruteForceSection()  # noqa: N815 - the Deploy CLI's word
+
+
 class TenantFile(Section):
     """A tenant.yaml that the Deploy CLI could import."""
 
@@ -573,6 +611,7 @@ class TenantFile(Section):
     roles: list[RoleSection] = Field(default_factory=list)
     organizations: list[OrganizationSection] = Field(default_factory=list)
     actions: list[ActionSection] = Field(default_factory=list)
+    attackProtection: AttackProtectionSection = AttackProtectionSection()  # noqa: N815 - the Deploy CLI's word
     triggers: dict[str, list[BindingSection] | None] = Field(
         default_factory=dict, description="By trigger: the Actions that run, in their order."
     )

@@ -12,7 +12,6 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from time import time
 from typing import Any
 
 import httpx2
@@ -139,7 +138,6 @@ class Forwarder:
         try:
             async with (
                 _while_connected(receive, answer),
-                _until(token, operation, answer),
                 self._opened(self._request(scope["method"], headers, body)) as response,
             ):
                 await self._pass_back(response, operation, token, answer)
@@ -314,11 +312,6 @@ class _Answer:
         if not self.is_complete:
             await self._last(b"")
 
-    async def end(self) -> None:
-        """End a stream early."""
-        if not self.is_complete:
-            await self._last(b"")
-
     async def _last(self, chunk: bytes) -> None:
         self.is_complete = True  # before the server reports the end of the request as a disconnect
         await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
@@ -348,18 +341,3 @@ async def _while_connected(receive: Receive, answer: _Answer) -> AsyncIterator[N
             raise
     finally:
         watcher.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _until(token: AccessToken, operation: Operation, answer: _Answer) -> AsyncIterator[None]:
-    """Streams that never end by themselves end with the token."""
-    if operation.method not in ("GET", "subscriptions/listen") or token.expires_at is None:
-        yield
-        return
-    try:
-        async with asyncio.timeout(token.expires_at - time()):
-            yield
-    except TimeoutError:
-        if not answer.is_started:
-            raise Unavailable(504, "The token expired before the server behind the gate answered.") from None
-        await answer.end()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import httpx2
@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from ...auth.gate import Refused
 from ...auth.permission_table import PermissionTable
-from ...auth.request import Kind, Operation, Target
+from ...auth.request import Kind, Target
 from .answers import error_answer
 from .catalogue import CarefulTable
 from .identity import Identity
@@ -82,29 +82,27 @@ class StatedByUpstream:
         """Each name that states permissions."""
         return self._table.entries()
 
-    async def prepare(self, operation: Operation) -> None:
-        """List again if the last list is too old, or does not have a target of the operation.
+    async def prepare(self, targets: Iterable[Target]) -> None:
+        """List again if the last list is too old, or does not have one of the targets.
 
         Raises:
             Refused: there is no list that counts.
         """
-        if not operation.targets:
-            return
-        if not self._is_enough(operation):
+        if not self._is_enough(targets):
             async with self._lock:
-                if not self._is_enough(operation):
+                if not self._is_enough(targets):
                     await self._try_refresh()
         if self._clock() - self._listed_at > STALE_SECONDS:
             problem = "The server behind the gate does not say which permissions this needs: try again later."
             answer = error_answer(503, INTERNAL_ERROR, problem, headers={"Retry-After": "2"})
             raise Refused("permissions_unavailable", answer)
 
-    def _is_enough(self, operation: Operation) -> bool:
+    def _is_enough(self, targets: Iterable[Target]) -> bool:
         now = self._clock()
         if now - self._tried_at < UNKNOWN_SECONDS:
             return True
         is_fresh = now - self._listed_at < FRESH_SECONDS
-        return is_fresh and all(self.needed(target) is not None for target in operation.targets)
+        return is_fresh and all(self.needed(target) is not None for target in targets)
 
     async def _try_refresh(self) -> None:
         try:
