@@ -25,7 +25,7 @@ from .serving.metrics import Metrics
 from .serving.settings import Settings, SettingsError, load, load_settings
 from .serving.telemetry import TelemetryMissing, export_traces
 from .serving.upstream_settings import UpstreamSettings
-from .upstream import protect_upstream, upstream_catalogue
+from .upstream import permissions_of, protect_upstream
 
 CONFIGURATION_ERROR = 2
 START_ERROR = 3
@@ -90,7 +90,7 @@ def _arguments() -> argparse.Namespace:
 
 def _permissions(settings: Settings, upstream: UpstreamSettings) -> str:
     if upstream.is_on:
-        return upstream_catalogue(settings).table()
+        return asyncio.run(permissions_of(settings, upstream))
     return asyncio.run(protect(example_server(settings), settings).catalogue.table())
 
 
