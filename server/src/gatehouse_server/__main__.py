@@ -6,6 +6,7 @@ The server behind the gate is the one at UPSTREAM_URL, or the example server.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import logging.config
 import signal
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .adapters.mcpserver import Catalogue
+from .app import protect
 from .auth.audit import audit_to_stream
 from .example.app import example_app, example_server
 from .serving.listening import CannotListen, listening_sockets
@@ -24,7 +25,7 @@ from .serving.metrics import Metrics
 from .serving.settings import Settings, SettingsError, load, load_settings
 from .serving.telemetry import TelemetryMissing, export_traces
 from .serving.upstream_settings import UpstreamSettings
-from .upstream import protect_upstream, upstream_catalogue
+from .upstream import permissions_of, protect_upstream
 
 CONFIGURATION_ERROR = 2
 START_ERROR = 3
@@ -89,8 +90,8 @@ def _arguments() -> argparse.Namespace:
 
 def _permissions(settings: Settings, upstream: UpstreamSettings) -> str:
     if upstream.is_on:
-        return upstream_catalogue(settings).table()
-    return Catalogue(example_server(settings), [settings.required_permission]).table()
+        return asyncio.run(permissions_of(settings, upstream))
+    return asyncio.run(protect(example_server(settings), settings).catalogue.table())
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

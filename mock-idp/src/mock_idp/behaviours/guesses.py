@@ -64,6 +64,9 @@ GUESSES: Mapping[str, Guess] = {
     # the other endpoints
     "revoke_foreign_token": Guess("?", "the whole answer; that it is refused is documented"),
     "device_refused": Guess("S", "that /oauth/device/code refuses with the codes of /authorize"),
+    "signup_request": Guess("?", "the whole answer to a sign-up with wrong or missing members"),
+    "signup_disabled": Guess("?", "the code; the status and the text are observed"),
+    "change_password": Guess("?", "the whole answer if people cannot change passwords themselves"),
     "registration_off": Guess("?", "the whole answer, status 403"),
     "registration_metadata": Guess("?", "the whole answer; RFC 7591's is used"),
     "logout_target": Guess("S", "status and text of the page"),

@@ -39,7 +39,7 @@ FLAGS = _names(
     enable_idtoken_api2 enable_idtoken_api_2 allow_other_legacy_grant_types enable_mgmt_api_v1
     include_email_in_reset_pwd_redirect include_email_in_verify_email_redirect require_signed_request_object
     enable_legacy_logs_search_v2 enable_legacy_profile enable_pipeline2
-    enable_pipeline_2 enable_public_signup_user_exists_error enable_sso
+    enable_pipeline_2 enable_sso
     enforce_client_authentication_on_passwordless_start genai_trial improved_signup_bot_detection_in_classic
     local_resource_discovery mfa_show_factor_list_on_enrollment new_universal_login_experience_enabled
     no_disclose_enterprise_connections remove_alg_from_jwks require_pushed_authorization_requests

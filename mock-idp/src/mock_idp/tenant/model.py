@@ -386,6 +386,7 @@ class TenantSettings:
     allow_organization_name_in_authentication_api: bool = False
     session_lifetime: float = 168.0
     revoke_refresh_token_grant: bool = False
+    enable_public_signup_user_exists_error: bool = False
     enable_dynamic_client_registration: bool = False
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
     client_id_metadata_document_supported: bool = False

@@ -139,6 +139,9 @@ class FlagsSection(Section):
 
     use_scope_descriptions_for_consent: bool = False
     revoke_refresh_token_grant: bool = False
+    enable_public_signup_user_exists_error: bool = Field(
+        default=False, description="Whether a sign-up says that the user exists."
+    )
     enable_dynamic_client_registration: bool = False
 
 
