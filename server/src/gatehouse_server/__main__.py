@@ -1,8 +1,12 @@
-"""`python -m gatehouse_server`: the example server, protected, on MCP_HOST:MCP_PORT."""
+"""`python -m gatehouse_server`: a protected server on MCP_HOST:MCP_PORT.
+
+The server behind the gate is the one at UPSTREAM_URL, or the example server.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import logging.config
 import signal
@@ -13,13 +17,15 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .adapters.mcpserver import Catalogue
+from .app import protect
 from .auth.audit import audit_to_stream
 from .example.app import example_app, example_server
 from .serving.listening import CannotListen, listening_sockets
 from .serving.metrics import Metrics
-from .serving.settings import Settings, SettingsError, load_settings
+from .serving.settings import Settings, SettingsError, load, load_settings
 from .serving.telemetry import TelemetryMissing, export_traces
+from .serving.upstream_settings import UpstreamSettings
+from .upstream import permissions_of, protect_upstream
 
 CONFIGURATION_ERROR = 2
 START_ERROR = 3
@@ -45,20 +51,23 @@ LOGGING: dict[str, Any] = {
 
 def main() -> None:
     """Serve until a signal arrives, or print the permissions. Exit code 2: the configuration is wrong."""
-    parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
-    parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
-    arguments = parser.parse_args()
+    arguments = _arguments()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
     try:
         settings = load_settings()
+        upstream = load(UpstreamSettings, **({"UPSTREAM_URL": arguments.upstream} if arguments.upstream else {}))
         if arguments.permissions:
-            sys.stdout.write(Catalogue(example_server(settings), [settings.required_permission]).table())
+            sys.stdout.write(_permissions(settings, upstream))
             return
         sockets = listening_sockets(settings.host, settings.port)
         metrics = serve_metrics(settings)
         export_traces()
-        app = example_app(settings, metrics, trail=audit_to_stream(sys.stdout.buffer))
+        trail = audit_to_stream(sys.stdout.buffer)
+        if upstream.is_on:
+            app = protect_upstream(settings, upstream, metrics=metrics, trail=trail)
+        else:
+            app = example_app(settings, metrics, trail=trail)
     except (SettingsError, CannotListen, TelemetryMissing) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
@@ -70,6 +79,19 @@ def main() -> None:
     server.run(sockets=sockets)
     if not server.started:
         raise SystemExit(START_ERROR)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
+    parser.add_argument("--upstream", metavar="URL", help="protect the MCP server at this URL (docs/upstream.md)")
+    parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
+    return parser.parse_args()
+
+
+def _permissions(settings: Settings, upstream: UpstreamSettings) -> str:
+    if upstream.is_on:
+        return asyncio.run(permissions_of(settings, upstream))
+    return asyncio.run(protect(example_server(settings), settings).catalogue.table())
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,54 @@ async def test_a_claim_of_the_wrong_type_is_refused(profile: str, claims: dict[s
 async def test_grant_claim_selects_other_claims(issuer: Issuer) -> None:
     named = oidc_settings(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope,realm_access.roles").token_profile()
     assert named.granted({"scope": "a", "realm_access": {"roles": ["b"]}}) == {"a", "b"}
+
+
+async def test_a_grant_claim_can_contain_the_audience(issuer: Issuer) -> None:
+    config = oidc_settings(KEYCLOAK, "https://a.b.example/", "oidc", GRANT_CLAIM="resource_access.{audience}.roles")
+    claims = {"resource_access": {"https://a.b.example/": {"roles": ["x"]}}}
+    assert config.token_profile().granted(claims) == {"x"}
+
+
+async def challenge_of(issuer: Issuer, config: Settings, token: str | None) -> tuple[str | None, str | None]:
+    """The parameters `scope` and `permission` of the answer to a call of `below_tool`."""
+    async with protected(shop(), issuer.handle, config=config) as server:
+        header = (await ask(server, token, "tools/call", {"name": "below_tool"})).headers["WWW-Authenticate"]
+    found = dict(re.findall(r'(scope|permission)="([^"]*)"', header))
+    return found.get("scope"), found.get("permission")
+
+
+async def test_roles_are_not_offered_as_scopes(issuer: Issuer) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, "keycloak")
+    assert await challenge_of(issuer, config, None) == ("openid", "access:mcp")
+    lacking = keycloak_token(issuer, resource_access={})
+    assert await challenge_of(issuer, config, lacking) == (None, "access:mcp shop:read")
+    async with protected(shop(), issuer.handle, config=config) as server:
+        assert (await server.get("/.well-known/oauth-protected-resource")).json()["scopes_supported"] == ["openid"]
+
+
+async def test_keycloak_client_scopes_are_offered_if_they_are_the_permissions(issuer: Issuer) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope")
+    assert await challenge_of(issuer, config, None) == ("openid access:mcp", None)
+    lacking = keycloak_token(issuer, scope="openid access:mcp")
+    assert await challenge_of(issuer, config, lacking) == ("access:mcp shop:read", None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "prefix"), [({}, f"api://{ENTRA_API}/"), ({"SCOPE_PREFIX": "api://gatehouse/"}, "api://gatehouse/")]
+)
+async def test_entra_scopes_are_offered_with_the_uri_of_the_application(
+    issuer: Issuer, variables: dict[str, str], prefix: str
+) -> None:
+    config = oidc_settings(ENTRA, ENTRA_API, "entra", **variables)
+    assert await challenge_of(issuer, config, None) == (f"{prefix}access:mcp", "access:mcp")
+    expected = f"{prefix}access:mcp {prefix}shop:read", "access:mcp shop:read"
+    assert await challenge_of(issuer, config, entra_token(issuer)) == expected
+
+
+async def test_without_a_profile_another_provider_is_read_as_plain_oidc(issuer: Issuer) -> None:
+    variables = {"OIDC_ISSUER": KEYCLOAK, "OIDC_AUDIENCE": RESOURCE}
+    config = Settings(_env_file=None, **variables)  # type: ignore[call-arg, arg-type]
+    assert config.token_profile() == PROFILES["oidc"]
 
 
 async def test_keycloak_roles_are_permissions(issuer: Issuer) -> None:
@@ -212,7 +261,9 @@ async def test_the_jwks_url_can_be_configured() -> None:
         ({"OIDC_ISSUER": KEYCLOAK, "AUTH0_DOMAIN": "x.example.com"}, "OIDC_ISSUER is set, and so is AUTH0_DOMAIN"),
         ({"OIDC_ISSUER": "http://login.example.com/"}, "https:// is needed"),
         ({"OIDC_ISSUER": "login.example.com"}, "a URL"),
-        ({"OIDC_ISSUER": KEYCLOAK, "OIDC_PROFILE": "okta"}, "valid are auth0, keycloak, entra"),
+        ({"OIDC_ISSUER": KEYCLOAK, "OIDC_PROFILE": "google"}, "valid are auth0, keycloak, entra, okta"),
+        ({"OIDC_ISSUER": KEYCLOAK, "SCOPE_PREFIX": "api:// x"}, "the beginning of a scope"),
+        ({"OIDC_ISSUER": KEYCLOAK, "JWT_ALGORITHM": "HS256"}, "valid are RS256"),
         ({"OIDC_ISSUER": KEYCLOAK, "OIDC_AUDIENCE": "a", "AUTH0_AUDIENCE": "b"}, "AUTH0_AUDIENCE"),
         ({"OIDC_ISSUER": KEYCLOAK, "GRANT_CLAIM": "a..b"}, "names of claims are valid"),
         ({"OIDC_ISSUER": KEYCLOAK, "EXCHANGE_CLIENT_ID": "server"}, "set AUTH0_TOKEN_URL"),

@@ -43,6 +43,7 @@ GUESSES: Mapping[str, Guess] = {
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
+    "password_blocked": Guess("S", "status 401, that of an older endpoint; the code and the text are documented"),
     "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
     "organization_grant": Guess("?", "the whole answer; that these grants cannot use organizations is documented"),
@@ -63,6 +64,9 @@ GUESSES: Mapping[str, Guess] = {
     # the other endpoints
     "revoke_foreign_token": Guess("?", "the whole answer; that it is refused is documented"),
     "device_refused": Guess("S", "that /oauth/device/code refuses with the codes of /authorize"),
+    "signup_request": Guess("?", "the whole answer to a sign-up with wrong or missing members"),
+    "signup_disabled": Guess("?", "the code; the status and the text are observed"),
+    "change_password": Guess("?", "the whole answer if people cannot change passwords themselves"),
     "registration_off": Guess("?", "the whole answer, status 403"),
     "registration_metadata": Guess("?", "the whole answer; RFC 7591's is used"),
     "logout_target": Guess("S", "status and text of the page"),
@@ -75,6 +79,7 @@ GUESSES: Mapping[str, Guess] = {
     ),
     "management_not_found": Guess("S", "errorCode and text; both are observed for users"),
     "management_conflict": Guess("?", "errorCode and text; status 409 is documented"),
+    "management_password": Guess("?", "the errorCode; the texts and the status are observed"),
     "management_reference": Guess("?", "the whole answer to a body with a reference to something that does not exist"),
     "management_key_in_use": Guess("?", "the whole answer; that only previous keys can be revoked is documented"),
 }

@@ -203,6 +203,9 @@ ENTRIES: dict[str, Entry] = {
     "organization_none": Entry("O", "Organizations"),
     "organization_choice_required": Entry("?"),
     "invitation_unknown": Entry("O"),
+    "user_blocked": Entry(
+        "D", "User Management > Users > {user} > Details > Block user", "users[].blocked", file="offline.yaml"
+    ),
     "action_denied": Entry("D", "Actions > Library > {action}", "triggers.post-login"),
     "action_failed": Entry("O", "Actions > Library", "triggers.post-login", details=("problem",)),
     "login_required": Entry("S"),

@@ -108,5 +108,6 @@ def _found(request: Request) -> DatabaseSection:
 
 def _shown(idp: Idp, database: DatabaseSection) -> Document:
     clients = [client_id_of(idp, name) for name in database.enabled_clients]
-    shown = {"options": {}, "realms": [database.name], **database.model_dump(mode="json", exclude_none=True)}
+    shown = {"realms": [database.name], **database.model_dump(mode="json", exclude_none=True)}
+    shown["options"] = stated(database.options)
     return {"id": connection_id(database.name), **shown, "enabled_clients": clients}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import Refusal
+from ..tenant.passwords import PasswordRefused
 
 
 class ManagementError(Refusal):
@@ -85,6 +86,23 @@ class Conflict(ManagementError):
     status = 409
     error = "conflict"
     guess = "management_conflict"
+
+
+class UserConflict(ManagementError):
+    """The text and the errorCode are observed (widely quoted)."""
+
+    status = 409
+    error = "auth0_idp_error"
+
+
+class WeakPassword(ManagementError):
+    """The messages are observed: `PasswordStrengthError: Password is too weak` and three others."""
+
+    error = "auth0_idp_error"
+    guess = "management_password"
+
+    def __init__(self, refused: PasswordRefused) -> None:
+        super().__init__(f"{refused.name}: {refused.message}", why=refused.policy)
 
 
 class DanglingReference(ManagementError):

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..state.idp import Idp
-from ..tenant.merging import changed, replaced, stated
-from ..tenant.model import User
+from ..state.users import PROVIDER, UserExists, add_user, change_user, new_user_id
+from ..tenant.merging import stated
+from ..tenant.model import Connection, User
+from ..tenant.passwords import PasswordRefused
 from ..web.request import idp_of
 from .bodies import check, read_members
-from .errors import Conflict, Inexistent, InvalidQuery
+from .errors import Inexistent, InvalidQuery, NotSupported, UserConflict, WeakPassword
 from .paging import listed, shown_fields
 from .state import Document, remove, role_id
 
-PROVIDER = "auth0|"
+TEXTS = ("email", "password", "name", "given_name", "family_name", "nickname", "picture", "connection", "client_id")
+FLAGS = ("blocked", "email_verified", "phone_verified", "verify_email", "verify_password", "verify_phone_number")
 MEMBERS: dict[str, type] = {
-    **dict.fromkeys(("email", "password", "name", "given_name", "family_name", "nickname", "picture"), str),
+    **dict.fromkeys((*TEXTS, "phone_number", "username"), str),
+    **dict.fromkeys(FLAGS, bool),
     **dict.fromkeys(("user_metadata", "app_metadata"), dict),
-    "email_verified": bool,
-    "connection": str,
-    "verify_email": bool,
 }
 # Members that are options of the request, not members of the user.
-OPTIONS = ("connection", "verify_email")
+OPTIONS = ("connection", "client_id", "verify_email", "verify_password", "verify_phone_number")
+# Members that users of a real tenant have. Here a user signs in with an e-mail address only.
+ELSEWHERE = ("phone_number", "phone_verified", "username")
 QUERY = re.compile(r'(email|user_id|name):"?([^"*]+)"?')
 
 
@@ -61,18 +63,18 @@ async def create_user(request: Request) -> Response:
     idp = idp_of(request)
     required = ("connection", "email", "password")
     body = await read_members(request, {**MEMBERS, "user_id": str}, required=required)
-    if body["connection"] not in idp.tenant.connections:
-        raise Inexistent("connection")
-    if idp.tenant.user_by_email(body["email"]) is not None:
-        raise Conflict("The user already exists.")
-    user_id = PROVIDER + body.get("user_id", secrets.token_hex(12)).removeprefix(PROVIDER)
-    if user_id in idp.tenant.users:
-        raise Conflict("The user already exists.")
-    entry = {"email_verified": False, **_members(body), "user_id": user_id, "roles": []}
+    database = _database(idp, body)
+    user_id = PROVIDER + body["user_id"].removeprefix(PROVIDER) if "user_id" in body else new_user_id()
+    entry = {**_members(body), "user_id": user_id, "roles": []}
     check(User, entry)
-    idp.configure(changed(idp.configuration, {}, {"users": [entry]}))
-    idp.log.add("sapi", "Create a User")
-    return JSONResponse(described_user(idp, find_user(idp, user_id)), status_code=201)
+    try:
+        user = add_user(idp, database, entry)
+    except UserExists as error:
+        raise UserConflict("The user already exists.") from error
+    except PasswordRefused as error:
+        raise WeakPassword(error) from error
+    idp.log.add("sapi", "Create a User", user=user)
+    return JSONResponse(described_user(idp, user), status_code=201)
 
 
 async def update_user(request: Request) -> Response:
@@ -81,10 +83,24 @@ async def update_user(request: Request) -> Response:
     body = await read_members(request, MEMBERS)
     other = idp.tenant.user_by_email(body.get("email", known.email))
     if other is not None and other.user_id != known.user_id:
-        raise Conflict("The specified new email already exists")
-    _replace(idp, known, _members(body))
-    idp.log.add("sapi", "Update a User")
-    return JSONResponse(described_user(idp, find_user(idp, known.user_id)))
+        raise UserConflict("The specified new email already exists")
+    changes = _members(body)
+    check(User, {**stated(known), **changes})
+    database = _database(idp, body) if "password" in changes else None
+    try:
+        user = change_user(idp, known, changes, database)
+    except PasswordRefused as error:
+        raise WeakPassword(error) from error
+    idp.log.add("sapi", "Update a User", user=user)
+    return JSONResponse(described_user(idp, user))
+
+
+async def list_logs_of_user(request: Request) -> Response:
+    """The events of the tenant log that name the user, newest first."""
+    idp = idp_of(request)
+    user = find_user(idp, request.path_params["id"])
+    events = [event.as_dict() for event in reversed(idp.log.events) if event.user_id == user.user_id]
+    return listed(request, "logs", events)
 
 
 async def delete_user(request: Request) -> Response:
@@ -107,7 +123,7 @@ async def assign_roles(request: Request) -> Response:
 async def remove_roles(request: Request) -> Response:
     idp, names = idp_of(request), await _sent_roles(request)
     known = find_user(idp, request.path_params["id"])
-    _replace(idp, known, {"roles": [name for name in known.roles if name not in names]})
+    change_user(idp, known, {"roles": [name for name in known.roles if name not in names]})
     idp.log.add("sapi", "Remove roles from a user")
     return Response(status_code=204)
 
@@ -116,7 +132,7 @@ def assign(request: Request, user_id: object, names: list[str]) -> None:
     """Assign roles to a user. Raises Inexistent if there is no such user."""
     idp = idp_of(request)
     known = find_user(idp, user_id)
-    _replace(idp, known, {"roles": list(dict.fromkeys([*known.roles, *names]))})
+    change_user(idp, known, {"roles": list(dict.fromkeys([*known.roles, *names]))})
     idp.log.add("sapi", "Assign roles to a user")
 
 
@@ -125,6 +141,8 @@ def described_user(idp: Idp, user: User) -> Document:
     connection = next(iter(idp.tenant.connections), "")
     identity = {"user_id": user.user_id.removeprefix(PROVIDER), "provider": "auth0", "connection": connection}
     shown = user.model_dump(mode="json", exclude_none=True, exclude={"password", "roles"})
+    if not user.blocked:
+        del shown["blocked"]
     return {
         "name": user.email,
         "nickname": user.email.partition("@")[0],
@@ -144,7 +162,20 @@ async def _sent_roles(request: Request) -> list[str]:
 
 
 def _members(body: Document) -> Document:
+    """The members of the user. Raises NotSupported for those that users do not have here."""
+    for name in ELSEWHERE:
+        if name in body:
+            raise NotSupported(f"the member {name} of users")
     return {name: value for name, value in body.items() if name not in OPTIONS}
+
+
+def _database(idp: Idp, body: Document) -> Connection:
+    """The database that the body names, else the first one. Raises Inexistent."""
+    databases = idp.tenant.connections
+    name = body.get("connection") or next(iter(databases), "")
+    if name not in databases:
+        raise Inexistent("connection")
+    return databases[name]
 
 
 def find_user(idp: Idp, user_id: object) -> User:
@@ -153,9 +184,3 @@ def find_user(idp: Idp, user_id: object) -> User:
         if user.user_id == user_id:
             return user
     raise Inexistent("user")
-
-
-def _replace(idp: Idp, known: User, changes: Document) -> None:
-    entry = {**stated(known), **changes}
-    check(User, entry)
-    idp.configure(replaced(idp.configuration, "users", {"email": known.email}, entry))

@@ -69,7 +69,7 @@ class ScopeLine:
 
 @dataclass(frozen=True)
 class LoginPage(_FormPage):
-    """`leads_to` is the callback of the sign-in, or empty for a device."""
+    """`leads_to` is the callback of the sign-in, or empty for a device. `locked` is after too many wrong passwords."""
 
     state: str
     client_name: str
@@ -79,6 +79,7 @@ class LoginPage(_FormPage):
     failed: bool
     users: Sequence[PublishedUser]
     more_users: int = 0
+    locked: bool = False
     template: ClassVar[str] = "login.html"
 
 

@@ -29,6 +29,11 @@ ENDPOINTS: Mapping[str, frozenset[str]] = {
     ),
     "/oauth/revoke": CLIENT | _names("token token_type_hint"),
     "/oauth/device/code": CLIENT | _names("audience organization resource scope"),
+    "/dbconnections/signup": _names(
+        """client_id connection email family_name given_name name nickname password phone_number picture user_metadata
+        username"""
+    ),
+    "/dbconnections/change_password": _names("client_id connection email"),
     "/oidc/register": _names("client_name grant_types redirect_uris response_types token_endpoint_auth_method"),
     "/v2/logout": _names("client_id returnTo"),
     "/oidc/logout": _names("client_id id_token_hint logout_hint post_logout_redirect_uri state"),
@@ -49,7 +54,7 @@ GRANTS: Mapping[str, frozenset[str]] = {
 }
 # Headers that change what Auth0 does. /oauth/token refuses DPoP in words of its own.
 HEADERS = ("dpop", "auth0-forwarded-for")
-HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset({"dpop"})}
+HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset(HEADERS)}
 
 
 def names_not_played(path: str, headers: Headers, parameters: Iterable[tuple[str, object]]) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from .model import (
     MANAGEMENT_PATH,
     Action,
     Api,
+    BruteForceProtection,
     ClaimsByHolder,
     Client,
     ClientGrant,
@@ -23,14 +24,18 @@ from .model import (
     is_management,
 )
 from .offline_schema import ClaimsSection, IssuedClient, IssuedOrganization, ManagementClient, OfflineFile
+from .passwords import ALL_CHARACTERS, LEVELS, MAX_BYTES, PERSONAL_DATA, PasswordPolicy
 from .tenant_schema import (
     APP_TYPE_GRANTS,
     PLAYED_TRIGGERS,
     PUBLIC_APP_TYPES,
     STRICT_GRANTS,
+    BruteForceSection,
     ClientGrantSection,
     ClientSection,
+    DatabaseOptionsSection,
     DatabaseSection,
+    FlexiblePolicySection,
     OrganizationSection,
     ResourceServerSection,
     RoleSection,
@@ -66,6 +71,7 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
         users={user.user_id: user for user in offline_file.users},
+        brute_force=_brute_force(tenant_file.attackProtection.bruteForceProtection),
         claims=_claims(offline_file.claims),
         organizations={each.org_id: each for each in organizations},
         actions=_actions(tenant_file),
@@ -134,6 +140,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         default_organization=section.default_organization.organization_id if section.default_organization else None,
         metadata=section.client_metadata,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
+        trusts_ip_header=section.is_token_endpoint_ip_header_trusted,
     )
 
 
@@ -219,7 +226,57 @@ def _role(section: RoleSection) -> Role:
 
 
 def _connection(section: DatabaseSection) -> Connection:
-    return Connection(section.name, section.is_domain_connection, frozenset(section.enabled_clients))
+    return Connection(
+        section.name,
+        section.is_domain_connection,
+        frozenset(section.enabled_clients),
+        password_policy=_password_policy(section.options),
+        signup=not section.options.disable_signup,
+        changes_password=not section.options.disable_self_service_change_password,
+        brute_force=section.options.brute_force_protection,
+    )
+
+
+def _password_policy(options: DatabaseOptionsSection) -> PasswordPolicy:
+    if options.password_options is not None:
+        return _flexible_policy(options.password_options)
+    level = LEVELS[options.passwordPolicy]
+    words = options.password_dictionary.dictionary if options.password_dictionary.enable else ()
+    return replace(
+        level,
+        min_length=options.password_complexity_options.min_length or level.min_length,
+        history=options.password_history.size if options.password_history.enable else 0,
+        words=frozenset(word.casefold() for word in words),
+        personal=PERSONAL_DATA if options.password_no_personal_info.enable else (),
+    )
+
+
+def _flexible_policy(options: FlexiblePolicySection) -> PasswordPolicy:
+    """Three or more identical or sequential characters are blocked (Auth0: Configure the Flexible Password Policy)."""
+    rules = options.complexity
+    three = rules.character_type_rule == "three_of_four"
+    named = ALL_CHARACTERS if three else tuple(name for name in ALL_CHARACTERS if name in rules.character_types)
+    return PasswordPolicy(
+        min_length=rules.min_length,
+        characters=named,
+        at_least=3 if three else len(named),
+        max_identical=2 if rules.identical_characters == "block" else None,
+        max_sequential=2 if rules.sequential_characters == "block" else None,
+        max_bytes=MAX_BYTES if rules.max_length_exceeded == "error" else None,
+        history=options.history.size if options.history.active else 0,
+        words=frozenset(word.casefold() for word in options.dictionary.custom if options.dictionary.active),
+        personal=tuple(options.profile_data.blocked_fields) if options.profile_data.active else (),
+    )
+
+
+def _brute_force(section: BruteForceSection) -> BruteForceProtection:
+    return BruteForceProtection(
+        enabled=section.enabled,
+        blocks="block" in section.shields,
+        per_ip=section.mode == "count_per_identifier_and_ip",
+        max_attempts=section.max_attempts,
+        allowlist=tuple(section.allowlist),
+    )
 
 
 def _organization(section: OrganizationSection, issued: IssuedOrganization | None) -> Organization:

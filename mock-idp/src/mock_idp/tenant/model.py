@@ -6,11 +6,13 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from ..formats.origins import has_placeholder, matches, origin_of, origins
+from .passwords import PasswordPolicy
 
 Dialect = Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
@@ -62,7 +64,8 @@ _MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connection
 _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
     *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
-    *("read:role_members", "create:role_members", "delete:role_members", "read:actions", "read:logs"),
+    *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
+    *("read:logs", "read:logs_users", "read:attack_protection", "update:attack_protection"),
 )
 MANAGEMENT_SCOPES = (
     *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),
@@ -145,6 +148,7 @@ class Client:
     exchanges_on_behalf: bool = False
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
+    trusts_ip_header: bool = False
     organization_usage: OrganizationUsage = "deny"
     organization_prompt: OrganizationPrompt = "no_prompt"
     default_organization: str | None = None
@@ -238,11 +242,39 @@ class Role:
 
 @dataclass(frozen=True)
 class Connection:
-    """A user database."""
+    """A user database. `signup` and `changes_password` say whether people may do so themselves."""
 
     name: str
     domain_level: bool
     enabled_clients: frozenset[str]
+    password_policy: PasswordPolicy = field(default_factory=PasswordPolicy)
+    signup: bool = True
+    changes_password: bool = True
+    brute_force: bool = True
+
+
+@dataclass(frozen=True)
+class BruteForceProtection:
+    """The limit of wrong passwords in a row (Auth0: Brute-Force Protection). The defaults are Auth0's.
+
+    Without `blocks` the tenant only logs. Senders in `allowlist` (addresses or CIDR ranges) are not counted.
+    """
+
+    enabled: bool = True
+    blocks: bool = True
+    per_ip: bool = True
+    max_attempts: int = 10
+    allowlist: tuple[str, ...] = ()
+
+    def covers(self, ip: str) -> bool:
+        """Whether attempts from this IP address count."""
+        if not self.enabled:
+            return False
+        try:
+            sender = ip_address(ip)
+        except ValueError:
+            return True
+        return not any(sender in ip_network(entry, strict=False) for entry in self.allowlist)
 
 
 def connection_id(name: str) -> str:
@@ -291,6 +323,7 @@ class User(BaseModel):
     user_id: str = Field(min_length=1, pattern=r"^[\x21-\x7E]+$")
     password: str = Field(min_length=1, repr=False)
     email_verified: bool = True
+    blocked: bool = False
     name: str | None = None
     given_name: str | None = None
     family_name: str | None = None
@@ -353,6 +386,7 @@ class TenantSettings:
     allow_organization_name_in_authentication_api: bool = False
     session_lifetime: float = 168.0
     revoke_refresh_token_grant: bool = False
+    enable_public_signup_user_exists_error: bool = False
     enable_dynamic_client_registration: bool = False
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
     client_id_metadata_document_supported: bool = False
@@ -370,6 +404,7 @@ class Tenant:
     roles: dict[str, Role] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    brute_force: BruteForceProtection = BruteForceProtection()
     claims: ClaimsByHolder = ClaimsByHolder()
     organizations: dict[str, Organization] = field(default_factory=dict)
     # By trigger, in the order in which they run.

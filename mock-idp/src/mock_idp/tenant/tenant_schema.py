@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from types import UnionType
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -16,6 +17,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -34,6 +36,7 @@ from .model import (
     SubjectType,
     UserPolicy,
 )
+from .passwords import PERSONAL_DATA
 
 # Deploy CLI 8.44.0 exports this client_id for a grant that has `default_for`.
 UNDEFINED_CLIENT = "undefined_clientId"
@@ -136,6 +139,9 @@ class FlagsSection(Section):
 
     use_scope_descriptions_for_consent: bool = False
     revoke_refresh_token_grant: bool = False
+    enable_public_signup_user_exists_error: bool = Field(
+        default=False, description="Whether a sign-up says that the user exists."
+    )
     enable_dynamic_client_registration: bool = False
 
 
@@ -311,6 +317,9 @@ class ClientSection(Section):
     client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
     token_exchange: TokenExchangeSection = TokenExchangeSection()
     resource_server_identifier: str | None = None
+    is_token_endpoint_ip_header_trusted: bool = Field(
+        default=False, description="Whether auth0-forwarded-for is the sender of a password grant."
+    )
     organization_usage: OrganizationUsage = Field(
         default="deny", description="Whether users may or must sign in as a member of an organization."
     )
@@ -349,11 +358,102 @@ class ClientSection(Section):
         return self
 
 
-class DatabaseOptionsSection(Section):
-    """No option is played. It is a section so that each option is listed by its name."""
+COMMON_PASSWORDS = "the list of common passwords"
+
+
+class PasswordLengthSection(Section):
+    any_key = True
+
+    min_length: int | None = Field(default=None, ge=1, le=128)
+
+
+class PasswordHistorySection(Section):
+    any_key = True
+
+    enable: bool = False
+    size: int = Field(default=5, ge=0, le=24)
+
+
+class PasswordDictionarySection(Section):
+    any_key = True
+
+    enable: bool = False
+    dictionary: list[str] = Field(default_factory=list)
+
+
+class PersonalInfoSection(Section):
+    any_key = True
+
+    enable: bool = False
+
+
+class ComplexitySection(Section):
+    any_key = True
+
+    min_length: int = Field(default=1, ge=1, le=72)
+    character_types: list[Literal["uppercase", "lowercase", "number", "special"]] = Field(default_factory=list)
+    character_type_rule: Literal["all", "three_of_four"] = "all"
+    identical_characters: Literal["allow", "block"] = "allow"
+    sequential_characters: Literal["allow", "block"] = "allow"
+    max_length_exceeded: Literal["truncate", "error"] = "truncate"
+
+
+class DictionarySection(Section):
+    any_key = True
+    exported = frozenset({"default"})
+
+    active: bool = False
+    custom: list[str] = Field(default_factory=list)
+
+
+class HistorySection(Section):
+    any_key = True
+
+    active: bool = False
+    size: int = Field(default=5, ge=0, le=24)
+
+
+class ProfileDataSection(Section):
+    any_key = True
+
+    active: bool = False
+    blocked_fields: list[str] = Field(default_factory=lambda: list(PERSONAL_DATA))
+
+
+class FlexiblePolicySection(Section):
+    """Auth0's Flexible Password Policy. It replaces the older options."""
 
     any_key = True
+
+    complexity: ComplexitySection = ComplexitySection()
+    dictionary: DictionarySection = DictionarySection()
+    history: HistorySection = HistorySection()
+    profile_data: ProfileDataSection = ProfileDataSection()
+
+
+class DatabaseOptionsSection(Section):
+    any_key = True
     exported = exported_keys.DATABASE_OPTIONS
+
+    passwordPolicy: Literal["none", "low", "fair", "good", "excellent"] = Field(  # noqa: N815 - Auth0's word
+        default="none", description="The strength of new passwords. Those in offline.yaml are not checked."
+    )
+    password_complexity_options: PasswordLengthSection = PasswordLengthSection()
+    password_history: PasswordHistorySection = PasswordHistorySection()
+    password_dictionary: PasswordDictionarySection = PasswordDictionarySection()
+    password_no_personal_info: PersonalInfoSection = PersonalInfoSection()
+    password_options: FlexiblePolicySection | None = None
+    disable_signup: bool = Field(default=False, description="Whether people cannot create an account themselves.")
+    disable_self_service_change_password: bool = False
+    brute_force_protection: bool = Field(
+        default=True, description="Whether wrong passwords count. See attackProtection."
+    )
+
+    def values_not_played(self) -> Iterator[tuple[str, str]]:
+        if self.password_options is not None and self.password_options.dictionary.active:
+            yield "password_options.dictionary", COMMON_PASSWORDS
+        elif self.password_dictionary.enable:
+            yield "password_dictionary", COMMON_PASSWORDS
 
 
 class DatabaseSection(Section):
@@ -470,6 +570,36 @@ class BindingSection(Section):
     action_name: str
 
 
+Shield = Literal["block", "user_notification"]
+SHIELDS: tuple[Shield, ...] = ("block", "user_notification")
+
+
+class BruteForceSection(Section):
+    enabled: bool = True
+    shields: list[Shield] = Field(
+        default_factory=lambda: list(SHIELDS), description="Without `block` the tenant only logs."
+    )
+    allowlist: list[str] = Field(default_factory=list, description="IP addresses or CIDR ranges that are not counted.")
+    mode: Literal["count_per_identifier_and_ip", "count_per_identifier"] = "count_per_identifier_and_ip"
+    max_attempts: int = Field(default=10, ge=1, le=100, description="Wrong passwords in a row before a block.")
+
+    @field_validator("allowlist")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            try:
+                ip_network(entry, strict=False)
+            except ValueError as error:
+                raise ValueError(f"{entry!r} is no IP address and no CIDR range") from error
+        return value
+
+
+class AttackProtectionSection(Section):
+    exported = frozenset({"botDetection", "breachedPasswordDetection", "captcha", "suspiciousIpThrottling"})
+
+    bruteForceProtection: BruteForceSection = BruteForceSection()  # noqa: N815 - the Deploy CLI's word
+
+
 class TenantFile(Section):
     """A tenant.yaml that the Deploy CLI could import."""
 
@@ -484,6 +614,7 @@ class TenantFile(Section):
     roles: list[RoleSection] = Field(default_factory=list)
     organizations: list[OrganizationSection] = Field(default_factory=list)
     actions: list[ActionSection] = Field(default_factory=list)
+    attackProtection: AttackProtectionSection = AttackProtectionSection()  # noqa: N815 - the Deploy CLI's word
     triggers: dict[str, list[BindingSection] | None] = Field(
         default_factory=dict, description="By trigger: the Actions that run, in their order."
     )

@@ -1,7 +1,8 @@
 """The tenant's signing keys: fetched, cached and refreshed. If the tenant is down, cached keys are used for longer.
 
-Source: RFC 7517 (JSON Web Key Set); Auth0 docs, "JSON Web Key Sets" and "Rotate signing keys" (a document always
-has the current and the next key; clients should cache it and fetch it again if a token names an unknown key).
+Source: RFC 7517 (JSON Web Key Set); RFC 8037 (Ed25519 keys); Auth0 docs, "JSON Web Key Sets" and "Rotate signing keys"
+(a document always has the current and the next key; clients should cache it and fetch it again if a token names an
+unknown key).
 """
 
 from __future__ import annotations
@@ -25,19 +26,32 @@ from .outgoing import http_client
 
 logger = logging.getLogger(__name__)
 
+_ED25519 = ("Ed25519", "EdDSA")
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
 
 
-class KeysUnavailable(Exception):
-    """The keys cannot be fetched now, so the token cannot be verified. The caller should try again later.
+class VerificationUnavailable(Exception):
+    """A token cannot be verified now. The caller should try again later.
 
     Attributes:
+        code: short and stable, for logs and metrics.
+        description: one sentence for the client's developer.
         retry_after: seconds until the next attempt makes sense.
     """
+
+    code = "unavailable"
+    description = "The token cannot be verified at the moment. It may be good: try again."
 
     def __init__(self, reason: str, retry_after: int) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class KeysUnavailable(VerificationUnavailable):
+    """The keys cannot be fetched now."""
+
+    code = "keys_unavailable"
+    description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,8 @@ class SigningKeys:
         if self._current is None or self._current is before:
             # The tenant did not answer, so the key may exist.
             raise self._unavailable()
-        self._unknown_key_at = self._clock()
+        if kid not in self._current.keys:
+            self._unknown_key_at = self._clock()
         return self._current.keys.get(kid)
 
     async def warm(self) -> None:
@@ -205,7 +220,7 @@ class SigningKeys:
         if self._issuer is None:
             return await self._get(self.url)
         discovery, _ = await self._get(self.url)
-        return await self._get(jwks_uri(discovery, self._issuer))
+        return await self._get(url_in(discovery, self._issuer, "jwks_uri"))
 
     async def _get(self, url: str) -> tuple[object, float]:
         async with self._http.stream("GET", url, headers={"Accept": "application/json"}) as response:
@@ -224,8 +239,13 @@ class SigningKeys:
         return min(max(age, self._limits.min_age), self._limits.max_age)
 
 
-def jwks_uri(discovery: object, issuer: str) -> str:
-    """The JWKS URL in a discovery document (OpenID Connect Discovery sections 3 and 4.3).
+def names_of(algorithm: str) -> tuple[str, ...]:
+    """The names of a signature algorithm in headers and keys: RFC 9864 section 2.2 replaces EdDSA by Ed25519."""
+    return _ED25519 if algorithm in _ED25519 else (algorithm,)
+
+
+def url_in(discovery: object, issuer: str, name: str) -> str:
+    """The URL of that name in a discovery document (OpenID Connect Discovery sections 3 and 4.3).
 
     Raises:
         ValueError: the document is of another issuer, or its URL is not https.
@@ -233,10 +253,10 @@ def jwks_uri(discovery: object, issuer: str) -> str:
     named = discovery.get("issuer") if isinstance(discovery, dict) else None
     if not isinstance(discovery, dict) or named != issuer:
         raise ValueError(f"the discovery document is of {named!r}, and the issuer is {issuer!r}: they must be the same")
-    uri = discovery.get("jwks_uri")
+    uri = discovery.get(name)
     secure = "https" if urlsplit(issuer).scheme == "https" else "http"
     if not isinstance(uri, str) or urlsplit(uri).scheme not in ("https", secure):
-        raise ValueError(f"the discovery document's jwks_uri is {uri!r}, and no https URL")
+        raise ValueError(f"the discovery document's {name} is {uri!r}, and no https URL")
     return uri
 
 
@@ -262,12 +282,15 @@ def usable_keys(document: object, algorithm: str) -> dict[str, jwt.PyJWK]:
 def _usable_key(entry: Any, algorithm: str) -> jwt.PyJWK | None:  # noqa: ANN401 - JSON from the network
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not entry["kid"]:
         return None
-    if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm or entry.get("kty") == "oct":
+    names = names_of(algorithm)
+    if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) not in names or entry.get("kty") == "oct":
         return None
     try:
         if "d" in entry:
             raise ValueError("it is a private key, and a key set must hold public keys only")
-        key = jwt.PyJWK(entry, algorithm)
+        if names is _ED25519 and entry.get("crv") != "Ed25519":
+            return None
+        key = jwt.PyJWK(entry, names[-1])
         if weakness := key.Algorithm.check_key_length(key.key):
             raise ValueError(weakness)
     except (jwt.PyJWTError, ValueError, TypeError) as error:

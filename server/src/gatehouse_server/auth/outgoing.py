@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 _CREDENTIALS = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
+_LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20)  # httpx2's own defaults
 _VALID = "http://HOST:PORT or https://HOST:PORT"
 
 
@@ -42,6 +43,17 @@ def http_client(authorities: ssl.SSLContext | None = None, timeout: float | None
     """
     transport = _ProxyTransport(authorities or httpx2.create_ssl_context())
     return httpx2.AsyncClient(transport=transport, follow_redirects=False, timeout=timeout, trust_env=False)
+
+
+def transport_to(
+    url: str, authorities: ssl.SSLContext | None = None, limits: httpx2.Limits | None = None
+) -> httpx2.AsyncHTTPTransport:
+    """A transport for requests to one server. It follows no redirects and keeps no cookies.
+
+    Raises:
+        ValueError: the value of the variable with the proxy is not the URL of an HTTP proxy.
+    """
+    return _transport(authorities or httpx2.create_ssl_context(), proxy_for(url), limits or _LIMITS)
 
 
 def proxy_for(url: str) -> Proxy | None:
@@ -70,7 +82,7 @@ class _ProxyTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         proxy = proxy_for(str(request.url))
         if proxy not in self._transports:
-            self._transports[proxy] = self._transport(proxy)
+            self._transports[proxy] = _transport(self._authorities, proxy)
         try:
             return await self._transports[proxy].handle_async_request(request)
         except httpx2.TransportError as error:
@@ -82,12 +94,15 @@ class _ProxyTransport(httpx2.AsyncBaseTransport):
         for transport in self._transports.values():
             await transport.aclose()
 
-    def _transport(self, proxy: Proxy | None) -> httpx2.AsyncHTTPTransport:
-        if proxy is None:
-            return httpx2.AsyncHTTPTransport(verify=self._authorities, trust_env=False)
-        tls = self._authorities if proxy.url.lower().startswith("https:") else None
-        chosen = httpx2.Proxy(proxy.url, ssl_context=tls)
-        return httpx2.AsyncHTTPTransport(verify=self._authorities, proxy=chosen, trust_env=False)
+
+def _transport(
+    authorities: ssl.SSLContext, proxy: Proxy | None, limits: httpx2.Limits = _LIMITS
+) -> httpx2.AsyncHTTPTransport:
+    if proxy is None:
+        return httpx2.AsyncHTTPTransport(verify=authorities, trust_env=False, limits=limits)
+    tls = authorities if proxy.url.lower().startswith("https:") else None
+    chosen = httpx2.Proxy(proxy.url, ssl_context=tls)
+    return httpx2.AsyncHTTPTransport(verify=authorities, proxy=chosen, trust_env=False, limits=limits)
 
 
 def _is_loopback(host: str) -> bool:

@@ -53,7 +53,11 @@ def example_app(
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
     calendar = TokenVerifier(
-        keys, issuer=settings.issuer, audience=settings.calendar_audience, algorithm=settings.algorithm
+        keys,
+        issuer=settings.issuer,
+        audience=settings.calendar_audience,
+        algorithm=settings.algorithm,
+        profile=settings.token_profile(settings.calendar_audience),
     )
     app.router.routes.append(Mount("/calendar", calendar_app(calendar)))
     return app

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -18,7 +19,19 @@ from ..auth.permission_table import PermissionTable, TableError
 from ..auth.permissions import is_permission
 from ..auth.profiles import PROFILES, Profile
 
-ASYMMETRIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+ASYMMETRIC_ALGORITHMS = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+)
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 DEFAULT_PORT = 5555
 ENV_FILE = ".env"
@@ -31,8 +44,10 @@ _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 
 SHORTEST_SECRET = 32
-_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET")
+_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET")
 _PUBLISHED_PREFIX = "demo-secret-of-the-offline-tenant"
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
@@ -64,6 +79,7 @@ class Settings(BaseSettings):
     required_permission: str = Field(default="access:mcp", validation_alias="REQUIRED_PERMISSION")
     permissions_file: str = Field(default="", validation_alias="PERMISSIONS_FILE")
     grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
+    scope_prefix: str = Field(default="", validation_alias="SCOPE_PREFIX")
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
     tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
@@ -74,11 +90,16 @@ class Settings(BaseSettings):
     token_url: str = Field(default="", validation_alias="AUTH0_TOKEN_URL")
     exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
     exchange_client_secret: SecretStr | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET")
+    introspection_client_id: str = Field(default="", validation_alias="INTROSPECTION_CLIENT_ID")
+    introspection_client_secret: SecretStr | None = Field(default=None, validation_alias="INTROSPECTION_CLIENT_SECRET")
     calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
     calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
     # Read before validation. They are fields because only fields are read from the environment.
     exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
+    introspection_client_secret_file: str | None = Field(
+        default=None, validation_alias="INTROSPECTION_CLIENT_SECRET_FILE"
+    )
     request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
 
     @model_validator(mode="before")
@@ -137,6 +158,13 @@ class Settings(BaseSettings):
     def _claim_paths(cls, value: str) -> str:
         if not _CLAIM_PATHS.fullmatch(value):
             raise ValueError("names of claims are valid, such as scope, permissions, or realm_access.roles,scope")
+        return value
+
+    @field_validator("scope_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if value and not is_permission(value):
+            raise ValueError("the beginning of a scope is valid, without spaces and quotes, such as api://gatehouse/")
         return value
 
     @field_validator("required_permission")
@@ -231,18 +259,32 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _require_id_and_secret_for_introspection(self) -> Settings:
+        if bool(self.introspection_client_id) != bool(self.introspection_client_secret):
+            raise ValueError(
+                "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET belong together: set both or neither"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _require_usable_proxies(self) -> Settings:
         urls = [self.jwks_url or self.discovery_url]
+        if self.introspection_client_id:
+            urls.append(self.discovery_url)
         if self.exchange_client_id:
             urls += [self.token_url, self.calendar_url]
         for url in filter(None, urls):
             proxy_for(url)
         return self
 
-    def token_profile(self) -> Profile:
-        """The profile of the provider's tokens."""
-        profile = PROFILES[self.profile].for_audience(self.audience)
-        return profile.with_grant_claims(self.grant_claim) if self.grant_claim else profile
+    def token_profile(self, audience: str = "") -> Profile:
+        """The profile of the provider's tokens for this server, or for the API with the identifier `audience`."""
+        profile = PROFILES[self.profile]
+        if self.grant_claim:
+            profile = profile.with_grant_claims(self.grant_claim)
+        if self.scope_prefix:
+            profile = replace(profile, scope_prefix=self.scope_prefix)
+        return profile.for_audience(audience or self.audience)
 
     def permission_table(self) -> PermissionTable | None:
         """The table in PERMISSIONS_FILE; None if it is not set.
@@ -298,9 +340,21 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or wrong; the message names all of them.
     """
+    return load(Settings)
+
+
+def load(kind: type[SettingsT], **given: str) -> SettingsT:
+    """Read settings of that kind.
+
+    Args:
+        given: values by the variables' names, which count more than the environment.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; the message names all of them.
+    """
     try:
         _require_utf8(Path(ENV_FILE))
-        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+        return kind(**given)  # type: ignore[arg-type]  # the other fields come from the environment
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
 
@@ -383,6 +437,7 @@ def _use_oidc_names(values: dict[str, Any]) -> None:
     conflicts = " and ".join(name for name in conflicting if name in values)
     if conflicts:
         raise ValueError(f"OIDC_ISSUER is set, and so is {conflicts}: set only one kind, and leave the other empty")
+    values.setdefault("OIDC_PROFILE", "oidc")
     values["AUTH0_ISSUER"] = issuer
     values["AUTH0_DOMAIN"] = _split_url(str(issuer)).netloc
     if "OIDC_AUDIENCE" in values:

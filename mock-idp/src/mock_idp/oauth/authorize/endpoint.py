@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import AuthorizationError, InvalidRequest, PageError
+from ...errors import USER_BLOCKED, AuthorizationError, InvalidRequest, PageError
 from ...explanations import Case
 from ...pages.languages import ask_for
 from ...state.idp import Idp
@@ -67,6 +67,7 @@ async def _proceed(request: Request, state: str, transaction: Transaction) -> Re
             return _ask_for_organization(transaction, state)
         if session is None:
             return redirect(f"/u/login?state={state}")
+        _check_blocked(idp, session)
         check_membership(idp, transaction, session)
         await run_actions(request, transaction, session)
         if _must_ask(idp, transaction, session):
@@ -77,6 +78,13 @@ async def _proceed(request: Request, state: str, transaction: Transaction) -> Re
         response = refuse(request, auth_request, error, to_page=shows_errors(idp, transaction))
     idp.store.transactions.drop(state)
     return response
+
+
+def _check_blocked(idp: Idp, session: Session) -> None:
+    """AuthorizationError if an administrator blocked the user (Auth0: Block and Unblock Users)."""
+    user = idp.tenant.users.get(session.user_id)
+    if user is not None and user.blocked:
+        raise AuthorizationError("unauthorized", USER_BLOCKED, Case("user_blocked", user=user.email))
 
 
 def _ask_for_organization(transaction: Transaction, state: str) -> Response:

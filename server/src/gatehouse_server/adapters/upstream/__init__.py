@@ -1,0 +1,1 @@
+"""An MCP server in another process, in any language, behind the gate: over HTTP or over stdio."""

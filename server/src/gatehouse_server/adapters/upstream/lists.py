@@ -1,0 +1,167 @@
+"""Lists of tools, resources, resource templates and prompts, without what the caller can never use.
+
+A list comes as JSON, or as an event of a stream: of the request's own stream, or of a GET stream that repeats events
+which a client has missed. So a list is recognized by its content.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from typing import Any
+
+from ...auth import strict_json
+from ...auth.permissions import is_permission
+from ...auth.request import Kind, Target
+
+META_KEY = "gatehouse/permissions"
+"""In `_meta` of each listed tool, resource and prompt: the permissions that its use needs beyond the base."""
+
+MAX_LIST_BYTES = 8 * 1024 * 1024
+"""The longest JSON answer or event with a list. The gate has it in memory."""
+
+LISTS: dict[str, tuple[Kind, str]] = {
+    "tools": ("tool", "name"),
+    "prompts": ("prompt", "name"),
+    "resources": ("resource", "uri"),
+    "resourceTemplates": ("resource", "uriTemplate"),
+}
+"""The result's member with the list: the kind of its entries, and the entries' member with the name."""
+
+LIST_METHODS = frozenset({"tools/list", "prompts/list", "resources/list", "resources/templates/list"})
+
+Visible = Callable[[Target, dict[str, Any]], frozenset[str] | None]
+"""For one entry: the permissions that it needs beyond the base; None if the caller can never use it."""
+
+
+class BadAnswer(Exception):
+    """The upstream's answer is not what MCP allows. The message says what is wrong, without any of its content."""
+
+
+def filtered_message(raw: bytes, visible: Visible) -> bytes:
+    """A JSON-RPC message, filtered if it has a list.
+
+    Raises:
+        BadAnswer: parsers could read it in different ways, or it is not one message.
+    """
+    try:
+        message = strict_json.parse(raw)
+    except strict_json.Ambiguous as error:
+        raise BadAnswer("it is not JSON that can be read in one way only") from error
+    if not isinstance(message, dict):
+        raise BadAnswer("it is not one JSON-RPC message")
+    result = message.get("result")
+    if not isinstance(result, dict) or LISTS.keys().isdisjoint(result):
+        return raw
+    message["result"] = _filtered(result, visible)
+    try:
+        return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    except ValueError as error:
+        raise BadAnswer("it has a number that JSON does not have") from error
+
+
+def stated_in(meta: object) -> frozenset[str] | None:
+    """The permissions in a `_meta`; None if there is no valid list of them."""
+    stated = meta.get(META_KEY) if isinstance(meta, Mapping) else None
+    if not isinstance(stated, list) or not all(isinstance(each, str) and is_permission(each) for each in stated):
+        return None
+    return frozenset(stated)
+
+
+async def filtered_events(stream: AsyncIterable[bytes], visible: Visible) -> AsyncGenerator[bytes]:
+    """An event stream with each list filtered. Each event is written anew, so that client and gate read the same.
+
+    Raises:
+        BadAnswer: an event is too long, or its data is not one JSON-RPC message.
+    """
+    async for event in _events(stream):
+        filtered = _filtered_event(event, visible)
+        if filtered:
+            yield filtered
+
+
+def _filtered(result: dict[str, Any], visible: Visible) -> dict[str, Any]:
+    found = dict(result)
+    for member, (kind, name) in LISTS.items():
+        if member in found:
+            found[member] = list(_filtered_entries(found[member], kind, name, visible))
+    if "cacheScope" in found:
+        found["cacheScope"] = "private"  # MCP 2026-07-28, caching: the list depends on the caller
+    return found
+
+
+def _filtered_entries(entries: object, kind: Kind, name: str, visible: Visible) -> list[dict[str, Any]]:
+    if not isinstance(entries, list):
+        raise BadAnswer("its list is not a list")
+    shown = []
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get(name), str):
+            raise BadAnswer(f"an entry of its list has no {name}")
+        needed = visible((kind, entry[name]), entry)
+        if needed is not None:
+            shown.append(_with_permissions(entry, needed))
+    return shown
+
+
+def _with_permissions(entry: dict[str, Any], needed: frozenset[str]) -> dict[str, Any]:
+    meta = entry.get("_meta")
+    known = dict(meta) if isinstance(meta, dict) else {}
+    known.pop(META_KEY, None)
+    if needed:
+        known[META_KEY] = sorted(needed)
+    if known:
+        return {**entry, "_meta": known}
+    return {member: value for member, value in entry.items() if member != "_meta"}
+
+
+async def _events(stream: AsyncIterable[bytes]) -> AsyncGenerator[list[str]]:
+    """The lines of each event (WHATWG HTML, "Server-sent events", section 9.2.6)."""
+    waiting, size, is_first, is_after_cr = b"", 0, True, False
+    lines: list[str] = []
+    async for chunk in stream:
+        waiting += chunk.removeprefix(b"\n") if is_after_cr else chunk
+        is_after_cr = chunk.endswith(b"\r")  # it has ended a line: a following LF belongs to it
+        if is_first and len(waiting) < 3:
+            continue
+        if is_first:
+            waiting, is_first = waiting.removeprefix(b"\xef\xbb\xbf"), False
+        *whole, waiting = waiting.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        for line in whole:
+            size += len(line)
+            if size > MAX_LIST_BYTES:
+                raise BadAnswer("an event of its stream is too long")
+            if line:
+                lines.append(_text(line))
+            else:
+                yield lines
+                lines, size = [], 0
+        if size + len(waiting) > MAX_LIST_BYTES:
+            raise BadAnswer("an event of its stream is too long")
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadAnswer("its stream is not UTF-8") from error
+
+
+def _filtered_event(lines: list[str], visible: Visible) -> bytes:
+    fields: dict[str, str] = {}
+    data: list[str] = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            data.append(value)
+        elif name in ("id", "event", "retry"):
+            fields[name] = value
+    if not fields and not data:
+        return b":\n\n" if lines else b""  # a comment, which keeps the connection open
+    written = [f"{name}: {value}" for name, value in fields.items()]
+    if data:
+        text = "\n".join(data)
+        # JSON has no line break outside of its texts, and none is needed there.
+        message = filtered_message(text.encode("utf-8"), visible).decode("utf-8") if text else ""
+        written += [f"data: {line}" for line in message.split("\n")]
+    return "\n".join([*written, "", ""]).encode("utf-8")

@@ -1,0 +1,89 @@
+"""The configuration of upstream mode: each mistake is one clear message, and nothing is open by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gatehouse_server import __main__ as command
+from gatehouse_server.serving.settings import SettingsError, load
+from gatehouse_server.serving.upstream_settings import UpstreamSettings
+from gatehouse_server.upstream import protect_upstream
+from tests.server.token_issuer import settings
+from tests.server.upstream.guarded import upstream_settings
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("UPSTREAM_URL", "UPSTREAM_IDENTITY", "UPSTREAM_TIMEOUT", "PERMISSIONS_FILE", "OIDC_ISSUER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_an_upstream_the_mode_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load(UpstreamSettings).is_on
+    monkeypatch.setenv("UPSTREAM_URL", "")
+    assert not load(UpstreamSettings).is_on
+
+
+def test_without_a_table_of_permissions_it_does_not_start() -> None:
+    with pytest.raises(SettingsError, match="set PERMISSIONS_FILE"):
+        protect_upstream(settings(), upstream_settings())
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("127.0.0.1:8000/mcp", "such as http://127.0.0.1:8000/mcp"),
+        ("file:///etc/passwd", "such as http://127.0.0.1:8000/mcp"),
+        ("http:///mcp", "such as http://127.0.0.1:8000/mcp"),
+        ("http://host:x/mcp", "a URL is valid"),
+        ("http://user:secret@host/mcp", "without user, password and fragment"),
+        ("http://host/mcp#x", "without user, password and fragment"),
+    ],
+)
+def test_another_url_is_refused(url: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match="UPSTREAM_URL is") as refused:
+        load(UpstreamSettings, UPSTREAM_URL=url)
+    assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UPSTREAM_IDENTITY", "token"),
+        ("UPSTREAM_TIMEOUT", "0"),
+        ("UPSTREAM_TIMEOUT", "inf"),
+        ("UPSTREAM_TIMEOUT", "soon"),
+    ],
+)
+def test_another_value_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name} is '{value}'"):
+        load(UpstreamSettings)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setattr("sys.argv", ["gatehouse-server", *arguments])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    command.main()
+
+
+def test_the_command_prints_the_permissions_of_the_upstream(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "permissions.yaml").write_text("tools: {read: shop:read}\n", encoding="utf-8")
+    monkeypatch.setenv("PERMISSIONS_FILE", "permissions.yaml")
+    run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "--permissions")
+    assert "| tool | `read` | `access:mcp`, `shop:read` |" in capsys.readouterr().out
+
+
+def test_the_command_ends_with_one_message_without_a_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "--permissions")
+    assert ended.value.code == command.CONFIGURATION_ERROR
+    assert capsys.readouterr().err.startswith("gatehouse-server: UPSTREAM_URL is set, but nothing states")
