@@ -18,6 +18,7 @@ from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
 from .oauth.authorize.login import show_login, show_password_reset, show_signup, submit_login
 from .oauth.authorize.organization import show_organization, submit_organization
+from .oauth.authorize.pushed import push
 from .oauth.clients.registration import register
 from .oauth.cors import Cors
 from .oauth.database_connections import change_password, signup
@@ -69,6 +70,7 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/u/organization", submit_organization, methods=["POST"]),
         Mount("/u/static", static_files()),
         Route("/oauth/token", token, methods=["POST"]),
+        Route("/oauth/par", push, methods=["POST"]),
         Route("/oauth/revoke", revoke, methods=["POST"]),
         Route("/oauth/device/code", device_code, methods=["POST"]),
         Route("/activate", show_activation, methods=["GET"]),

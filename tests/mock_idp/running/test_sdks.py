@@ -99,7 +99,7 @@ def test_auth0_python_signs_a_person_up_and_asks_for_a_password_reset(tenant: An
     database, connection = Database(tenant.domain, AGENT[0]), "Username-Password-Authentication"
     answer = database.signup("dora@example.com", "Detective-4", connection, user_metadata={"plan": "free"})
     assert (answer["email"], answer["email_verified"]) == ("dora@example.com", False)
-    with pytest.raises(Auth0Error, match="Invalid sign up") as refused:
+    with pytest.raises(Auth0Error) as refused:
         database.signup("dora@example.com", "Detective-4", connection)
     assert (refused.value.status_code, refused.value.error_code) == (400, "invalid_signup")
     assert "We've just sent you an email" in database.change_password("dora@example.com", connection)
