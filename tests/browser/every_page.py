@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx2
 
+from mock_idp.console.view import TABS
+
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 # Requests to /authorize that end on a page. The last one presents a metadata document that is not at hand.
 ERRORS: tuple[dict[str, str | None], ...] = (
@@ -62,7 +64,10 @@ def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: A
     for changes in ERRORS:
         page.goto(site.authorize(**changes))
         check(page)
-    page.goto(f"{site.issuer}?ui_locales={page.get_attribute('html', 'lang')}")
-    check(page)
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
-    check(page)
+    language = page.get_attribute("html", "lang")
+    for tab in TABS:
+        page.goto(f"{site.issuer}?tab={tab}&ui_locales={language}")
+        check(page)
+        if page.locator("details").count():
+            page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+            check(page)

@@ -18,8 +18,10 @@ from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
 from .oauth.authorize.login import show_login, show_password_reset, show_signup, submit_login
 from .oauth.authorize.organization import show_organization, submit_organization
+from .oauth.authorize.pushed import push
 from .oauth.clients.registration import register
 from .oauth.cors import Cors
+from .oauth.database_connections import change_password, signup
 from .oauth.device import device_code, show_activation, submit_activation
 from .oauth.discovery import jwks, metadata
 from .oauth.logout import confirm_logout, logout, oidc_logout
@@ -68,10 +70,13 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/u/organization", submit_organization, methods=["POST"]),
         Mount("/u/static", static_files()),
         Route("/oauth/token", token, methods=["POST"]),
+        Route("/oauth/par", push, methods=["POST"]),
         Route("/oauth/revoke", revoke, methods=["POST"]),
         Route("/oauth/device/code", device_code, methods=["POST"]),
         Route("/activate", show_activation, methods=["GET"]),
         Route("/activate", submit_activation, methods=["POST"]),
+        Route("/dbconnections/signup", signup, methods=["POST"]),
+        Route("/dbconnections/change_password", change_password, methods=["POST"]),
         Route("/oidc/register", register, methods=["POST"]),
         Route("/userinfo", userinfo, methods=["GET", "POST"]),
         Route("/v2/logout", logout, methods=["GET"]),

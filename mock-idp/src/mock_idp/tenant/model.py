@@ -89,11 +89,17 @@ class Api:
     user_policy: UserPolicy
     client_policy: ClientPolicy
     scopes: Mapping[str, str]
+    proof_required_for: Literal["nobody", "public_clients", "all_clients"] = "nobody"
 
     @property
     def adds_permissions(self) -> bool:
         """Whether access tokens have `permissions`: an _authz dialect with RBAC on (Auth0: Enable RBAC)."""
         return self.enforce_policies and self.token_dialect.endswith("_authz")
+
+    def requires_proof_of(self, client: Client) -> bool:
+        """Whether the client can get bound tokens (DPoP, mTLS) only (Auth0: Configure Sender Constraining)."""
+        public = client.auth_method == "none"
+        return self.proof_required_for == "all_clients" or (public and self.proof_required_for == "public_clients")
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,9 @@ class Client:
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
     trusts_ip_header: bool = False
+    requires_par: bool = False
+    par_lifetime: int = 30
+    requires_proof: bool = False
     organization_usage: OrganizationUsage = "deny"
     organization_prompt: OrganizationPrompt = "no_prompt"
     default_organization: str | None = None
@@ -379,6 +388,8 @@ class TenantSettings:
     default_audience: str | None = None
     default_directory: str | None = None
     authorization_response_iss_parameter_supported: bool = False
+    pushed_authorization_requests_supported: bool = False
+    require_pushed_authorization_requests: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
     use_scope_descriptions_for_consent: bool = False
     rp_logout_end_session_endpoint_discovery: bool = True
@@ -386,6 +397,7 @@ class TenantSettings:
     allow_organization_name_in_authentication_api: bool = False
     session_lifetime: float = 168.0
     revoke_refresh_token_grant: bool = False
+    enable_public_signup_user_exists_error: bool = False
     enable_dynamic_client_registration: bool = False
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
     client_id_metadata_document_supported: bool = False
