@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mock_idp.oauth.database_connections import ELSEWHERE, PROFILE
 from mock_idp.oauth.token.endpoint import GRANTS as REDEEMED
 from mock_idp.state.parameters import CLIENT, ENDPOINTS, GRANTS
 
@@ -113,5 +114,8 @@ def test_the_tables_of_the_endpoints_have_every_parameter_that_the_code_reads() 
     assert names_read(authorize) <= ENDPOINTS["/authorize"]
     assert names_read([OAUTH / "device.py"]) <= ENDPOINTS["/oauth/device/code"]
     assert names_read([OAUTH / "logout.py"]) <= ENDPOINTS["/v2/logout"] | ENDPOINTS["/oidc/logout"]
+    signup, change = ENDPOINTS["/dbconnections/signup"], ENDPOINTS["/dbconnections/change_password"]
+    assert change < signup
+    assert set(PROFILE) | set(ELSEWHERE) | {"user_metadata"} <= signup
     assert names_read([OAUTH / "clients/registration.py"]) <= ENDPOINTS["/oidc/register"]
     assert names_read([OAUTH / "clients/authentication.py"]) == CLIENT

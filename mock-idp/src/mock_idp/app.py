@@ -24,9 +24,11 @@ from .oauth.authorize.password_reset import (
     submit_new_password,
     submit_reset_request,
 )
+from .oauth.authorize.pushed import push
 from .oauth.authorize.signup import show_signup, submit_signup
 from .oauth.clients.registration import register
 from .oauth.cors import Cors
+from .oauth.database_connections import change_password, signup
 from .oauth.device import device_code, show_activation, submit_activation
 from .oauth.discovery import jwks, metadata
 from .oauth.logout import confirm_logout, logout, oidc_logout
@@ -79,10 +81,13 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/u/organization", submit_organization, methods=["POST"]),
         Mount("/u/static", static_files()),
         Route("/oauth/token", token, methods=["POST"]),
+        Route("/oauth/par", push, methods=["POST"]),
         Route("/oauth/revoke", revoke, methods=["POST"]),
         Route("/oauth/device/code", device_code, methods=["POST"]),
         Route("/activate", show_activation, methods=["GET"]),
         Route("/activate", submit_activation, methods=["POST"]),
+        Route("/dbconnections/signup", signup, methods=["POST"]),
+        Route("/dbconnections/change_password", change_password, methods=["POST"]),
         Route("/oidc/register", register, methods=["POST"]),
         Route("/userinfo", userinfo, methods=["GET", "POST"]),
         Route("/v2/logout", logout, methods=["GET"]),

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from mock_idp.console import ConsoleAccess
 from mock_idp.oauth.authorize.password_reset import TICKET_LIFETIME
 
 ALICE, NEW = "alice@example.com", "New-Password-1"
@@ -67,9 +68,16 @@ def test_another_machine_gets_no_link_and_cannot_tell_who_exists(start: Any) -> 
     known, unknown = ask(tenant), ask(tenant, "nobody@example.com")
     for page in (known, unknown):
         assert ticket(page) is None
-        assert "only to a browser on its own machine" in page.text
+        assert "only to those who see the activity" in page.text
     assert shown(known, ALICE) == shown(unknown, "nobody@example.com")
     assert tenant.idp.store.password_tickets.items() == []
+
+
+def test_the_setting_of_the_console_shows_the_link_to_everybody(start: Any) -> None:
+    elsewhere = ("192.0.2.7", 4711)
+    assert ticket(ask(start(peer=elsewhere, console=ConsoleAccess("on")))) is not None
+    assert ticket(ask(start(console=ConsoleAccess("off")))) is None
+    assert ticket(ask(start(control_token="s3cret-s3cret"))) is None
 
 
 def shown(page: Any, email: str) -> str:

@@ -86,4 +86,4 @@ def test_the_command_ends_with_one_message_without_a_table(
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "--permissions")
     assert ended.value.code == command.CONFIGURATION_ERROR
-    assert capsys.readouterr().err.startswith("gatehouse-server: UPSTREAM_URL is set, but nothing states")
+    assert capsys.readouterr().err.startswith("gatehouse-server: Nothing states the permissions")

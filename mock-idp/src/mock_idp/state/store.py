@@ -93,6 +93,17 @@ class AuthorizationRequest:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PushedRequest:
+    """The parameters of a sign-in that an authenticated client sent beforehand (RFC 9126)."""
+
+    client_id: str
+    issuer: str
+    parameters: Mapping[str, str]
+    resources: tuple[str, ...]
+    expires_at: float
+
+
 @dataclass
 class Transaction:
     """A sign-in that is under way, bound to the browser that began it.
@@ -237,6 +248,7 @@ class FailedLogins:
 class Store:
     """All records of a tenant."""
 
+    pushed_requests: Records[PushedRequest] = field(default_factory=Records)
     transactions: Records[Transaction] = field(default_factory=Records)
     sessions: Records[Session] = field(default_factory=Records)
     codes: Records[AuthorizationCode] = field(default_factory=Records)

@@ -35,6 +35,14 @@ class PermissionSource(Protocol):
         """Each name with the permissions that it needs beyond the base."""
         ...
 
+    async def prepare(self, targets: Iterable[Target]) -> None:
+        """Make the permissions of these targets known.
+
+        Raises:
+            Refused: they cannot be known now.
+        """
+        ...
+
 
 class CarefulTable:
     """A table of permissions for an upstream whose reading of names is not known.
@@ -48,6 +56,9 @@ class CarefulTable:
         self._folded = _folded_table(table)
         self.needed = lru_cache(1024)(self._needed)
         self.entries = table.entries
+
+    async def prepare(self, targets: Iterable[Target]) -> None:
+        """Nothing: the table is known."""
 
     def _needed(self, target: Target) -> frozenset[str] | None:
         own = self._table.needed(target)
@@ -71,19 +82,19 @@ class UpstreamCatalogue:
         """All permissions that the operation needs, and its label.
 
         Raises:
-            NotOffered: it uses a target that is not offered; `is_offered` tells before.
+            NotOffered: no source names a target.
+            Refused: the permissions cannot be known now.
         """
         needed = self.base
+        if operation.targets:
+            for source in self._sources:
+                await source.prepare(operation.targets)
         for target in operation.targets:
             own = self.declared_by(target)
             if own is None:
                 raise NotOffered(target)
             needed |= own
         return Needed(needed, self._label(operation))
-
-    def is_offered(self, operation: Operation) -> bool:
-        """Whether all its targets are offered."""
-        return all(self.declared_by(target) is not None for target in operation.targets)
 
     def declared_by(self, target: Target) -> frozenset[str] | None:
         """The permissions that one target needs beyond the base; None if it is not offered."""
