@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .app import protect, tenant_keys
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
+    from .auth.introspection import Introspection
     from .auth.keys import KeysUnavailable, SigningKeys
     from .auth.outgoing import http_client
     from .auth.permission_table import PermissionTable, TableError
@@ -26,6 +27,7 @@ else:
     _MODULES = {
         "app": ("protect", "tenant_keys"),
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
+        "auth.introspection": ("Introspection",),
         "auth.keys": ("KeysUnavailable", "SigningKeys"),
         "auth.outgoing": ("http_client",),
         "auth.permission_table": ("PermissionTable", "TableError"),
@@ -47,6 +49,7 @@ __all__ = [
     "AuditRecord",
     "AuditTrail",
     "ExchangeFailed",
+    "Introspection",
     "KeysUnavailable",
     "Metrics",
     "PermissionTable",

@@ -73,7 +73,7 @@ class CallerCache:
 
         Raises:
             TokenRefused: the token is not valid; its `code` says why.
-            KeysUnavailable: the token cannot be verified now.
+            VerificationUnavailable: the token cannot be verified now.
         """
         self._on_lookup("miss")
         self._callers.pop(token, None)

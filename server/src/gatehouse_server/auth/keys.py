@@ -30,16 +30,28 @@ _ED25519 = ("Ed25519", "EdDSA")
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
 
 
-class KeysUnavailable(Exception):
-    """The keys cannot be fetched now, so the token cannot be verified. The caller should try again later.
+class VerificationUnavailable(Exception):
+    """A token cannot be verified now. The caller should try again later.
 
     Attributes:
+        code: short and stable, for logs and metrics.
+        description: one sentence for the client's developer.
         retry_after: seconds until the next attempt makes sense.
     """
+
+    code = "unavailable"
+    description = "The token cannot be verified at the moment. It may be good: try again."
 
     def __init__(self, reason: str, retry_after: int) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class KeysUnavailable(VerificationUnavailable):
+    """The keys cannot be fetched now."""
+
+    code = "keys_unavailable"
+    description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,8 @@ class SigningKeys:
         if self._current is None or self._current is before:
             # The tenant did not answer, so the key may exist.
             raise self._unavailable()
-        self._unknown_key_at = self._clock()
+        if kid not in self._current.keys:
+            self._unknown_key_at = self._clock()
         return self._current.keys.get(kid)
 
     async def warm(self) -> None:
@@ -207,7 +220,7 @@ class SigningKeys:
         if self._issuer is None:
             return await self._get(self.url)
         discovery, _ = await self._get(self.url)
-        return await self._get(jwks_uri(discovery, self._issuer))
+        return await self._get(url_in(discovery, self._issuer, "jwks_uri"))
 
     async def _get(self, url: str) -> tuple[object, float]:
         async with self._http.stream("GET", url, headers={"Accept": "application/json"}) as response:
@@ -231,8 +244,8 @@ def names_of(algorithm: str) -> tuple[str, ...]:
     return _ED25519 if algorithm in _ED25519 else (algorithm,)
 
 
-def jwks_uri(discovery: object, issuer: str) -> str:
-    """The JWKS URL in a discovery document (OpenID Connect Discovery sections 3 and 4.3).
+def url_in(discovery: object, issuer: str, name: str) -> str:
+    """The URL of that name in a discovery document (OpenID Connect Discovery sections 3 and 4.3).
 
     Raises:
         ValueError: the document is of another issuer, or its URL is not https.
@@ -240,10 +253,10 @@ def jwks_uri(discovery: object, issuer: str) -> str:
     named = discovery.get("issuer") if isinstance(discovery, dict) else None
     if not isinstance(discovery, dict) or named != issuer:
         raise ValueError(f"the discovery document is of {named!r}, and the issuer is {issuer!r}: they must be the same")
-    uri = discovery.get("jwks_uri")
+    uri = discovery.get(name)
     secure = "https" if urlsplit(issuer).scheme == "https" else "http"
     if not isinstance(uri, str) or urlsplit(uri).scheme not in ("https", secure):
-        raise ValueError(f"the discovery document's jwks_uri is {uri!r}, and no https URL")
+        raise ValueError(f"the discovery document's {name} is {uri!r}, and no https URL")
     return uri
 
 

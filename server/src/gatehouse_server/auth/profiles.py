@@ -131,6 +131,11 @@ class Profile:
         prefix = "" if self.scope_prefix is None and are_scopes else self.scope_prefix
         return replace(self, grants=(group,), narrowed_by=narrowed_by, scope_prefix=prefix)
 
+    def introspected(self) -> Profile:
+        """The profile of the provider's answers about opaque tokens, which name client and scope as RFC 7662 says."""
+        grants = self.grants if self.scope_prefix is None else (*self.grants, SCOPE)
+        return replace(self, grants=grants, clients=tuple(dict.fromkeys(["client_id", *self.clients])))
+
     def for_audience(self, audience: str) -> Profile:
         """The profile with the API's identifier in its texts."""
 

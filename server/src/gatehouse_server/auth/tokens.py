@@ -1,5 +1,7 @@
 """Verification of access tokens: returns the verified claims, or refuses the token with a reason.
 
+Opaque tokens are verified by introspection, if it is configured.
+
 Sources: RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (JWT profile for access tokens),
 Auth0 docs, "Access token profiles".
 """
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple
 import jwt
 
 from . import strict_json
+from .introspection import Introspection
 from .keys import SigningKeys, names_of
 from .profiles import PROFILES, MalformedGrant, Profile
 
@@ -23,7 +26,14 @@ MAX_TOKEN_LENGTH = 16 * 1024
 
 # Headers with which a token brings its own key, or changes how it is read: an attacker could use them (RFC 8725).
 _UNTRUSTED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty")
-_REQUIRED_CLAIMS = ("iss", "sub", "exp", "iat")
+_REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
+# What introspection says of an access token, if it says it: `token_type` (RFC 7662), `token_use` (Ory Hydra).
+_BEARER_TYPES = ("bearer", "access_token")
+_ACCESS_USES = ("access", "access_token")
+
+INTROSPECTED = ""
+"""The key id of a token that no key signs. No key has this id, so the token is looked up at each use."""
+
 _TYPE_NAMES = {"jwt": "JWT", "at+jwt": "at+jwt"}
 _NUMBERS = (int, float)
 # base64url to base64. Characters that only base64 has become invalid ones.
@@ -73,6 +83,7 @@ class TokenVerifier:
         audience: the API's identifier, which `aud` must contain, byte for byte.
         algorithm: the only accepted signature algorithm. (Ed25519 has two names: EdDSA is the older one.)
         profile: the claims that identify an access token, and those with its permissions.
+        introspection: asks the provider about tokens that are no signed JWTs. None refuses them.
         leeway: seconds that clocks may differ.
         clock: seconds since the epoch.
     """
@@ -85,6 +96,7 @@ class TokenVerifier:
         audience: str,
         algorithm: str = "RS256",
         profile: Profile = PROFILES["auth0"],
+        introspection: Introspection | None = None,
         leeway: int = 30,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -93,6 +105,7 @@ class TokenVerifier:
         self._audience = audience
         self._algorithms = names_of(algorithm)
         self._profile = profile
+        self._introspection = introspection
         self._leeway = leeway
         self._clock = clock
         # All tokens of a key have the same header.
@@ -103,7 +116,7 @@ class TokenVerifier:
 
         Raises:
             TokenRefused: the token is not valid; its `code` says why.
-            KeysUnavailable: the token cannot be verified now.
+            VerificationUnavailable: the token cannot be verified now.
         """
         verified = await self.verify_except_times(token)
         self.check_times(verified)
@@ -113,6 +126,8 @@ class TokenVerifier:
         """Like `verify`, without the times. For a token that is cached: call `check_times` at each use."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused("token_too_large", f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
+        if self._introspection is not None and not _is_signed_jwt(token):
+            return await self._introspected(self._introspection, token)
         header, payload, signature = _split(token)
         key_id = self._key_id(header)
         key = await self._keys.get(key_id)
@@ -121,17 +136,24 @@ class TokenVerifier:
         if key.algorithm_name not in self._algorithms or not _is_signed(f"{header}.{payload}", signature, key):
             raise TokenRefused("bad_signature", "The token's signature does not match.")
         claims = _read_object(payload, "claims")
-        self._check_claims(claims)
-        return VerifiedToken(
-            key_id=key_id,
-            client_id=next(claims[name] for name in self._profile.clients if claims.get(name)),
-            subject=claims["sub"],
-            issued_at=claims["iat"],
-            not_before=claims.get("nbf", 0),
-            expires_at=claims["exp"],
-            granted=self._granted(claims),
-            claims=claims,
-        )
+        self._check_claims(claims, self._profile, _REQUIRED_CLAIMS)
+        return self._verified(key_id, claims, self._profile)
+
+    async def _introspected(self, introspection: Introspection, token: str) -> VerifiedToken:
+        """The token as the provider describes it. Its audience must be named, as in a JWT."""
+        answer = await introspection.claims(token)
+        if answer is None:
+            raise TokenRefused("inactive_token", "The provider says that the token is not valid (any more).")
+        # RFC 7662 section 2.2 makes most members optional. The endpoint is the issuer's own, and its answer is new.
+        now = self._clock()
+        claims = {"iss": self._issuer, "iat": now, "exp": now + introspection.limits.max_age, **answer}
+        if str(claims.get("token_type", "bearer")).lower() not in _BEARER_TYPES:
+            raise TokenRefused("wrong_type", "The token is no bearer token.")
+        if claims.get("token_use", "access") not in _ACCESS_USES:
+            raise TokenRefused("wrong_type", "This is no access token: send the access token.")
+        profile = self._profile.introspected()
+        self._check_claims(claims, profile, _REQUIRED_CLAIMS)
+        return self._verified(INTROSPECTED, claims, profile)
 
     def is_key_current(self, verified: VerifiedToken) -> bool:
         """Whether the issuer still publishes the key of the token."""
@@ -168,17 +190,16 @@ class TokenVerifier:
             raise TokenRefused("no_key_id", "The token's header does not name its key (kid).")
         return key_id
 
-    def _check_claims(self, claims: dict[str, Any]) -> None:
-        required = _REQUIRED_CLAIMS if self._profile.prefixed else (*_REQUIRED_CLAIMS, "aud")
-        missing = [name for name in required if claims.get(name) is None]
+    def _check_claims(self, claims: dict[str, Any], profile: Profile, needed: tuple[str, ...]) -> None:
+        missing = [name for name in needed if claims.get(name) is None and (name != "aud" or not profile.prefixed)]
         if missing:
-            fixes = [f": {fix}" for name in missing if (fix := self._profile.lacking.get(name))]
+            fixes = [f": {fix}" for name in missing if (fix := profile.lacking.get(name))]
             raise TokenRefused("missing_claim", f"The token lacks the claims: {', '.join(missing)}{''.join(fixes)}.")
         self._check_issuer(claims["iss"])
-        self._check_audience(claims)
+        self._check_audience(claims, profile)
         _check_time_types(claims)
         _check_string(claims, "sub")
-        self._check_client(claims)
+        _check_client(claims, profile)
 
     def _check_issuer(self, issuer: object) -> None:
         if issuer == self._issuer and isinstance(issuer, str):
@@ -187,8 +208,7 @@ class TokenVerifier:
         hint = f": {fix}" if older and isinstance(issuer, str) and issuer.startswith(older) else ""
         raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}{hint}.")
 
-    def _check_audience(self, claims: dict[str, Any]) -> None:
-        profile = self._profile
+    def _check_audience(self, claims: dict[str, Any], profile: Profile) -> None:
         try:
             is_for_us = profile.is_for(self._audience, claims)
         except MalformedGrant as error:
@@ -201,19 +221,26 @@ class TokenVerifier:
             name, value = profile.kind or ("", "")
             raise TokenRefused("wrong_type", f"This is no access token (its claim {name} is not {value}).")
 
-    def _check_client(self, claims: dict[str, Any]) -> None:
-        names = [name for name in self._profile.clients if claims.get(name) is not None]
-        if not names:
-            accepted = " or ".join(self._profile.clients)
-            raise TokenRefused("missing_claim", f"The token does not name its client ({accepted}).")
-        for name in names:
-            _check_string(claims, name)
-
-    def _granted(self, claims: dict[str, Any]) -> frozenset[str]:
+    def _verified(self, key_id: str, claims: dict[str, Any], profile: Profile) -> VerifiedToken:
         try:
-            return self._profile.granted(claims)
+            granted = profile.granted(claims)
         except MalformedGrant as error:
             raise TokenRefused("invalid_claim", f"The token's {error}.") from error
+        return VerifiedToken(
+            key_id=key_id,
+            client_id=next(claims[name] for name in profile.clients if claims.get(name)),
+            subject=claims["sub"],
+            issued_at=claims["iat"],
+            not_before=claims.get("nbf", 0),
+            expires_at=claims["exp"],
+            granted=granted,
+            claims=claims,
+        )
+
+
+def _is_signed_jwt(token: str) -> bool:
+    """Whether the token has three parts, and the first one begins like a JSON object in base64url."""
+    return token.startswith("ey") and token.count(".") == 2
 
 
 def _split(token: str) -> list[str]:
@@ -275,3 +302,12 @@ def _is_time(value: object) -> bool:
 def _check_string(claims: dict[str, Any], name: str) -> None:
     if not isinstance(claims[name], str) or not claims[name]:
         raise TokenRefused("invalid_claim", f"The token's {name} is not a text.")
+
+
+def _check_client(claims: dict[str, Any], profile: Profile) -> None:
+    names = [name for name in profile.clients if claims.get(name) is not None]
+    if not names:
+        accepted = " or ".join(profile.clients)
+        raise TokenRefused("missing_claim", f"The token does not name its client ({accepted}).")
+    for name in names:
+        _check_string(claims, name)

@@ -44,7 +44,7 @@ _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 
 SHORTEST_SECRET = 32
-_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET")
+_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET")
 _PUBLISHED_PREFIX = "demo-secret-of-the-offline-tenant"
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -90,11 +90,16 @@ class Settings(BaseSettings):
     token_url: str = Field(default="", validation_alias="AUTH0_TOKEN_URL")
     exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
     exchange_client_secret: SecretStr | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET")
+    introspection_client_id: str = Field(default="", validation_alias="INTROSPECTION_CLIENT_ID")
+    introspection_client_secret: SecretStr | None = Field(default=None, validation_alias="INTROSPECTION_CLIENT_SECRET")
     calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
     calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
     # Read before validation. They are fields because only fields are read from the environment.
     exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
+    introspection_client_secret_file: str | None = Field(
+        default=None, validation_alias="INTROSPECTION_CLIENT_SECRET_FILE"
+    )
     request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
 
     @model_validator(mode="before")
@@ -254,8 +259,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _require_id_and_secret_for_introspection(self) -> Settings:
+        if bool(self.introspection_client_id) != bool(self.introspection_client_secret):
+            raise ValueError(
+                "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET belong together: set both or neither"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _require_usable_proxies(self) -> Settings:
         urls = [self.jwks_url or self.discovery_url]
+        if self.introspection_client_id:
+            urls.append(self.discovery_url)
         if self.exchange_client_id:
             urls += [self.token_url, self.calendar_url]
         for url in filter(None, urls):
