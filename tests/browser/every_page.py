@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx2
 
+from mock_idp.console.view import TABS
+
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 # Requests to /authorize that end on a page. The last one presents a metadata document that is not at hand.
 ERRORS: tuple[dict[str, str | None], ...] = (
@@ -27,10 +29,29 @@ def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: A
     """Open all pages as a user does, and check each."""
     page = visit(site.authorize(), **options)
     check(page)
-    for link in (".forgot a", ".signup a"):
-        page.click(link)
-        check(page)
-        page.go_back()
+    page.click(".signup a")
+    check(page)
+    page.fill("#email", "alice@example.com")
+    page.fill("#password", "Wonderland-1")
+    page.click("#action")
+    check(page)
+    page.click(".signup a")
+    page.click(".forgot a")
+    check(page)
+    page.fill("#email", "alice@example.com")
+    page.click("#action")
+    check(page)
+    page.click("#ticket")
+    check(page)
+    page.fill("#password-reset", "Wonderland-1")
+    page.fill("#re-enter-password", "Wonderland-2")
+    page.click("#action")
+    check(page)
+    page.fill("#password-reset", "Wonderland-1")
+    page.fill("#re-enter-password", "Wonderland-1")
+    page.click("#action")
+    check(page)
+    page.click("main a.button")
     page.fill("#username", "alice@example.com")
     page.fill("#password", "wrong")
     page.click("#action")
@@ -62,7 +83,10 @@ def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: A
     for changes in ERRORS:
         page.goto(site.authorize(**changes))
         check(page)
-    page.goto(f"{site.issuer}?ui_locales={page.get_attribute('html', 'lang')}")
-    check(page)
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
-    check(page)
+    language = page.get_attribute("html", "lang")
+    for tab in TABS:
+        page.goto(f"{site.issuer}?tab={tab}&ui_locales={language}")
+        check(page)
+        if page.locator("details").count():
+            page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+            check(page)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
+import pytest
 
 NEWEST = "details.sign-in >> nth=0"
 
@@ -20,8 +22,43 @@ def test_the_console_updates_without_a_reload(site: Any, visit: Any) -> None:
     assert page.locator("details.sign-in").count() == 0
     fail_to_sign_in(site)
     page.locator(NEWEST).wait_for()
+    assert "Unknown client: nobody" in page.inner_text("#sign-ins")
+    page.get_by_role("link", name="Log", exact=True).click()
     assert "Unknown client: nobody" in page.inner_text("#log")
+    rows = page.locator("#log tbody tr")
+    assert rows.count() == 1
+    fail_to_sign_in(site)
+    rows.nth(1).wait_for()
     assert messages == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_filters_work_with_the_keyboard_and_without_scripts(site: Any, visit: Any, scripts: bool) -> None:
+    fail_to_sign_in(site)
+    httpx2.get(site.authorize(prompt="none"))
+    page = visit(site.issuer, java_script_enabled=scripts)
+    assert page.locator("details.sign-in").count() == 2
+    page.focus("#filter-text")
+    page.keyboard.type("login_required")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**text=login_required**")
+    assert page.locator("details.sign-in").count() == 1
+    page.get_by_role("link", name="Show all").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"\?tab=sign_ins&ui_locales=en$"))
+    page.select_option("#filter-client", "nobody")
+    page.get_by_role("button", name="Filter").click()
+    page.wait_for_url("**client=nobody**")
+    assert page.locator("details.sign-in").count() == 1
+
+
+def test_an_update_keeps_the_filters(site: Any, visit: Any) -> None:
+    fail_to_sign_in(site)
+    page = visit(f"{site.issuer}?tab=sign_ins&client=nobody")
+    httpx2.get(site.authorize(prompt="none"))
+    fail_to_sign_in(site)
+    page.locator("details.sign-in >> nth=1").wait_for()
+    assert page.locator("details.sign-in").count() == 2
 
 
 def test_without_scripts_a_link_reloads_it(site: Any, visit: Any) -> None:

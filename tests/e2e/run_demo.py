@@ -90,7 +90,6 @@ def _alice(home: Path) -> None:
     _title("3. With her token: the tools")
     _run(["--trace", "tools"], home, "alice@example.com")
     _title(f"4. The agent is asked: {QUESTION}")
-    _explain("LangChain takes some seconds to load.")
     answer = _run(["--trace", "ask", QUESTION], home, "alice@example.com")
     _expect(re.search(r"\d\d:\d\d:\d\d", answer) is not None, "the answer holds no time")
     _explain("The model chose the tool get_time. The server accepted the call, because the token has access:mcp.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mock_idp.oauth.database_connections import ELSEWHERE, PROFILE
 from mock_idp.oauth.token.endpoint import GRANTS as REDEEMED
 from mock_idp.state.parameters import CLIENT, ENDPOINTS, GRANTS
 
@@ -87,15 +88,16 @@ def test_many_and_long_names_are_cut(tenant: Any) -> None:
 def test_the_console_shows_both_lists(start: Any, language: str, heading: str, sent: str) -> None:
     tenant = start(lambda file: file.update(logStreams=[{"name": "a"}, {"name": "b"}], themes=[]))
     tenant.authorize(display="popup")
-    page = tenant.http.get("/", headers={"Accept-Language": language}).text
+    page = tenant.http.get("/?tab=not_played", headers={"Accept-Language": language}).text
     assert heading in page
     assert "<code>logStreams (2)</code>" in page
     assert "themes" not in page
+    page = tenant.http.get("/", headers={"Accept-Language": language}).text
     assert f"{sent} <code>display</code>" in page
 
 
 def test_the_console_says_if_everything_is_played(tenant: Any) -> None:
-    assert "plays everything" in tenant.http.get("/").text
+    assert "plays everything" in tenant.http.get("/?tab=not_played").text
 
 
 def test_the_table_of_each_grant_has_every_parameter_that_its_code_reads() -> None:
@@ -112,5 +114,8 @@ def test_the_tables_of_the_endpoints_have_every_parameter_that_the_code_reads() 
     assert names_read(authorize) <= ENDPOINTS["/authorize"]
     assert names_read([OAUTH / "device.py"]) <= ENDPOINTS["/oauth/device/code"]
     assert names_read([OAUTH / "logout.py"]) <= ENDPOINTS["/v2/logout"] | ENDPOINTS["/oidc/logout"]
+    signup, change = ENDPOINTS["/dbconnections/signup"], ENDPOINTS["/dbconnections/change_password"]
+    assert change < signup
+    assert set(PROFILE) | set(ELSEWHERE) | {"user_metadata"} <= signup
     assert names_read([OAUTH / "clients/registration.py"]) <= ENDPOINTS["/oidc/register"]
     assert names_read([OAUTH / "clients/authentication.py"]) == CLIENT

@@ -64,11 +64,11 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "S5": Row(
         "SHOULD",
-        "The URL has no trailing slash; a URL with one redirects to the public URL, not to an internal one.",
+        "The URL has no trailing slash; a URL with one is answered in the same way, without a redirect.",
         "AUTH, canonical server URI",
         (
             "test_the_default_public_url_has_no_trailing_slash",
-            "test_a_trailing_slash_redirects_to_the_public_url",
+            "test_a_url_with_a_trailing_slash_answers_like_the_url_without",
         ),
     ),
     "S6": Row(

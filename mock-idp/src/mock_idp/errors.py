@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from .explanations import Case, explain
 
+# Auth0, Block and Unblock Users.
+USER_BLOCKED = "user is blocked"
+# Auth0, auth0.js Reference, Error Codes and Descriptions.
+TOO_MANY_ATTEMPTS = (
+    "Your account has been blocked after multiple consecutive login attempts. We've sent you a notification via your "
+    "preferred contact method with instructions on how to unblock it."
+)
+
 
 class Refusal(Exception):
     """A request is refused.
@@ -77,6 +85,19 @@ class DpopUnavailable(InvalidRequest):
         )
 
 
+class ProofRequired(InvalidRequest):
+    """The client or the API has bound tokens only, which the offline tenant does not have. The text is its own."""
+
+    guess = "proof_required"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "A token without proof of possession is not issued here. The offline tenant has neither DPoP nor mTLS:"
+            " turn the requirement off for it.",
+            why=why,
+        )
+
+
 class InvalidGrant(OAuthError):
     error = "invalid_grant"
     guess = "invalid_grant"
@@ -102,6 +123,27 @@ class InvalidRefreshToken(InvalidGrant):
 
 class ReusedRefreshToken(InvalidRefreshToken):
     log_code = "ferrt"
+
+
+class UserBlocked(OAuthError):
+    """An administrator blocked the user who sent the right password."""
+
+    status = 401
+    error = "unauthorized"
+    guess = "password_blocked"
+    log_code = "f"
+
+    def __init__(self) -> None:
+        super().__init__(USER_BLOCKED, why="The user has `blocked: true`.")
+
+
+class AttemptsExceeded(OAuthError):
+    status = 429
+    error = "too_many_attempts"
+    log_code = "limit_wc"
+
+    def __init__(self, *, why: str) -> None:
+        super().__init__(TOO_MANY_ATTEMPTS, why=why)
 
 
 class GrantNotAllowed(OAuthError):

@@ -6,8 +6,10 @@ The server behind the gate is the one at UPSTREAM_URL, or the example server.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import logging.config
+import shlex
 import signal
 import sys
 from types import FrameType
@@ -16,7 +18,7 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .adapters.mcpserver import Catalogue
+from .app import protect
 from .auth.audit import audit_to_stream
 from .example.app import example_app, example_server
 from .serving.listening import CannotListen, listening_sockets
@@ -24,7 +26,7 @@ from .serving.metrics import Metrics
 from .serving.settings import Settings, SettingsError, load, load_settings
 from .serving.telemetry import TelemetryMissing, export_traces
 from .serving.upstream_settings import UpstreamSettings
-from .upstream import protect_upstream, upstream_catalogue
+from .upstream import permissions_of, protect_upstream
 
 CONFIGURATION_ERROR = 2
 START_ERROR = 3
@@ -55,7 +57,7 @@ def main() -> None:
         signal.signal(number, _exit)
     try:
         settings = load_settings()
-        upstream = load(UpstreamSettings, **({"UPSTREAM_URL": arguments.upstream} if arguments.upstream else {}))
+        upstream = load(UpstreamSettings, **_upstream(arguments))
         if arguments.permissions:
             sys.stdout.write(_permissions(settings, upstream))
             return
@@ -83,14 +85,32 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
     parser.add_argument("--upstream", metavar="URL", help="protect the MCP server at this URL (docs/upstream.md)")
+    parser.add_argument(
+        "--command",
+        metavar="PROGRAM",
+        nargs=argparse.REMAINDER,
+        help="protect the MCP server that this program is over stdio; the last option, with the program's arguments",
+    )
     parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.command == []:
+        parser.error("--command needs a program, such as --command npx -y @modelcontextprotocol/server-everything")
+    return arguments
+
+
+def _upstream(arguments: argparse.Namespace) -> dict[str, str]:
+    """The variables that the options set. An option replaces both variables."""
+    if arguments.upstream:
+        return {"UPSTREAM_URL": arguments.upstream, "UPSTREAM_COMMAND": shlex.join(arguments.command or [])}
+    if arguments.command is not None:
+        return {"UPSTREAM_COMMAND": shlex.join(arguments.command), "UPSTREAM_URL": ""}
+    return {}
 
 
 def _permissions(settings: Settings, upstream: UpstreamSettings) -> str:
     if upstream.is_on:
-        return upstream_catalogue(settings).table()
-    return Catalogue(example_server(settings), [settings.required_permission]).table()
+        return asyncio.run(permissions_of(settings, upstream))
+    return asyncio.run(protect(example_server(settings), settings).catalogue.table())
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .adapters.mcpserver import Catalogue, OnDemandStreams, PermissionMiddleware
+from .adapters.asgi import lifespan_of
+from .adapters.catalogue import Catalogue
+from .adapters.choice import adapter_for
+from .adapters.host import Guard
+from .adapters.lists import ListFilter
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
@@ -26,34 +31,57 @@ from .auth.gate import Gate
 from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
 from .auth.metadata import metadata_routes, metadata_url
+from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
+from .auth.profiles import Profile
+from .auth.streams import Stop, Streams
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
 from .serving.metrics import Metrics
 from .serving.settings import Settings
-from .serving.telemetry import leave_out_unused_spans
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
 
 CORS_ANSWER_HEADERS = ("WWW-Authenticate", "MCP-Session-Id", "Retry-After", "X-Request-Id")
 
 
+class ProtectedApp(Starlette):
+    """A protected server as an ASGI app.
+
+    Attributes:
+        well_known: the routes of its metadata. Clients look for them at the root of the origin, so an app that mounts
+            this one must also have them.
+        catalogue: the permissions of what the server offers.
+    """
+
+    well_known: list[BaseRoute]
+    catalogue: Catalogue
+
+
 def protect(
-    mcp: MCPServer,
+    server: MCPServer | Server[Any] | FastMCP[Any] | ASGIApp,
     settings: Settings,
     *,
+    permissions: PermissionTable | str | Path | None = None,
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
     introspection: Introspection | None = None,
     trail: AuditTrail = audit_to_logger,
     sessions: bool = False,
-) -> Starlette:
-    """The finished ASGI app: `mcp` over streamable HTTP, behind the gate.
+) -> ProtectedApp:
+    """The finished ASGI app: the server over streamable HTTP, behind the gate.
 
-    Every route of the MCP SDK's own app (the MCP endpoint and those of `mcp.custom_route`) is behind the gate. Only the
-    probes and the RFC 9728 metadata need no token.
+    Every route of the server (the MCP endpoint and custom routes) is behind the gate. Only the probes and the metadata
+    that tells clients where to sign in need no token. The server object itself is not changed.
 
     Args:
-        mcp: a server whose tools, resources and prompts state their permissions with `requires`.
+        server: the MCP SDK's `MCPServer` or low-level `Server`, or FastMCP's `FastMCP`, whose tools, resources and
+            prompts state their permissions with `requires`; or any ASGI app that speaks MCP over streamable HTTP, with
+            its MCP endpoint at the path of `MCP_PUBLIC_URL`.
+        permissions: a table, or the path of its YAML file, for what `requires` does not state; by default the file
+            `PERMISSIONS_FILE`.
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
         metrics: counts the decisions. The caller may serve its registry.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
@@ -62,29 +90,33 @@ def protect(
         sessions: keep sessions for clients of revisions before 2026-07-28, so that tools can ask them something
             (sampling, elicitation, roots) and log to them. A session belongs to the caller that opened it and to one
             process: with replicas, the load balancer must send its requests to that process. Without sessions (the
-            default) the server keeps no state.
+            default) the server keeps no state. An ASGI app decides itself.
+
+    Raises:
+        TypeError: the server is of no known kind.
+        ValueError: the server has its own authorization.
+        TableError, SettingsError: the table is wrong.
+        UnsupportedRelease: an installed package is not supported.
     """
     metrics = metrics or Metrics()
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     introspection = introspection or _introspection(settings)
-    catalogue = Catalogue(mcp, [settings.required_permission])
-    security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
-    inner = mcp.streamable_http_app(streamable_http_path=settings.mcp_path, transport_security=security)
-    manager = OnDemandStreams(mcp.session_manager.app, security, sessions=sessions)
-    hierarchy = Hierarchy(implies)
+    table = PermissionTable.read(permissions) if isinstance(permissions, str | Path) else permissions
+    table = table or settings.permission_table()
+    adapter = adapter_for(server)
+    catalogue = Catalogue(adapter, [settings.required_permission], table)
+    hierarchy = Hierarchy(_merged(table.implies if table else {}, implies or {}))
     profile = settings.token_profile()
-    mcp.middleware.append(PermissionMiddleware(catalogue, hierarchy, profile))
-
-    def gate(app: ASGIApp) -> Gate:
-        return Gate(
-            app,
-            callers=callers,
-            catalogue=catalogue,
-            challenges=challenges,
-            metrics=metrics,
-            trail=trail,
+    stop = Stop()
+    served = adapter.serve(
+        Guard(
+            catalogue,
+            ListFilter(catalogue, hierarchy, profile),
+            TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins()),
+            settings.mcp_path,
+            sessions,
         )
-
+    )
     verifier = TokenVerifier(
         keys,
         issuer=settings.issuer,
@@ -95,23 +127,60 @@ def protect(
     )
     callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
     challenges = Challenges(metadata_url(settings.public_url), profile)
+    streams = Streams(stop)
 
-    def scopes() -> list[str]:
-        return [*profile.always, *profile.scopes_for(catalogue.all_permissions())]
+    def gate(app: ASGIApp) -> Gate:
+        return Gate(
+            app,
+            callers=callers,
+            catalogue=catalogue,
+            challenges=challenges,
+            metrics=metrics,
+            trail=trail,
+            streams=streams,
+        )
 
-    return Starlette(
-        routes=[
-            *health_routes(keys),
-            *metadata_routes(settings.public_url, settings.issuer, scopes),
-            *_trailing_slash(settings),
-            *(Route(route.path, gate(inner)) for route in _custom_routes(inner, settings)),
-        ],
+    well_known = metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue))
+    others = [Route(path, gate(served.others)) for path in served.other_paths if served.others is not None]
+    app = ProtectedApp(
+        routes=[*health_routes(keys), *well_known, *others],
         middleware=[
             _cors(settings.origins()),
-            Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate(manager.handle_request)),
+            Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate(served.endpoint)),
         ],
-        lifespan=_lifespan(mcp, manager, keys, introspection),
+        lifespan=_lifespan(served.run, stop, keys, introspection),
     )
+    # A redirect would go to the scheme of the request, which is http behind a TLS proxy.
+    app.router.redirect_slashes = False
+    app.well_known = list(well_known)
+    app.catalogue = catalogue
+    return app
+
+
+def run_together(*apps: ASGIApp) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """The lifespan of an app that mounts these apps: Starlette and FastAPI do not run the lifespans of mounted apps."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as running:
+            for app in apps:
+                await running.enter_async_context(lifespan_of(app))
+            yield
+
+    return lifespan
+
+
+class _AllPermissions(Protocol):
+    async def all_permissions(self) -> frozenset[str]: ...
+
+
+def advertised_scopes(profile: Profile, catalogue: _AllPermissions) -> Callable[[], Awaitable[list[str]]]:
+    """Every scope that a client could request for the server."""
+
+    async def scopes() -> list[str]:
+        return [*profile.always, *profile.scopes_for(await catalogue.all_permissions())]
+
+    return scopes
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
@@ -135,16 +204,26 @@ def _introspection(settings: Settings) -> Introspection | None:
 
 
 class _McpEndpointFirst:
-    """Calls the MCP endpoint before all routing, because nearly every request is for it."""
+    """Calls the MCP endpoint before all routing, because nearly every request is for it.
+
+    A path with one slash more is the same: many clients and proxies add it.
+    """
 
     def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
         self._app = app
-        self._path = path
+        self._paths = frozenset({path, path.rstrip("/"), path.rstrip("/") + "/"})
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_endpoint = scope["type"] == "http" and scope["path"] == scope.get("root_path", "") + self._path
-        await (self._endpoint if is_endpoint else self._app)(scope, receive, send)
+        if scope["type"] == "http" and self._is_endpoint(scope):
+            await self._endpoint(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_endpoint(self, scope: Scope) -> bool:
+        path = scope["path"]
+        # A proxy that removes a prefix, or an app that mounts this one, may say so in root_path.
+        return path in self._paths or path.removeprefix(scope.get("root_path", "")) in self._paths
 
 
 class _Cors(CORSMiddleware):
@@ -162,20 +241,6 @@ def _has_origin(scope: Scope) -> bool:
     return False
 
 
-def _custom_routes(inner: Starlette, settings: Settings) -> list[Route]:
-    return [route for route in inner.routes if isinstance(route, Route) and route.path != settings.mcp_path]
-
-
-def _trailing_slash(settings: Settings) -> list[Route]:
-    # The SDK would redirect to the URL of the request. Behind a TLS proxy that URL is http.
-    async def to_public_url(_: Request) -> RedirectResponse:
-        return RedirectResponse(settings.public_url, 307)
-
-    if settings.mcp_path.endswith("/"):
-        return []
-    return [Route(settings.mcp_path + "/", to_public_url, methods=["GET", "POST", "DELETE"])]
-
-
 def _cors(origins: list[str]) -> Middleware:
     patterns = [re.escape(origin).replace(r":\*", r":\d+") for origin in origins]
     return Middleware(
@@ -189,7 +254,10 @@ def _cors(origins: list[str]) -> Middleware:
 
 
 def _lifespan(
-    mcp: MCPServer, manager: OnDemandStreams, keys: SigningKeys, introspection: Introspection | None
+    run: Callable[[], AbstractAsyncContextManager[None]],
+    stop: Stop,
+    keys: SigningKeys,
+    introspection: Introspection | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
@@ -197,14 +265,22 @@ def _lifespan(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        leave_out_unused_spans(mcp)
         # The tenant may start later than the server: the first fetch must not delay the start.
         warming = asyncio.create_task(warm())
-        async with manager.run():
+        async with run():
             yield
+            stop.set()
         await keys.aclose()
         await warming
         if introspection is not None:
             await introspection.aclose()
 
     return lifespan
+
+
+def _merged(*implied: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    merged: dict[str, frozenset[str]] = {}
+    for mapping in implied:
+        for broad, narrow in mapping.items():
+            merged[broad] = merged.get(broad, frozenset()).union(narrow)
+    return merged

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -17,21 +16,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from .adapters.upstream.catalogue import CarefulTable, UpstreamCatalogue
+from .adapters.upstream.catalogue import CarefulTable, PermissionSource, UpstreamCatalogue
 from .adapters.upstream.checks import RequestChecks
 from .adapters.upstream.forwarder import Forwarder, UpstreamLimits
-from .adapters.upstream.identity import KEY_SET_PATH, GateKeys, identity
+from .adapters.upstream.identity import KEY_SET_PATH, Assertions, GateKeys, Identity, Nobody, identity
+from .adapters.upstream.processes import Processes, ProcessLimits
 from .adapters.upstream.sessions import Sessions
-from .app import _cors, _McpEndpointFirst, _trailing_slash, tenant_keys
+from .adapters.upstream.stated import ListFailed, StatedByUpstream, lists_of
+from .adapters.upstream.stdio import URL as STDIO_URL
+from .adapters.upstream.stdio import InProcess, StdioApp
+from .app import _cors, _introspection, _lifespan, _McpEndpointFirst, advertised_scopes, tenant_keys
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate
-from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.keys import SigningKeys
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.outgoing import transport_to
 from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
+from .auth.streams import Stop, Streams
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
 from .serving.metrics import Metrics
@@ -40,6 +44,9 @@ from .serving.upstream_settings import UpstreamSettings
 
 REQUESTS_OF_ONE_SUBJECT = 64
 """Running requests and open streams."""
+
+START_SECONDS = 30.0
+"""How long a command may take until it answers."""
 
 READY_SECONDS = 2.0
 """How long the last look at the upstream counts for `/readyz`, which anybody may ask."""
@@ -58,7 +65,7 @@ def protect_upstream(
     trail: AuditTrail = audit_to_logger,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Starlette:
-    """The finished ASGI app: the server at `UPSTREAM_URL` behind the gate.
+    """The finished ASGI app: the server at `UPSTREAM_URL`, or of `UPSTREAM_COMMAND`, behind the gate.
 
     Args:
         metrics: counts the decisions. The caller may serve its registry.
@@ -72,21 +79,26 @@ def protect_upstream(
     metrics = metrics or Metrics()
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     gate_keys = _gate_keys(upstream)
-    table = _table(settings)
-    hierarchy = Hierarchy(table.implies)
+    table = settings.permission_table()
+    url, transport, who = _reached(settings, upstream, gate_keys, transport)
+    stated = StatedByUpstream(lists_of(url, transport, who)) if upstream.trusts_meta else None
+    catalogue = _catalogue(settings, table, stated)
+    hierarchy = Hierarchy(table.implies if table is not None else None)
     profile = settings.token_profile()
-    catalogue = _catalogue(settings, table)
     sessions = Sessions(gate_keys.secrets("gatehouse upstream sessions"))
     forwarder = Forwarder(
-        upstream.url,
-        transport or transport_to(upstream.url, settings.authorities(), _CONNECTIONS),
+        url,
+        transport,
         catalogue=catalogue,
         sessions=sessions,
-        identity=identity(upstream.identity, gate_keys, settings.public_url, upstream.audience or upstream.url),
+        identity=who,
         hierarchy=hierarchy,
         profile=profile,
+        trusts_meta=upstream.trusts_meta,
         limits=UpstreamLimits(answer_seconds=upstream.timeout, requests_of_one_subject=REQUESTS_OF_ONE_SUBJECT),
     )
+    introspection = _introspection(settings)
+    stop = Stop()
     security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
     verifier = TokenVerifier(
         keys,
@@ -94,6 +106,7 @@ def protect_upstream(
         audience=settings.audience,
         algorithm=settings.algorithm,
         profile=profile,
+        introspection=introspection,
     )
     gate = Gate(
         forwarder,
@@ -101,48 +114,74 @@ def protect_upstream(
             verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup
         ),
         catalogue=catalogue,
-        challenges=Challenges(metadata_url(settings.public_url)),
+        challenges=Challenges(metadata_url(settings.public_url), profile),
         metrics=metrics,
         trail=trail,
-        check=RequestChecks(catalogue, sessions, security),
+        check=RequestChecks(sessions, security),
+        streams=Streams(stop),
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             *health_routes(keys, _remembered(forwarder.is_answering)),
-            *metadata_routes(settings.public_url, settings.issuer, catalogue.all_permissions),
-            *([_key_set(gate_keys)] if upstream.identity in ("assertion", "bearer") else []),
-            *_trailing_slash(settings),
+            *metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue)),
+            *([_key_set(gate_keys)] if isinstance(who, Assertions) else []),
         ],
         middleware=[
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate),
         ],
-        lifespan=_lifespan(forwarder, keys),
+        lifespan=_lifespan(lambda: _run(transport), stop, keys, introspection),
     )
+    app.router.redirect_slashes = False
+    return app
 
 
-def upstream_catalogue(settings: Settings) -> UpstreamCatalogue:
-    """The permissions of what the upstream offers.
+async def permissions_of(settings: Settings, upstream: UpstreamSettings) -> str:
+    """The permissions of what the upstream offers, as a Markdown table.
 
     Raises:
-        SettingsError: the file with them is wrong, or none is set.
+        SettingsError: the file with them is wrong, none is set, or the upstream does not say them.
     """
-    return _catalogue(settings, _table(settings))
+    table, stated = settings.permission_table(), None
+    if upstream.trusts_meta:
+        url, transport, who = _reached(settings, upstream, _gate_keys(upstream))
+        stated = StatedByUpstream(lists_of(url, transport, who))
+        async with transport:
+            try:
+                await stated.refresh()
+            except ListFailed as error:
+                raise SettingsError(f"The server behind the gate does not list what it offers: {error}.") from error
+    return _catalogue(settings, table, stated).table()
 
 
-def _catalogue(settings: Settings, table: PermissionTable) -> UpstreamCatalogue:
-    return UpstreamCatalogue([settings.required_permission], [CarefulTable(table)])
-
-
-def _table(settings: Settings) -> PermissionTable:
-    table = settings.permission_table()
-    if table is None:
-        raise SettingsError(
-            "UPSTREAM_URL is set, but nothing states the permissions of its tools: set PERMISSIONS_FILE to a file such"
-            ' as permissions.yaml (docs/upstream.md). The line `tools: {"*": []}` opens all tools to everybody with'
-            f" {settings.required_permission}."
+def _reached(
+    settings: Settings,
+    upstream: UpstreamSettings,
+    gate_keys: GateKeys,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> tuple[str, httpx2.AsyncBaseTransport, Identity]:
+    """The upstream's URL, the transport to it, and how it learns who asks."""
+    if upstream.command:
+        limits = ProcessLimits(
+            processes=upstream.max_processes, idle_seconds=upstream.idle_seconds, start_seconds=START_SECONDS
         )
-    return table
+        processes = Processes(upstream.command, upstream.command_environment(), limits)
+        return STDIO_URL, InProcess(StdioApp(processes, answer_seconds=upstream.timeout)), Nobody()
+    transport = transport or transport_to(upstream.url, settings.authorities(), _CONNECTIONS)
+    who = identity(upstream.identity, gate_keys, settings.public_url, upstream.audience or upstream.url)
+    return upstream.url, transport, who
+
+
+def _catalogue(settings: Settings, table: PermissionTable | None, stated: StatedByUpstream | None) -> UpstreamCatalogue:
+    sources: list[PermissionSource] = [] if table is None else [CarefulTable(table)]
+    sources += [] if stated is None else [stated]
+    if not sources:
+        raise SettingsError(
+            "Nothing states the permissions of the tools of the server behind the gate: set PERMISSIONS_FILE to a file"
+            ' such as permissions.yaml (docs/upstream.md). The line `tools: {"*": []}` opens all tools to everybody'
+            f" with {settings.required_permission}."
+        )
+    return UpstreamCatalogue([settings.required_permission], sources)
 
 
 def _gate_keys(upstream: UpstreamSettings) -> GateKeys:
@@ -185,17 +224,8 @@ def _remembered(is_answering: Callable[[], Awaitable[bool]]) -> Callable[[], Awa
     return problem
 
 
-def _lifespan(forwarder: Forwarder, keys: SigningKeys) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    async def warm() -> None:
-        with contextlib.suppress(KeysUnavailable):
-            await keys.warm()
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.create_task(warm())
+@asynccontextmanager
+async def _run(transport: httpx2.AsyncBaseTransport) -> AsyncIterator[None]:
+    """The lifespan of the connections, or of the processes."""
+    async with transport:
         yield
-        await keys.aclose()
-        await warming
-        await forwarder.aclose()
-
-    return lifespan

@@ -6,12 +6,12 @@ import asyncio
 import importlib.util
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from gatehouse_client.agent import models
-from gatehouse_client.agent.failures import ModelBoundary
+from gatehouse_client.agent.failures import errors_of_the_model
 from gatehouse_client.errors import ConfigurationError, ModelError, Party
 from gatehouse_client.settings import Settings
 from tests.client.run_command import Command
@@ -33,15 +33,17 @@ def not_installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return missing
 
 
-def test_without_the_agent_extra_ask_and_chat_say_what_to_install(command: Command, not_installed: set[str]) -> None:
-    not_installed |= {"langchain", "fastmcp"}
+def test_without_the_agent_extra_the_offline_model_answers_and_another_says_what_to_install(
+    command: Command, not_installed: set[str]
+) -> None:
+    not_installed.add("langchain")
+    assert command("ask", "add 1 and 2").stdout == "The result of add is 3.\n"
     for arguments in (("ask", "What time is it?"), ("chat",)):
-        result = command(*arguments)
+        result = command(*arguments, MODEL="openai:gpt-5", OPENAI_API_KEY="k")
         assert result.exit_code == 2
-        assert (
-            result.stderr == "`ask` and `chat` need LangChain: install it with pip install 'gatehouse-client[agent]'.\n"
+        assert result.stderr == (
+            "MODEL=openai:gpt-5 needs LangChain: install it with pip install 'gatehouse-client[agent,openai]'.\n"
         )
-    assert command("tools").exit_code == 0, "sign-in, tools and calls work without it"
 
 
 def test_gemini_without_a_key_says_which_variable_to_set(command: Command) -> None:
@@ -123,21 +125,16 @@ def test_an_unknown_provider_is_named() -> None:
         models.chat_model(configured(model="nonsense:1"))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd"), OSError("odd"), TimeoutError("odd")])
-async def test_every_error_of_a_model_is_one_of_the_model(error: Exception) -> None:
-    async def fail(_: object) -> Any:
+def test_every_error_of_a_model_is_one_of_the_model(error: Exception) -> None:
+    with (
+        pytest.raises(ModelError, match=r"^The model offline did not answer: ") as raised,
+        errors_of_the_model(configured()),
+    ):
         raise error
-
-    with pytest.raises(ModelError, match=r"^The model offline did not answer: ") as raised:
-        await ModelBoundary(configured()).awrap_model_call(cast("Any", None), fail)
     assert raised.value.party is Party.MODEL
 
 
-@pytest.mark.anyio
-async def test_an_interrupted_model_is_no_error_of_the_model() -> None:
-    async def stop(_: object) -> Any:
+def test_an_interrupted_model_is_no_error_of_the_model() -> None:
+    with pytest.raises(asyncio.CancelledError), errors_of_the_model(configured()):
         raise asyncio.CancelledError
-
-    with pytest.raises(asyncio.CancelledError):
-        await ModelBoundary(configured()).awrap_model_call(cast("Any", None), stop)

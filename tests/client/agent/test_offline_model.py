@@ -12,11 +12,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_client.agent import offline_reading
+from gatehouse_client.agent.model import Message, Question, Reply, ToolCall, ToolResult
 from gatehouse_client.agent.offline_model import OfflineModel
 from gatehouse_client.agent.offline_reading import WORDS, read
 from gatehouse_server.example.tools import booking, clock, identity, slow
@@ -29,7 +28,7 @@ QUESTIONS: dict[str, dict[str, list[str]]] = tomllib.loads(
 
 def function(name: str, description: str, required: tuple[str, ...] = (), **parameters: Any) -> dict[str, Any]:
     schema = {"type": "object", "properties": parameters, "required": list(required)}
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
+    return {"name": name, "description": description, "parameters": schema}
 
 
 def example_functions() -> list[dict[str, Any]]:
@@ -39,10 +38,7 @@ def example_functions() -> list[dict[str, Any]]:
         module.register(mcp)
     CalendarTools(cast("Any", None), cast("Any", None), "", "").register(mcp)
     return [
-        {
-            "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.input_schema},
-        }
+        {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
         for tool in asyncio.run(mcp.list_tools())
     ]
 
@@ -61,32 +57,50 @@ OTHERS = [
 ]
 
 
+def reply_to(messages: list[Message], functions: list[dict[str, Any]]) -> Reply:
+    """The model's reply. Its text comes first, in one part."""
+
+    async def parts() -> list[str | Reply]:
+        return [part async for part in OfflineModel().reply(messages, functions, streaming=True)]
+
+    *texts, reply = asyncio.run(parts())
+    assert isinstance(reply, Reply)
+    assert texts == ([reply.text] if reply.text else [])
+    return reply
+
+
 class Chat:
     """A conversation with the model. Each call of a tool gets `result` as its answer."""
 
     def __init__(self, tools: list[dict[str, Any]], result: object = "done") -> None:
-        self.model = OfflineModel().bind_tools(cast("Any", tools), tool_choice="auto")
+        self.tools = tools
         self.result = result
-        self.history: list[AnyMessage] = []
+        self.history: list[Message] = []
 
     def ask(self, question: str) -> list[str]:
         """The calls, as in the table."""
-        self.history.append(HumanMessage(question))
-        answer = self.model.invoke(self.history)
-        self.history.append(answer)
-        if answer.tool_calls:
+        self.history.append(Question(question))
+        reply = self.reply()
+        if reply.calls:
             text = self.result if isinstance(self.result, str) else json.dumps(self.result)
-            for call in answer.tool_calls:
-                self.history.append(ToolMessage(text, name=call["name"], tool_call_id=call["id"]))
-            self.history.append(self.model.invoke(self.history))
+            self.history += [ToolResult(call, text) for call in reply.calls]
+            self.reply()
         return [
-            " ".join([call["name"], *(f"{name}={value}" for name, value in call["args"].items())])
-            for call in answer.tool_calls
+            " ".join([call.name, *(f"{name}={value}" for name, value in call.arguments.items())])
+            for call in reply.calls
         ]
+
+    def reply(self) -> Reply:
+        """The model's reply to the last message, which is in the history then."""
+        reply = reply_to(self.history, self.tools)
+        self.history.append(reply)
+        return reply
 
     @property
     def said(self) -> str:
-        return self.history[-1].text
+        last = self.history[-1]
+        assert isinstance(last, Reply)
+        return last.text
 
 
 def calls_of(question: str, tools: list[dict[str, Any]] = EXAMPLE) -> list[str]:
@@ -153,7 +167,7 @@ def test_it_works_with_the_tools_of_any_server(question: str, calls: list[str]) 
 
 
 def test_a_question_about_another_time_is_asked_back_without_a_tool_for_it() -> None:
-    without = [tool for tool in EXAMPLE if tool["function"]["name"] != "convert_time"]
+    without = [tool for tool in EXAMPLE if tool["name"] != "convert_time"]
     chat = Chat(without)
     assert chat.ask("3 pm in Paris, what time in Tokyo?") == []
     assert chat.said.startswith("I do not know what to do with “3 pm”. Did you mean get_time (Tell what time it is now")
@@ -242,8 +256,8 @@ def test_the_replies_name_the_tools_and_what_is_missing() -> None:
     assert chat.said.startswith("book_room needs room, hour.")
     chat.ask("カナダの時刻を教えて")
     assert chat.said == "カナダには複数のタイムゾーンがあります。都市名を指定してください。"
-    assert OfflineModel().invoke("hello").text == "No tool fits the question. The tools are: none."
-    assert "ツールがありません" in OfflineModel().invoke("こんにちは").text
+    assert reply_to([Question("hello")], []).text == "No tool fits the question. The tools are: none."
+    assert "ツールがありません" in reply_to([Question("こんにちは")], []).text
 
 
 TIME = {"time": "2026-07-28T09:30:00+09:00", "timezone": "Asia/Tokyo", "weekday": "Tuesday"}
@@ -295,9 +309,9 @@ def test_several_results_are_one_sentence_each_and_a_failure_is_told() -> None:
     chat = Chat(EXAMPLE)
     chat.ask("What time is it in Tokyo and Paris?")
     assert chat.said == "done\ndone"
-    asked, calls = HumanMessage("東京は何時？"), AIMessage("", tool_calls=[])
-    failed = ToolMessage("it broke", name="get_time", tool_call_id="1", status="error")
-    assert chat.model.invoke([asked, calls, failed]).text == "get_timeは失敗しました: it broke"
+    call = ToolCall("1", "get_time", {})
+    messages = [Question("東京は何時？"), Reply("", [call]), ToolResult(call, "it broke", failed=True)]
+    assert reply_to(messages, EXAMPLE).text == "get_timeは失敗しました: it broke"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +319,7 @@ def test_several_results_are_one_sentence_each_and_a_failure_is_told() -> None:
     [None, {}, {"properties": None}, {"properties": {"a": True}, "required": ["a"]}, {"properties": {"zone": {}}}],
 )
 def test_an_odd_schema_is_no_error(parameters: Any) -> None:
-    tool = {"type": "function", "function": {"name": "get_time", "description": "The time.", "parameters": parameters}}
+    tool = {"name": "get_time", "description": "The time.", "parameters": parameters}
     assert calls_of("What time is it in Tokyo?", [tool]) == []
     assert calls_of("What time is it?", [tool]) == ([] if parameters and "required" in parameters else ["get_time"])
 
@@ -332,8 +346,3 @@ def test_a_machine_without_time_zone_data_takes_a_zone_as_it_is_written(monkeypa
     finally:
         for cache in caches:
             cache.cache_clear()
-
-
-def test_it_is_a_chat_model_that_names_itself() -> None:
-    model: BaseChatModel = OfflineModel()
-    assert model._llm_type == "offline model"

@@ -15,7 +15,8 @@ from tests.client.run_command import Command, clean_environment
 
 SECONDS = 60
 # What takes long to load, and what only a session with the server or the agent needs.
-SLOW = {"cryptography", "fastmcp", "langchain", "langchain_core", "mcp", "mcp_types", "prompt_toolkit"}
+MODELS = {"fastmcp", "langchain", "langchain_core", "langgraph", "langsmith"}
+SLOW = {"cryptography", "mcp", "mcp_types", "prompt_toolkit", *MODELS}
 SAYS_WHAT_IT_LOADED = """
 import atexit, json, sys
 atexit.register(lambda: print(json.dumps([*sys.modules]), file=sys.stderr))
@@ -80,6 +81,23 @@ def test_a_command_loads_nothing_slow_that_it_does_not_need(
     loaded = loaded_by(command, *arguments.split())
     assert "gatehouse_client.cli.app" in loaded
     assert loaded & unneeded == set()
+
+
+@pytest.mark.parametrize("arguments", ["call get_time", "ask what time is it"])
+def test_a_call_and_a_question_to_the_offline_model_load_no_package_of_models(command: Command, arguments: str) -> None:
+    assert command("login").exit_code == 0
+    loaded = loaded_by(command, *arguments.split())
+    assert ("gatehouse_client.agent.agent" in loaded) is arguments.startswith("ask")
+    assert loaded & (MODELS | {"prompt_toolkit"}) == set()
+
+
+def test_a_call_with_a_stored_token_is_three_requests_to_the_server(command: Command, stack: FakeStack) -> None:
+    assert command("login").exit_code == 0
+    before, tokens = len(stack.entries("mcp")), len(stack.tokens)
+    assert command("call", "get_time").exit_code == 0
+    methods = [entry["method"] for entry in stack.entries("mcp")[before:]]
+    assert methods == ["server/discover", "tools/list", "tools/call"]
+    assert len(stack.tokens) == tokens
 
 
 def test_a_chat_in_a_pipe_loads_no_line_editor(command: Command) -> None:

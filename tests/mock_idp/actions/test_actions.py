@@ -399,7 +399,7 @@ def test_without_node_the_sign_in_goes_on_and_the_log_says_what_did_not_run(star
 
 
 def test_the_console_lists_the_actions_that_do_not_run(start: Any) -> None:
-    page = without_node(start, "").http.get("/").text
+    page = without_node(start, "").http.get("/?tab=not_played").text
     assert "actions: Add claims (MOCK_IDP_ACTIONS is off)" in page
 
 

@@ -10,6 +10,7 @@ import pytest
 from mock_idp.console import ConsoleAccess
 from mock_idp.console.activity import MAX_EVENTS, MAX_SIGN_INS
 from mock_idp.console.overview import MAX_SHOWN
+from mock_idp.console.view import ACTIVITY, TABS
 from mock_idp.state.journal import MAX_ENTRIES
 
 HOSTILE = "<script>alert(1)</script>\"'&{x}`"
@@ -17,8 +18,14 @@ OTHER_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-
 SIGN_IN = '<details class="sign-in"'
 
 
-def console(tenant: Any) -> Any:
-    return tenant.http.get("/")
+def console(tenant: Any, tab: str = "sign_ins") -> Any:
+    return tenant.http.get("/", params={"tab": tab})
+
+
+def all_tabs(tenant: Any) -> str:
+    answers = [console(tenant, tab) for tab in TABS]
+    assert [answer.status_code for answer in answers] == [200] * len(TABS)
+    return "".join(answer.text for answer in answers)
 
 
 def test_no_secret_is_on_the_console(tenant: Any) -> None:
@@ -27,7 +34,7 @@ def test_no_secret_is_on_the_console(tenant: Any) -> None:
     tenant.token((tenant.agent[0], "a-wrong-secret"), grant_type="refresh_token", refresh_token=answer["refresh_token"])
     tenant.log_in(tenant.browser().authorize(), password="a-wrong-password")
     tenant.http.get("/userinfo", headers={"Authorization": f"Bearer {answer['access_token']}"})
-    page = console(tenant).text
+    page = all_tabs(tenant)
     signature = answer["access_token"].rsplit(".", 1)[1]
     secrets = [location["code"], answer["refresh_token"], answer["access_token"], signature, answer["id_token"]]
     for secret in (*secrets, tenant.agent[1], tenant.machine[1], "a-wrong-secret", "a-wrong-password", "v" * 43):
@@ -54,7 +61,7 @@ def test_values_from_clients_and_requests_are_escaped(start: Any) -> None:
     )
     tenant.log_in(tenant.authorize(), email="alice@example.com", password="x")
     tenant.http.post("/u/login", data={"username": HOSTILE})
-    page = console(tenant).text
+    page = all_tabs(tenant)
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert not re.search(r"<[a-z]+[^>]*\son[a-z]+=", page)
@@ -70,7 +77,7 @@ def test_malformed_requests_do_not_break_the_console(tenant: Any) -> None:
     tenant.http.get("/authorize/resume?code=x")
     tenant.http.get("/userinfo", headers={"Authorization": "Bearer a.b.c"})
     tenant.http.post("/oauth/revoke", data={"token": "x"})
-    assert console(tenant).status_code == 200
+    all_tabs(tenant)
 
 
 def test_the_size_of_the_page_is_limited(start: Any) -> None:
@@ -83,12 +90,11 @@ def test_the_size_of_the_page_is_limited(start: Any) -> None:
     tenant = start(offline=many)
     for _ in range(MAX_ENTRIES + 20):
         tenant.authorize(client_id="x" * 2000, **{f"p{n}": "y" for n in range(50)})
-    page = console(tenant).text
     assert len(tenant.idp.journal.entries) == MAX_ENTRIES
-    assert page.count(SIGN_IN) == MAX_SIGN_INS
-    assert page.count('<td class="short"><time') == MAX_EVENTS
-    assert page.count("Password-1") <= MAX_SHOWN
-    assert len(page) < 400_000
+    assert console(tenant).text.count(SIGN_IN) == MAX_SIGN_INS
+    assert console(tenant, "log").text.count('<td class="short"><time') == MAX_EVENTS
+    assert console(tenant, "users").text.count("Password-1") <= MAX_SHOWN
+    assert max(len(console(tenant, tab).text) for tab in TABS) < 400_000
 
 
 def test_the_script_gets_204_if_there_is_no_change(tenant: Any) -> None:
@@ -111,11 +117,15 @@ def test_requests_of_the_console_are_not_in_the_journal(tenant: Any) -> None:
     assert not tenant.idp.journal.entries
 
 
-def test_the_console_changes_nothing_and_has_no_form(tenant: Any) -> None:
+def test_the_console_changes_nothing_and_its_only_form_is_that_of_the_filters(tenant: Any) -> None:
     page = console(tenant)
-    assert "<form" not in page.text
-    assert "form-action 'none'" in page.headers["content-security-policy"]
+    assert re.findall("<form [^>]*", page.text) == [
+        '<form class="card filters" id="filters" role="search" method="get" action="/" aria-label="Filters"'
+    ]
+    assert "form-action 'self'" in page.headers["content-security-policy"]
     assert "script-src 'self'" in page.headers["content-security-policy"]
+    users = console(tenant, "users").headers["content-security-policy"]
+    assert "script-src" not in users
     for path in ("/", "/u/console/activity"):
         assert tenant.http.post(path).status_code == 405
 
@@ -154,10 +164,13 @@ def test_a_request_under_another_host_name_is_refused(tenant: Any, host: str) ->
 def test_another_machine_sees_the_configuration_but_not_the_activity(start: Any) -> None:
     tenant = start(peer=("192.0.2.7", 4711))
     tenant.tokens()
-    page = console(tenant).text
-    assert "Gatehouse MCP server" in page
-    assert "MOCK_IDP_CONSOLE=on" in page
-    assert SIGN_IN not in page
+    assert "Gatehouse MCP server" in console(tenant, "apis").text
+    for tab in ACTIVITY:
+        page = console(tenant, tab).text
+        assert "MOCK_IDP_CONSOLE=on" in page
+        assert SIGN_IN not in page
+        assert "Gatehouse agent" not in page
+        assert "<form" not in page
     assert tenant.http.get("/u/console/activity").status_code == 404
     proxied = start().http.get("/", headers={"X-Forwarded-For": "192.0.2.7"})
     assert "MOCK_IDP_CONSOLE=on" in proxied.text
@@ -181,7 +194,8 @@ def test_a_setting_opens_the_console_to_everybody_or_switches_it_off(start: Any)
     tenant.tokens()
     assert SIGN_IN in console(tenant).text
     off = start(console=ConsoleAccess("off"))
-    page = console(off).text
+    page = all_tabs(off)
     assert "MOCK_IDP_CONSOLE=off" in page
     assert "alice" not in page
+    assert "<form" not in page
     assert off.http.get("/u/console/activity").status_code == 404

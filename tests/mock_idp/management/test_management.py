@@ -121,7 +121,7 @@ def test_a_web_page_has_no_access_by_another_origin(management: Management) -> N
 
 
 def test_what_the_deploy_cli_leaves_out_is_forbidden_and_no_server_error(management: Management) -> None:
-    for path in ("rules", "branding", "emails/provider", "attack-protection/brute-force-protection"):
+    for path in ("rules", "branding", "emails/provider", "attack-protection/captcha"):
         refused(management("GET", path), 403, "insufficient_scope")
     assert management("GET", "actions/actions").json()["actions"] == []
 

@@ -66,7 +66,7 @@ def test_the_jwks_has_two_keys_in_auth0s_form(tenant: Any) -> None:
 
 def test_livez_and_the_home_page_need_no_credentials(tenant: Any) -> None:
     assert tenant.http.get("/livez").text == "ok"
-    home = tenant.http.get("/")
-    assert "alice@example.com" in home.text
+    home = tenant.http.get("/?tab=settings")
     assert "http://localhost:9000/.well-known/openid-configuration" in home.text
+    assert "alice@example.com" in tenant.http.get("/?tab=users").text
     assert "default-src 'none'" in home.headers["content-security-policy"]

@@ -157,7 +157,7 @@ def test_a_client_for_individual_users_has_no_name_of_an_organization(start: Any
     ],
 )
 def test_a_placeholder_without_an_effect_is_listed(start: Any, client: Any, listed: list[str]) -> None:
-    page = start(lambda file: file["clients"][0].update(client)).http.get("/").text
+    page = start(lambda file: file["clients"][0].update(client)).http.get("/?tab=not_played").text
     for name in listed:
         assert f"<code>{name}</code>" in page
     assert page.count("<li><code>clients[]") == len(listed)

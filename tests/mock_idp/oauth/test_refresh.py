@@ -244,5 +244,5 @@ def test_an_api_that_asks_for_consent_gets_no_token_by_a_refresh_for_another_api
 
 def test_the_console_shows_the_other_apis_of_an_application(start: Any) -> None:
     tenant = start(two_apis([{"audience": CALENDAR, "scope": ["calendar:read"]}]))
-    assert "refresh_token.policies" in tenant.http.get("/").text
-    assert "refresh_token.policies" not in start().http.get("/").text
+    assert "refresh_token.policies" in tenant.http.get("/?tab=clients").text
+    assert "refresh_token.policies" not in start().http.get("/?tab=clients").text

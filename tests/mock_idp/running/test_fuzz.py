@@ -311,7 +311,7 @@ def test_the_management_api_answers_any_body(
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400 and answer.status_code != 405:
             assert set(answer.json()) == {"statusCode", "error", "message", "errorCode"}
-    check_page(http.get("/"))
+    check_page(http.get("/?tab=clients"))
 
 
 def test_a_fault_is_the_only_way_to_a_500(http: TestClient, idp: Idp) -> None:

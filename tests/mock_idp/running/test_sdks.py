@@ -21,7 +21,7 @@ from tests.support.scripted_browser import callback_url
 
 with warnings.catch_warnings(record=True):
     # The SDK uses a deprecated module of authlib.
-    from auth0.authentication import GetToken, Users
+    from auth0.authentication import Database, GetToken, Users
     from auth0.authentication.exceptions import Auth0Error, TokenValidationError
     from auth0.authentication.token_verifier import AsymmetricSignatureVerifier, TokenVerifier
     from auth0.management import ManagementClient
@@ -93,6 +93,16 @@ def test_auth0_python_reads_the_error_of_a_refusal(tenant: Any) -> None:
         GetToken(tenant.domain, MACHINE[0], client_secret=MACHINE[1]).client_credentials("http://nowhere/")
     assert refused.value.status_code == 403
     assert refused.value.error_code == "access_denied"
+
+
+def test_auth0_python_signs_a_person_up_and_asks_for_a_password_reset(tenant: Any) -> None:
+    database, connection = Database(tenant.domain, AGENT[0]), "Username-Password-Authentication"
+    answer = database.signup("dora@example.com", "Detective-4", connection, user_metadata={"plan": "free"})
+    assert (answer["email"], answer["email_verified"]) == ("dora@example.com", False)
+    with pytest.raises(Auth0Error) as refused:
+        database.signup("dora@example.com", "Detective-4", connection)
+    assert (refused.value.status_code, refused.value.error_code) == (400, "invalid_signup")
+    assert "We've just sent you an email" in database.change_password("dora@example.com", connection)
 
 
 def test_auth0_python_reads_userinfo_and_verifies_the_id_token(tenant: Any) -> None:

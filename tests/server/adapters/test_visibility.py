@@ -12,11 +12,19 @@ from mcp.client.client import Client
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 
-from gatehouse_server.adapters.mcpserver import META_KEY
-from gatehouse_server.app import protect
+from gatehouse_server.adapters import internals
+from gatehouse_server.adapters.catalogue import Catalogue
+from gatehouse_server.adapters.host import Guard
+from gatehouse_server.adapters.lists import ListFilter
+from gatehouse_server.adapters.mcpserver import MCPServerAdapter
+from gatehouse_server.adapters.sdk import checked_middleware
+from gatehouse_server.auth.permissions import META_KEY, Hierarchy
+from gatehouse_server.auth.profiles import PROFILES
 from gatehouse_server.auth.request import Operation
 from tests.server.protected_server import ERAS, Era, ask, protected
 from tests.server.server_with_permissions import READ, WRITE, shop
@@ -114,11 +122,16 @@ async def test_the_sdk_checks_again_if_the_gate_allowed_another_operation(issuer
     assert refused == {("below_tool", "access:mcp")}
 
 
-def without_the_gate() -> MCPServer:
-    """A protected server that the test calls without its gate."""
-    mcp = shop()
-    protect(mcp, settings())
-    return mcp
+def without_the_gate() -> Server[Any]:
+    """A server with the second check, which the test calls without the gate."""
+    adapter = MCPServerAdapter(shop())
+    catalogue = Catalogue(adapter, ["access:mcp"])
+    lists = ListFilter(catalogue, Hierarchy(), PROFILES["auth0"])
+    server = internals.lowlevel_server(shop())
+    server.middleware = checked_middleware(
+        server, Guard(catalogue, lists, TransportSecuritySettings(), "/mcp", sessions=False)
+    )
+    return server
 
 
 @contextmanager

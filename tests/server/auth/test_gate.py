@@ -144,9 +144,32 @@ async def test_an_unknown_path_is_not_found(server: httpx2.AsyncClient, path: st
 
 
 @pytest.mark.requirement("S5")
-async def test_a_trailing_slash_redirects_to_the_public_url(server: httpx2.AsyncClient) -> None:
-    answer = await server.post("/mcp/", json=LIST)
-    assert (answer.status_code, answer.headers["Location"]) == (307, "http://localhost:5555/mcp")
+async def test_a_url_with_a_trailing_slash_answers_like_the_url_without(
+    server: httpx2.AsyncClient, issuer: Issuer
+) -> None:
+    refusal = await server.post("/mcp/", headers=HEADERS, json=LIST)
+    assert (refusal.status_code, challenge_of(refusal)) == (401, f'Bearer scope="access:mcp", {METADATA}')
+    answer = await server.post("/mcp/", headers={**HEADERS, "Authorization": f"Bearer {issuer.token()}"}, json=LIST)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.requirement("S5")
+@pytest.mark.parametrize("path", ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"])
+async def test_the_metadata_is_also_at_its_url_with_a_trailing_slash(server: httpx2.AsyncClient, path: str) -> None:
+    assert (await server.get(f"{path}/")).json() == (await server.get(path)).json()
+
+
+@pytest.mark.parametrize("accept", [{}, {"Accept": ""}, {"Accept": "*/*"}], ids=str)
+@pytest.mark.parametrize("revision", ["2025-03-26", "2025-11-25"])
+async def test_a_request_without_accept_is_answered(
+    issuer: Issuer, server: httpx2.AsyncClient, accept: dict[str, str], revision: str
+) -> None:
+    headers = {"Authorization": f"Bearer {issuer.token()}", "MCP-Protocol-Version": revision, **accept}
+    request = server.build_request("POST", "/mcp", headers=headers, json=LIST)
+    if not accept:
+        del request.headers["Accept"]
+    answer = await server.send(request)
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.requirement("S19")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gatehouse_server.adapters.mcpserver import Catalogue
+import pytest
+
+from gatehouse_server.app import protect
 from gatehouse_server.example.app import example_server
 from tests.server.token_issuer import settings
 
 PAGE = Path(__file__).parents[3] / "docs" / "permissions.md"
 
 
-def test_docs_permissions_is_up_to_date() -> None:
+@pytest.mark.anyio
+async def test_docs_permissions_is_up_to_date() -> None:
     configured = settings(EXCHANGE_CLIENT_ID="x", EXCHANGE_CLIENT_SECRET="y")
-    table = Catalogue(example_server(configured), [configured.required_permission]).table()
+    table = await protect(example_server(configured), configured).catalogue.table()
     assert PAGE.read_text(encoding="utf-8").endswith(table), f"gatehouse-server --permissions prints:\n{table}"

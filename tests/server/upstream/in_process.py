@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message
 
 
 class InProcess(httpx2.AsyncBaseTransport):
-    """Sends requests to `app`. When the answer is closed, the app sees a disconnect and is then cancelled.
+    """Sends requests to `app`. When the answer is closed, the app sees a disconnect, as with a real connection.
 
     Attributes:
         requests: all requests, in order.
@@ -20,11 +20,21 @@ class InProcess(httpx2.AsyncBaseTransport):
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.requests: list[httpx2.Request] = []
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    async def aclose(self) -> None:
+        """Cancel the app where it still runs."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         exchange = _Exchange(await request.aread())
         exchange.task = asyncio.ensure_future(self._app(_scope(request), exchange.receive, exchange.send))
+        self._tasks.add(exchange.task)
+        exchange.task.add_done_callback(self._tasks.discard)
         started = asyncio.ensure_future(exchange.started.wait())
         try:
             await asyncio.wait((started, exchange.task), return_when=asyncio.FIRST_COMPLETED)
@@ -73,12 +83,6 @@ class _Exchange(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._closed.set()
-        for _ in range(10):  # apps that watch for a disconnect end by themselves
-            if self.task.done():
-                break
-            await asyncio.sleep(0)
-        self.task.cancel()
-        await asyncio.wait((self.task,))
 
 
 def _scope(request: httpx2.Request) -> dict[str, Any]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..account import expects_paste, is_interactive
 from ..mcp.elicitation import Elicitation
 from ..mcp.session import Connection, connect, failure
 from ..settings import Settings
 from ..terminal.output import Terminal
-from .models import OFFLINE, chat_model, require_langchain
+from .agent import Agent, Event, OnEvent, TextChunk
+from .model import Model, ToolCall
+from .offline_model import OfflineModel
 
-if TYPE_CHECKING:
-    from .agent import Agent, Event
-
+_OFFLINE = "offline"
 _LOADING = "Loading the agent"
 _THINKING = "Thinking"
 
@@ -54,9 +54,7 @@ class Conversation:
         """Continue the answer that was interrupted. The rest is as `turn`."""
         return await self._show(self._agent.resume)
 
-    async def _show(self, answer_of: Callable[[Callable[[Event], None]], Awaitable[str]]) -> bool:
-        from .agent import TextChunk, ToolCalled
-
+    async def _show(self, answer_of: Callable[[OnEvent], Awaitable[str]]) -> bool:
         terminal = self._terminal
         calls: list[dict[str, Any]] = []
         failed: dict[str, bool] = {}
@@ -67,14 +65,15 @@ class Conversation:
             streamed = isinstance(event, TextChunk)
             if isinstance(event, TextChunk):
                 terminal.write(event.text)
-            elif isinstance(event, ToolCalled):
+            elif isinstance(event, ToolCall):
                 calls.append({"tool": event.name, "arguments": event.arguments})
                 terminal.say(f"· {event.name}({_shown(event.arguments)})", "cyan")
                 terminal.activity.show(f"Calling {event.name}")
             else:
-                failed[event.name] = event.failed
+                name = event.call.name
+                failed[name] = event.failed
                 if event.failed:
-                    terminal.say(f"· {event.name} failed: {failure(event.name, event.text)}", "yellow")
+                    terminal.say(f"· {name} failed: {failure(name, event.text)}", "yellow")
                 terminal.activity.show(_THINKING)
 
         with terminal.busy(_THINKING):
@@ -90,34 +89,38 @@ class Conversation:
 
 
 async def open_conversation(terminal: Terminal, settings: Settings) -> Conversation:
-    """Load a model that needs settings, sign in when needed, and create the agent.
-
-    LangChain takes seconds to import: without the permission to use the server it is not imported for nothing.
+    """Load the model, sign in when needed, and create the agent.
 
     Raises:
         ConfigurationError: the model cannot be used with the current settings.
         GatehouseError: as `connect`.
     """
-    require_langchain()
     with terminal.busy(_LOADING):
-        model = None if settings.model == OFFLINE else chat_model(settings)
+        model = _model(settings)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
         connection = await connect(settings, say, terminal.trace, interactive=is_interactive(settings))
-    if settings.model == OFFLINE:
+    if settings.model == _OFFLINE:
         terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")
-    with terminal.busy(_LOADING):
-        from .agent import Agent
-
-        model = model or chat_model(settings)
     agent = Agent(
         connection,
         model,
-        settings,
+        settings.model,
         streaming=terminal.is_watched,
         answer=Elicitation(terminal, connection.url).answer,
         progress=terminal.activity.progress,
     )
     return Conversation(terminal, agent, connection)
+
+
+def _model(settings: Settings) -> Model:
+    if settings.model == _OFFLINE:
+        return OfflineModel()
+    from .models import chat_model  # LangChain and the package of a provider take seconds to import
+
+    model = chat_model(settings)
+    from .langchain_model import LangChainModel
+
+    return LangChainModel(model, settings)
 
 
 def _shown(arguments: dict[str, Any]) -> str:

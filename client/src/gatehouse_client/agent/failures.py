@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
-
-from langchain.agents.middleware.types import AgentMiddleware, ModelRequest, ModelResponse
 
 from ..errors import ModelError
 from ..foreign_text import foreign
@@ -15,25 +14,18 @@ from ..settings import Settings
 from .models import key_variable
 
 
-class ModelBoundary(AgentMiddleware):
-    """Makes every error of the model a `ModelError` where it arises: the caller need not guess its party."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self._settings = settings
-
-    async def awrap_model_call(
-        self, request: ModelRequest, handler: Callable[[ModelRequest], Awaitable[ModelResponse]]
-    ) -> ModelResponse:
-        try:
-            return await handler(request)
-        except Exception as error:
-            if is_own_fault(error):
-                raise
-            raise model_error(self._settings, error) from error
+@contextmanager
+def errors_of_the_model(settings: Settings) -> Generator[None]:
+    """Replace every error of a model's package by a `ModelError`. A fault of this program stays."""
+    try:
+        yield
+    except Exception as error:
+        if is_own_fault(error):
+            raise
+        raise _model_error(settings, error) from error
 
 
-def model_error(settings: Settings, error: Exception) -> ModelError:
+def _model_error(settings: Settings, error: Exception) -> ModelError:
     """The error for the person. Secrets are masked in the provider's text."""
     causes = list(causes_of(error))
     status = next((status for cause in causes if (status := _status(cause))), None)
@@ -47,8 +39,6 @@ def model_error(settings: Settings, error: Exception) -> ModelError:
 def _explained(settings: Settings, status: int | None, said: str, causes: list[BaseException]) -> tuple[str, str]:
     names = {name for cause in causes for name in (kind.__name__ for kind in type(cause).__mro__)}
     variable = key_variable(settings) or "the provider's key"
-    if "GraphRecursionError" in names:
-        return "it called tools again and again, up to the limit of steps", "Ask a simpler question."
     if status in (401, 403) or (status == 400 and "API key" in said):
         return f"the provider refuses the key ({status}: {said})", f"Is {variable} right?"
     if status == 404:

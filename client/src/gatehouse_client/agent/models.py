@@ -1,4 +1,4 @@
-"""The model that `MODEL` names."""
+"""The chat model of a provider that `MODEL` names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from ..signin.http.proxies import require_usable_proxies
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-
-OFFLINE: Final = "offline"
 
 EXTRAS: Final = {
     "anthropic": ("langchain_anthropic", "anthropic"),
@@ -44,34 +42,19 @@ _NO_KEY: Final = "none"  # servers such as Ollama and vLLM accept any key
 _RETRIES: Final = 2
 
 
-def require_langchain() -> None:
-    """
-    Raises:
-        ConfigurationError: the packages of the extra `agent` are not installed.
-    """
-    if not all(find_spec(package) for package in ("langchain", "fastmcp")):
-        raise ConfigurationError(
-            "`ask` and `chat` need LangChain: install it with pip install 'gatehouse-client[agent]'."
-        )
-
-
 def chat_model(settings: Settings) -> BaseChatModel:
-    """The chat model.
+    """The chat model of a provider.
 
     Raises:
         ConfigurationError: names the variable to set or the package to install.
     """
-    if settings.model == OFFLINE:
-        from .offline_model import OfflineModel
-
-        return OfflineModel()
     provider = _provider(settings)
-    options = _options(settings, provider)
     package, extra = EXTRAS.get(provider, (None, None))
+    options = _options(settings, provider)
+    if find_spec("langchain") is None:
+        raise _missing_package(settings.model, "LangChain", f"agent,{extra}" if extra else "agent")
     if package and find_spec(package) is None:
-        raise ConfigurationError(
-            f"MODEL={settings.model} needs a package: install it with pip install 'gatehouse-client[{extra}]'."
-        )
+        raise _missing_package(settings.model, "a package", str(extra))
     require_usable_proxies()
     from langchain.chat_models import init_chat_model
 
@@ -119,6 +102,10 @@ def _required(settings: Settings, key: SecretStr | None) -> SecretStr:
     if key is None:
         raise _missing_key(settings.model, str(key_variable(settings)))
     return key
+
+
+def _missing_package(model: str, what: str, extra: str) -> ConfigurationError:
+    return ConfigurationError(f"MODEL={model} needs {what}: install it with pip install 'gatehouse-client[{extra}]'.")
 
 
 def _missing_key(model: str, variable: str) -> ConfigurationError:

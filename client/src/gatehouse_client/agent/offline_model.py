@@ -1,4 +1,4 @@
-"""The offline model: a chat model without intelligence, so that the agent runs without a key or a network.
+"""The offline model: a model without intelligence, so that the agent runs without a key or a network.
 
 It reads a question as tokens (`offline_reading.py`) and calls a tool only if the tool's name, description and schema
 account for each token. Otherwise it asks back. It tells a result as a sentence (`offline_answer.py`).
@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
-
+from .model import Function, Message, Question, Reply, ToolCall, ToolResult
 from .offline_answer import sentence, tell
 from .offline_arguments import Filled, fill, properties
 from .offline_reading import VALUES, WORDS, Reading, Token, is_yes, read, read_name
-
-NAME: Final = "offline model"
-
-Function = dict[str, Any]
 
 _ENOUGH: Final = 2  # the score of a tool that fits
 
@@ -70,30 +59,17 @@ class Fit:
         return self.score, not self.filled.missing, len(self.filled.used)
 
 
-class OfflineModel(BaseChatModel):
+class OfflineModel:
     """Answers with tool calls, or with the results of the tools."""
 
-    @property
-    def _llm_type(self) -> str:
-        return NAME
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        **kwargs: Any,  # noqa: ANN401  # the base class's signature
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        kwargs.pop("tool_choice", None)
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,  # noqa: ANN401  # the base class's signature
-    ) -> ChatResult:
-        functions = [tool["function"] for tool in kwargs.get("tools", ())]
-        return ChatResult(generations=[ChatGeneration(message=_answer(messages, functions))])
+    async def reply(
+        self, messages: Sequence[Message], functions: Sequence[Function], *, streaming: bool
+    ) -> AsyncGenerator[str | Reply]:
+        """As `Model.reply`."""
+        reply = _answer(messages, functions)
+        if streaming and reply.text:
+            yield reply.text
+        yield reply
 
 
 def make_plan(question: str, functions: Sequence[Function], previous: Plan | None = None) -> Plan:
@@ -234,26 +210,19 @@ def _with_places_of(previous: Plan | None, question: Reading) -> Reading:
     return Reading(question.text, tuple(sorted([*tokens, *meant], key=lambda token: token.start)))
 
 
-def _answer(messages: list[BaseMessage], functions: Sequence[Function]) -> AIMessage:
-    asked = [index for index, message in enumerate(messages) if isinstance(message, HumanMessage)]
-    after = messages[asked[-1] :] if asked else []
+def _answer(messages: Sequence[Message], functions: Sequence[Function]) -> Reply:
+    asked = [index for index, message in enumerate(messages) if isinstance(message, Question)]
     plan = previous = Plan(read(""))
     for index in asked:
         previous = plan if plan.question.tokens else previous  # "Thanks" changes nothing
-        plan = make_plan(messages[index].text, functions, previous)
-    results = [message for message in after if isinstance(message, ToolMessage)]
+        plan = make_plan(cast("Question", messages[index]).text, functions, previous)
+    results = [message for message in messages[asked[-1] :] if isinstance(message, ToolResult)]
     if results:
         timed = _has_moment(plan.question)
         told = (
-            tell(plan.question, message.name or "", message.text, failed=message.status == "error", of_given_time=timed)
-            for message in results
+            tell(plan.question, result.call.name, result.text, failed=result.failed, of_given_time=timed)
+            for result in results
         )
-        return AIMessage(content="\n".join(told))
-    if not asked:
-        plan = _choose(plan.question, functions)
+        return Reply("\n".join(told))
     name = str(plan.function["name"]) if plan.function else ""
-    calls = [
-        {"name": name, "args": arguments, "id": f"offline-{uuid.uuid4().hex[:12]}", "type": "tool_call"}
-        for arguments in plan.calls
-    ]
-    return AIMessage(content=plan.reply, tool_calls=calls)
+    return Reply(plan.reply, [ToolCall(f"offline-{uuid.uuid4().hex[:12]}", name, each) for each in plan.calls])

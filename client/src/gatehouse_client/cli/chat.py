@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from ..account import encryption_for, expects_paste
 from ..agent.conversation import Conversation, open_conversation
-from ..errors import GatehouseError
+from ..errors import ConfigurationError, GatehouseError
 from ..foreign_text import foreign
 from ..identity import logout, settings_for
 from ..mcp.session import connect
@@ -43,9 +44,14 @@ def chat(terminal: Terminal, runner: asyncio.Runner) -> bool:
         Whether a tool failed, in a pipe. On a terminal the person has seen it, and it is False.
 
     Raises:
+        ConfigurationError: the package for the terminal's input is not installed.
         GatehouseError: the conversation cannot be opened; in a pipe also the error of the first question that failed.
     """
     settings = settings_for(terminal)
+    if terminal.is_conversation and find_spec("prompt_toolkit") is None:
+        raise ConfigurationError(
+            "`chat` on a terminal needs prompt-toolkit: install it with pip install 'gatehouse-client[agent]'."
+        )
     conversation = runner.run(open_conversation(terminal, settings))
     if terminal.is_conversation:
         _Chat(terminal, settings, conversation, runner).run()

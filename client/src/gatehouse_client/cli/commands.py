@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..account import expects_paste, is_interactive
-from ..agent.conversation import open_conversation
 from ..errors import ToolError, UsageError
 from ..foreign_text import foreign
 from ..identity import local_time, settings_for, sign_in_as_json
@@ -104,6 +103,8 @@ async def call(terminal: Terminal, tool: str, pairs: Sequence[str], document: st
 
 async def ask(terminal: Terminal, question: str) -> bool:
     """Ask the agent one question; True if a tool failed."""
+    from ..agent.conversation import open_conversation  # no other command here needs it
+
     conversation = await open_conversation(terminal, settings_for(terminal))
     return await conversation.turn(question)
 

@@ -30,7 +30,7 @@ def explaining_errors(url: str) -> Generator[HttpOutcome]:
         except (OSError, UnicodeError):
             raise  # from writing the output
         except Exception as error:
-            # For answers that the SDK, FastMCP or LangChain do not expect, they raise many kinds of errors.
+            # For answers that the SDK does not expect, it raises many kinds of errors.
             explained = _reason(error, outcome, url)
             if explained is None:
                 raise

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import mcp_types as types
 
 from ..errors import GatehouseError, UsageError
-from ..foreign_text import foreign
+from ..foreign_text import foreign, json_text
 
 _MAX_NAME: Final = 120  # bytes; file systems allow 255
 _MAX_COPIES: Final = 1000
@@ -71,6 +71,17 @@ def result_text(result: types.CallToolResult, tool: str, folder: ResultFolder | 
         GatehouseError: a part cannot be saved.
     """
     return "\n".join(_text(block, tool, folder) for block in result.content)
+
+
+def result_in_words(result: types.CallToolResult, tool: str) -> str:
+    """The whole result as a text for a model: the content, and without any text also the structured content."""
+    structured = None if has_text(result) else result.structured_content
+    return "\n".join(filter(None, [result_text(result, tool), "" if structured is None else json_text(structured)]))
+
+
+def images_of(result: types.CallToolResult) -> tuple[types.ImageContent, ...]:
+    """The images of a result."""
+    return tuple(block for block in result.content if isinstance(block, types.ImageContent))
 
 
 def has_text(result: types.CallToolResult) -> bool:

@@ -64,14 +64,8 @@ class Connection:
         """How the SDK's client negotiates. It need not ask again for what was discovered."""
         return LATEST_MODERN_VERSION if self.discovered else "auto"
 
-    def http_client(
-        self,
-        headers: dict[str, str] | None = None,
-        timeout: httpx2.Timeout | None = None,
-        auth: httpx2.Auth | None = None,
-        **_: object,
-    ) -> httpx2.AsyncClient:
-        """The HTTP client for all MCP requests. The settings with which FastMCP calls it are ignored."""
+    def http_client(self) -> httpx2.AsyncClient:
+        """The HTTP client for all MCP requests."""
         hooks, trusted, proxy = self.trace.hooks(), authorities(self.ca_file), proxy_for(self.url)
         received = [*hooks["response"], record_status, dropping_invalid_tools(self._leave_out)]
         return _HttpClient(
@@ -79,7 +73,6 @@ class Connection:
             verify=trusted,
             proxy=proxy.settings(trusted) if proxy else None,
             trust_env=False,
-            headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,
             event_hooks={**hooks, "response": received},
@@ -154,11 +147,17 @@ class Session:
         Raises:
             ToolError: the tool reports a failure, or its result does not match its output schema.
         """
-        with _unusable_answers(f"The result of {foreign(name)}"):
-            result = await self.client.call_tool(name, arguments, progress_callback=progress)
+        result = await self.result(name, arguments, progress)
         if result.is_error:
             raise ToolError(f"{name} failed: {foreign(failure(name, text_of(result)), 2000) or 'it did not say why'}")
         return result
+
+    async def result(
+        self, name: str, arguments: dict[str, Any], progress: ProgressFnT | None = None
+    ) -> types.CallToolResult:
+        """The result of a tool, also if the tool reports a failure (`is_error`). The rest is as `call`."""
+        with _unusable_answers(f"The result of {foreign(name)}"):
+            return await self.client.call_tool(name, arguments, progress_callback=progress)
 
 
 @contextmanager

@@ -34,7 +34,12 @@ GUESSES: Mapping[str, Guess] = {
     "consent_declined": Guess("S", "the text; the code access_denied is documented"),
     "authorize_grant_off": Guess("S", "that it is a page with status 403, as observed for the implicit grant"),
     "request_object": Guess("?", "the whole answer to `request` and `request_uri`; the codes are OpenID Connect's"),
+    "par_off": Guess("?", "the whole answer to a pushed request, or its request_uri, in a tenant without PAR"),
+    "par_refused": Guess("?", "that /oauth/par refuses with the codes and texts of /authorize, and its limits"),
+    "par_required": Guess("?", "code and text; that a request without PAR is rejected is documented"),
+    "par_unknown": Guess("?", "the whole answer; that a used or expired request_uri is rejected is documented"),
     "lost_transaction": Guess("S", "the text"),
+    "lost_ticket": Guess("S", "status 400 of the page; the text is documented"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use, or a missing one"),
     "connection_not_enabled": Guess("S", "the text; an Auth0 employee reads `the connection was not found` so, too"),
     "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),
@@ -43,6 +48,8 @@ GUESSES: Mapping[str, Guess] = {
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
+    "proof_required": Guess("?", "the whole answer; that no token is issued without a proof is documented"),
+    "password_blocked": Guess("S", "status 401, that of an older endpoint; the code and the text are documented"),
     "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),
     "organization_grant": Guess("?", "the whole answer; that these grants cannot use organizations is documented"),
@@ -63,6 +70,9 @@ GUESSES: Mapping[str, Guess] = {
     # the other endpoints
     "revoke_foreign_token": Guess("?", "the whole answer; that it is refused is documented"),
     "device_refused": Guess("S", "that /oauth/device/code refuses with the codes of /authorize"),
+    "signup_request": Guess("?", "the whole answer to a sign-up with wrong or missing members"),
+    "signup_disabled": Guess("?", "the code; the status and the text are observed"),
+    "change_password": Guess("?", "the whole answer if people cannot change passwords themselves"),
     "registration_off": Guess("?", "the whole answer, status 403"),
     "registration_metadata": Guess("?", "the whole answer; RFC 7591's is used"),
     "logout_target": Guess("S", "status and text of the page"),

@@ -1,23 +1,35 @@
-"""The console: a page at the tenant's root that shows its configuration and its activity."""
+"""The console at the tenant's root: tabs that show its activity and its configuration, with filters."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..pages.languages import language_of
+from ..pages.languages import Language, language_of
 from ..pages.models import Page
 from ..pages.policy import content_security_policy
 from ..pages.rendering import render
+from ..state.idp import Idp
+from ..web.activity_access import ConsoleAccess
 from ..web.request import idp_of, issuer_of
-from .access import ConsoleAccess, is_from_user
-from .activity import Activity, activity, revision
-from .overview import Overview, overview
+from .access import is_from_user
+from .activity import event_list, request_list, revision, sign_in_list
+from .overview import (
+    api_list,
+    check_list,
+    client_list,
+    connection_list,
+    names_not_played,
+    not_played_list,
+    setting_list,
+    user_list,
+)
+from .view import ACTIVITY, TABS, Listing, Tab, View, read_view
 
 __all__ = ["ConsoleAccess", "console_routes", "refuse_wrong_name"]
 
@@ -27,6 +39,17 @@ DOCUMENTS = (
     ".well-known/oauth-authorization-server",
     ".well-known/jwks.json",
 )
+LISTS: Mapping[Tab, Callable[[Idp, View], Listing[Any]]] = {
+    "log": event_list,
+    "requests": request_list,
+    "users": user_list,
+    "clients": client_list,
+    "apis": api_list,
+    "connections": connection_list,
+    "checks": check_list,
+    "not_played": not_played_list,
+    "settings": setting_list,
+}
 WRONG_NAME = (
     "The Host of this request is no name of this tenant. Use {issuer} as the address, or add the name to "
     "MOCK_IDP_ALLOWED_HOSTS.\n"
@@ -35,26 +58,42 @@ WRONG_NAME = (
 
 @dataclass(frozen=True)
 class ConsolePage(Page):
-    """`activity` is None if access to it is refused. `overview` is None if the console is off."""
+    """`list` is what the tab shows: None if the console is off or hides it. `counts` are numbers beside tabs."""
 
     issuer: str
     documents: tuple[str, ...]
-    overview: Overview | None
-    activity: Activity | None
-    template: ClassVar[str] = "console.html"
+    view: View
+    list: Listing[Any] | None
+    hides_activity: bool
+    counts: Mapping[Tab, int]
+    missing_keywords: tuple[str, ...]
+    revision: str
+    tabs: ClassVar[tuple[Tab, ...]] = TABS
+    template: ClassVar[str] = "console/page.html"
+
+    @property
+    def is_on(self) -> bool:
+        return self.list is not None or self.hides_activity
+
+    @property
+    def shows_activity(self) -> bool:
+        return self.list is not None and self.view.tab in ACTIVITY
 
     @property
     def policy(self) -> str:
-        updates = self.activity is not None
-        return content_security_policy(form_action="'none'", scripts=updates, fetches=updates)
+        """The form of the filters leads to the console itself."""
+        updates = self.shows_activity
+        action = "'self'" if self.list is not None else "'none'"
+        return content_security_policy(form_action=action, scripts=updates, fetches=updates)
 
 
 @dataclass(frozen=True)
 class ActivityPage(Page):
     """The part of the console that its script updates."""
 
-    activity: Activity
-    template: ClassVar[str] = "_activity.html"
+    revision: str
+    list: Listing[Any]
+    template: ClassVar[str] = "console/activity.html"
 
 
 @dataclass(frozen=True)
@@ -63,7 +102,7 @@ class RefusedPage(Page):
 
     reason: Literal["wrong_name", "other_site"]
     issuer: str
-    template: ClassVar[str] = "console_refused.html"
+    template: ClassVar[str] = "console/refused.html"
 
 
 def console_routes(access: ConsoleAccess) -> list[Route]:
@@ -77,12 +116,18 @@ def _home(access: ConsoleAccess) -> Endpoint:
     async def home(request: Request) -> Response:
         if refusal := _refusal(request):
             return refusal
-        idp, issuer = idp_of(request), issuer_of(request)
+        idp, issuer, view = idp_of(request), issuer_of(request), read_view(request.query_params)
+        is_on = access.mode != "off"
+        hides = is_on and view.tab in ACTIVITY and not access.shows_activity(request)
         page = ConsolePage(
             issuer,
             tuple(f"{issuer}{path}" for path in DOCUMENTS),
-            overview(idp) if access.mode != "off" else None,
-            activity(idp, language_of(request)) if access.shows_activity(request) else None,
+            view,
+            _list(idp, view, language_of(request)) if is_on and not hides else None,
+            hides,
+            _counts(idp),
+            idp.configuration.missing_keywords,
+            revision(idp),
         )
         return render(request, page)
 
@@ -94,14 +139,32 @@ def _activity(access: ConsoleAccess) -> Endpoint:
         """The answer to the console's script. It is 204 if there is no change."""
         if refusal := _refusal(request):
             return refusal
-        if not access.shows_activity(request):
+        view = read_view(request.query_params)
+        if view.tab not in ACTIVITY or not access.shows_activity(request):
             return PlainTextResponse("Not Found", status_code=404)
         idp = idp_of(request)
         if request.query_params.get("revision") == revision(idp):
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
-        return render(request, ActivityPage(activity(idp, language_of(request))))
+        return render(request, ActivityPage(revision(idp), _list(idp, view, language_of(request))))
 
     return show_activity
+
+
+def _list(idp: Idp, view: View, language: Language) -> Listing[Any]:
+    if view.tab == "sign_ins":
+        return sign_in_list(idp, view, language)
+    return LISTS[view.tab](idp, view)
+
+
+def _counts(idp: Idp) -> dict[Tab, int]:
+    tenant = idp.tenant
+    return {
+        "users": len(tenant.users),
+        "clients": len(tenant.clients),
+        "apis": len(tenant.apis),
+        "connections": len(tenant.connections),
+        "not_played": len(names_not_played(idp)),
+    }
 
 
 def refuse_wrong_name(request: Request) -> Response:

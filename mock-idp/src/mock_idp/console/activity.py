@@ -1,4 +1,4 @@
-"""The latest sign-ins, log events and requests, as the console shows them."""
+"""The sign-ins, log events and requests, as the console shows them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 from ..explanations import Explanation, explain
@@ -17,17 +17,16 @@ from ..state.tenant_log import Event
 from .refusals import case_of
 from .signins import SignIn, answer_of, gives_tokens, sent_parameters, sign_ins
 from .steps import Step, steps
+from .view import Facts, Listing, Outcome, View, listing
 
-MAX_SIGN_INS = 5
+# On one page.
+MAX_SIGN_INS = 10
 MAX_EVENTS = 50
 MAX_REQUESTS = 50
 MAX_VALUES = 24
 MAX_LENGTH = 300
 # Explanations of answers that are no failures.
 WAITING = ("device_waiting", "device_too_fast")
-
-State = Literal["worked", "surprising", "failed", "waiting"]
-
 
 Rows = tuple[tuple[str, str], ...]
 
@@ -54,7 +53,7 @@ class SignInView:
 
     key: int
     kind: str
-    state: State
+    state: Outcome
     time: str
     client: str
     user: str
@@ -63,25 +62,55 @@ class SignInView:
 
 
 @dataclass(frozen=True)
-class Activity:
-    """`revision` changes with every change of the other members."""
+class RequestView:
+    """`client` is the name of the client, or its id if the tenant does not know it."""
 
-    revision: str
-    sign_ins: list[SignInView]
-    events: list[Event]
-    requests: list[tuple[str, Entry]]
+    time: str
+    client: str
+    entry: Entry
 
 
-def activity(idp: Idp, language: str) -> Activity:
-    """The activity, newest first."""
-    entries = list(idp.journal.entries)
-    latest = list(reversed(sign_ins(entries)))[:MAX_SIGN_INS]
-    return Activity(
-        revision(idp),
-        [_sign_in(idp, one, language) for one in latest],
-        list(reversed(idp.log.events))[:MAX_EVENTS],
-        [(clock_time(entry.time), entry) for entry in reversed(entries)][:MAX_REQUESTS],
-    )
+def sign_in_list(idp: Idp, view: View, language: str) -> Listing[SignInView]:
+    """The sign-ins, newest first."""
+    found = [_sign_in(idp, one, language) for one in reversed(sign_ins(idp.journal.entries))]
+    return listing(view, found, _facts_of_sign_in, MAX_SIGN_INS)
+
+
+def event_list(idp: Idp, view: View) -> Listing[Event]:
+    """The events of the tenant's log, newest first."""
+    return listing(view, list(reversed(idp.log.events)), _facts_of_event, MAX_EVENTS)
+
+
+def request_list(idp: Idp, view: View) -> Listing[RequestView]:
+    """All requests, newest first."""
+    found = [
+        RequestView(clock_time(entry.time), _client_name(idp, entry.client), entry)
+        for entry in reversed(idp.journal.entries)
+    ]
+    return listing(view, found, _facts_of_request, MAX_REQUESTS)
+
+
+def _facts_of_sign_in(sign_in: SignInView) -> Facts:
+    texts = [sign_in.client, sign_in.user, sign_in.error]
+    for step in sign_in.steps:
+        rows = (*step.parameters, *step.answer, *(row for rows in step.tokens.values() for row in rows))
+        texts += [step.location, *(text for row in rows for text in row)]
+        texts += [f"{step.step.entry.method} {step.step.entry.path}"] if step.step.entry else []
+    return Facts(sign_in.client, sign_in.user, sign_in.state, texts)
+
+
+def _facts_of_event(event: Event) -> Facts:
+    """Auth0's codes of failures begin with f, those of warnings with w."""
+    outcome = {"f": "failed", "w": "surprising"}.get(event.type[:1], "worked")
+    texts = (event.type, event.description, event.details or "", event.user_name or "", event.client_name or "")
+    return Facts(event.client_name or "", event.user_name or "", outcome, texts)
+
+
+def _facts_of_request(request: RequestView) -> Facts:
+    entry = request.entry
+    failed = entry.status is None or entry.status >= 400
+    texts = (f"{entry.method} {entry.path}", str(entry.status or ""), request.client)
+    return Facts(request.client, "", "failed" if failed else "worked", texts)
 
 
 def revision(idp: Idp) -> str:
@@ -98,18 +127,21 @@ def clock_time(moment: float) -> str:
 def _sign_in(idp: Idp, sign_in: SignIn, language: str) -> SignInView:
     views = tuple(_step(idp, step, language) for step in steps(sign_in.entries))
     problem = _problem(views)
-    client = sign_in.client or ""
-    known = idp.tenant.clients.get(client)
     return SignInView(
         key=sign_in.entries[0].entry_id,
         kind=sign_in.kind,
         state=_state(sign_in, problem),
         time=clock_time(sign_in.entries[0].time),
-        client=_shortened(known.name if known else client),
+        client=_client_name(idp, sign_in.client),
         user=_shortened(_user(idp, sign_in)),
         error=_error(problem),
         steps=views,
     )
+
+
+def _client_name(idp: Idp, client_id: str | None) -> str:
+    known = idp.tenant.clients.get(client_id or "")
+    return _shortened(known.name if known else client_id or "")
 
 
 def _problem(views: Sequence[StepView]) -> StepView | None:
@@ -120,7 +152,7 @@ def _problem(views: Sequence[StepView]) -> StepView | None:
     return None if followed else problem
 
 
-def _state(sign_in: SignIn, problem: StepView | None) -> State:
+def _state(sign_in: SignIn, problem: StepView | None) -> Outcome:
     if problem is None:
         return "worked" if sign_in.has_tokens else "waiting"
     entry = problem.step.entry

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..pages.models import PublishedUser, published_users
 from ..state.idp import Idp
 from ..tenant.model import Api, Client, Tenant, TenantSettings
 from ..tenant.not_played import not_played
+from .view import Facts, Listing, View, listing
 
+# On one page.
 MAX_SHOWN = 50
 # By name in TenantSettings: the parent key in tenant.yaml, if it is not `tenant` itself.
 NESTED = {
     "use_scope_descriptions_for_consent": "flags.",
     "revoke_refresh_token_grant": "flags.",
     "enable_dynamic_client_registration": "flags.",
+    "enable_public_signup_user_exists_error": "flags.",
+    "require_pushed_authorization_requests": "flags.",
     "rp_logout_end_session_endpoint_discovery": "oidc_logout.",
 }
 
@@ -36,7 +42,7 @@ class UserView:
     email: str
     user_id: str
     password: str
-    roles: str
+    roles: tuple[str, ...]
     permissions: tuple[str, ...]
 
 
@@ -53,6 +59,12 @@ class ClientView:
     apis: tuple[str, ...]
 
 
+class ConnectionView(NamedTuple):
+    name: str
+    domain_level: bool
+    enabled_clients: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Check:
     """A requirement of clients that register themselves. `key` is its key in tenant.yaml."""
@@ -62,41 +74,63 @@ class Check:
     key: str
 
 
-@dataclass(frozen=True)
-class Overview:
-    """Each list has at most MAX_SHOWN entries. The counts are the full numbers."""
-
-    users: list[UserView]
-    user_count: int
-    apis: list[ApiView]
-    clients: list[ClientView]
-    client_count: int
-    connections: list[tuple[str, bool, tuple[str, ...]]]
-    settings: list[Setting]
-    checks: list[Check]
-    not_played: list[str]
-    missing_keywords: tuple[str, ...]
-
-
-def overview(idp: Idp) -> Overview:
-    tenant = idp.tenant
+def user_list(idp: Idp, view: View) -> Listing[UserView]:
     published = {user.email: user for user in published_users(idp)}
-    clients = list(tenant.clients.values())
-    return Overview(
-        users=[_user(tenant, user_id, published) for user_id in list(tenant.users)[:MAX_SHOWN]],
-        user_count=len(tenant.users),
-        apis=[ApiView(api, _has_default_grant(tenant, api)) for api in list(tenant.apis.values())[:MAX_SHOWN]],
-        clients=[_client(tenant, client) for client in clients[:MAX_SHOWN]],
-        client_count=len(clients),
-        connections=[
-            (one.name, one.domain_level, tuple(sorted(one.enabled_clients)))
-            for one in list(tenant.connections.values())[:MAX_SHOWN]
-        ],
-        settings=_settings(tenant.settings),
-        checks=_checks(tenant),
-        not_played=[*_idle_actions(idp), *not_played(idp.configuration.tenant_file)],
-        missing_keywords=idp.configuration.missing_keywords,
-    )
+    users = [_user(idp.tenant, user_id, published) for user_id in idp.tenant.users]
+    return listing(view, users, _facts_of_user, MAX_SHOWN)
+
+
+def client_list(idp: Idp, view: View) -> Listing[ClientView]:
+    clients = [_client(idp.tenant, client) for client in idp.tenant.clients.values()]
+    return listing(view, clients, _facts_of_client, MAX_SHOWN)
+
+
+def api_list(idp: Idp, view: View) -> Listing[ApiView]:
+    apis = [ApiView(api, _has_default_grant(idp.tenant, api)) for api in idp.tenant.apis.values()]
+    return listing(view, apis, _facts_of_api, MAX_SHOWN)
+
+
+def connection_list(idp: Idp, view: View) -> Listing[ConnectionView]:
+    connections = [
+        ConnectionView(one.name, one.domain_level, tuple(sorted(one.enabled_clients)))
+        for one in idp.tenant.connections.values()
+    ]
+    return listing(view, connections, lambda one: Facts(), MAX_SHOWN)
+
+
+def check_list(idp: Idp, view: View) -> Listing[Check]:
+    return listing(view, _checks(idp.tenant), lambda one: Facts(), MAX_SHOWN)
+
+
+def setting_list(idp: Idp, view: View) -> Listing[Setting]:
+    settings = _settings(idp.tenant.settings)
+    return listing(view, settings, lambda one: Facts(texts=(one.key, one.value)), MAX_SHOWN)
+
+
+def not_played_list(idp: Idp, view: View) -> Listing[tuple[str, list[str]]]:
+    """By section of tenant.yaml: what it has and the tenant ignores."""
+    sections: dict[str, list[str]] = {}
+    for name in names_not_played(idp):
+        sections.setdefault(re.split(r"[\[.: ]", name)[0], []).append(name)
+    return listing(view, list(sections.items()), lambda one: Facts(), MAX_SHOWN)
+
+
+def names_not_played(idp: Idp) -> list[str]:
+    return [*_idle_actions(idp), *not_played(idp.configuration.tenant_file)]
+
+
+def _facts_of_user(user: UserView) -> Facts:
+    return Facts(texts=(user.email, user.user_id, *user.roles, *user.permissions))
+
+
+def _facts_of_client(view: ClientView) -> Facts:
+    client = view.client
+    return Facts(texts=(client.name, client.client_id, *client.callbacks, *client.grant_types, *view.apis))
+
+
+def _facts_of_api(view: ApiView) -> Facts:
+    scopes = (text for scope in view.api.scopes.items() for text in scope)
+    return Facts(texts=(view.api.name, view.api.identifier, *scopes))
 
 
 def _idle_actions(idp: Idp) -> list[str]:
@@ -110,7 +144,7 @@ def _user(tenant: Tenant, user_id: str, published: dict[str, PublishedUser]) -> 
     user = tenant.users[user_id]
     password = published[user.email].password if user.email in published else ""
     held = [permission for api in tenant.apis.values() for permission in tenant.permissions(user, api)]
-    return UserView(user.email, user_id, password, ", ".join(user.roles), tuple(held))
+    return UserView(user.email, user_id, password, tuple(user.roles), tuple(held))
 
 
 def _client(tenant: Tenant, client: Client) -> ClientView:

@@ -12,13 +12,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from ..tenant.model import MANAGEMENT_SCOPES
-from . import client_grants, clients, connections, resource_servers, roles, tenant, users
+from . import attack_protection, client_grants, clients, connections, resource_servers, roles, tenant, users
 from .access import Endpoint, protected
 from .errors import InsufficientScope, NoEndpoint
 
 __all__ = ["management_routes"]
 
 MAX_SHOWN = 200
+BRUTE_FORCE = "/attack-protection/brute-force-protection"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 # What an export of the whole tenant by the Deploy CLI 8.44 reads and the offline tenant does not have. For most of it
 # the CLI ends at a 404 and leaves the part out at a 403, as for a token without the scope.
@@ -67,6 +68,12 @@ def management_routes() -> Mount:
             _route("POST", "/users/{id}/roles", users.assign_roles, "update:users", "create:role_members"),
             _route("DELETE", "/users/{id}/roles", users.remove_roles, "update:users", "delete:role_members"),
             *_collection("/users", "{id}", users, "user"),
+            _route("GET", "/user-blocks", attack_protection.list_blocks, "read:users"),
+            _route("DELETE", "/user-blocks", attack_protection.remove_blocks, "update:users"),
+            _route("GET", "/user-blocks/{id}", attack_protection.list_blocks_of_user, "read:users"),
+            _route("DELETE", "/user-blocks/{id}", attack_protection.remove_blocks_of_user, "update:users"),
+            _route("GET", BRUTE_FORCE, attack_protection.show_brute_force, "read:attack_protection"),
+            _route("PATCH", BRUTE_FORCE, attack_protection.change_brute_force, "update:attack_protection"),
             _route("GET", "/keys/signing", tenant.list_keys, "read:signing_keys"),
             _route("POST", "/keys/signing/rotate", tenant.rotate, "create:signing_keys"),
             _route("PUT", "/keys/signing/{kid}/revoke", tenant.revoke, "update:signing_keys"),

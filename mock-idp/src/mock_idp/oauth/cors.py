@@ -24,7 +24,12 @@ PUBLIC = frozenset(
         "/oidc/register",
     }
 )
-PER_CLIENT = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/device/code", "/userinfo"})
+PER_CLIENT = frozenset(
+    {
+        *("/oauth/token", "/oauth/revoke", "/oauth/device/code", "/userinfo"),
+        *("/dbconnections/signup", "/dbconnections/change_password"),
+    }
+)
 # A browser keeps the answer to a preflight for five seconds, so that a change of the tenant takes effect.
 OPTIONS: dict[str, Any] = {"allow_methods": ["GET", "POST"], "allow_headers": ["*"], "max_age": 5}
 MAX_SHOWN = 200

@@ -15,7 +15,7 @@ from ..actions.outcome import Failure, Outcome, read_outcome
 from ..state.idp import Idp
 from ..tenant.merging import replaced, stated
 from ..tenant.model import Action, Api, Client, Organization, User
-from ..web.request import idp_of
+from ..web.request import idp_of, sender_ip
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ async def _run(
 
 def _request_facts(request: Request, query: Mapping[str, str], body: Mapping[str, str]) -> RequestFacts:
     return RequestFacts(
-        ip=request.client.host if request.client else "",
+        ip=sender_ip(request),
         method=request.method,
         hostname=request.url.hostname or "",
         user_agent=request.headers.get("user-agent", ""),

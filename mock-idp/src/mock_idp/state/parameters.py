@@ -20,15 +20,23 @@ def _names(text: str) -> frozenset[str]:
 
 
 CLIENT = _names("client_id client_secret client_assertion client_assertion_type")
+AUTHORIZE = _names(
+    """audience client_id code_challenge code_challenge_method connection dpop_jkt invitation login_hint max_age
+    nonce organization prompt redirect_uri request request_uri resource response_mode response_type scope
+    screen_hint state ui_locales"""
+)
 # Names that are refused in words of their own are played: nothing is ignored.
 ENDPOINTS: Mapping[str, frozenset[str]] = {
-    "/authorize": _names(
-        """audience client_id code_challenge code_challenge_method connection dpop_jkt invitation login_hint max_age
-        nonce organization prompt redirect_uri request request_uri resource response_mode response_type scope state
-        ui_locales"""
-    ),
+    "/authorize": AUTHORIZE,
+    # As /authorize. A request object or another request_uri is refused.
+    "/oauth/par": CLIENT | AUTHORIZE,
     "/oauth/revoke": CLIENT | _names("token token_type_hint"),
     "/oauth/device/code": CLIENT | _names("audience organization resource scope"),
+    "/dbconnections/signup": _names(
+        """client_id connection email family_name given_name name nickname password phone_number picture user_metadata
+        username"""
+    ),
+    "/dbconnections/change_password": _names("client_id connection email"),
     "/oidc/register": _names("client_name grant_types redirect_uris response_types token_endpoint_auth_method"),
     "/v2/logout": _names("client_id returnTo"),
     "/oidc/logout": _names("client_id id_token_hint logout_hint post_logout_redirect_uri state"),
@@ -49,7 +57,7 @@ GRANTS: Mapping[str, frozenset[str]] = {
 }
 # Headers that change what Auth0 does. /oauth/token refuses DPoP in words of its own.
 HEADERS = ("dpop", "auth0-forwarded-for")
-HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset({"dpop"})}
+HEADERS_PLAYED: Mapping[str, frozenset[str]] = {TOKEN: frozenset(HEADERS)}
 
 
 def names_not_played(path: str, headers: Headers, parameters: Iterable[tuple[str, object]]) -> list[str]:

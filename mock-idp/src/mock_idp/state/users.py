@@ -9,6 +9,7 @@ from typing import Any
 from ..tenant.merging import changed, replaced, stated
 from ..tenant.model import Connection, User
 from .idp import Idp
+from .logins import unblock
 
 PROVIDER = "auth0|"
 # Auth0 keeps at most this many passwords of a user (Auth0: Configure Password Policies).
@@ -38,9 +39,10 @@ def add_user(idp: Idp, database: Connection, entry: Mapping[str, Any]) -> User:
 
 
 def change_user(idp: Idp, user: User, changes: Mapping[str, Any], database: Connection | None = None) -> User:
-    """The user with the changes. A new password needs its database, and ends an administrator's block.
+    """The user with the changes. A new password needs its database, and ends all blocks.
 
-    Source: Auth0, Block and Unblock Users. Raises PasswordRefused, and ConfigurationError for wrong members.
+    Source: Auth0, Block and Unblock Users; Brute-Force Protection. Raises PasswordRefused, and ConfigurationError for
+    wrong members.
     """
     entry = {**stated(user), **changes}
     if "password" in changes:
@@ -49,5 +51,6 @@ def change_user(idp: Idp, user: User, changes: Mapping[str, Any], database: Conn
         database.password_policy.check(changes["password"], entry, earlier)
         idp.store.earlier_passwords[user.user_id] = earlier[:MAX_HISTORY]
         entry["blocked"] = changes.get("blocked", False)
+        unblock(idp, user.email)
     idp.configure(replaced(idp.configuration, "users", {"email": user.email}, entry))
     return idp.tenant.users[user.user_id]

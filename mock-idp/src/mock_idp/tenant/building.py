@@ -9,6 +9,7 @@ from .model import (
     MANAGEMENT_PATH,
     Action,
     Api,
+    BruteForceProtection,
     ClaimsByHolder,
     Client,
     ClientGrant,
@@ -29,6 +30,7 @@ from .tenant_schema import (
     PLAYED_TRIGGERS,
     PUBLIC_APP_TYPES,
     STRICT_GRANTS,
+    BruteForceSection,
     ClientGrantSection,
     ClientSection,
     DatabaseOptionsSection,
@@ -69,6 +71,7 @@ def build_tenant(tenant_file: TenantFile, offline_file: OfflineFile) -> Tenant:
         roles={section.name: _role(section) for section in tenant_file.roles},
         connections={section.name: _connection(section) for section in tenant_file.databases},
         users={user.user_id: user for user in offline_file.users},
+        brute_force=_brute_force(tenant_file.attackProtection.bruteForceProtection),
         claims=_claims(offline_file.claims),
         organizations={each.org_id: each for each in organizations},
         actions=_actions(tenant_file),
@@ -86,6 +89,7 @@ def _settings(section: TenantSection) -> TenantSettings:
 
 
 def _api(section: ResourceServerSection) -> Api:
+    proof = section.proof_of_possession
     return Api(
         identifier=section.identifier,
         name=section.name,
@@ -99,6 +103,7 @@ def _api(section: ResourceServerSection) -> Api:
         user_policy=section.subject_type_authorization.user.policy,
         client_policy=section.subject_type_authorization.client.policy,
         scopes={scope.value: scope.description for scope in section.scopes},
+        proof_required_for=proof.required_for if proof.required else "nobody",
     )
 
 
@@ -137,6 +142,10 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         default_organization=section.default_organization.organization_id if section.default_organization else None,
         metadata=section.client_metadata,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
+        trusts_ip_header=section.is_token_endpoint_ip_header_trusted,
+        requires_par=section.require_pushed_authorization_requests,
+        par_lifetime=section.par_request_expiry,
+        requires_proof=section.require_proof_of_possession,
     )
 
 
@@ -229,6 +238,7 @@ def _connection(section: DatabaseSection) -> Connection:
         password_policy=_password_policy(section.options),
         signup=not section.options.disable_signup,
         changes_password=not section.options.disable_self_service_change_password,
+        brute_force=section.options.brute_force_protection,
     )
 
 
@@ -261,6 +271,16 @@ def _flexible_policy(options: FlexiblePolicySection) -> PasswordPolicy:
         history=options.history.size if options.history.active else 0,
         words=frozenset(word.casefold() for word in options.dictionary.custom if options.dictionary.active),
         personal=tuple(options.profile_data.blocked_fields) if options.profile_data.active else (),
+    )
+
+
+def _brute_force(section: BruteForceSection) -> BruteForceProtection:
+    return BruteForceProtection(
+        enabled=section.enabled,
+        blocks="block" in section.shields,
+        per_ip=section.mode == "count_per_identifier_and_ip",
+        max_attempts=section.max_attempts,
+        allowlist=tuple(section.allowlist),
     )
 
 

@@ -15,7 +15,7 @@ def _names(text: str) -> frozenset[str]:
 SECTIONS = _names(
     """rules rulesConfigs hooks pages emailProvider emailTemplates guardianFactors guardianFactorProviders
     guardianFactorTemplates guardianPolicies guardianPhoneFactorMessageTypes guardianPhoneFactorSelectedProvider
-    branding phoneProviders phoneTemplates prompts actionModules attackProtection
+    branding phoneProviders phoneTemplates prompts actionModules
     riskAssessment logStreams customDomains themes forms flows flowVaultConnections selfServiceProfiles networkACLs
     userAttributeProfiles connectionProfiles tokenExchangeProfiles supplementalSignals rateLimitPolicies eventStreams
     clientAuthCredentials clientAuthCredentialsPre connections exclude include migrations"""
@@ -27,7 +27,7 @@ TENANT = _names(
     ephemeral_session_lifetime_in_minutes error_page guardian_mfa_page idle_ephemeral_session_lifetime
     idle_ephemeral_session_lifetime_in_minutes idle_session_lifetime idle_session_lifetime_in_minutes
     include_session_metadata_in_tenant_logs legacy_sandbox_version mtls phone_consolidated_experience picture_url
-    pushed_authorization_requests_supported sandbox_version sandbox_versions_available security_headers
+    sandbox_version sandbox_versions_available security_headers
     session_cookie session_lifetime_in_minutes sessions support_email support_url universal_login"""
 )
 FLAGS = _names(
@@ -39,15 +39,15 @@ FLAGS = _names(
     enable_idtoken_api2 enable_idtoken_api_2 allow_other_legacy_grant_types enable_mgmt_api_v1
     include_email_in_reset_pwd_redirect include_email_in_verify_email_redirect require_signed_request_object
     enable_legacy_logs_search_v2 enable_legacy_profile enable_pipeline2
-    enable_pipeline_2 enable_public_signup_user_exists_error enable_sso
+    enable_pipeline_2 enable_sso
     enforce_client_authentication_on_passwordless_start genai_trial improved_signup_bot_detection_in_classic
     local_resource_discovery mfa_show_factor_list_on_enrollment new_universal_login_experience_enabled
-    no_disclose_enterprise_connections remove_alg_from_jwks require_pushed_authorization_requests
+    no_disclose_enterprise_connections remove_alg_from_jwks
     trust_azure_adfs_email_verified_connection_property universal_login"""
 )
 RESOURCE_SERVER = _names(
     """access_token allow_online_access allow_online_access_with_ephemeral_sessions authorization_details
-    authorization_policy client_id consent_policy id is_system proof_of_possession require_consent_non_repudiation
+    authorization_policy client_id consent_policy id is_system require_consent_non_repudiation
     token_encryption token_lifetime_for_anonymous_access_tokens token_lifetime_for_web"""
 )
 CLIENT = _names(
@@ -57,10 +57,9 @@ CLIENT = _names(
     custom_login_page custom_login_page_on custom_login_page_preview description encryption_key
     enforce_anon_session_transfer_network_binding express_configuration
     external_metadata_created_by external_metadata_status external_metadata_type fedcm_login form_template global
-    identity_assertion_authorization_grant initiate_login_uri is_token_endpoint_ip_header_trusted jwks_uri logo_uri
+    identity_assertion_authorization_grant initiate_login_uri jwks_uri logo_uri
     mobile my_organization_configuration native_social_login oidc_backchannel_logout oidc_logout oidc_support
-    organization_discovery_methods par_request_expiry
-    require_proof_of_possession require_pushed_authorization_requests session_transfer
+    organization_discovery_methods session_transfer
     signed_request_object signing_keys sso sso_disabled tenant
     token_quota token_vault_privileged_access updated_at oidc_conformant client_id
     client_secret"""
@@ -71,7 +70,7 @@ DATABASE = _names(
     metadata realms show_as_button"""
 )
 DATABASE_OPTIONS = _names(
-    """attributes authentication_methods basic_profile brute_force_protection configuration customScripts
+    """attributes authentication_methods basic_profile configuration customScripts
     custom_password_hash email_ignore_mobile enable_script_context enabledDatabaseCustomization ext_groups ext_profile
     forward_req_info import_mode mfa non_persistent_attrs passkey_options precedence realm_fallback requires_username
     set_user_root_attributes strategy_version validation"""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -64,7 +67,7 @@ _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
     *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
     *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
-    *("read:logs", "read:logs_users"),
+    *("read:logs", "read:logs_users", "read:attack_protection", "update:attack_protection"),
 )
 MANAGEMENT_SCOPES = (
     *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),
@@ -88,11 +91,17 @@ class Api:
     user_policy: UserPolicy
     client_policy: ClientPolicy
     scopes: Mapping[str, str]
+    proof_required_for: Literal["nobody", "public_clients", "all_clients"] = "nobody"
 
     @property
     def adds_permissions(self) -> bool:
         """Whether access tokens have `permissions`: an _authz dialect with RBAC on (Auth0: Enable RBAC)."""
         return self.enforce_policies and self.token_dialect.endswith("_authz")
+
+    def requires_proof_of(self, client: Client) -> bool:
+        """Whether the client can get bound tokens (DPoP, mTLS) only (Auth0: Configure Sender Constraining)."""
+        public = client.auth_method == "none"
+        return self.proof_required_for == "all_clients" or (public and self.proof_required_for == "public_clients")
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,10 @@ class Client:
     exchanges_on_behalf: bool = False
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
+    trusts_ip_header: bool = False
+    requires_par: bool = False
+    par_lifetime: int = 30
+    requires_proof: bool = False
     organization_usage: OrganizationUsage = "deny"
     organization_prompt: OrganizationPrompt = "no_prompt"
     default_organization: str | None = None
@@ -248,6 +261,31 @@ class Connection:
     password_policy: PasswordPolicy = field(default_factory=PasswordPolicy)
     signup: bool = True
     changes_password: bool = True
+    brute_force: bool = True
+
+
+@dataclass(frozen=True)
+class BruteForceProtection:
+    """The limit of wrong passwords in a row (Auth0: Brute-Force Protection). The defaults are Auth0's.
+
+    Without `blocks` the tenant only logs. Senders in `allowlist` (addresses or CIDR ranges) are not counted.
+    """
+
+    enabled: bool = True
+    blocks: bool = True
+    per_ip: bool = True
+    max_attempts: int = 10
+    allowlist: tuple[str, ...] = ()
+
+    def covers(self, ip: str) -> bool:
+        """Whether attempts from this IP address count."""
+        if not self.enabled:
+            return False
+        try:
+            sender = ip_address(ip)
+        except ValueError:
+            return True
+        return not any(sender in ip_network(entry, strict=False) for entry in self.allowlist)
 
 
 def connection_id(name: str) -> str:
@@ -316,10 +354,25 @@ class User(BaseModel):
         return {"user_id": f"auth0|{digest[:24]}", **values}
 
     @property
-    def profile(self) -> dict[str, str]:
+    def stated_profile(self) -> dict[str, str]:
         """The OpenID Connect claims that the file has for the user, by name."""
         names = {"name", "given_name", "family_name", "nickname", "picture"}
         return self.model_dump(include=names, exclude_none=True)
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """The same with Auth0's defaults: the e-mail, its local part, and a picture of Gravatar's or of initials."""
+        local = self.email.partition("@")[0]
+        defaults = {"nickname": local, "name": self.email, "picture": self._avatar(local)}
+        return {**defaults, **self.stated_profile}
+
+    def _avatar(self, local: str) -> str:
+        """The address of a picture (observed: a recording of /userinfo). The initials of a name are a guess."""
+        words = re.findall(r"[a-z0-9]+", (self.name or "").lower())
+        initials = words[0][0] + words[-1][0] if len(words) > 1 else local[:2].lower()
+        digest = hashlib.md5(self.email.strip().lower().encode(), usedforsecurity=False).hexdigest()
+        fallback = quote(f"https://cdn.auth0.com/avatars/{quote(initials)}.png", safe="")
+        return f"https://s.gravatar.com/avatar/{digest}?s=480&r=pg&d={fallback}"
 
     def password_matches(self, password: str) -> bool:
         return hmac.compare_digest(self.password.encode(), password.encode())
@@ -352,6 +405,8 @@ class TenantSettings:
     default_audience: str | None = None
     default_directory: str | None = None
     authorization_response_iss_parameter_supported: bool = False
+    pushed_authorization_requests_supported: bool = False
+    require_pushed_authorization_requests: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
     use_scope_descriptions_for_consent: bool = False
     rp_logout_end_session_endpoint_discovery: bool = True
@@ -359,6 +414,7 @@ class TenantSettings:
     allow_organization_name_in_authentication_api: bool = False
     session_lifetime: float = 168.0
     revoke_refresh_token_grant: bool = False
+    enable_public_signup_user_exists_error: bool = False
     enable_dynamic_client_registration: bool = False
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
     client_id_metadata_document_supported: bool = False
@@ -376,6 +432,7 @@ class Tenant:
     roles: dict[str, Role] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    brute_force: BruteForceProtection = BruteForceProtection()
     claims: ClaimsByHolder = ClaimsByHolder()
     organizations: dict[str, Organization] = field(default_factory=dict)
     # By trigger, in the order in which they run.

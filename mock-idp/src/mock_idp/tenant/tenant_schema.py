@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from types import UnionType
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -16,6 +17,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -137,6 +139,10 @@ class FlagsSection(Section):
 
     use_scope_descriptions_for_consent: bool = False
     revoke_refresh_token_grant: bool = False
+    require_pushed_authorization_requests: bool = False
+    enable_public_signup_user_exists_error: bool = Field(
+        default=False, description="Whether a sign-up says that the user exists."
+    )
     enable_dynamic_client_registration: bool = False
 
 
@@ -161,6 +167,9 @@ class TenantSection(Section):
     )
     authorization_response_iss_parameter_supported: bool = Field(
         default=False, description="Whether answers of /authorize have `iss` (RFC 9207)."
+    )
+    pushed_authorization_requests_supported: bool = Field(
+        default=False, description="Whether /oauth/par accepts requests (PAR, RFC 9126)."
     )
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
@@ -205,6 +214,12 @@ class SubjectTypeSection(Section):
     client: ClientPolicySection = ClientPolicySection()
 
 
+class ProofOfPossessionSection(Section):
+    mechanism: Literal["mtls", "dpop", "none"] = "none"
+    required: bool = False
+    required_for: Literal["all_clients", "public_clients"] = "all_clients"
+
+
 class ResourceServerSection(Section):
     exported = exported_keys.RESOURCE_SERVER
 
@@ -224,6 +239,10 @@ class ResourceServerSection(Section):
     enforce_policies: bool = Field(default=False, description="RBAC: a user gets only the permissions of their roles.")
     allow_offline_access: bool = Field(default=False, description="Whether the scope offline_access is granted.")
     skip_consent_for_verifiable_first_party_clients: bool = True
+    proof_of_possession: ProofOfPossessionSection = Field(
+        default=ProofOfPossessionSection(),
+        description="If `required`, the API has bound tokens only. The offline tenant has none, so nobody gets one.",
+    )
     subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
 
 
@@ -312,6 +331,16 @@ class ClientSection(Section):
     client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
     token_exchange: TokenExchangeSection = TokenExchangeSection()
     resource_server_identifier: str | None = None
+    require_pushed_authorization_requests: bool = Field(
+        default=False, description="Whether /authorize accepts only what was sent to /oauth/par before."
+    )
+    par_request_expiry: int = Field(default=30, ge=1, description="Seconds until a request_uri of /oauth/par expires.")
+    require_proof_of_possession: bool = Field(
+        default=False, description="Whether it gets bound tokens only. The offline tenant has none, so it gets none."
+    )
+    is_token_endpoint_ip_header_trusted: bool = Field(
+        default=False, description="Whether auth0-forwarded-for is the sender of a password grant."
+    )
     organization_usage: OrganizationUsage = Field(
         default="deny", description="Whether users may or must sign in as a member of an organization."
     )
@@ -437,6 +466,9 @@ class DatabaseOptionsSection(Section):
     password_options: FlexiblePolicySection | None = None
     disable_signup: bool = Field(default=False, description="Whether people cannot create an account themselves.")
     disable_self_service_change_password: bool = False
+    brute_force_protection: bool = Field(
+        default=True, description="Whether wrong passwords count. See attackProtection."
+    )
 
     def values_not_played(self) -> Iterator[tuple[str, str]]:
         if self.password_options is not None and self.password_options.dictionary.active:
@@ -559,6 +591,36 @@ class BindingSection(Section):
     action_name: str
 
 
+Shield = Literal["block", "user_notification"]
+SHIELDS: tuple[Shield, ...] = ("block", "user_notification")
+
+
+class BruteForceSection(Section):
+    enabled: bool = True
+    shields: list[Shield] = Field(
+        default_factory=lambda: list(SHIELDS), description="Without `block` the tenant only logs."
+    )
+    allowlist: list[str] = Field(default_factory=list, description="IP addresses or CIDR ranges that are not counted.")
+    mode: Literal["count_per_identifier_and_ip", "count_per_identifier"] = "count_per_identifier_and_ip"
+    max_attempts: int = Field(default=10, ge=1, le=100, description="Wrong passwords in a row before a block.")
+
+    @field_validator("allowlist")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            try:
+                ip_network(entry, strict=False)
+            except ValueError as error:
+                raise ValueError(f"{entry!r} is no IP address and no CIDR range") from error
+        return value
+
+
+class AttackProtectionSection(Section):
+    exported = frozenset({"botDetection", "breachedPasswordDetection", "captcha", "suspiciousIpThrottling"})
+
+    bruteForceProtection: BruteForceSection = BruteForceSection()  # noqa: N815 - the Deploy CLI's word
+
+
 class TenantFile(Section):
     """A tenant.yaml that the Deploy CLI could import."""
 
@@ -573,6 +635,7 @@ class TenantFile(Section):
     roles: list[RoleSection] = Field(default_factory=list)
     organizations: list[OrganizationSection] = Field(default_factory=list)
     actions: list[ActionSection] = Field(default_factory=list)
+    attackProtection: AttackProtectionSection = AttackProtectionSection()  # noqa: N815 - the Deploy CLI's word
     triggers: dict[str, list[BindingSection] | None] = Field(
         default_factory=dict, description="By trigger: the Actions that run, in their order."
     )

@@ -72,6 +72,11 @@ def is_from_this_machine(request: Request) -> bool:
     return is_loopback_name(host_name(request.headers.get("host", "")))
 
 
+def sender_ip(request: Request) -> str:
+    """The IP address at the other end of the connection."""
+    return request.client.host if request.client else ""
+
+
 def single_values(pairs: Iterable[tuple[str, str]], *, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
     """Parameters by name, without empty ones. Raises RepeatedParameter (RFC 6749 section 3.1)."""
     values: dict[str, str] = {}

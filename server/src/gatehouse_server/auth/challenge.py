@@ -59,6 +59,12 @@ class Challenges:
         error = {"code": -32600, "message": description}
         return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status, headers=_NOT_STORED)
 
+    def too_many_streams(self) -> JSONResponse:
+        """429: the caller has too many open event streams (RFC 6585 section 4)."""
+        description = "You have too many open event streams: close one first."
+        body = {"error": "too_many_streams", "error_description": description}
+        return JSONResponse(body, 429, headers={"Retry-After": "10", **_NOT_STORED})
+
     def unavailable(self, description: str, retry_after: int) -> JSONResponse:
         """503: the token cannot be verified now. A 401 would make the client discard a token that may be valid."""
         body = {"error": "temporarily_unavailable", "error_description": description}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import time
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .audit import ALLOWED, AuditRecord, AuditTrail, audit_to_logger
+from .audit import ALLOWED, LONGEST_NAME, AuditRecord, AuditTrail, audit_to_logger
 from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
 from .keys import VerificationUnavailable
@@ -22,17 +23,20 @@ from .request import (
     ClientDisconnected,
     MalformedMessage,
     Operation,
+    Target,
     current_operation,
     read_body,
     read_operation,
     replay,
 )
+from .streams import Streams, TooManyStreams
 from .tokens import TokenRefused
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_ENDLESS = frozenset({"GET", "subscriptions/listen"})
 _BLANK = b" \t"  # RFC 9110 section 5.6.3: the only white space in a header; Python strips more by default
 
 
@@ -52,6 +56,24 @@ class Refused(Exception):
         self.missing = missing
 
 
+class NotOffered(Exception):
+    """The permissions of the server do not name the tool, prompt or resource, so nobody may use it."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(f"This server does not offer the {target[0]} {target[1][:LONGEST_NAME]!r}.")
+
+
+class Needed(NamedTuple):
+    """What an operation needs.
+
+    Attributes:
+        label: method and target for a metric, from a limited set of values.
+    """
+
+    permissions: frozenset[str]
+    label: tuple[str, str]
+
+
 class OperationCatalogue(Protocol):
     """The permissions that the operations of the server behind the gate need. Each adapter has one.
 
@@ -61,12 +83,12 @@ class OperationCatalogue(Protocol):
 
     base: frozenset[str]
 
-    def needed(self, operation: Operation) -> frozenset[str]:
-        """All permissions that the operation needs."""
-        ...
+    async def needed(self, operation: Operation) -> Needed:
+        """All permissions that the operation needs, and its label.
 
-    def label(self, operation: Operation) -> tuple[str, str]:
-        """Method and target for a metric, from a limited set of values."""
+        Raises:
+            NotOffered: nobody may use what the operation names.
+        """
         ...
 
 
@@ -101,6 +123,7 @@ class Gate:
         app: the protected app.
         trail: called with the record of every decision.
         check: called for every request of an authenticated caller.
+        streams: the open event streams.
     """
 
     def __init__(
@@ -113,6 +136,7 @@ class Gate:
         metrics: DecisionMetrics,
         trail: AuditTrail = audit_to_logger,
         check: RequestCheck | None = None,
+        streams: Streams | None = None,
     ) -> None:
         self._app = app
         self._callers = callers
@@ -121,6 +145,7 @@ class Gate:
         self._metrics = metrics
         self._trail = trail
         self._check = check
+        self._streams = streams or Streams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -129,39 +154,49 @@ class Gate:
         credentials, request_id = _read_headers(scope)
         record = AuditRecord(request_id)
         send = _with_request_id(send, record)
+        # The SDK's own middleware does the same. It makes get_access_token() work in tools.
+        reset = auth_context_var.set(None)
+        label = None
         try:
-            receive = await self._decide(credentials, scope, receive, record)
-        except Refused as refusal:
-            record.reason, record.missing = refusal.reason, tuple(sorted(refusal.missing))
-            await refusal.response(scope, receive, send)
+            with contextlib.ExitStack() as opened:
+                try:
+                    app, receive, label = await self._decide(credentials, scope, receive, record, opened)
+                except Refused as refusal:
+                    record.reason, record.missing = refusal.reason, tuple(sorted(refusal.missing))
+                    app = refusal.response
+                else:
+                    record.decision, record.reason = "allow", ALLOWED
+                await app(scope, receive, send)
         except ClientDisconnected:
-            record.reason = "client_gone"
-        else:
-            record.decision, record.reason = "allow", ALLOWED
-            # The SDK's own middleware does the same. It makes get_access_token() work in tools.
-            reset = auth_context_var.set(scope["user"])
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                auth_context_var.reset(reset)
+            record.reason = record.reason or "client_gone"
         finally:
+            auth_context_var.reset(reset)
             record.duration = time.perf_counter() - began
-            self._record(record)
+            self._record(record, label)
 
-    async def _decide(self, credentials: list[bytes], scope: Scope, receive: Receive, record: AuditRecord) -> Receive:
+    async def _decide(
+        self,
+        credentials: list[bytes],
+        scope: Scope,
+        receive: Receive,
+        record: AuditRecord,
+        opened: contextlib.ExitStack,
+    ) -> tuple[ASGIApp, Receive, tuple[str, str]]:
         """Allow the request, and set `scope["user"]` and `scope["auth"]`.
 
         Args:
             credentials: the values of its Authorization headers.
+            opened: gets what must be undone after the request.
 
         Returns:
-            The channel to read the request's body from.
+            The app to call, the channel to read the request's body from, and the operation's label.
 
         Raises:
             Refused: the request is refused.
         """
         caller = await self._authenticate(credentials)
         record.subject, record.client = caller.verified.subject, caller.verified.client_id
+        auth_context_var.set(caller.user)
         operation, body = Operation(scope["method"]), b""
         if scope["method"] == "POST":
             body = await self._body(receive)
@@ -170,13 +205,25 @@ class Gate:
         record.operation = operation
         if self._check is not None:
             await self._check(scope, operation, body, caller)
-        needed = self._catalogue.needed(operation)
+        needed, label = await self._needed(operation)
         missing = needed - caller.permissions
         if missing:
             raise Refused("insufficient_scope", self._challenges.insufficient_scope(missing, needed), missing)
         scope["user"], scope["auth"] = caller.user, caller.credentials
         current_operation.set(operation)
-        return receive
+        endless = operation.method in _ENDLESS
+        if endless or operation.wants_stream:
+            try:
+                opened.enter_context(self._streams.one_more(caller.verified.subject))
+            except TooManyStreams:
+                raise Refused("too_many_streams", self._challenges.too_many_streams()) from None
+        return (self._streams.until(caller.verified.expires_at, self._app) if endless else self._app), receive, label
+
+    async def _needed(self, operation: Operation) -> Needed:
+        try:
+            return await self._catalogue.needed(operation)
+        except NotOffered as error:
+            raise Refused("not_offered", self._challenges.bad_message(403, str(error))) from error
 
     async def _authenticate(self, credentials: list[bytes]) -> Caller:
         base = self._catalogue.base
@@ -224,28 +271,34 @@ class Gate:
         except MalformedMessage as error:
             raise Refused("malformed_message", self._challenges.bad_message(400, str(error))) from error
 
-    def _record(self, record: AuditRecord) -> None:
+    def _record(self, record: AuditRecord, label: tuple[str, str] | None) -> None:
         self._metrics.count_decision(record.decision, record.reason)
-        if record.decision == "allow":
-            self._metrics.observe(self._catalogue.label(record.operation), record.duration)
+        if label is not None:
+            self._metrics.observe(label, record.duration)
         self._trail(record)
 
 
 def _read_headers(scope: Scope) -> tuple[list[bytes], str]:
-    """Trim the header values in the scope.
+    """Trim the header values in the scope. A request without Accept accepts everything (RFC 9110 section 12.5.1).
 
     Returns:
         The values of the Authorization headers, and the request id: the caller's if it is harmless, else a new one.
     """
-    headers, credentials, request_id = [], [], None
+    headers, credentials, request_id, accepts = [], [], None, False
     for name, untrimmed in scope["headers"]:
         # RFC 9110 section 5.5: white space around a value is not part of it. The HTTP parser keeps trailing space.
         value = untrimmed.strip(_BLANK)
+        if name == b"accept" and not value:
+            continue
         headers.append((name, value))
         if name == b"authorization":
             credentials.append(value)
+        elif name == b"accept":
+            accepts = True
         elif name == b"x-request-id" and request_id is None and _REQUEST_ID.fullmatch(value):
             request_id = value.decode("ascii")
+    if not accepts:
+        headers.append((b"accept", b"*/*"))
     scope["headers"] = headers
     return credentials, request_id or f"{random.getrandbits(64):016x}"
 

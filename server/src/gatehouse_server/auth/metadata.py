@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
@@ -20,8 +20,8 @@ def metadata_url(resource: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path.rstrip('/')}"
 
 
-def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Iterable[str]]) -> list[Route]:
-    """Routes for the path form and for the root form, which many clients try.
+def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Awaitable[Iterable[str]]]) -> list[Route]:
+    """Routes for the path form and for the root form, which many clients try; each also with a slash at its end.
 
     Args:
         resource: the server's public URL; the document repeats it byte for byte (section 3.3).
@@ -30,7 +30,7 @@ def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Iterable[st
     """
 
     async def metadata(_: Request) -> JSONResponse:
-        supported = sorted(scopes())
+        supported = sorted(await scopes())
         document = {
             "resource": resource,
             "authorization_servers": [issuer],
@@ -42,4 +42,8 @@ def metadata_routes(resource: str, issuer: str, scopes: Callable[[], Iterable[st
 
     any_origin = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]
     paths = dict.fromkeys([urlsplit(metadata_url(resource)).path, WELL_KNOWN])
-    return [Route(path, metadata, methods=["GET", "OPTIONS"], middleware=any_origin) for path in paths]
+    return [
+        Route(path + slash, metadata, methods=["GET", "OPTIONS"], middleware=any_origin)
+        for path in paths
+        for slash in ("", "/")
+    ]

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
+META_KEY = "gatehouse/permissions"
+"""In `_meta` of a tool, resource or prompt: the permissions that its use needs beyond the base."""
+
 _DECLARED = "__gatehouse_permissions__"
 # RFC 6749 section 3.3: a scope token is printable ASCII without space, quote and backslash.
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -47,6 +50,13 @@ def declared(function: object) -> frozenset[str]:
             permissions |= getattr(type(function).__call__, _DECLARED, frozenset())
         function = function.func if isinstance(function, partial) else getattr(function, "__wrapped__", None)
     return permissions
+
+
+def stated_in_meta(meta: object) -> frozenset[str]:
+    """The permissions in the `_meta` of a tool, prompt or resource: a list of texts, or one text."""
+    stated = meta.get(META_KEY) if isinstance(meta, Mapping) else None
+    listed = [stated] if isinstance(stated, str) else stated
+    return frozenset(filter(is_permission, map(str, listed))) if isinstance(listed, list | tuple) else frozenset()
 
 
 def permissions_page(base: Iterable[str], entries: Iterable[tuple[tuple[str, str], frozenset[str]]]) -> str:

@@ -42,11 +42,17 @@ class MalformedMessage(ValueError):
 
 
 class Operation(NamedTuple):
-    """A method, and the tools, prompts and resources that it uses."""
+    """A method, and the tools, prompts and resources that it uses.
+
+    Attributes:
+        wants_stream: the client wants notifications while it waits.
+        version: the version of the tool, prompt or resource that the client asks for (FastMCP).
+    """
 
     method: str
     targets: tuple[Target, ...] = ()
     wants_stream: bool = False
+    version: str = ""
 
     @property
     def name(self) -> str:
@@ -140,8 +146,13 @@ def operation_of(method: str, params: object) -> Operation:
         return Operation(method)
     read_targets = _TARGET_READERS.get(method)
     meta = params.get("_meta")
-    wants_stream = isinstance(meta, _OBJECT) and not _NOTIFICATION_REQUESTS.isdisjoint(meta)
-    return Operation(method, read_targets(params) if read_targets else (), wants_stream)
+    targets = read_targets(params) if read_targets else ()
+    if not isinstance(meta, _OBJECT):
+        return Operation(method, targets)
+    fastmcp = meta.get("fastmcp")
+    version = fastmcp.get("version") if isinstance(fastmcp, _OBJECT) else None
+    wants_stream = not _NOTIFICATION_REQUESTS.isdisjoint(meta)
+    return Operation(method, targets, wants_stream, version if isinstance(version, str) else "")
 
 
 def _checked(message: Message) -> Message:

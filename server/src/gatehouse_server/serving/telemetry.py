@@ -1,16 +1,12 @@
 """OpenTelemetry traces, if a standard OTLP variable is set.
 
-The MCP SDK makes a span for every message. Without a collector the spans are left out.
+The MCP SDK makes a span for every message.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-
-from mcp.server._otel import OpenTelemetryMiddleware
-from mcp.server.mcpserver import MCPServer
-from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +41,3 @@ def export_traces() -> bool:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return True
-
-
-def leave_out_unused_spans(mcp: MCPServer) -> None:
-    """Remove the SDK's span for each message if nothing collects spans: it costs nearly a tenth of a small call."""
-    if isinstance(get_tracer_provider(), ProxyTracerProvider):
-        mcp.middleware[:] = [item for item in mcp.middleware if not isinstance(item, OpenTelemetryMiddleware)]

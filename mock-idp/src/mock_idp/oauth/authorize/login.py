@@ -7,13 +7,18 @@ import logging
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...pages.models import LoginHelpPage, LoginPage, PublishedUser, published_users
+from ...errors import TOO_MANY_ATTEMPTS
+from ...pages.models import LoginPage, PublishedUser, published_users
 from ...pages.rendering import render
+from ...state.logins import NO_MAIL, TooManyAttempts, WrongCredentials, authenticated_user
 from ...state.store import Transaction
 from ...tenant.model import Client
 from ...web.cookies import begin_session
-from ...web.request import form_pairs, idp_of, single_values
+from ...web.request import form_pairs, idp_of, sender_ip, single_values
 from ..answers import redirect, with_error_pages
+from .connections import possible_connections
+from .password_reset import reset_database
+from .signup import signup_database
 from .transactions import find_transaction
 
 logger = logging.getLogger(__name__)
@@ -33,12 +38,20 @@ async def show_login(request: Request) -> Response:
 async def submit_login(request: Request) -> Response:
     form = single_values(await form_pairs(request))
     state, transaction = find_transaction(request, form.get("state"))
-    user = idp_of(request).tenant.user_by_email(form.get("username", ""))
-    if user is None or not user.password_matches(form.get("password", "")):
+    idp, username = idp_of(request), form.get("username", "")
+    databases = possible_connections(idp, transaction.request) or list(idp.tenant.connections.values())
+    try:
+        user = authenticated_user(idp, username, form.get("password", ""), ip=sender_ip(request), databases=databases)
+    except WrongCredentials as error:
         logger.info("login refused: wrong email or password")
-        code, words = ("fp", "Wrong email or password.") if user else ("fu", "Invalid email or username.")
-        idp_of(request).log.add(code, words, client=_client(request, transaction), user=user)
-        return render(request, _page(request, state, transaction, form.get("username", ""), failed=True), status=400)
+        code, words = ("fp", "Wrong email or password.") if error.user else ("fu", "Invalid email or username.")
+        idp.log.add(code, words, client=_client(request, transaction), user=error.user)
+        return render(request, _page(request, state, transaction, username, failed=True), status=400)
+    except TooManyAttempts:
+        logger.info("login refused: too many wrong passwords")
+        idp.log.add("limit_wc", TOO_MANY_ATTEMPTS, client=_client(request, transaction), details=NO_MAIL)
+        page = _page(request, state, transaction, username, failed=True, locked=True)
+        return render(request, page, status=429)
     transaction.saw_login_page = True
     idp_of(request).log.add("s", "Successful login", client=_client(request, transaction), user=user)
     response = redirect(f"/authorize/resume?state={state}")
@@ -46,24 +59,21 @@ async def submit_login(request: Request) -> Response:
     return response
 
 
-@with_error_pages
-async def show_signup(request: Request) -> Response:
-    state, _ = find_transaction(request, request.query_params.get("state"))
-    return render(request, LoginHelpPage("signup", state))
-
-
-@with_error_pages
-async def show_password_reset(request: Request) -> Response:
-    state, _ = find_transaction(request, request.query_params.get("state"))
-    return render(request, LoginHelpPage("password", state))
-
-
 def _client(request: Request, transaction: Transaction) -> Client | None:
     return idp_of(request).tenant.clients.get(transaction.request.client_id)
 
 
-def _page(request: Request, state: str, transaction: Transaction, username: str, *, failed: bool = False) -> LoginPage:
-    client, users = _client(request, transaction), published_users(idp_of(request))
+def _page(
+    request: Request,
+    state: str,
+    transaction: Transaction,
+    username: str,
+    *,
+    failed: bool = False,
+    locked: bool = False,
+) -> LoginPage:
+    idp, client = idp_of(request), _client(request, transaction)
+    users = published_users(idp)
     return LoginPage(
         state=state,
         client_name=client.name if client else transaction.request.client_id,
@@ -71,6 +81,9 @@ def _page(request: Request, state: str, transaction: Transaction, username: str,
         username=username,
         password=_password_to_fill_in(request, users),
         failed=failed,
+        locked=locked,
+        offers_signup=signup_database(idp, transaction.request) is not None,
+        offers_reset=reset_database(idp, transaction.request) is not None,
         users=users[:MAX_LISTED_USERS],
         more_users=max(0, len(users) - MAX_LISTED_USERS),
     )

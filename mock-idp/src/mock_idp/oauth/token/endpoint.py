@@ -17,13 +17,14 @@ from ...errors import (
     InvalidRequest,
     MissingParameter,
     OAuthError,
+    ProofRequired,
     SlowDown,
     UnsupportedGrantType,
 )
 from ...state.idp import Idp
 from ...state.tenant_log import EXCHANGES
-from ...tenant.model import GRANT_TYPES
-from ...web.request import NO_STORE, body_values, idp_of, issuer_of
+from ...tenant.model import GRANT_TYPES, Client
+from ...web.request import NO_STORE, body_values, idp_of, issuer_of, sender_ip
 from ..answers import error_response
 from ..clients.authentication import authenticate
 from ..custom_claims import MAX_BYTES, dropped
@@ -52,6 +53,7 @@ UNLISTED = (
     "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token",
     "urn:okta:params:oauth:grant-type:webauthn",
 )
+MAX_ADDRESS = 45
 AUTH0_GRANTS = frozenset({*GRANT_TYPES, *UNLISTED}) - {IMPLICIT}
 
 
@@ -68,7 +70,10 @@ async def token(request: Request) -> Response:
         redeem = _grant(grant_type, client.grant_types)
         if "dpop" in request.headers:
             raise DpopUnavailable
-        granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters))
+        if client.requires_proof:
+            raise ProofRequired(f"The client {client.name!r} has require_proof_of_possession: true.")
+        granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters, _sender(request, client)))
+        _check_proof(granted.authorization)
         granted = await after_actions(request, grant_type, granted, parameters)
         _check_custom_claims(idp, granted.authorization)
     except OAuthError as error:
@@ -121,6 +126,12 @@ def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> 
     idp.log.add(error.log_code or code, error.description, client=client, audience=audience, details=error.why)
 
 
+def _check_proof(granted: Authorization) -> None:
+    """ProofRequired if the API has tokens only that are bound to a key (Auth0: Configure Sender Constraining)."""
+    if granted.api is not None and granted.api.requires_proof_of(granted.client):
+        raise ProofRequired(f"The API {granted.api.identifier!r} has proof_of_possession: required.")
+
+
 def _check_custom_claims(idp: Idp, granted: Authorization) -> None:
     size = custom_claims(idp, granted).size
     if size > MAX_BYTES:
@@ -140,6 +151,17 @@ def _grant(grant_type: str, allowed: frozenset[str]) -> Callable[[TokenRequest],
     if grant_type not in GRANTS:
         raise GrantUnavailable(grant_type)
     return GRANTS[grant_type]
+
+
+def _sender(request: Request, client: Client) -> str:
+    """The IP address of the person who signs in, if the client may name it, else of the request.
+
+    Source: Auth0, Avoid Common Issues with Resource Owner Password Flow and Attack Protection.
+    """
+    forwarded = request.headers.get("auth0-forwarded-for", "").strip()
+    if forwarded and client.trusts_ip_header and client.auth_method != "none":
+        return forwarded[:MAX_ADDRESS]
+    return sender_ip(request)
 
 
 def token_answer(idp: Idp, granted: Granted) -> dict[str, Any]:

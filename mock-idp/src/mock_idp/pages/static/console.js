@@ -34,7 +34,9 @@ async function update() {
   if (paused || document.hidden) {
     return;
   }
-  const query = new URLSearchParams({ revision: activity().dataset.revision, ui_locales: document.documentElement.lang });
+  const query = new URLSearchParams(location.search);
+  query.set("revision", activity().dataset.revision);
+  query.set("ui_locales", document.documentElement.lang);
   const answer = await fetch(`${URL_OF_ACTIVITY}?${query}`, { cache: "no-store" });
   if (answer.status === 200) {
     const page = await answer.text();

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
 
+from ...auth.gate import Needed, NotOffered
 from ...auth.permission_table import PermissionTable
 from ...auth.permissions import permissions_page
 from ...auth.request import Operation, Target
@@ -34,6 +35,14 @@ class PermissionSource(Protocol):
         """Each name with the permissions that it needs beyond the base."""
         ...
 
+    async def prepare(self, targets: Iterable[Target]) -> None:
+        """Make the permissions of these targets known.
+
+        Raises:
+            Refused: they cannot be known now.
+        """
+        ...
+
 
 class CarefulTable:
     """A table of permissions for an upstream whose reading of names is not known.
@@ -47,6 +56,9 @@ class CarefulTable:
         self._folded = _folded_table(table)
         self.needed = lru_cache(1024)(self._needed)
         self.entries = table.entries
+
+    async def prepare(self, targets: Iterable[Target]) -> None:
+        """Nothing: the table is known."""
 
     def _needed(self, target: Target) -> frozenset[str] | None:
         own = self._table.needed(target)
@@ -66,39 +78,30 @@ class UpstreamCatalogue:
         self.base = frozenset(base)
         self._sources = tuple(sources)
 
-    def needed(self, operation: Operation) -> frozenset[str]:
-        """All permissions that the operation needs.
+    async def needed(self, operation: Operation) -> Needed:
+        """All permissions that the operation needs, and its label.
 
         Raises:
-            LookupError: it uses a target that is not offered; `is_offered` tells before.
+            NotOffered: no source names a target.
+            Refused: the permissions cannot be known now.
         """
         needed = self.base
+        if operation.targets:
+            for source in self._sources:
+                await source.prepare(operation.targets)
         for target in operation.targets:
             own = self.declared_by(target)
             if own is None:
-                raise LookupError(target)
+                raise NotOffered(target)
             needed |= own
-        return needed
-
-    def is_offered(self, operation: Operation) -> bool:
-        """Whether all its targets are offered."""
-        return all(self.declared_by(target) is not None for target in operation.targets)
+        return Needed(needed, self._label(operation))
 
     def declared_by(self, target: Target) -> frozenset[str] | None:
         """The permissions that one target needs beyond the base; None if it is not offered."""
         found = [needed for source in self._sources if (needed := source.needed(target)) is not None]
         return frozenset().union(*found) if found else None
 
-    def label(self, operation: Operation) -> tuple[str, str]:
-        """Method and target for a metric. A caller cannot create new label values."""
-        method = operation.method if operation.method in METHODS or operation.method in _HTTP_METHODS else OTHER
-        if not operation.targets:
-            return method, ""
-        target = operation.targets[0]
-        is_named = any(target == named for source in self._sources for named, _ in source.entries())
-        return method, target[1] if is_named and target[0] != "resource" else OTHER
-
-    def all_permissions(self) -> frozenset[str]:
+    async def all_permissions(self) -> frozenset[str]:
         """Every permission that any operation needs."""
         return self.base.union(*(permissions for _, permissions in self.entries()))
 
@@ -110,6 +113,15 @@ class UpstreamCatalogue:
     def table(self) -> str:
         """The permissions of each named target as a Markdown table."""
         return permissions_page(self.base, self.entries())
+
+    def _label(self, operation: Operation) -> tuple[str, str]:
+        """Method and target for a metric. A caller cannot create new label values."""
+        method = operation.method if operation.method in METHODS or operation.method in _HTTP_METHODS else OTHER
+        if not operation.targets:
+            return method, ""
+        target = operation.targets[0]
+        is_named = any(target == named for source in self._sources for named, _ in source.entries())
+        return method, target[1] if is_named and target[0] != "resource" else OTHER
 
 
 def _folded_table(table: PermissionTable) -> PermissionTable:

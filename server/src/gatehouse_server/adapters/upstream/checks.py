@@ -8,7 +8,7 @@ text (JavaScript), servers that decode by the charset of a header, and proxies t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from mcp.shared.inbound import NAME_BEARING_METHODS, decode_header_value
@@ -22,7 +22,7 @@ from ...auth.caller_cache import Caller
 from ...auth.gate import Refused
 from ...auth.request import NO_MESSAGE, Operation
 from .answers import RequestId, error_answer
-from .catalogue import METHODS, UpstreamCatalogue
+from .catalogue import METHODS
 from .headers import SESSION, values
 from .sessions import ForeignSession, Sessions
 
@@ -53,34 +53,16 @@ _TARGETED = frozenset(
 )
 
 
-class LearnsCatalogue(Protocol):
-    """A source of permissions that may have to ask the upstream first."""
-
-    async def prepare(self, operation: Operation) -> None:
-        """Make the permissions of the operation's targets known."""
-        ...
-
-
 class RequestChecks:
     """The checks of one upstream, called by the gate between authentication and permissions.
 
     Args:
         security: the accepted Host and Origin headers.
-        source: asked before the permissions of an operation are looked up.
     """
 
-    def __init__(
-        self,
-        catalogue: UpstreamCatalogue,
-        sessions: Sessions,
-        security: TransportSecuritySettings,
-        *,
-        source: LearnsCatalogue | None = None,
-    ) -> None:
-        self._catalogue = catalogue
+    def __init__(self, sessions: Sessions, security: TransportSecuritySettings) -> None:
         self._sessions = sessions
         self._security = TransportSecurityMiddleware(security)
-        self._source = source
 
     async def __call__(self, scope: Scope, operation: Operation, body: bytes, caller: Caller) -> None:
         """Check one request of an authenticated caller.
@@ -97,36 +79,13 @@ class RequestChecks:
             if len(values(headers, name)) > 1:
                 raise _refused("header_mismatch", HEADER_MISMATCH, f"The header {name.decode()} is sent twice.")
         if is_post:
-            await self._check_message(headers, operation, body)
+            _check_message(headers, operation, body)
         elif scope["method"] not in ("GET", "DELETE"):
             answer = error_answer(405, INVALID_REQUEST, "Only POST, GET and DELETE are valid.", headers=_ALLOW)
             raise Refused("wrong_http_method", answer)
         session = values(headers, SESSION)
         if session:
             scope[SESSION_STATE] = self._session(session[0], caller)
-
-    async def _check_message(self, headers: list[tuple[bytes, bytes]], operation: Operation, body: bytes) -> None:
-        message = strict_json.parse(body)
-        request_id = id_of(message)
-        _check_type(headers, request_id)
-        _check_spelling(message, request_id)
-        if operation is NO_MESSAGE:
-            return
-        if operation.method not in METHODS:
-            # In the handshake revisions status 404 would mean that the session has ended.
-            version = _first(headers, b"mcp-protocol-version")
-            status = 200 if version in (None, *HANDSHAKE_PROTOCOL_VERSIONS) else 404
-            answer = error_answer(status, METHOD_NOT_FOUND, "The server does not have this method.", request_id)
-            raise Refused("unknown_method", answer)
-        _check_targets(operation, message, request_id)
-        _check_headers(headers, operation, message, request_id)
-        if self._source is not None:
-            await self._source.prepare(operation)
-        if not self._catalogue.is_offered(operation):
-            answer = error_answer(
-                403, INVALID_PARAMS, f"The server does not offer this {_kinds(operation)}.", request_id
-            )
-            raise Refused("not_offered", answer)
 
     def _session(self, sealed: bytes, caller: Caller) -> str:
         try:
@@ -152,6 +111,23 @@ _ALLOW = {"Allow": "POST, GET, DELETE"}
 
 def _refused(reason: str, code: int, problem: str, request_id: RequestId = None) -> Refused:
     return Refused(reason, error_answer(400, code, problem, request_id))
+
+
+def _check_message(headers: list[tuple[bytes, bytes]], operation: Operation, body: bytes) -> None:
+    message = strict_json.parse(body)
+    request_id = id_of(message)
+    _check_type(headers, request_id)
+    _check_spelling(message, request_id)
+    if operation is NO_MESSAGE:
+        return
+    if operation.method not in METHODS:
+        # In the handshake revisions status 404 would mean that the session has ended.
+        version = _first(headers, b"mcp-protocol-version")
+        status = 200 if version in (None, *HANDSHAKE_PROTOCOL_VERSIONS) else 404
+        answer = error_answer(status, METHOD_NOT_FOUND, "The server does not have this method.", request_id)
+        raise Refused("unknown_method", answer)
+    _check_targets(operation, message, request_id)
+    _check_headers(headers, operation, message, request_id)
 
 
 def _check_type(headers: list[tuple[bytes, bytes]], request_id: RequestId) -> None:
@@ -238,7 +214,3 @@ def _disagreement(header: str, what: str, request_id: RequestId) -> Refused:
 def _first(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str | None:
     found = values(headers, wanted)
     return found[0].decode("latin-1") if found else None
-
-
-def _kinds(operation: Operation) -> str:
-    return operation.targets[0][0] if operation.targets else "method"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from .catalogue import UpstreamCatalogue
 from .checks import SESSION_STATE, id_of
 from .headers import SESSION, to_caller, to_upstream
 from .identity import Identity
-from .lists import LIST_METHODS, MAX_LIST_BYTES, BadAnswer, Visible, filtered_events, filtered_message
+from .lists import LIST_METHODS, MAX_LIST_BYTES, BadAnswer, Visible, filtered_events, filtered_message, stated_in
 from .sessions import Sessions
 
 logger = logging.getLogger(__name__)
@@ -64,6 +63,7 @@ class Forwarder:
     Args:
         url: the upstream's MCP endpoint.
         transport: sends the requests. It must not follow redirects, keep cookies or repeat requests.
+        trusts_meta: a list also shows what states its permissions in `_meta`.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Forwarder:
         identity: Identity,
         hierarchy: Hierarchy,
         profile: Profile,
+        trusts_meta: bool = False,
         limits: UpstreamLimits | None = None,
     ) -> None:
         self._url = httpx2.URL(url)
@@ -85,6 +86,7 @@ class Forwarder:
         self._identity = identity
         self._hierarchy = hierarchy
         self._profile = profile
+        self._trusts_meta = trusts_meta
         self._limits = limits or UpstreamLimits()
         self._running: Counter[str] = Counter()
         silent = self._limits.answer_seconds
@@ -122,10 +124,6 @@ class Forwarder:
             return False
         return response.status_code < 500
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
-
     async def _exchange(self, scope: Scope, receive: Receive, send: Send, token: AccessToken) -> None:
         operation = current_operation.get()
         body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""
@@ -136,7 +134,6 @@ class Forwarder:
         try:
             async with (
                 _while_connected(receive, answer),
-                _until(token, operation, answer),
                 self._opened(self._request(scope["method"], headers, body)) as response,
             ):
                 await self._pass_back(response, operation, token, answer)
@@ -218,6 +215,9 @@ class Forwarder:
 
         def visible(target: tuple[Any, str], entry: dict[str, Any]) -> frozenset[str] | None:
             needed = self._catalogue.declared_by(target)
+            own = stated_in(entry.get("_meta")) if self._trusts_meta else None
+            if own is not None:
+                needed = own | (needed or frozenset())
             return needed if needed is not None and (reachable is None or needed <= reachable) else None
 
         return visible
@@ -242,11 +242,11 @@ def _checked(response: httpx2.Response, operation: Operation) -> tuple[int, str]
         raise Unavailable(502, "The server behind the gate does not accept the gate's requests.")
     if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise Unavailable(502, "The server behind the gate answered with compressed text, which was not asked for.")
-    if kind == _JSON or (kind == _EVENTS and status == 200):
-        return status, kind
     is_empty = response.headers.get("content-length") == "0"
     if status in (202, 204) or (status == 200 and (is_empty or operation.method == "DELETE")):
         return status, ""
+    if kind == _JSON or (kind == _EVENTS and status == 200):
+        return status, kind
     if 400 <= status < 500:
         raise Unavailable(status, f"The server behind the gate refused the request ({status}).")
     raise Unavailable(502, f"The server behind the gate did not answer with MCP (status {status}).")
@@ -308,11 +308,6 @@ class _Answer:
         if not self.is_complete:
             await self._last(b"")
 
-    async def end(self) -> None:
-        """End a stream early."""
-        if not self.is_complete:
-            await self._last(b"")
-
     async def _last(self, chunk: bytes) -> None:
         self.is_complete = True  # before the server reports the end of the request as a disconnect
         await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
@@ -342,18 +337,3 @@ async def _while_connected(receive: Receive, answer: _Answer) -> AsyncIterator[N
             raise
     finally:
         watcher.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _until(token: AccessToken, operation: Operation, answer: _Answer) -> AsyncIterator[None]:
-    """Streams that never end by themselves end with the token."""
-    if operation.method not in ("GET", "subscriptions/listen") or token.expires_at is None:
-        yield
-        return
-    try:
-        async with asyncio.timeout(token.expires_at - time.time()):
-            yield
-    except TimeoutError:
-        if not answer.is_started:
-            raise Unavailable(504, "The token expired before the server behind the gate answered.") from None
-        await answer.end()

@@ -7,10 +7,11 @@ which a client has missed. So a list is recognized by its content.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from typing import Any
 
 from ...auth import strict_json
+from ...auth.permissions import is_permission
 from ...auth.request import Kind, Target
 
 META_KEY = "gatehouse/permissions"
@@ -57,6 +58,14 @@ def filtered_message(raw: bytes, visible: Visible) -> bytes:
         return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
     except ValueError as error:
         raise BadAnswer("it has a number that JSON does not have") from error
+
+
+def stated_in(meta: object) -> frozenset[str] | None:
+    """The permissions in a `_meta`; None if there is no valid list of them."""
+    stated = meta.get(META_KEY) if isinstance(meta, Mapping) else None
+    if not isinstance(stated, list) or not all(isinstance(each, str) and is_permission(each) for each in stated):
+        return None
+    return frozenset(stated)
 
 
 async def filtered_events(stream: AsyncIterable[bytes], visible: Visible) -> AsyncGenerator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....actions.outcome import Outcome
-from ....errors import AccessDenied, AuthorizationError, MissingParameter, OAuthError
+from ....errors import USER_BLOCKED, AccessDenied, AuthorizationError, InvalidGrant, MissingParameter, OAuthError
 from ....state.idp import Idp
 from ....tenant.model import Api, Client
 from ...audience import user_grant
@@ -18,12 +18,13 @@ from ..minting import Authorization
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """A request to the token endpoint from an authenticated client."""
+    """A request to the token endpoint from an authenticated client. `ip` is the address of the person or the client."""
 
     idp: Idp
     issuer: str
     client: Client
     parameters: Mapping[str, str]
+    ip: str = ""
 
     def required(self, name: str) -> str:
         """The parameter; MissingParameter if the request lacks it."""
@@ -71,13 +72,16 @@ def authorize_for_user(
 ) -> Authorization:
     """The authorization under the present roles and client grants.
 
-    Raises `removed` if the user, API or organization is gone, AccessDenied if the user is no longer a member.
+    Raises `removed` if the user, API or organization is gone, InvalidGrant if the user is blocked, AccessDenied if the
+    user is no longer a member.
     """
     tenant = request.idp.tenant
     user, api = tenant.users.get(user_id), tenant.apis.get(audience or "")
     organization = tenant.organizations.get(organization_id or "")
     if user is None or (audience is not None and api is None) or (organization_id is not None and organization is None):
         raise removed
+    if user.blocked:
+        raise InvalidGrant(USER_BLOCKED, why="The user has `blocked: true`.")
     if organization is not None and not organization.has_member(user):
         raise AccessDenied(
             not_a_member(user, organization),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ....errors import DefaultDirectoryMissing, InvalidGrant, InvalidRequest
-from ....tenant.model import User
+from ....errors import AttemptsExceeded, DefaultDirectoryMissing, InvalidGrant, InvalidRequest, UserBlocked
+from ....state.logins import NO_MAIL, TooManyAttempts, WrongCredentials, authenticated_user
+from ....tenant.model import Connection, User
 from ...organizations import check_grant
 from ...scopes import split_scope
 from . import Granted, TokenRequest, authorize_for_user
@@ -41,15 +42,21 @@ def redeem(request: TokenRequest) -> Granted:
 
 def _user(request: TokenRequest) -> User:
     username, password = request.required("username"), request.required("password")
-    _check_database(request)
-    user = request.idp.tenant.user_by_email(username)
-    if user is None or not user.password_matches(password):
-        why = "The password is wrong." if user else "The tenant has no user with this e-mail address."
-        raise InvalidGrant("Wrong email or password.", why=why)
+    database = _database(request)
+    try:
+        user = authenticated_user(request.idp, username, password, ip=request.ip, databases=[database])
+    except WrongCredentials as error:
+        why = "The password is wrong." if error.user else "The tenant has no user with this e-mail address."
+        raise InvalidGrant("Wrong email or password.", why=why) from error
+    except TooManyAttempts as error:
+        raise AttemptsExceeded(why=NO_MAIL) from error
+    if user.blocked:
+        raise UserBlocked
     return user
 
 
-def _check_database(request: TokenRequest) -> None:
+def _database(request: TokenRequest) -> Connection:
+    """The database of the grant. OAuthError if the request names none, or one that the client cannot use."""
     tenant = request.idp.tenant
     with_realm = request.required("grant_type") == PASSWORD_REALM
     name = request.required("realm") if with_realm else tenant.settings.default_directory
@@ -65,3 +72,4 @@ def _check_database(request: TokenRequest) -> None:
             guess="password_connection",
             why=f"enabled_clients of the database {name!r} does not name {request.client.name!r}.",
         )
+    return tenant.connections[name]
