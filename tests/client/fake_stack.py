@@ -198,7 +198,10 @@ class Tenant:
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         if query is None or base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != query["code_challenge"]:
             return _error(403, "invalid_grant", "Failed to verify code verifier")
-        return JSONResponse(self._stack.issue(frozenset(query.get("scope", "").split())))
+        asked = frozenset(query.get("scope", "").split())
+        # OpenID Connect Core section 11: without the person's consent the scope is ignored.
+        consented = "consent" in query.get("prompt", "").split()
+        return JSONResponse(self._stack.issue(asked if consented else asked - {"offline_access"}))
 
     def _by_assertion(self, form: dict[str, str]) -> Response:
         if form["assertion"] not in self._stack.assertions:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mock_idp.state.idp import Idp
 from mock_idp.testing import OfflineTenant, offline_tenant
-from tests.conformance.suite import node
+from tests.support.npm import node
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "auth0" / "tenant.yaml"

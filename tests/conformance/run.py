@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import client_scenarios, deploy_cli, server_scenarios, tenant_scenarios, typescript_sdk
-from tests.conformance.suite import HERE, installed
+from tests.conformance.suite import HERE
+from tests.support.npm import installed
 
 RUNS: dict[str, Callable[[Path], list[str]]] = {
     "server-0.1": lambda modules: server_scenarios.problems("0.1", modules),
@@ -35,7 +36,8 @@ def main() -> int:
     if unknown:
         print(f"There is no {', '.join(unknown)}: choose of {', '.join(RUNS)}.")
         return 2
-    modules = installed(Path(os.environ.get("STACK_RUN_DIR") or HERE.parents[1] / ".run") / "conformance")
+    folder = Path(os.environ.get("STACK_RUN_DIR") or HERE.parents[1] / ".run") / "conformance"
+    modules = installed(folder, HERE / "package.json")
     logging.disable(logging.INFO)  # the SDK logs every request
     wrong = [problem for name in chosen for problem in RUNS[name](modules)]
     for problem in wrong:

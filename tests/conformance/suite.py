@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.npm import node
 
 HERE = Path(__file__).parent
 SECONDS = 600
@@ -29,28 +29,6 @@ class Result:
     @property
     def holds(self) -> bool:
         return self.succeeded > 0 and not self.problems
-
-
-def installed(folder: Path) -> Path:
-    """Install the suite's packages once: both versions, and the Node that they need."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("The conformance suite needs npm (Debian and Ubuntu: apt install npm).")
-    wanted = (HERE / "package.json").read_text(encoding="utf-8")
-    stamp, package = folder / "installed.json", folder / "package.json"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        folder.mkdir(parents=True, exist_ok=True)
-        package.write_text(wanted, encoding="utf-8")
-        command = [npm, "install", "--prefix", str(folder), "--no-package-lock", "--no-audit", "--no-fund"]
-        command += ["--loglevel", "error"]
-        subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True, timeout=SECONDS)
-        stamp.write_text(wanted, encoding="utf-8")
-    return folder / "node_modules"
-
-
-def node(modules: Path) -> str:
-    """The path of the Node that runs both versions."""
-    return str(modules / "node" / "bin" / "node")
 
 
 def command(modules: Path, version: str) -> list[str]:

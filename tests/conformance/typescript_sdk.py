@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conformance.suite import node
+from tests.support.npm import node
 from tests.support.stack import DEMO_CLIENT, LocalStack
 
 HERE = Path(__file__).parent

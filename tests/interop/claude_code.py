@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from tests.interop import signed_in
+from tests.support.processes import run_program
 from tests.support.pty_session import on_terminal
 from tests.support.stack import LocalStack
 
@@ -18,16 +18,7 @@ def problems(stack: LocalStack, programs: Path, home: Path) -> list[str]:
     claude, environment = str(programs / "claude"), signed_in.environment(home)
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [claude, "mcp", *arguments],
-            cwd=home,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        done = run_program([claude, "mcp", *arguments], home, environment, SECONDS)
         return done.stdout + done.stderr
 
     run("add", "--transport", "http", "gatehouse", stack.mcp_url)

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.interop import signed_in
+from tests.support.processes import run_program
 from tests.support.stack import LocalStack
 
 SHARED_DOCUMENT = r"https://chatgpt\.com/oauth/codex/client\.json"
@@ -21,16 +22,7 @@ def problems(stack: LocalStack, programs: Path, home: Path) -> list[str]:
     environment = signed_in.environment(home, CODEX_HOME=str(home / "codex"))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [codex, "mcp", *arguments],
-            cwd=home,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        return run_program([codex, "mcp", *arguments], home, environment, SECONDS)
 
     steps = [run("add", "gatehouse", "--url", stack.mcp_url)]
     found = signed_in.problems(stack, SHARED_DOCUMENT)

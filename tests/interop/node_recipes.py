@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.support import recipes
+from tests.support.processes import run_program
 
 COMMANDS = {"Vitest": ["vitest", "run"], "Playwright": ["playwright", "test", "--reporter=list"]}
 SECONDS = 120
@@ -25,18 +25,11 @@ def problems(section: str, packages: Path, home: Path) -> list[str]:
     shutil.copytree(Path(__file__).parent / "recipes", folder)
     recipes.write(section, folder)
     program, *arguments = COMMANDS[section]
-    done = subprocess.run(
-        [str(packages / "node_modules" / ".bin" / program), *arguments],
-        cwd=folder,
-        env={
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(home),
-            "CHROMIUM": os.environ.get("CHROMIUM") or "/usr/bin/chromium",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "CHROMIUM": os.environ.get("CHROMIUM") or "/usr/bin/chromium",
+    }
+    command = [str(packages / "node_modules" / ".bin" / program), *arguments]
+    done = run_program(command, folder, environment, SECONDS)
     return [] if done.returncode == 0 and "1 passed" in done.stdout else [done.stdout + done.stderr]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 from mock_idp.tenant.example import EXAMPLE
 from mock_idp.testing import offline_tenant
 from tests.support.free_ports import free_port
+from tests.support.processes import run_program
 
 SCRIPTS = Path(__file__).parent / "sdks"
 NAMES = [path.name.removesuffix(".test.mjs") for path in sorted(SCRIPTS.glob("*.test.mjs"))]
@@ -40,16 +40,8 @@ def problems(name: str, packages: Path, home: Path) -> list[str]:
             "APP_PORT": str(app_port),
             "CHROMIUM": os.environ.get("CHROMIUM") or "/usr/bin/chromium",
         }
-        done = subprocess.run(
-            ["node", "--test", "--test-reporter=spec", str(folder / f"{name}.test.mjs")],
-            cwd=home,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        script = str(folder / f"{name}.test.mjs")
+        done = run_program(["node", "--test", "--test-reporter=spec", script], home, environment, SECONDS)
     return [] if done.returncode == 0 else [done.stdout + done.stderr]
 
 

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import httpx2
-from mcp.server.mcpserver import MCPServer
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.permission_table import PermissionTable
 from gatehouse_server.serving.metrics import Metrics
 from gatehouse_server.serving.settings import Settings
 from tests.server.token_issuer import JWKS_URL, settings
@@ -25,17 +25,27 @@ NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 @asynccontextmanager
 async def protected(
-    mcp: MCPServer,
+    server: Any,
     tenant: Callable[[httpx2.Request], httpx2.Response],
     *,
     config: Settings | None = None,
+    permissions: PermissionTable | None = None,
     implies: Mapping[str, Iterable[str]] | None = None,
     metrics: Metrics | None = None,
+    sessions: bool = False,
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of `mcp` behind the gate. `tenant` answers the key requests."""
+    """A client of the server behind the gate. `tenant` answers the key requests."""
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(tenant))
     keys = SigningKeys(JWKS_URL, "RS256", http=http)
-    app = protect(mcp, config or settings(), implies=implies, metrics=metrics, keys=keys)
+    app = protect(
+        server,
+        config or settings(),
+        permissions=permissions,
+        implies=implies,
+        metrics=metrics,
+        keys=keys,
+        sessions=sessions,
+    )
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client,

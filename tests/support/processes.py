@@ -1,4 +1,4 @@
-"""Starts a program as a process of its own and waits until it answers."""
+"""Runs programs as processes of their own: to their end, or in the background until they answer."""
 
 from __future__ import annotations
 
@@ -38,6 +38,31 @@ def environment_without_settings(*more_prefixes: str) -> dict[str, str]:
     """
     prefixes = (*SETTING_PREFIXES, *more_prefixes)
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+def run_program(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """The finished program with its output, whatever its exit code is.
+
+    Args:
+        folder: the working directory.
+        environment: all of its variables.
+        seconds: after this time the program is killed.
+
+    Raises:
+        subprocess.TimeoutExpired: it was killed.
+    """
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
 
 
 @contextmanager

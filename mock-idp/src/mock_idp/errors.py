@@ -85,6 +85,19 @@ class DpopUnavailable(InvalidRequest):
         )
 
 
+class ProofRequired(InvalidRequest):
+    """The client or the API has bound tokens only, which the offline tenant does not have. The text is its own."""
+
+    guess = "proof_required"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "A token without proof of possession is not issued here. The offline tenant has neither DPoP nor mTLS:"
+            " turn the requirement off for it.",
+            why=why,
+        )
+
+
 class InvalidGrant(OAuthError):
     error = "invalid_grant"
     guess = "invalid_grant"

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import gc
 import logging.config
+import shlex
 import signal
 import sys
 from types import FrameType
@@ -56,7 +57,7 @@ def main() -> None:
         signal.signal(number, _exit)
     try:
         settings = load_settings()
-        upstream = load(UpstreamSettings, **({"UPSTREAM_URL": arguments.upstream} if arguments.upstream else {}))
+        upstream = load(UpstreamSettings, **_upstream(arguments))
         if arguments.permissions:
             sys.stdout.write(_permissions(settings, upstream))
             return
@@ -84,8 +85,26 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
     parser.add_argument("--upstream", metavar="URL", help="protect the MCP server at this URL (docs/upstream.md)")
+    parser.add_argument(
+        "--command",
+        metavar="PROGRAM",
+        nargs=argparse.REMAINDER,
+        help="protect the MCP server that this program is over stdio; the last option, with the program's arguments",
+    )
     parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.command == []:
+        parser.error("--command needs a program, such as --command npx -y @modelcontextprotocol/server-everything")
+    return arguments
+
+
+def _upstream(arguments: argparse.Namespace) -> dict[str, str]:
+    """The variables that the options set. An option replaces both variables."""
+    if arguments.upstream:
+        return {"UPSTREAM_URL": arguments.upstream, "UPSTREAM_COMMAND": shlex.join(arguments.command or [])}
+    if arguments.command is not None:
+        return {"UPSTREAM_COMMAND": shlex.join(arguments.command), "UPSTREAM_URL": ""}
+    return {}
 
 
 def _permissions(settings: Settings, upstream: UpstreamSettings) -> str:

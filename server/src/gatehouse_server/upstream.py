@@ -19,9 +19,12 @@ from starlette.routing import Route
 from .adapters.upstream.catalogue import CarefulTable, PermissionSource, UpstreamCatalogue
 from .adapters.upstream.checks import RequestChecks
 from .adapters.upstream.forwarder import Forwarder, UpstreamLimits
-from .adapters.upstream.identity import KEY_SET_PATH, GateKeys, identity
+from .adapters.upstream.identity import KEY_SET_PATH, Assertions, GateKeys, Identity, Nobody, identity
+from .adapters.upstream.processes import Processes, ProcessLimits
 from .adapters.upstream.sessions import Sessions
 from .adapters.upstream.stated import ListFailed, StatedByUpstream, lists_of
+from .adapters.upstream.stdio import URL as STDIO_URL
+from .adapters.upstream.stdio import InProcess, StdioApp
 from .app import _cors, _introspection, _lifespan, _McpEndpointFirst, advertised_scopes, tenant_keys
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
@@ -42,6 +45,9 @@ from .serving.upstream_settings import UpstreamSettings
 REQUESTS_OF_ONE_SUBJECT = 64
 """Running requests and open streams."""
 
+START_SECONDS = 30.0
+"""How long a command may take until it answers."""
+
 READY_SECONDS = 2.0
 """How long the last look at the upstream counts for `/readyz`, which anybody may ask."""
 
@@ -59,7 +65,7 @@ def protect_upstream(
     trail: AuditTrail = audit_to_logger,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Starlette:
-    """The finished ASGI app: the server at `UPSTREAM_URL` behind the gate.
+    """The finished ASGI app: the server at `UPSTREAM_URL`, or of `UPSTREAM_COMMAND`, behind the gate.
 
     Args:
         metrics: counts the decisions. The caller may serve its registry.
@@ -74,15 +80,14 @@ def protect_upstream(
     keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     gate_keys = _gate_keys(upstream)
     table = settings.permission_table()
-    transport = transport or transport_to(upstream.url, settings.authorities(), _CONNECTIONS)
-    who = identity(upstream.identity, gate_keys, settings.public_url, upstream.audience or upstream.url)
-    stated = StatedByUpstream(lists_of(upstream.url, transport, who)) if upstream.trusts_meta else None
+    url, transport, who = _reached(settings, upstream, gate_keys, transport)
+    stated = StatedByUpstream(lists_of(url, transport, who)) if upstream.trusts_meta else None
     catalogue = _catalogue(settings, table, stated)
     hierarchy = Hierarchy(table.implies if table is not None else None)
     profile = settings.token_profile()
     sessions = Sessions(gate_keys.secrets("gatehouse upstream sessions"))
     forwarder = Forwarder(
-        upstream.url,
+        url,
         transport,
         catalogue=catalogue,
         sessions=sessions,
@@ -119,13 +124,13 @@ def protect_upstream(
         routes=[
             *health_routes(keys, _remembered(forwarder.is_answering)),
             *metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue)),
-            *([_key_set(gate_keys)] if upstream.identity in ("assertion", "bearer") else []),
+            *([_key_set(gate_keys)] if isinstance(who, Assertions) else []),
         ],
         middleware=[
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate),
         ],
-        lifespan=_lifespan(lambda: _run(forwarder), stop, keys, introspection),
+        lifespan=_lifespan(lambda: _run(transport), stop, keys, introspection),
     )
     app.router.redirect_slashes = False
     return app
@@ -139,18 +144,32 @@ async def permissions_of(settings: Settings, upstream: UpstreamSettings) -> str:
     """
     table, stated = settings.permission_table(), None
     if upstream.trusts_meta:
-        transport = transport_to(upstream.url, settings.authorities(), _CONNECTIONS)
-        who = identity(upstream.identity, _gate_keys(upstream), settings.public_url, upstream.audience or upstream.url)
-        stated = StatedByUpstream(lists_of(upstream.url, transport, who))
-        try:
-            await stated.refresh()
-        except ListFailed as error:
-            raise SettingsError(
-                f"UPSTREAM_URL is {upstream.url!r}: it does not list what it offers ({error})."
-            ) from error
-        finally:
-            await transport.aclose()
+        url, transport, who = _reached(settings, upstream, _gate_keys(upstream))
+        stated = StatedByUpstream(lists_of(url, transport, who))
+        async with transport:
+            try:
+                await stated.refresh()
+            except ListFailed as error:
+                raise SettingsError(f"The server behind the gate does not list what it offers: {error}.") from error
     return _catalogue(settings, table, stated).table()
+
+
+def _reached(
+    settings: Settings,
+    upstream: UpstreamSettings,
+    gate_keys: GateKeys,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> tuple[str, httpx2.AsyncBaseTransport, Identity]:
+    """The upstream's URL, the transport to it, and how it learns who asks."""
+    if upstream.command:
+        limits = ProcessLimits(
+            processes=upstream.max_processes, idle_seconds=upstream.idle_seconds, start_seconds=START_SECONDS
+        )
+        processes = Processes(upstream.command, upstream.command_environment(), limits)
+        return STDIO_URL, InProcess(StdioApp(processes, answer_seconds=upstream.timeout)), Nobody()
+    transport = transport or transport_to(upstream.url, settings.authorities(), _CONNECTIONS)
+    who = identity(upstream.identity, gate_keys, settings.public_url, upstream.audience or upstream.url)
+    return upstream.url, transport, who
 
 
 def _catalogue(settings: Settings, table: PermissionTable | None, stated: StatedByUpstream | None) -> UpstreamCatalogue:
@@ -158,9 +177,9 @@ def _catalogue(settings: Settings, table: PermissionTable | None, stated: Stated
     sources += [] if stated is None else [stated]
     if not sources:
         raise SettingsError(
-            "UPSTREAM_URL is set, but nothing states the permissions of its tools: set PERMISSIONS_FILE to a file such"
-            ' as permissions.yaml (docs/upstream.md). The line `tools: {"*": []}` opens all tools to everybody with'
-            f" {settings.required_permission}."
+            "Nothing states the permissions of the tools of the server behind the gate: set PERMISSIONS_FILE to a file"
+            ' such as permissions.yaml (docs/upstream.md). The line `tools: {"*": []}` opens all tools to everybody'
+            f" with {settings.required_permission}."
         )
     return UpstreamCatalogue([settings.required_permission], sources)
 
@@ -206,9 +225,7 @@ def _remembered(is_answering: Callable[[], Awaitable[bool]]) -> Callable[[], Awa
 
 
 @asynccontextmanager
-async def _run(forwarder: Forwarder) -> AsyncIterator[None]:
-    """The lifespan of the upstream's connections."""
-    try:
+async def _run(transport: httpx2.AsyncBaseTransport) -> AsyncIterator[None]:
+    """The lifespan of the connections, or of the processes."""
+    async with transport:
         yield
-    finally:
-        await forwarder.aclose()

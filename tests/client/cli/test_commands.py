@@ -30,8 +30,16 @@ def test_the_sign_in_sends_audience_and_resource_and_what_the_challenge_asks_for
     asked = stack.entries("authorize")[0]
     assert asked["resource"] == asked["audience"] == stack.server
     assert asked["scope"] == "access:mcp offline_access"
+    assert asked["prompt"] == "consent"  # OpenID Connect Core section 11
     assert asked["code_challenge_method"] == "S256"
     assert stack.entries("code")[0]["resource"] == stack.server
+
+
+def test_without_offline_access_the_sign_in_does_not_ask_for_consent(stack: FakeStack, command: Command) -> None:
+    stack.tenant_overrides["scopes_supported"] = ["openid"]
+    command("login")
+    asked = stack.entries("authorize")[0]
+    assert (asked["scope"], asked.get("prompt")) == ("access:mcp", None)
 
 
 def test_a_configured_audience_is_sent_beside_the_resource(stack: FakeStack, command: Command) -> None:

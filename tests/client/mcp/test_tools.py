@@ -123,7 +123,8 @@ def test_the_memory_is_for_the_owner_only_and_has_no_secret(stack: FakeStack, co
     assert not [token for token in stack.tokens if token in memory.read_text(encoding="utf-8")]
 
 
-def test_completion_can_be_shown_for_a_shell(command: Command) -> None:
-    shown = command("--show-completion", "bash")
+def test_completion_can_be_shown_for_a_shell(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    shown = command("--show-completion")
     assert shown.exit_code == 0
     assert "_GATEHOUSE_COMPLETE=complete_bash" in shown.stdout

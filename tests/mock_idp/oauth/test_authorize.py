@@ -110,7 +110,7 @@ def test_a_request_object_is_refused_on_a_page_and_never_ignored(
     start: Any, parameter: str, redirect_uri: str | None
 ) -> None:
     tenant = start(lambda file: file["clients"][0]["callbacks"].append("http://localhost:5000/other"))
-    response = tenant.authorize(redirect_uri=redirect_uri, **{parameter: "urn:ietf:params:oauth:request_uri:x"})
+    response = tenant.authorize(redirect_uri=redirect_uri, **{parameter: "https://app.example/request.jwt"})
     assert response.status_code == 400
     assert f"{parameter}_not_supported" in response.text
     assert 'data-code="parameter_unavailable"' in response.text

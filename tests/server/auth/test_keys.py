@@ -109,6 +109,8 @@ async def test_a_rotated_key_is_found_at_once(keys: SigningKeys, issuer: Issuer)
     assert await keys.get("one") is not None
     issuer.published.append("two")
     assert await keys.get("two") is not None
+    issuer.add_key("three")
+    assert await keys.get("three") is not None, "also a moment after another rotation"
 
 
 async def test_a_token_of_a_withdrawn_key_is_refused(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:

@@ -34,7 +34,12 @@ GUESSES: Mapping[str, Guess] = {
     "consent_declined": Guess("S", "the text; the code access_denied is documented"),
     "authorize_grant_off": Guess("S", "that it is a page with status 403, as observed for the implicit grant"),
     "request_object": Guess("?", "the whole answer to `request` and `request_uri`; the codes are OpenID Connect's"),
+    "par_off": Guess("?", "the whole answer to a pushed request, or its request_uri, in a tenant without PAR"),
+    "par_refused": Guess("?", "that /oauth/par refuses with the codes and texts of /authorize, and its limits"),
+    "par_required": Guess("?", "code and text; that a request without PAR is rejected is documented"),
+    "par_unknown": Guess("?", "the whole answer; that a used or expired request_uri is rejected is documented"),
     "lost_transaction": Guess("S", "the text"),
+    "lost_ticket": Guess("S", "status 400 of the page; the text is documented"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use, or a missing one"),
     "connection_not_enabled": Guess("S", "the text; an Auth0 employee reads `the connection was not found` so, too"),
     "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),
@@ -43,6 +48,7 @@ GUESSES: Mapping[str, Guess] = {
     "invalid_grant": Guess(
         "O", "status 400: observed in 2026 and in the API reference; go-auth0's recordings of 2023 have 403"
     ),
+    "proof_required": Guess("?", "the whole answer; that no token is issued without a proof is documented"),
     "password_blocked": Guess("S", "status 401, that of an older endpoint; the code and the text are documented"),
     "password_connection": Guess("?", "the whole answer if the database is unknown or not enabled for the client"),
     "organization_membership": Guess("?", "that a refresh fails after the user left the organization; status and text"),

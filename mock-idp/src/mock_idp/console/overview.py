@@ -20,6 +20,7 @@ NESTED = {
     "revoke_refresh_token_grant": "flags.",
     "enable_dynamic_client_registration": "flags.",
     "enable_public_signup_user_exists_error": "flags.",
+    "require_pushed_authorization_requests": "flags.",
     "rp_logout_end_session_endpoint_discovery": "oidc_logout.",
 }
 

@@ -144,8 +144,7 @@ def described_user(idp: Idp, user: User) -> Document:
     if not user.blocked:
         del shown["blocked"]
     return {
-        "name": user.email,
-        "nickname": user.email.partition("@")[0],
+        **user.profile,
         **shown,
         "identities": [{**identity, "isSocial": False}],
     }

@@ -71,6 +71,10 @@ def metadata_document(idp: Idp, issuer: str) -> dict[str, Any]:
         document["end_session_endpoint"] = f"{issuer}oidc/logout"
     if settings.authorization_response_iss_parameter_supported:
         document["authorization_response_iss_parameter_supported"] = True
+    if settings.pushed_authorization_requests_supported:
+        document["pushed_authorization_request_endpoint"] = f"{issuer}oauth/par"
+        if settings.require_pushed_authorization_requests:
+            document["require_pushed_authorization_requests"] = True
     if settings.client_id_metadata_document_supported:
         # The name is that of the draft. No public example of Auth0's document has the member (?).
         document["client_id_metadata_document_supported"] = True

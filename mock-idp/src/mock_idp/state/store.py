@@ -93,6 +93,17 @@ class AuthorizationRequest:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PushedRequest:
+    """The parameters of a sign-in that an authenticated client sent beforehand (RFC 9126)."""
+
+    client_id: str
+    issuer: str
+    parameters: Mapping[str, str]
+    resources: tuple[str, ...]
+    expires_at: float
+
+
 @dataclass
 class Transaction:
     """A sign-in that is under way, bound to the browser that began it.
@@ -191,6 +202,16 @@ class LogoutRequest:
 
 
 @dataclass(frozen=True)
+class PasswordTicket:
+    """The permission to set a new password once. `state` is the sign-in in which the person asked for it."""
+
+    user_id: str
+    database: str
+    state: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
 class UsedCode:
     """A code that was redeemed, and the family of its refresh token."""
 
@@ -227,12 +248,14 @@ class FailedLogins:
 class Store:
     """All records of a tenant."""
 
+    pushed_requests: Records[PushedRequest] = field(default_factory=Records)
     transactions: Records[Transaction] = field(default_factory=Records)
     sessions: Records[Session] = field(default_factory=Records)
     codes: Records[AuthorizationCode] = field(default_factory=Records)
     refresh_families: Records[RefreshFamily] = field(default_factory=Records)
     refresh_tokens: Records[RefreshToken] = field(default_factory=Records)
     logouts: Records[LogoutRequest] = field(default_factory=Records)
+    password_tickets: Records[PasswordTicket] = field(default_factory=Records)
     devices: Records[DeviceAuthorization] = field(default_factory=Records)
     documents: Records[Expiry] = field(default_factory=Records)
     used_codes: Records[UsedCode] = field(default_factory=Records)

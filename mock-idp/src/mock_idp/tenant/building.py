@@ -89,6 +89,7 @@ def _settings(section: TenantSection) -> TenantSettings:
 
 
 def _api(section: ResourceServerSection) -> Api:
+    proof = section.proof_of_possession
     return Api(
         identifier=section.identifier,
         name=section.name,
@@ -102,6 +103,7 @@ def _api(section: ResourceServerSection) -> Api:
         user_policy=section.subject_type_authorization.user.policy,
         client_policy=section.subject_type_authorization.client.policy,
         scopes={scope.value: scope.description for scope in section.scopes},
+        proof_required_for=proof.required_for if proof.required else "nobody",
     )
 
 
@@ -141,6 +143,9 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         metadata=section.client_metadata,
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
         trusts_ip_header=section.is_token_endpoint_ip_header_trusted,
+        requires_par=section.require_pushed_authorization_requests,
+        par_lifetime=section.par_request_expiry,
+        requires_proof=section.require_proof_of_possession,
     )
 
 

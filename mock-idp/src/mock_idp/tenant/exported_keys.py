@@ -27,7 +27,7 @@ TENANT = _names(
     ephemeral_session_lifetime_in_minutes error_page guardian_mfa_page idle_ephemeral_session_lifetime
     idle_ephemeral_session_lifetime_in_minutes idle_session_lifetime idle_session_lifetime_in_minutes
     include_session_metadata_in_tenant_logs legacy_sandbox_version mtls phone_consolidated_experience picture_url
-    pushed_authorization_requests_supported sandbox_version sandbox_versions_available security_headers
+    sandbox_version sandbox_versions_available security_headers
     session_cookie session_lifetime_in_minutes sessions support_email support_url universal_login"""
 )
 FLAGS = _names(
@@ -42,12 +42,12 @@ FLAGS = _names(
     enable_pipeline_2 enable_sso
     enforce_client_authentication_on_passwordless_start genai_trial improved_signup_bot_detection_in_classic
     local_resource_discovery mfa_show_factor_list_on_enrollment new_universal_login_experience_enabled
-    no_disclose_enterprise_connections remove_alg_from_jwks require_pushed_authorization_requests
+    no_disclose_enterprise_connections remove_alg_from_jwks
     trust_azure_adfs_email_verified_connection_property universal_login"""
 )
 RESOURCE_SERVER = _names(
     """access_token allow_online_access allow_online_access_with_ephemeral_sessions authorization_details
-    authorization_policy client_id consent_policy id is_system proof_of_possession require_consent_non_repudiation
+    authorization_policy client_id consent_policy id is_system require_consent_non_repudiation
     token_encryption token_lifetime_for_anonymous_access_tokens token_lifetime_for_web"""
 )
 CLIENT = _names(
@@ -59,8 +59,7 @@ CLIENT = _names(
     external_metadata_created_by external_metadata_status external_metadata_type fedcm_login form_template global
     identity_assertion_authorization_grant initiate_login_uri jwks_uri logo_uri
     mobile my_organization_configuration native_social_login oidc_backchannel_logout oidc_logout oidc_support
-    organization_discovery_methods par_request_expiry
-    require_proof_of_possession require_pushed_authorization_requests session_transfer
+    organization_discovery_methods session_transfer
     signed_request_object signing_keys sso sso_disabled tenant
     token_quota token_vault_privileged_access updated_at oidc_conformant client_id
     client_secret"""

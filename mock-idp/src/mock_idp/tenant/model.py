@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -89,11 +91,17 @@ class Api:
     user_policy: UserPolicy
     client_policy: ClientPolicy
     scopes: Mapping[str, str]
+    proof_required_for: Literal["nobody", "public_clients", "all_clients"] = "nobody"
 
     @property
     def adds_permissions(self) -> bool:
         """Whether access tokens have `permissions`: an _authz dialect with RBAC on (Auth0: Enable RBAC)."""
         return self.enforce_policies and self.token_dialect.endswith("_authz")
+
+    def requires_proof_of(self, client: Client) -> bool:
+        """Whether the client can get bound tokens (DPoP, mTLS) only (Auth0: Configure Sender Constraining)."""
+        public = client.auth_method == "none"
+        return self.proof_required_for == "all_clients" or (public and self.proof_required_for == "public_clients")
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,9 @@ class Client:
     resource_server_identifier: str | None = None
     skip_confirmation: bool | None = None
     trusts_ip_header: bool = False
+    requires_par: bool = False
+    par_lifetime: int = 30
+    requires_proof: bool = False
     organization_usage: OrganizationUsage = "deny"
     organization_prompt: OrganizationPrompt = "no_prompt"
     default_organization: str | None = None
@@ -343,10 +354,25 @@ class User(BaseModel):
         return {"user_id": f"auth0|{digest[:24]}", **values}
 
     @property
-    def profile(self) -> dict[str, str]:
+    def stated_profile(self) -> dict[str, str]:
         """The OpenID Connect claims that the file has for the user, by name."""
         names = {"name", "given_name", "family_name", "nickname", "picture"}
         return self.model_dump(include=names, exclude_none=True)
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """The same with Auth0's defaults: the e-mail, its local part, and a picture of Gravatar's or of initials."""
+        local = self.email.partition("@")[0]
+        defaults = {"nickname": local, "name": self.email, "picture": self._avatar(local)}
+        return {**defaults, **self.stated_profile}
+
+    def _avatar(self, local: str) -> str:
+        """The address of a picture (observed: a recording of /userinfo). The initials of a name are a guess."""
+        words = re.findall(r"[a-z0-9]+", (self.name or "").lower())
+        initials = words[0][0] + words[-1][0] if len(words) > 1 else local[:2].lower()
+        digest = hashlib.md5(self.email.strip().lower().encode(), usedforsecurity=False).hexdigest()
+        fallback = quote(f"https://cdn.auth0.com/avatars/{quote(initials)}.png", safe="")
+        return f"https://s.gravatar.com/avatar/{digest}?s=480&r=pg&d={fallback}"
 
     def password_matches(self, password: str) -> bool:
         return hmac.compare_digest(self.password.encode(), password.encode())
@@ -379,6 +405,8 @@ class TenantSettings:
     default_audience: str | None = None
     default_directory: str | None = None
     authorization_response_iss_parameter_supported: bool = False
+    pushed_authorization_requests_supported: bool = False
+    require_pushed_authorization_requests: bool = False
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
     use_scope_descriptions_for_consent: bool = False
     rp_logout_end_session_endpoint_discovery: bool = True

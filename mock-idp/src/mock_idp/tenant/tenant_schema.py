@@ -139,6 +139,7 @@ class FlagsSection(Section):
 
     use_scope_descriptions_for_consent: bool = False
     revoke_refresh_token_grant: bool = False
+    require_pushed_authorization_requests: bool = False
     enable_public_signup_user_exists_error: bool = Field(
         default=False, description="Whether a sign-up says that the user exists."
     )
@@ -166,6 +167,9 @@ class TenantSection(Section):
     )
     authorization_response_iss_parameter_supported: bool = Field(
         default=False, description="Whether answers of /authorize have `iss` (RFC 9207)."
+    )
+    pushed_authorization_requests_supported: bool = Field(
+        default=False, description="Whether /oauth/par accepts requests (PAR, RFC 9126)."
     )
     skip_non_verifiable_callback_uri_confirmation_prompt: bool | None = None
     dynamic_client_registration_security_mode: Literal["strict", "permissive"] = "strict"
@@ -210,6 +214,12 @@ class SubjectTypeSection(Section):
     client: ClientPolicySection = ClientPolicySection()
 
 
+class ProofOfPossessionSection(Section):
+    mechanism: Literal["mtls", "dpop", "none"] = "none"
+    required: bool = False
+    required_for: Literal["all_clients", "public_clients"] = "all_clients"
+
+
 class ResourceServerSection(Section):
     exported = exported_keys.RESOURCE_SERVER
 
@@ -229,6 +239,10 @@ class ResourceServerSection(Section):
     enforce_policies: bool = Field(default=False, description="RBAC: a user gets only the permissions of their roles.")
     allow_offline_access: bool = Field(default=False, description="Whether the scope offline_access is granted.")
     skip_consent_for_verifiable_first_party_clients: bool = True
+    proof_of_possession: ProofOfPossessionSection = Field(
+        default=ProofOfPossessionSection(),
+        description="If `required`, the API has bound tokens only. The offline tenant has none, so nobody gets one.",
+    )
     subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
 
 
@@ -317,6 +331,13 @@ class ClientSection(Section):
     client_authentication_methods: AuthenticationMethodsSection = AuthenticationMethodsSection()
     token_exchange: TokenExchangeSection = TokenExchangeSection()
     resource_server_identifier: str | None = None
+    require_pushed_authorization_requests: bool = Field(
+        default=False, description="Whether /authorize accepts only what was sent to /oauth/par before."
+    )
+    par_request_expiry: int = Field(default=30, ge=1, description="Seconds until a request_uri of /oauth/par expires.")
+    require_proof_of_possession: bool = Field(
+        default=False, description="Whether it gets bound tokens only. The offline tenant has none, so it gets none."
+    )
     is_token_endpoint_ip_header_trusted: bool = Field(
         default=False, description="Whether auth0-forwarded-for is the sender of a password grant."
     )

@@ -135,7 +135,8 @@ class SigningKeys:
         if self._current is None or self._current is before:
             # The tenant did not answer, so the key may exist.
             raise self._unavailable()
-        self._unknown_key_at = self._clock()
+        if kid not in self._current.keys:
+            self._unknown_key_at = self._clock()
         return self._current.keys.get(kid)
 
     async def warm(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+import shlex
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..auth.outgoing import proxy_for
-from .settings import ENV_FILE
+from .settings import ENV_FILE, CommaSeparated, SettingsError
 
 
 class UpstreamSettings(BaseSettings):
@@ -25,6 +27,10 @@ class UpstreamSettings(BaseSettings):
     )
 
     url: str = Field(default="", validation_alias="UPSTREAM_URL")
+    command: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="UPSTREAM_COMMAND")
+    command_variables: CommaSeparated = Field(default=(), validation_alias="UPSTREAM_COMMAND_ENV")
+    max_processes: int = Field(default=32, ge=2, le=10_000, validation_alias="UPSTREAM_MAX_PROCESSES")
+    idle_seconds: float = Field(default=300.0, gt=0, le=86400, validation_alias="UPSTREAM_IDLE_SECONDS")
     audience: str = Field(default="", validation_alias="UPSTREAM_AUDIENCE")
     identity: Literal["assertion", "bearer", "headers", "none"] = Field(
         default="assertion", validation_alias="UPSTREAM_IDENTITY"
@@ -36,6 +42,8 @@ class UpstreamSettings(BaseSettings):
     @field_validator("url")
     @classmethod
     def _plain_url(cls, value: str) -> str:
+        if not value:
+            return value
         parts = urlsplit(value)
         try:
             _ = parts.port
@@ -48,7 +56,39 @@ class UpstreamSettings(BaseSettings):
         proxy_for(value)
         return value
 
+    @field_validator("command", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise ValueError(f"words as in a shell are valid, in quotes if they have spaces ({error})") from error
+
+    @field_validator("command_variables", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_upstream(self) -> UpstreamSettings:
+        if self.url and self.command:
+            raise ValueError("UPSTREAM_URL and UPSTREAM_COMMAND are set: only one server can be behind the gate")
+        return self
+
     @property
     def is_on(self) -> bool:
         """Whether another server is behind the gate."""
-        return bool(self.url)
+        return bool(self.url or self.command)
+
+    def command_environment(self) -> dict[str, str]:
+        """The variables of UPSTREAM_COMMAND_ENV, with their values in this process.
+
+        Raises:
+            SettingsError: one is not set.
+        """
+        missing = [name for name in self.command_variables if name not in os.environ]
+        if missing:
+            raise SettingsError(f"UPSTREAM_COMMAND_ENV names {', '.join(missing)}: not set in the environment.")
+        return {name: os.environ[name] for name in self.command_variables}

@@ -5,28 +5,46 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+import mcp_types as types
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastmcp import FastMCP
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import MCPServer
-from mcp_types import Completion, CompletionArgument, PromptReference, ResourceTemplateReference
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
+from mcp_types import Completion, PromptReference
 from starlette.applications import Starlette
 
+from gatehouse_server.adapters import internals
 from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.permission_table import PermissionTable
 from gatehouse_server.auth.permissions import requires
 from tests.server.token_issuer import settings
 
+Kind = Literal["MCPServer", "FastMCP", "low-level Server", "ASGI app"]
 BASE, A, B = "access:mcp", "p:a", "p:b"
-TOOLS = {"open": set(), "a": {A}, "b": {B}, "ab": {A, B}, "A": {B}, "a ": {B}, "ツール": {A}, "=?base64?YQ==?=": {B}}
-PROMPTS = {"open": set(), "a": {A}, "b": {B}}
-RESOURCES = {"r://open": set(), "r://a": {A}, "r://A": {B}}
-TEMPLATES = {"r://items/{item}": {A}, "r://items/{item}/{part}": {B}, "r://free/{+rest}": set()}
+TOOLS: dict[str, set[str]] = {
+    "open": set(),
+    "a": {A},
+    "b": {B},
+    "ab": {A, B},
+    "A": {B},
+    "a ": {B},
+    "ツール": {A},
+    "=?base64?YQ==?=": {B},
+}
+PROMPTS: dict[str, set[str]] = {"open": set(), "a": {A}, "b": {B}}
+RESOURCES: dict[str, set[str]] = {"r://open": set(), "r://a": {A}, "r://A": {B}}
+TEMPLATES: dict[str, set[str]] = {"r://items/{item}": {A}, "r://items/{item}/{part}": {B}, "r://free/{+rest}": set()}
 NEEDED: dict[str, set[str]] = {**PROMPTS, **RESOURCES, **TEMPLATES}
 
 
@@ -53,10 +71,15 @@ _outcome: ContextVar[Outcome] = ContextVar("outcome")
 
 
 class RecordingServer:
-    """The server."""
+    """The server.
 
-    def __init__(self, keys: SigningKeys) -> None:
-        self.app: Starlette = protect(self._server(), settings(), keys=keys)
+    Args:
+        kind: which kind of server is behind the gate.
+    """
+
+    def __init__(self, keys: SigningKeys, kind: Kind = "MCPServer") -> None:
+        permissions = None if kind in ("MCPServer", "FastMCP") else _table()
+        self.app: Starlette = protect(_BUILD[kind](), settings(), keys=keys, permissions=permissions)
         self._portal: BlockingPortal | None = None
 
     @contextmanager
@@ -107,55 +130,125 @@ class RecordingServer:
             await asyncio.sleep(0)
         return outcome
 
-    def _server(self) -> MCPServer:
-        mcp = MCPServer("recorded", log_level="CRITICAL")
-        for name, needed in TOOLS.items():
-            mcp.tool(name=name)(requires(*needed)(self._body(needed)))
-        for name, needed in PROMPTS.items():
-            mcp.prompt(name=name)(requires(*needed)(self._body(needed)))
-        for uri, needed in RESOURCES.items():
-            mcp.resource(uri)(requires(*needed)(self._body(needed)))
-        self._templates(mcp)
-        mcp.completion()(self._complete)
-        # Before the second check, so that everything that the gate allows is recorded.
-        mcp.middleware.append(self._record)
-        return mcp
 
-    def _body(self, needed: set[str]) -> Any:
-        async def body() -> str:
-            _outcome.get().executed.append(frozenset(needed))
-            return "done"
+def _mcpserver() -> MCPServer:
+    mcp = MCPServer("recorded", log_level="CRITICAL")
+    _add_parts(mcp)
+    mcp.completion()(_complete)
+    # Before the second check, so that everything that the gate allows is recorded.
+    mcp.middleware.append(_record)
+    return mcp
 
-        return body
 
-    def _templates(self, mcp: MCPServer) -> None:
-        @mcp.resource("r://items/{item}")
-        @requires(A)
-        async def items(item: str) -> str:
-            _outcome.get().executed.append(frozenset({A}))
-            return item
+def _fastmcp() -> FastMCP[Any]:
+    mcp: FastMCP[Any] = FastMCP("recorded")
+    _add_parts(mcp, "{rest*}")
+    mcp.completion(_complete)
+    internals.lowlevel_server(mcp).middleware.append(_record)
+    return mcp
 
-        @mcp.resource("r://items/{item}/{part}")
-        @requires(B)
-        async def parts(item: str, part: str) -> str:
-            _outcome.get().executed.append(frozenset({B}))
-            return item + part
 
-        @mcp.resource("r://free/{+rest}")
-        async def free(rest: str) -> str:
-            _outcome.get().executed.append(frozenset())
-            return rest
+def _lowlevel() -> Server[Any]:
+    """Handlers that execute what the functions of the other kinds are."""
 
-    async def _complete(
-        self, ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, context: object
-    ) -> Completion:
-        name = ref.name if isinstance(ref, PromptReference) else ref.uri
-        _outcome.get().executed.append(frozenset(NEEDED.get(name, set())))
-        return Completion(values=[])
+    async def call(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+        _executed(TOOLS.get(params.name))
+        return types.CallToolResult(content=[])
 
-    async def _record(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        _outcome.get().received.append((ctx.method, ctx.params))
-        return await call_next(ctx)
+    async def prompt(ctx: Any, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        _executed(PROMPTS.get(params.name))
+        return types.GetPromptResult(messages=[])
+
+    async def read(ctx: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        uri = str(params.uri)
+        templates = [needed for text, needed in TEMPLATES.items() if UriTemplate.parse(text).match(uri) is not None]
+        _executed(RESOURCES.get(uri, templates[0] if templates else None))
+        return types.ReadResourceResult(contents=[])
+
+    async def complete(ctx: Any, params: types.CompleteRequestParams) -> types.CompleteResult:
+        return types.CompleteResult(completion=await _complete(params.ref, params.argument, None))
+
+    async def list_nothing(ctx: Any, params: Any) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[])
+
+    server: Server[Any] = Server(
+        "recorded",
+        on_list_tools=list_nothing,
+        on_call_tool=call,
+        on_get_prompt=prompt,
+        on_read_resource=read,
+        on_completion=complete,
+    )
+    server.middleware.append(_record)
+    return server
+
+
+def _asgi() -> Starlette:
+    unguarded = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    return _lowlevel().streamable_http_app(stateless_http=True, json_response=True, transport_security=unguarded)
+
+
+_BUILD: dict[Kind, Callable[[], Any]] = {
+    "MCPServer": _mcpserver,
+    "FastMCP": _fastmcp,
+    "low-level Server": _lowlevel,
+    "ASGI app": _asgi,
+}
+
+
+def _table() -> PermissionTable:
+    return PermissionTable(tools=TOOLS, prompts=PROMPTS, resources={**RESOURCES, **TEMPLATES})
+
+
+def _add_parts(mcp: Any, rest: str = "{+rest}") -> None:
+    for name, needed in TOOLS.items():
+        mcp.tool(name=name)(requires(*needed)(_body(needed)))
+    for name, needed in PROMPTS.items():
+        mcp.prompt(name=name)(requires(*needed)(_body(needed)))
+    for uri, needed in RESOURCES.items():
+        mcp.resource(uri)(requires(*needed)(_body(needed)))
+
+    @mcp.resource("r://items/{item}")
+    @requires(A)
+    async def items(item: str) -> str:
+        _executed({A})
+        return item
+
+    @mcp.resource("r://items/{item}/{part}")
+    @requires(B)
+    async def parts(item: str, part: str) -> str:
+        _executed({B})
+        return item + part
+
+    @mcp.resource(f"r://free/{rest}")
+    async def free(rest: str) -> str:
+        _executed(set())
+        return rest
+
+
+def _body(needed: set[str]) -> Any:
+    async def body() -> str:
+        _executed(needed)
+        return "done"
+
+    return body
+
+
+def _executed(needed: set[str] | None) -> None:
+    if needed is None:
+        raise MCPError(types.INVALID_PARAMS, "unknown")
+    _outcome.get().executed.append(frozenset(needed))
+
+
+async def _complete(ref: Any, argument: Any, context: Any) -> Completion:
+    name = ref.name if isinstance(ref, PromptReference) else ref.uri
+    _executed(NEEDED.get(name, set()))
+    return Completion(values=[])
+
+
+async def _record(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    _outcome.get().received.append((ctx.method, ctx.params))
+    return await call_next(ctx)
 
 
 class _AuditHandler(logging.Handler):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pydantic_core
@@ -17,10 +18,10 @@ from hypothesis import strategies as st
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_of, read_operation
 from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, request
-from tests.server.auth.agreement.recording_server import BASE, A, B, Outcome, RecordingServer, Request
+from tests.server.auth.agreement.recording_server import BASE, A, B, Kind, Outcome, RecordingServer, Request
 from tests.server.token_issuer import JWKS_URL, Issuer
 
-EXAMPLES = 800
+EXAMPLES = {"MCPServer": 800, "FastMCP": 500, "low-level Server": 500, "ASGI app": 500}
 GRANTS: dict[str, set[str]] = {
     "nothing": set(),
     "the base": {BASE},
@@ -32,17 +33,28 @@ GRANTS: dict[str, set[str]] = {
 
 
 @pytest.fixture(scope="module")
-def server(_generated: Issuer) -> Iterator[RecordingServer]:
-    http = httpx2.AsyncClient(transport=httpx2.MockTransport(_generated.handle))
-    with RecordingServer(SigningKeys(JWKS_URL, "RS256", http=http)).running() as running:
+def issuer(_generated: Issuer) -> Issuer:
+    return _generated
+
+
+@contextmanager
+def recording(issuer: Issuer, kind: Kind = "MCPServer") -> Iterator[RecordingServer]:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    with RecordingServer(SigningKeys(JWKS_URL, "RS256", http=http), kind).running() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def tokens(_generated: Issuer) -> dict[str, str]:
+def server(issuer: Issuer) -> Iterator[RecordingServer]:
+    with recording(issuer) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tokens(issuer: Issuer) -> dict[str, str]:
     """A good token for each grant, and an expired token."""
-    good = {name: _generated.token(scope=" ".join(sorted(scopes))) for name, scopes in GRANTS.items()}
-    return {**good, "expired": _generated.token(scope=f"{BASE} {A} {B}", iat=1, exp=2)}
+    good = {name: issuer.token(scope=" ".join(sorted(scopes))) for name, scopes in GRANTS.items()}
+    return {**good, "expired": issuer.token(scope=f"{BASE} {A} {B}", iat=1, exp=2)}
 
 
 def check_outcome(outcome: Outcome, grant: set[str] | None, tally: Counter[str]) -> None:
@@ -66,16 +78,20 @@ def check_outcome(outcome: Outcome, grant: set[str] | None, tally: Counter[str])
 
 @pytest.mark.requirement("S11")
 @pytest.mark.requirement("S30")
-def test_each_executed_operation_was_allowed_for_its_token(server: RecordingServer, tokens: dict[str, str]) -> None:
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_each_executed_operation_was_allowed_for_its_token(kind: Kind, issuer: Issuer, tokens: dict[str, str]) -> None:
     tally: Counter[str] = Counter()
     callers = [*tokens, "both", "both", "one", "one"]
-    for seed in range(EXAMPLES):
-        random = Random(seed)
-        caller = random.choice(callers)
-        made = request(random, f"Bearer {tokens[caller]}")
-        check_outcome(server.ask(made), GRANTS.get(caller), tally)
-    expected_counts = {"executed with 0": 20, "executed with 1": 25, "executed with 2": 2}
-    expected_counts |= dict.fromkeys(("allow 200", "allow 400", "refuse 400", "refuse 401", "refuse 403"), 50)
+    with recording(issuer, kind) as server:
+        for seed in range(EXAMPLES[kind]):
+            random = Random(seed)
+            caller = random.choice(callers)
+            made = request(random, f"Bearer {tokens[caller]}")
+            check_outcome(server.ask(made), GRANTS.get(caller), tally)
+    share = EXAMPLES[kind] / 800
+    expected_counts = {"executed with 0": 20 * share, "executed with 1": 20 * share, "executed with 2": 2 * share}
+    statuses = ("allow 200", "allow 400", "refuse 400", "refuse 401", "refuse 403")
+    expected_counts |= dict.fromkeys(statuses, 50 * share)
     assert {what for what, count in expected_counts.items() if tally[what] < count} == set(), tally
 
 

@@ -50,7 +50,7 @@ class CodeFlow:
             asker = Asker(self.fetch, task.server, task.client.client_id, self.callback.uri)
             await require_possible(asker, task.target)
         request = AuthorizationRequest(
-            task.server, client_id=task.client.client_id, redirect_uri=self.callback.uri, target=task.target
+            task.server, client_id=task.client.client_id, redirect_uri=self.callback.uri, target=task.question
         )
         listener = CallbackListener(self.callback, partial(self._read, request))
         async with AsyncExitStack() as stack:

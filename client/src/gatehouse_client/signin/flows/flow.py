@@ -30,6 +30,13 @@ class SignInTask:
         scope = {"scope": self.scope} if self.scope else {}
         return {**scope, "resource": self.resource, "audience": self.audience}
 
+    @property
+    def question(self) -> dict[str, str]:
+        """The target, for a person. A provider may ignore `offline_access` and issue no refresh token unless the person
+        is asked for consent (OpenID Connect Core section 11)."""
+        asks_to_stay = "offline_access" in (self.scope or "").split()
+        return {**self.target, "prompt": "consent"} if asks_to_stay else self.target
+
 
 class SignInFlow(Protocol):
     """A sign-in flow."""

@@ -18,12 +18,13 @@ from ..clients.metadata_documents import register_on_first_use
 from .actions import run_actions
 from .consent import client_and_api, question
 from .organization import check_membership, must_choose
-from .request import read_recipient, read_request
+from .pushed import check_need_not_be_pushed, taken_request
+from .request import REPEATABLE, read_recipient, read_request
 from .response import approve_device, refuse, send_to_callback
+from .signup import starts_with_signup
 from .transactions import begin_transaction, find_transaction, shows_errors
 
 CODE_LIFETIME = 60
-REPEATABLE = frozenset({"resource"})
 
 
 async def authorize(request: Request) -> Response:
@@ -32,14 +33,19 @@ async def authorize(request: Request) -> Response:
     try:
         pairs = request.query_params.multi_items() if request.method != "POST" else await form_pairs(request)
         parameters = single_values(pairs, repeatable=REPEATABLE)
-        ask_for(request, parameters.get("ui_locales"))
         resources = [value for name, value in pairs if name == "resource" and value]
+        pushed = taken_request(idp, issuer_of(request), parameters)
+        if pushed is not None:
+            parameters, resources = {**pushed.parameters, "client_id": pushed.client_id}, list(pushed.resources)
+        ask_for(request, parameters.get("ui_locales"))
         await register_on_first_use(idp, {**parameters, **({"resource": ", ".join(resources)} if resources else {})})
         recipient = read_recipient(idp, parameters, issuer_of(request))
     except (InvalidRequest, PageError) as error:
         _log(idp, None, error, None)
         return error_page(request, error)
     try:
+        if pushed is None:
+            check_need_not_be_pushed(idp, idp.tenant.clients[recipient.client_id])
         auth_request = read_request(idp, recipient, parameters, resources)
     except AuthorizationError as error:
         _log(idp, recipient.client_id, error, parameters.get("audience"))
@@ -66,7 +72,8 @@ async def _proceed(request: Request, state: str, transaction: Transaction) -> Re
         if must_choose(idp, transaction, session):
             return _ask_for_organization(transaction, state)
         if session is None:
-            return redirect(f"/u/login?state={state}")
+            first_page = "signup" if starts_with_signup(idp, auth_request) else "login"
+            return redirect(f"/u/{first_page}?state={state}")
         _check_blocked(idp, session)
         check_membership(idp, transaction, session)
         await run_actions(request, transaction, session)

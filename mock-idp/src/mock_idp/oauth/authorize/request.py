@@ -19,6 +19,7 @@ from ..scopes import split_scope
 from .callback import checked_callback
 from .connections import requested_connection
 
+REPEATABLE = frozenset({"resource"})
 RESPONSE_MODES = ("query", "fragment", "form_post", "web_message")
 # A real tenant accepts these types from a client with the grant type `implicit`.
 IMPLICIT_TYPES = frozenset(frozenset(text.split()) for text in RESPONSE_TYPES) - {frozenset({"code"})}

@@ -17,6 +17,7 @@ from ...errors import (
     InvalidRequest,
     MissingParameter,
     OAuthError,
+    ProofRequired,
     SlowDown,
     UnsupportedGrantType,
 )
@@ -69,7 +70,10 @@ async def token(request: Request) -> Response:
         redeem = _grant(grant_type, client.grant_types)
         if "dpop" in request.headers:
             raise DpopUnavailable
+        if client.requires_proof:
+            raise ProofRequired(f"The client {client.name!r} has require_proof_of_possession: true.")
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters, _sender(request, client)))
+        _check_proof(granted.authorization)
         granted = await after_actions(request, grant_type, granted, parameters)
         _check_custom_claims(idp, granted.authorization)
     except OAuthError as error:
@@ -120,6 +124,12 @@ def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> 
     client = idp.tenant.clients.get(parameters.get("client_id", ""))
     audience = parameters.get("audience")
     idp.log.add(error.log_code or code, error.description, client=client, audience=audience, details=error.why)
+
+
+def _check_proof(granted: Authorization) -> None:
+    """ProofRequired if the API has tokens only that are bound to a key (Auth0: Configure Sender Constraining)."""
+    if granted.api is not None and granted.api.requires_proof_of(granted.client):
+        raise ProofRequired(f"The API {granted.api.identifier!r} has proof_of_possession: required.")
 
 
 def _check_custom_claims(idp: Idp, granted: Authorization) -> None:

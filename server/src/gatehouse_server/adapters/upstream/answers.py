@@ -19,3 +19,11 @@ def error_answer(
 ) -> JSONResponse:
     """An HTTP answer whose body is a JSON-RPC error."""
     return JSONResponse(error_object(code, message, request_id), status, headers={**NO_STORE, **(headers or {})})
+
+
+def first_reason(group: BaseExceptionGroup[BaseException]) -> str:
+    """The text of the first error in the group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

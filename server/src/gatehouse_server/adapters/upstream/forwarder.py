@@ -124,10 +124,6 @@ class Forwarder:
             return False
         return response.status_code < 500
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
-
     async def _exchange(self, scope: Scope, receive: Receive, send: Send, token: AccessToken) -> None:
         operation = current_operation.get()
         body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""

@@ -165,9 +165,9 @@ class PlainHeaders:
         if token is None:
             return []
         return [
-            (SUBJECT_HEADER, _plain(token.subject or "")),
-            (CLIENT_HEADER, _plain(token.client_id)),
-            (PERMISSIONS_HEADER, _plain(" ".join(token.scopes))),
+            (SUBJECT_HEADER, plain(token.subject or "")),
+            (CLIENT_HEADER, plain(token.client_id)),
+            (PERMISSIONS_HEADER, plain(" ".join(token.scopes))),
         ]
 
 
@@ -188,7 +188,8 @@ def identity(way: Way, keys: GateKeys, issuer: str, audience: str) -> Identity:
     return Assertions(keys, issuer, audience, bearer=way == "bearer")
 
 
-def _plain(text: str) -> bytes:
+def plain(text: str) -> bytes:
+    """The text as a header value in ASCII, percent-encoded (RFC 3986 section 2.1)."""
     # A subject is any text: a line break in it must not start a header of its own.
     return quote(text, safe=_SAFE, errors="replace").encode("ascii")
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, METHOD_NOT_FOUND
 from pydantic import BaseModel
@@ -22,7 +23,7 @@ from pydantic import BaseModel
 from ...auth.gate import Refused
 from ...auth.permission_table import PermissionTable
 from ...auth.request import Kind, Target
-from .answers import error_answer
+from .answers import error_answer, first_reason
 from .catalogue import CarefulTable
 from .identity import Identity
 from .lists import META_KEY, stated_in
@@ -143,7 +144,7 @@ def lists_of(url: str, transport: httpx2.AsyncBaseTransport, identity: Identity)
             ):
                 return [entry async for entry in _entries(client)]
         except* (MCPError, httpx2.HTTPError, TimeoutError, ListFailed, ValueError, OSError) as group:
-            raise ListFailed(_first_reason(group)) from None
+            raise ListFailed(first_reason(group)) from None
 
     return listed
 
@@ -183,7 +184,11 @@ class _OwnRequests(httpx2.AsyncBaseTransport):
         self._transport = transport
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._transport.handle_async_request(request)
+        reset = auth_context_var.set(None)  # not for the caller whose request needs the list
+        try:
+            response = await self._transport.handle_async_request(request)
+        finally:
+            auth_context_var.reset(reset)
         if 300 <= response.status_code < 400:
             await response.aclose()
             raise httpx2.RemoteProtocolError("a redirect, which is not followed", request=request)
@@ -206,10 +211,3 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _first_reason(group: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__

@@ -1,0 +1,147 @@
+"""The same shop on every kind of server: two tools, a resource, a template and a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mcp_types as types
+from fastmcp import FastMCP
+from mcp.server.lowlevel.server import Server
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+
+from gatehouse_server.auth.permission_table import PermissionTable
+from gatehouse_server.auth.permissions import requires
+
+READ, WRITE = "shop:read", "shop:write"
+TABLE = PermissionTable(
+    tools={"look": [], "sell": WRITE},
+    prompts={"advise": READ},
+    resources={"shop://stock": READ, "shop://shelf/{number}": [READ, WRITE]},
+)
+UNGUARDED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A server and the table of its permissions, if its source does not state them."""
+
+    build: Callable[[], Any]
+    permissions: PermissionTable | None = None
+
+
+def add_parts(mcp: Any, requires: Callable[..., Any] = requires) -> Any:
+    """Add the shop's parts to a server with the decorators of `MCPServer`, which FastMCP also has."""
+
+    @mcp.tool()
+    async def look() -> str:
+        return "looked"
+
+    @mcp.tool()
+    @requires(WRITE)
+    async def sell(thing: str = "") -> str:
+        return f"sold {thing}"
+
+    @mcp.resource("shop://stock")
+    @requires(READ)
+    async def stock() -> str:
+        return "in stock"
+
+    @mcp.resource("shop://shelf/{number}")
+    @requires(READ, WRITE)
+    async def shelf(number: str) -> str:
+        return f"shelf {number}"
+
+    @mcp.prompt()
+    @requires(READ)
+    async def advise() -> str:
+        return "advice"
+
+    return mcp
+
+
+def mcpserver() -> MCPServer:
+    return add_parts(MCPServer("shop", log_level="CRITICAL"))  # type: ignore[no-any-return]
+
+
+def silent(*_: str) -> Callable[[Any], Any]:
+    """Like `requires`, but it states nothing."""
+    return lambda function: function
+
+
+def mcpserver_that_states_nothing() -> MCPServer:
+    return add_parts(MCPServer("shop", log_level="CRITICAL"), silent)  # type: ignore[no-any-return]
+
+
+def fastmcp() -> FastMCP[Any]:
+    return add_parts(FastMCP("shop"))  # type: ignore[no-any-return]
+
+
+def fastmcp_with_a_mounted_shop() -> FastMCP[Any]:
+    outer: FastMCP[Any] = FastMCP("outer")
+    outer.mount(fastmcp())
+    return outer
+
+
+def lowlevel() -> Server[Any]:
+    """The shop with handlers of its own."""
+
+    async def list_tools(ctx: Any, params: Any) -> types.ListToolsResult:
+        return types.ListToolsResult(
+            tools=[types.Tool(name=name, input_schema={"type": "object"}) for name in ("look", "sell")]
+        )
+
+    async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+        done = "looked" if params.name == "look" else f"sold {(params.arguments or {}).get('thing', '')}"
+        return types.CallToolResult(content=[types.TextContent(text=done)])
+
+    async def list_resources(ctx: Any, params: Any) -> types.ListResourcesResult:
+        return types.ListResourcesResult(resources=[types.Resource(uri="shop://stock", name="stock")])
+
+    async def list_templates(ctx: Any, params: Any) -> types.ListResourceTemplatesResult:
+        template = types.ResourceTemplate(uri_template="shop://shelf/{number}", name="shelf")
+        return types.ListResourceTemplatesResult(resource_templates=[template])
+
+    async def read(ctx: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        text = "in stock" if str(params.uri) == "shop://stock" else f"shelf {str(params.uri)[13:]}"
+        return types.ReadResourceResult(contents=[types.TextResourceContents(uri=params.uri, text=text)])
+
+    async def list_prompts(ctx: Any, params: Any) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=[types.Prompt(name="advise")])
+
+    async def get_prompt(ctx: Any, params: Any) -> types.GetPromptResult:
+        message = types.PromptMessage(role="user", content=types.TextContent(text="advice"))
+        return types.GetPromptResult(messages=[message])
+
+    return Server(
+        "shop",
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
+    )
+
+
+HOSTS: dict[str, Host] = {
+    "MCPServer": Host(mcpserver),
+    "MCPServer with a table": Host(mcpserver_that_states_nothing, TABLE),
+    "low-level Server": Host(lowlevel, TABLE),
+    "FastMCP": Host(fastmcp),
+    "FastMCP with a mounted server": Host(fastmcp_with_a_mounted_shop),
+    "ASGI app that answers JSON": Host(
+        lambda: lowlevel().streamable_http_app(json_response=True, stateless_http=True, transport_security=UNGUARDED),
+        TABLE,
+    ),
+    "ASGI app that answers event streams": Host(lambda: fastmcp().http_app(path="/mcp", stateless_http=True), TABLE),
+}
+WITH_SESSIONS: dict[str, Host] = {
+    "MCPServer": HOSTS["MCPServer"],
+    "low-level Server": HOSTS["low-level Server"],
+    "FastMCP": HOSTS["FastMCP"],
+    "ASGI app": Host(lambda: lowlevel().streamable_http_app(transport_security=UNGUARDED), TABLE),
+}
