@@ -183,7 +183,7 @@ def _certificate(environment: Environment, variables: dict[str, str]) -> None:
 
 
 def _variables(environment: Environment) -> dict[str, str]:
-    """Variables that Compose cannot resolve itself: derived ones, secrets in files, the path of AUTH0_CA_FILE."""
+    """Variables that Compose cannot resolve itself: derived ones, secrets in files, the paths of mounted files."""
     variables = {name: environment[name] for name in environment.derived}
     # A `mock` left in .env beside a real tenant would make Compose start the offline tenant, and the server trust it.
     variables["COMPOSE_PROFILES"] = environment.profiles
@@ -195,6 +195,11 @@ def _variables(environment: Environment) -> dict[str, str]:
                 f"AUTH0_CA_FILE is {path!r}: there is no such file. A file with certificates in PEM is valid."
             )
         variables["AUTH0_CA_FILE"] = str(authority)
+    for name in ("PERMISSIONS_FILE", "UPSTREAM_KEY_FILE"):
+        if path := environment[name]:
+            if not (ROOT / path).is_file():
+                raise Problem(f"{name} is {path!r}: there is no such file.")
+            variables[name] = str((ROOT / path).resolve())
     if environment.own_tls:
         variables["PUBLIC_HOST"] = environment.public_host
     port = urlsplit(environment.public_url).port

@@ -16,9 +16,16 @@ from .http.middleware import AccessLog, HostGate
 from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
-from .oauth.authorize.login import show_login, show_password_reset, show_signup, submit_login
+from .oauth.authorize.login import show_login, submit_login
 from .oauth.authorize.organization import show_organization, submit_organization
+from .oauth.authorize.password_reset import (
+    show_new_password,
+    show_reset_request,
+    submit_new_password,
+    submit_reset_request,
+)
 from .oauth.authorize.pushed import push
+from .oauth.authorize.signup import show_signup, submit_signup
 from .oauth.clients.registration import register
 from .oauth.cors import Cors
 from .oauth.database_connections import change_password, signup
@@ -63,7 +70,11 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/u/login", show_login, methods=["GET"]),
         Route("/u/login", submit_login, methods=["POST"]),
         Route("/u/signup", show_signup, methods=["GET"]),
-        Route("/u/reset-password", show_password_reset, methods=["GET"]),
+        Route("/u/signup", submit_signup, methods=["POST"]),
+        Route("/u/reset-password", show_reset_request, methods=["GET"]),
+        Route("/u/reset-password", submit_reset_request, methods=["POST"]),
+        Route("/u/reset-verify", show_new_password, methods=["GET"]),
+        Route("/u/reset-verify", submit_new_password, methods=["POST"]),
         Route("/u/consent", show_consent, methods=["GET"]),
         Route("/u/consent", submit_consent, methods=["POST"]),
         Route("/u/organization", show_organization, methods=["GET"]),
@@ -94,6 +105,7 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
     ]
     app = Starlette(routes=routes, middleware=middleware, max_body_size=MAX_BODY)
     app.state.idp = idp
+    app.state.console = console
     return app
 
 

@@ -250,15 +250,6 @@ def test_a_repeated_sign_in_is_a_confirmation_and_says_so(tenant: Any) -> None:
     assert "needs no new consent" in page
 
 
-@pytest.mark.parametrize(("path", "words"), [("signup", "no such form"), ("reset-password", "sends no email")])
-def test_the_links_of_the_login_page_say_what_is_missing_here(tenant: Any, path: str, words: str) -> None:
-    found = re.search(rf'href="(/u/{path}[^"]+)"', login_page(tenant).text)
-    assert found is not None
-    page = tenant.http.get(found[1])
-    assert page.status_code == 200
-    assert words in page.text
-
-
 def test_a_long_name_is_cut_and_shown_whole_below(start: Any) -> None:
     name = "Name" * 60
     tenant = start(lambda file: file["resourceServers"][0].update(name=name))

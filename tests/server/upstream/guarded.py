@@ -34,7 +34,7 @@ def upstream_settings(**variables: str) -> UpstreamSettings:
 
 
 def gate_app(
-    transport: httpx2.AsyncBaseTransport,
+    transport: httpx2.AsyncBaseTransport | None,
     issuer: Issuer,
     folder: Path,
     *,
@@ -45,6 +45,7 @@ def gate_app(
     """The gate in front of what `transport` reaches.
 
     Args:
+        transport: None for a real connection.
         table: the permissions; `TABLE` by default.
         variables: of the server.
         upstream: variables of upstream mode.

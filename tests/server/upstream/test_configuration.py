@@ -12,6 +12,7 @@ from gatehouse_server.serving.upstream_settings import UpstreamSettings
 from gatehouse_server.upstream import protect_upstream
 from tests.server.token_issuer import settings
 from tests.server.upstream.guarded import upstream_settings
+from tests.support.processes import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +79,20 @@ def test_the_command_prints_the_permissions_of_the_upstream(
     monkeypatch.setenv("PERMISSIONS_FILE", "permissions.yaml")
     run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "--permissions")
     assert "| tool | `read` | `access:mcp`, `shop:read` |" in capsys.readouterr().out
+
+
+def test_the_example_of_a_table_is_valid(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PERMISSIONS_FILE", str(ROOT / "docs" / "examples" / "permissions.yaml"))
+    run(monkeypatch, "--permissions", "--command", "some-server", "--option")
+    assert "| tool | `write_item` | `access:mcp`, `shop:read`, `shop:write` |" in capsys.readouterr().out
+
+
+def test_an_option_without_its_program_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--permissions", "--command")
+    assert "--command needs a program" in capsys.readouterr().err
 
 
 def test_the_command_ends_with_one_message_without_a_table(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -18,6 +20,7 @@ from gatehouse_server.serving.settings import SettingsError
 from tests.server.protected_server import ask
 from tests.server.token_issuer import RESOURCE, Clock, Issuer
 from tests.server.upstream.guarded import UPSTREAM, Upstream, client_of, gate_app
+from tests.support.processes import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +63,21 @@ async def test_an_assertion_names_the_caller_and_its_permissions(
     assert claims["scope"].split() == claims["permissions"]
     assert before <= claims["iat"] <= claims["exp"] - 60 <= time.time()
     assert token not in str(headers.raw)
+
+
+async def test_the_example_for_upstreams_verifies_the_assertion(
+    issuer: Issuer, upstream: Upstream, tmp_path: Path
+) -> None:
+    headers, keys = await sent(upstream, issuer, tmp_path, issuer.token())
+    example = runpy.run_path(str(ROOT / "docs" / "examples" / "verify_assertion.py"))
+    verify = example["caller"]
+    key = jwt.PyJWK(keys.json()["keys"][0])
+    published = SimpleNamespace(get_signing_key_from_jwt=lambda _: key)
+    verify.__globals__.update(keys=published, GATE="http://localhost:5555", OWN_URL=UPSTREAM)
+    assert verify(headers["gatehouse-assertion"])["sub"] == "auth0|alice"
+    verify.__globals__["OWN_URL"] = "http://another/mcp"
+    with pytest.raises(jwt.InvalidAudienceError):
+        verify(headers["gatehouse-assertion"])
 
 
 async def test_plain_headers_cannot_be_broken_by_a_subject(issuer: Issuer, upstream: Upstream, tmp_path: Path) -> None:

@@ -110,8 +110,7 @@ def _user(user: User, connection: str, now: float) -> dict[str, Any]:
     """The model has no times of a user, so both are the present one."""
     identity = {"connection": connection, "isSocial": False, "provider": "auth0"}
     return {
-        "name": user.email,
-        "nickname": user.email.partition("@")[0],
+        **user.profile,
         **user.model_dump(mode="json", exclude={"password", "roles"}, exclude_none=True),
         "app_metadata": user.app_metadata or {},
         "user_metadata": user.user_metadata or {},

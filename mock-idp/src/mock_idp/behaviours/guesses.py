@@ -39,6 +39,7 @@ GUESSES: Mapping[str, Guess] = {
     "par_required": Guess("?", "code and text; that a request without PAR is rejected is documented"),
     "par_unknown": Guess("?", "the whole answer; that a used or expired request_uri is rejected is documented"),
     "lost_transaction": Guess("S", "the text"),
+    "lost_ticket": Guess("S", "status 400 of the page; the text is documented"),
     "metadata_document": Guess("?", "how a client metadata document is refused on first use, or a missing one"),
     "connection_not_enabled": Guess("S", "the text; an Auth0 employee reads `the connection was not found` so, too"),
     "organization_third_party": Guess("?", "code and text; that a third-party application is denied is documented"),

@@ -15,8 +15,9 @@ from ..pages.models import Page
 from ..pages.policy import content_security_policy
 from ..pages.rendering import render
 from ..state.idp import Idp
+from ..web.activity_access import ConsoleAccess
 from ..web.request import idp_of, issuer_of
-from .access import ConsoleAccess, is_from_user
+from .access import is_from_user
 from .activity import event_list, request_list, revision, sign_in_list
 from .overview import (
     api_list,

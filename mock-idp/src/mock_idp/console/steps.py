@@ -15,6 +15,10 @@ Party = Literal["client", "browser", "tenant", "server"]
 MAX_STEPS = 60
 BROWSER_KINDS = {
     ("GET", "/u/login"): "login_page",
+    ("GET", "/u/signup"): "signup_page",
+    ("POST", "/u/signup"): "signup",
+    ("GET", "/u/reset-password"): "reset_page",
+    ("POST", "/u/reset-password"): "reset",
     ("GET", "/u/organization"): "organization_page",
     ("POST", "/u/organization"): "organization",
     ("GET", "/u/consent"): "consent_page",

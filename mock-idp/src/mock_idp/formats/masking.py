@@ -14,12 +14,12 @@ SECRETS = frozenset(
     {
         *("client_secret", "password", "code", "code_verifier", "refresh_token", "access_token", "id_token", "token"),
         *("subject_token", "actor_token", "client_assertion", "id_token_hint", "device_code", "state", "mfa_token"),
-        *("user_code", "signing_secret"),
+        *("user_code", "signing_secret", "ticket", "password-reset", "re-enter-password"),
     }
 )
 TOKENS = ("access_token", "id_token", "subject_token", "client_assertion", "id_token_hint")
 # Chosen by people. A digest of them could be guessed, so nothing of them is shown.
-CHOSEN = frozenset({"password", "client_secret"})
+CHOSEN = frozenset({"password", "client_secret", "password-reset", "re-enter-password"})
 # Group 1: the parameters of a URL, in its query or fragment.
 PARAMETERS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^?#]*[?#](.*)", re.DOTALL)
 

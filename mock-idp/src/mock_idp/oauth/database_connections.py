@@ -68,9 +68,8 @@ async def signup(request: Request) -> Response:
         idp.log.add("fs", error.description, client=client, details=error.why)
         return error_response(idp, error)
     idp.log.add("ss", "", client=client, user=user, details=f"{NO_MAIL} The address stays unverified.")
-    profile = {name: value for name, value in user.profile.items() if name in body}
-    answer = {"_id": user.user_id.removeprefix(PROVIDER), "email": user.email, "email_verified": False, **profile}
-    return JSONResponse(answer, headers=NO_STORE)
+    answer = {"_id": user.user_id.removeprefix(PROVIDER), "email": user.email, "email_verified": False}
+    return JSONResponse({**answer, **user.stated_profile}, headers=NO_STORE)
 
 
 async def change_password(request: Request) -> Response:

@@ -12,9 +12,10 @@ from typing import ClassVar, Literal
 
 from ..explanations import Case
 from ..state.idp import Idp
+from ..tenant.passwords import Rule
 from .policy import content_security_policy, form_action
 
-Message = Literal["device_connected", "device_denied", "logged_out", "still_logged_in"]
+Message = Literal["device_connected", "device_denied", "logged_out", "still_logged_in", "password_changed"]
 
 
 class Page:
@@ -40,6 +41,14 @@ class _FormPage(Page):
     @property
     def policy(self) -> str:
         return content_security_policy(form_action=form_action(self.leads_to))
+
+
+class _OwnFormPage(Page):
+    """A page with a form. The answer to the form is another page of the tenant."""
+
+    @property
+    def policy(self) -> str:
+        return content_security_policy(form_action="'self'")
 
 
 @dataclass(frozen=True)
@@ -80,16 +89,51 @@ class LoginPage(_FormPage):
     users: Sequence[PublishedUser]
     more_users: int = 0
     locked: bool = False
+    offers_signup: bool = True
+    offers_reset: bool = True
     template: ClassVar[str] = "login.html"
 
 
 @dataclass(frozen=True)
-class LoginHelpPage(Page):
-    """What the links of the login page do in a real tenant, and what to do here instead."""
+class SignupPage(_FormPage):
+    """`rules` are those of the database for passwords. `problem` is the key of a text."""
 
-    topic: Literal["password", "signup"]
     state: str
-    template: ClassVar[str] = "login_help.html"
+    client_name: str
+    leads_to: str
+    email: str
+    rules: Sequence[Rule]
+    problem: str | None = None
+    template: ClassVar[str] = "signup.html"
+
+
+@dataclass(frozen=True)
+class ResetRequestPage(_OwnFormPage):
+    state: str
+    client_name: str
+    email: str
+    failed: bool = False
+    template: ClassVar[str] = "reset_request.html"
+
+
+@dataclass(frozen=True)
+class ResetSentPage(Page):
+    """`ticket` is None if no user has the address. `is_shown` is whether the browser may see it."""
+
+    state: str
+    email: str
+    ticket: str | None
+    is_shown: bool
+    template: ClassVar[str] = "reset_sent.html"
+
+
+@dataclass(frozen=True)
+class NewPasswordPage(_OwnFormPage):
+    ticket: str
+    email: str
+    rules: Sequence[Rule]
+    problem: str | None = None
+    template: ClassVar[str] = "new_password.html"
 
 
 @dataclass(frozen=True)
@@ -141,15 +185,11 @@ class ConsentPage(_FormPage):
 
 
 @dataclass(frozen=True)
-class ActivatePage(Page):
+class ActivatePage(_OwnFormPage):
     user_code: str
     ui_locales: str = ""
     failed: bool = False
     template: ClassVar[str] = "activate.html"
-
-    @property
-    def policy(self) -> str:
-        return content_security_policy(form_action="'self'")
 
 
 @dataclass(frozen=True)
@@ -203,7 +243,10 @@ class WebMessagePage(Page):
 
 @dataclass(frozen=True)
 class MessagePage(Page):
+    """`leads_to` is the address of the page that follows."""
+
     message: Message
+    leads_to: str | None = None
     template: ClassVar[str] = "message.html"
 
 

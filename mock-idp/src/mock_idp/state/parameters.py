@@ -22,8 +22,8 @@ def _names(text: str) -> frozenset[str]:
 CLIENT = _names("client_id client_secret client_assertion client_assertion_type")
 AUTHORIZE = _names(
     """audience client_id code_challenge code_challenge_method connection dpop_jkt invitation login_hint max_age
-    nonce organization prompt redirect_uri request request_uri resource response_mode response_type scope state
-    ui_locales"""
+    nonce organization prompt redirect_uri request request_uri resource response_mode response_type scope
+    screen_hint state ui_locales"""
 )
 # Names that are refused in words of their own are played: nothing is ignored.
 ENDPOINTS: Mapping[str, frozenset[str]] = {

@@ -202,6 +202,16 @@ class LogoutRequest:
 
 
 @dataclass(frozen=True)
+class PasswordTicket:
+    """The permission to set a new password once. `state` is the sign-in in which the person asked for it."""
+
+    user_id: str
+    database: str
+    state: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
 class UsedCode:
     """A code that was redeemed, and the family of its refresh token."""
 
@@ -245,6 +255,7 @@ class Store:
     refresh_families: Records[RefreshFamily] = field(default_factory=Records)
     refresh_tokens: Records[RefreshToken] = field(default_factory=Records)
     logouts: Records[LogoutRequest] = field(default_factory=Records)
+    password_tickets: Records[PasswordTicket] = field(default_factory=Records)
     devices: Records[DeviceAuthorization] = field(default_factory=Records)
     documents: Records[Expiry] = field(default_factory=Records)
     used_codes: Records[UsedCode] = field(default_factory=Records)

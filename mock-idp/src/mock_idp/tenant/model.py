@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -60,15 +62,20 @@ OIDC_SCOPES = frozenset({"openid", *PROFILE_SCOPES})
 # The Management API's identifier is the issuer followed by this path. Files may use the domain of a real tenant.
 MANAGEMENT_PATH = "api/v2/"
 # The scopes of the endpoints that the offline tenant has.
-_MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connections", "users")
+_MANAGED = (
+    *("clients", "client_grants", "resource_servers", "roles", "connections", "users"),
+    *("organizations", "organization_connections"),
+)
 _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
     *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
     *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
     *("read:logs", "read:logs_users", "read:attack_protection", "update:attack_protection"),
 )
+_WITHOUT_UPDATE = ("organization_members", "organization_member_roles", "organization_client_grants")
 MANAGEMENT_SCOPES = (
     *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),
+    *(f"{action}:{name}" for name in _WITHOUT_UPDATE for action in ("read", "create", "delete")),
     *_OTHER_SCOPES,
 )
 
@@ -352,10 +359,25 @@ class User(BaseModel):
         return {"user_id": f"auth0|{digest[:24]}", **values}
 
     @property
-    def profile(self) -> dict[str, str]:
+    def stated_profile(self) -> dict[str, str]:
         """The OpenID Connect claims that the file has for the user, by name."""
         names = {"name", "given_name", "family_name", "nickname", "picture"}
         return self.model_dump(include=names, exclude_none=True)
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """The same with Auth0's defaults: the e-mail, its local part, and a picture of Gravatar's or of initials."""
+        local = self.email.partition("@")[0]
+        defaults = {"nickname": local, "name": self.email, "picture": self._avatar(local)}
+        return {**defaults, **self.stated_profile}
+
+    def _avatar(self, local: str) -> str:
+        """The address of a picture (observed: a recording of /userinfo). The initials of a name are a guess."""
+        words = re.findall(r"[a-z0-9]+", (self.name or "").lower())
+        initials = words[0][0] + words[-1][0] if len(words) > 1 else local[:2].lower()
+        digest = hashlib.md5(self.email.strip().lower().encode(), usedforsecurity=False).hexdigest()
+        fallback = quote(f"https://cdn.auth0.com/avatars/{quote(initials)}.png", safe="")
+        return f"https://s.gravatar.com/avatar/{digest}?s=480&r=pg&d={fallback}"
 
     def password_matches(self, password: str) -> bool:
         return hmac.compare_digest(self.password.encode(), password.encode())

@@ -21,6 +21,7 @@ from .organization import check_membership, must_choose
 from .pushed import check_need_not_be_pushed, taken_request
 from .request import REPEATABLE, read_recipient, read_request
 from .response import approve_device, refuse, send_to_callback
+from .signup import starts_with_signup
 from .transactions import begin_transaction, find_transaction, shows_errors
 
 CODE_LIFETIME = 60
@@ -71,7 +72,8 @@ async def _proceed(request: Request, state: str, transaction: Transaction) -> Re
         if must_choose(idp, transaction, session):
             return _ask_for_organization(transaction, state)
         if session is None:
-            return redirect(f"/u/login?state={state}")
+            first_page = "signup" if starts_with_signup(idp, auth_request) else "login"
+            return redirect(f"/u/{first_page}?state={state}")
         _check_blocked(idp, session)
         check_membership(idp, transaction, session)
         await run_actions(request, transaction, session)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import TOO_MANY_ATTEMPTS
-from ...pages.models import LoginHelpPage, LoginPage, PublishedUser, published_users
+from ...pages.models import LoginPage, PublishedUser, published_users
 from ...pages.rendering import render
 from ...state.logins import NO_MAIL, TooManyAttempts, WrongCredentials, authenticated_user
 from ...state.store import Transaction
@@ -17,6 +17,8 @@ from ...web.cookies import begin_session
 from ...web.request import form_pairs, idp_of, sender_ip, single_values
 from ..answers import redirect, with_error_pages
 from .connections import possible_connections
+from .password_reset import reset_database
+from .signup import signup_database
 from .transactions import find_transaction
 
 logger = logging.getLogger(__name__)
@@ -57,18 +59,6 @@ async def submit_login(request: Request) -> Response:
     return response
 
 
-@with_error_pages
-async def show_signup(request: Request) -> Response:
-    state, _ = find_transaction(request, request.query_params.get("state"))
-    return render(request, LoginHelpPage("signup", state))
-
-
-@with_error_pages
-async def show_password_reset(request: Request) -> Response:
-    state, _ = find_transaction(request, request.query_params.get("state"))
-    return render(request, LoginHelpPage("password", state))
-
-
 def _client(request: Request, transaction: Transaction) -> Client | None:
     return idp_of(request).tenant.clients.get(transaction.request.client_id)
 
@@ -82,7 +72,8 @@ def _page(
     failed: bool = False,
     locked: bool = False,
 ) -> LoginPage:
-    client, users = _client(request, transaction), published_users(idp_of(request))
+    idp, client = idp_of(request), _client(request, transaction)
+    users = published_users(idp)
     return LoginPage(
         state=state,
         client_name=client.name if client else transaction.request.client_id,
@@ -91,6 +82,8 @@ def _page(
         password=_password_to_fill_in(request, users),
         failed=failed,
         locked=locked,
+        offers_signup=signup_database(idp, transaction.request) is not None,
+        offers_reset=reset_database(idp, transaction.request) is not None,
         users=users[:MAX_LISTED_USERS],
         more_users=max(0, len(users) - MAX_LISTED_USERS),
     )

@@ -230,7 +230,6 @@ def _organization_claims(idp: Idp, authorization: Authorization) -> dict[str, An
 
 
 def _profile(user: User, now: float) -> dict[str, Any]:
-    """The profile claims. Without a `name` Auth0 uses the e-mail, without a `nickname` its local part."""
-    defaults = {"nickname": user.email.partition("@")[0], "name": user.email}
+    """The profile claims, with Auth0's defaults for a user who has none."""
     updated = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {**defaults, **user.profile, "updated_at": updated}
+    return {**user.profile, "updated_at": updated}
