@@ -411,7 +411,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         dashboard="Settings > Advanced > Dynamic Client Registration (OIDC)",
         command="auth0 tenant-settings update set flags.enable_dynamic_client_registration",
         unsure="What a tenant answers if registration is off. The doctor treats every answer except 400 and 201 as"
-        " off. If it is off on purpose, run `gatehouse doctor --skip registration`.",
+        " off.",
     ),
     "client-metadata": Entry(
         OTHERS,

@@ -22,15 +22,19 @@ agent names the check that explains it. `gatehouse doctor --explain CHECK` print
 """
 
 
-async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> Exit:
-    """Run the checks and show the findings. Returns `Exit.FAILED` if something is wrong.
+async def doctor(terminal: Terminal, *, others: bool, register: bool, skip: Sequence[str]) -> Exit:
+    """Run the checks and show the findings. Returns `Exit.FAILED` if the configured way to sign in does not work.
+
+    Args:
+        others: whether also to run the checks that only clients of other people need. They do not change the result.
+        register: whether to register such a client for them.
 
     Raises:
         UsageError: `skip` names an unknown check.
         ConfigurationError: a setting is invalid, or the machine's proxy or certificate authorities are.
     """
     from ..account import Account  # `explain` does not need these
-    from ..doctor.graph import examine
+    from ..doctor.graph import examine, only_for_others
     from ..identity import settings_for
     from ..signin.http.network import authorities
     from ..signin.http.proxies import proxy_for
@@ -43,14 +47,22 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
     authorities(settings.auth0_ca_file)
     for url in filter(None, (settings.mcp_public_url, settings.issuer)):
         proxy_for(url)
+    of_others = only_for_others(settings)
+    left_out = frozenset() if others or register else of_others
     with terminal.busy(f"Checking {settings.mcp_public_url} and its tenant"):
-        findings = await examine(settings, account, terminal.trace, register=register, skip=skip)
-    wrong = [finding for finding in findings if finding.mark is Mark.WRONG]
+        findings = await examine(settings, account, terminal.trace, register=register, skip=left_out.union(skip))
+    works = not any(finding.mark is Mark.WRONG for finding in findings if finding.check not in of_others)
     if terminal.as_json:
-        terminal.result_json({"ok": not wrong, "checks": [_as_json(finding) for finding in findings]})
+        shown = [{**_as_json(finding), "only_for_others": finding.check in of_others} for finding in findings]
+        terminal.result_json({"ok": works, "checks": shown})
     else:
-        _show(terminal, findings)
-    return Exit.FAILED if wrong else Exit.OK
+        _show(terminal, [finding for finding in findings if finding.check not in of_others])
+        if shown_for_others := [finding for finding in findings if finding.check in of_others]:
+            terminal.result("\nNot needed here. MCP clients of other people, such as editors, need it:")
+            _show(terminal, shown_for_others)
+        else:
+            terminal.result("`gatehouse doctor --others` also checks what MCP clients of other people need.")
+    return Exit.OK if works else Exit.FAILED
 
 
 def explain(terminal: Terminal, check: str) -> None:

@@ -109,7 +109,7 @@ def combined(answered: Finding, configured: Finding) -> Finding:
     """
     seen, seen_in_objects = answered.seen.removesuffix("."), configured.seen.removesuffix(".")
     if configured.mark is Mark.UNKNOWN:
-        return answered
+        return configured if answered.because and not configured.blocks else answered
     if answered.mark is Mark.UNKNOWN:
         return configured
     if answered.mark is configured.mark:

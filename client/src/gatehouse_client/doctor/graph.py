@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from typing import Final
 
 from ..account import Account
-from ..causes.catalogue import ENTRIES
+from ..causes.catalogue import ENTRIES, OTHERS
 from ..errors import GatehouseError
 from ..settings import Settings
 from ..signin.http.trace import Trace
@@ -81,6 +81,7 @@ def checks_for(settings: Settings) -> list[Check]:
         Check("accepted", ("challenge", "token"), tokens.accepted, tokens.BEFORE_ACCEPTANCE),
         Check("rbac", ("token",), tokens.rbac),
         Check("role", ("token", "rbac", "required-permission", "permissions", "token-audience"), tokens.role),
+        Check("role", (), tokens.role_of_nobody),
         Check("refresh-token", ("clock", "grant-types"), tokens.refresh_token),
         Check("hosts", ("server",), server.hosts),
         Check("hosts", ("challenge", "token"), tokens.hosts),
@@ -94,6 +95,18 @@ def checks_for(settings: Settings) -> list[Check]:
         # What the tenant's objects say about the same checks.
         *(Check(name, ("management", *grounds), _configured(look)) for name, (grounds, look) in CONFIGURED.items()),
     ]
+
+
+def only_for_others(settings: Settings) -> frozenset[str]:
+    """The checks that only clients of other people need, not the configured way to sign in.
+
+    An agent without a Client ID is such a client itself: it registers itself, or it is a metadata document.
+    """
+    others = frozenset(check for check, entry in ENTRIES.items() if entry.group == OTHERS)
+    if settings.auth0_client_id or settings.gatehouse_token:
+        return others
+    own = {"client-metadata" if settings.oauth_client_metadata_url else "registration"}
+    return others - own - {"domain-connection", "third-party-grant"}
 
 
 async def examine(

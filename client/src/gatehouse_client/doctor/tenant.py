@@ -135,8 +135,9 @@ def _objects(context: Context) -> Objects | None:
     # It is not known which id the tenant gives to a client that is a metadata document.
     client = context.client
     client_id = client.client_id if client is not None and not client.is_document else None
+    permission = context.permission if stored is None and not context.is_unattended else None
     with Management(settings, context.trace) as management:
-        return read_objects(management, client_id, str(person) if person else None, context.audience or "")
+        return read_objects(management, client_id, str(person) if person else None, context.audience or "", permission)
 
 
 def is_machine(claims: Mapping[str, Any]) -> bool:

@@ -233,3 +233,11 @@ async def role(context: Context) -> Finding:
     if all(each in allowed for each in missing):
         return wrong(f"The roles of {person} allow {names}, but the sign-in lacks it. Sign in again.")
     return wrong(f"{person} lacks {names}; granted: {has}.")
+
+
+async def role_of_nobody(context: Context) -> Finding:
+    """Before a sign-in: what the person will need."""
+    if context.grant is not None or context.is_unattended or (context.objects and context.objects.members is not None):
+        return unknown("another source tells more")
+    needs = f"whoever signs in needs the permission {context.permission}, as a role gives it"
+    return not_needed(f"nobody is signed in; {needs}, else the server answers 403")
