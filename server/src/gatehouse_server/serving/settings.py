@@ -304,6 +304,15 @@ class Settings(BaseSettings):
         return f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
 
     @property
+    def tenant_metadata_url(self) -> str:
+        """Where this server fetches the issuer's discovery document: beside the keys, if these have a URL of their own.
+
+        In containers the offline tenant has another address than its issuer.
+        """
+        origin, found, _ = self.jwks_url.partition("/.well-known/jwks.json")
+        return f"{origin}/.well-known/openid-configuration" if found else self.discovery_url
+
+    @property
     def mcp_path(self) -> str:
         """The path of the MCP endpoint, such as `/mcp`."""
         return urlsplit(self.public_url).path or "/"
