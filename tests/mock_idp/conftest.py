@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
+from mock_idp.actions.node import Node
 from mock_idp.app import create_app
 from mock_idp.console import ConsoleAccess
 from mock_idp.control import ControlAccess
@@ -132,6 +134,20 @@ def keys() -> KeyRing:
 @pytest.fixture(scope="session")
 def offline_tenant_keys(keys: KeyRing) -> KeyRing:
     return keys
+
+
+def require_node() -> None:
+    """Skip the test if Actions cannot run here. In CI (CI=true) it fails."""
+    if problem := Node().problem:
+        if os.environ.get("CI") == "true":
+            pytest.fail(problem, pytrace=False)
+        pytest.skip(problem)
+
+
+@pytest.fixture(scope="session")
+def installed_node() -> None:
+    """Actions can run here."""
+    require_node()
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -35,6 +36,7 @@ from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
 from .auth.profiles import Profile
 from .auth.streams import Stop, Streams
+from .auth.tenant_metadata import TenantMetadata, slash_warning, tenant_metadata_routes
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
 from .serving.metrics import Metrics
@@ -42,6 +44,8 @@ from .serving.settings import Settings
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+logger = logging.getLogger(__name__)
 
 CORS_ANSWER_HEADERS = ("WWW-Authenticate", "MCP-Session-Id", "Retry-After", "X-Request-Id")
 
@@ -140,7 +144,7 @@ def protect(
             streams=streams,
         )
 
-    well_known = metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue))
+    well_known, check = public_metadata(settings, keys, advertised_scopes(profile, catalogue))
     others = [Route(path, gate(served.others)) for path in served.other_paths if served.others is not None]
     app = ProtectedApp(
         routes=[*health_routes(keys), *well_known, *others],
@@ -148,7 +152,7 @@ def protect(
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate(served.endpoint)),
         ],
-        lifespan=_lifespan(served.run, stop, keys, introspection),
+        lifespan=_lifespan(served.run, stop, keys, introspection, check),
     )
     # A redirect would go to the scheme of the request, which is http behind a TLS proxy.
     app.router.redirect_slashes = False
@@ -181,6 +185,21 @@ def advertised_scopes(profile: Profile, catalogue: _AllPermissions) -> Callable[
         return [*profile.always, *profile.scopes_for(await catalogue.all_permissions())]
 
     return scopes
+
+
+def public_metadata(
+    settings: Settings, keys: SigningKeys, scopes: Callable[[], Awaitable[Iterable[str]]]
+) -> tuple[list[Route], Callable[[], Awaitable[None]]]:
+    """The routes of the metadata that tells clients where to sign in, and a check of its values to run at the start."""
+    tenant = TenantMetadata(keys, settings.tenant_metadata_url, settings.issuer)
+
+    async def check() -> None:
+        audience = slash_warning("audience", settings.audience, settings.public_url, "the server's URL")
+        for warning in filter(None, (audience, await tenant.slash_warning())):
+            logger.warning(warning)
+
+    resource = metadata_routes(settings.public_url, settings.issuer, scopes)
+    return [*resource, *tenant_metadata_routes(tenant, scopes)], check
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
@@ -258,10 +277,12 @@ def _lifespan(
     stop: Stop,
     keys: SigningKeys,
     introspection: Introspection | None,
+    check: Callable[[], Awaitable[None]],
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
             await keys.warm()
+            await check()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

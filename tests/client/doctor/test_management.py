@@ -65,10 +65,16 @@ FOUND = {
 Start = Callable[..., Any]
 
 
-def read(tenant: Any, client_id: str | None = AGENT, person: str | None = ALICE, **settings: str) -> Objects:
+def read(
+    tenant: Any,
+    client_id: str | None = AGENT,
+    person: str | None = ALICE,
+    permission: str | None = None,
+    **settings: str,
+) -> Objects:
     given = {"auth0_mgmt_client_id": SET_UP, "auth0_mgmt_client_secret": SECRET, **settings}
     with Management(TenantSettings(auth0_issuer=tenant.issuer, **given), Trace()) as api:  # type: ignore[arg-type]
-        return read_objects(api, client_id, person, API)
+        return read_objects(api, client_id, person, API, permission)
 
 
 def judged(objects: Objects, needs: Requirements = REQUIREMENTS) -> dict[str, Finding]:
@@ -202,6 +208,22 @@ def test_each_fault_of_an_object_is_found(
     assert check in wrong(found)
     assert wrong(found) <= {check, "refresh-token"}, "an application without the grant type also gets no refresh token"
     assert expected in found[check].seen
+
+
+def test_before_a_sign_in_it_is_said_whether_anybody_has_the_role(
+    start_offline_tenant: Start,  # noqa: F811 - the fixture
+) -> None:
+    role = judged(read(start_offline_tenant(*FILES), person=None, permission="access:mcp"))["role"]
+    assert role.mark is Mark.UNKNOWN
+    assert role.seen == "nobody is signed in; access:mcp is in the role mcp-user, which somebody has"
+    without = start_offline_tenant(*FILES, presets=["role-missing"])
+    nobody = judged(read(without, person=None, permission="access:mcp"))["role"]
+    assert nobody.mark is Mark.UNKNOWN, "a permission that a person has without a role is not visible here"
+    assert "nobody has the role mcp-user, so the server answers everybody 403" in nobody.seen
+    assert "gatehouse tenant apply --give-role E-MAIL" in nobody.seen
+    other = read(start_offline_tenant(*FILES), person=None, permission="mcp:use")
+    needs = replace(REQUIREMENTS, required_permission="mcp:use")
+    assert "no role has mcp:use" in judged(other, needs)["role"].seen
 
 
 def test_a_callback_with_a_wildcard_is_not_judged(objects: Objects) -> None:

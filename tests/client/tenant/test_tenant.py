@@ -383,6 +383,92 @@ def test_secrets_go_to_a_private_file_or_on_request_to_the_terminal(bench: Bench
     assert variables_of(bench.run("apply", "--show-secrets").stdout)["AUTH0_CLIENT_SECRET"] == agent["client_secret"]
 
 
+def test_the_env_file_has_nothing_left_of_another_tenant(bench: Bench) -> None:
+    env_file = bench.folder / "new.env"
+    example = FILE.parents[1].joinpath(".env.example").read_text(encoding="utf-8")
+    left_over = "COMPOSE_PROFILES=mock\nOIDC_ISSUER=https://other.example/\nMY_OWN=stays\n"
+    env_file.write_text(example + left_over, encoding="utf-8")
+    bench.edit(lambda document: document["clients"].pop(3))  # the server's own application
+    applied = bench.run("apply", "--yes", "--env-file", str(env_file))
+    assert applied.exit_code == 0, applied.stderr
+    text = env_file.read_text(encoding="utf-8")
+    written = variables_of(text)
+    assert "demo-secret" not in text
+    assert "DemoClient" not in text
+    emptied = ("EXCHANGE_CLIENT_ID", "EXCHANGE_CLIENT_SECRET", "AUTH0_MGMT_CLIENT_ID", "AUTH0_MGMT_CLIENT_SECRET")
+    assert {written[name] for name in (*emptied, "COMPOSE_PROFILES", "OIDC_ISSUER")} == {""}
+    assert written["AUTH0_CA_FILE"] == str(bench.tenant.ca_file)
+    assert (written["AUTH0_DOMAIN"], written["MY_OWN"]) == (bench.tenant.domain, "stays")
+
+
+def test_the_offline_tenants_own_credentials_stay_in_its_env_file(
+    start_offline_tenant: Callable[..., Any],  # noqa: F811 - the fixture
+    bench: Bench,
+) -> None:
+    example = FILE.parents[1] / ".env.example"
+    env_file = bench.folder / "offline.env"
+    env_file.write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    tenant = start_offline_tenant(FILE, FILE.with_name("offline.yaml"))
+    before = variables_of(env_file.read_text(encoding="utf-8"))
+    credentials = {name: value for name, value in before.items() if name.startswith("AUTH0_MGMT")}
+    trusted = {"AUTH0_CA_FILE": str(tenant.ca_file), "AUTH0_DOMAIN": tenant.domain}
+    applied = bench.command(
+        "tenant", "apply", "--file", str(FILE), "--env-file", str(env_file), **trusted, **credentials
+    )
+    assert applied.exit_code == 0, applied.stderr
+    after = variables_of(env_file.read_text(encoding="utf-8"))
+    assert {name: after[name] for name, value in before.items() if "emo" in value} == {
+        name: value for name, value in before.items() if "emo" in value
+    }
+
+
+def test_apply_ends_with_what_remains_to_be_done(bench: Bench) -> None:
+    bench.users.write_text(yaml.safe_dump({"users": [{**ALICE, "roles": []}]}), encoding="utf-8")
+    applied = bench.run("apply", "--yes", "--env-file", str(bench.folder / ".env"))
+    assert applied.exit_code == 0, applied.stderr
+    what = applied.stderr.partition("What remains to be done:\n")[2]
+    assert what.startswith("  - Give the role mcp-user to each person who may use the server. Nobody has it yet.")
+    assert "gatehouse tenant apply --give-role E-MAIL" in what
+    assert "`make down && make up`" in what
+
+    given = bench.run("apply", "--yes", "--json", "--give-role", "Alice@example.com")
+    assert "Alice@example.com has the role mcp-user." in given.stderr
+    (to_do,) = json.loads(given.stdout)["to_do"]
+    assert to_do.startswith("Put the settings into .env. Restart the server")
+    user = bench.one("users", email=ALICE["email"])
+    assert [role["name"] for role in bench.dashboard("GET", f"users/{user['user_id']}/roles")] == ["mcp-user"]
+    assert "Give the role" not in bench.run("apply", "--yes").stderr, "somebody has it"
+    assert bench.run("apply", "--yes", "--give-role", user["user_id"]).exit_code == 0, "a role can be given twice"
+
+
+def test_the_role_is_given_only_to_one_account_that_exists(bench: Bench) -> None:
+    nobody = bench.run("apply", "--yes", "--give-role", "nobody@example.com")
+    assert nobody.exit_code == 2
+    assert "no user with the e-mail address nobody@example.com" in nobody.stderr
+    assert "User Management > Users" in nobody.stderr
+    unknown = bench.run("apply", "--yes", "--give-role", "auth0|65f000000000000000000000")
+    assert (unknown.exit_code, "give the role mcp-user to auth0|65f0" in unknown.stderr) == (1, True)
+    twins = [{"user_id": "auth0|1", "email": ALICE["email"]}, {"user_id": "google-oauth2|2", "email": ALICE["email"]}]
+    bench.fault(path="/api/v2/users-by-email", method="GET", status=200, body=twins, times=None)
+    bench.users.write_text("users: []", encoding="utf-8")
+    several = bench.run("apply", "--yes", "--give-role", ALICE["email"])
+    assert "has 2 accounts: auth0|1, google-oauth2|2. Name one by its id." in several.stderr
+    other = bench.run("apply", "--yes", "--give-role", ALICE["email"], REQUIRED_PERMISSION="mcp:use")
+    assert "No role in the tenant file has the permission mcp:use" in other.stderr
+
+
+def test_on_a_terminal_apply_asks_who_gets_the_role(bench: Bench) -> None:
+    bench.users.write_text(yaml.safe_dump({"users": [{**ALICE, "roles": []}]}), encoding="utf-8")
+    assert bench.run("apply", "--yes").exit_code == 0
+    with bench.command.on_terminal("tenant", "apply", "--file", str(bench.file)) as session:
+        session.until("Who gets it?")
+        session.type(ALICE["email"])
+        session.until(f"{ALICE['email']} has the role mcp-user.")
+        session.until("Restart the server")
+    user = bench.one("users", email=ALICE["email"])
+    assert len(bench.dashboard("GET", f"users/{user['user_id']}/roles")) == 1
+
+
 def test_a_rate_limited_call_is_repeated(bench: Bench) -> None:
     fault = {"path": "/api/v2/clients", "method": "POST", "action": "rate_limit", "headers": {"retry-after": "0"}}
     bench.fault(**fault, times=2)

@@ -32,10 +32,11 @@ def examined(
     stack: Stack, home: Path, *arguments: str, code: int, **variables: str
 ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
     """The doctor's findings: the result of each check, and the whole findings."""
-    done = stack.gatehouse("doctor", "--json", *arguments, home=home, browser=NO_BROWSER, **variables)
+    done = stack.gatehouse("doctor", "--others", "--json", *arguments, home=home, browser=NO_BROWSER, **variables)
     assert done.returncode == code, done.stdout + done.stderr
     report = json.loads(done.stdout)
-    assert report["ok"] is (code == 0)
+    own = [finding for finding in report["checks"] if not finding["only_for_others"]]
+    assert report["ok"] is (code == 0) is not any(finding["result"] == "wrong" for finding in own)
     findings = {finding["check"]: finding for finding in report["checks"]}
     return {check: finding["result"] for check, finding in findings.items()}, findings
 
@@ -49,7 +50,7 @@ def test_a_correct_set_up_has_no_findings_before_a_sign_in(stack: Stack, home: P
     assert results["resource-profile"] == results["api"] == results["grant-types"] == "ok"
     assert results["role"] == results["domain-connection"] == "unknown"
     assert "gatehouse login" in findings["token"]["seen"]
-    assert findings["role"]["seen"].startswith("because token is not known: ")
+    assert findings["role"]["seen"].startswith("nobody is signed in; whoever signs in needs the permission access:mcp")
     assert "--register" in findings["domain-connection"]["seen"]
 
 
@@ -60,6 +61,10 @@ def test_a_correct_set_up_has_no_findings_after_a_sign_in(stack: Stack, home: Pa
     again, _ = examined(stack, home, code=0)
     assert again["domain-connection"] == "ok", "the registered client is stored for the next run"
     assert stack.gatehouse("call", "whoami", home=home, browser=NO_BROWSER).returncode == 0, "the sign-in still works"
+
+
+OTHERS = {"resource-identifier", "resource-profile", "registration", "domain-connection", "third-party-grant"}
+"""Checks that only clients of other people need."""
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_each_misconfiguration_is_found_by_its_check_and_by_no_other(
 ) -> None:
     with stack.misconfigured(preset):
         stack.gatehouse("login", home=home)
-        results, findings = examined(stack, home, "--register", code=1)
+        results, findings = examined(stack, home, "--register", code=1 if found - OTHERS else 0)
     assert wrong(results) == found
     for check in found:
         assert findings[check]["advice"]
@@ -106,7 +111,7 @@ def test_with_management_credentials_each_misconfiguration_is_found_before_a_sig
     stack: Stack, home: Path, preset: str, found: set[str]
 ) -> None:
     with stack.misconfigured(preset):
-        results, _ = examined(stack, home, code=1 if found else 0, AUTH0_ISSUER=stack.issuer, **MANAGEMENT)
+        results, _ = examined(stack, home, code=1 if found - OTHERS else 0, AUTH0_ISSUER=stack.issuer, **MANAGEMENT)
     assert wrong(results) == found
     assert results["management"] == "ok"
 
@@ -299,10 +304,31 @@ def test_a_check_can_be_skipped(stack: Stack, home: Path) -> None:
     assert "registration" not in results
 
 
+def test_what_only_clients_of_other_people_need_is_shown_on_request_and_is_no_error(stack: Stack, home: Path) -> None:
+    with stack.misconfigured("dcr-off"):
+        usual = stack.gatehouse("doctor", home=home, browser=NO_BROWSER)
+        asked = stack.gatehouse("doctor", "--others", home=home, browser=NO_BROWSER)
+    assert (usual.returncode, asked.returncode) == (0, 0)
+    assert "registration" not in usual.stdout
+    assert "`gatehouse doctor --others` also checks" in usual.stdout
+    own, _, of_others = asked.stdout.partition(
+        "\nNot needed here. MCP clients of other people, such as editors, need it:\n"
+    )
+    assert " 0 wrong" in own
+    assert "✗ registration" in of_others
+
+
+def test_an_agent_without_a_client_id_is_itself_such_a_client(stack: Stack, home: Path) -> None:
+    with stack.misconfigured("dcr-off"):
+        done = stack.gatehouse("doctor", home=home, browser=NO_BROWSER, AUTH0_CLIENT_ID="", AUTH0_CLIENT_SECRET="")
+    assert done.returncode == 1
+    assert "✗ registration" in done.stdout
+    assert "resource-profile" not in done.stdout
+
+
 def test_each_check_is_one_line_and_its_fix_follows_a_fault(stack: Stack, home: Path) -> None:
     with stack.misconfigured("dcr-off"):
-        done = stack.gatehouse("doctor", home=home, browser=NO_BROWSER)
-    assert done.returncode == 1
+        done = stack.gatehouse("doctor", "--others", home=home, browser=NO_BROWSER)
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert any(line.startswith("✓ callback") for line in lines)
     assert any(line.startswith("– role") for line in lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from mock_idp.actions.node import Node
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+pytestmark = pytest.mark.usefixtures("installed_node")
 
 API = "http://localhost:5555/mcp"
 PLAN = "https://gatehouse.example/plan"

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -229,9 +228,8 @@ def banner(tmp_path: Path, **variables: str) -> str:
     raise AssertionError("the banner has no end")
 
 
+@pytest.mark.usefixtures("installed_node")
 def test_the_banner_names_the_actions_that_run(tmp_path: Path) -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
     assert re.search(r"actions +Add claims\n", banner(tmp_path))
 
 
@@ -250,9 +248,8 @@ def test_a_start_that_requires_node_fails_without_it(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("installed_node")
 def test_the_process_of_the_actions_ends_with_the_tenant() -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
     machine = {"name": "M", "app_type": "non_interactive", "grant_types": ["client_credentials"]}
     code = "exports.onExecuteCredentialsExchange = async (event, api) => { api.accessToken.setCustomClaim('a', 1); };"
     tenant = {

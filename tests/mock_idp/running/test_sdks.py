@@ -25,6 +25,7 @@ with warnings.catch_warnings(record=True):
     from auth0.authentication.exceptions import Auth0Error, TokenValidationError
     from auth0.authentication.token_verifier import AsymmetricSignatureVerifier, TokenVerifier
     from auth0.management import ManagementClient
+    from auth0.management.core.api_error import ApiError
     from auth0_api_python import ApiClient, ApiClientOptions
     from auth0_api_python.errors import VerifyAccessTokenError
     from authlib.integrations.starlette_client import OAuth
@@ -202,7 +203,9 @@ def test_auth0_python_manages_users_who_sign_in_with_the_password_grant(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tenant.ca_file))
     set_up = {"client_id": "example-set-up", "client_secret": "offline-secret-of-the-set-up"}
     with httpx.Client(timeout=20) as http:
-        manage_users(tenant, ManagementClient(domain=tenant.domain, httpx_client=http, **set_up))
+        management = ManagementClient(domain=tenant.domain, httpx_client=http, **set_up)
+        manage_users(tenant, management)
+        manage_organizations(management)
 
 
 def manage_users(tenant: Any, management: Any) -> None:
@@ -215,3 +218,31 @@ def manage_users(tenant: Any, management: Any) -> None:
     management.users.delete(carol.user_id)
     with pytest.raises(Auth0Error, match="Wrong email or password"):
         login(**credentials)
+    assert [each.type for each in management.logs.list(per_page=1)]
+
+
+def manage_organizations(management: Any) -> None:
+    (connection,) = management.connections.list()
+    enabled = [{"connection_id": connection.id, "assign_membership_on_login": True}]
+    made = management.organizations.create(name="acme", display_name="Acme", enabled_connections=enabled)
+    dora = management.users.create(
+        connection=connection.name, email="dora@example.com", password="Detective-4", name="D"
+    )
+    management.organizations.members.create(made.id, members=[dora.user_id])
+    assert [each.user_id for each in management.organizations.members.list(made.id)] == [dora.user_id]
+    assert [each.name for each in management.users.organizations.list(dora.user_id)] == ["acme"]
+    assert [each.connection_id for each in management.organizations.enabled_connections.list(made.id)] == [
+        connection.id
+    ]
+    assert [each.connection_id for each in management.organizations.connections.list(made.id)] == [connection.id]
+    assert management.organizations.get_by_name("acme").id == made.id
+    management.organizations.update(made.id, display_name="Acme Inc.")
+    assert [each.display_name for each in management.organizations.list()] == ["Acme Inc."]
+    management.organizations.delete(made.id)
+    management.users.update(dora.user_id, blocked=True)
+    assert management.users.get(dora.user_id).blocked is True
+    assert management.user_blocks.list(dora.user_id).blocked_for == []
+    assert management.attack_protection.brute_force_protection.get().max_attempts == 10
+    with pytest.raises(ApiError) as refused:
+        management.users.sessions.list(dora.user_id)
+    assert refused.value.status_code == 404

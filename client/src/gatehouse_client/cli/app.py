@@ -182,8 +182,11 @@ def doctor(
         str | None,
         typer.Option("--explain", metavar="CHECK", help="Explain a check and its fix; `all` explains all checks."),
     ] = None,
+    others: Annotated[
+        bool, typer.Option("--others", help="Also check what MCP clients of other people need: no error if it lacks.")
+    ] = False,
     register: Annotated[
-        bool, typer.Option("--register", help="Register a client to test such clients. The client stays in the tenant.")
+        bool, typer.Option("--register", help="As --others, with a client that is registered and stays in the tenant.")
     ] = False,
     skip: Annotated[
         list[str] | None, typer.Option("--skip", metavar="CHECK", help="Skip a check. Can be repeated.")
@@ -191,14 +194,14 @@ def doctor(
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
-    """Check the server and its tenant. The exit code is 0 if nothing is wrong, otherwise 1."""
+    """Check the server and its tenant. The exit code is 0 if the configured way to sign in works, otherwise 1."""
     with running(context, as_json, trace) as terminal:
         from . import doctor
 
         if explain is not None:
             doctor.explain(terminal, explain)
             return
-        if asyncio.run(doctor.doctor(terminal, register=register, skip=skip or [])):
+        if asyncio.run(doctor.doctor(terminal, others=others, register=register, skip=skip or [])):
             raise typer.Exit(Exit.FAILED)
 
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from ..causes.catalogue import ENTRIES, Entry
+from ..causes.providers import AUTH0, AUTH0_CHECKS, TITLES, entry_for
 from ..doctor.findings import Finding, Mark
 from ..errors import Exit, UsageError
 from ..terminal.output import Terminal
@@ -22,15 +23,19 @@ agent names the check that explains it. `gatehouse doctor --explain CHECK` print
 """
 
 
-async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> Exit:
-    """Run the checks and show the findings. Returns `Exit.FAILED` if something is wrong.
+async def doctor(terminal: Terminal, *, others: bool, register: bool, skip: Sequence[str]) -> Exit:
+    """Run the checks and show the findings. Returns `Exit.FAILED` if the configured way to sign in does not work.
+
+    Args:
+        others: whether also to run the checks that only clients of other people need. They do not change the result.
+        register: whether to register such a client for them.
 
     Raises:
         UsageError: `skip` names an unknown check.
         ConfigurationError: a setting is invalid, or the machine's proxy or certificate authorities are.
     """
     from ..account import Account  # `explain` does not need these
-    from ..doctor.graph import examine
+    from ..doctor.graph import examine, only_for_others
     from ..identity import settings_for
     from ..signin.http.network import authorities
     from ..signin.http.proxies import proxy_for
@@ -43,14 +48,22 @@ async def doctor(terminal: Terminal, *, register: bool, skip: Sequence[str]) -> 
     authorities(settings.auth0_ca_file)
     for url in filter(None, (settings.mcp_public_url, settings.issuer)):
         proxy_for(url)
+    of_others = only_for_others(settings)
+    left_out = frozenset() if others or register else of_others
     with terminal.busy(f"Checking {settings.mcp_public_url} and its tenant"):
-        findings = await examine(settings, account, terminal.trace, register=register, skip=skip)
-    wrong = [finding for finding in findings if finding.mark is Mark.WRONG]
+        findings = await examine(settings, account, terminal.trace, register=register, skip=left_out.union(skip))
+    works = not any(finding.mark is Mark.WRONG for finding in findings if finding.check not in of_others)
     if terminal.as_json:
-        terminal.result_json({"ok": not wrong, "checks": [_as_json(finding) for finding in findings]})
+        shown = [{**_as_json(finding), "only_for_others": finding.check in of_others} for finding in findings]
+        terminal.result_json({"ok": works, "checks": shown})
     else:
-        _show(terminal, findings)
-    return Exit.FAILED if wrong else Exit.OK
+        _show(terminal, [finding for finding in findings if finding.check not in of_others])
+        if shown_for_others := [finding for finding in findings if finding.check in of_others]:
+            terminal.result("\nNot needed here. MCP clients of other people, such as editors, need it:")
+            _show(terminal, shown_for_others)
+        else:
+            terminal.result("`gatehouse doctor --others` also checks what MCP clients of other people need.")
+    return Exit.OK if works else Exit.FAILED
 
 
 def explain(terminal: Terminal, check: str) -> None:
@@ -59,10 +72,14 @@ def explain(terminal: Terminal, check: str) -> None:
     Raises:
         UsageError: the check is unknown.
     """
+    from ..settings import spoken_profile
+
+    profile = spoken_profile()
     if check == "all":
-        terminal.result(page().removesuffix("\n"))
+        terminal.result(page(profile).removesuffix("\n"))
     else:
-        terminal.result(f"{check}: {_section(ENTRIES[_known(check)])}")
+        shown = AUTH0 if _known(check) in AUTH0_CHECKS else profile
+        terminal.result(f"{check}: {_section(entry_for(check, shown), TITLES[shown])}")
 
 
 def _known(check: str) -> str:
@@ -104,21 +121,23 @@ def _as_json(finding: Finding) -> dict[str, object]:
     return {**shown, **({"advice": advice, "fix": finding.fixes()} if wrong else {})}
 
 
-def page() -> str:
-    """The page of all checks, in Markdown."""
-    symptoms = [(seen.replace("|", "\\|"), check) for check, entry in ENTRIES.items() for seen in entry.symptoms]
+def page(profile: str = AUTH0) -> str:
+    """The page of all checks for tenants of a provider, in Markdown."""
+    names = [check for check in ENTRIES if profile == AUTH0 or check not in AUTH0_CHECKS]
+    checks = {check: entry_for(check, profile) for check in names}
+    symptoms = [(seen.replace("|", "\\|"), check) for check, entry in checks.items() for seen in entry.symptoms]
     rows = [f"| {seen} | [`{check}`](#{check}) |" for seen, check in symptoms]
     parts = [_HEAD + "\n".join(rows)]
-    for group, entries in groupby(ENTRIES.items(), key=lambda item: item[1].group):
+    for group, entries in groupby(checks.items(), key=lambda item: item[1].group):
         parts.append(f"## {group}")
-        parts += [f"### {check}\n\n{_section(entry)}" for check, entry in entries]
+        parts += [f"### {check}\n\n{_section(entry, TITLES[profile])}" for check, entry in entries]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(entry: Entry) -> str:
+def _section(entry: Entry, title: str) -> str:
     parts = [entry.title, f"**Seen:** {'; '.join(entry.symptoms)}"]
     parts += [f"**Cause:** {entry.cause}", f"**Fix:** {entry.advice}"]
-    fixes = [f"- In Auth0's dashboard: {entry.dashboard}"] if entry.dashboard else []
+    fixes = [f"- In {title}'s dashboard: {entry.dashboard}"] if entry.dashboard else []
     fixes += [f"- By command: `{entry.command}`"] if entry.command else []
     if entry.environment:
         fixes.append(f"- In `.env`: {', '.join(f'`{line}`' for line in entry.environment.splitlines())}")

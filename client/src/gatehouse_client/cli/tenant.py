@@ -49,6 +49,10 @@ def apply(
     yes: YesOption = False,
     env_file: Annotated[Path | None, typer.Option("--env-file", help="Write the settings to this file.")] = None,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Also print secrets.")] = False,
+    give_role: Annotated[
+        list[str] | None,
+        typer.Option("--give-role", metavar="USER", help="Give the server's role to an e-mail address or user id."),
+    ] = None,
     as_json: JsonOption = False,
     trace: TraceOption = False,
 ) -> None:
@@ -57,7 +61,8 @@ def apply(
         from ..tenant import commands
 
         sources = commands.Sources(file, users)
-        commands.apply(terminal, sources, yes=yes, env_file=env_file, show_secrets=show_secrets)
+        options = {"yes": yes, "show_secrets": show_secrets}
+        commands.apply(terminal, sources, env_file=env_file, give_role=give_role or [], **options)
 
 
 @app.command()

@@ -187,13 +187,29 @@ def _scope_of(grant: Document, needs: Requirements, policy_text: str) -> Finding
 def _role(objects: Objects, needs: Requirements) -> Finding | None:
     api = objects.api(needs.audience)
     unused = objects.apis is not None and not (api and api.get("enforce_policies"))
-    if objects.permissions is None or needs.is_machine or unused:
+    if needs.is_machine or unused:
         return None
+    if objects.permissions is None:
+        return _role_of_nobody(objects.members, needs.required_permission)
     roles = f"roles: {_listed(objects.roles or []) or 'none'}"
     allowed = _listed(objects.permissions) or "nothing"
     if needs.required_permission in objects.permissions:
         return ok(f"{roles}; they allow {allowed}")
     return wrong(f"The person has {roles}. They allow {allowed} of this API.")
+
+
+def _role_of_nobody(members: Mapping[str, bool] | None, permission: str) -> Finding | None:
+    """What the person will need who signs in. A permission without a role cannot be seen here, so nothing is wrong."""
+    if members is None:
+        return None
+    held = [name for name, somebody in members.items() if somebody]
+    if held:
+        return not_needed(f"nobody is signed in; {permission} is in the role {_listed(held)}, which somebody has")
+    if not members:
+        return not_needed(f"nobody is signed in; no role has {permission}, without which the server answers 403")
+    give = "`gatehouse tenant apply --give-role E-MAIL`, or User Management > Users > the user > Roles"
+    seen = f"nobody has the role {_listed(members)}, so the server answers everybody 403. Give it: {give}"
+    return not_needed(f"nobody is signed in; {seen}")
 
 
 def _refresh_token(objects: Objects, needs: Requirements) -> Finding | None:

@@ -9,7 +9,8 @@ from graphlib import TopologicalSorter
 from typing import Final
 
 from ..account import Account
-from ..causes.catalogue import ENTRIES
+from ..causes.catalogue import ENTRIES, OTHERS
+from ..causes.providers import AUTH0, AUTH0_CHECKS
 from ..errors import GatehouseError
 from ..settings import Settings
 from ..signin.http.trace import Trace
@@ -81,6 +82,7 @@ def checks_for(settings: Settings) -> list[Check]:
         Check("accepted", ("challenge", "token"), tokens.accepted, tokens.BEFORE_ACCEPTANCE),
         Check("rbac", ("token",), tokens.rbac),
         Check("role", ("token", "rbac", "required-permission", "permissions", "token-audience"), tokens.role),
+        Check("role", (), tokens.role_of_nobody),
         Check("refresh-token", ("clock", "grant-types"), tokens.refresh_token),
         Check("hosts", ("server",), server.hosts),
         Check("hosts", ("challenge", "token"), tokens.hosts),
@@ -96,6 +98,18 @@ def checks_for(settings: Settings) -> list[Check]:
     ]
 
 
+def only_for_others(settings: Settings) -> frozenset[str]:
+    """The checks that only clients of other people need, not the configured way to sign in.
+
+    An agent without a Client ID is such a client itself: it registers itself, or it is a metadata document.
+    """
+    others = frozenset(check for check, entry in ENTRIES.items() if entry.group == OTHERS)
+    if settings.auth0_client_id or settings.gatehouse_token:
+        return others
+    own = {"client-metadata" if settings.oauth_client_metadata_url else "registration"}
+    return others - own - {"domain-connection", "third-party-grant"}
+
+
 async def examine(
     settings: Settings, account: Account, trace: Trace, *, register: bool = False, skip: Iterable[str] = ()
 ) -> list[Finding]:
@@ -106,18 +120,24 @@ async def examine(
         skip: checks to leave out. They do not keep others from running.
     """
     context = Context(settings, account, trace, register)
-    skipped = frozenset(skip) | (frozenset() if settings.gatehouse_sign_in == "assertion" else {"assertion"})
+    skipped = set(skip) | (set() if settings.gatehouse_sign_in == "assertion" else {"assertion"})
+    if settings.profile.name not in (None, AUTH0):
+        skipped |= AUTH0_CHECKS
     by_name: dict[str, list[Check]] = {}
     earlier: TopologicalSorter[str] = TopologicalSorter()
     for check in checks_for(settings):
+        if "management" in check.grounds and "management" in skipped:
+            continue
         by_name.setdefault(check.name, []).append(check)
         earlier.add(check.name, *check.grounds, *check.after)
     for name in earlier.static_order():
         if name not in skipped:
             sources = [await _look(check, context) for check in by_name[name]]
             context.findings[name] = replace(reduce(combined, sources), check=name)
-    values = context.fix_values()
-    found = [context.findings[name] for name in ENTRIES if name not in skipped]
+    values, profile = context.fix_values(), context.profile.name
+    if profile != AUTH0:
+        skipped |= AUTH0_CHECKS  # the server named the tenant
+    found = [context.findings[name].about(profile) for name in ENTRIES if name not in skipped]
     return [replace(each, values={**values, **each.values}) for each in found]
 
 

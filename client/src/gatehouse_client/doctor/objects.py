@@ -21,8 +21,9 @@ _OF_SETTINGS: Final = (
     "resource_parameter_profile,flags,default_audience,client_id_metadata_document_supported,"
     "client_id_metadata_document_dynamic_registration_supported"
 )
-# A tenant may have thousands of connections, and each costs a call.
+# A tenant may have thousands of each, and each costs a call.
 _MOST_CONNECTIONS: Final = 50
+_MOST_ROLES: Final = 50
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Objects:
             many connections to read.
         roles, permissions: those of the person who is signed in. The permissions are those of the API, through a role
             or not.
+        members: whether anybody has the role, by the roles with the permission that each call needs.
         unread: sentences about objects that were not read because a scope is missing.
     """
 
@@ -46,6 +48,7 @@ class Objects:
     settings: Document | None = None
     roles: list[str] | None = None
     permissions: list[str] | None = None
+    members: dict[str, bool] | None = None
     unread: list[str] = field(default_factory=list)
 
     def api(self, identifier: str) -> Document | None:
@@ -53,13 +56,16 @@ class Objects:
         return next((api for api in self.apis or () if api["identifier"] == identifier), None)
 
 
-def read_objects(management: Management, client_id: str | None, person: str | None, audience: str) -> Objects:
+def read_objects(
+    management: Management, client_id: str | None, person: str | None, audience: str, permission: str | None = None
+) -> Objects:
     """Read the objects.
 
     Args:
         client_id: the agent's Client ID; None if it has none.
         person: the `sub` of the person who is signed in; None if nobody is.
         audience: the Identifier of the API whose permissions are required.
+        permission: the permission that each call needs, to see who could sign in; None if that is not asked.
 
     Raises:
         GatehouseError: the tenant refuses the credentials, or it cannot be reached. An object whose scope is missing
@@ -93,6 +99,8 @@ def read_objects(management: Management, client_id: str | None, person: str | No
     if person is not None:
         held = allowed(lambda: _roles_and_permissions(management, person, audience))
         objects.roles, objects.permissions = held or (None, None)
+    if permission is not None:
+        objects.members = allowed(lambda: _members(management, audience, permission))
     return objects
 
 
@@ -127,3 +135,13 @@ def _roles_and_permissions(management: Management, person: str, audience: str) -
         held = [*held, *management.role_permissions(role)]
     names = {str(each["permission_name"]) for each in held if each["resource_server_identifier"] == audience}
     return [str(role["name"]) for role in roles], sorted(names)
+
+
+def _members(management: Management, audience: str, permission: str) -> dict[str, bool]:
+    wanted = {"permission_name": permission, "resource_server_identifier": audience}.items()
+    roles = management.call("read the roles", lambda api: api.roles.list(per_page=100))
+    return {
+        str(role["name"]): management.has_members(role)
+        for role in roles[:_MOST_ROLES]
+        if any(wanted <= held.items() for held in management.role_permissions(role))
+    }

@@ -12,13 +12,24 @@ from ..terminal.output import Terminal
 from .environment import environment, write_environment
 from .existing import Existing, load_existing
 from .file import TenantFile, load_tenant_file
-from .management import Management
+from .management import InsufficientScope, Management
+from .members import give, role_with
 from .ownership import Ownership
 from .planning import Plan, Step
 from .removing import Removal
 from .settings import TenantSettings, load_tenant_settings
 
 HEADINGS = ("Action", "What", "Name", "Tenant → file")
+_WITHHELD = (
+    "Put {name} into .env, from the dashboard: Applications > Applications > the application > Settings. The"
+    " management application lacks the scope read:client_keys, so the tenant does not show it here."
+)
+_GIVE_ROLE = (
+    "Give the role {name} to each person who may use the server. {nobody}Without it the server answers 403."
+    " By command: gatehouse tenant apply --give-role E-MAIL. In the dashboard: User Management > Users > the user >"
+    " Roles > Assign Roles."
+)
+_RESTART = "Restart the server (`make down && make up`), then check everything with `gatehouse doctor`."
 
 
 @dataclass(frozen=True)
@@ -62,10 +73,22 @@ def plan(terminal: Terminal, sources: Sources) -> Exit:
     return Exit.DIFFERENT if changes else Exit.OK
 
 
-def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | None, show_secrets: bool) -> None:
-    """Change the tenant to what the file says, and show the settings for `.env`.
+def apply(
+    terminal: Terminal,
+    sources: Sources,
+    *,
+    yes: bool,
+    env_file: Path | None,
+    show_secrets: bool,
+    give_role: Sequence[str] = (),
+) -> None:
+    """Change the tenant to what the file says, show the settings for `.env`, and say what remains to be done.
+
+    Args:
+        give_role: the people who get the role that the server requires, by e-mail address or user id.
 
     Raises:
+        UsageError: a person has no account, or the file has no such role.
         GatehouseError: the tenant refused a change, or it accepted a change without making it.
     """
     with _compared(terminal, sources, changes_tenant=True) as compared:
@@ -79,25 +102,52 @@ def apply(terminal: Terminal, sources: Sources, *, yes: bool, env_file: Path | N
         compared.reload()
         found = environment(compared.file, compared.existing, compared.settings, compared.management.issuer)
         remaining = compared.changes()
-    if env_file is not None:
-        write_environment(env_file, found)
-        terminal.say(f"{env_file} has the settings and secrets. Only you can read it.")
+        if env_file is not None:
+            write_environment(env_file, found)
+            terminal.say(f"{env_file} has the settings and secrets. Only you can read it.")
+        to_do = [_WITHHELD.format(name=name) for name in found.withheld]
+        to_do += _for_people(terminal, compared, give_role, may_ask=not yes)
+    to_do.append(f"{'' if env_file else 'Put the settings into .env. '}{_RESTART}")
     shown = {**found.public, **(found.secrets if show_secrets else {})}
     if terminal.as_json:
-        terminal.result_json({"changes": [change.as_json() for change in changes], "environment": shown})
+        done = [change.as_json() for change in changes]
+        terminal.result_json({"changes": done, "environment": shown, "to_do": to_do})
     else:
         for name, value in shown.items():
             terminal.result(f"{name}={value}")
     if found.secrets and env_file is None and not show_secrets:
         terminal.say(f"Not shown: {', '.join(found.secrets)}. --env-file .env writes them, --show-secrets shows them.")
-    for name in found.withheld:
-        terminal.say(f"The tenant does not show {name}: the management application lacks the scope read:client_keys.")
     if remaining:
         lines = [f"The tenant refused nothing, but it still differs from {sources.file}:"]
         for step in remaining:
             reason = "; ".join(str(each) for each in step.differences or ()) or "it is missing"
             lines.append(f"  {step.kind} {step.name}: {reason}")
         raise GatehouseError("\n".join(lines))
+    if not terminal.as_json:
+        terminal.say("\n".join(["What remains to be done:", *(f"  - {line}" for line in to_do)]))
+
+
+def _for_people(terminal: Terminal, compared: _Comparison, people: Sequence[str], *, may_ask: bool) -> list[str]:
+    """Give people the role that the server requires. Returns what remains to be done for people."""
+    permission = compared.settings.required_permission
+    name = role_with(compared.file, permission)
+    role = compared.existing.roles.get(name or "")
+    if role is None:
+        if people:
+            raise UsageError(f"No role in the tenant file has the permission {permission}, so none can be given.")
+        return []
+    try:
+        somebody = bool(people) or compared.management.has_members(role)
+    except InsufficientScope:
+        somebody = None
+    if somebody is False and may_ask and terminal.is_conversation:
+        answer = terminal.ask(f"Nobody has the role {name}. Who gets it? (e-mail address or user id; empty: nobody) ")
+        people = [answer] if answer else []
+    for person in people:
+        give(compared.management, role, person)
+        terminal.say(f"{person} has the role {name}.")
+    nobody = "" if somebody is None else "Nobody has it yet. "
+    return [] if somebody or people else [_GIVE_ROLE.format(name=name, nobody=nobody)]
 
 
 def destroy(terminal: Terminal, sources: Sources, *, yes: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ..errors import ConfigurationError
 from ..storage.private_files import write_private
@@ -12,14 +13,25 @@ from .existing import Existing
 from .file import TenantFile
 from .settings import TenantSettings
 
+_OTHER_TENANTS: Final = ("COMPOSE_PROFILES", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_PROFILE")
+"""Variables that choose another tenant or provider."""
+_PUBLISHED: Final = re.compile(r"demo-secret-of-the-offline-tenant|Gatehouse\w+DemoClient0")
+"""The credentials in `.env.example`, which only the offline tenant knows."""
+
 
 @dataclass
 class Environment:
-    """Variables with their values, secrets apart. `withheld` names the secrets that the tenant does not show."""
+    """Variables with their values, secrets apart.
+
+    Attributes:
+        withheld: the names of secrets that the tenant does not show.
+        known: credentials that the tenant has accepted.
+    """
 
     public: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     withheld: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
 
 
 def environment(file: TenantFile, existing: Existing, settings: TenantSettings, issuer: str) -> Environment:
@@ -28,6 +40,10 @@ def environment(file: TenantFile, existing: Existing, settings: TenantSettings, 
     issuer = settings.issuer or issuer
     domain = issuer.partition("://")[2].rstrip("/")
     found = Environment({"AUTH0_DOMAIN": domain, "AUTH0_ISSUER": "" if issuer == f"https://{domain}/" else issuer})
+    if settings.auth0_ca_file is not None:
+        found.public["AUTH0_CA_FILE"] = str(settings.auth0_ca_file)
+    if settings.auth0_mgmt_token is None and settings.auth0_mgmt_client_secret is not None:
+        found.known = [str(settings.auth0_mgmt_client_id), settings.auth0_mgmt_client_secret.get_secret_value()]
     for entry in file.apis[:1]:
         found.public |= {"AUTH0_AUDIENCE": entry["identifier"], "JWT_ALGORITHM": entry.get("signing_alg", "RS256")}
     people = [
@@ -43,14 +59,15 @@ def environment(file: TenantFile, existing: Existing, settings: TenantSettings, 
 
 
 def write_environment(path: Path, found: Environment) -> None:
-    """Write the variables into a file that only its owner can read. Its other lines stay.
+    """Write the variables into a file that only its owner can read. Its other lines stay, except those of another
+    tenant, which become empty: variables that choose another one, and the offline tenant's published credentials.
 
     Raises:
         ConfigurationError: the file cannot be read or written.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        write_private(path, ("\n".join(_replaced(lines, {**found.public, **found.secrets})) + "\n").encode())
+        write_private(path, ("\n".join(_replaced(lines, found)) + "\n").encode())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read or written ({error}). Name another file with --env-file."
@@ -67,15 +84,18 @@ def _add_client(found: Environment, prefix: str, client: dict[str, str], *, publ
         found.withheld.append(f"{prefix}_CLIENT_SECRET")
 
 
-def _replaced(lines: list[str], values: dict[str, str]) -> list[str]:
+def _replaced(lines: list[str], found: Environment) -> list[str]:
+    values = {**found.public, **found.secrets}
     rest = dict(values)
     written = []
     for line in lines:
-        name = (re.match(r"\s*(?:export\s+)?([A-Z0-9_]+)\s*=", line) or [None, None])[1]
-        if name is not None and name in values:
+        match = re.match(r"\s*(?:export\s+)?([A-Z0-9_]+)\s*=\s*(.*)", line)
+        name, value = match.groups() if match else ("", "")
+        if name in values:
             # A variable that the file has twice is written once.
             if name in rest:
                 written.append(f"{name}={rest.pop(name)}")
             continue
-        written.append(line)
+        published = _PUBLISHED.search(value) and value not in found.known
+        written.append(f"{name}=" if name in _OTHER_TENANTS or published else line)
     return written + [f"{name}={value}" for name, value in rest.items()]

@@ -43,7 +43,7 @@ _COLLECTION_OF: Final = {
 # The SDK's collections that this package uses.
 _COLLECTIONS: Final = (
     *("client_grants", "clients", "connections.clients", "resource_servers", "roles.permissions", "tenants.settings"),
-    *("users.permissions", "users.roles"),
+    *("roles.users", "users.permissions", "users.roles"),
 )
 _NOT_AUTHORIZED: Final = (
     "The application {client} may not use the Management API ({seen}). Authorize it in the dashboard under "
@@ -159,6 +159,11 @@ class Management(AbstractContextManager["Management"]):
             "read a role's permissions", lambda api: api.roles.permissions.list(role["id"], per_page=100)
         )
         return permissions
+
+    def has_members(self, role: dict[str, Any]) -> bool:
+        """Whether anybody has the role. Raises as `call`."""
+        what = f"read who has the role {role['name']}"
+        return bool(self.call(what, lambda api: api.roles.users.list(role["id"], take=1).items or []))
 
     def create(self, kind: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create an object and return it. Raises as `call`."""

@@ -5,16 +5,16 @@ A change takes effect at once. A restart or a reset removes it.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from ..tenant.model import MANAGEMENT_SCOPES
 from . import attack_protection, client_grants, clients, connections, resource_servers, roles, tenant, users
-from .access import Endpoint, protected
+from .access import protected
 from .errors import InsufficientScope, NoEndpoint
+from .organizations import organization_routes
+from .routing import collection, route
 
 __all__ = ["management_routes"]
 
@@ -27,7 +27,7 @@ LEFT_OUT_BY_TOOLS = frozenset(
     {
         *("actions", "attack-protection", "branding", "connection-profiles", "connections-directory-provisionings"),
         *("custom-domains", "email-templates", "emails", "event-streams", "flows", "forms", "guardian", "hooks"),
-        *("log-streams", "network-acls", "organizations", "prompts", "rate-limit-policies", "risk-assessments"),
+        *("log-streams", "network-acls", "prompts", "rate-limit-policies", "risk-assessments"),
         *("rules", "rules-configs", "self-service-profiles", "supplemental-signals", "token-exchange-profiles"),
         "user-attribute-profiles",
     }
@@ -39,45 +39,46 @@ def management_routes() -> Mount:
     return Mount(
         "/api/v2",
         routes=[
-            _route("GET", "/tenants/settings", tenant.show_settings, "read:tenant_settings"),
-            _route("PATCH", "/tenants/settings", tenant.change_settings, "update:tenant_settings"),
-            _route("GET", "/logs", tenant.list_logs, "read:logs"),
-            _route("GET", "/logs/{id}", tenant.show_log, "read:logs"),
-            _route("GET", "/actions/actions", list_actions, "read:actions"),
-            _route("POST", "/clients/cimd/register", clients.register_metadata_document, "create:clients"),
-            _route("POST", "/clients/{id}/rotate-secret", clients.rotate_secret, "update:client_keys"),
+            route("GET", "/tenants/settings", tenant.show_settings, "read:tenant_settings"),
+            route("PATCH", "/tenants/settings", tenant.change_settings, "update:tenant_settings"),
+            route("GET", "/logs", tenant.list_logs, "read:logs"),
+            route("GET", "/logs/{id}", tenant.show_log, "read:logs"),
+            route("GET", "/actions/actions", list_actions, "read:actions"),
+            route("POST", "/clients/cimd/register", clients.register_metadata_document, "create:clients"),
+            route("POST", "/clients/{id}/rotate-secret", clients.rotate_secret, "update:client_keys"),
             # A client's id can be a URL. An API's identifier is nearly always a URL.
-            *_collection("/clients", "{id:path}", clients, "client", "read:client_keys", "update:client_keys"),
-            *_collection("/resource-servers", "{id:path}", resource_servers, "resource_server"),
-            *_collection("/client-grants", "{id}", client_grants, "client_grant"),
-            _route("GET", "/roles/{id}/permissions", roles.list_permissions, "read:roles"),
-            _route("POST", "/roles/{id}/permissions", roles.add_permissions, "update:roles"),
-            _route("DELETE", "/roles/{id}/permissions", roles.remove_permissions, "update:roles"),
-            _route("GET", "/roles/{id}/users", roles.list_members, "read:users", "read:role_members"),
-            _route("POST", "/roles/{id}/users", roles.add_members, "update:roles", "create:role_members"),
-            *_collection("/roles", "{id}", roles, "role"),
-            _route("GET", "/connections/{id}/clients", connections.list_enabled_clients, "read:connections"),
-            _route("PATCH", "/connections/{id}/clients", connections.change_enabled_clients, "update:connections"),
-            *_collection("/connections", "{id}", connections, "connection"),
-            _route("GET", "/users-by-email", users.list_users_by_email, "read:users"),
-            _route("GET", "/users/{id}/logs", users.list_logs_of_user, "read:logs", "read:logs_users"),
-            _route("GET", "/users/{id}/permissions", roles.list_permissions_of_user, "read:users"),
-            _route(
+            *collection("/clients", "{id:path}", clients, "client", "read:client_keys", "update:client_keys"),
+            *collection("/resource-servers", "{id:path}", resource_servers, "resource_server"),
+            *collection("/client-grants", "{id}", client_grants, "client_grant"),
+            *organization_routes(),
+            route("GET", "/roles/{id}/permissions", roles.list_permissions, "read:roles"),
+            route("POST", "/roles/{id}/permissions", roles.add_permissions, "update:roles"),
+            route("DELETE", "/roles/{id}/permissions", roles.remove_permissions, "update:roles"),
+            route("GET", "/roles/{id}/users", roles.list_members, "read:users", "read:role_members"),
+            route("POST", "/roles/{id}/users", roles.add_members, "update:roles", "create:role_members"),
+            *collection("/roles", "{id}", roles, "role"),
+            route("GET", "/connections/{id}/clients", connections.list_enabled_clients, "read:connections"),
+            route("PATCH", "/connections/{id}/clients", connections.change_enabled_clients, "update:connections"),
+            *collection("/connections", "{id}", connections, "connection"),
+            route("GET", "/users-by-email", users.list_users_by_email, "read:users"),
+            route("GET", "/users/{id}/logs", users.list_logs_of_user, "read:logs", "read:logs_users"),
+            route("GET", "/users/{id}/permissions", roles.list_permissions_of_user, "read:users"),
+            route(
                 "GET", "/users/{id}/roles", users.list_roles_of_user, "read:users", "read:roles", "read:role_members"
             ),
-            _route("POST", "/users/{id}/roles", users.assign_roles, "update:users", "create:role_members"),
-            _route("DELETE", "/users/{id}/roles", users.remove_roles, "update:users", "delete:role_members"),
-            *_collection("/users", "{id}", users, "user"),
-            _route("GET", "/user-blocks", attack_protection.list_blocks, "read:users"),
-            _route("DELETE", "/user-blocks", attack_protection.remove_blocks, "update:users"),
-            _route("GET", "/user-blocks/{id}", attack_protection.list_blocks_of_user, "read:users"),
-            _route("DELETE", "/user-blocks/{id}", attack_protection.remove_blocks_of_user, "update:users"),
-            _route("GET", BRUTE_FORCE, attack_protection.show_brute_force, "read:attack_protection"),
-            _route("PATCH", BRUTE_FORCE, attack_protection.change_brute_force, "update:attack_protection"),
-            _route("GET", "/keys/signing", tenant.list_keys, "read:signing_keys"),
-            _route("POST", "/keys/signing/rotate", tenant.rotate, "create:signing_keys"),
-            _route("PUT", "/keys/signing/{kid}/revoke", tenant.revoke, "update:signing_keys"),
-            _route("GET", "/keys/signing/{kid}", tenant.show_key, "read:signing_keys"),
+            route("POST", "/users/{id}/roles", users.assign_roles, "update:users", "create:role_members"),
+            route("DELETE", "/users/{id}/roles", users.remove_roles, "update:users", "delete:role_members"),
+            *collection("/users", "{id}", users, "user"),
+            route("GET", "/user-blocks", attack_protection.list_blocks, "read:users"),
+            route("DELETE", "/user-blocks", attack_protection.remove_blocks, "update:users"),
+            route("GET", "/user-blocks/{id}", attack_protection.list_blocks_of_user, "read:users"),
+            route("DELETE", "/user-blocks/{id}", attack_protection.remove_blocks_of_user, "update:users"),
+            route("GET", BRUTE_FORCE, attack_protection.show_brute_force, "read:attack_protection"),
+            route("PATCH", BRUTE_FORCE, attack_protection.change_brute_force, "update:attack_protection"),
+            route("GET", "/keys/signing", tenant.list_keys, "read:signing_keys"),
+            route("POST", "/keys/signing/rotate", tenant.rotate, "create:signing_keys"),
+            route("PUT", "/keys/signing/{kid}/revoke", tenant.revoke, "update:signing_keys"),
+            route("GET", "/keys/signing/{kid}", tenant.show_key, "read:signing_keys"),
             Route("/{path:path}", protected(unknown, *MANAGEMENT_SCOPES), methods=METHODS),
         ],
     )
@@ -95,25 +96,3 @@ async def unknown(request: Request) -> Response:
         raise NoEndpoint(f"The offline tenant does not have {request.method} {request.url.path[:MAX_SHOWN]}.")
     action = {"GET": "read", "POST": "create", "DELETE": "delete"}.get(request.method, "update")
     raise InsufficientScope([f"{action}:{resource.replace('-', '_')}"])
-
-
-def _route(method: str, path: str, endpoint: Endpoint, *scopes: str) -> Route:
-    return Route(path, protected(endpoint, *scopes), methods=[method])
-
-
-def _collection(path: str, one: str, module: ModuleType, noun: str, *more_scopes: str) -> list[Route]:
-    """The five usual calls of a collection. All modules here use the same function names for them."""
-    calls = [
-        ("GET", path, f"list_{noun}s", "read"),
-        ("POST", path, f"create_{noun}", "create"),
-        ("GET", f"{path}/{one}", f"show_{noun}", "read"),
-        ("PATCH", f"{path}/{one}", f"update_{noun}", "update"),
-        ("DELETE", f"{path}/{one}", f"delete_{noun}", "delete"),
-    ]
-    routes = []
-    for method, address, name, action in calls:
-        scopes = [f"{action}:{noun}s", *(scope for scope in more_scopes if scope.startswith(f"{action}:"))]
-        # Deleting an entry that does not exist answers 204, except for a role.
-        deletes = action == "delete" and noun != "role"
-        routes.append(Route(address, protected(getattr(module, name), *scopes, deletes=deletes), methods=[method]))
-    return routes

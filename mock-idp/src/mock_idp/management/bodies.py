@@ -17,10 +17,12 @@ TYPES: Mapping[type, str] = {dict: "object", list: "array", str: "string", bool:
 EXPECTED = {"string": "string", "list": "array", "dict": "object", "model": "object", "bool": "boolean"}
 
 
-async def read_object(request: Request, model: type[Section], *, read_only: frozenset[str]) -> dict[str, Any]:
-    """The body, if all its keys are writable. Raises InvalidBody with the other keys."""
+async def read_object(
+    request: Request, model: type[Section], *, read_only: frozenset[str], more: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The body, if all its keys are writable. `more` are keys that no file has. Raises InvalidBody with other keys."""
     body = await json_object(request)
-    _refuse_others(body, (set(model.model_fields) | model.exported) - read_only)
+    _refuse_others(body, (set(model.model_fields) | model.exported | more) - read_only)
     for name, value in body.items():
         _refuse_inner(model, name, value, name)
     return body

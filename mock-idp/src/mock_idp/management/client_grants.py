@@ -22,7 +22,7 @@ FILTERS = ("audience", "client_id", "subject_type", "default_for")
 
 
 async def list_client_grants(request: Request) -> Response:
-    shown = [_shown(request, grant) for grant in idp_of(request).tenant.client_grants]
+    shown = [described_grant(request, grant) for grant in idp_of(request).tenant.client_grants]
     for name in FILTERS:
         if name in request.query_params:
             shown = [each for each in shown if each.get(name) == request.query_params[name]]
@@ -30,7 +30,7 @@ async def list_client_grants(request: Request) -> Response:
 
 
 async def show_client_grant(request: Request) -> Response:
-    return JSONResponse(_shown(request, _found(request)))
+    return JSONResponse(described_grant(request, _found(request)))
 
 
 async def create_client_grant(request: Request) -> Response:
@@ -45,7 +45,7 @@ async def create_client_grant(request: Request) -> Response:
         body = {**body, "client_id": client_name(idp, body["client_id"])}
     add(request, SECTION, body, log="Create a client grant")
     grant = next(each for each in idp.tenant.client_grants if _key(each) == key)
-    return JSONResponse(_shown(request, grant), status_code=201)
+    return JSONResponse(described_grant(request, grant), status_code=201)
 
 
 async def update_client_grant(request: Request) -> Response:
@@ -58,7 +58,7 @@ async def update_client_grant(request: Request) -> Response:
     check(ClientGrantSection, changed)
     _check_scopes(request, grant.audience, changed.get("scope", []))
     replace(request, SECTION, known, changed, log="Update a client grant")
-    return JSONResponse(_shown(request, _found(request)))
+    return JSONResponse(described_grant(request, _found(request)))
 
 
 async def delete_client_grant(request: Request) -> Response:
@@ -104,7 +104,8 @@ def _entry(idp: Idp, grant: ClientGrant) -> Document:
     raise Inexistent("client grant")
 
 
-def _shown(request: Request, grant: ClientGrant) -> Document:
+def described_grant(request: Request, grant: ClientGrant) -> Document:
+    """A client grant in Auth0's form."""
     audience = management_identifier(issuer_of(request)) if is_management(grant.audience) else grant.audience
     holder = {"default_for": "third_party_clients"} if grant.client_id is None else {"client_id": grant.client_id}
     shown: Document = {"id": grant_id(grant), **holder, "audience": audience, "subject_type": grant.subject_type}

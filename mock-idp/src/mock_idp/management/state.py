@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 
 from ..state.idp import Idp
+from ..state.tenant_log import Event
 from ..tenant.loading import checked_configuration
 from ..tenant.merging import changed, replaced, without
 from ..tenant.model import ClientGrant
@@ -46,6 +47,12 @@ def remove(request: Request, section: str, key: Document, *, log: str) -> None:
 def configure(idp: Idp, tenant: Document, offline: Document) -> None:
     """Replace the whole configuration. Raises ConfigurationError."""
     idp.configure(checked_configuration(tenant, offline, names=("tenant", "offline")))
+
+
+def shown_event(event: Event) -> Document:
+    """An event of the tenant log in Auth0's form, whose `details` are an object."""
+    shown = event.as_dict()
+    return {**shown, "details": {"reason": shown["details"]}} if "details" in shown else shown
 
 
 def client_name(idp: Idp, client_id: object) -> str:

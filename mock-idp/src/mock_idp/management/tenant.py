@@ -16,7 +16,7 @@ from ..web.request import idp_of, issuer_of
 from .bodies import check, read_object
 from .errors import Inexistent, InvalidQuery, KeyInUse
 from .paging import listed, shown_fields
-from .state import Document
+from .state import Document, shown_event
 
 READ_ONLY = frozenset({"sandbox_versions_available"})
 
@@ -39,14 +39,14 @@ async def list_logs(request: Request) -> Response:
     """The log, newest first. A search (`q`) is refused, because its language is not here."""
     if request.query_params.get("q", "").strip():
         raise InvalidQuery("The offline tenant lists the whole log, without a search", "q")
-    return listed(request, "logs", [event.as_dict() for event in reversed(idp_of(request).log.events)])
+    return listed(request, "logs", [shown_event(event) for event in reversed(idp_of(request).log.events)])
 
 
 async def show_log(request: Request) -> Response:
     events = [event for event in idp_of(request).log.events if event.log_id == request.path_params["id"]]
     if not events:
         raise Inexistent("log")
-    return JSONResponse(shown_fields(request, events[0].as_dict()))
+    return JSONResponse(shown_fields(request, shown_event(events[0])))
 
 
 async def list_keys(request: Request) -> Response:

@@ -17,7 +17,7 @@ from ..web.request import idp_of
 from .bodies import check, read_members
 from .errors import Inexistent, InvalidQuery, NotSupported, UserConflict, WeakPassword
 from .paging import listed, shown_fields
-from .state import Document, remove, role_id
+from .state import Document, remove, role_id, shown_event
 
 TEXTS = ("email", "password", "name", "given_name", "family_name", "nickname", "picture", "connection", "client_id")
 FLAGS = ("blocked", "email_verified", "phone_verified", "verify_email", "verify_password", "verify_phone_number")
@@ -99,7 +99,7 @@ async def list_logs_of_user(request: Request) -> Response:
     """The events of the tenant log that name the user, newest first."""
     idp = idp_of(request)
     user = find_user(idp, request.path_params["id"])
-    events = [event.as_dict() for event in reversed(idp.log.events) if event.user_id == user.user_id]
+    events = [shown_event(event) for event in reversed(idp.log.events) if event.user_id == user.user_id]
     return listed(request, "logs", events)
 
 
@@ -116,12 +116,12 @@ async def list_roles_of_user(request: Request) -> Response:
 
 
 async def assign_roles(request: Request) -> Response:
-    assign(request, request.path_params["id"], await _sent_roles(request))
+    assign(request, request.path_params["id"], await sent_roles(request))
     return Response(status_code=204)
 
 
 async def remove_roles(request: Request) -> Response:
-    idp, names = idp_of(request), await _sent_roles(request)
+    idp, names = idp_of(request), await sent_roles(request)
     known = find_user(idp, request.path_params["id"])
     change_user(idp, known, {"roles": [name for name in known.roles if name not in names]})
     idp.log.add("sapi", "Remove roles from a user")
@@ -150,7 +150,8 @@ def described_user(idp: Idp, user: User) -> Document:
     }
 
 
-async def _sent_roles(request: Request) -> list[str]:
+async def sent_roles(request: Request) -> list[str]:
+    """The names of the roles whose ids the body has. Raises Inexistent."""
     body = await read_members(request, {"roles": list}, required=("roles",))
     idp = idp_of(request)
     by_id: dict[Any, str] = {role_id(idp, role.name): role.name for role in idp.configuration.tenant_file.roles}

@@ -292,7 +292,7 @@ def _organization(section: OrganizationSection, issued: IssuedOrganization | Non
         name=section.name,
         display_name=section.display_name or section.name,
         metadata=section.metadata,
-        connections={each.name: each.assign_membership_on_login for each in section.connections},
+        connections={each.name: each.assign_membership_on_login for each in section.connections if each.is_enabled},
         client_grants=frozenset(each.client_id for each in section.client_grants),
         members={email.strip().casefold(): tuple(roles) for email, roles in members.items()},
         third_party_access=section.third_party_client_access == "allow",

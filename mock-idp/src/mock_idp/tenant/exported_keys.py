@@ -79,10 +79,10 @@ ACTION = _names(
     """all_changes_deployed built_at created_at dependencies deployed_version id installed_integration_id integration
     modules runtime status supported_triggers updated_at"""
 )
-ORGANIZATION = _names("branding discovery_domains id token_quota")
+ORGANIZATION = _names("branding clients discovery_domains id is_app_entitlement_active token_quota")
 ORGANIZATION_CONNECTION = _names(
-    """connection_id is_enabled is_signup_enabled organization_access_level organization_connection_name
-    show_as_button"""
+    """connection_id is_signup_enabled organization_access_level organization_connection_name
+    organization_member_access_level show_as_button"""
 )
 ROLE = _names("id owner_id type description")
 ROLE_PERMISSION = _names("description resource_server_name")

@@ -100,7 +100,7 @@ def _key(section: str, entry: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - 
 
 def _drop_references(section: str, entry: Document, tenant: Document, offline: Document) -> None:
     """Also delete the grants, permissions, role assignments and users of the entry, as Auth0 does."""
-    if section in ("users", "roles", "clients", "resourceServers"):
+    if section in ("users", "roles", "clients", "resourceServers", "databases"):
         renamed(section, entry[KEYS[section][0]], None, tenant, offline)
     if section == "clients":
         name = entry["name"]
@@ -138,10 +138,12 @@ def renamed(section: str, old: str, new: str | None, tenant: Document, offline: 
         if section == "roles":
             stated = {email: list(_renamed_keys(dict.fromkeys(roles), old, new)) for email, roles in stated.items()}
         issued["members"] = stated if isinstance(members, dict) else list(stated)
-    for organization in tenant.get("organizations", []) if section == "clients" else ():
-        granted = {grant["client_id"]: grant for grant in organization.get("client_grants", [])}
-        kept = _renamed_keys(granted, old, new)
-        organization["client_grants"] = [{**grant, "client_id": name} for name, grant in kept.items()]
+    part = {"clients": ("client_grants", "client_id"), "databases": ("connections", "name")}.get(section)
+    for organization in tenant.get("organizations", []) if part else ():
+        assert part is not None
+        place, key = part
+        kept = _renamed_keys({entry[key]: entry for entry in organization.get(place, [])}, old, new)
+        organization[place] = [{**entry, key: name} for name, entry in kept.items()]
 
 
 def _renamed_keys(entries: Document, old: str, new: str | None) -> Document:

@@ -62,15 +62,20 @@ OIDC_SCOPES = frozenset({"openid", *PROFILE_SCOPES})
 # The Management API's identifier is the issuer followed by this path. Files may use the domain of a real tenant.
 MANAGEMENT_PATH = "api/v2/"
 # The scopes of the endpoints that the offline tenant has.
-_MANAGED = ("clients", "client_grants", "resource_servers", "roles", "connections", "users")
+_MANAGED = (
+    *("clients", "client_grants", "resource_servers", "roles", "connections", "users"),
+    *("organizations", "organization_connections"),
+)
 _OTHER_SCOPES = (
     *("read:client_keys", "update:client_keys", "read:tenant_settings", "update:tenant_settings"),
     *("read:signing_keys", "create:signing_keys", "update:signing_keys"),
     *("read:role_members", "create:role_members", "delete:role_members", "read:actions"),
     *("read:logs", "read:logs_users", "read:attack_protection", "update:attack_protection"),
 )
+_WITHOUT_UPDATE = ("organization_members", "organization_member_roles", "organization_client_grants")
 MANAGEMENT_SCOPES = (
     *(f"{action}:{name}" for name in _MANAGED for action in ("read", "create", "update", "delete")),
+    *(f"{action}:{name}" for name in _WITHOUT_UPDATE for action in ("read", "create", "delete")),
     *_OTHER_SCOPES,
 )
 

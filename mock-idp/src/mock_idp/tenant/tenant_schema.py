@@ -541,6 +541,7 @@ class OrganizationConnectionSection(Section):
     assign_membership_on_login: bool = Field(
         default=False, description="Users of this connection become members at their first sign-in."
     )
+    is_enabled: bool = True
 
 
 class OrganizationGrantSection(Section):
@@ -557,7 +558,7 @@ class OrganizationSection(Section):
     metadata: dict[str, Any] = Field(default_factory=dict)
     connections: list[OrganizationConnectionSection] = Field(default_factory=list)
     client_grants: list[OrganizationGrantSection] = Field(default_factory=list)
-    third_party_client_access: Literal["allow", "deny"] = "deny"
+    third_party_client_access: Literal["allow", "block", "deny"] = "block"
 
 
 class ActionSecretSection(Section):
