@@ -98,10 +98,11 @@ class FakeStack:
     def issue(self, requested: frozenset[str], *, refresh: str | None = None) -> dict[str, Any]:
         granted = requested & (self.permissions | {"offline_access"})
         person = {"email": self.person} if self.person else {}
-        access_token = _jwt({"sub": "auth0|1", **person, "jti": secrets.token_hex(8)})
+        scope = " ".join(sorted(granted))
+        access_token = _jwt({"sub": "auth0|1", **person, "scope": scope, "jti": secrets.token_hex(8)})
         self.tokens[access_token] = Token(granted, time.time() + self.lifetime, self.person)
         answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer", "expires_in": self.lifetime}
-        answer["scope"] = " ".join(sorted(granted))
+        answer["scope"] = scope
         if self.id_token_claims is not None and refresh is None:
             answer["id_token"] = _jwt(self.id_token_claims)
         if self.issue_refresh_tokens and "offline_access" in granted and (refresh is None or self.rotate):

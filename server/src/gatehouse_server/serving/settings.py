@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     permissions_file: str = Field(default="", validation_alias="PERMISSIONS_FILE")
     grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
     scope_prefix: str = Field(default="", validation_alias="SCOPE_PREFIX")
+    oidc_ca_file: str = Field(default="", validation_alias="OIDC_CA_FILE")
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
     tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
@@ -467,8 +468,10 @@ def _loopback_port(url: str) -> int | None:
 
 
 def _use_oidc_names(values: dict[str, Any]) -> None:
-    """OIDC_ISSUER and OIDC_AUDIENCE, for providers other than Auth0, replace the AUTH0_ variables."""
+    """OIDC_ISSUER, OIDC_AUDIENCE and OIDC_CA_FILE, for providers other than Auth0, replace the AUTH0_ variables."""
     issuer = values.get("OIDC_ISSUER")
+    if "OIDC_CA_FILE" in values:
+        values.setdefault("AUTH0_CA_FILE", values["OIDC_CA_FILE"])
     if issuer is None:
         return
     conflicting = ("AUTH0_DOMAIN", "AUTH0_ISSUER", *(["AUTH0_AUDIENCE"] if "OIDC_AUDIENCE" in values else []))
