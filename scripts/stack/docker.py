@@ -188,7 +188,7 @@ def _variables(environment: Environment) -> dict[str, str]:
     # A `mock` left in .env beside a real tenant would make Compose start the offline tenant, and the server trust it.
     variables["COMPOSE_PROFILES"] = environment.profiles
     variables |= environment.secrets(_passed_variables())
-    if path := environment["AUTH0_CA_FILE"]:
+    if path := environment["AUTH0_CA_FILE"] or environment["OIDC_CA_FILE"]:
         authority = (ROOT / path).resolve()
         if not authority.is_file() and authority != AUTHORITY:
             raise Problem(

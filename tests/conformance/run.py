@@ -1,5 +1,5 @@
 """Tests with the programs of others: the MCP conformance suite against server, client and tenant, the TypeScript SDK's
-client against the whole stack, and Auth0's Deploy CLI against the tenant.
+client against the whole stack and its server behind the gate, and Auth0's Deploy CLI against the tenant.
 
     make conformance [DO="server-0.1 client-0.2 ..."]
 
@@ -14,13 +14,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance import client_scenarios, deploy_cli, server_scenarios, tenant_scenarios, typescript_sdk
+from tests.conformance import client_scenarios, deploy_cli, server_scenarios, tenant_scenarios, typescript_sdk, upstream
 from tests.conformance.suite import HERE
 from tests.support.npm import installed
 
 RUNS: dict[str, Callable[[Path], list[str]]] = {
     "server-0.1": lambda modules: server_scenarios.problems("0.1", modules),
     "server-0.2": lambda modules: server_scenarios.problems("0.2", modules),
+    "upstream-0.1": lambda modules: upstream.scenarios("0.1", modules),
+    "upstream-0.2": lambda modules: upstream.scenarios("0.2", modules),
+    "everything": upstream.everything,
     "client-0.1": lambda modules: client_scenarios.problems("0.1", modules),
     "client-0.2": lambda modules: client_scenarios.problems("0.2", modules),
     "authorization": tenant_scenarios.problems,

@@ -82,7 +82,7 @@ def test_many_and_long_names_are_cut(tenant: Any) -> None:
     ("language", "heading", "sent"),
     [
         ("en", "Not played here", "Sent, and ignored by this tenant:"),
-        ("ja", "ここでは動かない設定", "送られたが、このテナントが無視したもの:"),
+        ("ja", "ここでは動かない設定", "送られたが、このテナントが無視したもの："),
     ],
 )
 def test_the_console_shows_both_lists(start: Any, language: str, heading: str, sent: str) -> None:

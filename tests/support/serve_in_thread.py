@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Generator
@@ -25,19 +26,26 @@ def listening_socket() -> socket.socket:
 
 @contextmanager
 def serve_in_thread(
-    app: ASGIApp, listener: socket.socket | None = None, *, certificate: Path | None = None, key: Path | None = None
+    app: ASGIApp,
+    listener: socket.socket | None = None,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    http: type[asyncio.Protocol] | None = None,
 ) -> Generator[str]:
     """Serve `app` until the end of the context.
 
     Args:
         listener: a listening socket; without it, a free port of 127.0.0.1.
         certificate: serve over TLS with this certificate and `key`.
+        http: uvicorn's HTTP protocol; by default its own choice.
 
     Yields:
         The origin with the host name localhost. Its scheme is http, also over TLS.
     """
     config = uvicorn.Config(
         app,
+        http=http or "auto",
         log_config=None,
         access_log=False,
         ws="none",

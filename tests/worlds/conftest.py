@@ -28,16 +28,28 @@ class World:
 
     def stack(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `scripts/stack`, as `make` does."""
+        return self._run([sys.executable, "scripts/stack", "--runtime", RUNTIME, *arguments], None, more)
+
+    def shell(self, line: str, typed: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of a document, such as `make up`, in the clone's folder.
+
+        Args:
+            typed: what the person types.
+        """
+        make = {"PYTHON": sys.executable, "RUNTIME": RUNTIME, "MAKEFLAGS": "--no-print-directory"}
+        return self._run(["sh", "-c", line], typed, {**make, **more})
+
+    def _run(self, command: list[str], typed: str | None, more: dict[str, str]) -> subprocess.CompletedProcess[str]:
         plain = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith((*SETTING_PREFIXES, "OAUTH_", "OIDC_", "COMPOSE_", "STACK_"))
         }
         return subprocess.run(
-            [sys.executable, "scripts/stack", "--runtime", RUNTIME, *arguments],
+            command,
             cwd=self.folder,
             env={**plain, "STACK_VENV": sys.prefix, "GATEHOUSE_KEYRING": "0", **self.variables, **more},
-            stdin=subprocess.DEVNULL,
+            input=typed or "",
             capture_output=True,
             text=True,
             timeout=SECONDS,

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from .app import protect
 from .auth.audit import audit_to_stream
 from .example.app import example_app, example_server
+from .serving.connections import BoundedHeaders
 from .serving.listening import CannotListen, listening_sockets
 from .serving.metrics import Metrics
 from .serving.settings import Settings, SettingsError, load, load_settings
@@ -117,6 +118,7 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """The uvicorn configuration for a protected app."""
     return uvicorn.Config(
         app,
+        http=BoundedHeaders,
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -30,11 +31,13 @@ from .auth.challenge import Challenges
 from .auth.gate import Gate
 from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
 from .auth.profiles import Profile
 from .auth.streams import Stop, Streams
+from .auth.tenant_metadata import TenantMetadata, slash_warning, tenant_metadata_routes
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
 from .serving.metrics import Metrics
@@ -42,6 +45,8 @@ from .serving.settings import Settings
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+logger = logging.getLogger(__name__)
 
 CORS_ANSWER_HEADERS = ("WWW-Authenticate", "MCP-Session-Id", "Retry-After", "X-Request-Id")
 
@@ -140,7 +145,7 @@ def protect(
             streams=streams,
         )
 
-    well_known = metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue))
+    well_known, check = public_metadata(settings, keys, advertised_scopes(profile, catalogue))
     others = [Route(path, gate(served.others)) for path in served.other_paths if served.others is not None]
     app = ProtectedApp(
         routes=[*health_routes(keys), *well_known, *others],
@@ -148,11 +153,12 @@ def protect(
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate(served.endpoint)),
         ],
-        lifespan=_lifespan(served.run, stop, keys, introspection),
+        lifespan=_lifespan(served.run, stop, keys, introspection, check),
     )
     # A redirect would go to the scheme of the request, which is http behind a TLS proxy.
     app.router.redirect_slashes = False
-    app.well_known = list(well_known)
+    # The root form would be ambiguous beside other servers.
+    app.well_known = [route for route in well_known if route.path.rstrip("/") != RESOURCE_AT_ROOT]
     app.catalogue = catalogue
     return app
 
@@ -183,6 +189,21 @@ def advertised_scopes(profile: Profile, catalogue: _AllPermissions) -> Callable[
     return scopes
 
 
+def public_metadata(
+    settings: Settings, keys: SigningKeys, scopes: Callable[[], Awaitable[Iterable[str]]]
+) -> tuple[list[Route], Callable[[], Awaitable[None]]]:
+    """The routes of the metadata that tells clients where to sign in, and a check of its values to run at the start."""
+    tenant = TenantMetadata(keys, settings.tenant_metadata_url, settings.issuer)
+
+    async def check() -> None:
+        audience = slash_warning("audience", settings.audience, settings.public_url, "the server's URL")
+        for warning in filter(None, (audience, await tenant.slash_warning())):
+            logger.warning(warning)
+
+    resource = metadata_routes(settings.public_url, settings.issuer, scopes)
+    return [*resource, *tenant_metadata_routes(tenant, scopes)], check
+
+
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
     """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document."""
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
@@ -211,19 +232,23 @@ class _McpEndpointFirst:
 
     def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
         self._app = app
-        self._paths = frozenset({path, path.rstrip("/"), path.rstrip("/") + "/"})
+        self._path = path
+        self._forms = frozenset({path, path.rstrip("/"), path.rstrip("/") + "/"})
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._is_endpoint(scope):
-            await self._endpoint(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    def _is_endpoint(self, scope: Scope) -> bool:
-        path = scope["path"]
-        # A proxy that removes a prefix, or an app that mounts this one, may say so in root_path.
-        return path in self._paths or path.removeprefix(scope.get("root_path", "")) in self._paths
+        if scope["type"] == "http":
+            if scope["path"] == self._path:
+                await self._endpoint(scope, receive, send)
+                return
+            # A proxy that removes a prefix, or an app that mounts this one, may say so in root_path.
+            for prefix in ("", scope.get("root_path", "")):
+                if scope["path"].removeprefix(prefix) in self._forms:
+                    path = prefix + self._path
+                    scope = {**scope, "path": path, "raw_path": path.encode()}
+                    await self._endpoint(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
 
 class _Cors(CORSMiddleware):
@@ -258,10 +283,12 @@ def _lifespan(
     stop: Stop,
     keys: SigningKeys,
     introspection: Introspection | None,
+    check: Callable[[], Awaitable[None]],
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
             await keys.warm()
+            await check()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

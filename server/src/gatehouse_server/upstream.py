@@ -25,13 +25,13 @@ from .adapters.upstream.sessions import Sessions
 from .adapters.upstream.stated import ListFailed, StatedByUpstream, lists_of
 from .adapters.upstream.stdio import URL as STDIO_URL
 from .adapters.upstream.stdio import InProcess, StdioApp
-from .app import _cors, _introspection, _lifespan, _McpEndpointFirst, advertised_scopes, tenant_keys
+from .app import _cors, _introspection, _lifespan, _McpEndpointFirst, advertised_scopes, public_metadata, tenant_keys
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate
 from .auth.keys import SigningKeys
-from .auth.metadata import metadata_routes, metadata_url
+from .auth.metadata import metadata_url
 from .auth.outgoing import transport_to
 from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
@@ -120,17 +120,18 @@ def protect_upstream(
         check=RequestChecks(sessions, security),
         streams=Streams(stop),
     )
+    well_known, check = public_metadata(settings, keys, advertised_scopes(profile, catalogue))
     app = Starlette(
         routes=[
             *health_routes(keys, _remembered(forwarder.is_answering)),
-            *metadata_routes(settings.public_url, settings.issuer, advertised_scopes(profile, catalogue)),
+            *well_known,
             *([_key_set(gate_keys)] if isinstance(who, Assertions) else []),
         ],
         middleware=[
             _cors(settings.origins()),
             Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate),
         ],
-        lifespan=_lifespan(lambda: _run(transport), stop, keys, introspection),
+        lifespan=_lifespan(lambda: _run(transport), stop, keys, introspection, check),
     )
     app.router.redirect_slashes = False
     return app

@@ -114,11 +114,38 @@ def test_the_device_pages_keep_the_language(tenant: Any) -> None:
 
 
 def test_the_japanese_files_contain_japanese() -> None:
-    for path in PACKAGE.rglob("ja.toml"):
+    for path in PACKAGE.rglob("*ja.toml"):
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         plain = [text for _, text in leaves(document) if text]
         latin = [text for text in plain if not re.search(r"[぀-ヿ一-鿿]", text)]
-        assert set(latin) <= {"API"}
+        assert set(latin) <= {"API", "API：", "English", "en"}
+
+
+# Names and abbreviations that are the same in Japanese.
+NAMES = frozenset(
+    """
+    API Auth0 BEHAVIOURS.md Bearer CIMD Connect Cookie DCR DPoP English HS256 HTML HTTP ID IP JSON Management MCP
+    Monitoring Logs mTLS OAuth OpenID PAR PKCE RBAC RFC RS256 SHA-256 URL UTC Unix Web a-z A-Z base64url en http https
+    issuer
+    """.split()  # noqa: SIM905 - readable as a text
+)
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9'.-]*")
+
+
+def test_the_japanese_texts_have_no_english_words_but_names() -> None:
+    """Quotations in “…” are Auth0's own words, and `code` is not translated."""
+    for path in PACKAGE.rglob("*ja.toml"):
+        for key, text in leaves(tomllib.loads(path.read_text(encoding="utf-8"))):
+            own = re.sub(r"`[^`]*`|“[^”]*”|\{\w+\}", "", text)
+            assert set(WORD.findall(own)) <= NAMES, (path.name, key)
+
+
+def test_the_japanese_texts_have_one_word_for_a_thing() -> None:
+    """The words are those of Auth0's Japanese documentation."""
+    others = ("リクエスト", "サインイン", "パーティー", "グラント", "アクセス トークン", "認証サーバー")
+    for path in PACKAGE.rglob("*ja.toml"):
+        for key, text in leaves(tomllib.loads(path.read_text(encoding="utf-8"))):
+            assert [other for other in others if other in text] == [], (path.name, key)
 
 
 def facts_of(text: str) -> set[str]:

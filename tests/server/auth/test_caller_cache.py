@@ -19,8 +19,8 @@ LIMITS = Limits()
 
 @pytest.fixture
 def times() -> Clock:
-    """The clock that token times are compared with."""
-    return Clock(time.time())
+    """The clock that token times are compared with. No token of a slow test is from its future."""
+    return Clock(time.time() + 30)
 
 
 @pytest.fixture
@@ -55,6 +55,36 @@ async def test_an_expired_token_is_verified_once_and_refused_each_time(
     for _ in range(2):
         with pytest.raises(TokenRefused, match="token_expired"):
             callers.cached(token)
+
+
+async def test_the_memory_of_all_callers_is_bounded(keys: SigningKeys, times: Clock, issuer: Issuer) -> None:
+    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, leeway=0, clock=times)
+    callers = CallerCache(verifier, resource=RESOURCE, max_bytes=400_000)
+    now = int(times.now)
+    # A small part of a token can be much memory: an empty object has two characters and 64 bytes.
+    large = [issuer.token(iat=now, exp=now + 60, jti=str(n), groups=[{}] * 3000) for n in range(5)]
+    for token in large:
+        await callers.verify(token)
+    kept = [token for token in large if callers.cached(token) is not None]
+    assert kept == large[-len(kept) :]
+    assert 1 <= len(kept) <= 2
+    small = [issuer.token(iat=now, exp=now + 60, jti=str(n)) for n in range(20)]
+    for token in small:
+        await callers.verify(token)
+    assert all(callers.cached(token) is not None for token in small)
+
+
+async def test_a_caller_that_is_verified_again_and_again_takes_its_place_once(
+    keys: SigningKeys, times: Clock, issuer: Issuer
+) -> None:
+    verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, leeway=0, clock=times)
+    callers = CallerCache(verifier, resource=RESOURCE, max_bytes=20_000)
+    now = int(times.now)
+    first, token = (issuer.token(iat=now, exp=now + 60, jti=name) for name in ("first", "token"))
+    await callers.verify(first)
+    for _ in range(20):
+        await callers.verify(token)
+    assert callers.cached(first) is not None
 
 
 async def test_the_least_recently_used_caller_is_dropped_first(callers: CallerCache, issuer: Issuer) -> None:

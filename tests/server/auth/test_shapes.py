@@ -113,7 +113,7 @@ FORGED: dict[str, tuple[str, Forge]] = {
     "typ is a list": ("wrong_type", lambda i, s: token_of(i, s, {"typ": ["JWT"]})),
     "payload changed": ("bad_signature", lambda i, s: changed_payload(token_of(i, s))),
     "another issuer": ("wrong_issuer", lambda i, s: token_of(i, s, iss="https://evil.example.com/")),
-    "the issuer with one character more": ("wrong_issuer", lambda i, s: token_of(i, s, iss=f"{s.issuer}/")),
+    "the issuer with one character more": ("wrong_issuer", lambda i, s: token_of(i, s, iss=f"{s.issuer}x")),
     "another audience": ("wrong_audience", lambda i, s: token_of(i, s, aud="https://other.example.com/")),
     "several audiences, not ours": ("wrong_audience", lambda i, s: token_of(i, s, aud=["a", f"{s.audience}/x"])),
     "audience is an object": ("invalid_claim", lambda i, s: token_of(i, s, aud={s.audience: 1})),

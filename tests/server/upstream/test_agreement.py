@@ -9,15 +9,20 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx2
 import pytest
 from mcp.server.transport_security import TransportSecuritySettings
 
-from gatehouse_server.auth.keys import SigningKeys
 from tests.server.auth.agreement.random_requests import request
-from tests.server.auth.agreement.recording_server import PROMPTS, RESOURCES, TEMPLATES, TOOLS, RecordingServer
+from tests.server.auth.agreement.recording_server import (
+    PROMPTS,
+    RESOURCES,
+    TEMPLATES,
+    TOOLS,
+    RecordingServer,
+    recording_mcpserver,
+)
 from tests.server.auth.agreement.test_agreement import GRANTS, check_outcome
-from tests.server.token_issuer import JWKS_URL, Issuer
+from tests.server.token_issuer import Issuer
 from tests.server.upstream.guarded import gate_app
 from tests.server.upstream.in_process import InProcess
 
@@ -33,14 +38,13 @@ class RecordingUpstream(RecordingServer):
     """The recording server without protection, behind the gate."""
 
     def __init__(self, issuer: Issuer, folder: Path) -> None:
-        http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
-        super().__init__(SigningKeys(JWKS_URL, "RS256", http=http))
         security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-        self._inner = self._server().streamable_http_app(
+        self._inner = recording_mcpserver().streamable_http_app(
             stateless_http=True, json_response=True, transport_security=security
         )
         self.upstream = InProcess(self._inner)
         self.app = gate_app(self.upstream, issuer, folder, table=TABLE)
+        self._portal = None
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:

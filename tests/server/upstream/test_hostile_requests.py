@@ -86,10 +86,11 @@ async def test_a_message_that_parsers_read_differently_is_refused(
     assert upstream.requests == []
 
 
+@pytest.mark.parametrize("method", ["tasks/get", "resources/subscribe", "ping"])
 async def test_an_unknown_method_of_the_newest_revision_is_not_found(
-    gate: httpx2.AsyncClient, upstream: Upstream, issuer: Issuer
+    gate: httpx2.AsyncClient, upstream: Upstream, issuer: Issuer, method: str
 ) -> None:
-    answer = await ask(gate, issuer.token(), "tasks/get", era="modern")
+    answer = await ask(gate, issuer.token(), method, era="modern")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, -32601)
     assert upstream.requests == []
 

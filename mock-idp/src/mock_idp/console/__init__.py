@@ -39,8 +39,9 @@ DOCUMENTS = (
     ".well-known/oauth-authorization-server",
     ".well-known/jwks.json",
 )
+# Lists with explanations, which are in the language of the page.
+WORDED: Mapping[Tab, Callable[[Idp, View, Language], Listing[Any]]] = {"sign_ins": sign_in_list, "log": event_list}
 LISTS: Mapping[Tab, Callable[[Idp, View], Listing[Any]]] = {
-    "log": event_list,
     "requests": request_list,
     "users": user_list,
     "clients": client_list,
@@ -151,8 +152,8 @@ def _activity(access: ConsoleAccess) -> Endpoint:
 
 
 def _list(idp: Idp, view: View, language: Language) -> Listing[Any]:
-    if view.tab == "sign_ins":
-        return sign_in_list(idp, view, language)
+    if view.tab in WORDED:
+        return WORDED[view.tab](idp, view, language)
     return LISTS[view.tab](idp, view)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..explanations import Explanation, explain
+from ..formats.prose import Prose
 from ..state.idp import Idp
 from ..state.journal import Entry
 from ..state.tenant_log import Event
@@ -62,6 +63,14 @@ class SignInView:
 
 
 @dataclass(frozen=True)
+class EventView:
+    """`reason` is in the language of the page; None if the event has no explanation."""
+
+    event: Event
+    reason: Prose | None
+
+
+@dataclass(frozen=True)
 class RequestView:
     """`client` is the name of the client, or its id if the tenant does not know it."""
 
@@ -76,9 +85,13 @@ def sign_in_list(idp: Idp, view: View, language: str) -> Listing[SignInView]:
     return listing(view, found, _facts_of_sign_in, MAX_SIGN_INS)
 
 
-def event_list(idp: Idp, view: View) -> Listing[Event]:
+def event_list(idp: Idp, view: View, language: str) -> Listing[EventView]:
     """The events of the tenant's log, newest first."""
-    return listing(view, list(reversed(idp.log.events)), _facts_of_event, MAX_EVENTS)
+    found = [
+        EventView(event, explain(event.case, language).why if event.case is not None else None)
+        for event in reversed(idp.log.events)
+    ]
+    return listing(view, found, _facts_of_event, MAX_EVENTS)
 
 
 def request_list(idp: Idp, view: View) -> Listing[RequestView]:
@@ -99,10 +112,11 @@ def _facts_of_sign_in(sign_in: SignInView) -> Facts:
     return Facts(sign_in.client, sign_in.user, sign_in.state, texts)
 
 
-def _facts_of_event(event: Event) -> Facts:
+def _facts_of_event(shown: EventView) -> Facts:
     """Auth0's codes of failures begin with f, those of warnings with w."""
+    event, reason = shown.event, str(shown.reason or shown.event.details or "")
     outcome = {"f": "failed", "w": "surprising"}.get(event.type[:1], "worked")
-    texts = (event.type, event.description, event.details or "", event.user_name or "", event.client_name or "")
+    texts = (event.type, event.description, reason, event.user_name or "", event.client_name or "")
     return Facts(event.client_name or "", event.user_name or "", outcome, texts)
 
 

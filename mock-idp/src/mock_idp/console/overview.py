@@ -108,10 +108,13 @@ def setting_list(idp: Idp, view: View) -> Listing[Setting]:
 
 
 def not_played_list(idp: Idp, view: View) -> Listing[tuple[str, list[str]]]:
-    """By section of tenant.yaml: what it has and the tenant ignores."""
-    sections: dict[str, list[str]] = {}
+    """By section of tenant.yaml: what it has and the tenant ignores. Whole sections come first, under an empty name."""
+    sections: dict[str, list[str]] = {"": []}
     for name in names_not_played(idp):
-        sections.setdefault(re.split(r"[\[.: ]", name)[0], []).append(name)
+        section = re.split(r"[\[.:]", name)[0]
+        sections.setdefault("" if section == name else section, []).append(name)
+    if not sections[""]:
+        del sections[""]
     return listing(view, list(sections.items()), lambda one: Facts(), MAX_SHOWN)
 
 

@@ -43,7 +43,7 @@ def protected(endpoint: Endpoint, *scopes: str, deletes: bool = False) -> Endpoi
             if deletes and isinstance(error, Inexistent):
                 response = Response(status_code=204)
             else:
-                idp.log.add("fapi", error.description, details=error.why)
+                idp.log.add("fapi", error.description, refusal=error)
                 response = _refused(idp, error)
         response.headers["x-ratelimit-limit"] = str(LIMIT)
         response.headers["x-ratelimit-remaining"] = str(LIMIT - 1)

@@ -62,10 +62,10 @@ async def signup(request: Request) -> Response:
         client, database = _client(request, body), _database(request, body)
         user = _created(idp, database, body)
     except SignupRefused as error:
-        idp.log.add("fs", str(error.description), client=client, details=error.why)
+        idp.log.add("fs", str(error.description), client=client, refusal=error)
         return _refused(idp, error)
     except OAuthError as error:
-        idp.log.add("fs", error.description, client=client, details=error.why)
+        idp.log.add("fs", error.description, client=client, refusal=error)
         return error_response(idp, error)
     idp.log.add("ss", "", client=client, user=user, details=f"{NO_MAIL} The address stays unverified.")
     answer = {"_id": user.user_id.removeprefix(PROVIDER), "email": user.email, "email_verified": False}
@@ -87,7 +87,7 @@ async def change_password(request: Request) -> Response:
                 why=f"The database {database.name!r} has disable_self_service_change_password: true.",
             )
     except OAuthError as error:
-        idp.log.add("fcpr", error.description, client=client, details=error.why)
+        idp.log.add("fcpr", error.description, client=client, refusal=error)
         return error_response(idp, error)
     user = idp.tenant.user_by_email(email)
     what = f"Set the password with PATCH /api/v2/users/{user.user_id}." if user else "No user has this address."

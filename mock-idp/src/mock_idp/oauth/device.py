@@ -44,7 +44,7 @@ async def device_code(request: Request) -> Response:
         resources = [value for name, value in pairs if name == "resource" and value]
         audience = _audience(idp, client, parameters, resources)
     except OAuthError as error:
-        idp.log.add("fdeaz", error.description, details=error.why)
+        idp.log.add("fdeaz", error.description, refusal=error)
         return error_response(idp, error)
     now = idp.clock.now()
     scopes = split_scope(parameters.get("scope"))

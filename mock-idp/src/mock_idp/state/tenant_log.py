@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..errors import Refusal
+from ..explanations import Case
 from ..tenant.model import Client, User
 from .clock import Clock
 
@@ -28,7 +30,7 @@ EXCHANGES = {
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `details` has the reason, which Auth0's log does not have."""
+    """One event. `details` has the reason, which Auth0's log does not have. `case` explains it in every language."""
 
     log_id: str
     date: str
@@ -41,10 +43,11 @@ class Event:
     audience: str | None = None
     scope: str | None = None
     details: str | None = None
+    case: Case | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The members with a value; also `_id`, as in Auth0's log."""
-        known = {name: value for name, value in vars(self).items() if value not in (None, "")}
+        known = {name: value for name, value in vars(self).items() if value not in (None, "") and name != "case"}
         return {"_id": self.log_id, **known}
 
 
@@ -66,7 +69,9 @@ class TenantLog:
         audience: str | None = None,
         scopes: tuple[str, ...] = (),
         details: str | None = None,
+        refusal: Refusal | None = None,
     ) -> None:
+        """Add an event. Its `details` are the reason of the refusal, if there is one."""
         self._count += 1
         event = Event(
             log_id=f"{self._count:08d}",
@@ -79,7 +84,8 @@ class TenantLog:
             user_name=user.email if user else None,
             audience=audience,
             scope=" ".join(scopes),
-            details=details,
+            details=refusal.why if refusal else details,
+            case=refusal.case if refusal else None,
         )
         self.events.append(event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -13,6 +14,9 @@ from starlette.authentication import AuthCredentials
 
 from .permissions import Hierarchy
 from .tokens import TokenVerifier, VerifiedToken
+
+_OBJECTS_BYTES = 4096
+"""What the objects of a caller have beside its token and claims: scopes, the SDK's models, the entry itself."""
 
 
 class Caller(NamedTuple):
@@ -29,11 +33,12 @@ class Caller(NamedTuple):
 
 
 class CallerCache:
-    """The callers of one resource server, by their tokens. The least recently used one is dropped first.
+    """The callers of one resource server, by their tokens. The least recently used ones are dropped first.
 
     Args:
         resource: the protected resource's identifier, for the SDK's own checks.
         max_callers: how many callers are cached. Expiry and keys are still checked at each use.
+        max_bytes: how much memory they may have: tokens and claims can be large.
         on_lookup: called with `hit` or `miss` for every token.
     """
 
@@ -44,6 +49,7 @@ class CallerCache:
         resource: str,
         hierarchy: Hierarchy | None = None,
         max_callers: int = 4096,
+        max_bytes: int = 32 * 1024 * 1024,
         on_lookup: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._verifier = verifier
@@ -51,8 +57,10 @@ class CallerCache:
         # Most tokens have one of a few sets of permissions.
         self._expanded = lru_cache(256)((hierarchy or Hierarchy()).expand)
         self._max_callers = max_callers
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._on_lookup = on_lookup
-        self._callers: OrderedDict[str, Caller] = OrderedDict()
+        self._callers: OrderedDict[str, tuple[Caller, int]] = OrderedDict()
 
     def cached(self, token: str) -> Caller | None:
         """The caller, if the token was verified before and its key is still published.
@@ -60,7 +68,7 @@ class CallerCache:
         Raises:
             TokenRefused: the token has expired since then.
         """
-        caller = self._callers.get(token)
+        caller, _ = self._callers.get(token, (None, 0))
         if caller is None or not self._verifier.is_key_current(caller.verified):
             return None
         self._on_lookup("hit")
@@ -76,13 +84,24 @@ class CallerCache:
             VerificationUnavailable: the token cannot be verified now.
         """
         self._on_lookup("miss")
-        self._callers.pop(token, None)
+        self._drop(token)
         verified = await self._verifier.verify_except_times(token)
-        caller = self._callers[token] = self._caller(verified, token)
-        if len(self._callers) > self._max_callers:
-            self._callers.popitem(last=False)
+        caller = self._caller(verified, token)
+        self._add(token, caller)
         self._verifier.check_times(verified)
         return caller
+
+    def _add(self, token: str, caller: Caller) -> None:
+        self._drop(token)  # another request may have added it meanwhile
+        size = _OBJECTS_BYTES + sys.getsizeof(token) + _size(caller.verified.claims)
+        self._callers[token] = caller, size
+        self._bytes += size
+        while len(self._callers) > self._max_callers or self._bytes > self._max_bytes:
+            self._drop(next(iter(self._callers)))
+
+    def _drop(self, token: str) -> None:
+        _, size = self._callers.pop(token, (None, 0))
+        self._bytes -= size
 
     def _caller(self, verified: VerifiedToken, token: str) -> Caller:
         permissions = self._expanded(verified.granted)
@@ -97,3 +116,11 @@ class CallerCache:
             claims=verified.claims,
         )
         return Caller(verified, AuthenticatedUser(access_token), AuthCredentials(scopes), permissions)
+
+
+def _size(value: object) -> int:
+    """The memory of a JSON value in bytes. A token is at most 16 KiB, so this is bounded."""
+    size = sys.getsizeof(value)
+    if isinstance(value, dict):
+        return size + sum(_size(name) + _size(member) for name, member in value.items())
+    return size + sum(map(_size, value)) if isinstance(value, list) else size

@@ -160,6 +160,19 @@ class SigningKeys:
             self._start_fetch()
         return age <= current.fresh_for
 
+    async def document(self, url: str) -> object:
+        """Another JSON document of the tenant, within the same limits. It is not cached.
+
+        Raises:
+            KeysUnavailable: it cannot be fetched.
+        """
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                return (await self._get(url))[0]
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
+            problem = str(error) or type(error).__name__
+            raise KeysUnavailable(f"{url}: {problem}", math.ceil(self._limits.failure_cooldown)) from error
+
     async def aclose(self) -> None:
         """Cancel a running fetch and close the connections."""
         if self._fetching is not None:

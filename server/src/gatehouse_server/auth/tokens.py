@@ -147,6 +147,8 @@ class TokenVerifier:
         # RFC 7662 section 2.2 makes most members optional. The endpoint is the issuer's own, and its answer is new.
         now = self._clock()
         claims = {"iss": self._issuer, "iat": now, "exp": now + introspection.limits.max_age, **answer}
+        if claims.get("sub") is None and "username" in claims:
+            claims["sub"] = claims["username"]
         if str(claims.get("token_type", "bearer")).lower() not in _BEARER_TYPES:
             raise TokenRefused("wrong_type", "The token is no bearer token.")
         if claims.get("token_use", "access") not in _ACCESS_USES:
@@ -204,6 +206,9 @@ class TokenVerifier:
     def _check_issuer(self, issuer: object) -> None:
         if issuer == self._issuer and isinstance(issuer, str):
             return
+        if issuer == _other_slash(self._issuer):
+            hint = "The token's issuer differs from this server's by a slash at the end"
+            raise TokenRefused("issuer_differs_by_slash", f"{hint}: it is not {self._issuer}.")
         older, fix = self._profile.older_issuer or ("", "")
         hint = f": {fix}" if older and isinstance(issuer, str) and issuer.startswith(older) else ""
         raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}{hint}.")
@@ -215,6 +220,9 @@ class TokenVerifier:
             raise TokenRefused("invalid_claim", f"The token's {error}.") from error
         if profile.is_id_token(claims):
             raise TokenRefused("wrong_type" if is_for_us else "wrong_audience", _IDENTITY_NOT_ACCESS)
+        if not is_for_us and profile.is_for(_other_slash(self._audience), claims):
+            hint = "The token's audience differs from this server's by a slash at the end"
+            raise TokenRefused("audience_differs_by_slash", f"{hint}: it is not {self._audience}.")
         if not is_for_us:
             raise TokenRefused("wrong_audience", f"The token is not for {self._audience}.")
         if not profile.is_access_token(claims):
@@ -292,6 +300,10 @@ def _check_time_types(claims: dict[str, Any]) -> None:
     for name in ("exp", "iat", "nbf"):
         if name in claims and not _is_time(claims[name]):
             raise TokenRefused("invalid_claim", f"The token's {name} is not a time.")
+
+
+def _other_slash(value: str) -> str:
+    return value.removesuffix("/") if value.endswith("/") else f"{value}/"
 
 
 def _is_time(value: object) -> bool:

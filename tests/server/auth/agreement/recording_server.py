@@ -131,7 +131,8 @@ class RecordingServer:
         return outcome
 
 
-def _mcpserver() -> MCPServer:
+def recording_mcpserver() -> MCPServer:
+    """An `MCPServer` that records, not protected."""
     mcp = MCPServer("recorded", log_level="CRITICAL")
     _add_parts(mcp)
     mcp.completion()(_complete)
@@ -189,7 +190,7 @@ def _asgi() -> Starlette:
 
 
 _BUILD: dict[Kind, Callable[[], Any]] = {
-    "MCPServer": _mcpserver,
+    "MCPServer": recording_mcpserver,
     "FastMCP": _fastmcp,
     "low-level Server": _lowlevel,
     "ASGI app": _asgi,

@@ -118,7 +118,7 @@ def _log(
 ) -> None:
     client = idp.tenant.clients.get(client_id or "")
     description = f"{error.error} : {error.description}"
-    idp.log.add("fsa" if silent else "f", description, client=client, audience=audience, details=error.why)
+    idp.log.add("fsa" if silent else "f", description, client=client, audience=audience, refusal=error)
 
 
 def _session_for(request: Request, transaction: Transaction) -> Session | None:

@@ -57,7 +57,7 @@ async def push(request: Request) -> Response:
         resources = tuple(value for name, value in pairs if name == "resource" and value)
         _check_request(idp, issuer_of(request), {**kept, "client_id": client.client_id}, resources)
     except OAuthError as error:
-        idp.log.add("f", f"{error.error} : {error.description}", client=client, details=error.why)
+        idp.log.add("f", f"{error.error} : {error.description}", client=client, refusal=error)
         return error_response(idp, error)
     lifetime = client.par_lifetime
     pushed = PushedRequest(client.client_id, issuer_of(request), kept, resources, idp.clock.now() + lifetime)

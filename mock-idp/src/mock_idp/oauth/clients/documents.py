@@ -14,7 +14,7 @@ import yaml
 from ...http.fetching import FetchError
 from ...state.idp import Idp
 
-FETCHING_IS_OFF = "the tenant does not fetch documents from the internet (MOCK_IDP_CIMD_FETCH is off)"
+FETCHING_IS_OFF = "MOCK_IDP_CIMD_FETCH is off"
 IDENTIFIER = "{id}"
 
 

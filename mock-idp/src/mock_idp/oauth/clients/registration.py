@@ -32,7 +32,7 @@ async def register(request: Request) -> Response:
         metadata = given(await json_object(request))
         client = _client(idp, metadata)
     except OAuthError as error:
-        idp.log.add("fapi", f"Dynamic client registration: {error.description}", details=error.why)
+        idp.log.add("fapi", f"Dynamic client registration: {error.description}", refusal=error)
         return error_response(idp, error)
     add_registered(idp, client)
     idp.log.add("sapi", "Dynamic client registration", client=client)

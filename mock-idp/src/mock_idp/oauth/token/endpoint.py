@@ -123,7 +123,7 @@ def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> 
     _, code = EXCHANGES.get(parameters.get("grant_type", ""), EXCHANGES["authorization_code"])
     client = idp.tenant.clients.get(parameters.get("client_id", ""))
     audience = parameters.get("audience")
-    idp.log.add(error.log_code or code, error.description, client=client, audience=audience, details=error.why)
+    idp.log.add(error.log_code or code, error.description, client=client, audience=audience, refusal=error)
 
 
 def _check_proof(granted: Authorization) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from mcp.shared.inbound import NAME_BEARING_METHODS, decode_header_value
 from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PROTOCOL_VERSION_META_KEY
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -120,14 +121,21 @@ def _check_message(headers: list[tuple[bytes, bytes]], operation: Operation, bod
     _check_spelling(message, request_id)
     if operation is NO_MESSAGE:
         return
-    if operation.method not in METHODS:
+    version = _first(headers, b"mcp-protocol-version")
+    if not _is_known(operation.method, version):
         # In the handshake revisions status 404 would mean that the session has ended.
-        version = _first(headers, b"mcp-protocol-version")
         status = 200 if version in (None, *HANDSHAKE_PROTOCOL_VERSIONS) else 404
         answer = error_answer(status, METHOD_NOT_FOUND, "The server does not have this method.", request_id)
         raise Refused("unknown_method", answer)
     _check_targets(operation, message, request_id)
     _check_headers(headers, operation, message, request_id)
+
+
+def _is_known(method: str, version: str | None) -> bool:
+    """Whether MCP has the method, in that revision or, if it is another one, in any."""
+    if version in MODERN_PROTOCOL_VERSIONS:
+        return (method, version) in CLIENT_REQUESTS or (method, version) in CLIENT_NOTIFICATIONS
+    return method in METHODS
 
 
 def _check_type(headers: list[tuple[bytes, bytes]], request_id: RequestId) -> None:
