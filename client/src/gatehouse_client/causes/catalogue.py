@@ -133,16 +133,17 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "pkce": Entry(
         TENANT,
         "The tenant's metadata says that it supports PKCE with S256.",
-        ("`… does not say that it supports PKCE with S256`",),
+        ("`… does not say that it supports PKCE with S256`", "`… does not say whether it supports PKCE`"),
         "The issuer is not Auth0, or a proxy changes the metadata. Auth0's own metadata has S256.",
-        "Set AUTH0_DOMAIN to the tenant's own domain.",
+        "Set AUTH0_DOMAIN to the tenant's own domain. For a provider that is not Auth0 see docs/providers.md.",
     ),
     "keys": Entry(
         TENANT,
-        "The tenant publishes signing keys (JWKS) for RS256.",
+        "The tenant publishes signing keys (JWKS) for the algorithm of its tokens.",
         ("The server answers 503",),
-        "The keys cannot be fetched, or no key is for RS256.",
-        "Check the tenant's signing keys in the dashboard: at least one must be for RS256.",
+        "The keys cannot be fetched, or no key is for the algorithm that the server accepts (JWT_ALGORITHM).",
+        "Check the tenant's signing keys: at least one must be for the algorithm that the server accepts"
+        " (JWT_ALGORITHM, RS256 if it is not set).",
         said=("signing keys cannot be had",),
         dashboard="Settings > Signing Keys",
     ),
@@ -303,13 +304,13 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     ),
     "token-algorithm": Entry(
         SIGN_IN,
-        "The API signs its access tokens with RS256.",
+        "The API signs its access tokens with a private key, in the algorithm that the server accepts (JWT_ALGORITHM).",
         ("`Only RS256 signatures are accepted`",),
-        "The API signs with HS256, which uses a secret. The published keys cannot verify such a token.",
+        "The API signs with HS256, which uses a secret. The published keys cannot verify such a token. Or the server"
+        " accepts another algorithm.",
         "Set the API's JSON Web Token Signing Algorithm to RS256, then sign in again with `gatehouse login --force`.",
         said=("signatures are accepted",),
         dashboard="Applications > APIs > the API > Settings > Token Settings > JSON Web Token (JWT) Signing Algorithm",
-        environment="JWT_ALGORITHM=RS256  # the server's",
         unsure="Whether the algorithm of an API can be changed. A page of Auth0's documentation says that it cannot."
         " In that case, create a new API.",
     ),
@@ -449,9 +450,20 @@ ENTRIES: Final[Mapping[str, Entry]] = {
 }
 
 
+_COMPLETE: Final = ("requestedaccesstokenversion", "client scope `basic`", "has to request the scope of the project")
+"""Parts of the server's answers that name the setting at the provider themselves."""
+
+
+def says_its_fix(said: str) -> bool:
+    """Whether the answer of a server already says what to do."""
+    return any(part in said.casefold() for part in _COMPLETE)
+
+
 def check_of(said: str) -> str | None:
     """The check for an answer of a tenant or a server; None if the answer is unknown."""
     text = said.casefold()
+    if says_its_fix(said):
+        return None
     return next((check for check, entry in ENTRIES.items() if any(part in text for part in entry.said)), None)
 
 
@@ -467,5 +479,5 @@ def advice(said: str, otherwise: str = "") -> str:
         otherwise: the text for an unknown answer.
     """
     check = check_of(said)
-    text = advice_on(check) if check else otherwise
+    text = advice_on(check) if check else "" if says_its_fix(said) else otherwise
     return f" {text}" if text else ""
