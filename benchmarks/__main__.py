@@ -62,6 +62,7 @@ RATIOS = (
     Ratio("refusal of an expired token, relative to bare", "bare", "gatehouse, expired token", 0.60),
     Ratio("faster than the article's server", "article (2025-11-25)", "gatehouse", 10),
     Ratio("faster than FastMCP's JWTVerifier", "fastmcp", "gatehouse", 3),
+    Ratio("upstream mode, cost of a bare reverse proxy", "gatehouse, upstream", "reverse proxy", 1.3, at_most=True),
     Ratio("unprotected: faster than the article's server", "article (2025-11-25)", "unprotected", 0),
     Ratio("unprotected: faster than FastMCP's JWTVerifier", "fastmcp", "unprotected", 0),
     Ratio("2025-11-25: relative to unprotected", "unprotected (2025-11-25)", "gatehouse (2025-11-25)", 0),
@@ -150,6 +151,19 @@ def _loads(arguments: argparse.Namespace, folder: Path, issuer: Issuer) -> dict[
     def gatehouse() -> AbstractContextManager[server_processes.Running]:
         return server_processes.gatehouse(own, issuer.url, folder / "gatehouse.log")
 
+    def proxy() -> AbstractContextManager[server_processes.Running]:
+        def front(variables: dict[str, str]) -> AbstractContextManager[server_processes.Running]:
+            log = folder / "reverse_proxy.log"
+            return server_processes.subject("reverse_proxy", own, issuer.url, log, variables)
+
+        return server_processes.behind(front, own, issuer.url, folder)
+
+    def upstream() -> AbstractContextManager[server_processes.Running]:
+        def front(variables: dict[str, str]) -> AbstractContextManager[server_processes.Running]:
+            return server_processes.gatehouse(own, issuer.url, folder / "upstream_mode.log", variables)
+
+        return server_processes.behind(front, own, issuer.url, folder)
+
     sys.stderr.write("minting tokens ...")
     token, expired = issuer.token(), issuer.expired_token()
     fresh = always_new(MODERN, [issuer.token() for _ in range(FRESH_TOKENS)])
@@ -160,6 +174,8 @@ def _loads(arguments: argparse.Namespace, folder: Path, issuer: Issuer) -> dict[
         Load("unprotected", subject("unprotected"), repeated(MODERN, None), 64),
         Load("gatehouse", gatehouse, repeated(MODERN, token), 64),
         Load("gatehouse, every token new", gatehouse, fresh, 48, warm_up=FILL_CACHE),
+        Load("reverse proxy", proxy, repeated(MODERN, token), 64),
+        Load("gatehouse, upstream", upstream, repeated(MODERN, token), 64),
         Load("fastmcp", subject("fastmcp_jwt"), repeated(MODERN, token), 32),
         Load("fastmcp, every token new", subject("fastmcp_jwt"), fresh, 32),
         Load("unprotected (2025-11-25)", subject("unprotected"), repeated(LEGACY, None), 48),

@@ -6,8 +6,8 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,12 @@ def keep_a_processor_for_servers() -> None:
 
 
 @contextmanager
-def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
-    """The example server as in production, with audit lines: `python -m gatehouse_server`."""
+def gatehouse(python: Path, issuer: str, log: Path, more: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """The example server as in production, with audit lines: `python -m gatehouse_server`.
+
+    Args:
+        more: further variables.
+    """
     port = free_port()
     variables = {
         "AUTH0_DOMAIN": "localhost",
@@ -47,18 +51,38 @@ def gatehouse(python: Path, issuer: str, log: Path) -> Iterator[Running]:
         "AUTH0_AUDIENCE": AUDIENCE,
         "MCP_HOST": "127.0.0.1",
         "MCP_PORT": str(port),
+        **(more or {}),
     }
     with _process([str(python), "-m", "gatehouse_server"], port, log, variables) as running:
         yield running
 
 
 @contextmanager
-def subject(name: str, python: Path, issuer: str, log: Path) -> Iterator[Running]:
+def subject(
+    name: str, python: Path, issuer: str, log: Path, variables: dict[str, str] | None = None
+) -> Iterator[Running]:
     """A server from the folder `subjects`, run by that Python."""
     port = free_port()
     command = [str(python), str(HERE / "subjects" / f"{name}.py"), str(port), issuer, AUDIENCE]
-    with _process(command, port, log, {}) as running:
+    with _process(command, port, log, variables or {}) as running:
         yield running
+
+
+@contextmanager
+def behind(
+    front: Callable[[dict[str, str]], AbstractContextManager[Running]], python: Path, issuer: str, folder: Path
+) -> Iterator[Running]:
+    """A proxy with the subject `upstream` behind it. Only the proxy is measured.
+
+    Args:
+        front: the proxy, for these variables.
+    """
+    table = folder / "permissions.yaml"
+    table.write_text("tools: {get_time: []}\n", encoding="utf-8")
+    with subject("upstream", python, issuer, folder / "upstream.log") as server:
+        url = f"http://127.0.0.1:{server.port}/mcp"
+        with front({"UPSTREAM_URL": url, "PERMISSIONS_FILE": str(table)}) as running:
+            yield running
 
 
 @contextmanager

@@ -97,7 +97,8 @@ def client(arguments: list[str]) -> int:
 def demo() -> int:
     """Run the demo against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
-    variables = _variables(load())
+    environment = load()
+    variables = {**_variables(environment), "MODEL": environment.for_demo()["MODEL"]}
     # The demo runs in the agent's image: the image of the end-to-end tests is larger.
     files = [f"--volume={ROOT / name}:/demo/{name}:ro" for name in DEMO_FILES]
     options = ["--no-TTY", "--entrypoint", "python", *colour, *files]
@@ -188,7 +189,7 @@ def _variables(environment: Environment) -> dict[str, str]:
     # A `mock` left in .env beside a real tenant would make Compose start the offline tenant, and the server trust it.
     variables["COMPOSE_PROFILES"] = environment.profiles
     variables |= environment.secrets(_passed_variables())
-    if path := environment["AUTH0_CA_FILE"]:
+    if path := environment["AUTH0_CA_FILE"] or environment["OIDC_CA_FILE"]:
         authority = (ROOT / path).resolve()
         if not authority.is_file() and authority != AUTHORITY:
             raise Problem(

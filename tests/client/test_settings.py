@@ -343,9 +343,66 @@ def test_a_secret_of_the_environment_goes_where_the_program_says_or_to_the_defau
     assert load_settings().mcp_public_url == "http://localhost:5555/mcp"
 
 
+@pytest.mark.parametrize(
+    ("variables", "model", "key"),
+    [
+        ({}, "offline", None),
+        ({"GEMINI_API_KEY": "k"}, "google_genai:gemini-2.5-flash", "GEMINI_API_KEY"),
+        ({"GOOGLE_API_KEY": "k", "OPENAI_API_KEY": "k"}, "google_genai:gemini-2.5-flash", "GOOGLE_API_KEY"),
+        ({"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "MODEL": ""}, "openai:gpt-5", "OPENAI_API_KEY"),
+        ({"ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": ""}, "anthropic:claude-sonnet-4-5", "ANTHROPIC_API_KEY"),
+        ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://localhost:11434/v1"}, "offline", None),
+        ({"GEMINI_API_KEY": "k", "MODEL": "offline"}, "offline", None),
+        ({"GEMINI_API_KEY": "k", "MODEL": "google_genai:gemini-2.5-flash"}, "google_genai:gemini-2.5-flash", None),
+    ],
+)
+def test_a_key_chooses_its_provider_if_no_model_is_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], model: str, key: str | None
+) -> None:
+    loaded = settings(monkeypatch, **variables)
+    assert (loaded.model, loaded.model_key) == (model, key)
+
+
 def test_a_key_of_a_model_that_is_not_used_stops_nothing(
     empty_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "s3cret")
     dotenv(empty_environment, {"OPENAI_BASE_URL": ELSEWHERE})
     assert load_settings().model == "offline"
+
+
+def test_the_names_for_other_providers_replace_auth0s(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {
+        "AUTH0_DOMAIN": "dev-1.us.auth0.com",
+        "AUTH0_CLIENT_ID": "auth0s",
+        "AUTH0_CLIENT_SECRET": "of-auth0",
+        "OIDC_ISSUER": "https://id.example",
+        "OIDC_AUDIENCE": "api",
+        "OIDC_CLIENT_ID": "theirs",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (settings.issuer, settings.auth0_audience, settings.auth0_client_id) == (
+        "https://id.example",
+        "api",
+        "theirs",
+    )
+    assert settings.auth0_client_secret is None, "the secret of another application"
+    assert settings.profile.at(settings.issuer).name == "oidc"
+
+
+def test_a_secret_of_another_provider_goes_to_no_issuer_that_only_a_file_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("OIDC_ISSUER=https://evil.example\n", encoding="utf-8")
+    monkeypatch.setenv("OIDC_CLIENT_ID", "theirs")
+    monkeypatch.setenv("OIDC_CLIENT_SECRET", "s3cret")
+    with pytest.raises(ConfigurationError, match=r"OIDC_CLIENT_SECRET is in the environment.*OIDC_ISSUER") as refused:
+        load_settings()
+    assert "s3cret" not in str(refused.value)
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="one of auth0, keycloak, entra, okta"):
+        load_settings(oidc_profile="google")

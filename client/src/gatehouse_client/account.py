@@ -62,6 +62,8 @@ class Account:
             issuer=settings.issuer,
             audience=settings.auth0_audience,
             scopes=tuple(settings.oauth_scope.split()),
+            profile=settings.profile,
+            pkce_unannounced=settings.oauth_pkce_unannounced,
         )
         fetch = fetcher_for(settings, trace)
         encryption = encryption_for(settings, say)
@@ -73,7 +75,8 @@ class Account:
     def auth(self, *, ignore_stored: bool = False, interactive: bool = True) -> SignedAuth:
         """The auth object for an HTTP client."""
         if self.token is not None:
-            return ReadyTokenAuth(self.options.server, self.token, permission=self.permission)
+            profile = self.options.profile
+            return ReadyTokenAuth(self.options.server, self.token, permission=self.permission, profile=profile)
         return GatehouseAuth(
             self.options,
             self.provider,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from .account import Account, expects_paste, is_interactive
 from .claims import claims_of, decoded
 from .errors import NotSignedIn, UsageError
-from .mcp.permissions import permissions_of, roles_allow
+from .profiles import Profile
 from .settings import Settings, load_settings
 from .signin.ready_token import ReadyTokenAuth
 from .storage.grant import Grant
@@ -22,18 +22,19 @@ def whoami(terminal: Terminal) -> None:
         NotSignedIn: nobody is signed in, or the sign-in has expired.
     """
     grant = _signed_in(terminal)
-    claims = claims_of(grant.access_token)
+    settings = settings_for(terminal)
+    claims, profile = claims_of(grant.access_token), _profile(settings, grant)
     subject = str(claims.get("sub") or "")
     if terminal.as_json:
-        terminal.result_json(sign_in_as_json(grant.server, grant) | {"subject": subject or None})
+        terminal.result_json(sign_in_as_json(grant.server, grant, settings) | {"subject": subject or None})
         return
     shown = {
         "Person": grant.person or "(the token does not say)",
         "Subject": subject if subject != grant.person else "",
         "Server": grant.server,
         "Tenant": grant.issuer,
-        "Permissions": " ".join(permissions_of(grant)) or "none",
-        "By roles": " ".join(roles_allow(claims)),
+        "Permissions": " ".join(_permissions(grant, profile)) or "none",
+        "By roles": " ".join(sorted(profile.allowed(claims) or ())),
         "Until": _until(grant),
     }
     terminal.fields({name: value for name, value in shown.items() if value})
@@ -82,7 +83,16 @@ def settings_for(terminal: Terminal, **chosen: object) -> Settings:
     return settings
 
 
-def sign_in_as_json(server: str, grant: Grant | None) -> dict[str, object]:
+def _profile(settings: Settings, grant: Grant) -> Profile:
+    """What the token of a sign-in grants."""
+    return settings.profile.at(grant.issuer, grant.resource)
+
+
+def _permissions(grant: Grant, profile: Profile) -> list[str]:
+    return sorted(profile.permissions(grant.access_token, grant.scopes))
+
+
+def sign_in_as_json(server: str, grant: Grant | None, settings: Settings) -> dict[str, object]:
     """A sign-in as JSON."""
     if grant is None:
         return {"server": server, "signed_in": False}
@@ -92,7 +102,7 @@ def sign_in_as_json(server: str, grant: Grant | None) -> dict[str, object]:
         "person": grant.person,
         "issuer": grant.issuer,
         "scopes": sorted(grant.scopes),
-        "permissions": permissions_of(grant),
+        "permissions": _permissions(grant, _profile(settings, grant)),
         "expires_at": datetime.fromtimestamp(grant.expires_at, UTC).isoformat() if grant.expires_at else None,
         "renewable": grant.refresh_token is not None,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
@@ -24,8 +24,10 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from .causes.providers import AUTH0
 from .errors import ConfigurationError
 from .foreign_text import foreign
+from .profiles import PROFILES, ProfileChoice
 from .signin.http.urls import is_secure
 from .signin.protocol.client import SigningKey
 from .storage.grant import ClientAuthentication
@@ -35,6 +37,14 @@ DOMAIN: Final = r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?$"
 _DEFAULT_MCP_PORT: Final = 5555
 _DEFAULT_CALLBACK_PORT: Final = 8642
 _DEFAULT_SERVER: Final = f"http://localhost:{_DEFAULT_MCP_PORT}/mcp"
+OFFLINE: Final = "offline"
+MODEL_OF_KEY: Final = {
+    "gemini_api_key": "google_genai:gemini-2.5-flash",
+    "google_api_key": "google_genai:gemini-2.5-flash",
+    "openai_api_key": "openai:gpt-5",
+    "anthropic_api_key": "anthropic:claude-sonnet-4-5",
+}
+"""The model that a key chooses if MODEL is not set; the first key decides."""
 _LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -120,6 +130,20 @@ class Settings(BaseSettings):
     )
     auth0_client_secret: Secret | None = Field(None, description="the application's Client Secret")
     auth0_audience: str | None = Field(None, description="the Identifier of the API in the tenant")
+    oidc_issuer: SecureUrl | None = Field(None, description=f"the provider's issuer, byte for byte, {_URL}")
+    oidc_audience: str | None = Field(None, description="the `aud` of the provider's tokens for the server")
+    oidc_profile: str | None = Field(
+        None, pattern=f"^({'|'.join(PROFILES)})$", description=f"one of {', '.join(PROFILES)}"
+    )
+    oidc_client_id: str | None = Field(
+        None, description="the Client ID of the agent's client at the provider", pattern=r"^[\x21-\x7e]+$"
+    )
+    oidc_client_secret: Secret | None = Field(None, description="the client's secret")
+    oidc_client_private_key: PrivateKey | None = Field(None, description="the client's private key in PEM")
+    oidc_ca_file: Path | None = Field(None, description="a file with the certificate of an authority to trust")
+    grant_claim: str = Field("", description="the claims with permissions, as at the server")
+    scope_prefix: str = Field("", description="what is before a permission in a scope, as at the server")
+    jwt_algorithm: str | None = Field(None, description="the signature algorithm that the server accepts")
     required_permission: str = Field("access:mcp", description="a permission of the API")
     oauth_scope: str = Field("", description="scopes to ask for in addition, separated by spaces")
     oauth_callback_uri: SecureUrl = Field(
@@ -128,13 +152,17 @@ class Settings(BaseSettings):
     oauth_callback_port: int | None = Field(None, ge=1, le=65535, description="a port number from 1 to 65535")
     oauth_callback_host: str | None = Field(None, description="an address of this machine to listen on")
     oauth_callback_timeout: float = Field(300.0, gt=0, description="seconds, more than 0")
-    model: str = Field("offline", pattern=r"^(offline|[^:\s]+:\S+)$", description="`offline`, or `provider:model`")
     gemini_api_key: Secret | None = Field(None, description="a key of the Gemini API")
     google_api_key: Secret | None = Field(None, description="a key of the Gemini API")
     openai_api_key: Secret | None = Field(None, description="a key of OpenAI, or of the server at OPENAI_BASE_URL")
     openai_base_url: str | None = Field(None, pattern=_HTTP, description="the URL of an OpenAI-compatible API")
     anthropic_api_key: Secret | None = Field(None, description="a key of the Anthropic API")
     anthropic_base_url: str | None = Field(None, pattern=_HTTP, description="the URL of an Anthropic-compatible API")
+    model: str = Field(
+        default_factory=lambda data: next(_chosen_by_key(data), ("", OFFLINE))[1],
+        pattern=r"^(offline|[^:\s]+:\S+)$",
+        description="`offline`, or `provider:model`",
+    )
     model_timeout: float = Field(60.0, gt=0, description="seconds, more than 0: how long the model may be silent")
     gatehouse_home: Path = Field(
         default_factory=lambda: platformdirs.user_state_path("gatehouse"), description="a directory for the tokens"
@@ -150,6 +178,7 @@ class Settings(BaseSettings):
     oauth_token_endpoint_auth_method: ClientAuthentication | None = Field(
         None, description=f"one of {', '.join(get_args(ClientAuthentication))}"
     )
+    oauth_pkce_unannounced: bool = Field(False, description="1 or 0")
     oauth_client_metadata_url: MetadataUrl | None = Field(None, description="an https URL with a path, without a query")
     oauth_dynamic_registration: bool = Field(True, description="1 or 0")
     oauth_idp_token_endpoint: SecureUrl | None = Field(None, description=f"the enterprise's token endpoint, {_URL}")
@@ -157,11 +186,27 @@ class Settings(BaseSettings):
     oauth_idp_id_token: Secret | None = Field(None, description="an ID token of the enterprise's identity provider")
 
     @property
+    def model_key(self) -> str | None:
+        """The variable of the key that chose the model; None if MODEL is set, or if no key is."""
+        if "model" in self.model_fields_set:
+            return None
+        return next((field.upper() for field, _ in _chosen_by_key(dict(self))), None)
+
+    @property
     def issuer(self) -> str | None:
         """The issuer that the application belongs to; None takes the one that the server names."""
         if self.auth0_issuer is not None:
             return self.auth0_issuer
         return f"https://{self.auth0_domain}/" if self.auth0_domain else None
+
+    @property
+    def profile(self) -> ProfileChoice:
+        """What a token grants: by the configured provider, else by the issuer's form."""
+        configured = self.oidc_profile or ("oidc" if self.oidc_issuer else None)
+        if configured is None and self.issuer is not None:
+            configured = "auth0"
+        audience = self.auth0_audience or (self.oidc_audience if self.oidc_issuer else None)
+        return ProfileChoice(configured, audience, self.grant_claim, self.scope_prefix)
 
     @property
     def callback_port(self) -> int:
@@ -177,6 +222,7 @@ class Settings(BaseSettings):
             "gatehouse_token": server,
             "gatehouse_assertion": tenant,
             "auth0_client_secret": tenant,
+            "oidc_client_secret": tenant,
             "oauth_idp_id_token": SecretTarget(self.oauth_idp_token_endpoint, ("oauth_idp_token_endpoint",)),
         }
         if self.model.startswith("openai:"):
@@ -187,7 +233,7 @@ class Settings(BaseSettings):
 
     @property
     def _tenant_target(self) -> SecretTarget:
-        return SecretTarget(self.issuer, ("auth0_issuer", "auth0_domain"))
+        return SecretTarget(self.issuer, ("oidc_issuer", "auth0_issuer", "auth0_domain"))
 
     @model_validator(mode="before")
     @classmethod
@@ -200,7 +246,7 @@ class Settings(BaseSettings):
         given.setdefault("mcp_public_url", f"{_origin(host, port)}/mcp")
         callback_port = _port(given.get("oauth_callback_port"), _DEFAULT_CALLBACK_PORT)
         given.setdefault("oauth_callback_uri", f"http://localhost:{callback_port}/callback")
-        return given
+        return _with_oidc_names(given)
 
     @field_validator("auth0_ca_file")
     @classmethod
@@ -222,6 +268,25 @@ class Settings(BaseSettings):
         env_files = _SecretFiles(settings_cls, os.environ)
         dotenv_files = _SecretFiles(settings_cls, dotenv_values(ENV_FILE, encoding="utf-8-sig"), by_dotenv=True)
         return init_settings, env_files, env_settings, dotenv_files, dotenv_settings
+
+
+def _with_oidc_names(given: dict[str, Any]) -> dict[str, Any]:
+    """OIDC_NAME, for providers other than Auth0, replaces AUTH0_NAME. Credentials replace each other as a whole: the
+    secret of one application is never sent with the Client ID of another."""
+    if "oidc_client_id" in given:
+        given = {name: value for name, value in given.items() if not name.startswith("auth0_client_")}
+    if "oidc_issuer" in given:
+        given.pop("auth0_domain", None)
+    names = ("issuer", "audience", "client_id", "client_secret", "client_private_key", "ca_file")
+    return given | {f"auth0_{name}": given[f"oidc_{name}"] for name in names if f"oidc_{name}" in given}
+
+
+def _chosen_by_key(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The models that a key chooses, by the key's field. A server of one's own has other models than the provider."""
+    for field, model in MODEL_OF_KEY.items():
+        own_server = values.get(field.replace("_api_key", "_base_url"))
+        if values.get(field) is not None and own_server is None:
+            yield field, model
 
 
 def _port(given: object, default: int) -> int:
@@ -285,7 +350,8 @@ def _may_be_named_by_dotenv(path: str) -> bool:
 
 
 SECRETS: Final = frozenset(
-    {"anthropic_api_key", "auth0_client_secret", "gemini_api_key", "google_api_key", "openai_api_key"}
+    {"oidc_client_secret", "oidc_client_private_key"}
+    | {"anthropic_api_key", "auth0_client_secret", "gemini_api_key", "google_api_key", "openai_api_key"}
     | {"auth0_client_private_key", "gatehouse_token", "gatehouse_assertion", "oauth_idp_id_token"}
     | {"auth0_mgmt_client_secret", "auth0_mgmt_token"}
 )
@@ -302,6 +368,14 @@ def load_settings(**values: object) -> Settings:
         ConfigurationError: as `load`.
     """
     return load(Settings, values)
+
+
+def spoken_profile() -> str:
+    """The provider in whose words messages are, also if the settings are wrong."""
+    try:
+        return load_settings().profile.name or AUTH0
+    except ConfigurationError:
+        return "oidc" if os.environ.get("OIDC_ISSUER") else AUTH0
 
 
 def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:

@@ -28,9 +28,10 @@ from .adapters.lists import ListFilter
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
-from .auth.gate import Gate
+from .auth.gate import Gate, NoMetrics
 from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
@@ -39,11 +40,12 @@ from .auth.streams import Stop, Streams
 from .auth.tenant_metadata import TenantMetadata, slash_warning, tenant_metadata_routes
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
-from .serving.metrics import Metrics
 from .serving.settings import Settings
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+    from .serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ def protect(
         permissions: a table, or the path of its YAML file, for what `requires` does not state; by default the file
             `PERMISSIONS_FILE`.
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
-        metrics: counts the decisions. The caller may serve its registry.
+        metrics: counts the decisions (extra `metrics`). The caller may serve its registry.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
         introspection: asks the provider about opaque tokens; by default as the settings say.
         trail: called with the record of every decision; by default the logger `gatehouse.audit`.
@@ -102,8 +104,8 @@ def protect(
         TableError, SettingsError: the table is wrong.
         UnsupportedRelease: an installed package is not supported.
     """
-    metrics = metrics or Metrics()
-    keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
+    counts = metrics or NoMetrics()
+    keys = keys or tenant_keys(settings, on_fetch=counts.count_key_fetch)
     introspection = introspection or _introspection(settings)
     table = PermissionTable.read(permissions) if isinstance(permissions, str | Path) else permissions
     table = table or settings.permission_table()
@@ -129,7 +131,7 @@ def protect(
         profile=profile,
         introspection=introspection,
     )
-    callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
+    callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=counts.count_lookup)
     challenges = Challenges(metadata_url(settings.public_url), profile)
     streams = Streams(stop)
 
@@ -139,7 +141,7 @@ def protect(
             callers=callers,
             catalogue=catalogue,
             challenges=challenges,
-            metrics=metrics,
+            metrics=counts,
             trail=trail,
             streams=streams,
         )
@@ -156,7 +158,8 @@ def protect(
     )
     # A redirect would go to the scheme of the request, which is http behind a TLS proxy.
     app.router.redirect_slashes = False
-    app.well_known = list(well_known)
+    # The root form would be ambiguous beside other servers.
+    app.well_known = [route for route in well_known if route.path.rstrip("/") != RESOURCE_AT_ROOT]
     app.catalogue = catalogue
     return app
 
@@ -230,19 +233,23 @@ class _McpEndpointFirst:
 
     def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
         self._app = app
-        self._paths = frozenset({path, path.rstrip("/"), path.rstrip("/") + "/"})
+        self._path = path
+        self._forms = frozenset({path, path.rstrip("/"), path.rstrip("/") + "/"})
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._is_endpoint(scope):
-            await self._endpoint(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    def _is_endpoint(self, scope: Scope) -> bool:
-        path = scope["path"]
-        # A proxy that removes a prefix, or an app that mounts this one, may say so in root_path.
-        return path in self._paths or path.removeprefix(scope.get("root_path", "")) in self._paths
+        if scope["type"] == "http":
+            if scope["path"] == self._path:
+                await self._endpoint(scope, receive, send)
+                return
+            # A proxy that removes a prefix, or an app that mounts this one, may say so in root_path.
+            for prefix in ("", scope.get("root_path", "")):
+                if scope["path"].removeprefix(prefix) in self._forms:
+                    path = prefix + self._path
+                    scope = {**scope, "path": path, "raw_path": path.encode()}
+                    await self._endpoint(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
 
 class _Cors(CORSMiddleware):

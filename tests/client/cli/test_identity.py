@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from gatehouse_client.claims import claims_of, decoded
-from gatehouse_client.mcp.permissions import permissions_of, roles_allow
 from gatehouse_client.storage.grant import Grant
 from gatehouse_client.storage.token_store import TokenStore
 from tests.client.fake_stack import CLIENT_ID, FakeStack
@@ -128,12 +128,36 @@ def test_header_and_claims_are_told_apart() -> None:
     assert decoded("eyJhIjoxfQ.eyJiIjoyfQ.x") == ({"a": 1}, {"b": 2})
 
 
-def test_permissions_are_what_was_granted_and_the_roles_allow(stack: FakeStack, home: Path) -> None:
-    claims = "eyJwZXJtaXNzaW9ucyI6WyJhIiwiYiIsMV19"  # {"permissions":["a","b",1]}
-    grant = kept(stack, home, access_token=f"e30.{claims}.x", scope="a c openid offline_access")
-    assert permissions_of(grant) == ["a"]
-    assert roles_allow(claims_of(grant.access_token)) == ["a", "b"]
-    assert permissions_of(grant.model_copy(update={"access_token": "opaque"})) == ["a", "c"]
+def token_with(**claims: object) -> str:
+    """An access token with these claims, as a tenant issues it."""
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b'=').decode()}.x"
+
+
+@pytest.mark.parametrize(
+    ("token", "variables", "permissions", "by_roles"),
+    [
+        (token_with(scope="a c openid", permissions=["a", "b"]), {}, "a", "a b"),
+        (token_with(scope="openid"), {}, "none", None),
+        ("opaque", {}, "a c", None),
+        (token_with(realm_access={"roles": ["a"]}, scope="c"), {"OIDC_PROFILE": "keycloak"}, "a", None),
+        (token_with(scp="a b", roles=["c"]), {"OIDC_PROFILE": "entra"}, "a b", None),
+        (token_with(roles=["c"], scope="a"), {"OIDC_PROFILE": "oidc", "GRANT_CLAIM": "roles"}, "c", None),
+    ],
+)
+def test_whoami_shows_the_permissions_in_the_token_by_provider(
+    stack: FakeStack,
+    home: Path,
+    command: Command,
+    token: str,
+    variables: dict[str, str],
+    permissions: str,
+    by_roles: str | None,
+) -> None:
+    kept(stack, home, access_token=token, scope="a c openid offline_access", expires_at=None)
+    shown = dict(line.split("\t") for line in command("whoami", **variables).stdout.splitlines())
+    assert (shown["Permissions"], shown.get("By roles")) == (permissions, by_roles)
+    listed = json.loads(command("whoami", "--json", **variables).stdout)["permissions"]
+    assert listed == permissions.replace("none", "").split()
 
 
 def test_on_a_terminal_whoami_is_a_list_to_read(command: Command) -> None:

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
+from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
 from gatehouse_server.auth.introspection import Introspection, IntrospectionUnavailable, Limits
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
-from gatehouse_server.example.app import example_server
 from gatehouse_server.serving.settings import Settings
 from tests.server.protected_server import ORIGIN, ask
 from tests.server.token_issuer import JWKS_URL, RESOURCE, Clock, Issuer
@@ -32,10 +32,17 @@ LIMITS = Limits()
 
 @dataclass
 class Provider:
-    """A provider of opaque tokens. `answer` replaces its answer about tokens."""
+    """A provider of opaque tokens.
+
+    Attributes:
+        metadata: members of both metadata documents.
+        discovery: members of the one of OpenID Connect Discovery; None if there is only the one of RFC 8414.
+        answer: replaces its answer about tokens.
+    """
 
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    discovery: dict[str, Any] | None = field(default_factory=dict)
     answer: Callable[[], httpx2.Response] | None = None
     asked: list[httpx2.Request] = field(default_factory=list)
 
@@ -46,9 +53,12 @@ class Provider:
 
     async def handle(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":
-            return httpx2.Response(
-                200, json={"issuer": AS, "introspection_endpoint": f"{AS}/introspect", **self.metadata}
-            )
+            metadata = {"issuer": AS, "introspection_endpoint": f"{AS}/introspect", **self.metadata}
+            if request.url.path == "/.well-known/openid-configuration":
+                if self.discovery is None:
+                    return httpx2.Response(404)
+                metadata |= self.discovery
+            return httpx2.Response(200, json=metadata)
         self.asked.append(request)
         await asyncio.sleep(0)
         if self.answer is not None:
@@ -92,6 +102,27 @@ async def test_an_opaque_token_is_what_the_provider_says(provider: Provider, che
     verified = await checked.verify(provider.issue(iss=AS, iat=900, token_type="Bearer", username="alice"))
     assert (verified.subject, verified.client_id, verified.expires_at) == ("alice", "agent", 2000)
     assert verified.granted == {"access:mcp"}
+
+
+async def test_the_user_name_is_the_subject_of_an_answer_without_one(
+    provider: Provider, checked: TokenVerifier
+) -> None:
+    assert (await checked.verify(provider.issue(sub=None, username="alice"))).subject == "alice"
+    assert (await checked.verify(provider.issue("other", sub="1", username="alice"))).subject == "1"
+    with pytest.raises(TokenRefused) as refused:
+        await checked.verify(provider.issue("neither", sub=None))
+    assert refused.value.code == "missing_claim"
+    with pytest.raises(TokenRefused) as refused:
+        await checked.verify(provider.issue("wrong", sub=None, username=["alice"]))
+    assert refused.value.code == "invalid_claim"
+
+
+@pytest.mark.parametrize("discovery", [{"introspection_endpoint": None}, {"issuer": "https://other.example.com"}, None])
+async def test_the_endpoint_may_be_only_in_the_metadata_of_rfc_8414(
+    provider: Provider, checked: TokenVerifier, discovery: dict[str, Any] | None
+) -> None:
+    provider.discovery = discovery
+    assert (await checked.verify(provider.issue())).subject == "alice"
 
 
 async def test_the_server_authenticates_and_asks_for_an_access_token(

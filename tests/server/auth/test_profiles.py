@@ -149,6 +149,12 @@ async def test_entra_scopes_are_offered_with_the_uri_of_the_application(
     assert await challenge_of(issuer, config, entra_token(issuer)) == expected
 
 
+async def test_the_authority_of_another_provider_has_the_same_meaning(tmp_path: Path) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, "keycloak", OIDC_CA_FILE=str(tmp_path / "none.pem"))
+    with pytest.raises(SettingsError, match=r"none\.pem"):
+        config.authorities()
+
+
 async def test_without_a_profile_another_provider_is_read_as_plain_oidc(issuer: Issuer) -> None:
     variables = {"OIDC_ISSUER": KEYCLOAK, "OIDC_AUDIENCE": RESOURCE}
     config = Settings(_env_file=None, **variables)  # type: ignore[call-arg, arg-type]

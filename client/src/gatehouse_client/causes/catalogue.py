@@ -133,16 +133,17 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "pkce": Entry(
         TENANT,
         "The tenant's metadata says that it supports PKCE with S256.",
-        ("`… does not say that it supports PKCE with S256`",),
+        ("`… does not say that it supports PKCE with S256`", "`… does not say whether it supports PKCE`"),
         "The issuer is not Auth0, or a proxy changes the metadata. Auth0's own metadata has S256.",
-        "Set AUTH0_DOMAIN to the tenant's own domain.",
+        "Set AUTH0_DOMAIN to the tenant's own domain. For a provider that is not Auth0 see docs/providers.md.",
     ),
     "keys": Entry(
         TENANT,
-        "The tenant publishes signing keys (JWKS) for RS256.",
+        "The tenant publishes signing keys (JWKS) for the algorithm of its tokens.",
         ("The server answers 503",),
-        "The keys cannot be fetched, or no key is for RS256.",
-        "Check the tenant's signing keys in the dashboard: at least one must be for RS256.",
+        "The keys cannot be fetched, or no key is for the algorithm that the server accepts (JWT_ALGORITHM).",
+        "Check the tenant's signing keys: at least one must be for the algorithm that the server accepts"
+        " (JWT_ALGORITHM, RS256 if it is not set).",
         said=("signing keys cannot be had",),
         dashboard="Settings > Signing Keys",
     ),
@@ -167,7 +168,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " or the Client ID is a metadata document (OAUTH_CLIENT_METADATA_URL) that nobody imported into the tenant.",
         "Set AUTH0_CLIENT_ID to the application's Client ID. If the client registered itself, register again with"
         " `gatehouse login --force`. If it is a metadata document, import the document into the tenant.",
-        said=("unknown client",),
+        said=("unknown client", "client not found", "aadsts700016", "invalid value for 'client_id'"),
         dashboard="Applications > Applications > the application > Settings > Client ID",
         command="auth0 apps list",
         environment="AUTH0_CLIENT_ID=<client_id>",
@@ -189,7 +190,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Add OAUTH_CALLBACK_URI to the application's Allowed Callback URLs, byte for byte.",
         said=(
             *("callback url mismatch", "not in the list of allowed callback urls"),
-            *("invalid parameter: redirect_uri", "redirect_uri_mismatch"),  # Keycloak, Google
+            *("invalid parameter: redirect_uri", "redirect_uri_mismatch", "aadsts50011"),  # Keycloak, Google, Entra
+            *("redirect_uri did not match", "'redirect_uri' parameter must be"),  # node-oidc-provider, Okta
         ),
         dashboard="Applications > Applications > the application > Settings > Allowed Callback URLs",
         command="auth0 apps update '<client_id>' --callbacks '<callback>'  # replaces the list",
@@ -221,7 +223,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "AUTH0_CLIENT_SECRET belongs to another application, was rotated, or is set although the application has none"
         " (a native application); or the application uses another authentication method.",
         "Set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET to the values of the application.",
-        said=("invalid_client", "access_denied: unauthorized"),
+        said=("invalid_client", "access_denied: unauthorized", "aadsts7000215"),
         dashboard="Applications > Applications > the application > Credentials",
         environment="AUTH0_CLIENT_SECRET=<client_secret>  # empty for a native application",
         unsure="Whether a tenant answers 401 with invalid_client or with access_denied. The doctor accepts both.",
@@ -250,6 +252,16 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         unsure="Whether a tenant checks the API before the sign-in (`prompt=none`). The doctor first requests an API"
         " that does not exist. If the tenant does not refuse it, API, connection and client grant are marked as not"
         " checked.",
+    ),
+    "scopes": Entry(
+        APPLICATION,
+        "The tenant knows the scopes that the server asks for.",
+        ("`invalid_scope`", "`AADSTS650053`, `AADSTS9010010` (Microsoft Entra)"),
+        "The provider refuses a scope that it does not know, or that the client may not request. Roles are no scopes,"
+        " and some providers know a scope only with a prefix.",
+        "Set OIDC_PROFILE of the server to the provider's, and GRANT_CLAIM and SCOPE_PREFIX if its permissions are"
+        " elsewhere or have another form; or create the scopes at the provider, and assign them to the client.",
+        said=("invalid_scope", "aadsts650053", "aadsts9010010", "aadsts70011"),
     ),
     "permissions": Entry(
         APPLICATION,
@@ -303,13 +315,13 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     ),
     "token-algorithm": Entry(
         SIGN_IN,
-        "The API signs its access tokens with RS256.",
+        "The API signs its access tokens with a private key, in the algorithm that the server accepts (JWT_ALGORITHM).",
         ("`Only RS256 signatures are accepted`",),
-        "The API signs with HS256, which uses a secret. The published keys cannot verify such a token.",
+        "The API signs with HS256, which uses a secret. The published keys cannot verify such a token. Or the server"
+        " accepts another algorithm.",
         "Set the API's JSON Web Token Signing Algorithm to RS256, then sign in again with `gatehouse login --force`.",
         said=("signatures are accepted",),
         dashboard="Applications > APIs > the API > Settings > Token Settings > JSON Web Token (JWT) Signing Algorithm",
-        environment="JWT_ALGORITHM=RS256  # the server's",
         unsure="Whether the algorithm of an API can be changed. A page of Auth0's documentation says that it cannot."
         " In that case, create a new API.",
     ),
@@ -449,9 +461,20 @@ ENTRIES: Final[Mapping[str, Entry]] = {
 }
 
 
+_COMPLETE: Final = ("requestedaccesstokenversion", "client scope `basic`", "has to request the scope of the project")
+"""Parts of the server's answers that name the setting at the provider themselves."""
+
+
+def says_its_fix(said: str) -> bool:
+    """Whether the answer of a server already says what to do."""
+    return any(part in said.casefold() for part in _COMPLETE)
+
+
 def check_of(said: str) -> str | None:
     """The check for an answer of a tenant or a server; None if the answer is unknown."""
     text = said.casefold()
+    if says_its_fix(said):
+        return None
     return next((check for check, entry in ENTRIES.items() if any(part in text for part in entry.said)), None)
 
 
@@ -467,5 +490,5 @@ def advice(said: str, otherwise: str = "") -> str:
         otherwise: the text for an unknown answer.
     """
     check = check_of(said)
-    text = advice_on(check) if check else otherwise
+    text = advice_on(check) if check else "" if says_its_fix(said) else otherwise
     return f" {text}" if text else ""

@@ -31,7 +31,7 @@ async def show_sign_in(terminal: Terminal, connection: Connection) -> None:
         async with connection.session():
             grant = connection.auth.grant
     if terminal.as_json:
-        terminal.result_json(sign_in_as_json(connection.url, grant))
+        terminal.result_json(sign_in_as_json(connection.url, grant, settings_for(terminal)))
     elif grant is None:
         terminal.result(f"{connection.url} does not require a sign-in.")
     else:

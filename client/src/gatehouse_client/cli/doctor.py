@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from ..causes.catalogue import ENTRIES, Entry
+from ..causes.providers import AUTH0, AUTH0_CHECKS, OTHERS_CHECKS, TITLES, entry_for
 from ..doctor.findings import Finding, Mark
 from ..errors import Exit, UsageError
 from ..terminal.output import Terminal
@@ -71,10 +72,15 @@ def explain(terminal: Terminal, check: str) -> None:
     Raises:
         UsageError: the check is unknown.
     """
+    from ..settings import spoken_profile
+
+    profile = spoken_profile()
     if check == "all":
-        terminal.result(page().removesuffix("\n"))
+        terminal.result(page(profile).removesuffix("\n"))
     else:
-        terminal.result(f"{check}: {_section(ENTRIES[_known(check)])}")
+        shown = AUTH0 if _known(check) in AUTH0_CHECKS else profile
+        shown = "oidc" if check in OTHERS_CHECKS and profile == AUTH0 else shown
+        terminal.result(f"{check}: {_section(entry_for(check, shown), TITLES[shown])}")
 
 
 def _known(check: str) -> str:
@@ -116,21 +122,24 @@ def _as_json(finding: Finding) -> dict[str, object]:
     return {**shown, **({"advice": advice, "fix": finding.fixes()} if wrong else {})}
 
 
-def page() -> str:
-    """The page of all checks, in Markdown."""
-    symptoms = [(seen.replace("|", "\\|"), check) for check, entry in ENTRIES.items() for seen in entry.symptoms]
+def page(profile: str = AUTH0) -> str:
+    """The page of all checks for tenants of a provider, in Markdown."""
+    left_out = OTHERS_CHECKS if profile == AUTH0 else AUTH0_CHECKS
+    names = [check for check in ENTRIES if check not in left_out]
+    checks = {check: entry_for(check, profile) for check in names}
+    symptoms = [(seen.replace("|", "\\|"), check) for check, entry in checks.items() for seen in entry.symptoms]
     rows = [f"| {seen} | [`{check}`](#{check}) |" for seen, check in symptoms]
     parts = [_HEAD + "\n".join(rows)]
-    for group, entries in groupby(ENTRIES.items(), key=lambda item: item[1].group):
+    for group, entries in groupby(checks.items(), key=lambda item: item[1].group):
         parts.append(f"## {group}")
-        parts += [f"### {check}\n\n{_section(entry)}" for check, entry in entries]
+        parts += [f"### {check}\n\n{_section(entry, TITLES[profile])}" for check, entry in entries]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(entry: Entry) -> str:
+def _section(entry: Entry, title: str) -> str:
     parts = [entry.title, f"**Seen:** {'; '.join(entry.symptoms)}"]
     parts += [f"**Cause:** {entry.cause}", f"**Fix:** {entry.advice}"]
-    fixes = [f"- In Auth0's dashboard: {entry.dashboard}"] if entry.dashboard else []
+    fixes = [f"- In {title}'s dashboard: {entry.dashboard}"] if entry.dashboard else []
     fixes += [f"- By command: `{entry.command}`"] if entry.command else []
     if entry.environment:
         fixes.append(f"- In `.env`: {', '.join(f'`{line}`' for line in entry.environment.splitlines())}")

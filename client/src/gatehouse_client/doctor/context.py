@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ..account import Account
 from ..errors import ConfigurationError, SignInError, UnreachableError
+from ..profiles import Profile
 from ..settings import Settings
 from ..signin.http.fetch import Fetcher
 from ..signin.http.trace import Trace
@@ -97,6 +98,11 @@ class Context:
     def audience(self) -> str | None:
         """The Identifier of the API that the agent requests."""
         return self.settings.auth0_audience or self.resource
+
+    @property
+    def profile(self) -> Profile:
+        """What a token of the tenant grants, and in which words the tenant is spoken of."""
+        return self.settings.profile.at(self.issuer, self.resource or "")
 
     @property
     def permission(self) -> str:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from ..causes.catalogue import ENTRIES, Entry
+from ..causes.providers import AUTH0, entry_for, in_words_of
 
 _MARKER: Final = re.compile(r"<(\w+)>")
 _HARMLESS: Final = re.compile(r"[\x21-\x26\x28-\x7e]+")
@@ -36,6 +37,7 @@ class Finding:
         guessed: whether the result was inferred from an answer that may have another reason.
         blocks: whether the checks that stand on this one cannot run.
         because: the check that is wrong or unknown, if this check could not run because of it.
+        profile: the provider, for the texts.
     """
 
     mark: Mark
@@ -47,11 +49,17 @@ class Finding:
     guessed: bool = False
     blocks: bool = False
     because: str = ""
+    profile: str = AUTH0
 
     @property
     def entry(self) -> Entry:
         """The texts that explain the fault."""
-        return ENTRIES[self.explained_by or self.check]
+        return entry_for(self.explained_by or self.check, self.profile)
+
+    def about(self, profile: str) -> Finding:
+        """The finding in the words of that provider."""
+        seen, advice = in_words_of(profile, self.seen), in_words_of(profile, self.advice)
+        return replace(self, profile=profile, seen=seen, advice=advice)
 
     def fixes(self) -> dict[str, str]:
         """How to fix the fault, by place: `dashboard`, `command`, `environment`.

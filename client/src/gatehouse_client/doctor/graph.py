@@ -10,6 +10,7 @@ from typing import Final
 
 from ..account import Account
 from ..causes.catalogue import ENTRIES, OTHERS
+from ..causes.providers import AUTH0, AUTH0_CHECKS, OTHERS_CHECKS
 from ..errors import GatehouseError
 from ..settings import Settings
 from ..signin.http.trace import Trace
@@ -70,6 +71,7 @@ def checks_for(settings: Settings) -> list[Check]:
         Check("credentials", (client,), attempts.credentials),
         Check("grant-types", ("credentials",), attempts.grant_types),
         Check("assertion", ("issuer",), shown_by_sign_in("assertion")),
+        Check("scopes", ("callback",), shown_by_sign_in("scopes"), ("challenge",)),
         Check("api", ("callback", *names_api), shown_by_sign_in("api")),
         Check("permissions", (), _only_configured),
         Check("client-grant", ("api",), shown_by_sign_in("client-grant")),
@@ -119,18 +121,23 @@ async def examine(
         skip: checks to leave out. They do not keep others from running.
     """
     context = Context(settings, account, trace, register)
-    skipped = frozenset(skip) | (frozenset() if settings.gatehouse_sign_in == "assertion" else {"assertion"})
+    skipped = set(skip) | (set() if settings.gatehouse_sign_in == "assertion" else {"assertion"})
+    if settings.profile.name not in (None, AUTH0):
+        skipped |= AUTH0_CHECKS
     by_name: dict[str, list[Check]] = {}
     earlier: TopologicalSorter[str] = TopologicalSorter()
     for check in checks_for(settings):
+        if "management" in check.grounds and "management" in skipped:
+            continue
         by_name.setdefault(check.name, []).append(check)
         earlier.add(check.name, *check.grounds, *check.after)
     for name in earlier.static_order():
         if name not in skipped:
             sources = [await _look(check, context) for check in by_name[name]]
             context.findings[name] = replace(reduce(combined, sources), check=name)
-    values = context.fix_values()
-    found = [context.findings[name] for name in ENTRIES if name not in skipped]
+    values, profile = context.fix_values(), context.profile.name
+    skipped |= OTHERS_CHECKS if profile == AUTH0 else AUTH0_CHECKS  # perhaps only the server names the tenant
+    found = [context.findings[name].about(profile) for name in ENTRIES if name not in skipped]
     return [replace(each, values={**values, **each.values}) for each in found]
 
 

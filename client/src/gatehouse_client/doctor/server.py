@@ -127,7 +127,7 @@ async def challenge(context: Context) -> Finding:
 
 async def required_permission(context: Context) -> Finding:
     """Whether the server requires the permission that the agent's settings name."""
-    named = (context.challenge and context.challenge.scopes) or ()
+    named = context.challenge.permissions if context.challenge else ()
     if not named:
         return not_needed("the server's challenge names no permission")
     if context.permission in named:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ..claims import claims_of
 from ..errors import GatehouseError, SignInError
@@ -17,6 +17,9 @@ from ..tenant.settings import load_tenant_settings
 from .context import FAILURES, Context
 from .findings import Finding, not_needed, ok, unknown, wrong
 from .objects import Objects, read_objects
+
+_KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+"""The type of key (RFC 7517) by the beginning of the algorithm's name."""
 
 Keys = Mapping[str, Mapping[str, Any]]
 """Public keys (RFC 7517), by their `kid`."""
@@ -92,10 +95,16 @@ async def issuer(context: Context) -> Finding:
 async def pkce(context: Context) -> Finding:
     """Whether the tenant protects authorization codes."""
     assert context.tenant is not None
-    methods = context.tenant.code_challenge_methods_supported or ()
-    if "S256" in methods:
+    methods = context.tenant.code_challenge_methods_supported
+    if "S256" in (methods or ()):
         return ok("S256")
-    return wrong(f"code_challenge_methods_supported: {foreign(', '.join(methods)) or 'missing'}")
+    if methods is None and context.settings.oauth_pkce_unannounced:
+        return ok("S256, by OAUTH_PKCE_UNANNOUNCED: the metadata does not say it", guessed=True)
+    if context.settings.gatehouse_sign_in not in ("auto", "browser", "paste"):
+        return not_needed("the sign-in uses no authorization code")
+    if methods is None:
+        return wrong("The metadata has no code_challenge_methods_supported.")
+    return wrong(f"code_challenge_methods_supported: {foreign(', '.join(methods)) or 'empty'}")
 
 
 async def keys(context: Context) -> Finding:
@@ -105,10 +114,22 @@ async def keys(context: Context) -> Finding:
     except FAILURES as error:
         return wrong(str(error))
     published = (await published_keys(context)).values()
-    usable = [key for key in published if key.get("kty") == "RSA" and key.get("alg", "RS256") == "RS256"]
+    algorithm = context.settings.jwt_algorithm
+    usable = [key for key in published if key.get("use", "sig") == "sig" and verifies(key, algorithm)]
     if usable:
-        return ok(f"{foreign(reply.url)}: {len(usable)} for RS256")
-    return wrong(f"{foreign(reply.url)} answers {reply.status} and has no key for RS256.")
+        kinds = sorted({str(key.get("alg", key.get("kty"))) for key in usable})
+        return ok(f"{foreign(reply.url)}: {len(usable)} for {foreign(', '.join(kinds), 80)}")
+    needed = algorithm or "signatures"
+    return wrong(f"{foreign(reply.url)} answers {reply.status} and has no key for {needed}.")
+
+
+def verifies(key: Mapping[str, Any], algorithm: str | None) -> bool:
+    """Whether a published key can verify signatures of the algorithm; None stands for any with public keys."""
+    kind = next((kind for prefix, kind in _KEY_TYPES.items() if (algorithm or "").startswith(prefix)), None)
+    kinds = {kind} if kind else set(_KEY_TYPES.values()) if algorithm is None else set()
+    stated = key.get("alg", algorithm)
+    same = algorithm is None or stated == algorithm or {str(stated), algorithm} == {"EdDSA", "Ed25519"}
+    return key.get("kty") in kinds and same
 
 
 async def management(context: Context) -> Finding:

@@ -11,12 +11,12 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
-from ..causes.catalogue import check_of
+from ..causes.catalogue import check_of, says_its_fix
+from ..causes.providers import AUTH0
 from ..claims import claims_of, decoded
 from ..errors import GatehouseError, TokenRefused
 from ..foreign_text import foreign
 from ..identity import local_time
-from ..mcp.permissions import permissions_of, roles_allow
 from ..signin.http.fetch import Reply
 from ..signin.protocol.challenge import bearer_challenge
 from ..signin.protocol.tokens import INVALID_GRANT
@@ -25,10 +25,13 @@ from .attempts import sign_in
 from .context import FAILURES, Context
 from .findings import Finding, Mark, because, not_needed, ok, unknown, wrong
 from .server import answer_to, first_answer
-from .tenant import is_machine, published_keys
+from .tenant import is_machine, published_keys, verifies
 
 BEFORE_ACCEPTANCE: Final = ("keys", "token-audience", "token-algorithm", "token-signature")
 """Checks that are the cause if the server does not accept the token."""
+
+_WITH_PUBLIC_KEYS: Final = ("RS", "PS", "ES", "Ed")
+"""The beginnings of the names of signature algorithms whose keys are public (RFC 7518 section 3.1, RFC 8037)."""
 
 _ANOTHER_API: Final = "the sign-in can be for another API than the server's: AUTH0_AUDIENCE is not the server's URL"
 _SIGN_IN_FIRST: Final = "run `gatehouse login`, then `gatehouse doctor` again"
@@ -110,6 +113,8 @@ async def token(context: Context) -> Finding:
         kind, algorithm = (foreign(str(header.get(name, f"without {name}")), 40) for name in ("typ", "alg"))
         return ok(f"A JWT ({kind}, {algorithm}).")
     parts = grant.access_token.count(".") + 1
+    if context.profile.name != AUTH0:
+        return ok("It is opaque: the server asks the provider what it is (introspection).", guessed=True)
     return wrong(f"It is not a JWT ({parts} parts): only the tenant can read it.")
 
 
@@ -118,9 +123,22 @@ def _token_of(context: Context) -> str:
     return context.grant.access_token
 
 
+def _unreadable(context: Context) -> Finding | None:
+    """The finding about an opaque token, whose claims only the server sees."""
+    return None if claims_of(_token_of(context)) else not_needed("the token is opaque: see accepted")
+
+
 async def token_audience(context: Context) -> Finding:
     """Whether the token is for the API and from the tenant."""
-    claims = claims_of(_token_of(context))
+    if opaque := _unreadable(context):
+        return opaque
+    claims, profile = claims_of(_token_of(context)), context.profile
+    if profile.older and str(claims.get("iss", "")).startswith(profile.older[0]):
+        return wrong(
+            f"The token has an older format (iss is {foreign(str(claims['iss']))!r}).", advice=profile.older[1]
+        )
+    if "aud" not in claims and profile.prefix and profile.permissions(_token_of(context), frozenset()):
+        return ok(f"by its scopes, which begin with {profile.prefix}")
     named = claims.get("aud")
     audiences = named if isinstance(named, list) else [named]
     if context.audience not in audiences:
@@ -131,22 +149,36 @@ async def token_audience(context: Context) -> Finding:
 
 
 async def token_algorithm(context: Context) -> Finding:
-    """Whether the API signs with the algorithm that the server accepts."""
+    """Whether the API signs with the algorithm that the server accepts. Its settings may be unknown here."""
+    if opaque := _unreadable(context):
+        return opaque
     algorithm = foreign(str(decoded(_token_of(context))[0].get("alg")), 40)
     seen = f"The token is signed with {algorithm}."
-    return ok(seen) if algorithm == "RS256" else wrong(seen)
+    if not algorithm.startswith(_WITH_PUBLIC_KEYS):
+        return wrong(seen)
+    reply = await _answer(context)
+    refused = reply.status == 401 and check_of(_refusal(reply)[0]) == "token-algorithm"
+    if refused:
+        advice = f"Set JWT_ALGORITHM of the server to {algorithm}, or let the tenant sign with the server's algorithm."
+        return wrong(f"{seen} The server answers: {_refusal(reply)[0]}", advice=advice)
+    return ok(seen)
 
 
 async def token_signature(context: Context) -> Finding:
     """Whether the token is signed with one of the published keys."""
+    if opaque := _unreadable(context):
+        return opaque
     text = _token_of(context)
-    key_id = str(decoded(text)[0].get("kid"))
+    header = decoded(text)[0]
+    key_id, algorithm = str(header.get("kid")), str(header.get("alg"))
     key = (await published_keys(context)).get(key_id)
     shown = foreign(key_id, 80)
     if key is None:
         return wrong(f"The token's key {shown!r} is not among the published keys.")
+    if not verifies(key, algorithm):
+        return wrong(f"The published key {shown!r} is not for {foreign(algorithm, 40)}.")
     try:
-        jws.deserialize_compact(text, import_key(dict(key)), algorithms=["RS256"])
+        jws.deserialize_compact(text, import_key({**key, "alg": algorithm}), algorithms=[algorithm])
     except (JoseError, ValueError, TypeError) as error:
         return wrong(f"The signature does not match: {type(error).__name__}.")
     return ok(f"The signature of the key {shown} is valid.")
@@ -171,7 +203,8 @@ async def accepted(context: Context) -> Finding:
             return because(context.findings[blocking[0].because or blocking[0].check])
         cause = check_of(said)
         audience = context.resource if cause == "token-audience" else None
-        return wrong(f"401: {said}", explained_by=cause or "", audience=audience)
+        advice = "The answer names the setting at the provider." if says_its_fix(said) else ""
+        return wrong(f"401: {said}", explained_by=cause or "", advice=advice, audience=audience)
     if code == "insufficient_scope":
         return unknown(f"the server answers 403 ({said}): see role")
     if reply.status == 403:
@@ -219,11 +252,15 @@ async def role(context: Context) -> Finding:
     reply = await _answer(context)
     if reply.status == 401 or not await _is_for_server(context):
         return unknown(_ANOTHER_API if reply.status != 401 else "the server does not accept the token: see accepted")
+    if _unreadable(context) and reply.status < 400:
+        return ok("The token is opaque, and the server accepts it.")
     person = grant.person or "the person"
-    granted, allowed = permissions_of(grant), roles_allow(claims_of(grant.access_token))
+    profile = context.profile
+    granted = sorted(profile.permissions(grant.access_token, grant.scopes))
+    allowed = profile.allowed(claims_of(grant.access_token)) or frozenset()
     has = foreign(" ".join(granted)) or "nothing"
     challenge = bearer_challenge(reply.headers.get_list("www-authenticate"))
-    asked = challenge.scopes or () if reply.status == 403 and challenge else ()
+    asked = challenge.permissions if reply.status == 403 and challenge else ()
     missing = [each for each in asked if each not in granted] or ([required] if required not in granted else [])
     if not missing and asked:
         return wrong(f"The server answers 403 and asks for {foreign(' '.join(asked))}; {person} has {has}.")

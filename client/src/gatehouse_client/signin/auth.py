@@ -104,7 +104,9 @@ class GatehouseAuth(httpx2.Auth):
             record_error(error)
             raise
         if response.status_code == 403:
-            record_error(forbidden(self._options.server, grant, challenge_in(response), self._permission))
+            record_error(
+                forbidden(self._options.server, grant, challenge_in(response), self._permission, self._options.profile)
+            )
         elif grant is not None:
             self._accepted = grant.access_token
 
@@ -151,7 +153,11 @@ class GatehouseAuth(httpx2.Auth):
     async def _step_up(self, grant: Grant, challenge: Challenge | None, attempts: int) -> Grant | None:
         """A grant with the permissions that a 403 asks for; None if the tenant grants none (MCP, "Step-up")."""
         needed = frozenset(challenge.scopes or ()) if challenge else frozenset[str]()
-        if challenge is None or challenge.error != "insufficient_scope" or not needed:
+        if challenge is None or challenge.error != "insufficient_scope":
+            return None
+        if not needed and challenge.permissions:
+            return await self._queue.run(self._get_role, grant, frozenset(challenge.permissions))
+        if not needed:
             return None
         return await self._queue.run(self._get_scopes, grant, challenge, needed, attempts)
 
@@ -174,6 +180,17 @@ class GatehouseAuth(httpx2.Auth):
         larger = await self._sign_in(current, challenge, current.requested_scopes | current.scopes)
         self._unobtainable |= needed - larger.scopes
         return larger if needed <= larger.scopes else None
+
+    async def _get_role(self, grant: Grant, permissions: frozenset[str]) -> Grant | None:
+        """Where permissions are no scopes, only an administrator can give one. A renewal shows whether that happened,
+        unless the token was issued in this run."""
+        current = self._grant or grant
+        if not _same_token(current, grant):
+            return current
+        if permissions & self._unobtainable or current.access_token == self._newest:
+            return None
+        self._unobtainable |= permissions
+        return await self._renew(current)
 
     async def _renew(self, grant: Grant) -> Grant | None:
         """`grant` renewed here or by another process; None if only a sign-in helps."""

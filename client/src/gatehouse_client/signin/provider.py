@@ -9,6 +9,7 @@ from typing import Any
 from ..claims import claims_of
 from ..errors import ConfigurationError, TokenRefused
 from ..foreign_text import foreign
+from ..profiles import BY_ISSUER, ProfileChoice
 from ..storage.grant import Grant, name_in
 from .flows.flow import SignInFlow, SignInTask
 from .http.fetch import Fetcher
@@ -20,6 +21,7 @@ from .protocol.discovery import (
     choose_issuer,
     discover_issuer,
     discover_resource,
+    require_pkce,
 )
 from .protocol.registration import Registration
 from .protocol.silent import CannotSucceed
@@ -35,12 +37,17 @@ class SignInOptions:
         issuer: the authorization server that the client belongs to; None takes the one that the server names.
         audience: Auth0's `audience`; None takes the resource identifier of the server's metadata.
         scopes: scopes to request in addition to those of the server.
+        profile: what tokens grant.
+        pkce_unannounced: whether the person knows that the authorization server supports PKCE with S256, although its
+            metadata does not say so.
     """
 
     server: str
     issuer: str | None = None
     audience: str | None = None
     scopes: tuple[str, ...] = ()
+    profile: ProfileChoice = BY_ISSUER
+    pkce_unannounced: bool = False
 
 
 class Provider:
@@ -95,13 +102,17 @@ class Provider:
         resource = await discover_resource(self._fetch, options.server, challenge)
         issuer = choose_issuer(resource, options.issuer)
         server = await discover_issuer(self._fetch, issuer, options.issuer or options.server)
+        if "authorization_code" in grant_types:
+            require_pkce(server, unannounced=options.pkce_unannounced)
+        takes_resource = options.profile.at(server.issuer).takes_resource
         offline = "refresh_token" in grant_types
         scope = select_scope(challenge, resource, server, held=held, configured=options.scopes, offline=offline)
         if again:
             self._registration.forget(server.issuer)
         kept = self._registration.known_at(server)
         client = await self._registration.client_for(server, grant_types)
-        task = SignInTask(server, client, resource.resource, options.audience or resource.resource, scope)
+        audience = options.audience or resource.resource
+        task = SignInTask(server, client, resource.resource, audience, scope, takes_resource)
         try:
             token = await self._flow.sign_in(task)
         except (CannotSucceed, TokenRefused) as error:
@@ -117,7 +128,8 @@ class Provider:
             issuer=server.issuer,
             client_id=client.client_id,
             token_endpoint=server.token_endpoint,
-            token_endpoint_auth_method=client.authentication(server),
+            token_endpoint_auth_method=token.authenticated_by or client.authentication(server),
+            takes_resource=takes_resource,
             revocation_endpoint=server.revocation_endpoint,
             requested_scope=scope,
             interactive=True,

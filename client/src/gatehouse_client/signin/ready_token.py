@@ -9,6 +9,7 @@ import httpx2
 
 from ..claims import claims_of
 from ..errors import SignInError
+from ..profiles import BY_ISSUER, ProfileChoice
 from ..storage.grant import Grant
 from .auth import challenge_in, with_token
 from .http.urls import is_within
@@ -21,6 +22,7 @@ class ReadyTokenAuth(httpx2.Auth):
 
     Args:
         permission: the permission to name if the server's 403 names none.
+        profile: what the token grants.
         clock: seconds since the epoch.
     """
 
@@ -30,10 +32,12 @@ class ReadyTokenAuth(httpx2.Auth):
         token: str,
         *,
         permission: str = "that the call needs",
+        profile: ProfileChoice = BY_ISSUER,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._server = server
         self._permission = permission
+        self._profile = profile
         self._clock = clock
         self._grant = _grant(server, token, clock())
 
@@ -52,7 +56,7 @@ class ReadyTokenAuth(httpx2.Auth):
             record_error(error)
             raise error
         if response.status_code == 403:
-            record_error(forbidden(self._server, self._grant, challenge_in(response), self._permission))
+            record_error(forbidden(self._server, self._grant, challenge_in(response), self._permission, self._profile))
 
     def _refused(self, response: httpx2.Response) -> SignInError:
         challenge = challenge_in(response)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from ..causes.catalogue import advice, advice_on
+from ..causes.providers import AUTH0, PLACES, TITLES
 from ..errors import ForbiddenError, SignInError
 from ..foreign_text import foreign
+from ..profiles import BY_ISSUER, ProfileChoice
 from ..storage.grant import Grant
 from .protocol.challenge import Challenge
 
@@ -24,14 +26,23 @@ def refused_token(server: str, grant: Grant | None, challenge: Challenge | None)
     )
 
 
-def forbidden(server: str, grant: Grant | None, challenge: Challenge | None, permission: str) -> ForbiddenError:
+def forbidden(
+    server: str,
+    grant: Grant | None,
+    challenge: Challenge | None,
+    permission: str,
+    choice: ProfileChoice = BY_ISSUER,
+) -> ForbiddenError:
     """The error for a 403 that a sign-in did not or cannot change.
 
     Args:
         permission: the permission to name if the challenge names none.
+        choice: what the token grants.
     """
-    needed = frozenset(challenge.scopes or ()) if challenge else frozenset[str]()
-    missing = needed - (grant.scopes if grant else frozenset()) or needed
+    needed = frozenset(challenge.permissions) if challenge else frozenset[str]()
+    profile = choice.at(grant.issuer if grant else None, grant.resource if grant else "")
+    held = profile.permissions(grant.access_token, grant.scopes) if grant else frozenset[str]()
+    missing = needed - held or needed
     if challenge is None:
         problem = "The call is forbidden"
     else:
@@ -40,7 +51,7 @@ def forbidden(server: str, grant: Grant | None, challenge: Challenge | None, per
     message = (
         f"{problem}: {server} answered 403 ({_reason(challenge) or 'no reason given'})."
         f"{f' Signed in as {person}.' if person else ''}"
-        f" An administrator of the tenant can grant it (Auth0: {_MACHINES if _is_machine(person) else _USERS});"
+        f" An administrator of the tenant can grant it{_place(profile.name, grant)};"
         " then run `gatehouse login --force`. (More: gatehouse doctor --explain role)"
     )
     return ForbiddenError(message, missing)
@@ -48,6 +59,14 @@ def forbidden(server: str, grant: Grant | None, challenge: Challenge | None, per
 
 def _reason(challenge: Challenge | None) -> str:
     return foreign(challenge.description or challenge.error or "").rstrip(".") if challenge else ""
+
+
+def _place(profile: str, grant: Grant | None) -> str:
+    if profile == AUTH0:
+        place = _MACHINES if _is_machine(grant.person if grant else None) else _USERS
+    else:
+        place = PLACES.get(profile, {}).get("role", "")
+    return f" ({TITLES[profile]}: {place})" if place else ""
 
 
 def _is_machine(person: str | None) -> bool:

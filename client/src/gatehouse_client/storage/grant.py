@@ -26,6 +26,7 @@ class Grant(BaseModel):
         requested_scope: the requested scope.
         obtained_at, expires_at: seconds since the epoch; `expires_at` is None if the tenant names no expiry.
         interactive: whether the token is from a sign-in, and not from a renewal.
+        takes_resource: whether `resource` is sent with a renewal.
         display_name: e-mail or name of the person in the ID token, which is not verified: for display only.
     """
 
@@ -46,6 +47,7 @@ class Grant(BaseModel):
     obtained_at: float
     expires_at: float | None = None
     interactive: bool = False
+    takes_resource: bool = True
     display_name: str | None = None
 
     @property

@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlsplit
 
 import httpx2
 
@@ -196,15 +196,32 @@ class Introspection:
     async def _find_endpoint(self) -> _Endpoint:
         endpoint = self._endpoint
         if endpoint is None or self._clock() - endpoint.read_at > self.limits.endpoint_age:
-            status, body = await self._send("GET", self._discovery_url, headers={"Accept": "application/json"})
-            if status != 200:
-                raise _Failing(f"{self._discovery_url} answers {status}")
-            document = strict_json.parse(body)
-            url = url_in(document, self._issuer, "introspection_endpoint")
-            methods = document.get("introspection_endpoint_auth_methods_supported")
-            by_form = isinstance(methods, list) and "client_secret_basic" not in methods
-            endpoint = self._endpoint = _Endpoint(url, by_form, self._clock())
+            try:
+                endpoint = await self._endpoint_in(self._discovery_url)
+            except ValueError as error:
+                # The endpoint is no member of OpenID Connect Discovery. Some providers have it only in RFC 8414.
+                try:
+                    endpoint = await self._endpoint_in(_oauth_metadata_url(self._issuer))
+                except ValueError:
+                    raise error from None
+            self._endpoint = endpoint
         return endpoint
+
+    async def _endpoint_in(self, url: str) -> _Endpoint:
+        """The endpoint that the metadata at `url` names.
+
+        Raises:
+            ValueError: it names none.
+            httpx2.HTTPError: there is no answer.
+        """
+        status, body = await self._send("GET", url, headers={"Accept": "application/json"})
+        if status != 200:
+            raise _Failing(f"{url} answers {status}")
+        document = strict_json.parse(body)
+        named = url_in(document, self._issuer, "introspection_endpoint")
+        methods = document.get("introspection_endpoint_auth_methods_supported")
+        by_form = isinstance(methods, list) and "client_secret_basic" not in methods
+        return _Endpoint(named, by_form, self._clock())
 
     async def _send(self, method: str, url: str, **request: Any) -> tuple[int, bytes]:  # noqa: ANN401 - of httpx2
         async with self._http.stream(method, url, **request) as response:
@@ -218,6 +235,12 @@ class Introspection:
     def _unavailable(self, reason: str) -> IntrospectionUnavailable:
         wait = max(1.0, self._failed_at + self.limits.failure_cooldown - self._clock())
         return IntrospectionUnavailable(f"The provider does not say what the token is: {reason}", math.ceil(wait))
+
+
+def _oauth_metadata_url(issuer: str) -> str:
+    """Where the authorization server metadata of an issuer is (RFC 8414 section 3.1)."""
+    parts = urlsplit(issuer)
+    return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"
 
 
 def _put(cache: OrderedDict[bytes, Any], key: bytes, value: object, most: int) -> None:

@@ -147,6 +147,8 @@ class TokenVerifier:
         # RFC 7662 section 2.2 makes most members optional. The endpoint is the issuer's own, and its answer is new.
         now = self._clock()
         claims = {"iss": self._issuer, "iat": now, "exp": now + introspection.limits.max_age, **answer}
+        if claims.get("sub") is None and "username" in claims:
+            claims["sub"] = claims["username"]
         if str(claims.get("token_type", "bearer")).lower() not in _BEARER_TYPES:
             raise TokenRefused("wrong_type", "The token is no bearer token.")
         if claims.get("token_use", "access") not in _ACCESS_USES:

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     permissions_file: str = Field(default="", validation_alias="PERMISSIONS_FILE")
     grant_claim: str = Field(default="", validation_alias="GRANT_CLAIM")
     scope_prefix: str = Field(default="", validation_alias="SCOPE_PREFIX")
+    oidc_ca_file: str = Field(default="", validation_alias="OIDC_CA_FILE")
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
     tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
@@ -191,12 +192,7 @@ class Settings(BaseSettings):
     @field_validator("issuer", "public_url")
     @classmethod
     def _secure_url(cls, value: str) -> str:
-        """https, or http on this machine (OAuth 2.1 section 1.5)."""
-        parts = _split_url(value)
-        if parts.scheme != "https" and not is_loopback(value):
-            raise ValueError("https:// is needed for another machine: http:// would send tokens unencrypted")
-        if parts.query or parts.fragment:
-            raise ValueError("a URL without query and fragment is valid")
+        _require_secure_url(value)
         return value
 
     @field_validator("allowed_origins")
@@ -285,6 +281,27 @@ class Settings(BaseSettings):
         if self.scope_prefix:
             profile = replace(profile, scope_prefix=self.scope_prefix)
         return profile.for_audience(audience or self.audience)
+
+    def at(self, public_url: str, *, audience: str = "", required_permission: str = "") -> Settings:
+        """The settings of another server of this process, with the same tenant.
+
+        Args:
+            public_url: the URL of its MCP endpoint.
+            audience: the `aud` of its tokens; by default its URL.
+            required_permission: what every call needs; by default that of these settings.
+
+        Raises:
+            SettingsError: a value is not valid.
+        """
+        required = required_permission or self.required_permission
+        if not is_permission(required):
+            raise SettingsError(f"{required!r} is no permission: one without spaces, such as access:mcp, is valid.")
+        try:
+            _require_secure_url(public_url)
+        except ValueError as error:
+            raise SettingsError(f"{public_url!r} cannot be the URL of a server: {error}.") from error
+        changed = {"public_url": public_url, "audience": audience or public_url, "required_permission": required}
+        return self.model_copy(update=changed)
 
     def permission_table(self) -> PermissionTable | None:
         """The table in PERMISSIONS_FILE; None if it is not set.
@@ -403,6 +420,19 @@ def _split_url(value: str) -> Any:  # noqa: ANN401 - SplitResult is generic over
     return parts
 
 
+def _require_secure_url(value: str) -> None:
+    """https, or http on this machine (OAuth 2.1 section 1.5).
+
+    Raises:
+        ValueError: the URL is another one.
+    """
+    parts = _split_url(value)
+    if parts.scheme != "https" and not is_loopback(value):
+        raise ValueError("https:// is needed for another machine: http:// would send tokens unencrypted")
+    if parts.query or parts.fragment:
+        raise ValueError("a URL without query and fragment is valid")
+
+
 def _read_secret_files(values: dict[str, Any]) -> None:
     """Docker and Kubernetes pass secrets as files: NAME_FILE is the path of the file with the value of NAME."""
     for name in _SECRETS:
@@ -438,8 +468,10 @@ def _loopback_port(url: str) -> int | None:
 
 
 def _use_oidc_names(values: dict[str, Any]) -> None:
-    """OIDC_ISSUER and OIDC_AUDIENCE, for providers other than Auth0, replace the AUTH0_ variables."""
+    """OIDC_ISSUER, OIDC_AUDIENCE and OIDC_CA_FILE, for providers other than Auth0, replace the AUTH0_ variables."""
     issuer = values.get("OIDC_ISSUER")
+    if "OIDC_CA_FILE" in values:
+        values.setdefault("AUTH0_CA_FILE", values["OIDC_CA_FILE"])
     if issuer is None:
         return
     conflicting = ("AUTH0_DOMAIN", "AUTH0_ISSUER", *(["AUTH0_AUDIENCE"] if "OIDC_AUDIENCE" in values else []))

@@ -18,11 +18,13 @@ from gatehouse_client.signin.http.urls import is_secure, same_url
 from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import (
+    AuthorizationServer,
     ProtectedResource,
     choose_issuer,
     discover_issuer,
     discover_resource,
     issuer_metadata_urls,
+    require_pkce,
     resource_metadata_urls,
 )
 from gatehouse_client.signin.protocol.registration import PreRegistered
@@ -228,11 +230,24 @@ async def test_an_issuer_that_differs_in_one_byte_is_not_used(issuer: str) -> No
         await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: {**TENANT, "issuer": issuer}}), ISSUER, SERVER)
 
 
-@pytest.mark.parametrize("methods", [None, [], ["plain"]])
-async def test_an_authorization_server_without_s256_is_refused(methods: list[str] | None) -> None:
+async def announcing(methods: list[str] | None) -> AuthorizationServer:
     document = {**TENANT, "code_challenge_methods_supported": methods}
-    with pytest.raises(SignInError, match="PKCE"):
-        await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: document}), ISSUER, SERVER)
+    return await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: document}), ISSUER, SERVER)
+
+
+@pytest.mark.parametrize("methods", [[], ["plain"]])
+@pytest.mark.parametrize("unannounced", [False, True])
+async def test_an_authorization_server_without_s256_is_refused(methods: list[str], unannounced: bool) -> None:
+    server = await announcing(methods)
+    with pytest.raises(SignInError, match="does not say that it supports PKCE with S256"):
+        require_pkce(server, unannounced=unannounced)
+
+
+async def test_an_authorization_server_without_a_list_of_methods_has_its_own_advice() -> None:
+    server = await announcing(None)
+    with pytest.raises(SignInError, match=r"Microsoft Entra and Amazon Cognito.*OAUTH_PKCE_UNANNOUNCED=1"):
+        require_pkce(server)
+    require_pkce(server, unannounced=True)
 
 
 @pytest.mark.parametrize(

@@ -190,3 +190,66 @@ async def test_the_advice_for_an_unknown_client_depends_on_where_the_client_come
     with pytest.raises(TokenRefused, match="`gatehouse login --force` registers a new one") as raised:
         await tenant.exchange(OAuthClient("id", registered_itself=True))
     assert "AUTH0_CLIENT_ID" not in str(raised.value)
+
+
+class OneMethod(Tenant):
+    """A tenant that lists both ways to send a secret, and accepts one for this client."""
+
+    def __init__(self, accepted: str, methods: tuple[str, ...] | None) -> None:
+        super().__init__(methods=methods)
+        self.accepted = accepted
+        self.tried: list[str] = []
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.tried.append("client_secret_basic" if "authorization" in request.headers else "client_secret_post")
+        if self.tried[-1] != self.accepted:
+            return httpx2.Response(401, json={"error": "invalid_client"})
+        return super()._answer(request)
+
+
+BOTH = ("client_secret_basic", "client_secret_post")
+
+
+@pytest.mark.parametrize("methods", [BOTH, None])
+@pytest.mark.parametrize("accepted", BOTH)
+async def test_the_other_way_to_send_the_secret_is_tried_once(accepted: str, methods: tuple[str, ...] | None) -> None:
+    tenant = OneMethod(accepted, methods)
+    token = await tenant.exchange(OAuthClient("id", "s3cret"))
+    assert token.authenticated_by == accepted
+    assert tenant.tried == (["client_secret_post"] if accepted == "client_secret_post" else list(reversed(BOTH)))
+
+
+async def test_a_wrong_secret_is_told_after_both_ways() -> None:
+    tenant = OneMethod("none", BOTH)
+    with pytest.raises(TokenRefused, match="refuses both client_secret_post and client_secret_basic") as refused:
+        await tenant.exchange(OAuthClient("id", "s3cret"))
+    assert (len(tenant.tried), "s3cret" in str(refused.value)) == (2, False)
+
+
+async def test_another_refusal_is_not_repeated() -> None:
+    tenant = Tenant({"error": "invalid_grant"}, 400, methods=BOTH)
+    asked = 0
+
+    def count(request: httpx2.Request) -> httpx2.Response:
+        nonlocal asked
+        asked += 1
+        return tenant._answer(request)
+
+    endpoint = TokenEndpoint(Fetcher(transport=httpx2.MockTransport(count)))
+    with pytest.raises(TokenRefused):
+        await endpoint.request(OAuthClient("id", "s3cret"), tenant.server, {"grant_type": "refresh_token"})
+    assert asked == 1
+
+
+async def test_a_configured_method_is_not_replaced_but_the_other_one_is_named() -> None:
+    tenant = OneMethod("client_secret_basic", BOTH)
+    with pytest.raises(TokenRefused, match=r"also lists client_secret_basic: set OAUTH_TOKEN_ENDPOINT_AUTH_METHOD"):
+        await tenant.exchange(OAuthClient("id", "s3cret", method="client_secret_post"))
+    assert tenant.tried == ["client_secret_post"]
+
+
+async def test_an_answer_with_200_and_an_error_is_a_refusal_with_its_reason() -> None:
+    document = {**GOOD, "error": "invalid_grant", "error_description": "The code has expired"}
+    with pytest.raises(TokenRefused, match="The code has expired") as refused:
+        await Tenant(document).exchange(OAuthClient("id"))
+    assert refused.value.code == "invalid_grant"

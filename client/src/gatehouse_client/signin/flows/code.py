@@ -67,7 +67,7 @@ class CodeFlow:
             "code": code,
             "redirect_uri": self.callback.uri,
             "code_verifier": request.verifier,
-            "resource": task.resource,
+            **task.resource_parameter,
         }
         return await self.tokens.request(task.client, task.server, form)
 

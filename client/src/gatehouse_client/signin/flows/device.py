@@ -66,8 +66,7 @@ class DeviceFlow:
             raise ConfigurationError(
                 f"{server.issuer} does not support the device sign-in: set GATEHOUSE_SIGN_IN to browser or paste."
             )
-        method = task.client.authentication(server)
-        reply = await self.tokens.post(task.client, endpoint, task.target, method, server.issuer)
+        reply, _ = await self.tokens.authenticated(task.client, server, endpoint, task.target)
         if reply.is_error:
             raise refusal(reply, server.issuer, task.client)
         problem = f"{server.issuer} answered the device sign-in with a wrong"

@@ -16,19 +16,29 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class SignInTask:
-    """The target of the token, and the client."""
+    """The target of the token, and the client.
+
+    Attributes:
+        takes_resource: whether the server takes the API as a parameter. Otherwise the scopes name it.
+    """
 
     server: AuthorizationServer
     client: OAuthClient
     resource: str
     audience: str
     scope: str | None
+    takes_resource: bool = True
 
     @property
     def target(self) -> dict[str, str]:
         """The parameters of a token request. Auth0 uses `audience`, RFC 8707 servers use `resource`: both are sent."""
         scope = {"scope": self.scope} if self.scope else {}
-        return {**scope, "resource": self.resource, "audience": self.audience}
+        return {**scope, **self.resource_parameter, **({"audience": self.audience} if self.takes_resource else {})}
+
+    @property
+    def resource_parameter(self) -> dict[str, str]:
+        """The parameter `resource` (RFC 8707)."""
+        return {"resource": self.resource} if self.takes_resource else {}
 
     @property
     def question(self) -> dict[str, str]:

@@ -46,6 +46,11 @@ class Challenge:
         return tuple(scope.split()) if scope and scope.split() else None
 
     @property
+    def permissions(self) -> tuple[str, ...]:
+        """The permissions that the server asks for. A Gatehouse server names them if they are not the scopes."""
+        return tuple(self.parameters.get("permission", "").split()) or self.scopes or ()
+
+    @property
     def resource_metadata(self) -> str | None:
         """The URL of the protected resource metadata (RFC 9728 section 5.1)."""
         return self.parameters.get("resource_metadata")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFETIME: Final = 60  # seconds; Auth0 accepts up to 300
 
+_WITH_SECRET: Final[tuple[ClientAuthentication, ...]] = ("client_secret_post", "client_secret_basic")
 _ALGORITHMS: Final = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
 
 
@@ -92,26 +93,34 @@ class OAuthClient:
         return self.client_id.startswith("https://")
 
     def authentication(self, server: AuthorizationServer) -> ClientAuthentication:
-        """How to authenticate at the token endpoint: with the key if there is one, else with the secret
-        (`client_secret_post` if it is allowed: it is Auth0's default).
+        """The first of `authentications`.
+
+        Raises:
+            ConfigurationError: the authorization server accepts no client secret.
+        """
+        return self.authentications(server)[0]
+
+    def authentications(self, server: AuthorizationServer) -> tuple[ClientAuthentication, ...]:
+        """How to authenticate at the token endpoint: with the key if there is one, else with the secret. A server can
+        list both ways to send the secret, and accept one for this client. `client_secret_post` is Auth0's default, so
+        it is the first.
 
         Raises:
             ConfigurationError: the authorization server accepts no client secret.
         """
         if self.method is not None:
-            return self.method
+            return (self.method,)
         if self.key is not None:
-            return "private_key_jwt"
+            return ("private_key_jwt",)
         if self.secret is None:
-            return "none"
+            return ("none",)
         allowed = server.token_endpoint_auth_methods_supported
-        if allowed is None or "client_secret_post" in allowed:
-            return "client_secret_post"
-        if "client_secret_basic" in allowed:
-            return "client_secret_basic"
+        possible = tuple(method for method in _WITH_SECRET if allowed is None or method in allowed)
+        if possible:
+            return possible
         raise ConfigurationError(
-            f"{server.issuer} accepts no client secret at its token endpoint (only {foreign(', '.join(allowed))}):"
-            " unset AUTH0_CLIENT_SECRET."
+            f"{server.issuer} accepts no client secret at its token endpoint (only {foreign(', '.join(allowed or ()))})"
+            ": unset AUTH0_CLIENT_SECRET."
         )
 
     def credentials(

@@ -149,8 +149,7 @@ async def discover_issuer(fetch: Fetcher, issuer: str, named_by: str) -> Authori
         named_by: the URL of the server that named the issuer; or the issuer itself, if the person configured it.
 
     Raises:
-        SignInError: as `issuer_metadata`; or it names another issuer (RFC 8414 section 3.3), or does not support PKCE
-            with S256 (MCP, "Authorization code protection").
+        SignInError: as `issuer_metadata`; or it names another issuer (RFC 8414 section 3.3).
         UnreachableError: the authorization server does not answer or fails.
     """
     url, server = await issuer_metadata(fetch, issuer, named_by)
@@ -159,12 +158,33 @@ async def discover_issuer(fetch: Fetcher, issuer: str, named_by: str) -> Authori
             f"The metadata at {url} is of the issuer {foreign(server.issuer)!r}, not of {issuer!r} (they are compared"
             " byte for byte, also the final slash): it is not used."
         )
-    if "S256" not in (server.code_challenge_methods_supported or ()):
-        raise SignInError(
-            f"The authorization server {issuer} does not say that it supports PKCE with S256"
-            " (code_challenge_methods_supported), so a stolen code could be used. Sign-in is refused."
-        )
     return server
+
+
+def require_pkce(server: AuthorizationServer, *, unannounced: bool = False) -> None:
+    """Refuse an authorization server that does not support PKCE with S256 (MCP, "Authorization code protection").
+
+    Args:
+        unannounced: whether the person knows that it does, although its metadata has no list of methods.
+
+    Raises:
+        SignInError: it does not, or does not say so.
+    """
+    methods = server.code_challenge_methods_supported
+    if "S256" in (methods or ()) or (methods is None and unannounced):
+        return
+    if methods is None:
+        raise SignInError(
+            f"The metadata of {server.issuer} does not say whether it supports PKCE (it has no"
+            " code_challenge_methods_supported). Without PKCE a stolen code could be used, so the sign-in is refused."
+            " Microsoft Entra and Amazon Cognito support PKCE with S256 and do not say so: if yours also does, set"
+            " OAUTH_PKCE_UNANNOUNCED=1. (More: gatehouse doctor --explain pkce)"
+        )
+    raise SignInError(
+        f"The authorization server {server.issuer} does not say that it supports PKCE with S256"
+        f" (code_challenge_methods_supported: {foreign(', '.join(methods)) or 'empty'}), so a stolen code could be"
+        " used. The sign-in is refused. Switch on S256 there."
+    )
 
 
 async def issuer_metadata(fetch: Fetcher, issuer: str, named_by: str) -> tuple[str, AuthorizationServer]:

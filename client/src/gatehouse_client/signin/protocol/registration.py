@@ -246,7 +246,7 @@ def _refused(reply: Reply, issuer: str) -> SignInError | UnreachableError:
         advice = " Set OAUTH_CALLBACK_URI to a URL that it accepts."
     else:
         advice = (
-            " Dynamic registration may be off (Auth0: Settings > Advanced > Dynamic Client Registration). Or create"
-            " an application there, and set AUTH0_CLIENT_ID. (More: gatehouse doctor --explain registration)"
+            " Dynamic registration may be off: switch it on. Or create an application there, and set AUTH0_CLIENT_ID."
+            " (More: gatehouse doctor --explain registration)"
         )
     return SignInError(f"{issuer} did not register the client ({said}).{advice}")

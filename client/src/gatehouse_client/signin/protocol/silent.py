@@ -163,7 +163,7 @@ async def require_possible(asker: Asker, target: Mapping[str, str]) -> None:
     with anyio.move_on_after(SECONDS):
         try:
             answer = await asker.ask(**target)
-            if answer.is_final and answer.check == "api":
+            if answer.is_final and answer.check == "api" and "audience" in target:
                 similar = await asker.similar_api(target["audience"])
         except (UnreachableError, SignInError):
             pass

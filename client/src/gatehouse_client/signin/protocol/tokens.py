@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from ...causes.catalogue import advice, advice_on
 from ...errors import SignInError, TokenRefused, UnreachableError
+from ...foreign_text import foreign
 from ...storage.grant import ClientAuthentication, Grant
 from ..http.fetch import Fetcher, Reply, validated
 from .client import OAuthClient
@@ -29,6 +30,12 @@ class TokenResponse(BaseModel):
     refresh_token: Annotated[str | None, Field(pattern=r"^[\x20-\x7e]+$", repr=False)] = None
     scope: str | None = None
     id_token: Annotated[Any, Field(repr=False)] = None
+    _authenticated_by: ClientAuthentication | None = PrivateAttr(default=None)
+
+    @property
+    def authenticated_by(self) -> ClientAuthentication | None:
+        """How the client authenticated, if this was an answer to `TokenEndpoint.request`."""
+        return self._authenticated_by
 
 
 class TokenEndpoint:
@@ -54,9 +61,28 @@ class TokenEndpoint:
             UnreachableError: the tenant does not answer, or fails.
             ConfigurationError: the client cannot authenticate with the current settings.
         """
-        method = client.authentication(server)
-        reply = await self.post(client, server.token_endpoint, form, method, server.issuer)
-        return _token(reply, server.issuer, client)
+        reply, method = await self.authenticated(client, server, server.token_endpoint, form)
+        token = _token(reply, server.issuer, client, _other_methods(client, server, method))
+        token._authenticated_by = method
+        return token
+
+    async def authenticated(
+        self, client: OAuthClient, server: AuthorizationServer, endpoint: str, form: Mapping[str, str]
+    ) -> tuple[Reply, ClientAuthentication]:
+        """Post a form with the client's credentials, in the next possible way if the server refuses them.
+
+        Returns:
+            The last answer, and how the client authenticated.
+
+        Raises:
+            UnreachableError, SignInError, ConfigurationError: as `post`.
+        """
+        *others, last = client.authentications(server)
+        for method in others:
+            reply = await self.post(client, endpoint, form, method, server.issuer)
+            if not _refuses_client(reply):
+                return reply, method
+        return await self.post(client, endpoint, form, last, server.issuer), last
 
     async def refresh(self, client: OAuthClient, grant: Grant) -> TokenResponse:
         """Renew a grant that has a refresh token.
@@ -64,7 +90,8 @@ class TokenEndpoint:
         Raises: as `request`. `TokenRefused.code` is `invalid_grant` if only a new sign-in helps.
         """
         assert grant.refresh_token is not None
-        form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token, "resource": grant.resource}
+        resource = {"resource": grant.resource} if grant.takes_resource else {}
+        form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token, **resource}
         method = grant.token_endpoint_auth_method
         return _token(await self.post(client, grant.token_endpoint, form, method, grant.issuer), grant.issuer, client)
 
@@ -93,28 +120,52 @@ class TokenEndpoint:
         return await self._fetch.post(endpoint, {**form, **credentials}, headers)
 
 
-def _token(reply: Reply, issuer: str, client: OAuthClient) -> TokenResponse:
+def _refuses_client(reply: Reply) -> bool:
+    """Whether the answer refuses the client's credentials. Auth0 answers 401 `access_denied`."""
+    code, _ = reply.error() if reply.is_error else ("", "")
+    return code == "invalid_client" or (reply.status == 401 and code == "access_denied")
+
+
+def _other_methods(client: OAuthClient, server: AuthorizationServer, method: ClientAuthentication) -> str:
+    """The hint for refused credentials: other ways to send them that the server lists."""
+    if client.secret is None:
+        return ""
+    tried = client.authentications(server)
+    listed = server.token_endpoint_auth_methods_supported or ()
+    others = [each for each in listed if each.startswith("client_secret_") and each not in tried]
+    if len(tried) > 1:
+        return f" It refuses both {' and '.join(tried)}."
+    if client.method is not None and others:
+        return (
+            f" The agent sends {method}; the tenant also lists {foreign(', '.join(others))}: set"
+            " OAUTH_TOKEN_ENDPOINT_AUTH_METHOD to the method of the application, or leave it empty."
+        )
+    return ""
+
+
+def _token(reply: Reply, issuer: str, client: OAuthClient, methods: str = "") -> TokenResponse:
     document = reply.json()
     if reply.is_error:
-        raise refusal(reply, issuer, client)
+        raise refusal(reply, issuer, client, methods)
     if document is None:
         raise SignInError(f"The token endpoint of {issuer} did not answer with a JSON object.")
     return validated(TokenResponse, document, f"The token endpoint of {issuer} answered with a wrong")
 
 
-def refusal(reply: Reply, issuer: str, client: OAuthClient) -> TokenRefused | UnreachableError:
+def refusal(reply: Reply, issuer: str, client: OAuthClient, methods: str = "") -> TokenRefused | UnreachableError:
     """The error that an error answer of the token endpoint means (RFC 6749 section 5.2).
 
-    Auth0 answers 401 `access_denied` for a client that it does not know.
+    Args:
+        methods: what to say about the authentication method, if the client is refused; it begins with a space.
     """
     code, said = reply.error()
     if reply.is_overloaded:
         return UnreachableError(f"The token endpoint of {issuer} cannot serve now ({reply.status}, {said}).")
-    unknown_client = code == "invalid_client" or (reply.status == 401 and code == "access_denied")
+    unknown_client = _refuses_client(reply)
     if unknown_client and client.registered_itself:
         hint = " It does not know the client that registered itself: `gatehouse login --force` registers a new one."
     elif unknown_client:
-        hint = f" {advice_on('credentials')}"
+        hint = f"{methods} {advice_on('credentials')}"
     elif code == "unauthorized_client":
         hint = f" {advice_on('grant-types')}"
     else:

@@ -27,6 +27,11 @@ _SECTIONS = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
 class PermissionSource(Protocol):
     """Where the permissions are stated: in a file, or by the upstream itself."""
 
+    @property
+    def names(self) -> frozenset[Target]:
+        """The names that it states permissions for."""
+        ...
+
     def needed(self, target: Target) -> frozenset[str] | None:
         """The permissions that the target needs beyond the base; None if it is not named."""
         ...
@@ -56,6 +61,7 @@ class CarefulTable:
         self._folded = _folded_table(table)
         self.needed = lru_cache(1024)(self._needed)
         self.entries = table.entries
+        self.names = frozenset(target for target, _ in table.entries())
 
     async def prepare(self, targets: Iterable[Target]) -> None:
         """Nothing: the table is known."""
@@ -120,7 +126,7 @@ class UpstreamCatalogue:
         if not operation.targets:
             return method, ""
         target = operation.targets[0]
-        is_named = any(target == named for source in self._sources for named, _ in source.entries())
+        is_named = any(target in source.names for source in self._sources)
         return method, target[1] if is_named and target[0] != "resource" else OTHER
 
 

@@ -79,6 +79,11 @@ class StatedByUpstream:
         """The permissions that the target needs beyond the base, as listed last; None if it states none."""
         return self._table.needed(target)
 
+    @property
+    def names(self) -> frozenset[Target]:
+        """The names that the last list states permissions for."""
+        return self._table.names
+
     def entries(self) -> Iterator[tuple[Target, frozenset[str]]]:
         """Each name that states permissions."""
         return self._table.entries()
