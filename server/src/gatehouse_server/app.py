@@ -28,7 +28,7 @@ from .adapters.lists import ListFilter
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
-from .auth.gate import Gate
+from .auth.gate import Gate, NoMetrics
 from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
 from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
@@ -40,11 +40,12 @@ from .auth.streams import Stop, Streams
 from .auth.tenant_metadata import TenantMetadata, slash_warning, tenant_metadata_routes
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
-from .serving.metrics import Metrics
 from .serving.settings import Settings
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+    from .serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def protect(
         permissions: a table, or the path of its YAML file, for what `requires` does not state; by default the file
             `PERMISSIONS_FILE`.
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
-        metrics: counts the decisions. The caller may serve its registry.
+        metrics: counts the decisions (extra `metrics`). The caller may serve its registry.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
         introspection: asks the provider about opaque tokens; by default as the settings say.
         trail: called with the record of every decision; by default the logger `gatehouse.audit`.
@@ -103,8 +104,8 @@ def protect(
         TableError, SettingsError: the table is wrong.
         UnsupportedRelease: an installed package is not supported.
     """
-    metrics = metrics or Metrics()
-    keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
+    counts = metrics or NoMetrics()
+    keys = keys or tenant_keys(settings, on_fetch=counts.count_key_fetch)
     introspection = introspection or _introspection(settings)
     table = PermissionTable.read(permissions) if isinstance(permissions, str | Path) else permissions
     table = table or settings.permission_table()
@@ -130,7 +131,7 @@ def protect(
         profile=profile,
         introspection=introspection,
     )
-    callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup)
+    callers = CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=counts.count_lookup)
     challenges = Challenges(metadata_url(settings.public_url), profile)
     streams = Streams(stop)
 
@@ -140,7 +141,7 @@ def protect(
             callers=callers,
             catalogue=catalogue,
             challenges=challenges,
-            metrics=metrics,
+            metrics=counts,
             trail=trail,
             streams=streams,
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 from mcp.server.transport_security import TransportSecuritySettings
@@ -29,7 +30,7 @@ from .app import _cors, _introspection, _lifespan, _McpEndpointFirst, advertised
 from .auth.audit import AuditTrail, audit_to_logger
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
-from .auth.gate import Gate
+from .auth.gate import Gate, NoMetrics
 from .auth.keys import SigningKeys
 from .auth.metadata import metadata_url
 from .auth.outgoing import transport_to
@@ -38,9 +39,11 @@ from .auth.permissions import Hierarchy
 from .auth.streams import Stop, Streams
 from .auth.tokens import TokenVerifier
 from .serving.health import health_routes
-from .serving.metrics import Metrics
 from .serving.settings import Settings, SettingsError
 from .serving.upstream_settings import UpstreamSettings
+
+if TYPE_CHECKING:
+    from .serving.metrics import Metrics
 
 REQUESTS_OF_ONE_SUBJECT = 64
 """Running requests and open streams."""
@@ -76,8 +79,8 @@ def protect_upstream(
     Raises:
         SettingsError: a file is wrong, or nothing states the permissions.
     """
-    metrics = metrics or Metrics()
-    keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
+    counts = metrics or NoMetrics()
+    keys = keys or tenant_keys(settings, on_fetch=counts.count_key_fetch)
     gate_keys = _gate_keys(upstream)
     table = settings.permission_table()
     url, transport, who = _reached(settings, upstream, gate_keys, transport)
@@ -110,12 +113,10 @@ def protect_upstream(
     )
     gate = Gate(
         forwarder,
-        callers=CallerCache(
-            verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup
-        ),
+        callers=CallerCache(verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=counts.count_lookup),
         catalogue=catalogue,
         challenges=Challenges(metadata_url(settings.public_url), profile),
-        metrics=metrics,
+        metrics=counts,
         trail=trail,
         check=RequestChecks(sessions, security),
         streams=Streams(stop),
