@@ -66,6 +66,7 @@ def main() -> None:
         metrics = serve_metrics(settings)
         export_traces()
         trail = audit_to_stream(sys.stdout.buffer)
+        app: ASGIApp
         if upstream.is_on:
             app = protect_upstream(settings, upstream, metrics=metrics, trail=trail)
         else:
