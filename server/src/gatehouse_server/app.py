@@ -24,11 +24,12 @@ from .auth.introspection import Introspection
 from .auth.keys import SigningKeys
 from .auth.permission_table import PermissionTable
 from .composition import Composition, ProtectedApp
-from .serving.metrics import Metrics
 from .serving.settings import Settings
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+    from .serving.metrics import Metrics
 
 
 def protect(
@@ -55,7 +56,7 @@ def protect(
         permissions: a table, or the path of its YAML file, for what `requires` does not state; by default the file
             `PERMISSIONS_FILE`.
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
-        metrics: counts the decisions. The caller may serve its registry.
+        metrics: counts the decisions (extra `metrics`). The caller may serve its registry.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
         introspection: asks the provider about opaque tokens; by default as the settings say.
         trail: called with the record of every decision; by default the logger `gatehouse.audit`.

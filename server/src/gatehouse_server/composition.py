@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from .auth.audit import AuditTrail
 from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
-from .auth.gate import Gate, OperationCatalogue, RequestCheck
+from .auth.gate import Gate, NoMetrics, OperationCatalogue, RequestCheck
 from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
 from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
@@ -30,8 +30,10 @@ from .auth.tenant_metadata import TenantMetadata, slash_warning, tenant_metadata
 from .auth.tokens import TokenVerifier
 from .serving.endpoint import McpEndpointFirst, cors
 from .serving.health import health_routes
-from .serving.metrics import Metrics
 from .serving.settings import Settings
+
+if TYPE_CHECKING:
+    from .serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Composition:
 
     Args:
         implies: which permission implies which others.
-        metrics: counts the decisions; by default new ones.
+        metrics: counts the decisions; without them nothing is counted.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
         introspection: asks the provider about opaque tokens; by default as the settings say.
 
@@ -85,7 +87,7 @@ class Composition:
         trail: AuditTrail,
     ) -> None:
         self._settings = settings
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics or NoMetrics()
         self._keys = keys or tenant_keys(settings, on_fetch=self._metrics.count_key_fetch)
         self._introspection = introspection or _introspection(settings)
         self._trail = trail

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 from starlette.requests import Request
@@ -27,9 +28,11 @@ from .auth.keys import SigningKeys
 from .auth.outgoing import transport_to
 from .auth.permission_table import PermissionTable
 from .composition import Composition, ProtectedApp
-from .serving.metrics import Metrics
 from .serving.settings import Settings, SettingsError
 from .serving.upstream_settings import UpstreamSettings
+
+if TYPE_CHECKING:
+    from .serving.metrics import Metrics
 
 REQUESTS_OF_ONE_SUBJECT = 64
 """Running requests and open streams."""

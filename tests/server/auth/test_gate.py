@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.example.app import example_server
 from tests.server.token_issuer import JWKS_URL, Issuer, settings
 
 pytestmark = pytest.mark.anyio

@@ -116,6 +116,22 @@ class DecisionMetrics(Protocol):
         ...
 
 
+class NoMetrics:
+    """Counts nothing."""
+
+    def count_decision(self, decision: str, reason: str) -> None:
+        """Do nothing."""
+
+    def observe(self, labels: tuple[str, str], seconds: float) -> None:
+        """Do nothing."""
+
+    def count_key_fetch(self, outcome: str) -> None:
+        """Do nothing."""
+
+    def count_lookup(self, outcome: str) -> None:
+        """Do nothing."""
+
+
 class Gate:
     """ASGI middleware that authenticates every request, checks the operation's permissions and answers refusals.
 

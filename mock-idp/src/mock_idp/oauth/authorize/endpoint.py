@@ -91,7 +91,7 @@ def _check_blocked(idp: Idp, session: Session) -> None:
     """AuthorizationError if an administrator blocked the user (Auth0: Block and Unblock Users)."""
     user = idp.tenant.users.get(session.user_id)
     if user is not None and user.blocked:
-        raise AuthorizationError("unauthorized", USER_BLOCKED, Case("user_blocked", user=user.email))
+        raise AuthorizationError("unauthorized", USER_BLOCKED, Case("user_blocked"))
 
 
 def _ask_for_organization(transaction: Transaction, state: str) -> Response:
