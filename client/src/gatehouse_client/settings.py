@@ -24,7 +24,6 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .causes.providers import AUTH0
 from .errors import ConfigurationError
 from .foreign_text import foreign
 from .profiles import PROFILES, ProfileChoice
@@ -368,14 +367,6 @@ def load_settings(**values: object) -> Settings:
         ConfigurationError: as `load`.
     """
     return load(Settings, values)
-
-
-def spoken_profile() -> str:
-    """The provider in whose words messages are, also if the settings are wrong."""
-    try:
-        return load_settings().profile.name or AUTH0
-    except ConfigurationError:
-        return "oidc" if os.environ.get("OIDC_ISSUER") else AUTH0
 
 
 def load(model: type[SettingsT], values: Mapping[str, object]) -> SettingsT:
