@@ -64,6 +64,7 @@ NAMES = [
     *("ui_locales", "grant_type", "code_verifier", "refresh_token", "token", "device_code", "user_code", "action"),
     *("subject_token", "subject_token_type", "requested_token_type", "client_assertion", "client_assertion_type"),
     *("username", "password", "id_token_hint", "logout_hint", "post_logout_redirect_uri", "returnTo", "ext-x"),
+    *("connection", "screen_hint", "email", "ticket", "tab", "page", "outcome", "text"),
 ]
 text = st.text(st.characters(codec="utf-8"), max_size=40)
 values = st.sampled_from(KNOWN) | text
@@ -107,13 +108,19 @@ PAGES = [
     "/authorize",
     "/authorize/resume",
     "/u/login",
+    "/u/signup",
+    "/u/reset-password",
+    "/u/reset-verify",
     "/u/organization",
     "/u/consent",
     "/activate",
     "/v2/logout",
     "/oidc/logout",
 ]
-FORMS = ["/authorize", "/u/login", "/u/organization", "/u/consent", "/u/logout", "/activate", "/oidc/logout"]
+FORMS = [
+    *("/authorize", "/u/login", "/u/signup", "/u/reset-password", "/u/reset-verify", "/u/organization", "/u/consent"),
+    *("/u/logout", "/activate", "/oidc/logout"),
+]
 JSON_ENDPOINTS = ["/oauth/token", "/oauth/revoke", "/oauth/device/code", "/oauth/par", "/oidc/register", "/userinfo"]
 DATABASES = ["/dbconnections/signup", "/dbconnections/change_password"]
 CONTROL = [

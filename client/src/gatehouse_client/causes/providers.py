@@ -7,10 +7,13 @@ Sources: the providers' documentation, as cited in docs/providers.md.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
+
+from dotenv import dotenv_values
 
 from .catalogue import ENTRIES, Entry
 
@@ -221,6 +224,17 @@ def in_words_of(profile: str, text: str) -> str:
         for name in ("cause", "advice"):
             text = text.replace(getattr(ENTRIES[check], name), members.get(name, getattr(ENTRIES[check], name)))
     return _named(text)
+
+
+def spoken_profile() -> str:
+    """The provider that environment and `.env` name, for messages: also if the settings are wrong."""
+    try:
+        file = dotenv_values(".env", encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        file = {}
+    given = {**file, **os.environ}
+    configured = given.get("OIDC_PROFILE") or ("oidc" if given.get("OIDC_ISSUER") else AUTH0)
+    return configured if configured in TITLES else "oidc"
 
 
 def _named(text: str) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from ..causes.catalogue import ENTRIES, Entry
-from ..causes.providers import AUTH0, AUTH0_CHECKS, OTHERS_CHECKS, TITLES, entry_for
+from ..causes.providers import AUTH0, AUTH0_CHECKS, OTHERS_CHECKS, TITLES, entry_for, spoken_profile
 from ..doctor.findings import Finding, Mark
 from ..errors import Exit, UsageError
 from ..terminal.output import Terminal
@@ -72,8 +72,6 @@ def explain(terminal: Terminal, check: str) -> None:
     Raises:
         UsageError: the check is unknown.
     """
-    from ..settings import spoken_profile
-
     profile = spoken_profile()
     if check == "all":
         terminal.result(page(profile).removesuffix("\n"))
