@@ -171,7 +171,7 @@ async def test_the_profile_reads_the_answer(
     [
         ({"aud": None}, "missing_claim"),
         ({"aud": "https://other.example.com/"}, "wrong_audience"),
-        ({"aud": ["https://other.example.com/", f"{RESOURCE}/"]}, "wrong_audience"),
+        ({"aud": ["https://other.example.com/", f"{RESOURCE}/x"]}, "wrong_audience"),
         ({"aud": {RESOURCE: 1}}, "invalid_claim"),
         ({"iss": "https://evil.example.com"}, "wrong_issuer"),
         ({"sub": None}, "missing_claim"),
