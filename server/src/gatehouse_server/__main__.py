@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from .app import ProtectedApp, protect
+from .app import protect
 from .auth.audit import AuditTrail, audit_to_logger, audit_to_stream
 from .auth.permission_table import TableError
+from .composition import ProtectedApp
 from .serving.connections import BoundedHeaders
 from .serving.listening import CannotListen, listening_sockets
 from .serving.settings import Settings, SettingsError, load, load_settings
@@ -103,11 +104,15 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.command == []:
         parser.error("--command needs a program, such as --command npx -y @modelcontextprotocol/server-everything")
+    if arguments.server and (arguments.upstream or arguments.command):
+        parser.error("MODULE:NAME, --upstream and --command each name a server: only one can be behind the gate")
     return arguments
 
 
 def _upstream(arguments: argparse.Namespace) -> dict[str, str]:
-    """The variables that the options set. An option replaces both variables."""
+    """The variables that the options set. A server that an option names replaces both variables."""
+    if arguments.server:
+        return {"UPSTREAM_URL": "", "UPSTREAM_COMMAND": ""}
     if arguments.upstream:
         return {"UPSTREAM_URL": arguments.upstream, "UPSTREAM_COMMAND": shlex.join(arguments.command or [])}
     if arguments.command is not None:
