@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import runpy
-import signal
 import socket
 import struct
 import sys
@@ -42,9 +41,11 @@ def main() -> None:
         with suppress(ImportError):  # an optional package
             importlib.import_module(name)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 4)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if not message:
             return
         if os.fork() == 0:
@@ -57,7 +58,6 @@ def main() -> None:
 
 def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     """Run the program in another fork, and tell its process id and its last state to the last descriptor."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     *streams, status = descriptors
     process = os.fork()
     if process:
