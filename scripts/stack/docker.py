@@ -97,7 +97,8 @@ def client(arguments: list[str]) -> int:
 def demo() -> int:
     """Run the demo against the running stack."""
     colour = ["--env", "FORCE_COLOR=1"] if coloured() else []
-    variables = _variables(load())
+    environment = load()
+    variables = {**_variables(environment), "MODEL": environment.for_demo()["MODEL"]}
     # The demo runs in the agent's image: the image of the end-to-end tests is larger.
     files = [f"--volume={ROOT / name}:/demo/{name}:ro" for name in DEMO_FILES]
     options = ["--no-TTY", "--entrypoint", "python", *colour, *files]

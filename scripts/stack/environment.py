@@ -151,6 +151,10 @@ class Environment:
         """What the parts of the stack are started with: the shell's variables, .env, and what follows from them."""
         return {**self.values, **os.environ, **{name: self[name] for name in self.derived}}
 
+    def for_demo(self) -> dict[str, str]:
+        """The variables of the demo, which needs no model's provider: only MODEL chooses one, not a key."""
+        return {**self.variables(), "MODEL": self.given("MODEL") or "offline"}
+
     def contradictions(self) -> list[str]:
         """What two variables say differently, a sentence each; checked before anything is built or started."""
         found = []

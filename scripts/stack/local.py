@@ -35,7 +35,8 @@ def up(environment: Environment) -> None:
     if not is_up():
         ports.require_free(environment.ports())
     packages.ensure(packages.needed(environment))
-    with progress("Starting the server and the tenant (some seconds)", after=0.5):
+    what = "the server and the tenant" if environment.offline else "the server"
+    with progress(f"Starting {what} (some seconds)", after=0.5):
         if not is_up():
             _start(environment)
         wait_until_ready(environment, _require_processes)
@@ -76,7 +77,7 @@ def demo() -> int:
     """Run the demo against the running stack."""
     environment = load()
     packages.ensure(packages.needed(environment))
-    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **environment.variables())
+    return run([str(packages.PYTHON), "tests/e2e/run_demo.py"], **environment.for_demo())
 
 
 def run(command: list[str], **variables: str) -> int:

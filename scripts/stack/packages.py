@@ -38,12 +38,16 @@ RUN = (RUN_LOCK,)
 OPTIONS = (RUN_LOCK, *LOCKS.values())
 EVERYTHING = (LOCK,)
 _SETS = (RUN, OPTIONS, EVERYTHING)
+_MODEL_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+"""A key chooses the agent's model if MODEL is not set."""
 _RUN_EXTRAS = ("agent", "tenant", "keyring")
 
 
 def needed(variables: environment.Environment) -> tuple[Path, ...]:
     """The set that the stack and the agent need with these variables."""
-    optional = variables["MODEL"] not in ("", "offline") or variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    with_key = any(variables[f"{key}{form}"] for key in _MODEL_KEYS for form in ("", "_FILE"))
+    model = variables["MODEL"] not in ("", "offline") or (with_key and not variables["MODEL"])
+    optional = model or variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
     return OPTIONS if optional else RUN
 
 

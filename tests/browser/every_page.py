@@ -21,8 +21,16 @@ ERRORS: tuple[dict[str, str | None], ...] = (
 
 
 def television(file: dict[str, Any]) -> None:
-    file["clients"].append({"name": "Television", "app_type": "native", "grant_types": [DEVICE]})
-    file["databases"][0]["enabled_clients"].append("Television")
+    """A tenant with a device, with an application that asks for the organization, and with what is not played."""
+    portal = {**file["clients"][0], "name": "Portal", "organization_usage": "require"}
+    file["clients"] += [
+        {"name": "Television", "app_type": "native", "grant_types": [DEVICE]},
+        {**portal, "organization_require_behavior": "pre_login_prompt"},
+    ]
+    database = file["databases"][0]
+    database["enabled_clients"] += ["Television", "Portal"]
+    file["organizations"] = [{"name": "acme", "connections": [{"name": database["name"]}]}]
+    file["logStreams"] = [{"name": "a"}]
 
 
 def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: Any) -> None:
@@ -67,8 +75,12 @@ def every_page(site: Any, visit: Any, check: Callable[[Any], None], **options: A
     check(page)
     page.click("#action")
     check(page)
-    client_id = next(c.client_id for c in site.idp.tenant.clients.values() if c.name == "Television")
-    code = httpx2.post(f"{site.issuer}oauth/device/code", data={"client_id": client_id}).json()["user_code"]
+    ids = {client.name: client.client_id for client in site.idp.tenant.clients.values()}
+    page.goto(site.authorize(client_id=ids["Portal"]))
+    page.fill("#organization", "elsewhere")
+    page.click("#action")
+    check(page)
+    code = httpx2.post(f"{site.issuer}oauth/device/code", data={"client_id": ids["Television"]}).json()["user_code"]
     page.goto(f"{site.issuer}activate?user_code=x")
     page.click("#action")
     check(page)

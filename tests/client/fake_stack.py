@@ -67,6 +67,8 @@ class FakeStack:
     tenant_overrides: dict[str, Any] = field(default_factory=dict)
     resource_overrides: dict[str, Any] = field(default_factory=dict)
     challenge_scope: str | None = "access:mcp"
+    roles: bool = False
+    refuses_secret_in_form: bool = False
     server_status: int | None = None
     permission_of_tool: dict[str, str] = field(default_factory=dict)
     call_arrived: threading.Event = field(default_factory=threading.Event)
@@ -96,11 +98,14 @@ class FakeStack:
         self.tokens.clear()
 
     def issue(self, requested: frozenset[str], *, refresh: str | None = None) -> dict[str, Any]:
-        granted = requested & (self.permissions | {"offline_access"})
+        granted = requested & (self.permissions | {"openid", "offline_access"})
         person = {"email": self.person} if self.person else {}
-        scope = " ".join(sorted(granted))
-        access_token = _jwt({"sub": "auth0|1", **person, "scope": scope, "jti": secrets.token_hex(8)})
-        self.tokens[access_token] = Token(granted, time.time() + self.lifetime, self.person)
+        scope, held = " ".join(sorted(granted)), granted
+        roles = {}
+        if self.roles:  # as Keycloak: permissions are roles, which a client cannot request
+            held, roles = self.permissions, {"realm_access": {"roles": sorted(self.permissions)}}
+        access_token = _jwt({"sub": "auth0|1", **person, "scope": scope, **roles, "jti": secrets.token_hex(8)})
+        self.tokens[access_token] = Token(held, time.time() + self.lifetime, self.person)
         answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer", "expires_in": self.lifetime}
         answer["scope"] = scope
         if self.id_token_claims is not None and refresh is None:
@@ -177,6 +182,8 @@ class Tenant:
         stack.journal.append((kind, form))
         if form.get("client_id") in stack.deleted_clients:
             return _error(401, "access_denied", "Unauthorized")
+        if stack.refuses_secret_in_form and "client_secret" in form:
+            return _error(401, "invalid_client", "client_secret_basic is the method of this client")
         if stack.token_answer:
             return JSONResponse(stack.token_answer[1], stack.token_answer[0])
         if kind == "assertion":
@@ -228,7 +235,7 @@ class Tenant:
         return JSONResponse(self._stack.issue(requested, refresh=form["refresh_token"]))
 
 
-def _jwt(claims: dict[str, str]) -> str:
+def _jwt(claims: dict[str, Any]) -> str:
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
     return f"e30.{body}.{secrets.token_urlsafe(8)}"
 
@@ -347,8 +354,8 @@ class _Gate:
         needed = {"access:mcp", *([stack.permission_of_tool[name]] if name in stack.permission_of_tool else [])}
         if needed <= token.scope:
             return None
-        scope = " ".join(sorted(needed))
-        challenge = f'Bearer error="insufficient_scope", scope="{scope}", {where}'
+        name = "permission" if stack.roles else "scope"
+        challenge = f'Bearer error="insufficient_scope", {name}="{" ".join(sorted(needed))}", {where}'
         return JSONResponse({"error": "insufficient_scope"}, 403, headers={"WWW-Authenticate": challenge})
 
 

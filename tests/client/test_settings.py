@@ -343,6 +343,26 @@ def test_a_secret_of_the_environment_goes_where_the_program_says_or_to_the_defau
     assert load_settings().mcp_public_url == "http://localhost:5555/mcp"
 
 
+@pytest.mark.parametrize(
+    ("variables", "model", "key"),
+    [
+        ({}, "offline", None),
+        ({"GEMINI_API_KEY": "k"}, "google_genai:gemini-2.5-flash", "GEMINI_API_KEY"),
+        ({"GOOGLE_API_KEY": "k", "OPENAI_API_KEY": "k"}, "google_genai:gemini-2.5-flash", "GOOGLE_API_KEY"),
+        ({"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "MODEL": ""}, "openai:gpt-5", "OPENAI_API_KEY"),
+        ({"ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": ""}, "anthropic:claude-sonnet-4-5", "ANTHROPIC_API_KEY"),
+        ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://localhost:11434/v1"}, "offline", None),
+        ({"GEMINI_API_KEY": "k", "MODEL": "offline"}, "offline", None),
+        ({"GEMINI_API_KEY": "k", "MODEL": "google_genai:gemini-2.5-flash"}, "google_genai:gemini-2.5-flash", None),
+    ],
+)
+def test_a_key_chooses_its_provider_if_no_model_is_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], model: str, key: str | None
+) -> None:
+    loaded = settings(monkeypatch, **variables)
+    assert (loaded.model, loaded.model_key) == (model, key)
+
+
 def test_a_key_of_a_model_that_is_not_used_stops_nothing(
     empty_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
@@ -22,7 +22,7 @@ from mcp_types import (
 NAME = {"name": {"type": "string"}}
 
 
-def register(mcp: MCPServer) -> None:
+def register(mcp: Any) -> None:
     """Add the tools to the server."""
     for add in (_one_question, _with_state, _by_capability, _prompt):
         add(mcp)
@@ -51,7 +51,7 @@ def _answered_field(ctx: Context, key: str, field: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _one_question(mcp: MCPServer) -> None:
+def _one_question(mcp: Any) -> None:
     @mcp.tool(structured_output=False)
     async def test_input_required_result_elicitation(ctx: Context) -> str | InputRequiredResult:
         """Greet the person by name."""
@@ -88,7 +88,7 @@ def _one_question(mcp: MCPServer) -> None:
         return "So be it."
 
 
-def _with_state(mcp: MCPServer) -> None:
+def _with_state(mcp: Any) -> None:
     """The SDK seals `request_state` and refuses a changed one."""
 
     async def confirm(ctx: Context) -> str | InputRequiredResult:
@@ -125,7 +125,7 @@ def _with_state(mcp: MCPServer) -> None:
         return f"{ctx.request_state.removeprefix('second:')} likes {_answered_field(ctx, 'step2', 'color')}."
 
 
-def _by_capability(mcp: MCPServer) -> None:
+def _by_capability(mcp: Any) -> None:
     @mcp.tool(structured_output=False)
     async def test_input_required_result_capabilities(ctx: Context) -> str | InputRequiredResult:
         """Ask only what the client can answer."""
@@ -149,7 +149,7 @@ def _by_capability(mcp: MCPServer) -> None:
         return "The client has a model."
 
 
-def _prompt(mcp: MCPServer) -> None:
+def _prompt(mcp: Any) -> None:
     @mcp.prompt()
     async def test_input_required_result_prompt(ctx: Context) -> str | InputRequiredResult:
         """A prompt that asks for its context."""

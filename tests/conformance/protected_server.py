@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
-from tests.conformance.scenario_server import scenario_server
+from tests.conformance.on_fastmcp import OnFastMCP
+from tests.conformance.scenario_server import OnMCPServer, scenario_server
 from tests.server.token_issuer import JWKS_URL, RESOURCE, Issuer, settings
 from tests.support.serve_in_thread import listening_socket, serve_in_thread
 
@@ -30,7 +31,7 @@ class AddToken:
 
 
 @contextlib.contextmanager
-def protected_scenario_server(*, sessions: bool) -> Iterator[str]:
+def protected_scenario_server(kind: type[OnMCPServer | OnFastMCP] = OnMCPServer, *, sessions: bool) -> Iterator[str]:
     """Serve the protected scenario server on a free port; yields its MCP URL."""
     issuer = Issuer()
     issuer.add_key("one")
@@ -38,7 +39,7 @@ def protected_scenario_server(*, sessions: bool) -> Iterator[str]:
     with listening_socket() as listener:
         origin = f"http://localhost:{listener.getsockname()[1]}"
         app = protect(
-            scenario_server(),
+            scenario_server(kind),
             settings(MCP_PUBLIC_URL=f"{origin}/mcp", AUTH0_AUDIENCE=RESOURCE),
             keys=keys,
             sessions=sessions,

@@ -15,12 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import client_scenarios, deploy_cli, server_scenarios, tenant_scenarios, typescript_sdk, upstream
+from tests.conformance.on_fastmcp import OnFastMCP
 from tests.conformance.suite import HERE
 from tests.support.npm import installed
 
 RUNS: dict[str, Callable[[Path], list[str]]] = {
     "server-0.1": lambda modules: server_scenarios.problems("0.1", modules),
     "server-0.2": lambda modules: server_scenarios.problems("0.2", modules),
+    "fastmcp-0.1": lambda modules: server_scenarios.problems("0.1", modules, OnFastMCP),
+    "fastmcp-0.2": lambda modules: server_scenarios.problems("0.2", modules, OnFastMCP),
     "upstream-0.1": lambda modules: upstream.scenarios("0.1", modules),
     "upstream-0.2": lambda modules: upstream.scenarios("0.2", modules),
     "everything": upstream.everything,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import anyio
 from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts.base import UserMessage
@@ -33,7 +34,9 @@ from mcp_types import (
 )
 from pydantic import Field
 
+from gatehouse_server.adapters import internals
 from tests.conformance import input_required
+from tests.conformance.on_fastmcp import OnFastMCP
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 """One red pixel."""
@@ -41,13 +44,31 @@ WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 """No sound at all."""
 
 
-def scenario_server() -> MCPServer:
+class OnMCPServer(MCPServer):
+    """An `MCPServer` with the further members of `OnFastMCP`."""
+
+    @property
+    def server(self) -> MCPServer:
+        return self
+
+    @property
+    def lowlevel(self) -> Server[Any]:
+        return internals.lowlevel_server(self)
+
+    def set_schema(self, name: str, schema: dict[str, Any]) -> None:
+        """Replace the schema of a tool: the SDK derives another one from the signature."""
+        tool = internals.registries(self)[0].get_tool(name)
+        assert tool is not None
+        tool.parameters = schema
+
+
+def scenario_server(kind: type[OnMCPServer | OnFastMCP] = OnMCPServer) -> Any:
     """The server with everything that the server scenarios use."""
-    mcp = MCPServer("conformance", version="1.0.0")
+    mcp = kind("conformance", version="1.0.0")
     for register in (_contents, _arguments, _notifications, _questions, _resources, _prompts, _utilities, _changes):
         register(mcp)
     input_required.register(mcp)
-    return mcp
+    return mcp.server
 
 
 def _image() -> ImageContent:
@@ -58,7 +79,7 @@ def _embedded(uri: str, text: str, mime_type: str) -> EmbeddedResource:
     return EmbeddedResource(resource=TextResourceContents(uri=uri, text=text, mime_type=mime_type))
 
 
-def _contents(mcp: MCPServer) -> None:
+def _contents(mcp: Any) -> None:
     @mcp.tool(structured_output=False)
     async def test_simple_text() -> str:
         """Answer a text."""
@@ -120,16 +141,13 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def _arguments(mcp: MCPServer) -> None:
+def _arguments(mcp: Any) -> None:
     @mcp.tool(structured_output=False)
     async def json_schema_2020_12_tool(name: str = "") -> str:
         """Greet whoever the schema lets through."""
         return f"Hello, {name}."
 
-    # The scenario needs this schema; the SDK would derive another one from the signature.
-    tool = mcp._tool_manager.get_tool("json_schema_2020_12_tool")
-    assert tool is not None
-    tool.parameters = SCHEMA
+    mcp.set_schema("json_schema_2020_12_tool", SCHEMA)
 
     @mcp.tool(structured_output=False)
     async def test_x_mcp_header(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
@@ -137,7 +155,7 @@ def _arguments(mcp: MCPServer) -> None:
         return f"Region: {region}"
 
 
-def _notifications(mcp: MCPServer) -> None:
+def _notifications(mcp: Any) -> None:
     @mcp.tool(structured_output=False)
     async def test_tool_with_logging(ctx: Context) -> str:
         """Log three messages."""
@@ -167,7 +185,7 @@ async def _log(ctx: Context, text: str) -> None:
     await ctx.session.send_log_message("info", text, related_request_id=ctx.request_id)
 
 
-def _questions(mcp: MCPServer) -> None:
+def _questions(mcp: Any) -> None:
     """Requests to clients of the handshake revisions, over their sessions."""
 
     @mcp.tool(structured_output=False)
@@ -229,7 +247,7 @@ async def _asked(ctx: Context, message: str, properties: dict[str, Any], require
     return f"action={answer.action}, content={json.dumps(answer.content)}"
 
 
-def _resources(mcp: MCPServer) -> None:
+def _resources(mcp: Any) -> None:
     @mcp.resource("test://static-text", mime_type="text/plain")
     async def static_text() -> str:
         """A text."""
@@ -251,7 +269,7 @@ def _resources(mcp: MCPServer) -> None:
         return json.dumps({"id": id, "templateTest": True, "data": f"Data for ID: {id}"})
 
 
-def _prompts(mcp: MCPServer) -> None:
+def _prompts(mcp: Any) -> None:
     @mcp.prompt()
     async def test_simple_prompt() -> str:
         """A prompt without arguments."""
@@ -274,7 +292,7 @@ def _prompts(mcp: MCPServer) -> None:
         return [UserMessage(_image()), UserMessage("Please analyze the image above.")]
 
 
-def _utilities(mcp: MCPServer) -> None:
+def _utilities(mcp: Any) -> None:
     @mcp.completion()
     async def complete(
         ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: object
@@ -292,13 +310,13 @@ def _utilities(mcp: MCPServer) -> None:
     async def unsubscribe(_: ServerRequestContext[Any, Any], __: UnsubscribeRequestParams) -> EmptyResult:
         return EmptyResult()
 
-    lowlevel = mcp._lowlevel_server
+    lowlevel = mcp.lowlevel
     lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
     lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
     lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
 
 
-def _changes(mcp: MCPServer) -> None:
+def _changes(mcp: Any) -> None:
     """Lists that change while a client listens (2026-07-28)."""
 
     @mcp.tool(structured_output=False)

@@ -41,9 +41,6 @@ class NanoIdp(Provider):
         self._write("settings.yaml", {"config_version": 1, "oauth": oauth})
         self._write("users.yaml", {"config_version": 1, "users": users})
 
-    def variables(self) -> dict[str, str]:
-        return {**super().variables(), "OAUTH_TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic"}
-
     def command(self) -> list[str]:
         program = self.place.python.parent / "nanoidp"
         return [str(program), "--config", str(self.place.folder), "--port", str(self.place.port)]

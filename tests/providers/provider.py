@@ -68,8 +68,8 @@ class Provider(ABC):
         return {
             "OIDC_ISSUER": self.issuer,
             "OIDC_AUDIENCE": self.place.server,
-            "AUTH0_CLIENT_ID": CLIENT_ID,
-            "AUTH0_CLIENT_SECRET": CLIENT_SECRET,
+            "OIDC_CLIENT_ID": CLIENT_ID,
+            "OIDC_CLIENT_SECRET": CLIENT_SECRET,
         }
 
     @abstractmethod

@@ -12,7 +12,15 @@ from tests.providers.provider import Provider
 
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[1] / "docs" / "providers.md"
-BEGIN, END = "<!-- make providers DO=table -->\n", "<!-- end of the table -->\n"
+BEGIN = "<!-- providers that were run for real: begin -->
+"
+END = "<!-- providers that were run for real: end -->
+"
+INTRODUCTION = """
+`make providers` (needs npm and Linux) starts each of these providers as a process on this machine, in a network without
+a way out. Server and agent know it by environment variables only; a scripted browser takes the place of the person.
+`make providers DO="nanoidp rotation"` runs one provider or one check.
+"""
 
 
 def title(kind: type[Provider]) -> str:
@@ -58,4 +66,4 @@ def _table(kinds: list[type[Provider]]) -> str:
     setups = [f"- {title(kind)}: {kind.setting}." for kind in kinds]
     numbered = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
     sections = (lines, ["How each is set up:"], setups, ["What does not hold:"], numbered)
-    return "".join("\n".join(["", *section, ""]) for section in sections) + "\n"
+    return INTRODUCTION + "".join("\n".join(["", *section, ""]) for section in sections) + "\n"

@@ -68,3 +68,11 @@ def test_any_other_issuer_is_another_tenants_whatever_else_is_set(
     assert (settings.offline, settings.forwarded, settings.issuer, settings.profiles) == (False, False, issuer, "")
     assert settings["OFFLINE_TENANT"] == ""
     assert "MOCK_IDP_PORT" not in settings.ports()
+
+
+@pytest.mark.parametrize(("variables", "model"), [({"GEMINI_API_KEY": "k"}, "offline"), ({"MODEL": "a:b"}, "a:b")])
+def test_a_key_alone_does_not_make_the_demo_ask_a_provider(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], model: str
+) -> None:
+    monkeypatch.delenv("MODEL", raising=False)
+    assert environment.Environment(variables).for_demo()["MODEL"] == model

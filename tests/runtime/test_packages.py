@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -93,14 +94,18 @@ def test_a_larger_set_adds_packages_and_a_smaller_one_removes_none(packages: Mod
         ("MODEL", "", False),
         ("MODEL", "offline", False),
         ("MODEL", "openai:gpt-5", True),
+        ("GEMINI_API_KEY", "k", True),
+        ("OPENAI_API_KEY_FILE", "key", True),
+        ("ANTHROPIC_API_KEY", "", False),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", True),
     ],
 )
 def test_a_model_of_a_provider_and_traces_need_more_packages(
     packages: ModuleType, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, optional: bool
 ) -> None:
-    for name in ("MODEL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name in ("MODEL", "OTEL_EXPORTER_OTLP_ENDPOINT") or "_API_KEY" in name:
+            monkeypatch.delenv(name)
     needed = packages.needed(packages.environment.Environment({variable: value}))
     assert needed == (packages.OPTIONS if optional else packages.RUN)
 

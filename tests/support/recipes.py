@@ -1,4 +1,4 @@
-"""The files in mock-idp/RECIPES.md, as a reader copies them."""
+"""The files in mock-idp/RECIPES.md or another page, as a reader copies them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 RECIPES = Path(__file__).parents[2] / "mock-idp" / "RECIPES.md"
 
 
-def recipe(section: str) -> dict[str, str]:
+def recipe(section: str, page: Path = RECIPES) -> dict[str, str]:
     """The files of a section, by the name in the first line of each block."""
-    text = RECIPES.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     (body,) = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     files = re.findall(r"^```\w+\n(?:#|//) (\S+)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
     assert files, f"the section {section} has no file"
@@ -25,9 +25,9 @@ def commands(section: str) -> list[str]:
     return [re.sub(r"\s+", " ", line) for line in lines]
 
 
-def write(section: str, folder: Path) -> None:
+def write(section: str, folder: Path, page: Path = RECIPES) -> None:
     """Write the files of a section into a folder."""
-    for name, text in recipe(section).items():
+    for name, text in recipe(section, page).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -44,6 +44,7 @@ class World:
             name: value
             for name, value in os.environ.items()
             if not name.startswith((*SETTING_PREFIXES, "OAUTH_", "OIDC_", "COMPOSE_", "STACK_"))
+            and "_API_KEY" not in name
         }
         return subprocess.run(
             command,

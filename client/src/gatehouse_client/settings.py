@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
@@ -37,6 +37,14 @@ DOMAIN: Final = r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?$"
 _DEFAULT_MCP_PORT: Final = 5555
 _DEFAULT_CALLBACK_PORT: Final = 8642
 _DEFAULT_SERVER: Final = f"http://localhost:{_DEFAULT_MCP_PORT}/mcp"
+OFFLINE: Final = "offline"
+MODEL_OF_KEY: Final = {
+    "gemini_api_key": "google_genai:gemini-2.5-flash",
+    "google_api_key": "google_genai:gemini-2.5-flash",
+    "openai_api_key": "openai:gpt-5",
+    "anthropic_api_key": "anthropic:claude-sonnet-4-5",
+}
+"""The model that a key chooses if MODEL is not set; the first key decides."""
 _LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -144,13 +152,17 @@ class Settings(BaseSettings):
     oauth_callback_port: int | None = Field(None, ge=1, le=65535, description="a port number from 1 to 65535")
     oauth_callback_host: str | None = Field(None, description="an address of this machine to listen on")
     oauth_callback_timeout: float = Field(300.0, gt=0, description="seconds, more than 0")
-    model: str = Field("offline", pattern=r"^(offline|[^:\s]+:\S+)$", description="`offline`, or `provider:model`")
     gemini_api_key: Secret | None = Field(None, description="a key of the Gemini API")
     google_api_key: Secret | None = Field(None, description="a key of the Gemini API")
     openai_api_key: Secret | None = Field(None, description="a key of OpenAI, or of the server at OPENAI_BASE_URL")
     openai_base_url: str | None = Field(None, pattern=_HTTP, description="the URL of an OpenAI-compatible API")
     anthropic_api_key: Secret | None = Field(None, description="a key of the Anthropic API")
     anthropic_base_url: str | None = Field(None, pattern=_HTTP, description="the URL of an Anthropic-compatible API")
+    model: str = Field(
+        default_factory=lambda data: next(_chosen_by_key(data), ("", OFFLINE))[1],
+        pattern=r"^(offline|[^:\s]+:\S+)$",
+        description="`offline`, or `provider:model`",
+    )
     model_timeout: float = Field(60.0, gt=0, description="seconds, more than 0: how long the model may be silent")
     gatehouse_home: Path = Field(
         default_factory=lambda: platformdirs.user_state_path("gatehouse"), description="a directory for the tokens"
@@ -172,6 +184,13 @@ class Settings(BaseSettings):
     oauth_idp_token_endpoint: SecureUrl | None = Field(None, description=f"the enterprise's token endpoint, {_URL}")
     oauth_idp_client_id: str | None = Field(None, description="the Client ID at the enterprise's identity provider")
     oauth_idp_id_token: Secret | None = Field(None, description="an ID token of the enterprise's identity provider")
+
+    @property
+    def model_key(self) -> str | None:
+        """The variable of the key that chose the model; None if MODEL is set, or if no key is."""
+        if "model" in self.model_fields_set:
+            return None
+        return next((field.upper() for field, _ in _chosen_by_key(dict(self))), None)
 
     @property
     def issuer(self) -> str | None:
@@ -260,6 +279,14 @@ def _with_oidc_names(given: dict[str, Any]) -> dict[str, Any]:
         given.pop("auth0_domain", None)
     names = ("issuer", "audience", "client_id", "client_secret", "client_private_key", "ca_file")
     return given | {f"auth0_{name}": given[f"oidc_{name}"] for name in names if f"oidc_{name}" in given}
+
+
+def _chosen_by_key(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The models that a key chooses, by the key's field. A server of one's own has other models than the provider."""
+    for field, model in MODEL_OF_KEY.items():
+        own_server = values.get(field.replace("_api_key", "_base_url"))
+        if values.get(field) is not None and own_server is None:
+            yield field, model
 
 
 def _port(given: object, default: int) -> int:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .app import protect, tenant_keys
+    from .adapters.internals import UnsupportedRelease
+    from .app import ProtectedApp, protect, run_together, tenant_keys
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
     from .auth.introspection import Introspection
     from .auth.keys import KeysUnavailable, SigningKeys
@@ -25,7 +26,8 @@ else:
     from importlib import import_module
 
     _MODULES = {
-        "app": ("protect", "tenant_keys"),
+        "adapters.internals": ("UnsupportedRelease",),
+        "app": ("ProtectedApp", "protect", "run_together", "tenant_keys"),
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
         "auth.introspection": ("Introspection",),
         "auth.keys": ("KeysUnavailable", "SigningKeys"),
@@ -53,6 +55,7 @@ __all__ = [
     "KeysUnavailable",
     "Metrics",
     "PermissionTable",
+    "ProtectedApp",
     "Settings",
     "SettingsError",
     "SigningKeys",
@@ -60,6 +63,7 @@ __all__ = [
     "TokenExchange",
     "TokenRefused",
     "TokenVerifier",
+    "UnsupportedRelease",
     "VerifiedToken",
     "audit_to_logger",
     "audit_to_stream",
@@ -67,5 +71,6 @@ __all__ = [
     "load_settings",
     "protect",
     "requires",
+    "run_together",
     "tenant_keys",
 ]

@@ -31,6 +31,7 @@ from .auth.challenge import Challenges
 from .auth.gate import Gate
 from .auth.introspection import Introspection
 from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permission_table import PermissionTable
 from .auth.permissions import Hierarchy
@@ -156,7 +157,8 @@ def protect(
     )
     # A redirect would go to the scheme of the request, which is http behind a TLS proxy.
     app.router.redirect_slashes = False
-    app.well_known = list(well_known)
+    # The root form would be ambiguous beside other servers.
+    app.well_known = [route for route in well_known if route.path.rstrip("/") != RESOURCE_AT_ROOT]
     app.catalogue = catalogue
     return app
 
@@ -230,19 +232,23 @@ class _McpEndpointFirst:
 
     def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
         self._app = app
-        self._paths = frozenset({path, path.rstrip("/"), path.rstrip("/") + "/"})
+        self._path = path
+        self._forms = frozenset({path, path.rstrip("/"), path.rstrip("/") + "/"})
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._is_endpoint(scope):
-            await self._endpoint(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    def _is_endpoint(self, scope: Scope) -> bool:
-        path = scope["path"]
-        # A proxy that removes a prefix, or an app that mounts this one, may say so in root_path.
-        return path in self._paths or path.removeprefix(scope.get("root_path", "")) in self._paths
+        if scope["type"] == "http":
+            if scope["path"] == self._path:
+                await self._endpoint(scope, receive, send)
+                return
+            # A proxy that removes a prefix, or an app that mounts this one, may say so in root_path.
+            for prefix in ("", scope.get("root_path", "")):
+                if scope["path"].removeprefix(prefix) in self._forms:
+                    path = prefix + self._path
+                    scope = {**scope, "path": path, "raw_path": path.encode()}
+                    await self._endpoint(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
 
 class _Cors(CORSMiddleware):

@@ -120,6 +120,12 @@ def test_a_web_page_has_no_access_by_another_origin(management: Management) -> N
     assert "access-control-allow-origin" not in preflight.headers
 
 
+def test_the_client_that_stands_for_all_is_listed_only_on_request(management: Management) -> None:
+    (found,) = management("GET", "clients", is_global="true").json()
+    assert found["global"] is True
+    assert found["client_id"] not in {each["client_id"] for each in management("GET", "clients").json()}
+
+
 def test_what_the_deploy_cli_leaves_out_is_forbidden_and_no_server_error(management: Management) -> None:
     for path in ("rules", "branding", "emails/provider", "attack-protection/captcha"):
         refused(management("GET", path), 403, "insufficient_scope")

@@ -161,7 +161,8 @@ def test_a_deleted_database_leaves_its_organizations(management: Management) -> 
 def test_the_client_grants_of_an_organization_let_a_machine_in(management: Management) -> None:
     tenant = management.tenant
     grant = management.find("client-grants", "client_grants", audience=API)
-    management("PATCH", f"client-grants/{grant['id']}", {"organization_usage": "allow"})
+    changed = management("PATCH", f"client-grants/{grant['id']}", {"organization_usage": "allow"}).json()
+    assert (changed["organization_usage"], changed["allow_any_organization"]) == ("allow", False)
     asked = {"grant_type": "client_credentials", "audience": API, "organization": ACME}
     assert tenant.token(tenant.machine, **asked).status_code == 403
     path = f"organizations/{ACME}/client-grants"

@@ -248,6 +248,9 @@ def test_a_repeated_sign_in_is_a_confirmation_and_says_so(tenant: Any) -> None:
     page = tenant.http.get(tenant.authorize().headers["location"]).text
     assert 'id="confirmation"' in page
     assert "needs no new consent" in page
+    # Auth0's prompt has the words of the consent page, and no permissions.
+    assert "<h1>Authorize App</h1>" in page
+    assert "access:mcp" not in page
 
 
 def test_a_long_name_is_cut_and_shown_whole_below(start: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gatehouse_server.adapters.upstream import lists
 from gatehouse_server.adapters.upstream.lists import BadAnswer, filtered_events, filtered_message
+from tests.server.adapters.test_events import FORMS, LIST
 from tests.server.protected_server import ask
 from tests.server.token_issuer import Issuer
 from tests.server.upstream.guarded import Upstream
@@ -138,21 +139,7 @@ async def events(*chunks: bytes) -> bytes:
     return b"".join([event async for event in filtered_events(stream(), visible)])
 
 
-HIDDEN = '{"result":{"tools":[{"name":"shown"},{"name":"hidden"}]}}'
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"data: {HIDDEN}\n\n",
-        f"data:{HIDDEN}\r\n\r\n",
-        f"data: {HIDDEN}\r\r",
-        f"\ufeffdata: {HIDDEN}\n\n",
-        "data: " + HIDDEN.replace(",{", "\ndata: ,{") + "\n\n",
-        f"id: 1\nevent: message\ndata: {HIDDEN}\nretry: 5\nunknown: x\n\n",
-        "data: " + HIDDEN.replace("tools", "\\u0074ools") + "\n\n",
-    ],
-)
+@pytest.mark.parametrize("text", FORMS)
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
 async def test_every_form_of_an_event_is_filtered(text: str, size: int) -> None:
     raw = text.encode()
@@ -161,7 +148,7 @@ async def test_every_form_of_an_event_is_filtered(text: str, size: int) -> None:
     assert b"hidden" not in written
 
 
-@pytest.mark.parametrize("text", [f"data: {HIDDEN}", f"data: {HIDDEN}\n", f"data: {HIDDEN}\r"])
+@pytest.mark.parametrize("text", [f"data: {LIST}", f"data: {LIST}\n", f"data: {LIST}\r"])
 async def test_an_event_without_its_end_is_dropped(text: str) -> None:
     assert await events(text.encode()) == b""
 

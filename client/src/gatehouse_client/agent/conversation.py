@@ -9,13 +9,12 @@ from typing import Any
 from ..account import expects_paste, is_interactive
 from ..mcp.elicitation import Elicitation
 from ..mcp.session import Connection, connect, failure
-from ..settings import Settings
+from ..settings import OFFLINE, Settings
 from ..terminal.output import Terminal
 from .agent import Agent, Event, OnEvent, TextChunk
 from .model import Model, ToolCall
 from .offline_model import OfflineModel
 
-_OFFLINE = "offline"
 _LOADING = "Loading the agent"
 _THINKING = "Thinking"
 
@@ -95,11 +94,13 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
         ConfigurationError: the model cannot be used with the current settings.
         GatehouseError: as `connect`.
     """
+    if settings.model_key:
+        terminal.say(f"The model is {settings.model}: {settings.model_key} is set, and MODEL is not.", "dim")
     with terminal.busy(_LOADING):
         model = _model(settings)
     with terminal.reaching(settings.mcp_public_url, typing=expects_paste(settings)) as say:
         connection = await connect(settings, say, terminal.trace, interactive=is_interactive(settings))
-    if settings.model == _OFFLINE:
+    if settings.model == OFFLINE:
         terminal.say("The model is offline: it has no intelligence and only matches words to a tool (MODEL).", "dim")
     agent = Agent(
         connection,
@@ -113,7 +114,7 @@ async def open_conversation(terminal: Terminal, settings: Settings) -> Conversat
 
 
 def _model(settings: Settings) -> Model:
-    if settings.model == _OFFLINE:
+    if settings.model == OFFLINE:
         return OfflineModel()
     from .models import chat_model  # LangChain and the package of a provider take seconds to import
 

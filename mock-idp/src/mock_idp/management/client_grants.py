@@ -112,4 +112,6 @@ def described_grant(request: Request, grant: ClientGrant) -> Document:
     shown["scope"] = list(MANAGEMENT_SCOPES if grant.all_scopes and is_management(grant.audience) else grant.scopes)
     if grant.all_scopes and not is_management(grant.audience):
         shown["allow_all_scopes"] = True
+    if grant.organization_usage != "deny" or grant.any_organization:
+        shown |= {"organization_usage": grant.organization_usage, "allow_any_organization": grant.any_organization}
     return shown

@@ -30,6 +30,14 @@ READ_ONLY = frozenset(
         *("external_metadata_type", "global", "jwks_uri", "signing_keys", "tenant", "updated_at"),
     }
 )
+# Every tenant has a client that stands for all. The Deploy CLI looks for a login page there, and ends without it.
+GLOBAL: Document = {
+    "name": "All Applications",
+    "client_id": "OfflineTenantAllApplications0000",
+    "global": True,
+    "app_type": "regular_web",
+    "is_first_party": True,
+}
 # Members that a POST cannot have, and members that a PATCH cannot have.
 ISSUED = frozenset({"client_secret"})
 FIXED = frozenset({"resource_server_identifier"})
@@ -39,7 +47,7 @@ async def list_clients(request: Request) -> Response:
     query = request.query_params
     clients = [_shown(request, client) for client in idp_of(request).tenant.clients.values()]
     if query.get("is_global") in TRUE:
-        clients = []
+        clients = [GLOBAL]
     if "is_first_party" in query:
         clients = [each for each in clients if each["is_first_party"] == (query["is_first_party"] in TRUE)]
     if "app_type" in query:

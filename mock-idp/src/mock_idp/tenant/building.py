@@ -43,6 +43,8 @@ from .tenant_schema import (
     TenantSection,
 )
 
+# Seconds (Auth0: Authorization Code Flow with Pushed Authorization Requests).
+PAR_LIFETIME = 30
 ON_BEHALF = "on_behalf_of_token_exchange"
 
 
@@ -103,7 +105,7 @@ def _api(section: ResourceServerSection) -> Api:
         user_policy=section.subject_type_authorization.user.policy,
         client_policy=section.subject_type_authorization.client.policy,
         scopes={scope.value: scope.description for scope in section.scopes},
-        proof_required_for=proof.required_for if proof.required else "nobody",
+        proof_required_for=proof.required_for if proof is not None and proof.required else "nobody",
     )
 
 
@@ -144,7 +146,7 @@ def _client(section: ClientSection, issued: IssuedClient | None) -> Client:
         skip_confirmation=section.skip_non_verifiable_callback_uri_confirmation_prompt,
         trusts_ip_header=section.is_token_endpoint_ip_header_trusted,
         requires_par=section.require_pushed_authorization_requests,
-        par_lifetime=section.par_request_expiry,
+        par_lifetime=section.par_request_expiry or PAR_LIFETIME,
         requires_proof=section.require_proof_of_possession,
     )
 

@@ -163,7 +163,7 @@ class Client:
     skip_confirmation: bool | None = None
     trusts_ip_header: bool = False
     requires_par: bool = False
-    par_lifetime: int = 30
+    par_lifetime: int = 30  # in seconds
     requires_proof: bool = False
     organization_usage: OrganizationUsage = "deny"
     organization_prompt: OrganizationPrompt = "no_prompt"

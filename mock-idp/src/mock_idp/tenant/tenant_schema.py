@@ -215,7 +215,7 @@ class SubjectTypeSection(Section):
 
 
 class ProofOfPossessionSection(Section):
-    mechanism: Literal["mtls", "dpop", "none"] = "none"
+    mechanism: Literal["mtls", "dpop", "none"] | None = None
     required: bool = False
     required_for: Literal["all_clients", "public_clients"] = "all_clients"
 
@@ -239,8 +239,8 @@ class ResourceServerSection(Section):
     enforce_policies: bool = Field(default=False, description="RBAC: a user gets only the permissions of their roles.")
     allow_offline_access: bool = Field(default=False, description="Whether the scope offline_access is granted.")
     skip_consent_for_verifiable_first_party_clients: bool = True
-    proof_of_possession: ProofOfPossessionSection = Field(
-        default=ProofOfPossessionSection(),
+    proof_of_possession: ProofOfPossessionSection | None = Field(
+        default=None,
         description="If `required`, the API has bound tokens only. The offline tenant has none, so nobody gets one.",
     )
     subject_type_authorization: SubjectTypeSection = SubjectTypeSection()
@@ -334,7 +334,9 @@ class ClientSection(Section):
     require_pushed_authorization_requests: bool = Field(
         default=False, description="Whether /authorize accepts only what was sent to /oauth/par before."
     )
-    par_request_expiry: int = Field(default=30, ge=1, description="Seconds until a request_uri of /oauth/par expires.")
+    par_request_expiry: int | None = Field(
+        default=None, ge=1, description="Seconds until a request_uri of /oauth/par expires; 30 if absent."
+    )
     require_proof_of_possession: bool = Field(
         default=False, description="Whether it gets bound tokens only. The offline tenant has none, so it gets none."
     )

@@ -21,7 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..auth import strict_json
 from ..auth.request import Target, current_operation
+from .events import Event, EventReader
 from .host import Guard, Served
 from .lists import LISTS, ListFilter
 
@@ -177,8 +179,9 @@ class _Answer:
         self._lists = lists
         self._token = token
         self._start: Message = {}
-        self._is_stream = False
-        self._waiting = b""
+        self._is_stream = self._is_json = False
+        self._waiting = bytearray()
+        self._reader = EventReader(MAX_LIST_BYTES)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -188,49 +191,45 @@ class _Answer:
                 raise ValueError("the app compresses an answer with a list, although the request does not accept that")
             del headers["content-length"]
             self._start["headers"] = headers.raw
-            self._is_stream = headers.get("content-type", "").startswith("text/event-stream")
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            self._is_stream, self._is_json = kind == "text/event-stream", kind == "application/json"
             if self._is_stream:
                 await self._send(self._start)
             return
         if message["type"] != "http.response.body":
             await self._send(message)
             return
-        self._waiting += message.get("body", b"")
-        more = message.get("more_body", False)
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if self._is_stream:
+            events = [await self._event(event) for event in self._reader.feed(body)]
+            if events or not more:
+                await self._send({"type": "http.response.body", "body": b"".join(events), "more_body": more})
+            return
+        self._waiting += body
         if len(self._waiting) > MAX_LIST_BYTES:
             raise ValueError(f"the app's answer with a list is longer than {MAX_LIST_BYTES} bytes")
-        if self._is_stream:
-            await self._pass_events(more)
-        elif not more:
-            body = await self._filtered(self._waiting)
-            self._start["headers"].append((b"content-length", str(len(body)).encode()))
+        if not more:
+            # A client reads a list only in an answer of these two types.
+            filtered = await self._filtered(bytes(self._waiting)) if self._is_json else bytes(self._waiting)
+            self._start["headers"].append((b"content-length", str(len(filtered)).encode()))
             await self._send(self._start)
-            await self._send({"type": "http.response.body", "body": body})
+            await self._send({"type": "http.response.body", "body": filtered})
 
-    async def _pass_events(self, more: bool) -> None:
-        *events, self._waiting = _events(self._waiting)
-        if not more and self._waiting:
-            events.append(self._waiting)
-        body = b"".join([await self._event(event) for event in events])
-        if body or not more:
-            await self._send({"type": "http.response.body", "body": body, "more_body": more})
-
-    async def _event(self, event: bytes) -> bytes:
-        """The event with its data filtered. Events without data are passed on as they are."""
-        lines = event.splitlines()
-        data = [line.removeprefix(b"data:").removeprefix(b" ") for line in lines if line.startswith(b"data")]
-        if not any(data):
-            return event
-        others = [line for line in lines if line and not line.startswith(b"data")]
-        return b"\n".join([*others, b"data: " + await self._filtered(b"\n".join(data)), b"", b""])
+    async def _event(self, event: Event) -> bytes:
+        """The event with its data filtered, in the one form that every client reads in the same way."""
+        return event.written((await self._filtered(event.data.encode())).decode() if event.data else event.data)
 
     async def _filtered(self, raw: bytes) -> bytes:
+        if not raw:
+            return raw
         try:
-            message = json.loads(raw)
-        except ValueError:
-            return raw  # not JSON, so no client reads a list in it
-        result = message.get("result") if isinstance(message, dict) else None
-        if not isinstance(result, dict):
+            message = strict_json.parse(raw)
+        except strict_json.Ambiguous as error:
+            raise ValueError(f"the app's answer is not JSON that can be read in one way only: {error}") from error
+        if not isinstance(message, dict):
+            raise ValueError("the app's answer is not one JSON-RPC message")
+        result = message.get("result")
+        if not isinstance(result, dict) or _MEMBERS.keys().isdisjoint(result):
             return raw
         for member, method in _MEMBERS.items():
             if isinstance(result.get(member), list):
@@ -243,17 +242,3 @@ def _only_named(result: dict[str, Any], method: str) -> dict[str, Any]:
     member, _, name = LISTS[method]
     kept = [each for each in result[member] if isinstance(each, dict) and isinstance(each.get(name), str)]
     return {**result, member: kept}
-
-
-def _events(stream: bytes) -> list[bytes]:
-    """The complete events of a stream with their blank lines, and the rest (HTML, section 9.2.6)."""
-    events: list[bytes] = []
-    begin = 0
-    while True:
-        ends = [(stream.find(blank, begin), len(blank)) for blank in (b"\n\n", b"\r\n\r\n", b"\r\r")]
-        found = [end for end in ends if end[0] >= 0]
-        if not found:
-            return [*events, stream[begin:]]
-        position, length = min(found)
-        events.append(stream[begin : position + length])
-        begin = position + length

@@ -192,12 +192,7 @@ class Settings(BaseSettings):
     @field_validator("issuer", "public_url")
     @classmethod
     def _secure_url(cls, value: str) -> str:
-        """https, or http on this machine (OAuth 2.1 section 1.5)."""
-        parts = _split_url(value)
-        if parts.scheme != "https" and not is_loopback(value):
-            raise ValueError("https:// is needed for another machine: http:// would send tokens unencrypted")
-        if parts.query or parts.fragment:
-            raise ValueError("a URL without query and fragment is valid")
+        _require_secure_url(value)
         return value
 
     @field_validator("allowed_origins")
@@ -286,6 +281,27 @@ class Settings(BaseSettings):
         if self.scope_prefix:
             profile = replace(profile, scope_prefix=self.scope_prefix)
         return profile.for_audience(audience or self.audience)
+
+    def at(self, public_url: str, *, audience: str = "", required_permission: str = "") -> Settings:
+        """The settings of another server of this process, with the same tenant.
+
+        Args:
+            public_url: the URL of its MCP endpoint.
+            audience: the `aud` of its tokens; by default its URL.
+            required_permission: what every call needs; by default that of these settings.
+
+        Raises:
+            SettingsError: a value is not valid.
+        """
+        required = required_permission or self.required_permission
+        if not is_permission(required):
+            raise SettingsError(f"{required!r} is no permission: one without spaces, such as access:mcp, is valid.")
+        try:
+            _require_secure_url(public_url)
+        except ValueError as error:
+            raise SettingsError(f"{public_url!r} cannot be the URL of a server: {error}.") from error
+        changed = {"public_url": public_url, "audience": audience or public_url, "required_permission": required}
+        return self.model_copy(update=changed)
 
     def permission_table(self) -> PermissionTable | None:
         """The table in PERMISSIONS_FILE; None if it is not set.
@@ -402,6 +418,19 @@ def _split_url(value: str) -> Any:  # noqa: ANN401 - SplitResult is generic over
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("a URL with https:// (or http:// on this machine) is valid")
     return parts
+
+
+def _require_secure_url(value: str) -> None:
+    """https, or http on this machine (OAuth 2.1 section 1.5).
+
+    Raises:
+        ValueError: the URL is another one.
+    """
+    parts = _split_url(value)
+    if parts.scheme != "https" and not is_loopback(value):
+        raise ValueError("https:// is needed for another machine: http:// would send tokens unencrypted")
+    if parts.query or parts.fragment:
+        raise ValueError("a URL without query and fragment is valid")
 
 
 def _read_secret_files(values: dict[str, Any]) -> None:

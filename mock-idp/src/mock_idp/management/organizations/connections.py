@@ -91,6 +91,7 @@ def _shown(idp: Idp, entry: Document) -> Document:
     return {
         "connection_id": connection_id(entry["name"]),
         "assign_membership_on_login": False,
+        "is_enabled": True,
         **settings,
         "connection": {"name": entry["name"], "strategy": "auth0"},
     }

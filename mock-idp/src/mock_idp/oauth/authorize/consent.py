@@ -15,15 +15,14 @@ from ...pages.rendering import render
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest, Session, Transaction
 from ...tenant.model import Api, Client
-from ...web.cookies import current_session
-from ...web.request import form_pairs, idp_of, single_values
+from ...web.request import idp_of
 from ..answers import redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import is_metadata_url
 from ..scopes import auth0_lines, scope_text, user_scopes
 from .callback import is_verifiable, matched_on_any_port
 from .response import deny_device, refuse
-from .transactions import find_transaction, shows_errors
+from .transactions import find_transaction, shows_errors, signed_in, submitted
 
 DECLINED = "User did not authorize the request"
 
@@ -66,10 +65,9 @@ async def show_consent(request: Request) -> Response:
 
 @with_error_pages
 async def submit_consent(request: Request) -> Response:
-    form = single_values(await form_pairs(request))
+    form, state, transaction = await submitted(request)
     action = form.get("action")
-    state, transaction = find_transaction(request, form.get("state"))
-    idp, auth_request, session = idp_of(request), transaction.request, _signed_in(request)
+    idp, auth_request, session = idp_of(request), transaction.request, signed_in(request)
     if action == "accept":
         scopes = frozenset(granted_scopes(idp, auth_request, session.user_id))
         idp.store.remember_consent(session.user_id, auth_request, scopes)
@@ -117,17 +115,11 @@ def _needs_confirmation(idp: Idp, transaction: Transaction) -> bool:
     return not idp.tenant.settings.skip_non_verifiable_callback_uri_confirmation_prompt
 
 
-def _signed_in(request: Request) -> Session:
-    session = current_session(request)
-    if session is None:
-        raise PageError("login_required", "Login required", Case("not_signed_in"))
-    return session
-
-
 def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage:
-    idp, auth_request, session = idp_of(request), transaction.request, _signed_in(request)
+    idp, auth_request, session = idp_of(request), transaction.request, signed_in(request)
     client, api = client_and_api(idp, auth_request)
-    scopes = granted_scopes(idp, auth_request, session.user_id)
+    confirmation = question(idp, transaction, session) == "confirmation"
+    scopes = () if confirmation else granted_scopes(idp, auth_request, session.user_id)
     shown = [scope for scope in scopes if scope != "openid"]
     described = idp.tenant.settings.use_scope_descriptions_for_consent or not _has_descriptions(api, shown)
     return ConsentPage(
@@ -140,11 +132,11 @@ def _page(request: Request, state: str, transaction: Transaction) -> ConsentPage
         callback_host=_callback_host(auth_request.redirect_uri),
         callback_is_local=not is_verifiable(auth_request.redirect_uri),
         user_code=_user_code(idp, transaction),
-        api_name=api.name if api else None,
+        api_name=api.name if api and not confirmation else None,
         api_identifier=api.identifier if api else None,
         scopes=[ScopeLine(scope, scope_text(scope, api)) for scope in shown],
         real_lines=[] if described else auth0_lines(shown),
-        confirmation=question(idp, transaction, session) == "confirmation",
+        confirmation=confirmation,
         registered_without_port=matched_on_any_port(client, auth_request.redirect_uri, idp.behaviours),
     )
 

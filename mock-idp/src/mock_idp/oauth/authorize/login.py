@@ -14,12 +14,12 @@ from ...state.logins import NO_MAIL, TooManyAttempts, WrongCredentials, authenti
 from ...state.store import Transaction
 from ...tenant.model import Client
 from ...web.cookies import begin_session
-from ...web.request import form_pairs, idp_of, sender_ip, single_values
+from ...web.request import idp_of, sender_ip
 from ..answers import redirect, with_error_pages
 from .connections import possible_connections
 from .password_reset import reset_database
 from .signup import signup_database
-from .transactions import find_transaction
+from .transactions import find_transaction, submitted
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,7 @@ async def show_login(request: Request) -> Response:
 
 @with_error_pages
 async def submit_login(request: Request) -> Response:
-    form = single_values(await form_pairs(request))
-    state, transaction = find_transaction(request, form.get("state"))
+    form, state, transaction = await submitted(request)
     idp, username = idp_of(request), form.get("username", "")
     databases = possible_connections(idp, transaction.request) or list(idp.tenant.connections.values())
     try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import AuthorizationError, PageError
+from ...errors import AuthorizationError
 from ...explanations import Case
 from ...pages.models import OrganizationChoice, OrganizationPage
 from ...pages.rendering import render
@@ -15,12 +15,11 @@ from ...state.idp import Idp
 from ...state.store import Session, Transaction
 from ...tenant.merging import changed
 from ...tenant.model import Client, Organization, User
-from ...web.cookies import current_session
-from ...web.request import form_pairs, idp_of, single_values
+from ...web.request import idp_of
 from ..answers import redirect, with_error_pages
 from ..organizations import REQUIRED, check_usable, joins_at_sign_in, not_a_member, organization_by_name
 from .consent import client_and_api
-from .transactions import find_transaction
+from .transactions import find_transaction, signed_in, submitted
 
 
 def must_choose(idp: Idp, transaction: Transaction, session: Session | None) -> bool:
@@ -62,8 +61,7 @@ async def show_organization(request: Request) -> Response:
 @with_error_pages
 async def submit_organization(request: Request) -> Response:
     """POST /u/organization: the name that the person typed, or the organization that the person picked."""
-    form = single_values(await form_pairs(request))
-    state, transaction = find_transaction(request, form.get("state"))
+    form, state, transaction = await submitted(request)
     idp = idp_of(request)
     client, _ = client_and_api(idp, transaction.request)
     if transaction.request.organization is not None or client.organization_usage != "require":
@@ -116,11 +114,7 @@ def _page(request: Request, state: str, transaction: Transaction, *, failed: boo
 
 
 def _signed_in(request: Request) -> User:
-    session = current_session(request)
-    user = idp_of(request).tenant.users.get(session.user_id) if session else None
-    if user is None:
-        raise PageError("login_required", "Login required", Case("not_signed_in"))
-    return user
+    return idp_of(request).tenant.users[signed_in(request).user_id]
 
 
 def _add_member(idp: Idp, organization: Organization, user: User) -> None:

@@ -9,6 +9,7 @@ from ...errors import PageError
 from ...explanations import Case
 from ...pages.models import MessagePage, NewPasswordPage, ResetRequestPage, ResetSentPage
 from ...pages.rendering import render
+from ...pages.texts import Texts
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest, PasswordTicket
 from ...state.users import change_user
@@ -19,7 +20,7 @@ from ...web.request import form_pairs, idp_of, single_values
 from ..answers import with_error_pages
 from .connections import possible_connections
 from .consent import client_and_api
-from .transactions import find_transaction
+from .transactions import find_transaction, submitted
 
 # The default of Auth0's mail template, in seconds.
 TICKET_LIFETIME = 432_000
@@ -47,8 +48,7 @@ async def submit_reset_request(request: Request) -> Response:
     The link is shown only to those who see the activity on the console: it opens the account. Other people get the
     same page, whether or not the user exists.
     """
-    form = single_values(await form_pairs(request))
-    state, transaction = find_transaction(request, form.get("state"))
+    form, state, transaction = await submitted(request)
     idp, asked = idp_of(request), transaction.request
     client, _ = client_and_api(idp, asked)
     database, email = _database(idp, asked), form.get("email", "").strip()
@@ -79,7 +79,7 @@ async def submit_new_password(request: Request) -> Response:
     ticket, user, database = _redeemed(idp, key)
     problem = _changed(idp, user, database, form)
     if problem is not None:
-        idp.log.add("fcp", "Failed change password", user=user, details=problem)
+        idp.log.add("fcp", "Failed change password", user=user, details=str(Texts("en")(f"signup_problem.{problem}")))
         page = NewPasswordPage(key or "", user.email, database.password_policy.rules(), problem)
         return render(request, page, status=400)
     idp.store.password_tickets.drop(key)

@@ -12,18 +12,19 @@ from ...errors import AuthorizationError
 from ...explanations import Case
 from ...pages.models import SignupPage
 from ...pages.rendering import render
+from ...pages.texts import Texts
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest, Transaction
 from ...state.users import UserExists, add_user
 from ...tenant.model import Connection, User
 from ...tenant.passwords import PasswordRefused
 from ...web.cookies import begin_session
-from ...web.request import form_pairs, idp_of, single_values
+from ...web.request import idp_of
 from ..answers import redirect, with_error_pages
 from .connections import possible_connections
 from .consent import client_and_api
 from .response import refuse
-from .transactions import find_transaction, shows_errors
+from .transactions import find_transaction, shows_errors, submitted
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 # RFC 5321 section 4.5.3.1.
@@ -63,8 +64,7 @@ async def show_signup(request: Request) -> Response:
 @with_error_pages
 async def submit_signup(request: Request) -> Response:
     """POST /u/signup: a new user, who is signed in at once."""
-    form = single_values(await form_pairs(request))
-    state, transaction = find_transaction(request, form.get("state"))
+    form, state, transaction = await submitted(request)
     idp = idp_of(request)
     client, _ = client_and_api(idp, transaction.request)
     database = signup_database(idp, transaction.request)
@@ -75,7 +75,7 @@ async def submit_signup(request: Request) -> Response:
     problem = _problem(idp, email, password)
     created = problem or _created(idp, database, email, password)
     if not isinstance(created, User):
-        idp.log.add("fs", "Failed signup", client=client, details=created)
+        idp.log.add("fs", "Failed signup", client=client, details=str(Texts("en")(f"signup_problem.{created}")))
         page = _page(request, state, transaction, database, email, problem=created)
         return render(request, page, status=400)
     transaction.saw_login_page = True

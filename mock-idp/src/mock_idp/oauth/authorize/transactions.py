@@ -10,9 +10,9 @@ from ...errors import PageError
 from ...explanations import Case
 from ...pages.languages import ask_for
 from ...state.idp import Idp
-from ...state.store import AuthorizationRequest, Transaction
-from ...web.cookies import browser_mark, new_browser_mark
-from ...web.request import idp_of
+from ...state.store import AuthorizationRequest, Session, Transaction
+from ...web.cookies import browser_mark, current_session, new_browser_mark
+from ...web.request import form_pairs, idp_of, single_values
 
 TRANSACTION_LIFETIME = 3600
 
@@ -43,6 +43,20 @@ def find_transaction(request: Request, state: str | None) -> tuple[str, Transact
         raise _lost("other_browser")
     ask_for(request, transaction.request.ui_locales)
     return state, transaction
+
+
+async def submitted(request: Request) -> tuple[dict[str, str], str, Transaction]:
+    """The form of a page of a sign-in, its `state` and the transaction. PageError as of find_transaction."""
+    form = single_values(await form_pairs(request))
+    return form, *find_transaction(request, form.get("state"))
+
+
+def signed_in(request: Request) -> Session:
+    """The session of the browser. PageError if nobody is signed in there."""
+    session = current_session(request)
+    if session is None:
+        raise PageError("login_required", "Login required", Case("not_signed_in"))
+    return session
 
 
 def shows_errors(idp: Idp, transaction: Transaction) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from ...auth import strict_json
 from ...auth.permissions import is_permission
 from ...auth.request import Kind, Target
+from ..events import BadStream, EventReader
 
 META_KEY = "gatehouse/permissions"
 """In `_meta` of each listed tool, resource and prompt: the permissions that its use needs beyond the base."""
@@ -74,10 +75,18 @@ async def filtered_events(stream: AsyncIterable[bytes], visible: Visible) -> Asy
     Raises:
         BadAnswer: an event is too long, or its data is not one JSON-RPC message.
     """
-    async for event in _events(stream):
-        filtered = _filtered_event(event, visible)
-        if filtered:
-            yield filtered
+    reader = EventReader(MAX_LIST_BYTES)
+    try:
+        async for chunk in stream:
+            for event in reader.feed(chunk):
+                yield event.written(_filtered_data(event.data, visible))
+    except BadStream as error:
+        raise BadAnswer(str(error)) from error
+
+
+def _filtered_data(data: str | None, visible: Visible) -> str | None:
+    # An event with empty data only has an id, at which a repetition can begin.
+    return filtered_message(data.encode("utf-8"), visible).decode("utf-8") if data else data
 
 
 def _filtered(result: dict[str, Any], visible: Visible) -> dict[str, Any]:
@@ -112,56 +121,3 @@ def _with_permissions(entry: dict[str, Any], needed: frozenset[str]) -> dict[str
     if known:
         return {**entry, "_meta": known}
     return {member: value for member, value in entry.items() if member != "_meta"}
-
-
-async def _events(stream: AsyncIterable[bytes]) -> AsyncGenerator[list[str]]:
-    """The lines of each event (WHATWG HTML, "Server-sent events", section 9.2.6)."""
-    waiting, size, is_first, is_after_cr = b"", 0, True, False
-    lines: list[str] = []
-    async for chunk in stream:
-        waiting += chunk.removeprefix(b"\n") if is_after_cr else chunk
-        is_after_cr = chunk.endswith(b"\r")  # it has ended a line: a following LF belongs to it
-        if is_first and len(waiting) < 3:
-            continue
-        if is_first:
-            waiting, is_first = waiting.removeprefix(b"\xef\xbb\xbf"), False
-        *whole, waiting = waiting.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        for line in whole:
-            size += len(line)
-            if size > MAX_LIST_BYTES:
-                raise BadAnswer("an event of its stream is too long")
-            if line:
-                lines.append(_text(line))
-            else:
-                yield lines
-                lines, size = [], 0
-        if size + len(waiting) > MAX_LIST_BYTES:
-            raise BadAnswer("an event of its stream is too long")
-
-
-def _text(line: bytes) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadAnswer("its stream is not UTF-8") from error
-
-
-def _filtered_event(lines: list[str], visible: Visible) -> bytes:
-    fields: dict[str, str] = {}
-    data: list[str] = []
-    for line in lines:
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "data":
-            data.append(value)
-        elif name in ("id", "event", "retry"):
-            fields[name] = value
-    if not fields and not data:
-        return b":\n\n" if lines else b""  # a comment, which keeps the connection open
-    written = [f"{name}: {value}" for name, value in fields.items()]
-    if data:
-        text = "\n".join(data)
-        # JSON has no line break outside of its texts, and none is needed there.
-        message = filtered_message(text.encode("utf-8"), visible).decode("utf-8") if text else ""
-        written += [f"data: {line}" for line in message.split("\n")]
-    return "\n".join([*written, "", ""]).encode("utf-8")
