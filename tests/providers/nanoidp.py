@@ -59,4 +59,4 @@ class NanoIdpRoles(NanoIdp):
     scopes = ()
 
     def variables(self) -> dict[str, str]:
-        return {**super().variables(), "GRANT_CLAIM": "roles", "OAUTH_SCOPE": "openid"}
+        return {**super().variables(), "GRANT_CLAIM": "roles"}

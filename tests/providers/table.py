@@ -12,10 +12,8 @@ from tests.providers.provider import Provider
 
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[1] / "docs" / "providers.md"
-BEGIN = "<!-- providers that were run for real: begin -->
-"
-END = "<!-- providers that were run for real: end -->
-"
+BEGIN = "<!-- providers that were run for real: begin -->\n"
+END = "<!-- providers that were run for real: end -->\n"
 INTRODUCTION = """
 `make providers` (needs npm and Linux) starts each of these providers as a process on this machine, in a network without
 a way out. Server and agent know it by environment variables only; a scripted browser takes the place of the person.

@@ -130,6 +130,17 @@ async def test_roles_are_not_offered_as_scopes(issuer: Issuer) -> None:
         assert (await server.get("/.well-known/oauth-protected-resource")).json()["scopes_supported"] == ["openid"]
 
 
+@pytest.mark.parametrize("claim", ["roles", "realm_access.roles,groups", "cognito:groups"])
+async def test_roles_in_other_claims_are_not_offered_either(issuer: Issuer, claim: str) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, "oidc", GRANT_CLAIM=claim)
+    assert await challenge_of(issuer, config, None) == ("openid", "access:mcp")
+
+
+async def test_a_grant_claim_with_permissions_leaves_the_scopes(issuer: Issuer) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, "oidc", GRANT_CLAIM="permissions")
+    assert await challenge_of(issuer, config, None) == ("access:mcp", None)
+
+
 async def test_keycloak_client_scopes_are_offered_if_they_are_the_permissions(issuer: Issuer) -> None:
     config = oidc_settings(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope")
     assert await challenge_of(issuer, config, None) == ("openid access:mcp", None)

@@ -127,9 +127,13 @@ class Profile:
         """The profile with other claims for the permissions, separated by commas: `scope`, `realm_access.roles`, ..."""
         group = tuple(tuple(path.strip().split(".")) for path in paths.split(","))
         narrowed_by = self.narrowed_by if (self.narrowed_by,) not in group else None
-        are_scopes = all(path[-1] in _STRING_CLAIMS for path in group)
-        prefix = "" if self.scope_prefix is None and are_scopes else self.scope_prefix
-        return replace(self, grants=(group,), narrowed_by=narrowed_by, scope_prefix=prefix)
+        changed = replace(self, grants=(group,), narrowed_by=narrowed_by)
+        if all(path[-1] in _STRING_CLAIMS for path in group):
+            return replace(changed, scope_prefix=self.scope_prefix or "")
+        if any(path[-1] in (*_STRING_CLAIMS, "permissions") for path in group):
+            return changed
+        # Only roles or groups: no client can request them.
+        return replace(changed, scope_prefix=None, always=self.always or ("openid",))
 
     def introspected(self) -> Profile:
         """The profile of the provider's answers about opaque tokens, which name client and scope as RFC 7662 says."""
