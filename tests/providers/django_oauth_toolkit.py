@@ -41,7 +41,7 @@ class DjangoOAuthToolkit(Provider):
             "database": str(self.place.folder / "site.sqlite"),
             "signing_key": key_file.read_text(encoding="ascii"),
             "scopes": PERMISSIONS,
-            "lifetime": 2 if short_lived else 3600,
+            "lifetime": 30 if short_lived else 3600,
             "users": PASSWORDS,
             "clients": [agent, server],
         }
