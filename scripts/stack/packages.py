@@ -40,7 +40,7 @@ EVERYTHING = (LOCK,)
 _SETS = (RUN, OPTIONS, EVERYTHING)
 _MODEL_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 """A key chooses the agent's model if MODEL is not set."""
-_RUN_EXTRAS = ("agent", "tenant", "keyring")
+_RUN_EXTRAS = ("agent", "tenant", "keyring", "example", "metrics")
 
 
 def needed(variables: environment.Environment) -> tuple[Path, ...]:

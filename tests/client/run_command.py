@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from gatehouse_client.cli.app import app
 from tests.support.pty_session import PtySession, on_terminal
+from tests.support.quick_python import QuickPopen
 
 GATEHOUSE = (sys.executable, "-m", "gatehouse_client")
 PROXIES = {name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (upper, upper.lower())}
@@ -55,7 +56,7 @@ class Command:
 
     def process(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start it as a process of its own, with a browser that cannot be opened."""
-        return subprocess.Popen(
+        return QuickPopen(
             [*GATEHOUSE, *arguments],
             env=self._environment(variables),
             cwd=self.folder,

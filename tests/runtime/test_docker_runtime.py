@@ -16,10 +16,10 @@ from gatehouse_client.tenant.settings import TenantSettings
 from tests.support.processes import ROOT
 
 # The image sets the folder of the tokens. A container has neither a keyring nor a browser. The other variables are in
-# MCP_PUBLIC_URL, which follows from them.
+# MCP_PUBLIC_URL, which follows from them, and in AUTH0_CA_FILE.
 _NOT_IN_A_CONTAINER = {
     *("GATEHOUSE_HOME", "GATEHOUSE_KEYRING", "GATEHOUSE_PRIVATE_WINDOW"),
-    *("MCP_HOST", "MCP_PORT", "PUBLIC_HOST"),
+    *("MCP_HOST", "MCP_PORT", "PUBLIC_HOST", "OIDC_CA_FILE"),
 }
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy")
 _DOCKER = """#!/bin/sh

@@ -6,9 +6,9 @@ import logging.config
 
 import uvicorn
 
+from gatehouse_example.app import example_app
 from gatehouse_server.__main__ import LOGGING, server_config
 from gatehouse_server.auth.keys import Limits, SigningKeys
-from gatehouse_server.example.app import example_app
 from gatehouse_server.serving.listening import listening_sockets
 from gatehouse_server.serving.settings import load_settings
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from tests.security.server_process import HEADERS, SECONDS, ServerProcess
 from tests.support.free_ports import free_port
+from tests.support.processes import TLS
 from tests.support.stack import LocalStack
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
@@ -80,6 +82,23 @@ def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
     assert b"tools/call count_down" in traces
     assert b"gatehouse-server" in traces
     assert not [part for part in token.split(".") if part.encode() in traces]
+
+
+def test_at_a_signal_an_open_stream_is_ended_and_not_cut(tenant: LocalStack) -> None:
+    meta = {PROTOCOL_VERSION_META_KEY: "2026-07-28", CLIENT_CAPABILITIES_META_KEY: {}}
+    params = {"notifications": {"toolsListChanged": True}, "_meta": meta}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
+    headers = {**HEADERS, "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "subscriptions/listen"}
+    port = free_port()
+    with tenant.server(port=port) as process:
+        headers["Authorization"] = f"Bearer {tenant.mint()}"
+        url = f"http://localhost:{port}/mcp"
+        with httpx2.stream("POST", url, headers=headers, json=body, timeout=SECONDS, verify=TLS) as stream:
+            assert stream.status_code == 200, stream.read()
+            pieces = stream.iter_bytes()
+            assert next(pieces).startswith(b": open")
+            process.send_signal(signal.SIGTERM)
+            list(pieces)  # an answer that is cut is an error here
 
 
 def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:

@@ -49,7 +49,7 @@ def app(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
-    monkeypatch.setattr("gatehouse_server.app.tenant_keys", keys)
+    monkeypatch.setattr("gatehouse_server.composition.tenant_keys", keys)
     try:
         yield import_module("server").app
     finally:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.support.quick_python import QuickPopen
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -76,9 +78,7 @@ def running_process(
         output: the file that standard output is appended to; without it, `log`.
     """
     with log.open("ab") as errors, (output or log).open("ab") as out:
-        process = subprocess.Popen(
-            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=errors
-        )
+        process = QuickPopen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
     try:
         yield process
     finally:

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.quick_python import QuickPopen
+
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 SECONDS = 120
@@ -84,7 +86,7 @@ def on_terminal(command: list[str], encoding: str = "utf-8", **options: Any) -> 
     variables = options.get("env") or {}
     size = (int(variables.get("LINES", 24)), int(variables.get("COLUMNS", 80)))
     termios.tcsetwinsize(theirs, size)
-    process = subprocess.Popen(
+    process = QuickPopen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_control, **options
     )
     os.close(theirs)

@@ -15,6 +15,7 @@ import httpx2
 
 from tests.support.free_ports import free_ports
 from tests.support.processes import ROOT, TLS, environment_without_settings, running_process, wait_for_status
+from tests.support.quick_python import run
 
 SCRIPTED_BROWSER = shlex.join([sys.executable, str(Path(__file__).with_name("scripted_browser.py"))]) + " %s &"
 """A $BROWSER that signs ROBOT_USER in."""
@@ -55,16 +56,9 @@ class Stack:
         self, *arguments: str, home: Path, user: str = "alice@example.com", browser: str | None = None, **more: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the agent's command line. Without `browser`, the scripted browser signs `user` in."""
-        return subprocess.run(
-            [sys.executable, "-m", "gatehouse_client", *arguments],
-            env=self.environment(home, browser, ROBOT_USER=user, **more),
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        command = [sys.executable, "-m", "gatehouse_client", *arguments]
+        environment = self.environment(home, browser, ROBOT_USER=user, **more)
+        return run(command, env=environment, cwd=home, timeout=90)
 
     def environment(self, home: Path, browser: str | None = None, **more: str) -> dict[str, str]:
         """The environment of the agent's command line."""

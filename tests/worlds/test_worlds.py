@@ -257,6 +257,16 @@ def test_ports_auto_moves_what_is_taken_and_writes_it_down(world: MakeWorld) -> 
     assert f"http://localhost:{value(written, 'MCP_PORT')}/mcp" in up.stdout
 
 
+def test_ports_auto_does_not_turn_the_offline_tenant_into_another_one(world: MakeWorld) -> None:
+    text = moved()
+    port = value(text, "MOCK_IDP_PORT")
+    clone = world(f"{text}AUTH0_DOMAIN=localhost:{port}\n")
+    with _taken(int(port)):
+        refused = clone.stack("up", PORTS="auto")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert refused.stderr.startswith(f"Port {port} is in use, and AUTH0_DOMAIN or AUTH0_ISSUER names it. Remove both")
+
+
 @pytest.mark.parametrize(
     ("content", "seen"),
     [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .adapters.internals import UnsupportedRelease
-    from .app import ProtectedApp, protect, run_together, tenant_keys
+    from .app import protect, run_together
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
     from .auth.introspection import Introspection
     from .auth.keys import KeysUnavailable, SigningKeys
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .auth.permissions import requires
     from .auth.token_exchange import ExchangeFailed, TokenExchange
     from .auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
+    from .composition import ProtectedApp, tenant_keys
     from .serving.metrics import Metrics
     from .serving.settings import Settings, SettingsError, load_settings
 else:
@@ -27,7 +28,7 @@ else:
 
     _MODULES = {
         "adapters.internals": ("UnsupportedRelease",),
-        "app": ("ProtectedApp", "protect", "run_together", "tenant_keys"),
+        "app": ("protect", "run_together"),
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
         "auth.introspection": ("Introspection",),
         "auth.keys": ("KeysUnavailable", "SigningKeys"),
@@ -36,6 +37,7 @@ else:
         "auth.permissions": ("requires",),
         "auth.token_exchange": ("ExchangeFailed", "TokenExchange"),
         "auth.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
+        "composition": ("ProtectedApp", "tenant_keys"),
         "serving.metrics": ("Metrics",),
         "serving.settings": ("Settings", "SettingsError", "load_settings"),
     }

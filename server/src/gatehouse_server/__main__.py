@@ -1,6 +1,6 @@
 """`python -m gatehouse_server`: a protected server on MCP_HOST:MCP_PORT.
 
-The server behind the gate is the one at UPSTREAM_URL, or the example server.
+The server behind the gate is one in a Python module, the one at UPSTREAM_URL, or the example server.
 """
 
 from __future__ import annotations
@@ -12,22 +12,27 @@ import logging.config
 import shlex
 import signal
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from .app import protect
-from .auth.audit import audit_to_stream
-from .example.app import example_app, example_server
+from .auth.audit import AuditTrail, audit_to_logger, audit_to_stream
+from .auth.permission_table import TableError
+from .composition import ProtectedApp
 from .serving.connections import BoundedHeaders
 from .serving.listening import CannotListen, listening_sockets
-from .serving.metrics import Metrics
 from .serving.settings import Settings, SettingsError, load, load_settings
 from .serving.telemetry import TelemetryMissing, export_traces
 from .serving.upstream_settings import UpstreamSettings
 from .upstream import permissions_of, protect_upstream
+
+if TYPE_CHECKING:
+    from .serving.metrics import Metrics
 
 CONFIGURATION_ERROR = 2
 START_ERROR = 3
@@ -60,17 +65,17 @@ def main() -> None:
         settings = load_settings()
         upstream = load(UpstreamSettings, **_upstream(arguments))
         if arguments.permissions:
-            sys.stdout.write(_permissions(settings, upstream))
+            sys.stdout.write(_permissions(arguments.server, settings, upstream))
             return
         sockets = listening_sockets(settings.host, settings.port)
         metrics = serve_metrics(settings)
         export_traces()
         trail = audit_to_stream(sys.stdout.buffer)
         if upstream.is_on:
-            app = protect_upstream(settings, upstream, metrics=metrics, trail=trail)
+            app: ASGIApp = protect_upstream(settings, upstream, metrics=metrics, trail=trail)
         else:
-            app = example_app(settings, metrics, trail=trail)
-    except (SettingsError, CannotListen, TelemetryMissing) as error:
+            app = _protected(arguments.server, settings, metrics, trail)
+    except (SettingsError, CannotListen, TelemetryMissing, TableError) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     logging.config.dictConfig(LOGGING)
@@ -85,6 +90,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
+    parser.add_argument(
+        "server", nargs="?", metavar="MODULE:NAME", help="protect the server of that name in a Python module"
+    )
     parser.add_argument("--upstream", metavar="URL", help="protect the MCP server at this URL (docs/upstream.md)")
     parser.add_argument(
         "--command",
@@ -96,11 +104,15 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.command == []:
         parser.error("--command needs a program, such as --command npx -y @modelcontextprotocol/server-everything")
+    if arguments.server and (arguments.upstream or arguments.command):
+        parser.error("MODULE:NAME, --upstream and --command each name a server: only one can be behind the gate")
     return arguments
 
 
 def _upstream(arguments: argparse.Namespace) -> dict[str, str]:
-    """The variables that the options set. An option replaces both variables."""
+    """The variables that the options set. A server that an option names replaces both variables."""
+    if arguments.server:
+        return {"UPSTREAM_URL": "", "UPSTREAM_COMMAND": ""}
     if arguments.upstream:
         return {"UPSTREAM_URL": arguments.upstream, "UPSTREAM_COMMAND": shlex.join(arguments.command or [])}
     if arguments.command is not None:
@@ -108,10 +120,35 @@ def _upstream(arguments: argparse.Namespace) -> dict[str, str]:
     return {}
 
 
-def _permissions(settings: Settings, upstream: UpstreamSettings) -> str:
+def _protected(
+    name: str | None, settings: Settings, metrics: Metrics | None = None, trail: AuditTrail = audit_to_logger
+) -> ProtectedApp:
+    """The server of that name behind the gate; without a name, the example server if it is there.
+
+    Raises:
+        SettingsError: there is no such server.
+    """
+    if name is None:
+        if find_spec("gatehouse_example") is None:
+            raise SettingsError(
+                "No server is named: `gatehouse-server module:name` protects a Python server, --upstream URL and"
+                " --command PROGRAM protect any other."
+            )
+        app: ProtectedApp = import_module("gatehouse_example.app").example_app(settings, metrics, trail=trail)
+        return app
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, "")
+    try:
+        server = getattr(import_module(module), attribute)
+        return server if isinstance(server, ProtectedApp) else protect(server, settings, metrics=metrics, trail=trail)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise SettingsError(f"{name!r} is no server that can be protected: {error}") from error
+
+
+def _permissions(name: str | None, settings: Settings, upstream: UpstreamSettings) -> str:
     if upstream.is_on:
         return asyncio.run(permissions_of(settings, upstream))
-    return asyncio.run(protect(example_server(settings), settings).catalogue.table())
+    return asyncio.run(_protected(name, settings).catalogue.table())
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
@@ -138,16 +175,24 @@ def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit
 
 
-def serve_metrics(settings: Settings) -> Metrics:
-    """New metrics, served on METRICS_PORT if it is set.
+def serve_metrics(settings: Settings) -> Metrics | None:
+    """Metrics on METRICS_PORT; None if it is not set.
 
     Raises:
         CannotListen: the port is in use.
+        TelemetryMissing: the `metrics` extra is not installed.
     """
-    metrics = Metrics()
+    metrics = None
     if settings.metrics_port is not None:
         try:
+            from .serving.metrics import Metrics
+
+            metrics = Metrics()
             metrics.serve(settings.metrics_host, settings.metrics_port)
+        except ImportError as error:
+            raise TelemetryMissing(
+                f"METRICS_PORT is set, but {error.name} is not installed: pip install 'gatehouse-server[metrics]'"
+            ) from error
         except OSError as error:
             raise CannotListen(
                 f"METRICS_PORT is {settings.metrics_port}: cannot listen on {settings.metrics_host} ({error.strerror})."

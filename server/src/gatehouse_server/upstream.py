@@ -7,11 +7,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
-from mcp.server.transport_security import TransportSecuritySettings
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -25,22 +23,16 @@ from .adapters.upstream.sessions import Sessions
 from .adapters.upstream.stated import ListFailed, StatedByUpstream, lists_of
 from .adapters.upstream.stdio import URL as STDIO_URL
 from .adapters.upstream.stdio import InProcess, StdioApp
-from .app import _cors, _introspection, _lifespan, _McpEndpointFirst, advertised_scopes, public_metadata, tenant_keys
 from .auth.audit import AuditTrail, audit_to_logger
-from .auth.caller_cache import CallerCache
-from .auth.challenge import Challenges
-from .auth.gate import Gate
 from .auth.keys import SigningKeys
-from .auth.metadata import metadata_url
 from .auth.outgoing import transport_to
 from .auth.permission_table import PermissionTable
-from .auth.permissions import Hierarchy
-from .auth.streams import Stop, Streams
-from .auth.tokens import TokenVerifier
-from .serving.health import health_routes
-from .serving.metrics import Metrics
+from .composition import Composition, ProtectedApp
 from .serving.settings import Settings, SettingsError
 from .serving.upstream_settings import UpstreamSettings
+
+if TYPE_CHECKING:
+    from .serving.metrics import Metrics
 
 REQUESTS_OF_ONE_SUBJECT = 64
 """Running requests and open streams."""
@@ -64,7 +56,7 @@ def protect_upstream(
     keys: SigningKeys | None = None,
     trail: AuditTrail = audit_to_logger,
     transport: httpx2.AsyncBaseTransport | None = None,
-) -> Starlette:
+) -> ProtectedApp:
     """The finished ASGI app: the server at `UPSTREAM_URL`, or of `UPSTREAM_COMMAND`, behind the gate.
 
     Args:
@@ -76,15 +68,13 @@ def protect_upstream(
     Raises:
         SettingsError: a file is wrong, or nothing states the permissions.
     """
-    metrics = metrics or Metrics()
-    keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
     gate_keys = _gate_keys(upstream)
     table = settings.permission_table()
     url, transport, who = _reached(settings, upstream, gate_keys, transport)
     stated = StatedByUpstream(lists_of(url, transport, who)) if upstream.trusts_meta else None
     catalogue = _catalogue(settings, table, stated)
-    hierarchy = Hierarchy(table.implies if table is not None else None)
-    profile = settings.token_profile()
+    implied = table.implies if table is not None else None
+    parts = Composition(settings, implied, metrics=metrics, keys=keys, introspection=None, trail=trail)
     sessions = Sessions(gate_keys.secrets("gatehouse upstream sessions"))
     forwarder = Forwarder(
         url,
@@ -92,49 +82,18 @@ def protect_upstream(
         catalogue=catalogue,
         sessions=sessions,
         identity=who,
-        hierarchy=hierarchy,
-        profile=profile,
+        hierarchy=parts.hierarchy,
+        profile=parts.profile,
         trusts_meta=upstream.trusts_meta,
         limits=UpstreamLimits(answer_seconds=upstream.timeout, requests_of_one_subject=REQUESTS_OF_ONE_SUBJECT),
     )
-    introspection = _introspection(settings)
-    stop = Stop()
-    security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
-    verifier = TokenVerifier(
-        keys,
-        issuer=settings.issuer,
-        audience=settings.audience,
-        algorithm=settings.algorithm,
-        profile=profile,
-        introspection=introspection,
+    return parts.app(
+        parts.gate(forwarder, catalogue, RequestChecks(sessions, parts.security)),
+        catalogue,
+        lambda: _run(transport),
+        [_key_set(gate_keys)] if isinstance(who, Assertions) else [],
+        _remembered(forwarder.is_answering),
     )
-    gate = Gate(
-        forwarder,
-        callers=CallerCache(
-            verifier, resource=settings.public_url, hierarchy=hierarchy, on_lookup=metrics.count_lookup
-        ),
-        catalogue=catalogue,
-        challenges=Challenges(metadata_url(settings.public_url), profile),
-        metrics=metrics,
-        trail=trail,
-        check=RequestChecks(sessions, security),
-        streams=Streams(stop),
-    )
-    well_known, check = public_metadata(settings, keys, advertised_scopes(profile, catalogue))
-    app = Starlette(
-        routes=[
-            *health_routes(keys, _remembered(forwarder.is_answering)),
-            *well_known,
-            *([_key_set(gate_keys)] if isinstance(who, Assertions) else []),
-        ],
-        middleware=[
-            _cors(settings.origins()),
-            Middleware(_McpEndpointFirst, path=settings.mcp_path, endpoint=gate),
-        ],
-        lifespan=_lifespan(lambda: _run(transport), stop, keys, introspection, check),
-    )
-    app.router.redirect_slashes = False
-    return app
 
 
 async def permissions_of(settings: Settings, upstream: UpstreamSettings) -> str:
@@ -152,7 +111,7 @@ async def permissions_of(settings: Settings, upstream: UpstreamSettings) -> str:
                 await stated.refresh()
             except ListFailed as error:
                 raise SettingsError(f"The server behind the gate does not list what it offers: {error}.") from error
-    return _catalogue(settings, table, stated).table()
+    return await _catalogue(settings, table, stated).table()
 
 
 def _reached(

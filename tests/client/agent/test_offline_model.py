@@ -18,8 +18,8 @@ from gatehouse_client.agent import offline_reading
 from gatehouse_client.agent.model import Message, Question, Reply, ToolCall, ToolResult
 from gatehouse_client.agent.offline_model import OfflineModel
 from gatehouse_client.agent.offline_reading import WORDS, read
-from gatehouse_server.example.tools import booking, clock, identity, slow
-from gatehouse_server.example.tools.calendar import CalendarTools
+from gatehouse_example.tools import booking, clock, identity, slow
+from gatehouse_example.tools.calendar import CalendarTools
 
 QUESTIONS: dict[str, dict[str, list[str]]] = tomllib.loads(
     Path(__file__).with_name("offline_questions.toml").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.client.fake_stack import FakeStack
 from tests.client.run_command import Command, clean_environment
+from tests.support import quick_python
 
 SECONDS = 60
 # What takes long to load, and what only a session with the server or the agent needs.
@@ -49,14 +50,8 @@ def test_alone_it_shows_the_help_with_the_exit_codes() -> None:
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("arguments", ["", "login", "call", "doctor", "tenant", "tenant apply"])
 def test_a_help_cuts_no_names_and_fits_the_terminal(arguments: str, columns: int) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "gatehouse_client", *arguments.split(), "--help"],
-        env={**clean_environment(), "COLUMNS": str(columns)},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    ).stdout
+    command = [sys.executable, "-m", "gatehouse_client", *arguments.split(), "--help"]
+    shown = quick_python.run(command, env={**clean_environment(), "COLUMNS": str(columns)}, timeout=SECONDS).stdout
     lines = [line.rstrip() for line in shown.splitlines() if "Usage: " not in line]
     assert max(map(len, lines)) <= columns
     names = {"": ["--install-completion", "--show-completion"], "tenant apply": ["--show-secrets", "--env-file"]}

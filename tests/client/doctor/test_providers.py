@@ -15,7 +15,15 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 import gatehouse_client
 from gatehouse_client.causes.catalogue import ENTRIES
-from gatehouse_client.causes.providers import AUTH0, AUTH0_CHECKS, PLACES, TITLES, entry_for, in_words_of
+from gatehouse_client.causes.providers import (
+    AUTH0,
+    AUTH0_CHECKS,
+    OTHERS_CHECKS,
+    PLACES,
+    TITLES,
+    entry_for,
+    in_words_of,
+)
 from gatehouse_client.cli.doctor import page
 from gatehouse_client.doctor.findings import Finding, Mark, wrong
 from gatehouse_client.profiles import PROFILES
@@ -163,6 +171,26 @@ async def test_the_doctors_output_never_speaks_of_auth0(provider: ProviderWeb, p
         assert [text for each in found.values() for text in texts_of(each) if speaks_of_auth0(text)] == []
 
 
+async def test_a_scope_that_the_provider_does_not_know_leads_to_the_profile(provider: ProviderWeb) -> None:
+    provider.answers["/authorize"] = lambda _: redirected("invalid_scope", "Invalid scopes: access:mcp")
+    found = await provider.found(**settings_for(provider, "keycloak"))
+    assert found["scopes"].mark is Mark.WRONG
+    assert "OIDC_PROFILE of the server" in found["scopes"].entry.advice
+    assert "Client scopes" in found["scopes"].fixes()["dashboard"]
+
+
+async def test_the_doctor_requests_the_scopes_of_the_challenge(provider: ProviderWeb) -> None:
+    value = f'Bearer scope="openid", permission="access:mcp", resource_metadata="{METADATA}"'
+    provider.answers["/mcp"] = lambda _: httpx2.Response(401, headers={"WWW-Authenticate": value})
+    for profile, named in (("keycloak", True), ("entra", False)):
+        provider.sent.clear()
+        found = await provider.found(**settings_for(provider, profile))
+        asked = [dict(request.url.params) for request in provider.sent if request.url.path == "/authorize"]
+        assert asked[0]["scope"] == "openid"
+        assert all(("audience" in query) is named for query in asked)
+        assert (found["scopes"].mark, found["scopes"].seen) == (Mark.OK, "openid")
+
+
 async def test_a_provider_that_only_the_server_names_has_its_own_words(provider: ProviderWeb) -> None:
     provider.issuer = ISSUERS["keycloak"]
     provider.answers["/authorize"] = lambda _: httpx2.Response(400, text="Invalid parameter: redirect_uri")
@@ -290,6 +318,12 @@ def test_errors_and_explanations_of_the_command_line_name_the_variables_of_the_p
     assert not speaks_of_auth0(command("doctor", "--explain", "all", **oidc).stdout)
     as_json = command("login", "--json", GATEHOUSE_SIGN_IN="machine", **oidc)
     assert "OIDC_CLIENT_ID" in json.loads(as_json.stderr)["message"]
+
+
+def test_the_page_for_auth0_leaves_out_what_only_others_do() -> None:
+    for check in OTHERS_CHECKS:
+        assert f"### {check}\n" not in page()
+        assert f"### {check}\n" in page("oidc")
 
 
 def test_the_words_for_auth0_stay_as_they_are() -> None:

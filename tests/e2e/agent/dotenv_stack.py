@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.processes import ROOT, environment_without_settings, running_process, wait_for_status
+from tests.support.quick_python import run
 from tests.support.stack import SCRIPTED_BROWSER
 
 PASSWORDS = {"carol@example.org": "Lighthouse-3", "dave@example.org": "Harbour-4"}
@@ -39,16 +40,8 @@ class DotenvStack:
         """Run the agent's command line; the scripted browser signs `user` in."""
         browser = {"ROBOT_USER": user, "ROBOT_PASSWORD": PASSWORDS[user], "BROWSER": SCRIPTED_BROWSER}
         home = {"GATEHOUSE_HOME": str(self.folder / user), "GATEHOUSE_KEYRING": "0"}
-        return subprocess.run(
-            [sys.executable, "-m", "gatehouse_client", *arguments],
-            env={**self.environment, **browser, **home},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        command = [sys.executable, "-m", "gatehouse_client", *arguments]
+        return run(command, env={**self.environment, **browser, **home}, cwd=self.folder, timeout=90)
 
     @contextmanager
     def server(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from joserfc.jwk import RSAKey
 
+from tests.support.quick_python import QuickPopen
 from tests.support.scripted_browser import PASSWORDS, callback_url, sign_in
 from tests.support.stack import NO_BROWSER, Stack
 
@@ -153,7 +154,7 @@ def register_machine_with(stack: Stack, key: RSAKey) -> str:
 @contextmanager
 def running_command(stack: Stack, home: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """Run the agent's command as a process; a test writes to its standard input."""
-    process = subprocess.Popen(
+    process = QuickPopen(
         [sys.executable, "-m", "gatehouse_client", *arguments],
         env=stack.environment(home, NO_BROWSER, **variables),
         cwd=home,

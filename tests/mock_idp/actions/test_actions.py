@@ -165,6 +165,18 @@ def test_the_event_has(play: Any, path: str, value: Any) -> None:
     assert event_of(play, path, scope="openid access:mcp", plan="gold") == value
 
 
+def test_the_event_has_the_connection_of_the_request(start: Any) -> None:
+    def change(file: Document) -> None:
+        with_actions(action("Add", f"api.accessToken.setCustomClaim('{PLAN}', event.connection.name);"))(file)
+        file["databases"].append({"name": "Staff", "strategy": "auth0", "enabled_clients": ["Gatehouse agent"]})
+
+    tenant = start(change)
+    try:
+        assert tenant.claims(tenant.tokens(connection="Staff")["access_token"])[PLAN] == "Staff"
+    finally:
+        tenant.idp.node.close()
+
+
 def test_the_event_has_the_organization_and_the_roles_there(start: Any) -> None:
     def organization(file: Document) -> None:
         body = f"api.idToken.setCustomClaim('{PLAN}', [event.organization, event.authorization.roles]);"

@@ -78,6 +78,7 @@ def test_the_refresh_token_of_a_blocked_user_is_refused_and_works_again_after_th
         400,
         {"error": "invalid_grant", "error_description": "user is blocked"},
     )
+    assert "users[].blocked" in tenant.http.get("/").text
     block(management, False)
     assert tenant.token(grant_type="refresh_token", refresh_token=token).status_code == 200
 

@@ -53,6 +53,7 @@ def test_after_ten_wrong_passwords_in_a_row_the_right_one_is_refused(lock: Lock)
     answer = ask(tenant)
     assert (answer.status_code, answer.json()["error"]) == (429, "too_many_attempts")
     assert answer.json()["error_description"].startswith(LOCKED)
+    assert "attackProtection.bruteForceProtection.max_attempts" in tenant.http.get("/").text
     assert ask(tenant, username="bob@example.com", password="Builder-2").status_code == 200
 
 

@@ -74,3 +74,17 @@ def test_in_an_organization_the_connection_must_be_one_of_its_own(start: Any) ->
     assert accepted.headers["location"].startswith("/u/login")
     refused = tenant.callback_parameters(tenant.authorize(connection=DATABASE, organization="org_acme"))
     assert refused["error_description"] == "the connection is not enabled"
+
+
+def test_the_connection_must_also_be_one_of_the_organization_that_the_person_names(start: Any) -> None:
+    def change(file: dict[str, Any]) -> None:
+        with_connections(file)
+        file["databases"][1]["enabled_clients"] = ["Gatehouse agent"]
+        file["clients"][0].update(organization_usage="require", organization_require_behavior="pre_login_prompt")
+        file["organizations"] = [{"name": "acme", "connections": [{"name": STAFF}]}]
+
+    tenant = start(change, lambda file: file.update(organizations={"acme": {"id": "org_acme"}}))
+    page = tenant.authorize(connection=DATABASE).headers["location"]
+    form = {"state": page.partition("state=")[2], "organization": "acme"}
+    refused = tenant.callback_parameters(tenant.follow(tenant.http.post(page, data=form)))
+    assert refused["error_description"] == "the connection is not enabled"

@@ -64,6 +64,7 @@ NAMES = [
     *("ui_locales", "grant_type", "code_verifier", "refresh_token", "token", "device_code", "user_code", "action"),
     *("subject_token", "subject_token_type", "requested_token_type", "client_assertion", "client_assertion_type"),
     *("username", "password", "id_token_hint", "logout_hint", "post_logout_redirect_uri", "returnTo", "ext-x"),
+    *("connection", "screen_hint", "email", "ticket", "tab", "page", "outcome", "text"),
 ]
 text = st.text(st.characters(codec="utf-8"), max_size=40)
 values = st.sampled_from(KNOWN) | text
@@ -107,14 +108,21 @@ PAGES = [
     "/authorize",
     "/authorize/resume",
     "/u/login",
+    "/u/signup",
+    "/u/reset-password",
+    "/u/reset-verify",
     "/u/organization",
     "/u/consent",
     "/activate",
     "/v2/logout",
     "/oidc/logout",
 ]
-FORMS = ["/authorize", "/u/login", "/u/organization", "/u/consent", "/u/logout", "/activate", "/oidc/logout"]
-JSON_ENDPOINTS = ["/oauth/token", "/oauth/revoke", "/oauth/device/code", "/oidc/register", "/userinfo"]
+FORMS = [
+    *("/authorize", "/u/login", "/u/signup", "/u/reset-password", "/u/reset-verify", "/u/organization", "/u/consent"),
+    *("/u/logout", "/activate", "/oidc/logout"),
+]
+JSON_ENDPOINTS = ["/oauth/token", "/oauth/revoke", "/oauth/device/code", "/oauth/par", "/oidc/register", "/userinfo"]
+DATABASES = ["/dbconnections/signup", "/dbconnections/change_password"]
 CONTROL = [
     *(("POST", path) for path in ("tokens", "clock", "snapshots", "faults", "clients/cimd", "keys/rotate")),
     *(("POST", path) for path in ("presets/none", "keys/none/revoke", "keys/none/withhold", "snapshots/x/restore")),
@@ -127,6 +135,8 @@ MANAGEMENT = [
     *(("POST", path) for path in ("clients", "resource-servers", "client-grants", "roles", "connections", "users")),
     *(("PATCH", path) for path in ("tenants/settings", "clients/GatehouseAgentDemoClient00000000", "roles/x")),
     *(("PATCH", path) for path in ("resource-servers/http%3A%2F%2Flocalhost%3A5555%2Fmcp", "users/x", "clients/%00")),
+    *(("POST", "organizations"), ("PATCH", "organizations/org_x"), ("POST", "organizations/org_x/members")),
+    *(("PATCH", "attack-protection/brute-force-protection"), ("PATCH", "users/auth0|65a11ce00000000000000001")),
     *(("POST", "clients/cimd/register"), ("DELETE", "users/x/roles"), ("PATCH", "connections/x/clients")),
 ]
 MANAGER = {
@@ -136,6 +146,7 @@ MANAGER = {
 MEMBERS = [
     *("name", "identifier", "scopes", "callbacks", "app_type", "grant_types", "client_id", "audience", "subject_type"),
     *("strategy", "options", "enabled_clients", "flags", "email", "password", "connection", "permissions", "roles"),
+    *("display_name", "metadata", "enabled_connections", "members", "max_attempts", "allowlist", "blocked", "shields"),
     *("refresh_token", "jwt_configuration", "token_lifetime", "description", "default_audience", "default_for"),
 ]
 
@@ -242,6 +253,21 @@ def test_a_token_request_of_a_known_client(http: TestClient, grant: str, items: 
 )
 def test_registration_answers_any_metadata(http: TestClient, document: dict[str, Any]) -> None:
     check_json(send_json(http, "POST", "/oidc/register", document))
+
+
+@FUZZ
+@given(
+    path=st.sampled_from(DATABASES),
+    document=st.dictionaries(st.sampled_from(["email", "password", "user_metadata", "name", "picture"]), documents),
+)
+def test_sign_up_and_password_reset_answer_any_members(
+    http: TestClient, idp: Idp, path: str, document: dict[str, Any]
+) -> None:
+    known = {"client_id": KNOWN[0], "connection": "Username-Password-Authentication"}
+    response = send_json(http, "POST", path, {**document, **known})
+    assert response.status_code in (200, 400), response.text
+    assert response.headers["cache-control"] == "no-store"
+    idp.reset()
 
 
 @FUZZ

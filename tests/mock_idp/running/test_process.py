@@ -17,6 +17,7 @@ import pytest
 
 from mock_idp.settings import Settings
 from mock_idp.testing import offline_tenant
+from tests.support import quick_python
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,20 +29,13 @@ def environment(tmp_path: Path, **variables: str) -> dict[str, str]:
 
 
 def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mock_idp", *arguments],
-        cwd=tmp_path,
-        env=environment(tmp_path, **variables),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    command = [sys.executable, "-m", "mock_idp", *arguments]
+    return quick_python.run(command, cwd=tmp_path, env=environment(tmp_path, **variables), timeout=30)
 
 
 @contextmanager
 def running(tmp_path: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    process = subprocess.Popen(
+    process = quick_python.QuickPopen(
         [sys.executable, "-m", "mock_idp"],
         cwd=tmp_path,
         env=environment(tmp_path, **variables),

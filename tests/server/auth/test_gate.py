@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 
+from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.example.app import example_server
+from gatehouse_server.auth.streams import Streams
+from tests.server.protected_server import protected
 from tests.server.token_issuer import JWKS_URL, Issuer, settings
 
 pytestmark = pytest.mark.anyio
@@ -207,6 +210,17 @@ async def test_only_known_origins_are_served(
     server: httpx2.AsyncClient, issuer: Issuer, origin: str, status: int
 ) -> None:
     assert (await post(server, issuer.token(), Origin=origin)).status_code == status
+
+
+async def test_a_caller_with_too_many_open_streams_is_told_to_close_one(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatehouse_server.app.Streams", partial(Streams, most=0))
+    call = {**LIST, "method": "tools/call", "params": {"name": "get_time", "_meta": {"progressToken": 1}}}
+    async with protected(example_server(settings()), issuer.handle) as server:
+        refusal = await post(server, issuer.token(), call)
+        assert (refusal.status_code, refusal.headers["Retry-After"]) == (429, "10")
+        assert (await post(server, issuer.token())).status_code == 200, "a request without a stream"
 
 
 @pytest.mark.requirement("S23")

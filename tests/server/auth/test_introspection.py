@@ -13,11 +13,11 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
+from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
 from gatehouse_server.auth.introspection import Introspection, IntrospectionUnavailable, Limits
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
-from gatehouse_server.example.app import example_server
 from gatehouse_server.serving.settings import Settings
 from tests.server.protected_server import ORIGIN, ask
 from tests.server.token_issuer import JWKS_URL, RESOURCE, Clock, Issuer
@@ -171,7 +171,7 @@ async def test_the_profile_reads_the_answer(
     [
         ({"aud": None}, "missing_claim"),
         ({"aud": "https://other.example.com/"}, "wrong_audience"),
-        ({"aud": ["https://other.example.com/", f"{RESOURCE}/"]}, "wrong_audience"),
+        ({"aud": ["https://other.example.com/", f"{RESOURCE}/x"]}, "wrong_audience"),
         ({"aud": {RESOURCE: 1}}, "invalid_claim"),
         ({"iss": "https://evil.example.com"}, "wrong_issuer"),
         ({"sub": None}, "missing_claim"),

@@ -20,6 +20,7 @@ from gatehouse_server.auth.token_exchange import ExchangeFailed, TokenExchange
 from tests.server.token_issuer import Issuer
 from tests.support.free_ports import free_port
 from tests.support.http_proxy import HttpProxy, http_proxy
+from tests.support.quick_python import run
 from tests.support.serve_in_thread import serve_in_thread
 
 pytestmark = pytest.mark.anyio
@@ -174,4 +175,4 @@ def test_no_proxy(monkeypatch: pytest.MonkeyPatch, entries: str, url: str, excep
 def start(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Start the server only to print its permissions."""
     command = [sys.executable, "-m", "gatehouse_server", "--permissions"]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    return run(command, cwd=folder, env=variables, timeout=60)

@@ -108,14 +108,13 @@ async def test_the_messages_of_the_client_reach_the_app() -> None:
 
 
 async def test_the_streams_of_one_subject_are_bounded_and_closed_ones_do_not_count() -> None:
-    streams = Streams(most=2)
-    with (
-        streams.one_more("alice"),
-        streams.one_more("alice"),
-        streams.one_more("bob"),
-        pytest.raises(TooManyStreams),
-        streams.one_more("alice"),
-    ):
-        pass
-    with streams.one_more("alice"):
-        pass
+    async def app(_: Scope, receive: Receive, send: Send) -> None: ...
+
+    streams, client = Streams(most=2), Client()
+    first = streams.counted("alice", app)
+    streams.counted("alice", app)
+    streams.counted("bob", app)
+    with pytest.raises(TooManyStreams):
+        streams.counted("alice", app)
+    await first(SCOPE, client.receive, client.send)
+    assert streams.counted("alice", app)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_server.example.app import example_server
+from gatehouse_example.app import example_server
 from tests.server.protected_server import ask, protected
 from tests.server.token_issuer import ISSUER, RESOURCE, Issuer, settings
 

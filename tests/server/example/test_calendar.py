@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from mcp.server.mcpserver import MCPServer
 
+from gatehouse_example.tools.calendar import CalendarTools
 from gatehouse_server.auth.token_exchange import MAX_TOKENS, ExchangeFailed, TokenExchange
-from gatehouse_server.example.tools.calendar import CalendarTools
 from tests.server.protected_server import ask, protected
 from tests.server.token_issuer import Issuer
 

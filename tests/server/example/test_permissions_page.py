@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
-from gatehouse_server.example.app import example_server
 from tests.server.token_issuer import settings
 
 PAGE = Path(__file__).parents[3] / "docs" / "permissions.md"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
 
-from gatehouse_server.example.app import example_server
+from gatehouse_example.app import example_server
 from gatehouse_server.serving.settings import Settings
 from tests.server.protected_server import ask, protected
 from tests.server.token_issuer import Issuer, settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pydantic import SecretStr
 
 from gatehouse_server.serving.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from tests.server.token_issuer import settings
+from tests.support.quick_python import run
 
 
 @pytest.fixture(autouse=True)
@@ -140,15 +140,8 @@ def test_a_ca_file_without_certificates_stops_the_start_with_one_line(
 ) -> None:
     if content is not None:
         (tmp_path / "ca.pem").write_text(content, encoding="utf-8")
-    started = subprocess.run(
-        [sys.executable, "-m", "gatehouse_server"],
-        cwd=tmp_path,
-        env={**os.environ, "AUTH0_DOMAIN": "x.example.com", "MCP_PORT": "0", name: "ca.pem"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    variables = {**os.environ, "AUTH0_DOMAIN": "x.example.com", "MCP_PORT": "0", name: "ca.pem"}
+    started = run([sys.executable, "-m", "gatehouse_server"], cwd=tmp_path, env=variables, timeout=30)
     message = f"gatehouse-server: {name} is 'ca.pem': a file with certificates in PEM is valid ({seen})\n"
     assert (started.returncode, started.stdout, started.stderr) == (2, "", message)
 

@@ -95,6 +95,23 @@ def test_an_option_without_its_program_is_refused(
     assert "--command needs a program" in capsys.readouterr().err
 
 
+def test_a_server_in_a_module_replaces_the_variables_of_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UPSTREAM_URL", "http://127.0.0.1:8000/mcp")
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--permissions", "no_such_module:server")
+    assert "no_such_module" in capsys.readouterr().err
+
+
+def test_two_servers_in_the_options_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "shop:server")
+    assert "only one can be behind the gate" in capsys.readouterr().err
+
+
 def test_the_command_ends_with_one_message_without_a_table(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -114,3 +117,52 @@ def test_an_upstream_that_is_down_is_an_error_and_the_gate_goes_on(issuer: Issue
                 assert str(port) not in answer.text
             assert httpx2.get(f"{origin}/readyz", verify=TLS).status_code == 503
             assert httpx2.get(f"{origin}/livez", verify=TLS).status_code == 200
+
+
+@contextmanager
+def raw_upstream(reply: bytes) -> Iterator[str]:
+    """A server that sends these bytes to every request, and closes the connection."""
+
+    def answer(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(reply)
+
+    with listening_socket() as listener:
+        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: "
+REPLIES: dict[str, tuple[bytes, int | None]] = {
+    "nothing": (b"", 502),
+    "no HTTP": (b"hello\r\n\r\n", 502),
+    "a head without end": (OK + b"application/json\r\n", 502),
+    "JSON that ends early": (OK + b'application/json\r\nContent-Length: 100\r\n\r\n{"jsonrpc"', None),
+    "chunks that end early": (OK + b"text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ndata:", None),
+    "two lengths": (OK + b"application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", 502),
+    "a head that is too long": (OK + b"application/json\r\nX: " + b"x" * 200_000 + b"\r\n\r\n{}", 502),
+    "a switch to another protocol": (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 502),
+}
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_a_broken_answer_is_an_error_or_visibly_incomplete(issuer: Issuer, tmp_path: Path, name: str) -> None:
+    reply, status = REPLIES[name]
+    with raw_upstream(reply) as own, listening_socket() as front:
+        origin = f"http://localhost:{front.getsockname()[1]}"
+        variables = {"MCP_PUBLIC_URL": f"{origin}/mcp", "AUTH0_AUDIENCE": RESOURCE}
+        app = gate_app(None, issuer, tmp_path, variables=variables, UPSTREAM_URL=own)
+        with serve_in_thread(app, front):
+            if status is None:
+                with pytest.raises(httpx2.RemoteProtocolError):
+                    call(f"{origin}/mcp", issuer.token(), "open")
+            else:
+                answer = call(f"{origin}/mcp", issuer.token(), "open")
+                assert (answer.status_code, answer.json()["id"]) == (status, 1)

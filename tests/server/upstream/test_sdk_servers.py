@@ -127,7 +127,7 @@ async def test_a_stream_of_the_server_ends_with_the_token(
 ) -> None:
     exp = int(time.time()) + 600
     token = issuer.token(exp=exp)
-    monkeypatch.setattr("gatehouse_server.upstream.Streams", partial(Streams, clock=lambda: exp - 0.1))
+    monkeypatch.setattr("gatehouse_server.composition.Streams", partial(Streams, clock=lambda: exp - 0.1))
     async with guarded("sessions, events", issuer, tmp_path) as (_, gate), asyncio.timeout(20):
         start = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
         opened = await raw(gate, token, message("initialize", start))

@@ -185,6 +185,16 @@ async def test_the_number_of_processes_is_bounded_and_an_idle_one_makes_room() -
     assert processes.running == 0
 
 
+async def test_the_longest_idle_process_makes_room() -> None:
+    processes = Processes(SMALL, limits=ProcessLimits(processes=2))
+    async with asyncio.timeout(60):
+        first, second = await pid_of(processes, "a"), await pid_of(processes, "b")
+        assert await pid_of(processes, "a") == first
+        assert await pid_of(processes, "c")
+        assert (is_running(first), is_running(second)) == (True, False)
+        await processes.aclose()
+
+
 async def test_an_idle_process_ends_and_many_first_calls_start_only_one() -> None:
     processes = Processes(SMALL, limits=ProcessLimits(idle_seconds=0.05))
     async with asyncio.timeout(60):

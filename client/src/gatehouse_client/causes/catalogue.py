@@ -168,7 +168,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " or the Client ID is a metadata document (OAUTH_CLIENT_METADATA_URL) that nobody imported into the tenant.",
         "Set AUTH0_CLIENT_ID to the application's Client ID. If the client registered itself, register again with"
         " `gatehouse login --force`. If it is a metadata document, import the document into the tenant.",
-        said=("unknown client",),
+        said=("unknown client", "client not found", "aadsts700016", "invalid value for 'client_id'"),
         dashboard="Applications > Applications > the application > Settings > Client ID",
         command="auth0 apps list",
         environment="AUTH0_CLIENT_ID=<client_id>",
@@ -190,7 +190,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "Add OAUTH_CALLBACK_URI to the application's Allowed Callback URLs, byte for byte.",
         said=(
             *("callback url mismatch", "not in the list of allowed callback urls"),
-            *("invalid parameter: redirect_uri", "redirect_uri_mismatch"),  # Keycloak, Google
+            *("invalid parameter: redirect_uri", "redirect_uri_mismatch", "aadsts50011"),  # Keycloak, Google, Entra
+            *("redirect_uri did not match", "'redirect_uri' parameter must be"),  # node-oidc-provider, Okta
         ),
         dashboard="Applications > Applications > the application > Settings > Allowed Callback URLs",
         command="auth0 apps update '<client_id>' --callbacks '<callback>'  # replaces the list",
@@ -222,7 +223,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "AUTH0_CLIENT_SECRET belongs to another application, was rotated, or is set although the application has none"
         " (a native application); or the application uses another authentication method.",
         "Set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET to the values of the application.",
-        said=("invalid_client", "access_denied: unauthorized"),
+        said=("invalid_client", "access_denied: unauthorized", "aadsts7000215"),
         dashboard="Applications > Applications > the application > Credentials",
         environment="AUTH0_CLIENT_SECRET=<client_secret>  # empty for a native application",
         unsure="Whether a tenant answers 401 with invalid_client or with access_denied. The doctor accepts both.",
@@ -251,6 +252,16 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         unsure="Whether a tenant checks the API before the sign-in (`prompt=none`). The doctor first requests an API"
         " that does not exist. If the tenant does not refuse it, API, connection and client grant are marked as not"
         " checked.",
+    ),
+    "scopes": Entry(
+        APPLICATION,
+        "The tenant knows the scopes that the server asks for.",
+        ("`invalid_scope`", "`AADSTS650053`, `AADSTS9010010` (Microsoft Entra)"),
+        "The provider refuses a scope that it does not know, or that the client may not request. Roles are no scopes,"
+        " and some providers know a scope only with a prefix.",
+        "Set OIDC_PROFILE of the server to the provider's, and GRANT_CLAIM and SCOPE_PREFIX if its permissions are"
+        " elsewhere or have another form; or create the scopes at the provider, and assign them to the client.",
+        said=("invalid_scope", "aadsts650053", "aadsts9010010", "aadsts70011"),
     ),
     "permissions": Entry(
         APPLICATION,

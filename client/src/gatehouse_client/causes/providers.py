@@ -7,10 +7,13 @@ Sources: the providers' documentation, as cited in docs/providers.md.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
+
+from dotenv import dotenv_values
 
 from .catalogue import ENTRIES, Entry
 
@@ -33,6 +36,9 @@ AUTH0_CHECKS: Final = frozenset(
     | {"domain-connection", "third-party-grant"}
 )
 """Checks of things that only Auth0 has. They are left out for other providers."""
+
+OTHERS_CHECKS: Final = frozenset({"scopes"})
+"""Checks of things that Auth0 does not do: it ignores scopes that it does not know. They are left out for Auth0."""
 
 # What is not true of other providers, by check and member of the entry.
 _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -127,6 +133,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
         "callback": "Clients > the client > Settings > Valid redirect URIs",
         "grant-types": "Clients > the client > Settings > Capability config",
         "credentials": "Clients > the client > Credentials",
+        "scopes": "Clients > the client > Client scopes: each scope is assigned, as Optional",
         "token-audience": "Clients > the client > Client scopes > the dedicated scope > Add mapper > Audience",
         "accepted": "Clients > the client > Client scopes: `basic` is there (it adds the claim sub)",
         "role": "Users > the user > Role mapping > Assign role (a machine: Clients > the client > Service accounts"
@@ -138,6 +145,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
         "application": "App registrations > the agent's app > Overview > Application (client) ID",
         "callback": "App registrations > the agent's app > Authentication > Redirect URIs",
         "credentials": "App registrations > the agent's app > Certificates & secrets",
+        "scopes": "App registrations > the API's app > Expose an API > Scopes",
         "token-audience": "App registrations > the API's app > Manifest: requestedAccessTokenVersion is 2",
         "accepted": "App registrations > the API's app > Manifest: requestedAccessTokenVersion is 2",
         "role": "App registrations > the API's app > Expose an API (a machine: App roles), then the agent's app > API"
@@ -148,6 +156,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
         "callback": "Applications > the application > General > Sign-in redirect URIs",
         "grant-types": "Applications > the application > General > Grant type",
         "credentials": "Applications > the application > General > Client Credentials",
+        "scopes": "Security > API > Authorization Servers > the server > Scopes",
         "token-audience": "Security > API > Authorization Servers > the server > Settings > Audience",
         "role": "Security > API > Authorization Servers > the server > Scopes, and Access Policies",
         "refresh-token": "Applications > the application > General > Grant type > Refresh Token",
@@ -157,6 +166,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
         "callback": "User pools > the pool > App clients > the client > Login pages > Allowed callback URLs",
         "grant-types": "User pools > the pool > App clients > the client > Login pages > OAuth grant types",
         "credentials": "User pools > the pool > App clients > the client > Client secret",
+        "scopes": "User pools > the pool > App clients > the client > Login pages > Custom scopes",
         "token-audience": "User pools > the pool > Domain > Resource servers > Identifier",
         "role": "User pools > the pool > App clients > the client > Login pages > Custom scopes",
     },
@@ -214,6 +224,17 @@ def in_words_of(profile: str, text: str) -> str:
         for name in ("cause", "advice"):
             text = text.replace(getattr(ENTRIES[check], name), members.get(name, getattr(ENTRIES[check], name)))
     return _named(text)
+
+
+def spoken_profile() -> str:
+    """The provider that environment and `.env` name, for messages: also if the settings are wrong."""
+    try:
+        file = dotenv_values(".env", encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        file = {}
+    given = {**file, **os.environ}
+    configured = given.get("OIDC_PROFILE") or ("oidc" if given.get("OIDC_ISSUER") else AUTH0)
+    return configured if configured in TITLES else "oidc"
 
 
 def _named(text: str) -> str:

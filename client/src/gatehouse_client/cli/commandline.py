@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from ..causes.providers import in_words_of
+from ..causes.providers import in_words_of, spoken_profile
 from ..errors import Exit, GatehouseError, UsageError
 from ..terminal.output import Terminal
 
@@ -75,8 +75,6 @@ def running(context: typer.Context, as_json: bool, trace: bool) -> Iterator[Term
     try:
         yield terminal
     except GatehouseError as error:
-        from ..settings import spoken_profile  # slow to import
-
         error.args = (in_words_of(spoken_profile(), str(error)),)
         terminal.fail(error)
         raise typer.Exit(error.exit_code) from None

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from ..causes.catalogue import ENTRIES, Entry
-from ..causes.providers import AUTH0, AUTH0_CHECKS, TITLES, entry_for
+from ..causes.providers import AUTH0, AUTH0_CHECKS, OTHERS_CHECKS, TITLES, entry_for, spoken_profile
 from ..doctor.findings import Finding, Mark
 from ..errors import Exit, UsageError
 from ..terminal.output import Terminal
@@ -72,13 +72,12 @@ def explain(terminal: Terminal, check: str) -> None:
     Raises:
         UsageError: the check is unknown.
     """
-    from ..settings import spoken_profile
-
     profile = spoken_profile()
     if check == "all":
         terminal.result(page(profile).removesuffix("\n"))
     else:
         shown = AUTH0 if _known(check) in AUTH0_CHECKS else profile
+        shown = "oidc" if check in OTHERS_CHECKS and profile == AUTH0 else shown
         terminal.result(f"{check}: {_section(entry_for(check, shown), TITLES[shown])}")
 
 
@@ -123,7 +122,8 @@ def _as_json(finding: Finding) -> dict[str, object]:
 
 def page(profile: str = AUTH0) -> str:
     """The page of all checks for tenants of a provider, in Markdown."""
-    names = [check for check in ENTRIES if profile == AUTH0 or check not in AUTH0_CHECKS]
+    left_out = OTHERS_CHECKS if profile == AUTH0 else AUTH0_CHECKS
+    names = [check for check in ENTRIES if check not in left_out]
     checks = {check: entry_for(check, profile) for check in names}
     symptoms = [(seen.replace("|", "\\|"), check) for check, entry in checks.items() for seen in entry.symptoms]
     rows = [f"| {seen} | [`{check}`](#{check}) |" for seen, check in symptoms]

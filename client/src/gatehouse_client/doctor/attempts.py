@@ -20,7 +20,7 @@ from .context import Context
 from .findings import Finding, not_needed, ok, unknown, wrong
 
 _NONEXISTENT: Final = "gatehouse-doctor-probe"
-_AT_SIGN_IN: Final = ("application", "callback", "connection", "api", "client-grant")
+_AT_SIGN_IN: Final = ("application", "callback", "connection", "scopes", "api", "client-grant")
 _AT_TOKEN_ENDPOINT: Final = ("credentials", "grant-types", "assertion")
 # The order in which a token endpoint checks them: if one is refused, those before it are accepted.
 _IN_ORDER: Final = ("credentials", "grant-types", "assertion", "api", "client-grant")
@@ -92,23 +92,32 @@ def nonexistent_api(resource: str) -> str:
     return f"{resource.rstrip('/')}/{_NONEXISTENT}"
 
 
+def _target(context: Context) -> dict[str, str]:
+    """The parameters of a sign-in that say what the token is for: the scopes that the server asks for, and the API."""
+    scopes = context.challenge.scopes if context.challenge else (context.permission,)
+    audience = context.audience if context.profile.takes_resource else None
+    return {**({"scope": " ".join(scopes)} if scopes else {}), **({"audience": audience} if audience else {})}
+
+
 async def _in_a_browser(context: Context, asker: Asker) -> Attempt:
     audience = context.audience
-    target = {"scope": context.permission, **({"audience": audience} if audience else {})}
-    answer = await asker.ask(**target)
+    answer = await asker.ask(**_target(context))
     passed: dict[str, str] = {}
     # A tenant redirects only to a callback that it knows, and refuses details only to a client that it knows.
-    knows_client = answer.check in ("callback", "grant-types", "connection", "api", "client-grant")
+    knows_client = answer.check in ("callback", "grant-types", "connection", "scopes", "api", "client-grant")
     if knows_client or not answer.on_page or answer.needs_only_the_person:
         passed["application"] = asker.client_id
     if not answer.on_page or answer.needs_only_the_person:
         passed["callback"] = asker.redirect_uri
+    if answer.needs_only_the_person:
+        passed["scopes"] = _target(context).get("scope") or "none is requested"
     said = f"the tenant answers {answer}"
     if audience is None:
         return Attempt("the server does not name its resource, and AUTH0_AUDIENCE is not set", None, passed)
     if answer.needs_only_the_person:
         said = f"this tenant tells this only after a sign-in (it answers {answer})"
-        if (await asker.ask(audience=nonexistent_api(audience))).check == "api":
+        takes_audience = context.profile.takes_resource
+        if takes_audience and (await asker.ask(audience=nonexistent_api(audience))).check == "api":
             passed["connection"] = "The tenant would show its sign-in page."
             passed |= {"api": audience, "client-grant": "The tenant would issue a token for the API."}
     elif answer.check == "client-grant":
@@ -136,8 +145,7 @@ async def _on_another_device(context: Context, client: OAuthClient) -> Attempt:
         return Attempt("the tenant's metadata has no device_authorization_endpoint", needless=needless)
     if audience is None:
         return Attempt("the server does not name its resource, and AUTH0_AUDIENCE is not set", needless=needless)
-    target = {"audience": audience, "scope": context.permission}
-    refused = await _device_refusal(context, context.tenant, client, target)
+    refused = await _device_refusal(context, context.tenant, client, _target(context))
     nonexistent = await _device_refusal(context, context.tenant, client, {"audience": nonexistent_api(audience)})
     cause = check_of(str(refused)) if refused else None
     passed = {"application": client.client_id} if cause in (None, "grant-types", "api", "client-grant") else {}

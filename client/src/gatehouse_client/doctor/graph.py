@@ -10,7 +10,7 @@ from typing import Final
 
 from ..account import Account
 from ..causes.catalogue import ENTRIES, OTHERS
-from ..causes.providers import AUTH0, AUTH0_CHECKS
+from ..causes.providers import AUTH0, AUTH0_CHECKS, OTHERS_CHECKS
 from ..errors import GatehouseError
 from ..settings import Settings
 from ..signin.http.trace import Trace
@@ -71,6 +71,7 @@ def checks_for(settings: Settings) -> list[Check]:
         Check("credentials", (client,), attempts.credentials),
         Check("grant-types", ("credentials",), attempts.grant_types),
         Check("assertion", ("issuer",), shown_by_sign_in("assertion")),
+        Check("scopes", ("callback",), shown_by_sign_in("scopes"), ("challenge",)),
         Check("api", ("callback", *names_api), shown_by_sign_in("api")),
         Check("permissions", (), _only_configured),
         Check("client-grant", ("api",), shown_by_sign_in("client-grant")),
@@ -135,8 +136,7 @@ async def examine(
             sources = [await _look(check, context) for check in by_name[name]]
             context.findings[name] = replace(reduce(combined, sources), check=name)
     values, profile = context.fix_values(), context.profile.name
-    if profile != AUTH0:
-        skipped |= AUTH0_CHECKS  # the server named the tenant
+    skipped |= OTHERS_CHECKS if profile == AUTH0 else AUTH0_CHECKS  # perhaps only the server names the tenant
     found = [context.findings[name].about(profile) for name in ENTRIES if name not in skipped]
     return [replace(each, values={**values, **each.values}) for each in found]
 

@@ -13,8 +13,8 @@ from .existing import Existing
 from .file import TenantFile
 from .settings import TenantSettings
 
-_OTHER_TENANTS: Final = ("COMPOSE_PROFILES", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_PROFILE")
-"""Variables that choose another tenant or provider."""
+_OTHER_TENANTS: Final = re.compile(r"OIDC_\w+|COMPOSE_PROFILES")
+"""Variables that choose another provider, or the offline tenant."""
 _PUBLISHED: Final = re.compile(r"demo-secret-of-the-offline-tenant|Gatehouse\w+DemoClient0")
 """The credentials in `.env.example`, which only the offline tenant knows."""
 
@@ -97,5 +97,5 @@ def _replaced(lines: list[str], found: Environment) -> list[str]:
                 written.append(f"{name}={rest.pop(name)}")
             continue
         published = _PUBLISHED.search(value) and value not in found.known
-        written.append(f"{name}=" if name in _OTHER_TENANTS or published else line)
+        written.append(f"{name}=" if _OTHER_TENANTS.fullmatch(name) or published else line)
     return written + [f"{name}={value}" for name, value in rest.items()]

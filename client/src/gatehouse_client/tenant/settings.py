@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any
+from typing import Any
 
 from dotenv import dotenv_values
 from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
 
 from ..errors import ConfigurationError
 from ..settings import DOMAIN, ENV_FILE, Secret, SecretTarget, Settings, load
@@ -34,7 +33,7 @@ class TenantSettings(Settings):
     auth0_mgmt_client_id: str | None = Field(None, description="the Client ID of the management application")
     auth0_mgmt_client_secret: Secret | None = Field(None, description="the management application's Client Secret")
     auth0_mgmt_token: Secret | None = Field(None, description="a Management API token")
-    auth0_keyword_replace_mappings: Annotated[dict[str, Any], NoDecode] = Field(
+    auth0_keyword_replace_mappings: dict[str, Any] = Field(
         default_factory=dict, description="a JSON object: values for ##KEY## and @@KEY@@ in the tenant file"
     )
 

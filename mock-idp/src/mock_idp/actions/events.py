@@ -42,7 +42,10 @@ class RequestFacts:
 
 @dataclass(frozen=True)
 class SignInFacts:
-    """A user's sign-in, silent sign-in or refresh. `protocol` is Auth0's name of it; times are Unix seconds."""
+    """A user's sign-in, silent sign-in or refresh. `protocol` is Auth0's name of it; times are Unix seconds.
+
+    `connection` is the name of the database that the request asked for.
+    """
 
     user: User
     now: float
@@ -50,6 +53,7 @@ class SignInFacts:
     session_id: str
     logins_count: int
     protocol: str
+    connection: str | None = None
     transaction: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -63,8 +67,8 @@ def post_login_event(
 ) -> dict[str, Any]:
     """The event of the trigger post-login."""
     user = sign_in.user
-    connection = next(iter(tenant.usable_connections(client)), None)
-    name = connection.name if connection else ""
+    usable = [connection.name for connection in tenant.usable_connections(client)]
+    name = sign_in.connection or next(iter(usable), "")
     timestamp = _iso(sign_in.auth_time)
     return _stated(
         {

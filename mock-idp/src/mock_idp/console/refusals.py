@@ -128,6 +128,8 @@ CASES: list[tuple[str, Describe]] = [
     (r"(?:invalid_redirect_uri|invalid_client_metadata): (.+)", _case("registration_refused", "problem")),
     (r"invalid_token: ", _case("userinfo_refused")),
     (r"[a-z_]+: The offline tenant does not have the grant type (\S+),", _case("grant_type_unavailable", "sent")),
+    (r"[a-z_]+: user is blocked", _case("user_blocked")),
+    (r"too_many_attempts: ", _case("too_many_attempts")),
     (r"[a-z_]+: A token without proof of possession", _case("proof_required")),
     (r"[a-z_]+: Pushed authorization requests are not enabled", _case("par_off")),
     (r"[a-z_]+: The offline tenant does not have DPoP", _case("dpop_unavailable")),

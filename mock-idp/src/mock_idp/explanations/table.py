@@ -227,7 +227,13 @@ ENTRIES: dict[str, Entry] = {
     "organization_choice_required": Entry("?"),
     "invitation_unknown": Entry("O"),
     "user_blocked": Entry(
-        "D", "User Management > Users > {user} > Details > Block user", "users[].blocked", file="offline.yaml"
+        "D", "User Management > Users > Details > Block user", "users[].blocked", file="offline.yaml"
+    ),
+    "too_many_attempts": Entry(
+        "D",
+        "Security > Attack Protection > Brute-force Protection",
+        "attackProtection.bruteForceProtection.max_attempts",
+        "attackProtection:\n  bruteForceProtection:\n    max_attempts: 100\n",
     ),
     "action_denied": Entry("D", "Actions > Library > {action}", "triggers.post-login"),
     "action_failed": Entry("O", "Actions > Library", "triggers.post-login", details=("problem",)),

@@ -7,33 +7,26 @@ a session (`Mcp-Session-Id`) only works for the caller that opened it.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthorizationContext, authorization_context
-from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..auth import strict_json
 from ..auth.request import Target, current_operation
-from .events import Event, EventReader
+from .events import EventReader
 from .host import Guard, Served
 from .lists import LISTS, ListFilter
+from .upstream.lists import MAX_LIST_BYTES, BadAnswer, Visible, filtered_data, filtered_message
 
 MAX_SESSIONS = 10_000
 MAX_SESSIONS_OF_A_CALLER = 100
-MAX_LIST_BYTES = 16 * 1024 * 1024
-"""A longer list, or a longer event of a stream with lists, is not passed on."""
-
 _SESSION = b"mcp-session-id"
-_MEMBERS = {member: method for method, (member, _, _) in LISTS.items()}
 
 
 class AsgiAdapter:
@@ -92,7 +85,8 @@ async def lifespan_of(app: ASGIApp) -> AsyncIterator[None]:
     answer = await started
     if answer is not None and answer["type"] == "lifespan.startup.failed":
         await asyncio.gather(running, return_exceptions=True)
-        raise RuntimeError(f"The protected app did not start: {answer.get('message', '')}")
+        reason = str(answer.get("message", "")).strip().splitlines() or ["it does not say why"]
+        raise RuntimeError(f"The protected app did not start: {reason[-1]}")  # Starlette sends a whole traceback
     try:
         yield
     finally:
@@ -167,78 +161,63 @@ class _FilteredLists:
         if current_operation.get().method in LISTS or scope["method"] == "GET":
             headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
             scope = {**scope, "headers": headers}
-            send = _Answer(send, self._lists, scope["user"].access_token)
+            send = _Answer(send, self._lists.visible_to(scope["user"].access_token))
         await self._app(scope, receive, send)
 
 
 class _Answer:
     """Passes an answer on, each list in it filtered."""
 
-    def __init__(self, send: Send, lists: ListFilter, token: AccessToken) -> None:
+    def __init__(self, send: Send, visible: Visible) -> None:
         self._send = send
-        self._lists = lists
-        self._token = token
+        self._visible = visible
         self._start: Message = {}
-        self._is_stream = self._is_json = False
-        self._waiting = bytearray()
-        self._reader = EventReader(MAX_LIST_BYTES)
+        self._body = bytearray()
+        self._events: EventReader | None = None
+        self._as_it_is = False
 
     async def __call__(self, message: Message) -> None:
+        """Pass one message on.
+
+        Raises:
+            BadAnswer: the app's answer cannot be read.
+        """
         if message["type"] == "http.response.start":
-            self._start = dict(message)
-            headers = MutableHeaders(raw=list(message.get("headers", ())))
-            if headers.get("content-encoding", "identity") != "identity":
-                raise ValueError("the app compresses an answer with a list, although the request does not accept that")
-            del headers["content-length"]
-            self._start["headers"] = headers.raw
-            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-            self._is_stream, self._is_json = kind == "text/event-stream", kind == "application/json"
-            if self._is_stream:
-                await self._send(self._start)
-            return
-        if message["type"] != "http.response.body":
+            await self._begin(message)
+        elif self._as_it_is or message["type"] != "http.response.body":
             await self._send(message)
-            return
-        body, more = message.get("body", b""), message.get("more_body", False)
-        if self._is_stream:
-            events = [await self._event(event) for event in self._reader.feed(body)]
-            if events or not more:
-                await self._send({"type": "http.response.body", "body": b"".join(events), "more_body": more})
-            return
-        self._waiting += body
-        if len(self._waiting) > MAX_LIST_BYTES:
-            raise ValueError(f"the app's answer with a list is longer than {MAX_LIST_BYTES} bytes")
-        if not more:
-            # A client reads a list only in an answer of these two types.
-            filtered = await self._filtered(bytes(self._waiting)) if self._is_json else bytes(self._waiting)
-            self._start["headers"].append((b"content-length", str(len(filtered)).encode()))
+        elif self._events is not None:
+            await self._pass_events(message)
+        else:
+            await self._pass_json(message)
+
+    async def _begin(self, message: Message) -> None:
+        headers = MutableHeaders(raw=list(message.get("headers", ())))
+        self._as_it_is = message["status"] != 200  # no client reads a list in such an answer
+        if not self._as_it_is:
+            if headers.get("content-encoding", "identity") != "identity":
+                raise BadAnswer("it is compressed, although the request does not accept that")
+            del headers["content-length"]
+        self._start = {**message, "headers": headers.raw}
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            self._events = EventReader(MAX_LIST_BYTES)
+        if self._as_it_is or self._events is not None:
             await self._send(self._start)
-            await self._send({"type": "http.response.body", "body": filtered})
 
-    async def _event(self, event: Event) -> bytes:
-        """The event with its data filtered, in the one form that every client reads in the same way."""
-        return event.written((await self._filtered(event.data.encode())).decode() if event.data else event.data)
+    async def _pass_events(self, message: Message) -> None:
+        assert self._events is not None
+        more = message.get("more_body", False)
+        events = self._events.feed(message.get("body", b""))
+        body = b"".join(event.written(filtered_data(event.data, self._visible)) for event in events)
+        if body or not more:
+            await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def _filtered(self, raw: bytes) -> bytes:
-        if not raw:
-            return raw
-        try:
-            message = strict_json.parse(raw)
-        except strict_json.Ambiguous as error:
-            raise ValueError(f"the app's answer is not JSON that can be read in one way only: {error}") from error
-        if not isinstance(message, dict):
-            raise ValueError("the app's answer is not one JSON-RPC message")
-        result = message.get("result")
-        if not isinstance(result, dict) or _MEMBERS.keys().isdisjoint(result):
-            return raw
-        for member, method in _MEMBERS.items():
-            if isinstance(result.get(member), list):
-                result = await self._lists.filtered(method, _only_named(result, method), self._token)
-        return json.dumps({**message, "result": result}, separators=(",", ":")).encode()
-
-
-def _only_named(result: dict[str, Any], method: str) -> dict[str, Any]:
-    """The result without entries that have no name."""
-    member, _, name = LISTS[method]
-    kept = [each for each in result[member] if isinstance(each, dict) and isinstance(each.get(name), str)]
-    return {**result, member: kept}
+    async def _pass_json(self, message: Message) -> None:
+        self._body += message.get("body", b"")
+        if len(self._body) > MAX_LIST_BYTES:
+            raise BadAnswer(f"it is longer than {MAX_LIST_BYTES} bytes")
+        if not message.get("more_body", False):
+            body = filtered_message(bytes(self._body), self._visible)
+            self._start["headers"].append((b"content-length", str(len(body)).encode()))
+            await self._send(self._start)
+            await self._send({"type": "http.response.body", "body": body})

@@ -99,6 +99,14 @@ class Catalogue:
         """The permissions of each tool, resource and prompt as a Markdown table."""
         return permissions_page(self.base, [entry async for entry in self.entries()])
 
+    def named(self, target: Target) -> frozenset[str]:
+        """The permissions that the table alone names for the target.
+
+        Raises:
+            NotOffered: the table does not name it.
+        """
+        return self._with_table(target, None)
+
     def _with_table(self, target: Target, stated: frozenset[str] | None) -> frozenset[str]:
         if self._table is None:
             return stated or frozenset()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mcp.server.auth.provider import AccessToken
 
+from ..auth.gate import NotOffered
 from ..auth.permissions import META_KEY, Hierarchy
 from ..auth.profiles import Profile
-from ..auth.request import Kind
+from ..auth.request import Kind, Target
 from .catalogue import Catalogue
 
 LISTS: dict[str, tuple[str, Kind, str]] = {
@@ -40,6 +42,19 @@ class ListFilter:
             if needed is not None and (reachable is None or needed <= reachable)
         ]
         return {**result, member: listed}
+
+    def visible_to(self, token: AccessToken) -> Callable[[Target, object], frozenset[str] | None]:
+        """For one entry of a list: the permissions that the table names; None if the caller can never use it."""
+        reachable = self._reachable(token)
+
+        def visible(target: Target, _: object) -> frozenset[str] | None:
+            try:
+                needed = self._catalogue.named(target)
+            except NotOffered:
+                return None
+            return needed if reachable is None or needed <= reachable else None
+
+        return visible
 
     def _reachable(self, token: AccessToken) -> frozenset[str] | None:
         """The permissions that the caller has or could get; None if the token does not say which it could get."""

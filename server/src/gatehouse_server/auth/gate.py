@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import re
 import time
@@ -116,6 +115,22 @@ class DecisionMetrics(Protocol):
         ...
 
 
+class NoMetrics:
+    """Counts nothing."""
+
+    def count_decision(self, decision: str, reason: str) -> None:
+        """Do nothing."""
+
+    def observe(self, labels: tuple[str, str], seconds: float) -> None:
+        """Do nothing."""
+
+    def count_key_fetch(self, outcome: str) -> None:
+        """Do nothing."""
+
+    def count_lookup(self, outcome: str) -> None:
+        """Do nothing."""
+
+
 class Gate:
     """ASGI middleware that authenticates every request, checks the operation's permissions and answers refusals.
 
@@ -158,15 +173,14 @@ class Gate:
         reset = auth_context_var.set(None)
         label = None
         try:
-            with contextlib.ExitStack() as opened:
-                try:
-                    app, receive, label = await self._decide(credentials, scope, receive, record, opened)
-                except Refused as refusal:
-                    record.reason, record.missing = refusal.reason, tuple(sorted(refusal.missing))
-                    app = refusal.response
-                else:
-                    record.decision, record.reason = "allow", ALLOWED
-                await app(scope, receive, send)
+            try:
+                call, receive, label = await self._decide(credentials, scope, receive, record)
+            except Refused as refusal:
+                record.reason, record.missing = refusal.reason, tuple(sorted(refusal.missing))
+                call = refusal.response
+            else:
+                record.decision, record.reason = "allow", ALLOWED
+            await call(scope, receive, send)
         except ClientDisconnected:
             record.reason = record.reason or "client_gone"
         finally:
@@ -175,18 +189,12 @@ class Gate:
             self._record(record, label)
 
     async def _decide(
-        self,
-        credentials: list[bytes],
-        scope: Scope,
-        receive: Receive,
-        record: AuditRecord,
-        opened: contextlib.ExitStack,
+        self, credentials: list[bytes], scope: Scope, receive: Receive, record: AuditRecord
     ) -> tuple[ASGIApp, Receive, tuple[str, str]]:
         """Allow the request, and set `scope["user"]` and `scope["auth"]`.
 
         Args:
             credentials: the values of its Authorization headers.
-            opened: gets what must be undone after the request.
 
         Returns:
             The app to call, the channel to read the request's body from, and the operation's label.
@@ -212,12 +220,14 @@ class Gate:
         scope["user"], scope["auth"] = caller.user, caller.credentials
         current_operation.set(operation)
         endless = operation.method in _ENDLESS
-        if endless or operation.wants_stream:
-            try:
-                opened.enter_context(self._streams.one_more(caller.verified.subject))
-            except TooManyStreams:
-                raise Refused("too_many_streams", self._challenges.too_many_streams()) from None
-        return (self._streams.until(caller.verified.expires_at, self._app) if endless else self._app), receive, label
+        if not endless and not operation.wants_stream:
+            return self._app, receive, label
+        try:
+            verified = caller.verified
+            app = self._streams.until(verified.expires_at, self._app) if endless else self._app
+            return self._streams.counted(verified.subject, app), receive, label
+        except TooManyStreams:
+            raise Refused("too_many_streams", self._challenges.too_many_streams()) from None
 
     async def _needed(self, operation: Operation) -> Needed:
         try:

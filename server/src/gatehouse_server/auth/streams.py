@@ -11,7 +11,7 @@ import contextlib
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,9 +64,8 @@ class Streams:
         self._clock = clock
         self._open: Counter[str] = Counter()
 
-    @contextlib.contextmanager
-    def one_more(self, subject: str) -> Iterator[None]:
-        """Count a stream of the subject while it is open.
+    def counted(self, subject: str, app: ASGIApp) -> ASGIApp:
+        """The app for a request whose answer is a stream, which counts from now on. It must be called.
 
         Raises:
             TooManyStreams: the subject has too many.
@@ -74,12 +73,16 @@ class Streams:
         if self._open[subject] >= self._most:
             raise TooManyStreams
         self._open[subject] += 1
-        try:
-            yield
-        finally:
-            self._open[subject] -= 1
-            if not self._open[subject]:
-                del self._open[subject]
+
+        async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._open[subject] -= 1
+                if not self._open[subject]:
+                    del self._open[subject]
+
+        return counting
 
     def until(self, expires_at: float, app: ASGIApp) -> ASGIApp:
         """The app for a request whose answer is a stream without an end: it is ended at that time, or at a stop.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from gatehouse_client.signin.http.addresses import Nearness, nearness
 from gatehouse_client.signin.http.fetch import Fetcher
 from gatehouse_client.signin.http.network import NetworkGuard, Resolve, authorities
 from tests.client.fake_stack import FakeStack
+from tests.support.quick_python import run
 from tests.support.serve_in_thread import serve_in_thread
 
 pytestmark = pytest.mark.anyio
@@ -227,14 +227,11 @@ def test_an_authority_of_ones_own_is_trusted_besides_the_usual_ones(tmp_path: Pa
 def test_a_file_of_authorities_that_has_none_is_one_line(tmp_path: Path, name: str, command: list[str]) -> None:
     (tmp_path / "ca.pem").write_text("no certificate", encoding="utf-8")
     tenant = {"AUTH0_DOMAIN": "x.example.com", "AUTH0_MGMT_TOKEN": "t", "MCP_PUBLIC_URL": "https://x.example.com/mcp"}
-    ran = subprocess.run(
+    ran = run(
         [sys.executable, "-m", "gatehouse_client", *command],
         cwd=tmp_path,
         env={**os.environ, **tenant, "GATEHOUSE_HOME": str(tmp_path), name: "ca.pem"},
-        capture_output=True,
-        text=True,
         timeout=60,
-        check=False,
     )
     assert ran.returncode == 2, ran.stderr
     said = f"{name} is 'ca.pem': it must be a file with certificates in PEM (it has no certificate)."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.client.fake_stack import FakeStack, server_app
 from tests.client.run_command import Command
 from tests.support.free_ports import free_port
 from tests.support.http_proxy import HttpProxy, http_proxy
+from tests.support.quick_python import run
 from tests.support.serve_in_thread import serve_in_thread
 
 TENANT_FILE = str(Path(__file__).parents[4] / "auth0" / "tenant.yaml")
@@ -182,14 +182,11 @@ def test_no_command_ends_in_a_traceback(tmp_path: Path, arguments: list[str], va
         "AUTH0_MGMT_TOKEN": "t",
         "MCP_PUBLIC_URL": "https://x.example.com/mcp",
     }
-    ran = subprocess.run(
+    ran = run(
         [sys.executable, "-m", "gatehouse_client", *arguments],
         cwd=tmp_path,
         env={**os.environ, **variables, "GATEHOUSE_HOME": str(tmp_path), "ALL_PROXY": value},
-        capture_output=True,
-        text=True,
         timeout=60,
-        check=False,
     )
     assert ran.returncode == 2, ran.stderr
     assert "ALL_PROXY is " in ran.stderr

@@ -32,6 +32,7 @@ async def run_actions(request: Request, transaction: Transaction, session: Sessi
         session_id=session.session_id,
         logins_count=idp.store.logins[user.user_id],
         protocol="oidc-basic-profile" if transaction.device is None else "oauth2-device-code",
+        connection=asked.connection,
         transaction=_transaction(asked),
     )
     outcome = await run_post_login(request, client, api, organization, sign_in, query=asked.query)

@@ -11,16 +11,12 @@ from ...state.store import AuthorizationRequest
 from ...tenant.model import Client, Connection
 
 
-def requested_connection(
-    idp: Idp, client: Client, parameters: Mapping[str, str], organization: str | None
-) -> str | None:
+def requested_connection(idp: Idp, client: Client, parameters: Mapping[str, str]) -> str | None:
     """The name of the connection with which the person must sign in; None if the request names none.
 
-    AuthorizationError if the client has no connection at all, or not this one. `organization` is an id: its users sign
-    in with its own connections.
+    AuthorizationError if the client has no connection at all, or if there is no such database.
     """
-    usable = idp.tenant.usable_connections(client)
-    if not usable:
+    if not idp.tenant.usable_connections(client):
         raise _none_enabled(idp, client)
     name = parameters.get("connection")
     if name is None:
@@ -34,27 +30,30 @@ def requested_connection(
     if name not in idp.tenant.connections:
         case = Case("connection_unknown", sent=name, connections=tuple(idp.tenant.connections))
         raise AuthorizationError("invalid_request", "the connection was not found", case)
-    if name not in [each.name for each in _of_organization(idp, usable, organization)]:
-        raise AuthorizationError(
-            "invalid_request",
-            "the connection is not enabled",
-            Case("connection_not_enabled", client=client.name, database=name),
-            guess="connection_not_enabled",
-        )
     return name
 
 
+def check_connection(idp: Idp, asked: AuthorizationRequest) -> None:
+    """AuthorizationError if the client, or the organization, cannot use the connection that the request names."""
+    if asked.connection is not None and not possible_connections(idp, asked):
+        client = idp.tenant.clients.get(asked.client_id)
+        name = client.name if client is not None else asked.client_id
+        raise AuthorizationError(
+            "invalid_request",
+            "the connection is not enabled",
+            Case("connection_not_enabled", client=name, database=asked.connection),
+            guess="connection_not_enabled",
+        )
+
+
 def possible_connections(idp: Idp, asked: AuthorizationRequest) -> list[Connection]:
-    """The connections with which the person can sign in."""
+    """The connections with which the person can sign in. In an organization they are also its own."""
     client = idp.tenant.clients.get(asked.client_id)
-    usable = idp.tenant.usable_connections(client) if client is not None else []
-    found = _of_organization(idp, usable, asked.organization)
+    organization = idp.tenant.organizations.get(asked.organization or "")
+    found = idp.tenant.usable_connections(client) if client is not None else []
+    if organization is not None:
+        found = [each for each in found if each.name in organization.connections]
     return [each for each in found if asked.connection in (None, each.name)]
-
-
-def _of_organization(idp: Idp, usable: list[Connection], organization_id: str | None) -> list[Connection]:
-    organization = idp.tenant.organizations.get(organization_id or "")
-    return usable if organization is None else [each for each in usable if each.name in organization.connections]
 
 
 def _unavailable(idp: Idp) -> list[str]:

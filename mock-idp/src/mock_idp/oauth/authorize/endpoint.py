@@ -16,6 +16,7 @@ from ..answers import error_page, redirect, with_error_pages
 from ..audience import user_grant
 from ..clients.metadata_documents import register_on_first_use
 from .actions import run_actions
+from .connections import check_connection
 from .consent import client_and_api, question
 from .organization import check_membership, must_choose
 from .pushed import check_need_not_be_pushed, taken_request
@@ -68,6 +69,7 @@ async def _proceed(request: Request, state: str, transaction: Transaction) -> Re
     """Send the browser to the next page, or to the callback with the result."""
     idp, auth_request = idp_of(request), transaction.request
     try:
+        check_connection(idp, auth_request)
         session = _session_for(request, transaction)
         if must_choose(idp, transaction, session):
             return _ask_for_organization(transaction, state)
@@ -91,7 +93,7 @@ def _check_blocked(idp: Idp, session: Session) -> None:
     """AuthorizationError if an administrator blocked the user (Auth0: Block and Unblock Users)."""
     user = idp.tenant.users.get(session.user_id)
     if user is not None and user.blocked:
-        raise AuthorizationError("unauthorized", USER_BLOCKED, Case("user_blocked", user=user.email))
+        raise AuthorizationError("unauthorized", USER_BLOCKED, Case("user_blocked"))
 
 
 def _ask_for_organization(transaction: Transaction, state: str) -> Response:

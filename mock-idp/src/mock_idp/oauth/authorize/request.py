@@ -81,8 +81,7 @@ def read_request(
     _check_response_mode(parameters)
     _check_strict(client, parameters)
     _check_dpop(parameters)
-    organization = requested_organization(idp.tenant, client, parameters)
-    connection = requested_connection(idp, client, parameters, organization)
+    connection = requested_connection(idp, client, parameters)
     challenge, method = _code_challenge(client, parameters)
     return replace(
         recipient,
@@ -95,7 +94,7 @@ def read_request(
         max_age=_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
-        organization=organization,
+        organization=requested_organization(idp.tenant, client, parameters),
         connection=connection,
         query=dict(parameters),
     )

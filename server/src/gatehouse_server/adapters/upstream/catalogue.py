@@ -116,7 +116,7 @@ class UpstreamCatalogue:
         for source in self._sources:
             yield from source.entries()
 
-    def table(self) -> str:
+    async def table(self) -> str:
         """The permissions of each named target as a Markdown table."""
         return permissions_page(self.base, self.entries())
 

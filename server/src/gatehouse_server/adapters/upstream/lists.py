@@ -79,12 +79,17 @@ async def filtered_events(stream: AsyncIterable[bytes], visible: Visible) -> Asy
     try:
         async for chunk in stream:
             for event in reader.feed(chunk):
-                yield event.written(_filtered_data(event.data, visible))
+                yield event.written(filtered_data(event.data, visible))
     except BadStream as error:
         raise BadAnswer(str(error)) from error
 
 
-def _filtered_data(data: str | None, visible: Visible) -> str | None:
+def filtered_data(data: str | None, visible: Visible) -> str | None:
+    """The data of an event, filtered.
+
+    Raises:
+        BadAnswer: the data is not one JSON-RPC message.
+    """
     # An event with empty data only has an id, at which a repetition can begin.
     return filtered_message(data.encode("utf-8"), visible).decode("utf-8") if data else data
 

@@ -81,6 +81,8 @@ class Processes:
             child = await self._start(subject)
         with child.in_use():
             yield await child.client()
+        if self._children.get(subject) is child:
+            self._children[subject] = self._children.pop(subject)  # the first one is the longest idle
 
     async def aclose(self) -> None:
         """End all processes."""

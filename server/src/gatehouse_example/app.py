@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
-from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from gatehouse_server import (
     AuditTrail,
     Metrics,
+    ProtectedApp,
     Settings,
     SigningKeys,
     TokenExchange,
@@ -47,10 +47,9 @@ def example_app(
     metrics: Metrics | None = None,
     keys: SigningKeys | None = None,
     trail: AuditTrail = audit_to_logger,
-) -> Starlette:
+) -> ProtectedApp:
     """The ASGI app: the example server behind the gate, and the calendar API at `/calendar`."""
-    metrics = metrics or Metrics()
-    keys = keys or tenant_keys(settings, on_fetch=metrics.count_key_fetch)
+    keys = keys or tenant_keys(settings, **({"on_fetch": metrics.count_key_fetch} if metrics else {}))
     app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
     calendar = TokenVerifier(
         keys,

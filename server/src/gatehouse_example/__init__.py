@@ -1,0 +1,1 @@
+"""The example server of this repository. It uses only the public API of `gatehouse_server`. Put your tools in."""

@@ -1,0 +1,101 @@
+"""Waits in a process of its own for requests of `quick_python.py`, and forks for each of them.
+
+It has imported the packages of others. A fork closes what it has of this module, takes the descriptors, the
+environment and the folder of the request, and runs the module as `python -m` does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import struct
+import sys
+import termios
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+# Those that the three programs load. No module of the project is among them, and none that reads the environment or
+# measures the terminal when it is imported.
+PACKAGES = (
+    *("asyncio", "ssl", "zoneinfo", "anyio._backends._asyncio", "httpx2", "yaml", "jsonschema", "platformdirs"),
+    *("pydantic", "pydantic.networks", "pydantic_settings", "email_validator", "typer", "rich.console", "rich.table"),
+    *("rich.markdown", "rich.live", "prompt_toolkit", "prompt_toolkit.history", "prompt_toolkit.patch_stdout"),
+    *("mcp", "mcp.server.mcpserver", "mcp.client.streamable_http", "joserfc.jwt", "joserfc.jwk", "joserfc.errors"),
+    *("cryptography.x509", "cryptography.hazmat.primitives.asymmetric.rsa", "starlette.applications", "jinja2"),
+    *("starlette.middleware", "uvicorn", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on", "uvloop"),
+    *("prometheus_client", "opentelemetry.trace", "trustme", "multipart", "python_multipart"),
+)
+
+
+def main() -> None:
+    """Serve the socket on the descriptor of the first argument. In a fork it runs the program."""
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    for name in PACKAGES:
+        with suppress(ImportError):  # an optional package
+            importlib.import_module(name)
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 4)
+        if not message:
+            return
+        if os.fork() == 0:
+            break
+        for descriptor in descriptors:
+            os.close(descriptor)
+    requests.close()
+    _become(json.loads(message), descriptors)
+
+
+def _become(request: dict[str, Any], descriptors: list[int]) -> None:
+    """Run the program in another fork, and tell its process id and its last state to the last descriptor."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    *streams, status = descriptors
+    process = os.fork()
+    if process:
+        for descriptor in streams:
+            os.close(descriptor)
+        os.write(status, struct.pack("i", process))
+        _, state = os.waitpid(process, 0)
+        with suppress(BrokenPipeError):
+            os.write(status, struct.pack("i", state))
+        os._exit(0)
+    os.close(status)
+    if request["session"]:
+        os.setsid()
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    if request["session"] and os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    _open_streams()
+    sys.path[:0] = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.argv = ["", *request["arguments"]]
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+
+
+def _open_streams() -> None:
+    """The standard streams as a new process has them in UTF-8 mode."""
+    at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    for number, name, errors in ((1, "stdout", "surrogateescape"), (2, "stderr", "backslashreplace")):
+        stream = open(number, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        stream.reconfigure(line_buffering=number == 2 or os.isatty(number), write_through=at_once)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+if __name__ == "__main__":
+    main()
