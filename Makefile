@@ -62,7 +62,7 @@ worlds: ## The stack on other ports, hosts and folders
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
 
-interop: ## Run Claude Code, Codex and Auth0's SDKs without the internet (needs npm)
+interop: ## Run MCP clients of others and Auth0's SDKs without the internet (needs npm)
 	$(STACK) interop $(DO)
 
 providers: ## Run the stack behind identity providers of others (needs npm)

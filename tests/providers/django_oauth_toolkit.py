@@ -16,7 +16,7 @@ SERVER_SECRET = "the-secret-of-the-server-at-a-provider-of-the-tests"
 
 class DjangoOAuthToolkit(Provider):
     name = "django-oauth-toolkit"
-    setting = "permissions are scopes, which every user gets; access tokens are opaque, so the server introspects them"
+    setting = "permissions are scopes, which every user gets; the server introspects its opaque tokens"
     package = "django-oauth-toolkit"
 
     def configure(self, *, short_lived: bool) -> None:

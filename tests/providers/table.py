@@ -17,7 +17,7 @@ END = "<!-- providers that were run for real: end -->\n"
 INTRODUCTION = """
 `make providers` (needs npm and Linux) starts each of these providers as a process on this machine, in a network without
 a way out. Server and agent know it by environment variables only; a scripted browser takes the place of the person.
-`make providers DO="nanoidp rotation"` runs one provider or one check.
+`make providers DO="nanoidp rotation"` runs one provider or one check. Without a sign-in nothing else is checked (–).
 """
 
 

@@ -15,7 +15,8 @@ import httpx2
 
 from tests.providers.provider import ALICE, PASSWORDS, Place, Provider
 from tests.support.free_ports import free_ports
-from tests.support.processes import environment_without_settings, run_program, running_process, wait_for_status
+from tests.support.processes import environment_without_settings, running_process, wait_for_status
+from tests.support.quick_python import run
 from tests.support.stack import NO_BROWSER, SCRIPTED_BROWSER
 
 COMMAND_SECONDS = 90
@@ -117,7 +118,7 @@ class World:
         }
         command = [sys.executable, "-m", "gatehouse_client", *arguments]
         try:
-            done = run_program(command, home, environment, COMMAND_SECONDS)
+            done = run(command, cwd=home, env=environment, timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise Miss(f"`gatehouse {' '.join(arguments)}` did not end in {COMMAND_SECONDS} s") from error
         if _TRACEBACK in done.stderr:
