@@ -130,22 +130,38 @@ async def test_roles_are_not_offered_as_scopes(issuer: Issuer) -> None:
         assert (await server.get("/.well-known/oauth-protected-resource")).json()["scopes_supported"] == ["openid"]
 
 
-@pytest.mark.parametrize("claim", ["roles", "realm_access.roles,groups", "cognito:groups"])
-async def test_roles_in_other_claims_are_not_offered_either(issuer: Issuer, claim: str) -> None:
-    config = oidc_settings(KEYCLOAK, RESOURCE, "oidc", GRANT_CLAIM=claim)
-    assert await challenge_of(issuer, config, None) == ("openid", "access:mcp")
-
-
-async def test_a_grant_claim_with_permissions_leaves_the_scopes(issuer: Issuer) -> None:
-    config = oidc_settings(KEYCLOAK, RESOURCE, "oidc", GRANT_CLAIM="permissions")
-    assert await challenge_of(issuer, config, None) == ("access:mcp", None)
-
-
 async def test_keycloak_client_scopes_are_offered_if_they_are_the_permissions(issuer: Issuer) -> None:
     config = oidc_settings(KEYCLOAK, RESOURCE, "keycloak", GRANT_CLAIM="scope")
     assert await challenge_of(issuer, config, None) == ("openid access:mcp", None)
     lacking = keycloak_token(issuer, scope="openid access:mcp")
     assert await challenge_of(issuer, config, lacking) == ("access:mcp shop:read", None)
+
+
+@pytest.mark.parametrize(
+    ("profile", "claim", "expected"),
+    [
+        ("oidc", "roles", ("openid", "access:mcp")),
+        ("oidc", "groups,roles", ("openid", "access:mcp")),
+        ("oidc", "scope,roles", ("access:mcp", None)),
+        ("okta", "groups", ("openid", "access:mcp")),
+        ("auth0", "permissions", ("access:mcp", None)),
+        ("cognito", "cognito:groups", (f"{RESOURCE}/access:mcp", "access:mcp")),
+    ],
+)
+async def test_claims_that_hold_roles_are_not_offered_as_scopes(
+    issuer: Issuer, profile: str, claim: str, expected: tuple[str, str | None]
+) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, profile, GRANT_CLAIM=claim)
+    assert await challenge_of(issuer, config, None) == expected
+
+
+@pytest.mark.parametrize("scope", ["openid", "https://other.example/access:mcp", ""])
+async def test_with_groups_a_cognito_token_still_has_to_be_for_this_api(issuer: Issuer, scope: str) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, "cognito", GRANT_CLAIM="cognito:groups")
+    claims = {"token_use": "access", "client_id": "x", "cognito:groups": ["access:mcp"], "scope": scope}
+    with pytest.raises(TokenRefused) as refused:
+        await verifier(issuer, config).verify(issuer.token(iss=KEYCLOAK, aud=None, **claims))
+    assert refused.value.code == "wrong_audience"
 
 
 @pytest.mark.parametrize(
