@@ -149,3 +149,34 @@ test("the management client reads the tenant log", async () => {
   assert.equal(failed.client_name, "API tests")
   assert.deepEqual(await management.logs.get(failed.log_id), failed)
 })
+
+test("a person signs up, is blocked by the management client, and is let in again", async () => {
+  const dora = { username: "dora@example.com", password: "Detective-4!" }
+  const account = { email: dora.username, password: dora.password, connection: "Username-Password-Authentication" }
+  const { data } = await apiTests.database.signUp(account)
+  assert.equal(data.email_verified, false)
+  await assert.rejects(apiTests.database.signUp(account), { error: "invalid_signup", statusCode: 400 })
+  await passwordGrant(dora)
+
+  const [{ user_id: id }] = await management.users.listUsersByEmail({ email: dora.username })
+  await management.users.update(id, { blocked: true })
+  await assert.rejects(passwordGrant(dora), { error: "unauthorized", error_description: "user is blocked" })
+  await management.users.update(id, { blocked: false })
+  await passwordGrant(dora)
+  assert.ok((await management.users.logs.list(id)).data.some((entry) => entry.type === "sepft"))
+  await management.users.delete(id)
+})
+
+test("the management client creates an organization with a connection and a member", async () => {
+  const [connection] = (await management.connections.list()).data
+  const enabled = [{ connection_id: connection.id, assign_membership_on_login: true }]
+  const { id } = await management.organizations.create({ name: "globex", enabled_connections: enabled })
+  const [alice] = await management.users.listUsersByEmail({ email: ALICE.username })
+  await management.organizations.members.create(id, { members: [alice.user_id] })
+  const members = (await management.organizations.members.list(id)).data
+  assert.deepEqual(members.map((member) => member.email), [ALICE.username])
+  const connections = (await management.organizations.enabledConnections.list(id)).data
+  assert.deepEqual(connections.map((each) => each.connection_id), [connection.id])
+  await management.organizations.delete(id)
+  await assert.rejects(management.organizations.get(id), { statusCode: 404 })
+})

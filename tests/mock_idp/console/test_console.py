@@ -95,6 +95,19 @@ def test_a_sign_in_is_shown_from_discovery_to_the_call_of_the_api(tenant: Any) -
     assert headlines(tenant) == ["alice@example.com signs in to Gatehouse agent: worked"]
 
 
+def test_a_sign_up_is_shown_with_the_new_user(tenant: Any) -> None:
+    location = tenant.authorize(screen_hint="signup").headers["location"]
+    tenant.http.get(location)
+    form = {"state": location.partition("state=")[2], "email": "carol@example.com", "password": "Carol-Password-1"}
+    tenant.http.post(location, data=form)
+    assert headlines(tenant) == ["carol@example.com signs in to Gatehouse agent: waiting"]
+    assert messages(tenant)[-2:] == [
+        "browser tenant: The tenant shows its sign-up page",
+        "browser tenant: The user creates an account",
+    ]
+    assert "Carol-Password-1" not in console(tenant).text
+
+
 def test_a_question_without_a_person_belongs_to_the_sign_in_that_follows(tenant: Any) -> None:
     tenant.authorize(prompt="none")
     tenant.tokens()

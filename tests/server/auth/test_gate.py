@@ -215,7 +215,7 @@ async def test_only_known_origins_are_served(
 async def test_a_caller_with_too_many_open_streams_is_told_to_close_one(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatehouse_server.app.Streams", partial(Streams, most=0))
+    monkeypatch.setattr("gatehouse_server.composition.Streams", partial(Streams, most=0))
     call = {**LIST, "method": "tools/call", "params": {"name": "get_time", "_meta": {"progressToken": 1}}}
     async with protected(example_server(settings()), issuer.handle) as server:
         refusal = await post(server, issuer.token(), call)

@@ -138,6 +138,33 @@ async def test_keycloak_client_scopes_are_offered_if_they_are_the_permissions(is
 
 
 @pytest.mark.parametrize(
+    ("profile", "claim", "expected"),
+    [
+        ("oidc", "roles", ("openid", "access:mcp")),
+        ("oidc", "groups,roles", ("openid", "access:mcp")),
+        ("oidc", "scope,roles", ("access:mcp", None)),
+        ("okta", "groups", ("openid", "access:mcp")),
+        ("auth0", "permissions", ("access:mcp", None)),
+        ("cognito", "cognito:groups", (f"{RESOURCE}/access:mcp", "access:mcp")),
+    ],
+)
+async def test_claims_that_hold_roles_are_not_offered_as_scopes(
+    issuer: Issuer, profile: str, claim: str, expected: tuple[str, str | None]
+) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, profile, GRANT_CLAIM=claim)
+    assert await challenge_of(issuer, config, None) == expected
+
+
+@pytest.mark.parametrize("scope", ["openid", "https://other.example/access:mcp", ""])
+async def test_with_groups_a_cognito_token_still_has_to_be_for_this_api(issuer: Issuer, scope: str) -> None:
+    config = oidc_settings(KEYCLOAK, RESOURCE, "cognito", GRANT_CLAIM="cognito:groups")
+    claims = {"token_use": "access", "client_id": "x", "cognito:groups": ["access:mcp"], "scope": scope}
+    with pytest.raises(TokenRefused) as refused:
+        await verifier(issuer, config).verify(issuer.token(iss=KEYCLOAK, aud=None, **claims))
+    assert refused.value.code == "wrong_audience"
+
+
+@pytest.mark.parametrize(
     ("variables", "prefix"), [({}, f"api://{ENTRA_API}/"), ({"SCOPE_PREFIX": "api://gatehouse/"}, "api://gatehouse/")]
 )
 async def test_entra_scopes_are_offered_with_the_uri_of_the_application(

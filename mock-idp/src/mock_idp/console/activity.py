@@ -26,6 +26,8 @@ MAX_EVENTS = 50
 MAX_REQUESTS = 50
 MAX_VALUES = 24
 MAX_LENGTH = 300
+# By page: the field in which the person names an account.
+NAMED_BY = {"/u/login": "username", "/u/signup": "email"}
 # Explanations of answers that are no failures.
 WAITING = ("device_waiting", "device_too_fast")
 
@@ -188,7 +190,7 @@ def _user(idp: Idp, sign_in: SignIn) -> str:
     for subject in reversed(subjects):
         if user := idp.tenant.users.get(str(subject)):
             return user.email
-    named = [sent_parameters(entry).get("username") for entry in sign_in.entries if entry.path == "/u/login"]
+    named = [sent_parameters(entry).get(NAMED_BY.get(entry.path, "")) for entry in sign_in.entries]
     return next((str(name) for name in reversed(named) if name), "")
 
 

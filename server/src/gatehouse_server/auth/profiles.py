@@ -53,6 +53,7 @@ class Profile:
         prefixed: whether scopes in tokens also have the prefix. Other scopes grant nothing then, and a token without
             `aud` is for this API if it has such a scope.
         always: scopes that each client has to request.
+        ignores_scopes: whether the provider ignores scopes that it does not know. Others refuse the whole request.
         id_token_claims: claims that only ID tokens have, if `kind` is None.
         lacking: by claim, what to do at the provider if tokens lack it.
         older_issuer: the beginning of the `iss` of tokens in an older format, and what to do at the provider.
@@ -67,6 +68,7 @@ class Profile:
     scope_prefix: str | None = ""
     prefixed: bool = False
     always: tuple[str, ...] = ()
+    ignores_scopes: bool = False
     id_token_claims: frozenset[str] = _ID_TOKEN_CLAIMS
     lacking: Mapping[str, str] = field(default_factory=dict)
     older_issuer: tuple[str, str] | None = None
@@ -116,8 +118,8 @@ class Profile:
             MalformedGrant: `aud` is neither a string nor a list of strings.
         """
         named = claims.get("aud")
-        if named is None and self.prefixed:
-            return bool(_listed(claims, ("scope",)) and self._named(claims, ("scope",)))
+        if named is None and self.prefixed and self.scope_prefix:
+            return bool(self._named(claims, ("scope",)))
         audiences = [named] if isinstance(named, str) else named
         if not isinstance(audiences, list) or not {*map(type, audiences)} <= {str}:
             raise MalformedGrant("aud is neither a string nor a list of strings")
@@ -127,9 +129,13 @@ class Profile:
         """The profile with other claims for the permissions, separated by commas: `scope`, `realm_access.roles`, ..."""
         group = tuple(tuple(path.strip().split(".")) for path in paths.split(","))
         narrowed_by = self.narrowed_by if (self.narrowed_by,) not in group else None
-        are_scopes = all(path[-1] in _STRING_CLAIMS for path in group)
-        prefix = "" if self.scope_prefix is None and are_scopes else self.scope_prefix
-        return replace(self, grants=(group,), narrowed_by=narrowed_by, scope_prefix=prefix)
+        changed = replace(self, grants=(group,), narrowed_by=narrowed_by)
+        scopes = [path[-1] in _STRING_CLAIMS for path in group]
+        if all(scopes) and self.scope_prefix is None:
+            return replace(changed, scope_prefix="")
+        if not any(scopes) and not self.ignores_scopes and not self.prefixed:
+            return replace(changed, scope_prefix=None, always=self.always or ("openid",))
+        return changed
 
     def introspected(self) -> Profile:
         """The profile of the provider's answers about opaque tokens, which name client and scope as RFC 7662 says."""
@@ -160,7 +166,7 @@ SCOPE: tuple[Path, ...] = (("scope",),)
 PROFILES: Mapping[str, Profile] = {
     # `scope` is what this client was granted, `permissions` is all that the user's roles allow. A permission counts if
     # it is in both.
-    "auth0": Profile(grants=(SCOPE,), narrowed_by="permissions"),
+    "auth0": Profile(grants=(SCOPE,), narrowed_by="permissions", ignores_scopes=True),
     # Roles of the realm and of the API's own client. Older versions also put a nonce into access tokens.
     "keycloak": Profile(
         grants=((("realm_access", "roles"), ("resource_access", AUDIENCE, "roles")),),
