@@ -434,6 +434,9 @@ def test_apply_ends_with_what_remains_to_be_done(bench: Bench) -> None:
     given = bench.run("apply", "--yes", "--json", "--give-role", "Alice@example.com")
     assert "Alice@example.com has the role mcp-user." in given.stderr
     (to_do,) = json.loads(given.stdout)["to_do"]
+    assert to_do.startswith("Restart the server"), ".env has the settings"
+    (bench.folder / ".env").unlink()
+    (to_do,) = json.loads(bench.run("apply", "--json").stdout)["to_do"]
     assert to_do.startswith("Put the settings into .env. Restart the server")
     user = bench.one("users", email=ALICE["email"])
     assert [role["name"] for role in bench.dashboard("GET", f"users/{user['user_id']}/roles")] == ["mcp-user"]

@@ -107,7 +107,8 @@ def apply(
             terminal.say(f"{env_file} has the settings and secrets. Only you can read it.")
         to_do = [_WITHHELD.format(name=name) for name in found.withheld]
         to_do += _for_people(terminal, compared, give_role, may_ask=not yes)
-    to_do.append(f"{'' if env_file else 'Put the settings into .env. '}{_RESTART}")
+    is_written = env_file or compared.settings.auth0_client_id == found.public.get("AUTH0_CLIENT_ID")
+    to_do.append(_RESTART if is_written else f"Put the settings into .env. {_RESTART}")
     shown = {**found.public, **(found.secrets if show_secrets else {})}
     if terminal.as_json:
         done = [change.as_json() for change in changes]
