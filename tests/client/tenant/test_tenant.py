@@ -383,6 +383,15 @@ def test_secrets_go_to_a_private_file_or_on_request_to_the_terminal(bench: Bench
     assert variables_of(bench.run("apply", "--show-secrets").stdout)["AUTH0_CLIENT_SECRET"] == agent["client_secret"]
 
 
+def test_a_file_that_cannot_be_written_is_named_before_the_tenant_is_changed(bench: Bench) -> None:
+    refused = bench.run("apply", "--yes", "--env-file", "nowhere/.env")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "nowhere/.env cannot be written here. --show-secrets prints the lines instead.\n",
+    )
+    assert bench.sent("POST", "PATCH") == []
+
+
 def test_the_env_file_has_nothing_left_of_another_tenant(bench: Bench) -> None:
     env_file = bench.folder / "new.env"
     example = FILE.parents[1].joinpath(".env.example").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ConfigurationError, Exit, GatehouseError, UsageError
 from ..terminal.output import Terminal
-from .environment import environment, write_environment
+from .environment import environment, require_writable, write_environment
 from .existing import Existing, load_existing
 from .file import TenantFile, load_tenant_file
 from .management import InsufficientScope, Management
@@ -91,6 +91,8 @@ def apply(
         UsageError: a person has no account, or the file has no such role.
         GatehouseError: the tenant refused a change, or it accepted a change without making it.
     """
+    if env_file is not None:
+        require_writable(env_file)
     with _compared(terminal, sources, changes_tenant=True) as compared:
         changes = compared.changes()
         foreign = [change for change in changes if not change.ours]
