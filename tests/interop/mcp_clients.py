@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.interop import signed_in
 from tests.support.processes import run_program
-from tests.support.stack import LocalStack
+from tests.support.stack import DEMO_CLIENT, LocalStack
 
 SECONDS = 120
 CONVERT = {"time": "2026-07-28T09:30", "from_timezone": "Asia/Tokyo", "to_timezone": "UTC"}
@@ -91,10 +92,25 @@ async def _through(command: StdioServerParameters, home: Path) -> dict[str, obje
     return {"tools": tools, "converted": converted.model_dump_json()}
 
 
+def typescript(stack: LocalStack, programs: Path, home: Path) -> list[str]:
+    """The client of the TypeScript SDK 2, registered by itself and beforehand: lists, calls, steps up."""
+    # Node looks for packages in the folders above the script.
+    script = programs.parents[1] / "typescript_sdk_2.mjs"
+    shutil.copyfile(Path(__file__).with_name(script.name), script)
+    environment = _environment(programs, home, BROWSER_COMMAND=json.dumps([str(home / "browser")]))
+    command = ["node", str(script), stack.mcp_url, str(stack.callback_port)]
+    wanted = (*TOOLS, '"permissions":["access:mcp"]', CONVERTED)
+    beforehand = [DEMO_CLIENT["AUTH0_CLIENT_ID"], DEMO_CLIENT["AUTH0_CLIENT_SECRET"]]
+    return [
+        problem for client in ([], beforehand) for problem in _unmet([*command, *client], home, environment, wanted)
+    ]
+
+
 CLIENTS: dict[str, Callable[[LocalStack, Path, Path], list[str]]] = {
     "inspector": inspector,
     "mcporter": mcporter,
     "mcp-remote": mcp_remote,
+    "typescript": typescript,
 }
 
 
