@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -62,8 +62,11 @@ worlds: ## The stack on other ports, hosts and folders
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
 
-interop: ## Run Claude Code, Codex and Auth0's SDKs without the internet (needs npm)
+interop: ## Run MCP clients of others and Auth0's SDKs without the internet (needs npm)
 	$(STACK) interop $(DO)
+
+providers: ## Run the stack behind identity providers of others (needs npm)
+	$(STACK) providers $(DO)
 
 bench: ## Measure protection and the offline tenant beside others
 	$(STACK) bench $(DO)

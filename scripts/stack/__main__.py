@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
-    check|lock|clean
+    providers|check|lock|clean
 """
 
 from __future__ import annotations
@@ -245,6 +245,14 @@ def interop(arguments: argparse.Namespace) -> int:
     return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
+def providers(arguments: argparse.Namespace) -> int:
+    """Run server and agent behind identity providers of others, in a network without a way out."""
+    packages.ensure()
+    python = packages.separate_environment("providers", environment.ROOT / "tests" / "providers" / "requirements.in")
+    command = [str(packages.PYTHON), "tests/providers/run.py", *arguments.rest]
+    return local.run(command, PYTHONPATH=str(environment.ROOT), PROVIDERS_PYTHON=str(python))
+
+
 def check(_: argparse.Namespace) -> int:
     """Run linter, formatter, type checker and import rules. Changes no file."""
     packages.ensure()
@@ -282,6 +290,7 @@ _COMMANDS = {
     "bench": bench,
     "conformance": conformance,
     "interop": interop,
+    "providers": providers,
     "check": check,
     "lock": lock,
     "clean": clean,

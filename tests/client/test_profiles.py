@@ -89,3 +89,20 @@ def test_the_granted_scope_counts_only_for_an_opaque_token() -> None:
     scope = frozenset({"openid", "https://api.example/a", "b"})
     assert profile.permissions("opaque", scope) == {"a"}
     assert profile.permissions("e30.eyJzY29wZSI6Im9wZW5pZCJ9.x", scope) == set()
+
+
+@pytest.mark.parametrize(
+    ("profile", "machine", "scope", "expected"),
+    [
+        ("entra", True, "api://1/a api://1/b offline_access", "api://1/.default"),
+        ("entra", True, "https://api.example/mcp/a", "https://api.example/mcp/.default"),
+        ("entra", True, "offline_access", None),
+        ("entra", False, "api://1/a openid", "api://1/a openid"),
+        ("okta", True, "a b", "a b"),
+        ("entra", True, None, None),
+    ],
+)
+def test_a_machine_at_entra_requests_all_permissions_of_the_api_at_once(
+    profile: str, machine: bool, scope: str | None, expected: str | None
+) -> None:
+    assert ProfileChoice(profile).at("https://x.example").requested(scope, machine=machine) == expected

@@ -36,10 +36,6 @@ class Container:
         self.name = name
         self.ports = ports
 
-    def health_probes(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(docker("inspect", "-f", "{{json .State.Health.Log}}", self.name))
-        return found
-
     def wait_until_healthy(self) -> None:
         """AssertionError with the container's log if it does not become healthy."""
         deadline = time.monotonic() + SECONDS

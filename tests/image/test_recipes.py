@@ -45,7 +45,6 @@ def docker_command(containing: str) -> str:
 def test_docker_run_serves_the_example_and_becomes_healthy(run: Run) -> None:
     container = run(docker_command("127.0.0.1:9000:9000 mock-idp"))
     container.wait_until_healthy()
-    assert {probe["ExitCode"] for probe in container.health_probes()} == {0}
     url = f"http://localhost:{container.ports['9000']}/"
     assert get(f"{url}.well-known/openid-configuration")["issuer"] == "http://localhost:9000/"
     assert password_grant(url)["scope"] == "openid read:items"

@@ -4,7 +4,8 @@
 
 Everything runs in a network namespace that has only the loopback interface. Claude Code and Codex sign in to the
 default stack without an account; a scripted browser takes the place of the person. Each presents its client metadata
-document, which the tenant cannot fetch there. Auth0's SDKs use the tenant over TLS (sdks.py).
+document, which the tenant cannot fetch there. Other MCP clients register themselves (mcp_clients.py). Auth0's SDKs use
+the tenant over TLS (sdks.py).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.interop import claude_code, codex, node_recipes, sdks
+from tests.interop import claude_code, codex, mcp_clients, node_recipes, sdks
 from tests.support import no_way_out, npm
 from tests.support.stack import LocalStack
 
@@ -34,6 +35,7 @@ def _with_the_stack(problems: Callable[[LocalStack, Path, Path], list[str]], pac
 PROGRAMS: dict[str, Callable[[Path, Path], list[str]]] = {
     "claude-code": partial(_with_the_stack, claude_code.problems),
     "codex": partial(_with_the_stack, codex.problems),
+    **{name: partial(_with_the_stack, client) for name, client in mcp_clients.CLIENTS.items()},
     **{name: partial(sdks.problems, name) for name in sdks.NAMES},
     **{section.lower(): partial(node_recipes.problems, section) for section in node_recipes.COMMANDS},
 }

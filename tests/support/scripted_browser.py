@@ -138,11 +138,12 @@ def _forms_of(page: str) -> list[Form]:
 def _filled(form: Form, user: str, password: str, consent: str) -> dict[str, str]:
     """The form's values as the user sends them."""
     values = dict(form.fields)
-    if "username" in values:
-        values |= {"username": user, "password": password}
-    actions = [value for name, value in form.buttons if name == "action"]
-    if actions:
-        values["action"] = consent if consent in actions else actions[0]
+    typed = {"username": user, "login": user, "password": password}
+    values |= {name: text for name, text in typed.items() if name in values}
+    for decision in ("action", "allow"):
+        choices = [value for name, value in form.buttons if name == decision]
+        if choices:
+            values[decision] = consent if consent in choices else choices[0]
     return values
 
 

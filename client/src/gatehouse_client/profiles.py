@@ -34,6 +34,8 @@ class Profile:
         keyed: whether such a claim can be an object whose names are the permissions.
         prefix: what scopes in tokens begin with. Other scopes grant nothing then.
         takes_resource: whether the provider accepts `resource` (RFC 8707) besides scopes.
+        machine_scope: the last part of the scope that a client without a person requests for an API; empty if it
+            requests the scopes of a person.
         older: the beginning of the `iss` of tokens in an older format, and what to do at the provider.
     """
 
@@ -43,6 +45,7 @@ class Profile:
     keyed: bool = False
     prefix: str = ""
     takes_resource: bool = True
+    machine_scope: str = ""
     older: tuple[str, str] | None = None
 
     def granted(self, claims: Mapping[str, Any]) -> frozenset[str]:
@@ -74,6 +77,18 @@ class Profile:
         claims = claims_of(token)
         granted = self.granted(claims) if claims else self._without_prefix(scope)
         return granted - _SCOPES_OF_OPENID
+
+    def requested(self, scope: str | None, *, machine: bool) -> str | None:
+        """The scope to request.
+
+        Args:
+            scope: that of a person's sign-in.
+            machine: whether the client signs in as itself.
+        """
+        if scope is None or not machine or not self.machine_scope:
+            return scope
+        apis = dict.fromkeys(each.rpartition("/")[0] for each in scope.split() if "/" in each)
+        return " ".join(f"{api}/{self.machine_scope}" for api in apis) or None
 
     def _names(self, claims: Mapping[str, Any], path: Path) -> frozenset[str] | None:
         value: Any = claims
@@ -110,6 +125,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             "entra",
             ((("scp",),), (("roles",),)),
             takes_resource=False,  # AADSTS9010010, unless it is the application's own URI
+            machine_scope=".default",  # AADSTS1002012
             older=("https://sts.windows.net/", "Set requestedAccessTokenVersion to 2 in the API's manifest."),
         ),
         Profile("okta", ((("scp",),),)),

@@ -179,6 +179,24 @@ async def test_a_scope_that_the_provider_does_not_know_leads_to_the_profile(prov
     assert "Client scopes" in found["scopes"].fixes()["dashboard"]
 
 
+@pytest.mark.parametrize(
+    ("status", "page", "mark"),
+    [
+        (200, '<form><INPUT name=p type="password"></form>', Mark.OK),
+        (400, '<form><input type="password"></form>', Mark.UNKNOWN),
+        (200, '<form><input type="text" title="password"></form>', Mark.UNKNOWN),
+    ],
+)
+async def test_a_sign_in_page_in_place_of_a_silent_answer_shows_that_the_client_is_known(
+    provider: ProviderWeb, status: int, page: str, mark: Mark
+) -> None:
+    provider.answers["/authorize"] = lambda _: httpx2.Response(status, text=page)
+    found = await provider.found(**settings_for(provider, "oidc"))
+    assert found["application"].mark is mark
+    if mark is Mark.OK:
+        assert found["callback"].mark is found["scopes"].mark is Mark.OK
+
+
 async def test_the_doctor_requests_the_scopes_of_the_challenge(provider: ProviderWeb) -> None:
     value = f'Bearer scope="openid", permission="access:mcp", resource_metadata="{METADATA}"'
     provider.answers["/mcp"] = lambda _: httpx2.Response(401, headers={"WWW-Authenticate": value})

@@ -383,6 +383,15 @@ def test_secrets_go_to_a_private_file_or_on_request_to_the_terminal(bench: Bench
     assert variables_of(bench.run("apply", "--show-secrets").stdout)["AUTH0_CLIENT_SECRET"] == agent["client_secret"]
 
 
+def test_a_file_that_cannot_be_written_is_named_before_the_tenant_is_changed(bench: Bench) -> None:
+    refused = bench.run("apply", "--yes", "--env-file", "nowhere/.env")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "nowhere/.env cannot be written here. --show-secrets prints the lines instead.\n",
+    )
+    assert bench.sent("POST", "PATCH") == []
+
+
 def test_the_env_file_has_nothing_left_of_another_tenant(bench: Bench) -> None:
     env_file = bench.folder / "new.env"
     example = FILE.parents[1].joinpath(".env.example").read_text(encoding="utf-8")
@@ -434,6 +443,9 @@ def test_apply_ends_with_what_remains_to_be_done(bench: Bench) -> None:
     given = bench.run("apply", "--yes", "--json", "--give-role", "Alice@example.com")
     assert "Alice@example.com has the role mcp-user." in given.stderr
     (to_do,) = json.loads(given.stdout)["to_do"]
+    assert to_do.startswith("Restart the server"), ".env has the settings"
+    (bench.folder / ".env").unlink()
+    (to_do,) = json.loads(bench.run("apply", "--json").stdout)["to_do"]
     assert to_do.startswith("Put the settings into .env. Restart the server")
     user = bench.one("users", email=ALICE["email"])
     assert [role["name"] for role in bench.dashboard("GET", f"users/{user['user_id']}/roles")] == ["mcp-user"]

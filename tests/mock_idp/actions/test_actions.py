@@ -278,6 +278,22 @@ def test_actions_run_again_on_a_refresh(play: Any) -> None:
     assert (claims["protocol"], claims["body"]) == ("oauth2-refresh-token", "client_id,grant_type")
 
 
+def test_an_action_sees_the_refresh_policies_of_the_client_and_the_picture_of_the_user(start: Any) -> None:
+    seen = "[event.client.refresh_token?.policies ?? null, event.user.picture]"
+    change = with_actions(action("Look", f"api.accessToken.setCustomClaim('{PLAN}', {seen});"))
+
+    def with_policies(file: Document) -> None:
+        change(file)
+        file["clients"][0]["refresh_token"] = {"policies": [{"audience": API, "scope": ["access:mcp"]}]}
+
+    for edit, policies in ((change, None), (with_policies, [{"audience": API, "scope": ["access:mcp"]}])):
+        tenant = start(edit)
+        found, picture = tenant.claims(tenant.tokens()["access_token"])[PLAN]
+        tenant.idp.node.close()
+        assert found == policies
+        assert picture.startswith("https://s.gravatar.com/avatar/")
+
+
 def test_a_refresh_that_an_action_denies_fails(play: Any) -> None:
     tenant = play("if (event.transaction.protocol === 'oauth2-refresh-token') api.access.deny('Sign in again.');")
     token = tenant.tokens(scope="openid access:mcp offline_access")["refresh_token"]

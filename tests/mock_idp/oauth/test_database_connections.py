@@ -136,6 +136,7 @@ def test_a_database_without_sign_up_refuses_it(start: Start) -> None:
         {"email": "no-address"},
         {"email": "a b@example.com"},
         {"email": "a@example.com\n"},
+        {"email": f"{'a' * 320}@example.com"},
         {"email": ["a@example.com"]},
         {"password": {"$ne": ""}},
         {"username": "carol"},
@@ -172,6 +173,11 @@ def test_no_member_that_only_an_administrator_has_can_be_signed_up(tenant: Harne
     assert user is not None
     assert (user.email_verified, user.app_metadata, user.roles) == (False, None, [])
     assert user.user_id != "auth0|root"
+
+
+def test_people_cannot_create_accounts_without_end(tenant: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mock_idp.state.users.MAX_NEW_USERS", 2)
+    assert [sign_up(tenant, email=f"u{number}@example.com").status_code for number in range(3)] == [200, 200, 429]
 
 
 def test_a_body_that_is_no_object_is_refused(tenant: Harness) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mock_idp.oauth.authorize.signup import MAX_EMAIL, MAX_NEW_USERS
+from mock_idp.state.users import MAX_EMAIL, MAX_NEW_USERS
 from mock_idp.tenant.model import User
 
 CAROL = "carol@example.com"

@@ -6,10 +6,11 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 import pytest
+from pydantic import AnyHttpUrl, BaseModel, ValidationError
 
 from gatehouse_example.app import example_server
 from tests.server.protected_server import ask, protected
@@ -153,3 +154,25 @@ async def test_the_log_line_of_a_refusal_names_a_slash(
     assert [line["reason"] for line in lines] == [reason]
     assert refusal.status_code == 401
     assert ("slash" in refusal.headers["WWW-Authenticate"]) == ("slash" in reason)
+
+
+class MetadataOf2025(BaseModel):
+    """The model in the MCP Python SDK 1.9, the first with an OAuth client. It refuses values that it does not know."""
+
+    issuer: AnyHttpUrl
+    authorization_endpoint: AnyHttpUrl
+    token_endpoint: AnyHttpUrl
+    registration_endpoint: AnyHttpUrl | None = None
+    scopes_supported: list[str] | None = None
+    response_types_supported: list[Literal["code"]] = ["code"]
+    response_modes_supported: list[Literal["query", "fragment"]] | None = None
+    grant_types_supported: list[Literal["authorization_code", "refresh_token"]] | None = None
+    token_endpoint_auth_methods_supported: list[Literal["none", "client_secret_post"]] | None = None
+    code_challenge_methods_supported: list[Literal["S256"]] | None = None
+
+
+async def test_the_python_sdk_of_that_time_accepts_the_document_and_not_the_tenants_own(issuer: Issuer) -> None:
+    async with served(issuer, DOCUMENT) as server:
+        MetadataOf2025.model_validate_json((await server.get(WELL_KNOWN)).content)
+    with pytest.raises(ValidationError):
+        MetadataOf2025.model_validate(DOCUMENT)

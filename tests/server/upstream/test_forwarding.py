@@ -31,6 +31,7 @@ async def test_the_body_arrives_at_the_upstream_byte_for_byte(
     assert str(upstream.requests[0].url) == UPSTREAM
 
 
+@pytest.mark.requirement("S17")
 async def test_only_named_headers_pass_to_the_upstream(
     gate: httpx2.AsyncClient, upstream: Upstream, issuer: Issuer
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import httpx2
 import pytest
@@ -120,6 +119,7 @@ HEADERS: dict[str, Mapping[str, str]] = {
 }
 
 
+@pytest.mark.requirement("S30")
 @pytest.mark.parametrize("name", HEADERS)
 async def test_headers_that_disagree_with_the_message_are_refused(
     gate: httpx2.AsyncClient, upstream: Upstream, issuer: Issuer, name: str
@@ -155,6 +155,7 @@ async def test_a_routing_header_of_an_older_revision_must_agree_also(
     assert upstream.requests == []
 
 
+@pytest.mark.requirement("S21")
 @pytest.mark.parametrize(("header", "value", "status"), [("Host", "evil.example.com", 421), ("Origin", "null", 403)])
 async def test_another_host_or_origin_is_refused(
     gate: httpx2.AsyncClient, upstream: Upstream, issuer: Issuer, header: str, value: str, status: int
@@ -183,14 +184,10 @@ async def test_a_refusal_is_in_the_audit_trail(
     assert (line["subject"], line["operation"], line["target"]) == ("auth0|alice", "tools/call", "open")
 
 
-def answers() -> Any:
-    """The client's answer to a request of the server has no method."""
-    return {"jsonrpc": "2.0", "id": 1, "result": {"action": "accept"}}
-
-
 async def test_an_answer_of_the_client_passes(gate: httpx2.AsyncClient, upstream: Upstream, issuer: Issuer) -> None:
+    accepted = {"jsonrpc": "2.0", "id": 1, "result": {"action": "accept"}}
     upstream.answer = lambda _: httpx2.Response(202)
     headers = headers_of(message("ping"), "legacy", issuer.token())
-    answer = await gate.post("/mcp", json=answers(), headers=headers)
+    answer = await gate.post("/mcp", json=accepted, headers=headers)
     assert answer.status_code == 202
-    assert json.loads(upstream.requests[0].content) == answers()
+    assert json.loads(upstream.requests[0].content) == accepted

@@ -17,8 +17,6 @@ from tests.server.upstream.guarded import Upstream, client_of, gate_app, result
 
 pytestmark = pytest.mark.anyio
 
-ALICE, BOB = {"sub": "auth0|alice"}, {"sub": "auth0|bob"}
-
 
 async def opened(gate: httpx2.AsyncClient, upstream: Upstream, token: str) -> str:
     """Open a session, which the upstream names `inner`. Returns the client's id."""
@@ -48,6 +46,7 @@ async def test_a_session_reaches_the_upstream_under_its_own_id(
     assert upstream.requests[-2].headers["last-event-id"] == "7"
 
 
+@pytest.mark.requirement("S27")
 @pytest.mark.parametrize("claims", [{"sub": "auth0|bob"}, {"azp": "another-agent"}], ids=str)
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
 async def test_a_session_of_another_caller_is_not_found(

@@ -67,7 +67,7 @@ async def client_metadata(context: Context) -> Finding:
     if own:
         then = "the agent registers itself" if settings.oauth_dynamic_registration else "it has no other Client ID"
         return wrong(f"Off, but the agent's Client ID is the document {own}: {then}.")
-    return not_needed("off, as in every new tenant; it is optional")
+    return not_needed("off; it is optional")
 
 
 async def domain_connection(context: Context) -> Finding:

@@ -104,15 +104,16 @@ class Provider:
         server = await discover_issuer(self._fetch, issuer, options.issuer or options.server)
         if "authorization_code" in grant_types:
             require_pkce(server, unannounced=options.pkce_unannounced)
-        takes_resource = options.profile.at(server.issuer).takes_resource
+        profile = options.profile.at(server.issuer)
         offline = "refresh_token" in grant_types
         scope = select_scope(challenge, resource, server, held=held, configured=options.scopes, offline=offline)
+        scope = profile.requested(scope, machine="client_credentials" in grant_types)
         if again:
             self._registration.forget(server.issuer)
         kept = self._registration.known_at(server)
         client = await self._registration.client_for(server, grant_types)
         audience = options.audience or resource.resource
-        task = SignInTask(server, client, resource.resource, audience, scope, takes_resource)
+        task = SignInTask(server, client, resource.resource, audience, scope, profile.takes_resource)
         try:
             token = await self._flow.sign_in(task)
         except (CannotSucceed, TokenRefused) as error:
@@ -129,7 +130,7 @@ class Provider:
             client_id=client.client_id,
             token_endpoint=server.token_endpoint,
             token_endpoint_auth_method=token.authenticated_by or client.authentication(server),
-            takes_resource=takes_resource,
+            takes_resource=profile.takes_resource,
             revocation_endpoint=server.revocation_endpoint,
             requested_scope=scope,
             interactive=True,

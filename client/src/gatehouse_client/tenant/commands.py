@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ConfigurationError, Exit, GatehouseError, UsageError
 from ..terminal.output import Terminal
-from .environment import environment, write_environment
+from .environment import environment, require_writable, write_environment
 from .existing import Existing, load_existing
 from .file import TenantFile, load_tenant_file
 from .management import InsufficientScope, Management
@@ -91,6 +91,8 @@ def apply(
         UsageError: a person has no account, or the file has no such role.
         GatehouseError: the tenant refused a change, or it accepted a change without making it.
     """
+    if env_file is not None:
+        require_writable(env_file)
     with _compared(terminal, sources, changes_tenant=True) as compared:
         changes = compared.changes()
         foreign = [change for change in changes if not change.ours]
@@ -107,7 +109,8 @@ def apply(
             terminal.say(f"{env_file} has the settings and secrets. Only you can read it.")
         to_do = [_WITHHELD.format(name=name) for name in found.withheld]
         to_do += _for_people(terminal, compared, give_role, may_ask=not yes)
-    to_do.append(f"{'' if env_file else 'Put the settings into .env. '}{_RESTART}")
+    is_written = env_file or compared.settings.auth0_client_id == found.public.get("AUTH0_CLIENT_ID")
+    to_do.append(_RESTART if is_written else f"Put the settings into .env. {_RESTART}")
     shown = {**found.public, **(found.secrets if show_secrets else {})}
     if terminal.as_json:
         done = [change.as_json() for change in changes]

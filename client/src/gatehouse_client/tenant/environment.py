@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,16 @@ def environment(file: TenantFile, existing: Existing, settings: TenantSettings, 
                 public = entry.get("token_endpoint_auth_method") == "none"
                 _add_client(found, prefix, existing.clients[entry["name"]], public=public)
     return found
+
+
+def require_writable(path: Path) -> None:
+    """Before the tenant is changed: whether `write_environment` can write the file.
+
+    Raises:
+        ConfigurationError: the folder does not exist, or it is read-only, as in a container.
+    """
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise ConfigurationError(f"{path} cannot be written here. --show-secrets prints the lines instead.")
 
 
 def write_environment(path: Path, found: Environment) -> None:

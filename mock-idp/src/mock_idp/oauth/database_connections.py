@@ -5,7 +5,6 @@ Source: Auth0, Authentication API, Create a New User and Change Password.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from ..errors import InvalidRequest, MissingParameter, OAuthError, Refusal
 from ..state.idp import Idp
-from ..state.users import PROVIDER, UserExists, add_user
+from ..state.users import PROVIDER, UserExists, add_user, is_email, is_full
 from ..tenant.model import Client, Connection, User
 from ..tenant.passwords import PasswordRefused
 from ..web.request import NO_STORE, form_pairs, idp_of, json_object, media_type, note_client, single_values
@@ -22,7 +21,6 @@ from .answers import answer_to, error_response
 
 PROFILE = ("given_name", "family_name", "name", "nickname", "picture")
 ELSEWHERE = ("username", "phone_number")
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 # Auth0: Create a New User, user_metadata.
 MOST_METADATA, LONGEST_NAME, LONGEST_VALUE = 10, 100, 500
 RESET_SENT = "We've just sent you an email to reset your password."
@@ -31,6 +29,14 @@ NO_MAIL = "The offline tenant sends no mail."
 
 class WrongMember(InvalidRequest):
     guess = "signup_request"
+
+
+class TooManySignups(WrongMember):
+    status = 429
+    error = "too_many_requests"
+
+    def __init__(self) -> None:
+        super().__init__("Too many signups from the same IP", why="People have created 1000 accounts since the start.")
 
 
 class SignupRefused(Refusal):
@@ -106,8 +112,10 @@ def _created(idp: Idp, database: Connection, body: Mapping[str, Any]) -> User:
     for name in ELSEWHERE:
         if name in body:
             raise InvalidRequest(f"The offline tenant does not have the member {name} of users.")
-    if not EMAIL.fullmatch(email):
+    if not is_email(email):
         raise WrongMember(f"error in email - email format validation failed: {email[:100]}")
+    if is_full(idp):
+        raise TooManySignups
     entry = {"email": email, "password": password, **{name: body[name] for name in PROFILE if name in body}}
     if "user_metadata" in body:
         entry["user_metadata"] = _metadata(body["user_metadata"])

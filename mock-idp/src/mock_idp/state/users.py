@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +13,26 @@ from .idp import Idp
 from .logins import unblock
 
 PROVIDER = "auth0|"
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+# RFC 5321 section 4.5.3.1.
+MAX_EMAIL = 320
+# Accounts that people create themselves. Each one makes the tenant build its configuration again.
+MAX_NEW_USERS = 1000
 # Auth0 keeps at most this many passwords of a user (Auth0: Configure Password Policies).
 MAX_HISTORY = 24
 
 
 class UserExists(Exception):
     """The tenant has a user with this e-mail address or id."""
+
+
+def is_email(text: str) -> bool:
+    return len(text) <= MAX_EMAIL and EMAIL.fullmatch(text) is not None
+
+
+def is_full(idp: Idp) -> bool:
+    """Whether no more people can create an account. The accounts of the configuration at the start do not count."""
+    return len(idp.tenant.users) - len(idp.seed.configuration.offline_file.users) >= MAX_NEW_USERS
 
 
 def new_user_id() -> str:

@@ -7,6 +7,7 @@ a session (`Mcp-Session-Id`) only works for the caller that opened it.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -174,7 +175,7 @@ class _Answer:
         self._start: Message = {}
         self._body = bytearray()
         self._events: EventReader | None = None
-        self._as_it_is = False
+        self._as_it_is = self._is_json = False
 
     async def __call__(self, message: Message) -> None:
         """Pass one message on.
@@ -199,7 +200,9 @@ class _Answer:
                 raise BadAnswer("it is compressed, although the request does not accept that")
             del headers["content-length"]
         self._start = {**message, "headers": headers.raw}
-        if headers.get("content-type", "").startswith("text/event-stream"):
+        kind = headers.get("content-type", "")
+        self._is_json = kind.startswith("application/json")
+        if kind.startswith("text/event-stream"):
             self._events = EventReader(MAX_LIST_BYTES)
         if self._as_it_is or self._events is not None:
             await self._send(self._start)
@@ -217,7 +220,20 @@ class _Answer:
         if len(self._body) > MAX_LIST_BYTES:
             raise BadAnswer(f"it is longer than {MAX_LIST_BYTES} bytes")
         if not message.get("more_body", False):
-            body = filtered_message(bytes(self._body), self._visible)
+            body = bytes(self._body)
+            if self._is_json or _is_readable(body):
+                body = filtered_message(body, self._visible)
             self._start["headers"].append((b"content-length", str(len(body)).encode()))
             await self._send(self._start)
             await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_readable(body: bytes) -> bool:
+    """Whether a client that ignores the content type could read JSON. Python's reader is the most lenient."""
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    except RecursionError:
+        return True  # for other readers it may not be too deep
+    return True

@@ -2,6 +2,10 @@
 
 Opaque tokens are verified by introspection, if it is configured.
 
+PyJWT reads the keys and verifies the signatures. The parts of a token are read here, because PyJWT (2.15) also accepts
+JSON with a name twice, NaN, half of a surrogate pair, and times as text; and it decodes the header twice, character by
+character. `tests/server/auth/test_token_agreement.py` compares both: nothing is accepted that PyJWT or joserfc refuses.
+
 Sources: RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (JWT profile for access tokens),
 Auth0 docs, "Access token profiles".
 """

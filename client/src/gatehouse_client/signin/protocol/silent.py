@@ -35,6 +35,7 @@ with a known description.
 _NEEDS_PERSON: Final = frozenset(
     {"login_required", "consent_required", "interaction_required", "account_selection_required"}
 )
+_PASSWORD: Final = re.compile(rb"<input\b[^>]*\btype\s*=\s*[\"']?password\b", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"<(script|style|svg)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -47,16 +48,20 @@ class Answer:
         text: error and description, or the words of a page.
         on_page: whether the tenant answered with a page of its own, not at the callback.
         status: the HTTP status of the answer.
+        asks_for_password: whether the answer is a sign-in page, of a provider that does not know `prompt=none`.
     """
 
     error: str
     text: str
     on_page: bool
     status: int = 302
+    asks_for_password: bool = False
 
     @property
     def needs_only_the_person(self) -> bool:
         """Whether the tenant refused only because no person signed in."""
+        if self.asks_for_password:
+            return True
         if self.on_page:
             return self.check is None and bool(re.search(r"(login|consent|interaction)[_ ]required", self.text.lower()))
         return self.error in _NEEDS_PERSON
@@ -198,4 +203,5 @@ def _read(reply: Reply, redirect_uri: str) -> Answer:
         error = str(document.get("error", ""))
         return Answer(error, f"{error}: {document.get('error_description', '')}", True, reply.status)
     text = html.unescape(_HIDDEN.sub(" ", reply.body.decode("utf-8", "replace")))
-    return Answer("", " ".join(text.split()) or f"HTTP {reply.status}", True, reply.status)
+    asks = reply.status == 200 and _PASSWORD.search(reply.body) is not None
+    return Answer("", " ".join(text.split()) or f"HTTP {reply.status}", True, reply.status, asks)

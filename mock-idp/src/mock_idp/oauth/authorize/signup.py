@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from starlette.requests import Request
@@ -15,7 +14,7 @@ from ...pages.rendering import render
 from ...pages.texts import Texts
 from ...state.idp import Idp
 from ...state.store import AuthorizationRequest, Transaction
-from ...state.users import UserExists, add_user
+from ...state.users import MAX_EMAIL, UserExists, add_user, is_email, is_full
 from ...tenant.model import Connection, User
 from ...tenant.passwords import PasswordRefused
 from ...web.cookies import begin_session
@@ -26,11 +25,6 @@ from .consent import client_and_api
 from .response import refuse
 from .transactions import find_transaction, shows_errors, submitted
 
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-# RFC 5321 section 4.5.3.1.
-MAX_EMAIL = 320
-# Accounts that the configuration at the start does not have.
-MAX_NEW_USERS = 1000
 Problem = Literal["no_email", "bad_email", "no_password", "exists", "too_many"]
 
 
@@ -88,9 +82,9 @@ async def submit_signup(request: Request) -> Response:
 def _problem(idp: Idp, email: str, password: str) -> Problem | None:
     if not email:
         return "no_email"
-    if len(email) > MAX_EMAIL or not EMAIL.fullmatch(email):
+    if not is_email(email):
         return "bad_email"
-    if len(idp.tenant.users) - len(idp.seed.configuration.offline_file.users) >= MAX_NEW_USERS:
+    if is_full(idp):
         return "too_many"
     return None if password else "no_password"
 
