@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import ROOT, environment_without_settings
+from tests.support.quick_python import run
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ async def add(a: int, b: int) -> int:
 def permissions(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = environment_without_settings() | {"AUTH0_DOMAIN": "tenant.example.com"}
     command = [sys.executable, "-m", "gatehouse_server", "--permissions", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return run(command, cwd=folder, env=environment, timeout=60)
 
 
 def test_the_command_protects_a_server_of_a_module(tmp_path: Path) -> None:
