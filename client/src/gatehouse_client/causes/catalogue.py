@@ -126,7 +126,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         "The final slash of Auth0's issuer is missing; or the tenant has a custom domain, and the two domains are"
         " mixed.",
         "Set AUTH0_ISSUER to the issuer in the tenant's metadata, with the final slash.",
-        said=("the token is not from",),
+        said=("the token is not from", "the token's issuer differs"),
         dashboard="Settings > Custom Domains (if the tenant has one)",
         environment="AUTH0_ISSUER=<issuer>",
     ),
@@ -309,7 +309,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         " changed.",
         "Set AUTH0_AUDIENCE to the same Identifier in the client and the server, then sign in again with"
         " `gatehouse login --force`.",
-        said=("the token is not for",),
+        said=("the token is not for", "the token's audience differs"),
         dashboard="Settings > General > API Authorization Settings > Default Audience",
         environment="AUTH0_AUDIENCE=<audience>",
     ),
