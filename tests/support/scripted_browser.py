@@ -56,8 +56,10 @@ def sign_in(url: str, user: str, password: str, consent: str = "accept") -> http
     trusted = httpx2.create_ssl_context()
     if authority := os.environ.get("AUTH0_CA_FILE"):
         trusted.load_verify_locations(authority)
+    # Some clients open the browser a moment before their callback listens. A person is slower than that.
     # The stack is on this machine: a proxy does not lead to it.
-    with httpx2.Client(timeout=20, verify=trusted, trust_env=False) as browser:
+    transport = httpx2.HTTPTransport(verify=trusted, retries=3)
+    with httpx2.Client(timeout=20, transport=transport, trust_env=False) as browser:
         return _walk(browser, url, user, password, consent)
 
 
