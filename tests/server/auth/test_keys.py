@@ -96,13 +96,21 @@ async def test_keys_are_refreshed_in_the_background_before_they_expire(
     assert issuer.fetches == 2
 
 
-async def test_unknown_keys_cause_one_fetch_per_cooldown(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+async def test_unknown_keys_cause_few_fetches(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
     for number in range(100):
         assert await keys.get(f"unknown-{number}") is None
-    assert issuer.fetches == 2, "the first fetch, and one for the unknown key"
+    assert issuer.fetches == 1 + LIMITS.unknown_keys, "the first fetch, and those for unknown keys"
     clock.now += LIMITS.unknown_key_cooldown
     assert await keys.get("unknown") is None
-    assert issuer.fetches == 3
+    assert issuer.fetches == 2 + LIMITS.unknown_keys
+
+
+async def test_an_old_token_does_not_keep_a_new_key_unknown(keys: SigningKeys, issuer: Issuer) -> None:
+    for _ in range(20):
+        assert await keys.get("withdrawn") is None
+    assert issuer.fetches == 2, "the first fetch, and one for the unknown key"
+    issuer.published.append("two")
+    assert await keys.get("two") is not None
 
 
 async def test_a_rotated_key_is_found_at_once(keys: SigningKeys, issuer: Issuer) -> None:

@@ -72,7 +72,9 @@ class Limits:
     max_stale: float = 3600.0
     """How much longer keys are used while the tenant cannot be reached."""
     unknown_key_cooldown: float = 10.0
-    """Unknown key ids cause at most one fetch in this time."""
+    """An unknown key id causes at most one fetch in this time."""
+    unknown_keys: int = 4
+    """How many unknown key ids cause a fetch in that time. With one, an old token would keep a new key unknown."""
     failure_cooldown: float = 2.0
     """The time from a failed fetch to the next one."""
 
@@ -116,7 +118,7 @@ class SigningKeys:
         self._fetch_began_at = float("-inf")
         self._failed_at = float("-inf")
         self._failure = "they were not fetched yet"
-        self._unknown_key_at = float("-inf")  # when the tenant last answered without the key that was looked for
+        self._unknown: dict[str, float] = {}  # key ids, and when the tenant answered without them
         self._on_fetch = on_fetch
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
@@ -128,7 +130,9 @@ class SigningKeys:
         keys = await self._usable()
         if kid in keys:
             return keys[kid]
-        if self._clock() - self._unknown_key_at < self._limits.unknown_key_cooldown:
+        after = self._clock() - self._limits.unknown_key_cooldown
+        self._unknown = {each: at for each, at in self._unknown.items() if at > after}
+        if kid in self._unknown or len(self._unknown) >= self._limits.unknown_keys:
             return None
         before = self._current
         await self._fetch(self._limits.timeout)
@@ -136,7 +140,7 @@ class SigningKeys:
             # The tenant did not answer, so the key may exist.
             raise self._unavailable()
         if kid not in self._current.keys:
-            self._unknown_key_at = self._clock()
+            self._unknown[kid] = self._clock()
         return self._current.keys.get(kid)
 
     async def warm(self) -> None:
