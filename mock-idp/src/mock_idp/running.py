@@ -64,6 +64,7 @@ def run(settings: Settings) -> None:
     try:
         # The collector need not examine modules and schemas again and again.
         gc.freeze()
+        gc.enable()
         Servers(listeners).run()
     finally:
         idp.node.close()
