@@ -1,4 +1,7 @@
-"""Connections whose request headers are bounded in time and size. uvicorn itself waits for ever.
+"""Connections whose request headers are bounded in time and size, and which a stop of the server ends without a loss.
+
+uvicorn itself waits for headers for ever. At a stop it closes idle connections at once, and a request that a proxy
+sends on one at that moment is lost: the proxy must not send a POST again (RFC 9112 section 9.5).
 
 uvicorn.run(app, http="gatehouse_server.serving.connections:BoundedHeaders")
 """
@@ -19,13 +22,18 @@ class BoundedHeaders(HttpToolsProtocol):
     Attributes:
         header_seconds: the time from the first byte, or from the start of the connection, to the end of the headers.
         max_header_bytes: request line and headers together.
+        drain_seconds: how long a connection stays open for one more request after a stop has begun. It must be longer
+            than the proxy in front keeps idle connections, so that the proxy closes those first.
+        draining: whether the next answer is the last one of this connection.
     """
 
     header_seconds = 15.0
     max_header_bytes = 256 * 1024
+    drain_seconds = 3.0
 
     _timer: asyncio.TimerHandle | None = None
     _received = 0
+    draining = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -48,9 +56,25 @@ class BoundedHeaders(HttpToolsProtocol):
         self._wait_for_headers()
 
     def on_headers_complete(self) -> None:
-        """Stop waiting."""
+        """Stop waiting. While the server stops, the answer says that it is the last one of this connection."""
         self._stop_waiting()
         super().on_headers_complete()
+        if self.draining:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Begin to end the connection, with `Connection: close` in the next answer. The server's listener is closed."""
+        self.draining = True
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(self.drain_seconds, self._end)
+
+    def _end(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
