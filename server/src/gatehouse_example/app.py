@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from starlette.routing import Mount
@@ -28,8 +30,8 @@ IMPLIED = {"time:admin": ["time:convert", "time:zones"]}
 """Which permission implies which others."""
 
 
-def example_server(settings: Settings) -> MCPServer:
-    """An MCP server with the example tools, not yet protected."""
+def example_server(settings: Settings, metrics: Metrics | None = None) -> MCPServer:
+    """An MCP server with the example tools, not yet protected. `metrics` counts its token exchanges."""
     mcp = MCPServer(
         "gatehouse",
         instructions="Tells the time, converts it, and says who is asking.",
@@ -38,7 +40,9 @@ def example_server(settings: Settings) -> MCPServer:
     for module in (clock, identity, slow, booking):
         module.register(mcp)
     if settings.exchange_client_id and settings.exchange_client_secret:
-        _calendar_tools(settings, settings.exchange_client_secret.get_secret_value()).register(mcp)
+        secret = settings.exchange_client_secret.get_secret_value()
+        counted = metrics.count_exchange if metrics else lambda outcome: None
+        _calendar_tools(settings, secret, counted).register(mcp)
     return mcp
 
 
@@ -50,7 +54,7 @@ def example_app(
 ) -> ProtectedApp:
     """The ASGI app: the example server behind the gate, and the calendar API at `/calendar`."""
     keys = keys or tenant_keys(settings, **({"on_fetch": metrics.count_key_fetch} if metrics else {}))
-    app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
+    app = protect(example_server(settings, metrics), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
     calendar = TokenVerifier(
         keys,
         issuer=settings.issuer,
@@ -62,10 +66,16 @@ def example_app(
     return app
 
 
-def _calendar_tools(settings: Settings, secret: str) -> CalendarTools:
+def _calendar_tools(settings: Settings, secret: str, on_exchange: Callable[[str], None]) -> CalendarTools:
     authorities = settings.authorities()
     return CalendarTools(
-        TokenExchange(settings.token_url, settings.exchange_client_id, secret, http=http_client(authorities)),
+        TokenExchange(
+            settings.token_url,
+            settings.exchange_client_id,
+            secret,
+            http=http_client(authorities),
+            on_exchange=on_exchange,
+        ),
         http_client(authorities),
         settings.calendar_url,
         settings.calendar_audience,

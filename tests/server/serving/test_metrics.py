@@ -39,16 +39,19 @@ async def test_decisions_are_counted_by_reason_and_calls_by_tool(issuer: Issuer)
         await ask(server, issuer.token(exp=1, iat=1))
         await ask(server, None)
     counted = {
-        ("allow", "allowed"): 3,
-        ("refuse", "insufficient_scope"): 1,
-        ("refuse", "token_expired"): 1,
-        ("refuse", "no_credentials"): 1,
+        ("allow", "allowed", "2xx"): 3,
+        ("refuse", "insufficient_scope", "4xx"): 1,
+        ("refuse", "token_expired", "4xx"): 1,
+        ("refuse", "no_credentials", "4xx"): 1,
     }
-    for (decision, reason), count in counted.items():
-        assert value(metrics, "gatehouse_decisions_total", decision=decision, reason=reason) == count, reason
+    for (decision, reason, status), count in counted.items():
+        seen = value(metrics, "gatehouse_decisions_total", decision=decision, reason=reason, status=status)
+        assert seen == count, reason
     called = {"method": "tools/call", "target": "below_tool"}
     assert value(metrics, "gatehouse_call_seconds_count", **called) == 3
     assert value(metrics, "gatehouse_call_seconds_sum", **called) > 0
+    assert value(metrics, "gatehouse_refusal_seconds_count", reason="token_expired") == 1
+    assert value(metrics, "gatehouse_refusal_seconds_sum", reason="token_expired") > 0
 
 
 async def test_looked_up_tokens_and_key_fetches_are_counted(issuer: Issuer) -> None:
@@ -91,7 +94,7 @@ async def test_a_registry_can_be_passed(issuer: Issuer) -> None:
     async with protected(shop(), issuer.handle, metrics=Metrics(registry)) as server:
         await ask(server, None)
         assert (await server.get("/metrics")).status_code == 404, "the public port never serves them"
-    sample = {"decision": "refuse", "reason": "no_credentials"}
+    sample = {"decision": "refuse", "reason": "no_credentials", "status": "4xx"}
     assert registry.get_sample_value("gatehouse_decisions_total", sample) == 1
 
 
