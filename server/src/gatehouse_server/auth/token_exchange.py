@@ -102,19 +102,24 @@ class TokenExchange:
             answer = await self._http.post(self._token_url, data=form)
         except httpx2.HTTPError as error:
             raise ExchangeFailed(f"The tenant's token endpoint does not answer: {error}") from error
-        outcome = "rate_limited" if answer.status_code == 429 else "failed"
+        outcome = _outcome(answer.status_code)
         try:
             document = answer.json()
         except ValueError as error:
             raise ExchangeFailed(f"The tenant's token endpoint answers no JSON: {error}", outcome) from error
         if answer.status_code != 200 or not isinstance(document, dict):
-            if 400 <= answer.status_code < 500 and outcome == "failed":
-                outcome = "refused"
             raise ExchangeFailed(f"The tenant refused ({answer.status_code}): {_reason(document)}", outcome)
         token, lifetime = document.get("access_token"), document.get("expires_in", 0)
         if not isinstance(token, str) or not isinstance(lifetime, int | float):
             raise ExchangeFailed("The tenant's answer holds no access token.")
         return token, float(lifetime)
+
+
+def _outcome(status: int) -> str:
+    """The outcome of an exchange with that status and no token."""
+    if status == 429:
+        return "rate_limited"
+    return "refused" if 400 <= status < 500 else "failed"
 
 
 def _reason(document: object) -> str:
