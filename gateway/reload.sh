@@ -4,4 +4,4 @@
 trap 'rm -f /tmp/closing' EXIT
 touch /tmp/closing
 sleep 1
-caddy reload --config /etc/caddy/Caddyfile --adapter caddyfile --address unix//tmp/admin.sock --force
+caddy reload --config "$CADDYFILE" --adapter caddyfile --address unix//tmp/admin.sock --force

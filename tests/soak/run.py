@@ -99,7 +99,10 @@ async def soak(stack: SoakStack, options: argparse.Namespace) -> int:
         stop.set()
         await running
     calls = sorted((call for client in clients for call in client.calls), key=lambda call: call.began)
-    return report(run, calls, options.clients)
+    failed = report(run, calls, options.clients)
+    if failed:
+        print(f"errors of the gateway: {stack.gateway_errors()}")
+    return failed
 
 
 def report(run: Soak, calls: list[Call], clients: int) -> int:
@@ -114,12 +117,6 @@ def report(run: Soak, calls: list[Call], clients: int) -> int:
         for call in during:
             if call.fate == "answered":
                 continue
-            print(
-                "DEBUG",
-                event.name,
-                f"{call.began - event.began:.3f} {call.ended - event.began:.3f} {event.done - event.began:.3f}",
-                call.seen[:100],
-            )
             in_flight = event.may_lose and call.fate == "lost" and call.began <= event.done
             if not in_flight or fates["lost"] > clients:
                 after = f"{call.ended - event.began:.2f} s after {event.name!r} began"
@@ -151,10 +148,6 @@ def main() -> int:
         print(error)
         return 1
     finally:
-        import os
-
-        if os.environ.get("SOAK_LOG"):
-            open(os.environ["SOAK_LOG"], "w").write(stack.compose("logs", "--timestamps", "gateway", "server"))
         stack.remove()
 
 

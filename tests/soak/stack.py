@@ -11,6 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +116,12 @@ class SoakStack:
     def start_tenant(self) -> None:
         """Start the stopped tenant, and wait until it answers."""
         self.compose("up", "--detach", "--wait", "--no-deps", "--no-recreate", "mock-idp")
+
+    def gateway_errors(self) -> dict[str, int]:
+        """How often the gateway logged each error."""
+        lines = self.compose("logs", "--no-log-prefix", "gateway").splitlines()
+        entries = [json.loads(line) for line in lines if line.startswith('{"level":"error"')]
+        return dict(Counter(f"{entry['msg']} {entry.get('error', '')}" for entry in entries))
 
     def rotate_keys(self) -> None:
         """Let the tenant sign with its next key."""
