@@ -161,7 +161,15 @@ class Composition:
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
-    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document."""
+    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document.
+
+    Args:
+        settings: the tenant.
+        on_fetch: called with `ok` or `failed` after each fetch, such as `Metrics.count_key_fetch`.
+
+    Raises:
+        SettingsError: a file with certificates has none.
+    """
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
     return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)

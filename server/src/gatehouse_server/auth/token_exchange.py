@@ -31,6 +31,9 @@ class TokenExchange:
 
     Args:
         token_url: the tenant's token endpoint.
+        client_id: a client that may exchange tokens at the tenant.
+        client_secret: its secret.
+        http: sends the requests; by default `http_client()`.
         clock: seconds since the epoch.
     """
 
@@ -54,6 +57,9 @@ class TokenExchange:
         """An access token for `audience` that acts for the subject token's user.
 
         Args:
+            subject_token: the caller's own access token. Only the tenant gets it.
+            audience: the other API's identifier.
+            scope: what the new token is for, separated by spaces.
             until: when the subject token expires, seconds since the epoch. No exchanged token is cached for longer.
 
         Raises:

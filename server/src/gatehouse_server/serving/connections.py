@@ -1,6 +1,6 @@
 """Connections whose request headers are bounded in time and size. uvicorn itself waits for ever.
 
-uvicorn.run(app, http="gatehouse_server.serving.connections:BoundedHeaders")
+uvicorn.run(app, http="gatehouse_server:BoundedHeaders")
 """
 
 from __future__ import annotations

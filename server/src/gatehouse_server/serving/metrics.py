@@ -45,11 +45,15 @@ class Metrics:
         self._lookups.counts[(outcome,)] += 1
 
     def observe(self, labels: tuple[str, str], seconds: float) -> None:
-        """Record the duration of an allowed call with these labels: method and target."""
+        """Record how many seconds an allowed call took, with these labels: method and target."""
         self._calls.add(labels, seconds)
 
     def serve(self, host: str, port: int) -> None:
-        """Serve the metrics in a separate thread.
+        """Serve the metrics over HTTP in a separate thread, for everybody who can reach that port.
+
+        Args:
+            host: the address to listen on.
+            port: the TCP port.
 
         Raises:
             OSError: the port is in use.
