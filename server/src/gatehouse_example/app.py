@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from starlette.routing import Mount
@@ -29,11 +31,12 @@ IMPLIED = {"time:admin": ["time:convert", "time:zones"]}
 """Which permission implies which others."""
 
 
-def example_server(settings: ExampleSettings | None = None) -> MCPServer:
+def example_server(settings: ExampleSettings | None = None, metrics: Metrics | None = None) -> MCPServer:
     """An MCP server with the example tools, not yet protected.
 
     Args:
         settings: the calendar, and the secret that replicas share; by default there is neither.
+        metrics: counts the token exchanges.
     """
     # Without a shared secret each process encrypts with its own key: correct for one process, wrong for replicas.
     state = settings.request_state_secret if settings else None
@@ -47,7 +50,9 @@ def example_server(settings: ExampleSettings | None = None) -> MCPServer:
     for module in (clock, identity, slow, booking):
         module.register(mcp)
     if settings and settings.exchange_client_id and settings.exchange_client_secret:
-        _calendar_tools(settings, settings.exchange_client_secret.get_secret_value()).register(mcp)
+        secret = settings.exchange_client_secret.get_secret_value()
+        counted = metrics.count_exchange if metrics else lambda outcome: None
+        _calendar_tools(settings, secret, counted).register(mcp)
     return mcp
 
 
@@ -59,7 +64,7 @@ def example_app(
 ) -> ProtectedApp:
     """The ASGI app: the example server behind the gate, and the calendar API at `/calendar`."""
     keys = keys or tenant_keys(settings, **({"on_fetch": metrics.count_key_fetch} if metrics else {}))
-    app = protect(example_server(settings), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
+    app = protect(example_server(settings, metrics), settings, implies=IMPLIED, metrics=metrics, keys=keys, trail=trail)
     calendar = TokenVerifier(
         keys,
         issuer=settings.issuer,
@@ -80,10 +85,16 @@ def configured_app(metrics: Metrics | None = None, trail: AuditTrail = audit_to_
     return example_app(load_settings(ExampleSettings), metrics, trail=trail)
 
 
-def _calendar_tools(settings: ExampleSettings, secret: str) -> CalendarTools:
+def _calendar_tools(settings: ExampleSettings, secret: str, on_exchange: Callable[[str], None]) -> CalendarTools:
     authorities = settings.authorities()
     return CalendarTools(
-        TokenExchange(settings.exchange_url, settings.exchange_client_id, secret, http=http_client(authorities)),
+        TokenExchange(
+            settings.exchange_url,
+            settings.exchange_client_id,
+            secret,
+            http=http_client(authorities),
+            on_exchange=on_exchange,
+        ),
         http_client(authorities),
         settings.events_url,
         settings.calendar_audience,
