@@ -7,6 +7,7 @@ import logging.config
 import uvicorn
 
 from gatehouse_example.app import example_app
+from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.__main__ import LOGGING, server_config
 from gatehouse_server.auth.keys import Limits, SigningKeys
 from gatehouse_server.serving.listening import listening_sockets
@@ -26,7 +27,7 @@ LIMITS = Limits(
 
 def main() -> None:
     """Serve until a signal arrives."""
-    settings = load_settings()
+    settings = load_settings(ExampleSettings)
     sockets = listening_sockets(settings.host, settings.port)
     logging.config.dictConfig(LOGGING)
     keys = SigningKeys(settings.jwks_url, settings.algorithm, limits=LIMITS)

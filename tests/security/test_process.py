@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 
+from gatehouse_server import __version__
 from tests.security.server_process import HEADERS, SECONDS, ServerProcess
 from tests.support.free_ports import free_port
 from tests.support.processes import TLS
@@ -105,10 +106,12 @@ def test_metrics_are_served_on_a_separate_port(server: ServerProcess) -> None:
     server.ask(server.stack.mint())
     server.ask(server.stack.mint(variant="expired"))
     metrics = httpx2.get(f"{server.metrics_url}/metrics", timeout=SECONDS).text
-    assert 'gatehouse_decisions_total{decision="allow",reason="allowed"}' in metrics
-    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired"}' in metrics
+    assert 'gatehouse_decisions_total{decision="allow",reason="allowed",status="2xx"}' in metrics
+    assert 'gatehouse_decisions_total{decision="refuse",reason="token_expired",status="4xx"}' in metrics
     assert 'gatehouse_key_fetches_total{outcome="ok"}' in metrics
     assert 'gatehouse_call_seconds_count{method="tools/list",target=""}' in metrics
+    assert f'version="{__version__}"}} 1.0' in metrics
+    assert "process_cpu_seconds_total" in metrics
     assert httpx2.get(f"{server.origin}/metrics").status_code == 404
 
 

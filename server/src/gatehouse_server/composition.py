@@ -68,7 +68,7 @@ class Composition:
 
     Args:
         implies: which permission implies which others.
-        metrics: counts the decisions; without them nothing is counted.
+        metrics: counts what happens; without them nothing is counted.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
         introspection: asks the provider about opaque tokens; by default as the settings say.
 
@@ -89,10 +89,11 @@ class Composition:
         self._settings = settings
         self._metrics = metrics or NoMetrics()
         self._keys = keys or tenant_keys(settings, on_fetch=self._metrics.count_key_fetch)
-        self._introspection = introspection or _introspection(settings)
+        self._introspection = introspection or _introspection(settings, self._metrics.count_introspection)
         self._trail = trail
         self._stop = Stop()
         self._streams = Streams(self._stop)
+        self._metrics.watch(self._keys, self._streams)
         self.hierarchy = Hierarchy(implies)
         self.profile = settings.token_profile()
         self.security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
@@ -167,7 +168,7 @@ def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda out
     return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
 
 
-def _introspection(settings: Settings) -> Introspection | None:
+def _introspection(settings: Settings, on_answer: Callable[[str], None]) -> Introspection | None:
     secret = settings.introspection_client_secret
     if secret is None:
         return None
@@ -177,6 +178,7 @@ def _introspection(settings: Settings) -> Introspection | None:
         settings.introspection_client_id,
         secret.get_secret_value(),
         authorities=settings.authorities(),
+        on_answer=on_answer,
     )
 
 

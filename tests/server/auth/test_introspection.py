@@ -374,7 +374,7 @@ async def test_over_http_an_opaque_token_is_accepted_refused_or_answered_with_50
 ) -> None:
     keys = SigningKeys(JWKS_URL, "RS256", http=httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle)))
     config = settings_for()
-    app = protect(example_server(config), config, keys=keys, introspection=introspection)
+    app = protect(example_server(), config, keys=keys, introspection=introspection)
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as server,

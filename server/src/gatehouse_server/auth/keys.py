@@ -54,6 +54,10 @@ class KeysUnavailable(VerificationUnavailable):
     description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
 
 
+class RateLimited(ValueError):
+    """The provider answers 429 (RFC 6585 section 4): it gets too many requests."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits for fetching and caching keys. All times are seconds."""
@@ -92,7 +96,7 @@ class SigningKeys:
     Args:
         url: the URL of the JWKS document or, with `issuer`, of that issuer's discovery document.
         authorities: the certificate authorities for TLS; the system's by default.
-        on_fetch: called with `ok` or `failed` after each fetch.
+        on_fetch: called with `ok`, `failed` or `rate_limited` after each fetch.
     """
 
     def __init__(
@@ -164,6 +168,18 @@ class SigningKeys:
             self._start_fetch()
         return age <= current.fresh_for
 
+    def age(self) -> float | None:
+        """Seconds since the keys were fetched; None without keys."""
+        current = self._current
+        return None if current is None else self._clock() - current.fetched_at
+
+    def left(self) -> float:
+        """Seconds for which the keys are still used if no fetch succeeds; 0 without keys."""
+        current = self._current
+        if current is None:
+            return 0.0
+        return max(0.0, current.fetched_at + current.fresh_for + self._limits.max_stale - self._clock())
+
     async def document(self, url: str) -> object:
         """Another JSON document of the tenant, within the same limits. It is not cached.
 
@@ -228,7 +244,7 @@ class SigningKeys:
             self._current = _KeySet(usable_keys(document, self._algorithm), self._clock(), fresh_for)
             self._on_fetch("ok")
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
-            self._on_fetch("failed")
+            self._on_fetch("rate_limited" if isinstance(error, RateLimited) else "failed")
             self._failed_at = self._clock()
             self._failure = str(error) or type(error).__name__
             logger.warning("signing keys: %s: %s", self.url, self._failure)
@@ -242,7 +258,9 @@ class SigningKeys:
     async def _get(self, url: str) -> tuple[object, float]:
         async with self._http.stream("GET", url, headers={"Accept": "application/json"}) as response:
             if response.status_code != 200:
-                raise ValueError(f"the answer was HTTP {response.status_code}")
+                raise (RateLimited if response.status_code == 429 else ValueError)(
+                    f"the answer was HTTP {response.status_code}"
+                )
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
