@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
 from .keys import SigningKeys, VerificationUnavailable
 from .request import (
+    MESSAGE,
     BodyTooLarge,
     BodyTooSlow,
     ClientDisconnected,
@@ -24,8 +25,9 @@ from .request import (
     Operation,
     Target,
     current_operation,
+    operation_in,
     read_body,
-    read_operation,
+    read_message,
     replay,
 )
 from .streams import Streams, TooManyStreams
@@ -202,7 +204,7 @@ class Gate:
     async def _decide(
         self, credentials: list[bytes], scope: Scope, receive: Receive, record: AuditRecord
     ) -> tuple[ASGIApp, Receive, tuple[str, str]]:
-        """Allow the request, and set `scope["user"]` and `scope["auth"]`.
+        """Allow the request, and set `scope["user"]`, `scope["auth"]` and, for a POST, `scope[MESSAGE]`.
 
         Args:
             credentials: the values of its Authorization headers.
@@ -220,7 +222,7 @@ class Gate:
         if scope["method"] == "POST":
             body = await self._body(receive)
             receive = replay(body, receive)
-            operation = self._operation(body)
+            scope[MESSAGE], operation = self._message(body)
         record.operation = operation
         if self._check is not None:
             await self._check(scope, operation, body, caller)
@@ -286,9 +288,10 @@ class Gate:
             problem = f"The body did not arrive within {BODY_SECONDS:.0f} s."
             raise Refused("body_too_slow", self._challenges.bad_message(408, problem)) from None
 
-    def _operation(self, body: bytes) -> Operation:
+    def _message(self, body: bytes) -> tuple[dict[str, Any], Operation]:
         try:
-            return read_operation(body)
+            message = read_message(body)
+            return message, operation_in(message)
         except MalformedMessage as error:
             raise Refused("malformed_message", self._challenges.bad_message(400, str(error))) from error
 

@@ -63,6 +63,9 @@ class Operation(NamedTuple):
 NO_MESSAGE = Operation("")
 """A request without a message: GET, DELETE, and the client's answers to the server."""
 
+MESSAGE = "gatehouse.message"
+"""In the ASGI scope of an allowed POST: the message as the gate has read it. Whoever uses it need not read the body."""
+
 current_operation: ContextVar[Operation] = ContextVar("current_operation", default=NO_MESSAGE)
 """The operation that the gate allowed for the current request."""
 
@@ -117,8 +120,8 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def read_operation(body: bytes) -> Operation:
-    """The operation that the body asks for.
+def read_message(body: bytes) -> dict[str, Any]:
+    """The JSON-RPC message in the body.
 
     Raises:
         MalformedMessage: the body is not UTF-8 JSON, is not one object, or has two members with the same name (two
@@ -132,6 +135,15 @@ def read_operation(body: bytes) -> Operation:
         raise MalformedMessage("Batches are not accepted: send one JSON-RPC message per request.")
     if not isinstance(message, dict):
         raise MalformedMessage("The body is not a JSON-RPC message.")
+    return message
+
+
+def operation_in(message: Mapping[str, Any]) -> Operation:
+    """The operation that the message asks for.
+
+    Raises:
+        MalformedMessage: its method is not a text.
+    """
     method = message.get("method")
     if method is None:
         return NO_MESSAGE
