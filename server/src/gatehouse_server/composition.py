@@ -31,6 +31,7 @@ from .auth.tokens import TokenVerifier
 from .serving.endpoint import McpEndpointFirst, cors
 from .serving.health import health_routes
 from .serving.settings import Settings
+from .serving.telemetry import noted, traced
 
 if TYPE_CHECKING:
     from .serving.metrics import Metrics
@@ -90,7 +91,7 @@ class Composition:
         self._metrics = metrics or NoMetrics()
         self._keys = keys or tenant_keys(settings, on_fetch=self._metrics.count_key_fetch)
         self._introspection = introspection or _introspection(settings, self._metrics.count_introspection)
-        self._trail = trail
+        self._trail = noted(trail)
         self._stop = Stop()
         self._streams = Streams(self._stop)
         self._metrics.watch(self._keys, self._streams)
@@ -149,7 +150,7 @@ class Composition:
             routes=[*health_routes(self._keys, problem), *well_known, *routes],
             middleware=[
                 cors(settings.origins()),
-                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=endpoint),
+                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=traced(endpoint)),
             ],
             lifespan=_lifespan(run, self._stop, self._keys, self._introspection, check),
         )
