@@ -40,7 +40,9 @@ EVERYTHING = (LOCK,)
 _SETS = (RUN, OPTIONS, EVERYTHING)
 _MODEL_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 """A key chooses the agent's model if MODEL is not set."""
-_RUN_EXTRAS = ("agent", "tenant", "keyring", "example", "metrics")
+_RUN_EXTRAS = ("agent", "tenant", "keyring", "metrics")
+_EXAMPLE = ["--group", f"{ROOT / 'server' / 'pyproject.toml'}:example"]
+"""What the example server needs beyond the library."""
 
 
 def needed(variables: environment.Environment) -> tuple[Path, ...]:
@@ -78,12 +80,13 @@ def lock() -> int:
     projects = [ROOT / package / "pyproject.toml" for package in PACKAGES]
     run_tools = RUN_LOCK.with_suffix(".in")
     every_extra = ["--all-extras"]
-    _compile(LOCK, [*projects, LOCK.with_suffix(".in"), run_tools], every_extra)
+    _compile(LOCK, [*projects, LOCK.with_suffix(".in"), run_tools], [*every_extra, *_EXAMPLE])
     constraint = ["--constraints", str(LOCK)]
     run_extras = [part for extra in _RUN_EXTRAS for part in ("--extra", extra)]
-    _compile(RUN_LOCK, [*projects, run_tools], [*run_extras, *constraint])
+    _compile(RUN_LOCK, [*projects, run_tools], [*run_extras, *_EXAMPLE, *constraint])
     for package, path in LOCKS.items():
-        _compile(path, [ROOT / package / "pyproject.toml"], [*every_extra, *constraint])
+        example = _EXAMPLE if package == "server" else []
+        _compile(path, [ROOT / package / "pyproject.toml"], [*every_extra, *example, *constraint])
     return 0
 
 

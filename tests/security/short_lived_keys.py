@@ -7,13 +7,14 @@ import logging.config
 import uvicorn
 
 from gatehouse_example.app import example_app
+from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.__main__ import LOGGING, server_config
-from gatehouse_server.auth.keys import Limits, SigningKeys
+from gatehouse_server.auth.keys import KeyLimits, SigningKeys
 from gatehouse_server.serving.listening import listening_sockets
 from gatehouse_server.serving.settings import load_settings
 
 FETCH_SECONDS = 4.0
-LIMITS = Limits(
+LIMITS = KeyLimits(
     timeout=FETCH_SECONDS,
     stale_wait=0.1,
     min_age=0.3,
@@ -26,7 +27,7 @@ LIMITS = Limits(
 
 def main() -> None:
     """Serve until a signal arrives."""
-    settings = load_settings()
+    settings = load_settings(ExampleSettings)
     sockets = listening_sockets(settings.host, settings.port)
     logging.config.dictConfig(LOGGING)
     keys = SigningKeys(settings.jwks_url, settings.algorithm, limits=LIMITS)

@@ -10,7 +10,7 @@ import pytest
 from gatehouse_example.app import example_server
 from gatehouse_server.auth.keys import SigningKeys
 from tests.server.protected_server import protected
-from tests.server.token_issuer import JWKS_URL, Clock, Issuer, settings
+from tests.server.token_issuer import JWKS_URL, Clock, Issuer
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ async def keys(issuer: Issuer, clock: Clock) -> AsyncIterator[SigningKeys]:
 @pytest.fixture
 async def server(issuer: Issuer) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the protected example server."""
-    async with protected(example_server(settings()), issuer.handle) as client:
+    async with protected(example_server(), issuer.handle) as client:
         yield client
 
 
 @pytest.fixture
 async def server_without_keys() -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a server whose tenant is down."""
-    async with protected(example_server(settings()), lambda _: httpx2.Response(500)) as client:
+    async with protected(example_server(), lambda _: httpx2.Response(500)) as client:
         yield client

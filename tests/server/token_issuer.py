@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import jwt
@@ -17,6 +17,8 @@ from gatehouse_server.serving.settings import Settings
 ISSUER = "https://tenant.example.com/"
 RESOURCE = "http://localhost:5555/mcp"
 JWKS_URL = f"{ISSUER}.well-known/jwks.json"
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 @dataclass
@@ -76,5 +78,10 @@ class Clock:
 
 def settings(**variables: str) -> Settings:
     """Settings, as if read from the environment."""
+    return settings_of(Settings, **variables)
+
+
+def settings_of(kind: type[SettingsT], **variables: str) -> SettingsT:
+    """Settings of that kind."""
     given = {"AUTH0_DOMAIN": "tenant.example.com", **variables}
-    return Settings(_env_file=None, **given)  # type: ignore[call-arg, arg-type]
+    return kind(_env_file=None, **given)  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def run(settings: Settings) -> None:
     try:
         # The collector need not examine modules and schemas again and again.
         gc.freeze()
-        gc.enable()
+        gc.set_threshold(700, 10, 10)
         Servers(listeners).run()
     finally:
         idp.node.close()

@@ -137,7 +137,7 @@ def _protected(
                 "No server is named: `gatehouse-server module:name` protects a Python server, --upstream URL and"
                 " --command PROGRAM protect any other."
             )
-        app: ProtectedApp = import_module("gatehouse_example.app").example_app(settings, metrics, trail=trail)
+        app: ProtectedApp = import_module("gatehouse_example.app").configured_app(metrics, trail)
         return app
     module, _, attribute = name.partition(":")
     sys.path.insert(0, "")

@@ -31,6 +31,7 @@ from .auth.tokens import TokenVerifier
 from .serving.endpoint import McpEndpointFirst, cors
 from .serving.health import health_routes
 from .serving.settings import Settings
+from .serving.telemetry import noted, traced
 
 if TYPE_CHECKING:
     from .serving.metrics import Metrics
@@ -68,7 +69,7 @@ class Composition:
 
     Args:
         implies: which permission implies which others.
-        metrics: counts the decisions; without them nothing is counted.
+        metrics: counts what happens; without them nothing is counted.
         keys: the tenant's signing keys; by default `tenant_keys(settings)`.
         introspection: asks the provider about opaque tokens; by default as the settings say.
 
@@ -89,10 +90,11 @@ class Composition:
         self._settings = settings
         self._metrics = metrics or NoMetrics()
         self._keys = keys or tenant_keys(settings, on_fetch=self._metrics.count_key_fetch)
-        self._introspection = introspection or _introspection(settings)
-        self._trail = trail
+        self._introspection = introspection or _introspection(settings, self._metrics.count_introspection)
+        self._trail = noted(trail)
         self._stop = Stop()
         self._streams = Streams(self._stop)
+        self._metrics.watch(self._keys, self._streams)
         self.hierarchy = Hierarchy(implies)
         self.profile = settings.token_profile()
         self.security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
@@ -148,7 +150,7 @@ class Composition:
             routes=[*health_routes(self._keys, problem), *well_known, *routes],
             middleware=[
                 cors(settings.origins()),
-                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=endpoint),
+                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=traced(endpoint)),
             ],
             lifespan=_lifespan(run, self._stop, self._keys, self._introspection, check),
         )
@@ -161,13 +163,21 @@ class Composition:
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
-    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document."""
+    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document.
+
+    Args:
+        settings: the tenant.
+        on_fetch: called with `ok` or `failed` after each fetch, such as `Metrics.count_key_fetch`.
+
+    Raises:
+        SettingsError: a file with certificates has none.
+    """
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
     return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
 
 
-def _introspection(settings: Settings) -> Introspection | None:
+def _introspection(settings: Settings, on_answer: Callable[[str], None]) -> Introspection | None:
     secret = settings.introspection_client_secret
     if secret is None:
         return None
@@ -177,6 +187,7 @@ def _introspection(settings: Settings) -> Introspection | None:
         settings.introspection_client_id,
         secret.get_secret_value(),
         authorities=settings.authorities(),
+        on_answer=on_answer,
     )
 
 

@@ -111,7 +111,7 @@ async def test_the_sdk_checks_again_if_the_gate_allowed_another_operation(issuer
     """The gate is made to read every message as a call of `open_tool`."""
     open_call = Operation("tools/call", (("tool", "open_tool"),))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gatehouse_server.auth.gate.read_operation", lambda body: open_call)
+        patch.setattr("gatehouse_server.auth.gate.operation_in", lambda message: open_call)
         async with protected(shop(), issuer.handle) as server:
             answers = {
                 (name, scope): await ask(server, issuer.token(scope=scope), "tools/call", {"name": name}, era="modern")

@@ -70,7 +70,7 @@ async def test_the_challenge_for_a_bad_token_has_the_reason(server: httpx2.Async
 async def test_an_error_description_cannot_break_out_of_its_quotes(issuer: Issuer) -> None:
     odd = settings(AUTH0_AUDIENCE='http://x/"\\\r\n, error="none')
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
-    app = protect(example_server(settings()), odd, keys=SigningKeys(JWKS_URL, "RS256", http=http))
+    app = protect(example_server(), odd, keys=SigningKeys(JWKS_URL, "RS256", http=http))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost:5555") as client:
         refusal = await post(client, issuer.token())
     assert refusal.status_code == 401
@@ -180,7 +180,7 @@ async def test_a_custom_route_is_behind_the_gate(issuer: Issuer) -> None:
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
 
-    mcp = example_server(settings())
+    mcp = example_server()
 
     @mcp.custom_route("/admin", methods=["GET"])
     async def admin(_: Request) -> PlainTextResponse:
@@ -217,7 +217,7 @@ async def test_a_caller_with_too_many_open_streams_is_told_to_close_one(
 ) -> None:
     monkeypatch.setattr("gatehouse_server.composition.Streams", partial(Streams, most=0))
     call = {**LIST, "method": "tools/call", "params": {"name": "get_time", "_meta": {"progressToken": 1}}}
-    async with protected(example_server(settings()), issuer.handle) as server:
+    async with protected(example_server(), issuer.handle) as server:
         refusal = await post(server, issuer.token(), call)
         assert (refusal.status_code, refusal.headers["Retry-After"]) == (429, "10")
         assert (await post(server, issuer.token())).status_code == 200, "a request without a stream"

@@ -299,7 +299,6 @@ async def test_the_jwks_url_can_be_configured() -> None:
         ({"OIDC_ISSUER": KEYCLOAK, "JWT_ALGORITHM": "HS256"}, "valid are RS256"),
         ({"OIDC_ISSUER": KEYCLOAK, "OIDC_AUDIENCE": "a", "AUTH0_AUDIENCE": "b"}, "AUTH0_AUDIENCE"),
         ({"OIDC_ISSUER": KEYCLOAK, "GRANT_CLAIM": "a..b"}, "names of claims are valid"),
-        ({"OIDC_ISSUER": KEYCLOAK, "EXCHANGE_CLIENT_ID": "server"}, "set AUTH0_TOKEN_URL"),
     ],
     ids=str,
 )

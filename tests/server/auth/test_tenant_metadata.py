@@ -46,7 +46,7 @@ def tenant(issuer: Issuer, document: object) -> Callable[[httpx2.Request], httpx
 @asynccontextmanager
 async def served(issuer: Issuer, document: object, **variables: str) -> AsyncIterator[httpx2.AsyncClient]:
     config = settings(**variables)
-    async with protected(example_server(config), tenant(issuer, document), config=config) as client:
+    async with protected(example_server(), tenant(issuer, document), config=config) as client:
         yield client
 
 
@@ -76,7 +76,7 @@ async def test_the_document_is_fetched_once_for_many_clients(issuer: Issuer) -> 
         fetched.append(request.url.path)
         return tenant(issuer, DOCUMENT)(request)
 
-    async with protected(example_server(settings()), answer) as server:
+    async with protected(example_server(), answer) as server:
         for _ in range(5):
             assert (await server.get(WELL_KNOWN)).status_code == 200
     assert fetched.count("/.well-known/openid-configuration") == 1

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import httpx2
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.types import Receive, Scope, Send
 
 from gatehouse_server.__main__ import serve_metrics
 from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
+from gatehouse_server.auth.permission_table import PermissionTable
+from gatehouse_server.auth.token_exchange import ExchangeFailed, TokenExchange
 from gatehouse_server.serving.listening import CannotListen
 from gatehouse_server.serving.metrics import Metrics
 from tests.server.protected_server import ask, protected
@@ -17,6 +21,7 @@ from tests.server.server_with_permissions import READ, WRITE, shop
 from tests.server.token_issuer import Issuer, settings
 
 pytestmark = pytest.mark.anyio
+EXCHANGES = ("ok", "cached", "refused", "failed", "rate_limited")
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
@@ -39,16 +44,19 @@ async def test_decisions_are_counted_by_reason_and_calls_by_tool(issuer: Issuer)
         await ask(server, issuer.token(exp=1, iat=1))
         await ask(server, None)
     counted = {
-        ("allow", "allowed"): 3,
-        ("refuse", "insufficient_scope"): 1,
-        ("refuse", "token_expired"): 1,
-        ("refuse", "no_credentials"): 1,
+        ("allow", "allowed", "2xx"): 3,
+        ("refuse", "insufficient_scope", "4xx"): 1,
+        ("refuse", "token_expired", "4xx"): 1,
+        ("refuse", "no_credentials", "4xx"): 1,
     }
-    for (decision, reason), count in counted.items():
-        assert value(metrics, "gatehouse_decisions_total", decision=decision, reason=reason) == count, reason
+    for (decision, reason, status), count in counted.items():
+        seen = value(metrics, "gatehouse_decisions_total", decision=decision, reason=reason, status=status)
+        assert seen == count, reason
     called = {"method": "tools/call", "target": "below_tool"}
     assert value(metrics, "gatehouse_call_seconds_count", **called) == 3
     assert value(metrics, "gatehouse_call_seconds_sum", **called) > 0
+    assert value(metrics, "gatehouse_refusal_seconds_count", reason="token_expired") == 1
+    assert value(metrics, "gatehouse_refusal_seconds_sum", reason="token_expired") > 0
 
 
 async def test_looked_up_tokens_and_key_fetches_are_counted(issuer: Issuer) -> None:
@@ -86,12 +94,52 @@ async def test_reasons_are_a_fixed_set(issuer: Issuer) -> None:
     assert labels(metrics, "gatehouse_decisions_total", "reason") == {"unknown_key", "wrong_issuer", "malformed_token"}
 
 
+async def test_a_call_that_fails_counts_as_a_500(issuer: Issuer) -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            raise LookupError("the tool is broken")
+
+    metrics, table = Metrics(), PermissionTable(tools={"*": []})
+    async with protected(broken, issuer.handle, metrics=metrics, permissions=table) as server:
+        with pytest.raises(LookupError):
+            await ask(server, issuer.token())
+    failed = {"decision": "allow", "reason": "allowed", "status": "5xx"}
+    assert value(metrics, "gatehouse_decisions_total", **failed) == 1
+    assert value(metrics, "gatehouse_in_flight") == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (httpx2.Response(429, text="slow down"), "rate_limited"),
+        (httpx2.Response(429, json={"error": "too_many_requests"}), "rate_limited"),
+        (httpx2.Response(403, json={"error": "access_denied"}), "refused"),
+        (httpx2.Response(403, text="no"), "refused"),
+        (httpx2.Response(500, json={}), "failed"),
+        (httpx2.Response(200, json={}), "failed"),
+        (httpx2.Response(200, json={"access_token": "new", "expires_in": 600}), "ok"),
+    ],
+)
+async def test_token_exchanges_are_counted_by_outcome(answer: httpx2.Response, outcome: str) -> None:
+    metrics = Metrics()
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: answer)) as http:
+        counted = metrics.count_exchange
+        exchange = TokenExchange("https://tenant.example.com/t", "id", "secret", http=http, on_exchange=counted)
+        for _ in range(2):
+            with contextlib.suppress(ExchangeFailed):
+                await exchange.token_for("token", "https://api.example.com/", "read", until=9e9)
+    outcomes = ["ok", "cached"] if outcome == "ok" else [outcome] * 2
+    for each in {*outcomes}:
+        assert value(metrics, "gatehouse_exchanges_total", outcome=each) == outcomes.count(each)
+    assert sum(value(metrics, "gatehouse_exchanges_total", outcome=each) for each in EXCHANGES) == 2
+
+
 async def test_a_registry_can_be_passed(issuer: Issuer) -> None:
     registry = CollectorRegistry()
     async with protected(shop(), issuer.handle, metrics=Metrics(registry)) as server:
         await ask(server, None)
         assert (await server.get("/metrics")).status_code == 404, "the public port never serves them"
-    sample = {"decision": "refuse", "reason": "no_credentials"}
+    sample = {"decision": "refuse", "reason": "no_credentials", "status": "4xx"}
     assert registry.get_sample_value("gatehouse_decisions_total", sample) == 1
 
 

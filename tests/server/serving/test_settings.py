@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from pydantic import SecretStr
+from pydantic import Field
 
+from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.serving.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from tests.server.token_issuer import settings
 from tests.support.quick_python import run
@@ -149,58 +150,75 @@ def test_a_ca_file_without_certificates_stops_the_start_with_one_line(
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def secret_of(config: Settings, name: str = "REQUEST_STATE_SECRET") -> str | None:
-    secret: SecretStr | None = getattr(config, name.lower())
+@pytest.fixture
+def introspecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables beside the secret."""
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("INTROSPECTION_CLIENT_ID", "server")
+
+
+def secret_of(config: Settings) -> str | None:
+    secret = config.introspection_client_secret
     return secret.get_secret_value() if secret else None
 
 
-@pytest.mark.parametrize("name", ["REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET"])
-def test_a_secret_can_be_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+@pytest.mark.usefixtures("introspecting")
+def test_a_secret_can_be_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
-    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
-    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
-    assert secret_of(load_settings(), name) == SECRET
+    monkeypatch.setenv("INTROSPECTION_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    assert secret_of(load_settings()) == SECRET
 
 
-def test_every_secret_has_a_file_variable() -> None:
-    aliases = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+@pytest.mark.parametrize("kind", [Settings, ExampleSettings])
+def test_every_secret_has_a_file_variable(kind: type[Settings]) -> None:
+    aliases = {str(field.validation_alias): field for field in kind.model_fields.values()}
     secrets = [name for name, field in aliases.items() if "SecretStr" in str(field.annotation)]
     assert secrets
     assert [name for name in secrets if f"{name}_FILE" not in aliases] == []
 
 
+@pytest.mark.usefixtures("introspecting")
 def test_the_file_of_a_secret_can_be_set_in_dotenv(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
-    (tmp_path / ".env").write_text("AUTH0_DOMAIN=x.example.com\nREQUEST_STATE_SECRET_FILE=secret\n", encoding="utf-8")
+    (tmp_path / ".env").write_text("INTROSPECTION_CLIENT_SECRET_FILE=secret\n", encoding="utf-8")
     assert secret_of(load_settings()) == SECRET
 
 
+@pytest.mark.usefixtures("introspecting")
 def test_the_secret_overrides_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
-    monkeypatch.setenv("REQUEST_STATE_SECRET", SECRET)
-    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
+    monkeypatch.setenv("INTROSPECTION_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("INTROSPECTION_CLIENT_SECRET_FILE", "not-there")
     assert secret_of(load_settings()) == SECRET
 
 
+@pytest.mark.usefixtures("introspecting")
 def test_the_error_names_an_unreadable_secret_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
-    monkeypatch.setenv("REQUEST_STATE_SECRET_FILE", "not-there")
-    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET_FILE is 'not-there'"):
+    monkeypatch.setenv("INTROSPECTION_CLIENT_SECRET_FILE", "not-there")
+    with pytest.raises(SettingsError, match="INTROSPECTION_CLIENT_SECRET_FILE is 'not-there'"):
         load_settings()
-
-
-@pytest.mark.requirement("S25")
-def test_a_short_secret_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
-    monkeypatch.setenv("REQUEST_STATE_SECRET", "hunter2-hunter2")
-    with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET: at least 32") as raised:
-        load_settings()
-    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.requirement("S25")
 def test_the_settings_do_not_show_their_secret() -> None:
-    assert SECRET not in repr(settings(REQUEST_STATE_SECRET=SECRET))
+    shown = settings(INTROSPECTION_CLIENT_ID="server", INTROSPECTION_CLIENT_SECRET=SECRET)
+    assert SECRET not in repr(shown)
+
+
+def test_the_settings_can_have_variables_of_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ShopSettings(Settings):
+        shelves: int = Field(default=1, ge=1, validation_alias="SHOP_SHELVES")
+
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv("SHOP_SHELVES", "7")
+    assert load_settings(ShopSettings).shelves == 7
+    monkeypatch.setenv("SHOP_SHELVES", "0")
+    with pytest.raises(SettingsError, match="SHOP_SHELVES is '0'"):
+        load_settings(ShopSettings)
+
+
+def test_nothing_of_the_example_is_in_the_settings_of_the_library() -> None:
+    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert not [name for name in own if name.startswith(("CALENDAR", "EXCHANGE", "REQUEST_STATE", "AUTH0_TOKEN"))]
 
 
 def test_a_wildcard_is_not_a_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import yaml
 from starlette.applications import Starlette
 
 from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.serving.metrics import Metrics
 from gatehouse_server.serving.upstream_settings import UpstreamSettings
 from gatehouse_server.upstream import protect_upstream
 from tests.server.protected_server import ORIGIN
@@ -40,6 +41,7 @@ def gate_app(
     *,
     table: Mapping[str, Any] | None = None,
     variables: Mapping[str, str] | None = None,
+    metrics: Metrics | None = None,
     **upstream: str,
 ) -> Starlette:
     """The gate in front of what `transport` reaches.
@@ -56,6 +58,7 @@ def gate_app(
     return protect_upstream(
         settings(PERMISSIONS_FILE=str(file), **(variables or {})),
         upstream_settings(**upstream),
+        metrics=metrics,
         keys=SigningKeys(JWKS_URL, "RS256", http=http),
         transport=transport,
     )

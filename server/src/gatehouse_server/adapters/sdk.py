@@ -27,6 +27,7 @@ from ..auth.gate import NotOffered
 from ..auth.request import current_operation, operation_of
 from . import internals
 from .catalogue import Catalogue
+from .direct import DirectEntry
 from .host import Guard, Served
 from .lists import LISTS, ListFilter
 
@@ -72,17 +73,23 @@ class OnDemandStreams(StreamableHTTPSessionManager):
     Args:
         sessions: keep sessions for clients of the handshake revisions, and answer each of them with an event stream.
             Without that a tool cannot ask such a client anything (sampling, elicitation, roots).
+
+    Attributes:
+        direct: answers most requests without sessions, while the server runs.
     """
 
     def __init__(self, server: Server[Any], security: TransportSecuritySettings, *, sessions: bool = False) -> None:
         super().__init__(server, stateless=not sessions, security_settings=security)
         self._handle = internals.unlimited_handler(self)
+        self.direct: DirectEntry | None = None
 
     async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle the request without the SDK's own size limit: the gate has read and measured the body."""
         if self.stateless and scope["method"] != "POST":
             # Without sessions nothing can ever come on a GET stream, and there is nothing to delete.
             await PlainTextResponse("", 405, headers={"Allow": "POST"})(scope, receive, send)
+            return
+        if self.direct is not None and self.json_response and await self.direct.answer(scope, receive, send):
             return
         internals.calls_finish.set(True)
         await self._handle(scope, receive, send)
@@ -104,8 +111,16 @@ def serve_lowlevel(server: Server[Any], guard: Guard) -> Served:
     internals.let_calls_finish()
 
     @asynccontextmanager
+    async def lifespan(served: Server[Any]) -> AsyncIterator[Any]:
+        async with server.lifespan(served) as state:
+            if not guard.sessions:
+                manager.direct = DirectEntry(protected, guard.security, state)
+            yield state
+
+    @asynccontextmanager
     async def run() -> AsyncIterator[None]:
         protected.middleware = checked_middleware(server, guard)
+        protected.lifespan = lifespan
         async with manager.run():
             yield
 

@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from starlette.responses import Response
@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .audit import ALLOWED, LONGEST_NAME, AuditRecord, AuditTrail, audit_to_logger
 from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
-from .keys import VerificationUnavailable
+from .keys import SigningKeys, VerificationUnavailable
 from .request import (
+    MESSAGE,
     BodyTooLarge,
     BodyTooSlow,
     ClientDisconnected,
@@ -24,8 +25,9 @@ from .request import (
     Operation,
     Target,
     current_operation,
+    operation_in,
     read_body,
-    read_operation,
+    read_message,
     replay,
 )
 from .streams import Streams, TooManyStreams
@@ -106,28 +108,34 @@ class RequestCheck(Protocol):
 class DecisionMetrics(Protocol):
     """The metrics of the gate."""
 
-    def count_decision(self, decision: str, reason: str) -> None:
-        """Count a request that was allowed (`allow`) or refused (`refuse`)."""
+    def began(self) -> None:
+        """Count a request that has arrived."""
         ...
 
-    def observe(self, labels: tuple[str, str], seconds: float) -> None:
-        """Record the duration of an allowed call with these labels."""
+    def ended(self, record: AuditRecord, label: tuple[str, str] | None) -> None:
+        """Count a request that has ended. `label` is that of the operation; None if it was refused."""
         ...
 
 
 class NoMetrics:
     """Counts nothing."""
 
-    def count_decision(self, decision: str, reason: str) -> None:
+    def began(self) -> None:
         """Do nothing."""
 
-    def observe(self, labels: tuple[str, str], seconds: float) -> None:
+    def ended(self, record: AuditRecord, label: tuple[str, str] | None) -> None:
         """Do nothing."""
 
     def count_key_fetch(self, outcome: str) -> None:
         """Do nothing."""
 
     def count_lookup(self, outcome: str) -> None:
+        """Do nothing."""
+
+    def count_introspection(self, outcome: str) -> None:
+        """Do nothing."""
+
+    def watch(self, keys: SigningKeys, streams: Streams) -> None:
         """Do nothing."""
 
 
@@ -172,6 +180,7 @@ class Gate:
         # The SDK's own middleware does the same. It makes get_access_token() work in tools.
         reset = auth_context_var.set(None)
         label = None
+        self._metrics.began()
         try:
             try:
                 call, receive, label = await self._decide(credentials, scope, receive, record)
@@ -183,15 +192,19 @@ class Gate:
             await call(scope, receive, send)
         except ClientDisconnected:
             record.reason = record.reason or "client_gone"
+        except Exception:
+            record.status = record.status or 500  # the framework's answer, outside of the gate
+            raise
         finally:
             auth_context_var.reset(reset)
             record.duration = time.perf_counter() - began
-            self._record(record, label)
+            self._metrics.ended(record, label)
+            self._trail(record)
 
     async def _decide(
         self, credentials: list[bytes], scope: Scope, receive: Receive, record: AuditRecord
     ) -> tuple[ASGIApp, Receive, tuple[str, str]]:
-        """Allow the request, and set `scope["user"]` and `scope["auth"]`.
+        """Allow the request, and set `scope["user"]`, `scope["auth"]` and, for a POST, `scope[MESSAGE]`.
 
         Args:
             credentials: the values of its Authorization headers.
@@ -209,7 +222,7 @@ class Gate:
         if scope["method"] == "POST":
             body = await self._body(receive)
             receive = replay(body, receive)
-            operation = self._operation(body)
+            scope[MESSAGE], operation = self._message(body)
         record.operation = operation
         if self._check is not None:
             await self._check(scope, operation, body, caller)
@@ -275,17 +288,12 @@ class Gate:
             problem = f"The body did not arrive within {BODY_SECONDS:.0f} s."
             raise Refused("body_too_slow", self._challenges.bad_message(408, problem)) from None
 
-    def _operation(self, body: bytes) -> Operation:
+    def _message(self, body: bytes) -> tuple[dict[str, Any], Operation]:
         try:
-            return read_operation(body)
+            message = read_message(body)
+            return message, operation_in(message)
         except MalformedMessage as error:
             raise Refused("malformed_message", self._challenges.bad_message(400, str(error))) from error
-
-    def _record(self, record: AuditRecord, label: tuple[str, str] | None) -> None:
-        self._metrics.count_decision(record.decision, record.reason)
-        if label is not None:
-            self._metrics.observe(label, record.duration)
-        self._trail(record)
 
 
 def _read_headers(scope: Scope) -> tuple[list[bytes], str]:

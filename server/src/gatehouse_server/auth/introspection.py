@@ -23,7 +23,7 @@ from urllib.parse import quote_plus, urlsplit
 import httpx2
 
 from . import strict_json
-from .keys import VerificationUnavailable, url_in
+from .keys import RateLimited, VerificationUnavailable, url_in
 from .outgoing import http_client
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class IntrospectionUnavailable(VerificationUnavailable):
 
 
 @dataclass(frozen=True)
-class Limits:
+class IntrospectionLimits:
     """Limits for asking and caching. All times are seconds."""
 
     timeout: float = 5.0
@@ -53,6 +53,7 @@ class Limits:
     concurrent: int = 16
     """How many requests to the provider run at the same time."""
     max_bytes: int = 64 * 1024
+    """Of an answer."""
     endpoint_age: float = 3600.0
     """How long the endpoint in the provider's metadata is used."""
     failure_cooldown: float = 2.0
@@ -75,8 +76,15 @@ class Introspection:
 
     Args:
         discovery_url: the provider's discovery document, which names the endpoint.
+        issuer: the issuer that the document must name, byte for byte.
+        client_id: a client that may introspect tokens at the provider.
+        client_secret: its secret.
         authorities: the certificate authorities for TLS; the system's by default.
+        http: sends the requests; by default `http_client(authorities)`.
         clock: seconds since the epoch.
+        limits: of requests and of the cache.
+        on_answer: called after each request about a token: with `active`, `inactive`, `rate_limited` (429), or `failed`
+            without a usable answer.
     """
 
     def __init__(
@@ -89,12 +97,14 @@ class Introspection:
         authorities: ssl.SSLContext | None = None,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
-        limits: Limits | None = None,
+        limits: IntrospectionLimits | None = None,
+        on_answer: Callable[[str], None] = lambda outcome: None,
     ) -> None:
+        self._on_answer = on_answer
         self._discovery_url = discovery_url
         self._issuer = issuer
         self._client = client_id, client_secret
-        self.limits = limits or Limits()
+        self.limits = limits or IntrospectionLimits()
         self._http = http or http_client(authorities, timeout=None)  # `_ask` limits the time
         self._clock = clock
         self._good: OrderedDict[bytes, tuple[Claims, float]] = OrderedDict()
@@ -147,13 +157,15 @@ class Introspection:
                 claims = await self._ask(token)
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
             # An answer that cannot be used may be due to this token. It must not stop the requests about others.
-            if not isinstance(error, ValueError | RecursionError) or isinstance(error, _Failing):
+            if not isinstance(error, ValueError | RecursionError) or isinstance(error, _Failing | RateLimited):
                 self._failed_at = self._clock()
+            self._on_answer("rate_limited" if isinstance(error, RateLimited) else "failed")
             reason = str(error) or type(error).__name__
             logger.warning("introspection: %s: %s", self._discovery_url, reason)
             return self._unavailable(reason)
         finally:
             self._slots.release()
+        self._on_answer("inactive" if claims is None else "active")
         now = self._clock()
         if claims is None:
             _put(self._bad, key, now + self.limits.refused_age, self.limits.max_tokens)
@@ -187,7 +199,7 @@ class Introspection:
                 " of a client that may introspect tokens"
             )
         if status != 200:
-            raise (_Failing if status >= 500 or status == 429 else ValueError)(f"{endpoint.url} answers {status}")
+            raise _problem(status, ValueError)(f"{endpoint.url} answers {status}")
         answer = strict_json.parse(body)
         if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
             raise ValueError(f"the answer of {endpoint.url} does not say whether the token is active")
@@ -216,7 +228,7 @@ class Introspection:
         """
         status, body = await self._send("GET", url, headers={"Accept": "application/json"})
         if status != 200:
-            raise _Failing(f"{url} answers {status}")
+            raise _problem(status, _Failing)(f"{url} answers {status}")
         document = strict_json.parse(body)
         named = url_in(document, self._issuer, "introspection_endpoint")
         methods = document.get("introspection_endpoint_auth_methods_supported")
@@ -235,6 +247,11 @@ class Introspection:
     def _unavailable(self, reason: str) -> IntrospectionUnavailable:
         wait = max(1.0, self._failed_at + self.limits.failure_cooldown - self._clock())
         return IntrospectionUnavailable(f"The provider does not say what the token is: {reason}", math.ceil(wait))
+
+
+def _problem(status: int, other: type[ValueError]) -> type[ValueError]:
+    """The error for the status of an answer: of a provider that limits or fails, else `other`."""
+    return RateLimited if status == 429 else _Failing if status >= 500 else other
 
 
 def _oauth_metadata_url(issuer: str) -> str:

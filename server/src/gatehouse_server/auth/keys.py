@@ -33,6 +33,9 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
 class VerificationUnavailable(Exception):
     """A token cannot be verified now. The caller should try again later.
 
+    Args:
+        reason: the message, for the log.
+
     Attributes:
         code: short and stable, for logs and metrics.
         description: one sentence for the client's developer.
@@ -48,14 +51,18 @@ class VerificationUnavailable(Exception):
 
 
 class KeysUnavailable(VerificationUnavailable):
-    """The keys cannot be fetched now."""
+    """The tenant's signing keys cannot be fetched now."""
 
     code = "keys_unavailable"
     description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
 
 
+class RateLimited(ValueError):
+    """The provider answers 429 (RFC 6585 section 4): it gets too many requests."""
+
+
 @dataclass(frozen=True)
-class Limits:
+class KeyLimits:
     """Limits for fetching and caching keys. All times are seconds."""
 
     timeout: float = 5.0
@@ -63,10 +70,13 @@ class Limits:
     stale_wait: float = 2.0
     """With usable stale keys, a request waits for fresh keys only until this time after the start of the fetch."""
     max_bytes: int = 256 * 1024
+    """Of the document."""
     default_age: float = 600.0
     """How long keys are fresh if the answer has no max-age."""
     min_age: float = 15.0
+    """Keys are fresh for at least this time, whatever the answer says."""
     max_age: float = 3600.0
+    """Keys are fresh for at most this time, whatever the answer says."""
     refresh_ahead: float = 0.8
     """After this fraction of their age, keys are refreshed in the background."""
     max_stale: float = 3600.0
@@ -91,8 +101,13 @@ class SigningKeys:
 
     Args:
         url: the URL of the JWKS document or, with `issuer`, of that issuer's discovery document.
+        algorithm: the signature algorithm, such as `RS256`. Keys for others are left out.
+        issuer: the issuer that the discovery document must name, byte for byte.
         authorities: the certificate authorities for TLS; the system's by default.
-        on_fetch: called with `ok` or `failed` after each fetch.
+        http: sends the requests; by default `http_client(authorities)`.
+        clock: seconds, from any starting point.
+        limits: of fetches and of the cache.
+        on_fetch: called with `ok`, `failed` or `rate_limited` after each fetch.
     """
 
     def __init__(
@@ -104,13 +119,13 @@ class SigningKeys:
         authorities: ssl.SSLContext | None = None,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
-        limits: Limits | None = None,
+        limits: KeyLimits | None = None,
         on_fetch: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self.url = url
         self._algorithm = algorithm
         self._issuer = issuer
-        self._limits = limits or Limits()
+        self._limits = limits or KeyLimits()
         self._http = http or http_client(authorities, timeout=None)  # `_refresh` limits the time
         self._clock = clock
         self._current: _KeySet | None = None
@@ -163,6 +178,18 @@ class SigningKeys:
         if age > current.fresh_for * self._limits.refresh_ahead:
             self._start_fetch()
         return age <= current.fresh_for
+
+    def age(self) -> float | None:
+        """Seconds since the keys were fetched; None without keys."""
+        current = self._current
+        return None if current is None else self._clock() - current.fetched_at
+
+    def left(self) -> float:
+        """Seconds for which the keys are still used if no fetch succeeds; 0 without keys."""
+        current = self._current
+        if current is None:
+            return 0.0
+        return max(0.0, current.fetched_at + current.fresh_for + self._limits.max_stale - self._clock())
 
     async def document(self, url: str) -> object:
         """Another JSON document of the tenant, within the same limits. It is not cached.
@@ -228,7 +255,7 @@ class SigningKeys:
             self._current = _KeySet(usable_keys(document, self._algorithm), self._clock(), fresh_for)
             self._on_fetch("ok")
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
-            self._on_fetch("failed")
+            self._on_fetch("rate_limited" if isinstance(error, RateLimited) else "failed")
             self._failed_at = self._clock()
             self._failure = str(error) or type(error).__name__
             logger.warning("signing keys: %s: %s", self.url, self._failure)
@@ -242,7 +269,9 @@ class SigningKeys:
     async def _get(self, url: str) -> tuple[object, float]:
         async with self._http.stream("GET", url, headers={"Accept": "application/json"}) as response:
             if response.status_code != 200:
-                raise ValueError(f"the answer was HTTP {response.status_code}")
+                raise (RateLimited if response.status_code == 429 else ValueError)(
+                    f"the answer was HTTP {response.status_code}"
+                )
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

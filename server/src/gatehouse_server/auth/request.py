@@ -45,6 +45,8 @@ class Operation(NamedTuple):
     """A method, and the tools, prompts and resources that it uses.
 
     Attributes:
+        method: of the JSON-RPC message, such as `tools/call`; the HTTP method for a request without a message.
+        targets: each with its kind (`tool`, `prompt` or `resource`), and its name or URI.
         wants_stream: the client wants notifications while it waits.
         version: the version of the tool, prompt or resource that the client asks for (FastMCP).
     """
@@ -62,6 +64,9 @@ class Operation(NamedTuple):
 
 NO_MESSAGE = Operation("")
 """A request without a message: GET, DELETE, and the client's answers to the server."""
+
+MESSAGE = "gatehouse.message"
+"""In the ASGI scope of an allowed POST: the message as the gate has read it. Whoever uses it need not read the body."""
 
 current_operation: ContextVar[Operation] = ContextVar("current_operation", default=NO_MESSAGE)
 """The operation that the gate allowed for the current request."""
@@ -117,8 +122,8 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def read_operation(body: bytes) -> Operation:
-    """The operation that the body asks for.
+def read_message(body: bytes) -> dict[str, Any]:
+    """The JSON-RPC message in the body.
 
     Raises:
         MalformedMessage: the body is not UTF-8 JSON, is not one object, or has two members with the same name (two
@@ -132,6 +137,15 @@ def read_operation(body: bytes) -> Operation:
         raise MalformedMessage("Batches are not accepted: send one JSON-RPC message per request.")
     if not isinstance(message, dict):
         raise MalformedMessage("The body is not a JSON-RPC message.")
+    return message
+
+
+def operation_in(message: Mapping[str, Any]) -> Operation:
+    """The operation that the message asks for.
+
+    Raises:
+        MalformedMessage: its method is not a text.
+    """
     method = message.get("method")
     if method is None:
         return NO_MESSAGE

@@ -54,6 +54,9 @@ class Streams:
 
     Args:
         clock: seconds since the epoch.
+
+    Attributes:
+        open: how many there are.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Streams:
         self._most = most
         self._clock = clock
         self._open: Counter[str] = Counter()
+        self.open = 0
 
     def counted(self, subject: str, app: ASGIApp) -> ASGIApp:
         """The app for a request whose answer is a stream, which counts from now on. It must be called.
@@ -73,11 +77,13 @@ class Streams:
         if self._open[subject] >= self._most:
             raise TooManyStreams
         self._open[subject] += 1
+        self.open += 1
 
         async def counting(scope: Scope, receive: Receive, send: Send) -> None:
             try:
                 await app(scope, receive, send)
             finally:
+                self.open -= 1
                 self._open[subject] -= 1
                 if not self._open[subject]:
                     del self._open[subject]

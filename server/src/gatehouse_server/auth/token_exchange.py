@@ -23,7 +23,18 @@ SKEW_SECONDS = 30
 
 
 class ExchangeFailed(Exception):
-    """The tenant issued no token for the other API. The message has the tenant's error text, and no token."""
+    """The tenant issued no token for the other API. The message has the tenant's error text, and no token.
+
+    Args:
+        reason: the message.
+
+    Attributes:
+        outcome: `refused`, `rate_limited` or `failed`.
+    """
+
+    def __init__(self, reason: str, outcome: str = "failed") -> None:
+        super().__init__(reason)
+        self.outcome = outcome
 
 
 class TokenExchange:
@@ -31,7 +42,12 @@ class TokenExchange:
 
     Args:
         token_url: the tenant's token endpoint.
+        client_id: a client that may exchange tokens at the tenant.
+        client_secret: its secret.
+        http: sends the requests; by default `http_client()`.
         clock: seconds since the epoch.
+        on_exchange: called with the outcome of each request for a token: `ok`, `cached`, `refused` by the tenant,
+            `rate_limited` (429), or `failed` without a usable answer.
     """
 
     def __init__(
@@ -42,18 +58,23 @@ class TokenExchange:
         *,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
+        on_exchange: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret
         self._http = http or http_client()
         self._clock = clock
+        self._on_exchange = on_exchange
         self._cache: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     async def token_for(self, subject_token: str, audience: str, scope: str, *, until: float) -> str:
         """An access token for `audience` that acts for the subject token's user.
 
         Args:
+            subject_token: the caller's own access token. Only the tenant gets it.
+            audience: the other API's identifier.
+            scope: what the new token is for, separated by spaces.
             until: when the subject token expires, seconds since the epoch. No exchanged token is cached for longer.
 
         Raises:
@@ -62,8 +83,14 @@ class TokenExchange:
         key = hashlib.sha256("\0".join((subject_token, audience, scope)).encode()).digest()
         token, expires_at = self._cache.get(key, ("", 0.0))
         if expires_at - SKEW_SECONDS > self._clock():
+            self._on_exchange("cached")
             return token
-        token, lifetime = await self._exchange(subject_token, audience, scope)
+        try:
+            token, lifetime = await self._exchange(subject_token, audience, scope)
+        except ExchangeFailed as error:
+            self._on_exchange(error.outcome)
+            raise
+        self._on_exchange("ok")
         self._cache[key] = (token, min(self._clock() + lifetime, until))
         if len(self._cache) > MAX_TOKENS:
             self._cache.popitem(last=False)
@@ -82,15 +109,26 @@ class TokenExchange:
         }
         try:
             answer = await self._http.post(self._token_url, data=form)
-            document = answer.json()
-        except (httpx2.HTTPError, ValueError) as error:
+        except httpx2.HTTPError as error:
             raise ExchangeFailed(f"The tenant's token endpoint does not answer: {error}") from error
+        outcome = _outcome(answer.status_code)
+        try:
+            document = answer.json()
+        except ValueError as error:
+            raise ExchangeFailed(f"The tenant's token endpoint answers no JSON: {error}", outcome) from error
         if answer.status_code != 200 or not isinstance(document, dict):
-            raise ExchangeFailed(f"The tenant refused ({answer.status_code}): {_reason(document)}")
+            raise ExchangeFailed(f"The tenant refused ({answer.status_code}): {_reason(document)}", outcome)
         token, lifetime = document.get("access_token"), document.get("expires_in", 0)
         if not isinstance(token, str) or not isinstance(lifetime, int | float):
             raise ExchangeFailed("The tenant's answer holds no access token.")
         return token, float(lifetime)
+
+
+def _outcome(status: int) -> str:
+    """The outcome of an exchange with that status and no token."""
+    if status == 429:
+        return "rate_limited"
+    return "refused" if 400 <= status < 500 else "failed"
 
 
 def _reason(document: object) -> str:

@@ -2,7 +2,7 @@
 
 uvicorn itself waits for ever, and accepts requests that another program in front of it may read differently.
 
-uvicorn.run(app, http="gatehouse_server.serving.connections:BoundedHeaders")
+uvicorn.run(app, http="gatehouse_server:BoundedHeaders")
 """
 
 from __future__ import annotations

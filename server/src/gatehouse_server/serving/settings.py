@@ -7,7 +7,7 @@ import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, overload
 from urllib.parse import urlsplit
 
 import httpx2
@@ -43,10 +43,6 @@ _MISSING = {
 _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 
-SHORTEST_SECRET = 32
-_SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET")
-_PUBLISHED_PREFIX = "demo-secret-of-the-offline-tenant"
-
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -57,7 +53,42 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseSettings):
-    """The configuration of the protected MCP server. Field aliases are the variables' names."""
+    """The configuration of the protected MCP server. It is read from the variables; an empty one counts as not set.
+
+    Every field has its final value: those that are not set follow from others. For tests and several configurations
+    in one process: `Settings(_env_file=None, AUTH0_DOMAIN="dev-xxxx.us.auth0.com", ...)`.
+
+    Attributes:
+        domain: the tenant's domain, such as `dev-xxxx.us.auth0.com`. Needed, if no issuer is set.
+        oidc_issuer: the issuer of another provider than Auth0, byte for byte.
+        profile: the provider's token profile (`auth0`, `keycloak`, `entra`, `okta`, `cognito`, `zitadel`, `authkit`,
+            `rfc9068`, `oidc`); `oidc` if `OIDC_ISSUER` is set.
+        issuer: the required `iss` of tokens; by default `https://AUTH0_DOMAIN/`.
+        jwks_url: the URL of the signing keys (RFC 7517); by default that of Auth0, else from the discovery document.
+        audience: the required `aud` of tokens; by default `MCP_PUBLIC_URL`.
+        algorithm: the only accepted signature algorithm (RFC 7518 section 3.1).
+        host: the address to listen on, for `gatehouse-server`.
+        port: the TCP port to listen on, for `gatehouse-server`.
+        public_url: the URL that clients use for the MCP endpoint; by default `http://localhost:5555/mcp`.
+        allowed_hosts: accepted Host headers, separated by commas; by default those of `MCP_PUBLIC_URL`.
+        allowed_origins: accepted Origin headers, separated by commas; by default those of `MCP_PUBLIC_URL`.
+        ca_file: a PEM file with more certificate authorities for the server's own TLS connections.
+        required_permission: every call needs it.
+        permissions_file: a YAML file with a `PermissionTable`.
+        grant_claim: the claims with the permissions of a token, separated by commas; by default the profile's.
+        scope_prefix: the text before a permission in the scope that clients request; by default the profile's.
+        oidc_ca_file: another name of `AUTH0_CA_FILE`.
+        oidc_audience: another name of `AUTH0_AUDIENCE`, with `OIDC_ISSUER`.
+        tls_cert_file: the server's certificate in PEM, for `gatehouse-server`; without it, plain HTTP.
+        tls_key_file: the key of the certificate in PEM.
+        offline_tenant: whether the tenant is the offline one, whose keys may come over plain HTTP.
+        metrics_host: the address to serve metrics on.
+        metrics_port: the TCP port to serve metrics on; None for no metrics.
+        trusted_proxies: addresses of proxies whose `X-Forwarded-*` headers are trusted, separated by commas.
+        introspection_client_id: a client that may introspect opaque tokens at the provider (RFC 7662).
+        introspection_client_secret: its secret.
+        introspection_client_secret_file: the path of a file with the secret.
+    """
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True, validate_default=False
@@ -88,20 +119,12 @@ class Settings(BaseSettings):
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
     trusted_proxies: CommaSeparated = Field(default=(), validation_alias="TRUSTED_PROXIES")
-    token_url: str = Field(default="", validation_alias="AUTH0_TOKEN_URL")
-    exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
-    exchange_client_secret: SecretStr | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET")
     introspection_client_id: str = Field(default="", validation_alias="INTROSPECTION_CLIENT_ID")
     introspection_client_secret: SecretStr | None = Field(default=None, validation_alias="INTROSPECTION_CLIENT_SECRET")
-    calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
-    calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
-    request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
-    # Read before validation. They are fields because only fields are read from the environment.
-    exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
+    # Read before validation. It is a field because only fields are read from the environment.
     introspection_client_secret_file: str | None = Field(
         default=None, validation_alias="INTROSPECTION_CLIENT_SECRET_FILE"
     )
-    request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
 
     @model_validator(mode="before")
     @classmethod
@@ -111,7 +134,7 @@ class Settings(BaseSettings):
             return values
         # Empty means not set. An empty variable of the environment overrides the line in .env.
         filled = {name: value for name, value in values.items() if value != ""}
-        _read_secret_files(filled)
+        _read_secret_files(filled, _secrets_of(cls))
         _use_oidc_names(filled)
         # No issuer is a default, not even the offline tenant's: `make` names it.
         domain = str(filled.get("AUTH0_DOMAIN", ""))
@@ -122,7 +145,6 @@ class Settings(BaseSettings):
             filled["AUTH0_DOMAIN"] = urlsplit(str(filled["AUTH0_ISSUER"])).netloc
         if "AUTH0_ISSUER" in filled and "OIDC_ISSUER" not in filled:
             filled.setdefault("AUTH0_JWKS_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/.well-known/jwks.json")
-            filled.setdefault("AUTH0_TOKEN_URL", f"{str(filled['AUTH0_ISSUER']).rstrip('/')}/oauth/token")
         _place(filled)
         if "MCP_PUBLIC_URL" in filled:
             filled.setdefault("AUTH0_AUDIENCE", filled["MCP_PUBLIC_URL"])
@@ -173,13 +195,6 @@ class Settings(BaseSettings):
     def _scope_token(cls, value: str) -> str:
         if not is_permission(value):
             raise ValueError("one permission without spaces, quotes and backslashes is valid, such as access:mcp")
-        return value
-
-    @field_validator("request_state_secret")
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
-            raise ValueError(f"at least {SHORTEST_SECRET} characters are valid, such as `openssl rand -hex 32` prints")
         return value
 
     @field_validator("trusted_proxies")
@@ -237,24 +252,6 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _require_secure_token_url(self) -> Settings:
-        if self.exchange_client_id and not self.token_url:
-            raise ValueError("EXCHANGE_CLIENT_ID is set with OIDC_ISSUER: also set AUTH0_TOKEN_URL, the token endpoint")
-        if is_loopback(self.issuer) or self.offline_tenant or not self.token_url:
-            return self
-        if urlsplit(self.token_url).scheme != "https":
-            raise ValueError(
-                f"AUTH0_TOKEN_URL is {self.token_url!r}: https:// is needed, because a secret is sent there"
-            )
-        secret = self.exchange_client_secret
-        if secret is not None and secret.get_secret_value().startswith(_PUBLISHED_PREFIX):
-            raise ValueError(
-                "EXCHANGE_CLIENT_SECRET is the published secret of the offline tenant, but the issuer is"
-                f" {self.issuer}: set your own application's secret, or leave it and EXCHANGE_CLIENT_ID empty"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _require_id_and_secret_for_introspection(self) -> Settings:
         if bool(self.introspection_client_id) != bool(self.introspection_client_secret):
             raise ValueError(
@@ -267,8 +264,6 @@ class Settings(BaseSettings):
         urls = [self.jwks_url or self.discovery_url]
         if self.introspection_client_id:
             urls.append(self.discovery_url)
-        if self.exchange_client_id:
-            urls += [self.token_url, self.calendar_url]
         for url in filter(None, urls):
             proxy_for(url)
         return self
@@ -360,13 +355,20 @@ class Settings(BaseSettings):
         return list(self.allowed_origins) or _values_for(self.public_url, f"{urlsplit(self.public_url).scheme}://")
 
 
-def load_settings() -> Settings:
-    """Read the settings.
+@overload
+def load_settings() -> Settings: ...
+@overload
+def load_settings(kind: type[SettingsT]) -> SettingsT: ...
+def load_settings(kind: type[Any] = Settings) -> Any:
+    """Read the settings from the environment and from `.env` in the current folder. The environment counts more.
+
+    Args:
+        kind: a subclass of `Settings` that has the variables of your own server also.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names all of them.
     """
-    return load(Settings)
+    return load(kind)
 
 
 def load(kind: type[SettingsT], **given: str) -> SettingsT:
@@ -382,7 +384,7 @@ def load(kind: type[SettingsT], **given: str) -> SettingsT:
         _require_utf8(Path(ENV_FILE))
         return kind(**given)  # type: ignore[arg-type]  # the other fields come from the environment
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from error
+        raise SettingsError(_explain(error, _secrets_of(kind))) from error
 
 
 def _require_utf8(path: Path) -> None:
@@ -433,9 +435,14 @@ def _require_secure_url(value: str) -> None:
         raise ValueError("a URL without query and fragment is valid")
 
 
-def _read_secret_files(values: dict[str, Any]) -> None:
+def _secrets_of(kind: type[BaseSettings]) -> list[str]:
+    """The variables whose values are secrets."""
+    return [str(field.validation_alias) for field in kind.model_fields.values() if "SecretStr" in str(field.annotation)]
+
+
+def _read_secret_files(values: dict[str, Any], secrets: list[str]) -> None:
     """Docker and Kubernetes pass secrets as files: NAME_FILE is the path of the file with the value of NAME."""
-    for name in _SECRETS:
+    for name in secrets:
         path = values.get(f"{name}_FILE")
         if path and name not in values:
             try:
@@ -454,8 +461,6 @@ def _place(values: dict[str, Any]) -> None:
     host = str(values.get("MCP_HOST", "localhost"))
     host = "[::1]" if host == "::1" else host if host in LOOPBACK_HOSTS else "localhost"
     values.setdefault("MCP_PUBLIC_URL", f"http://{host}:{port_text}/mcp")
-    scheme = "https" if values.get("MCP_TLS_CERT_FILE") else "http"
-    values.setdefault("CALENDAR_URL", f"{scheme}://{host}:{port_text}/calendar/events")
 
 
 def _loopback_port(url: str) -> int | None:
@@ -496,14 +501,14 @@ def _values_for(public_url: str, prefix: str) -> list[str]:
     return [f"{prefix}{urlsplit(public_url).netloc}"]
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, secrets: list[str]) -> str:
     lines = []
     for problem in error.errors():
         name = str(problem["loc"][0]) if problem["loc"] else ""
         reason = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "missing":
             lines.append(f"{name} is missing: {_MISSING.get(name, 'it is needed')}")
-        elif name in _SECRETS:
+        elif name in secrets:
             lines.append(f"{name}: {reason}")
         elif name:
             lines.append(f"{name} is {problem['input']!r}: {reason}")

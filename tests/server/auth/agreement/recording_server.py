@@ -59,9 +59,10 @@ class Request:
 
 @dataclass
 class Outcome:
-    """The result of a request: status, audit lines, messages that reached the SDK, executed functions."""
+    """The result of a request: status, body, audit lines, messages that reached the SDK, executed functions."""
 
     status: int = 0
+    body: bytes = b""
     audit: list[dict[str, Any]] = field(default_factory=list)
     received: list[tuple[str, Any]] = field(default_factory=list)
     executed: list[frozenset[str]] = field(default_factory=list)
@@ -121,6 +122,7 @@ class RecordingServer:
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 outcome.status = message["status"]
+            outcome.body += message.get("body", b"")
             if endless or not message.get("more_body", message["type"] == "http.response.start"):
                 finished.set()
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_of, read_operation
+from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_in, operation_of, read_message
 from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, request
 from tests.server.auth.agreement.recording_server import BASE, A, B, Kind, Outcome, RecordingServer, Request
 from tests.server.token_issuer import JWKS_URL, Issuer
@@ -114,7 +114,7 @@ def test_every_parser_reads_the_same_operation_as_the_gate() -> None:
     for seed in range(1500):
         body = b"".join(request(Random(seed), "").chunks)
         try:
-            operation = read_operation(body)
+            operation = operation_in(read_message(body))
         except MalformedMessage:
             tally["malformed"] += 1
             continue

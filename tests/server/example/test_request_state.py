@@ -8,9 +8,9 @@ import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
 
 from gatehouse_example.app import example_server
-from gatehouse_server.serving.settings import Settings
+from gatehouse_example.settings import ExampleSettings
 from tests.server.protected_server import ask, protected
-from tests.server.token_issuer import Issuer, settings
+from tests.server.token_issuer import Issuer, settings_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("S28")]
 
@@ -19,14 +19,14 @@ BOOK = {"name": "book_room", "arguments": {"room": "Blue", "hour": 9}}
 CAN_ASK = {"_meta": {CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}}}}
 
 
-async def call(issuer: Issuer, config: Settings, params: dict[str, Any], **claims: Any) -> dict[str, Any]:
+async def call(issuer: Issuer, config: ExampleSettings, params: dict[str, Any], **claims: Any) -> dict[str, Any]:
     """The answer of a new replica."""
     async with protected(example_server(config), issuer.handle, config=config) as replica:
         answer = await ask(replica, issuer.token(**claims), "tools/call", {**params, **CAN_ASK}, era="modern")
     return dict(answer.json())
 
 
-async def asked(issuer: Issuer, config: Settings) -> dict[str, Any]:
+async def asked(issuer: Issuer, config: ExampleSettings) -> dict[str, Any]:
     """The parameters that a client sends after the person accepted."""
     result = (await call(issuer, config, BOOK))["result"]
     assert result["resultType"] == "input_required", result
@@ -39,7 +39,7 @@ def booked(answer: dict[str, Any]) -> bool:
 
 
 async def test_a_replica_with_the_same_secret_resumes_the_call(issuer: Issuer) -> None:
-    config = settings(REQUEST_STATE_SECRET=SECRET)
+    config = settings_of(ExampleSettings, REQUEST_STATE_SECRET=SECRET)
     assert booked(await call(issuer, config, await asked(issuer, config)))
 
 
@@ -47,8 +47,8 @@ async def test_a_replica_with_the_same_secret_resumes_the_call(issuer: Issuer) -
     "variables", [{"REQUEST_STATE_SECRET": OTHER}, {}], ids=["with another secret", "with a key of its own"]
 )
 async def test_a_replica_does_not_resume_the_call(issuer: Issuer, variables: dict[str, str]) -> None:
-    resumed = await asked(issuer, settings(REQUEST_STATE_SECRET=SECRET))
-    refusal = await call(issuer, settings(**variables), resumed)
+    resumed = await asked(issuer, settings_of(ExampleSettings, REQUEST_STATE_SECRET=SECRET))
+    refusal = await call(issuer, settings_of(ExampleSettings, **variables), resumed)
     assert "error" in refusal, refusal
     assert not booked(refusal)
 
@@ -56,20 +56,20 @@ async def test_a_replica_does_not_resume_the_call(issuer: Issuer, variables: dic
 @pytest.mark.requirement("S26")
 @pytest.mark.parametrize("claims", [{"sub": "auth0|mallory"}, {"azp": "another-agent"}], ids=str)
 async def test_a_call_cannot_be_resumed_by_another_caller(issuer: Issuer, claims: dict[str, str]) -> None:
-    config = settings(REQUEST_STATE_SECRET=SECRET)
+    config = settings_of(ExampleSettings, REQUEST_STATE_SECRET=SECRET)
     refusal = await call(issuer, config, await asked(issuer, config), **claims)
     assert "error" in refusal, refusal
     assert not booked(refusal)
 
 
 async def test_a_call_cannot_be_resumed_as_another_call(issuer: Issuer) -> None:
-    config = settings(REQUEST_STATE_SECRET=SECRET)
+    config = settings_of(ExampleSettings, REQUEST_STATE_SECRET=SECRET)
     resumed = {**await asked(issuer, config), "arguments": {"room": "Blue", "hour": 10}}
     assert not booked(await call(issuer, config, resumed))
 
 
 async def test_a_changed_request_state_is_refused(issuer: Issuer) -> None:
-    config = settings(REQUEST_STATE_SECRET=SECRET)
+    config = settings_of(ExampleSettings, REQUEST_STATE_SECRET=SECRET)
     resumed = await asked(issuer, config)
     state = resumed["requestState"]
     resumed["requestState"] = state[:-4] + ("AAAA" if state[-4:] != "AAAA" else "BBBB")
@@ -79,7 +79,7 @@ async def test_a_changed_request_state_is_refused(issuer: Issuer) -> None:
 
 @pytest.mark.requirement("S26")
 async def test_a_call_is_resumed_only_with_a_good_token(issuer: Issuer) -> None:
-    config = settings(REQUEST_STATE_SECRET=SECRET)
+    config = settings_of(ExampleSettings, REQUEST_STATE_SECRET=SECRET)
     resumed = await asked(issuer, config)
     async with protected(example_server(config), issuer.handle, config=config) as replica:
         refusal = await ask(replica, None, "tools/call", {**resumed, **CAN_ASK}, era="modern")

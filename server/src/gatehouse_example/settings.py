@@ -1,0 +1,64 @@
+"""The variables of the example server, beside those of the library."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from gatehouse_server import Settings
+
+SHORTEST_SECRET = 32
+_PUBLISHED_PREFIX = "demo-secret-of-the-offline-tenant"
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
+class ExampleSettings(Settings):
+    """The configuration of the example server."""
+
+    request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
+    exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
+    exchange_client_secret: SecretStr | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET")
+    token_url: str = Field(default="", validation_alias="AUTH0_TOKEN_URL")
+    calendar_url: str = Field(default="", validation_alias="CALENDAR_URL")
+    calendar_audience: str = Field(default="https://calendar.gatehouse.example/", validation_alias="CALENDAR_AUDIENCE")
+    # Read before validation. They are fields because only fields are read from the environment.
+    request_state_secret_file: str | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET_FILE")
+    exchange_client_secret_file: str | None = Field(default=None, validation_alias="EXCHANGE_CLIENT_SECRET_FILE")
+
+    @property
+    def exchange_url(self) -> str:
+        """The tenant's token endpoint; empty if it is not known."""
+        return self.token_url or ("" if self.oidc_issuer else f"{self.issuer.rstrip('/')}/oauth/token")
+
+    @property
+    def events_url(self) -> str:
+        """The events of the calendar: by default of that in this process."""
+        scheme = "https" if self.tls_cert_file else "http"
+        host = "[::1]" if self.host == "::1" else self.host if self.host in _THIS_MACHINE else "localhost"
+        return self.calendar_url or f"{scheme}://{host}:{self.port}/calendar/events"
+
+    @field_validator("request_state_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"at least {SHORTEST_SECRET} characters are valid, such as `openssl rand -hex 32` prints")
+        return value
+
+    @model_validator(mode="after")
+    def _require_safe_exchange(self) -> ExampleSettings:
+        if self.exchange_client_id and not self.exchange_url:
+            raise ValueError("EXCHANGE_CLIENT_ID is set with OIDC_ISSUER: also set AUTH0_TOKEN_URL, the token endpoint")
+        if urlsplit(self.issuer).hostname in _THIS_MACHINE or self.offline_tenant or not self.exchange_url:
+            return self
+        if urlsplit(self.exchange_url).scheme != "https":
+            raise ValueError(
+                f"AUTH0_TOKEN_URL is {self.exchange_url!r}: https:// is needed, because a secret is sent there"
+            )
+        secret = self.exchange_client_secret
+        if secret is not None and secret.get_secret_value().startswith(_PUBLISHED_PREFIX):
+            raise ValueError(
+                "EXCHANGE_CLIENT_SECRET is the published secret of the offline tenant, but the issuer is"
+                f" {self.issuer}: set your own application's secret, or leave it and EXCHANGE_CLIENT_ID empty"
+            )
+        return self
