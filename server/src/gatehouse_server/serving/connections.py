@@ -17,10 +17,6 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 _HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9._-]*)(:[0-9]*)?")
 
 
-class Ambiguous(ValueError):
-    """Two programs could read two different requests. The parser turns it into an answer with status 400."""
-
-
 class BoundedHeaders(HttpToolsProtocol):
     """uvicorn's HTTP protocol. It closes a connection whose request does not begin, or whose headers do not end, and
     refuses a request that a proxy could read differently (RFC 9112 sections 2.3, 3.2 and 6.1).
@@ -75,19 +71,19 @@ class BoundedHeaders(HttpToolsProtocol):
         """Stop waiting, and check what was read.
 
         Raises:
-            Ambiguous: the request is refused.
+            ValueError: two programs could read two different requests. The parser's answer is 400.
         """
         self._stop_waiting()
         self._in_body = True
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            raise Ambiguous("another version of HTTP")
+            raise ValueError("another version of HTTP")
         if len(self._hosts) > 1 or not all(map(_HOST.fullmatch, self._hosts)):
-            raise Ambiguous("more than one Host, or one that is no name with a port")
+            raise ValueError("more than one Host, or one that is no name with a port")
         if self._codings and (version == "1.0" or self._codings != [b"chunked"]):
-            raise Ambiguous("a transfer coding beside chunked")
+            raise ValueError("a transfer coding beside chunked")
         if not self.url.startswith(b"/") and self.url != b"*" and [_authority(self.url)] != self._hosts:
-            raise Ambiguous("a target of another host than Host")
+            raise ValueError("a target of another host than Host")
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
