@@ -17,7 +17,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart reload logs client ask doctor demo e2e test browser worlds bench conformance interop providers check clean
+.PHONY: help up down restart reload logs client ask doctor demo e2e test browser worlds soak bench conformance interop providers check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -69,6 +69,9 @@ e2e: ## Test separate stacks end to end
 
 browser: ## Test the tenant's pages in Chromium
 	$(STACK) browser
+
+soak: ## Load while servers are killed and replaced: which calls are lost (Docker)
+	$(STACK) soak $(DO)
 
 worlds: ## The stack on other ports, hosts and folders
 	$(STACK) worlds

@@ -232,6 +232,16 @@ def worlds(arguments: argparse.Namespace) -> int:
     return local.run([*pytest, *(chosen or ("tests/worlds", "-m", "docker"))], WORLDS_RUNTIME="docker")
 
 
+def soak(arguments: argparse.Namespace) -> int:
+    """Send calls to a separate stack in Docker while its parts are killed, replaced and stopped."""
+    obstacle = docker.available()
+    if obstacle is not None:
+        raise Problem(f"The soak test needs Docker, but {obstacle}. Start or install Docker.")
+    packages.ensure()
+    command = [str(packages.PYTHON), "tests/soak/run.py", *arguments.rest]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
+
+
 def bench(arguments: argparse.Namespace) -> int:
     """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
     benchmarks = {"protection": _bench_protection, "tenant": _bench_tenant}
@@ -329,6 +339,7 @@ _COMMANDS = {
     "test": test,
     "browser": browser,
     "worlds": worlds,
+    "soak": soak,
     "bench": bench,
     "conformance": conformance,
     "interop": interop,
