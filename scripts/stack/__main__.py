@@ -238,7 +238,9 @@ def soak(arguments: argparse.Namespace) -> int:
     if obstacle is not None:
         raise Problem(f"The soak test needs Docker, but {obstacle}. Start or install Docker.")
     packages.ensure()
-    command = [str(packages.PYTHON), "tests/soak/run.py", *arguments.rest]
+    memory = arguments.rest[:1] == ["memory"]
+    program, options = ("memory.py", arguments.rest[1:]) if memory else ("run.py", arguments.rest)
+    command = [str(packages.PYTHON), f"tests/soak/{program}", *options]
     return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 

@@ -75,14 +75,22 @@ def up(environment: Environment) -> None:
     wait_until_ready(environment)
 
 
-def start(**variables: str) -> None:
+def have_changed(service: str, **variables: str) -> bool:
+    """Whether containers of the service run with another configuration than the present one."""
+    _, _, present = quiet(compose("config", "--hash", service), **variables).stdout.strip().partition(" ")
+    label = '{{index .Config.Labels "com.docker.compose.config-hash"}}'
+    running = quiet(["docker", "inspect", "--format", label, *_containers(service)]).stdout.split()
+    return any(each != present for each in running)
+
+
+def start(*services: str, **variables: str) -> None:
     """Start the containers, or those whose configuration has changed, and wait until they are healthy.
 
     Raises:
         Problem: a container did not become healthy.
     """
     with progress("Starting the containers (usually 5 to 15 s)"):
-        started = quiet(compose("up", "--detach", "--wait", "--remove-orphans"), timeout=1800, **variables)
+        started = quiet(compose("up", "--detach", "--wait", "--remove-orphans", *services), timeout=1800, **variables)
     if started.returncode != 0:
         sys.stderr.write(started.stderr)
         run(compose("ps", "--all"), **variables)

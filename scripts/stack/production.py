@@ -39,7 +39,10 @@ def up() -> None:
     variables = _variables(settings)
     was_up = docker.is_up()
     _require_good_configuration(variables, was_up=was_up)
-    docker.start(**variables)
+    if was_up and docker.have_changed("server", **variables):
+        docker.replace_servers(**variables)
+    docker.start("server", "gateway", **variables)
+    docker.start(**variables)  # the second gateway, if there is one
     _wait_until_ready(settings)
     say()
     say(f"  MCP server   {bold(_public_url(settings))}")

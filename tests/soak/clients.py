@@ -59,13 +59,14 @@ class Client:
             if stop.is_set():
                 break
             began = time.monotonic()
-            fate, seen = await self._call(number)
+            fate, seen = await self.call(number)
             self.calls.append(Call(began, time.monotonic(), fate, seen))
             if fate != "answered":
                 await asyncio.sleep(0.02)
         self._close()
 
-    async def _call(self, number: int) -> tuple[str, str]:
+    async def call(self, number: int) -> tuple[str, str]:
+        """Call the tool of that number. Returns the call's fate, and what was seen if it was not answered."""
         arguments, expected = _tool(number, self.subject)
         message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": arguments}
         try:

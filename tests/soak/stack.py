@@ -43,17 +43,17 @@ class SoakStack:
     _control: str = field(repr=False)
 
     @classmethod
-    def on_free_ports(cls) -> SoakStack:
+    def on_free_ports(cls, replicas: int = REPLICAS) -> SoakStack:
         """A stack that is not started yet."""
         control = secrets.token_hex(16)
         port, tenant, tls, callback = free_ports(4)
         empty = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_AUDIENCE", "OIDC_ISSUER", "PUBLIC_HOST", "MCP_PUBLIC_URL")
         variables = {
             **dict.fromkeys((*empty, "MOCK_IDP_PUBLIC_URL", "OAUTH_CALLBACK_URI", "UPSTREAM_URL", "AUTH0_CA_FILE"), ""),
-            "COMPOSE_PROJECT_NAME": "gatehouse-soak",
+            "COMPOSE_PROJECT_NAME": f"gatehouse-soak-{os.getpid()}",
             "COMPOSE_FILE": "docker-compose.yml:tests/soak/compose.yml",
             "SOAK_CONTROL_TOKEN": control,
-            "SERVER_REPLICAS": str(REPLICAS),
+            "SERVER_REPLICAS": str(replicas),
             "REQUEST_STATE_SECRET": secrets.token_hex(32),
             "MCP_PORT": str(port),
             "MOCK_IDP_PORT": str(tenant),
@@ -125,20 +125,25 @@ class SoakStack:
 
     def rotate_keys(self) -> None:
         """Let the tenant sign with its next key."""
-        self._ask_tenant("keys/rotate")
+        httpx2.post(self._control_url("keys/rotate"), headers=self._authorization, timeout=20).raise_for_status()
 
     def token(self, subject: str) -> str:
         """An access token of that subject, with the permissions that the calls need."""
-        permissions = ["access:mcp", "time:convert"]
-        claims = {"sub": subject, "scope": " ".join(permissions), "permissions": permissions}
-        return str(self._ask_tenant("tokens", claims=claims)["token"])
+        body = _wanted(subject)
+        answer = httpx2.post(self._control_url("tokens"), json=body, headers=self._authorization, timeout=20)
+        return str(answer.raise_for_status().json()["token"])
 
-    def _ask_tenant(self, path: str, **body: object) -> dict[str, object]:
-        url = f"http://localhost:{self.tenant_port}/__mock__/{path}"
-        answer = httpx2.post(url, json=body or None, headers={"Authorization": f"Bearer {self._control}"}, timeout=20)
-        answer.raise_for_status()
-        answered: dict[str, object] = answer.json() if answer.content else {}
-        return answered
+    async def token_by(self, http: httpx2.AsyncClient, subject: str) -> str:
+        """The same with a client whose connections are kept."""
+        answer = await http.post(self._control_url("tokens"), json=_wanted(subject), headers=self._authorization)
+        return str(answer.raise_for_status().json()["token"])
+
+    def _control_url(self, path: str) -> str:
+        return f"http://localhost:{self.tenant_port}/__mock__/{path}"
+
+    @property
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._control}"}
 
     def _run(self, command: list[str]) -> str:
         environment = {**os.environ, **self.variables}
@@ -146,3 +151,8 @@ class SoakStack:
         if done.returncode != 0:
             raise Failed(f"{' '.join(command[:4])} ... failed:\n{(done.stdout + done.stderr)[-3000:]}")
         return done.stdout
+
+
+def _wanted(subject: str) -> dict[str, object]:
+    permissions = ["access:mcp", "time:convert"]
+    return {"claims": {"sub": subject, "scope": " ".join(permissions), "permissions": permissions}}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import secrets
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,10 +18,13 @@ import pytest
 
 from tests.support.free_ports import free_ports
 from tests.worlds.conftest import ROOT, RUNTIME, World
+from tests.worlds.test_swap import blocks
 from tests.worlds.test_worlds import MakeWorld
 
 PUBLIC_HOST = "tools.gatehouse.example"
 DEMO_SECRET = "demo-secret-of-the-offline-tenant-never-use-it-with-a-real-one-3"
+OWN_SECRET = "the-own-secret-of-this-servers-application"
+PAGE = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 PINNED = "registry.example/gatehouse-server:1.2.3"
 
 pytestmark = [pytest.mark.docker, pytest.mark.skipif(RUNTIME != "docker", reason="a world of the docker runtime")]
@@ -47,9 +54,14 @@ def built(world: World, *services: str) -> dict[str, str]:
     for service in services:
         command = ["docker", "compose", "--project-name", project, "--profile", "*", "build", "--quiet", service]
         subprocess.run(command, cwd=ROOT, check=True, env=compose_environment(), capture_output=True)
-        inspected = ["docker", "image", "inspect", "--format", "{{.Id}}", f"{project}-{service}"]
-        images[service] = subprocess.run(inspected, check=True, capture_output=True, text=True).stdout.strip()
+        images[service] = image_id(f"{project}-{service}")
     return images
+
+
+def image_id(name: str) -> str:
+    """The id of an image of this machine, which is the digest of its content."""
+    command = ["docker", "image", "inspect", "--format", "{{.Id}}", name]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def compose_environment(**variables: str) -> dict[str, str]:
@@ -205,7 +217,7 @@ def outside(clone: World, tmp_path: Path) -> Iterator[Outside]:
     files.mkdir()
     for path in (ROOT / "auth0").iterdir():
         text = path.read_text(encoding="utf-8")
-        (files / path.name).write_text(text.replace(DEMO_SECRET, "the-own-secret-of-this-servers-application"), "utf-8")
+        (files / path.name).write_text(text.replace(DEMO_SECRET, OWN_SECRET), "utf-8")
     variables = {
         "PUBLIC_HOST": PUBLIC_HOST,
         "HTTPS_PORT": str(port),
@@ -227,44 +239,81 @@ def outside(clone: World, tmp_path: Path) -> Iterator[Outside]:
         made.compose("--profile", "*", "down", "--volumes", "--timeout", "5")
 
 
-def test_the_end_to_end_suite_passes_over_https(clone: World, outside: Outside, tmp_path: Path) -> None:
+def test_the_pages_commands_and_the_end_to_end_suite_over_https(clone: World, outside: Outside) -> None:
+    prepare, start, change = blocks(PAGE)
+    restart, reload, up_again, down = change
+    for line in prepare:
+        says(clone, line)
     (clone.folder / "tenant.pem").write_text(outside.authority(), encoding="utf-8")
-    (clone.folder / "exchange").write_text("the-own-secret-of-this-servers-application", encoding="utf-8")
-    caddy = ["docker", "image", "inspect", "--format", "{{.Id}}", "caddy:2"]
-    production(
-        clone,
-        GATEWAY_IMAGE=subprocess.run(caddy, check=True, capture_output=True, text=True).stdout.strip(),
+    (clone.folder / "exchange").write_text(OWN_SECRET, encoding="utf-8")
+    set_in(
+        clone.folder / ".env.prod",
+        PUBLIC_HOST=PUBLIC_HOST,
+        HTTPS_PORT=outside.variables["HTTPS_PORT"],
+        HTTP_PORT=outside.variables["HTTP_PORT"],
+        GATEWAY_IMAGE=image_id("caddy:2"),
         SERVER_IMAGE=built(clone, "server")["server"],
-        AUTH0_DOMAIN="",
         AUTH0_ISSUER=outside.variables["ISSUER"],
         AUTH0_CA_FILE="./tenant.pem",
         EXCHANGE_CLIENT_ID="GatehouseServerDemoClient0000000",
         EXCHANGE_CLIENT_SECRET_FILE="./exchange",
         GATEWAY_TLS="tls internal",
         BIND_ADDRESS=outside.address,
-        HTTPS_PORT=outside.variables["HTTPS_PORT"],
-        HTTP_PORT=outside.variables["HTTP_PORT"],
+        SECOND_ADDRESS="127.0.0.2",
+        COMPOSE_PROFILES="two-gateways",
         SERVER_REPLICAS="3",
         SUBNET="172.31.254.0/24",
     )
     try:
-        up = clone.stack("up", ENV="prod")
-        assert up.returncode == 0, up.stdout + up.stderr
-        assert f"https://{PUBLIC_HOST}:{outside.variables['HTTPS_PORT']}/mcp" in up.stdout
+        assert outside.variables["MCP_PUBLIC_URL"] in says(clone, *start)
         root = inside(clone, "exec", "-T", "gateway", "cat", "/data/caddy/pki/authorities/local/root.crt")
-        tested = outside.suite(outside.authority() + root, "tests/e2e/stack")
+        trusted = outside.authority() + root
+        tested = outside.suite(trusted, "tests/e2e/stack")
         assert tested.returncode == 0, tested.stdout[-6000:] + tested.stderr[-2000:]
         containers_are_bounded(clone)
-        restarted = clone.stack("restart", ENV="prod")
-        assert restarted.returncode == 0, restarted.stdout + restarted.stderr
-        reloaded = clone.stack("reload", ENV="prod")
-        assert reloaded.returncode == 0, reloaded.stdout + reloaded.stderr
-        again = outside.suite(outside.authority() + root, "tests/e2e/stack/test_story.py", "-k", "signs_in")
+        port = int(outside.variables["HTTPS_PORT"])
+        assert readiness("127.0.0.2", port, root) == 200, "the second gateway has a certificate of the same authority"
+
+        servers = inside(clone, "ps", "--quiet", "server").split()
+        says(clone, restart)
+        restarted = inside(clone, "ps", "--quiet", "server").split()
+        assert (len(restarted), set(restarted) & set(servers)) == (3, set())
+        says(clone, reload)
+        says(clone, up_again)
+        assert inside(clone, "ps", "--quiet", "server").split() == restarted, "nothing has changed"
+        set_in(clone.folder / ".env.prod", TZ="Asia/Tokyo")
+        says(clone, up_again)
+        changed = inside(clone, "ps", "--quiet", "server").split()
+        assert (len(changed), set(changed) & set(restarted)) == (3, set())
+        again = outside.suite(trusted, "tests/e2e/stack/test_story.py", "-k", "signs_in")
         assert again.returncode == 0, again.stdout[-6000:] + again.stderr[-2000:]
+        says(clone, down)
+        assert inside(clone, "ps", "--all", "--quiet") == ""
     finally:
-        down = clone.stack("down", ENV="prod")
-        inside(clone, "down", "--volumes")
-    assert down.returncode == 0, down.stderr
+        inside(clone, "--profile", "*", "down", "--volumes", "--timeout", "5")
+
+
+def says(clone: World, line: str) -> str:
+    """Run a line of the page. Returns what it prints."""
+    done = clone.shell(line)
+    assert done.returncode == 0, line + done.stdout + done.stderr
+    return done.stdout
+
+
+def set_in(file: Path, **variables: str) -> None:
+    """Add variables to a file: the last line of a name counts."""
+    with file.open("a", encoding="utf-8") as opened:
+        opened.writelines(f"{name}={value}\n" for name, value in variables.items())
+
+
+def readiness(address: str, port: int, root: str) -> int:
+    """The status of `/readyz` through the gateway on that address, with its certificate checked."""
+    context = ssl.create_default_context(cadata=root)
+    connection = http.client.HTTPSConnection(PUBLIC_HOST, port, timeout=10)
+    connection.sock = context.wrap_socket(socket.create_connection((address, port)), server_hostname=PUBLIC_HOST)
+    with contextlib.closing(connection):
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status
 
 
 def inside(clone: World, *arguments: str) -> str:
@@ -283,7 +332,7 @@ def containers_are_bounded(clone: World) -> None:
     ids = inside(clone, "ps", "--quiet").split()
     inspected = subprocess.run(["docker", "inspect", *ids], check=True, capture_output=True, text=True).stdout
     containers = json.loads(inspected)
-    assert len(containers) == 4
+    assert len(containers) == 5
     for container in containers:
         host = container["HostConfig"]
         assert host["Memory"] > 0
