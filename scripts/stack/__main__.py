@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
-    providers|check|lock|clean
+    providers|kubernetes|check|lock|clean
 """
 
 from __future__ import annotations
