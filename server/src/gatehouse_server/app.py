@@ -83,7 +83,9 @@ def protect(
     others = [
         Route(path, parts.gate(served.others, catalogue)) for path in served.other_paths if served.others is not None
     ]
-    return parts.app(parts.gate(served.endpoint, catalogue), catalogue, served.run, others)
+    return parts.app(
+        parts.gate(served.endpoint, catalogue, streams_any=served.streams_any), catalogue, served.run, others
+    )
 
 
 def run_together(*apps: ASGIApp) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

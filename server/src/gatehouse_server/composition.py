@@ -116,8 +116,15 @@ class Composition:
         )
         self._challenges = Challenges(metadata_url(settings.public_url), self.profile)
 
-    def gate(self, app: ASGIApp, catalogue: OperationCatalogue, check: RequestCheck | None = None) -> Gate:
-        """The app behind the gate."""
+    def gate(
+        self,
+        app: ASGIApp,
+        catalogue: OperationCatalogue,
+        check: RequestCheck | None = None,
+        *,
+        streams_any: bool = False,
+    ) -> Gate:
+        """The app behind the gate. With `streams_any` it may answer any request with an event stream."""
         return Gate(
             app,
             callers=self._callers,
@@ -127,6 +134,7 @@ class Composition:
             trail=self._trail,
             check=check,
             streams=self._streams,
+            streams_any=streams_any,
         )
 
     def app(

@@ -38,8 +38,9 @@ DEFAULT_PORT = 5555
 ENV_FILE = ".env"
 
 _MISSING = {
-    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com; or OIDC_ISSUER for another provider; or"
-    " AUTH0_ISSUER=http://localhost:9000/ for the offline tenant, as `make up` sets it",
+    "AUTH0_DOMAIN": "no tenant is set. Set it to the tenant's domain, such as dev-xxxx.us.auth0.com; or set OIDC_ISSUER"
+    " for another provider. For the offline tenant, which `make up` runs, a server that is started without `make` needs"
+    " AUTH0_ISSUER=http://localhost:9000/",
 }
 _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
