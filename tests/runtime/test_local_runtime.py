@@ -225,6 +225,7 @@ def test_help_sorts_the_targets_into_groups() -> None:
         "conformance",
         "interop",
         "providers",
+        "kubernetes",
         "bench",
     ]
     assert groups["Maintain"] == ["check", "clean"]

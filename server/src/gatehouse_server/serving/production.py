@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -41,7 +42,8 @@ def faults(settings: Settings) -> list[str]:
     ]
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if isinstance(value, SecretStr) and value.get_secret_value().startswith(_PUBLISHED):
+        parts = re.split(r"[,\s]+", value.get_secret_value()) if isinstance(value, SecretStr) else ()
+        if any(part.startswith(_PUBLISHED) for part in parts):
             found.append(f"{field.validation_alias} is a published secret of the demo or the tests: set your own")
     return found
 
