@@ -241,8 +241,9 @@ def conformance(arguments: argparse.Namespace) -> int:
 def interop(arguments: argparse.Namespace) -> int:
     """Sign in to the stack with MCP clients of others, in a network without a way out."""
     packages.ensure()
+    python = packages.separate_environment("interop", environment.ROOT / "tests" / "interop" / "requirements.in")
     command = [str(packages.PYTHON), "tests/interop/run.py", *arguments.rest]
-    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
+    return local.run(command, PYTHONPATH=str(environment.ROOT), INTEROP_PYTHON=str(python))
 
 
 def providers(arguments: argparse.Namespace) -> int:
