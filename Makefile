@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers pictures check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -75,6 +75,9 @@ bench: ## Measure protection and the offline tenant beside others
 
 check: ## Run linter, formatter, type checker and import rules
 	$(STACK) check
+
+pictures: ## Draw the pictures of the README again (needs npm and Chromium)
+	$(STACK) pictures
 
 clean: ## Stop everything, and remove volumes, logs and .venv
 	$(STACK) clean

@@ -254,6 +254,12 @@ def providers(arguments: argparse.Namespace) -> int:
     return local.run(command, PYTHONPATH=str(environment.ROOT), PROVIDERS_PYTHON=str(python))
 
 
+def pictures(_: argparse.Namespace) -> int:
+    """Draw the pictures of the README again."""
+    packages.ensure()
+    return local.run([str(packages.PYTHON), "scripts/pictures.py"])
+
+
 def check(_: argparse.Namespace) -> int:
     """Run linter, formatter, type checker and import rules. Changes no file."""
     packages.ensure()
@@ -292,6 +298,7 @@ _COMMANDS = {
     "conformance": conformance,
     "interop": interop,
     "providers": providers,
+    "pictures": pictures,
     "check": check,
     "lock": lock,
     "clean": clean,

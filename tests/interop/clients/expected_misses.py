@@ -17,8 +17,7 @@ _UNKNOWN_EXPIRY = (
     "the Python SDK keeps no time of expiry: in a new process it takes the kept token for valid, and after the 401 "
     "it signs in again instead of using the refresh token (its limit)"
 )
-_PYTHON_RESTART = Expected("No browser could be opened", _UNKNOWN_EXPIRY)
-_FASTMCP_RESTART = Expected("30.0 seconds", _UNKNOWN_EXPIRY)
+_FASTMCP_RESTART = Expected("timed out after 30 seconds", _UNKNOWN_EXPIRY)
 
 MISSES: dict[str, dict[str, Expected]] = {
     "claude-code": {"call": _CALL, "step-up": _CALL},
@@ -45,10 +44,10 @@ MISSES: dict[str, dict[str, Expected]] = {
         "renewal": _SIGNED_IN_TWICE,
         "restart": _NO_BROWSER,
     },
-    "python-1": {"restart": _PYTHON_RESTART},
-    "python-2": {"restart": _PYTHON_RESTART},
+    "python-1": {"renewal": _SIGNED_IN_TWICE, "restart": _NO_BROWSER},
+    "python-2": {"restart": Expected("No browser could be opened", _UNKNOWN_EXPIRY)},
     "fastmcp": {"restart": _FASTMCP_RESTART},
-    "langchain": {"restart": _PYTHON_RESTART},
+    "langchain": {"renewal": _SIGNED_IN_TWICE, "restart": _NO_BROWSER},
     "pydantic-ai": {"restart": _FASTMCP_RESTART},
 }
 """By the client's name and the check's name. Without a sign-in nothing else is checked."""
