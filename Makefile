@@ -73,11 +73,11 @@ bench: ## Measure protection and the offline tenant beside others
 
 ##@ Maintain
 
-check: ## Run linter, formatter, type checker and import rules
-	$(STACK) check
-
 pictures: ## Draw the pictures of the README again (needs npm and Chromium)
 	$(STACK) pictures
+
+check: ## Run linter, formatter, type checker and import rules
+	$(STACK) check
 
 clean: ## Stop everything, and remove volumes, logs and .venv
 	$(STACK) clean

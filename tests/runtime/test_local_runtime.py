@@ -217,7 +217,7 @@ def test_help_sorts_the_targets_into_groups() -> None:
     assert groups["Run"] == ["up", "down", "logs"]
     assert groups["Use"] == ["demo", "client", "ask", "doctor"]
     assert groups["Test"] == ["test", "e2e", "browser", "worlds", "conformance", "interop", "providers", "bench"]
-    assert groups["Maintain"] == ["check", "clean"]
+    assert groups["Maintain"] == ["pictures", "check", "clean"]
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser", "worlds"])
