@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
-    providers|check|lock|clean
+    providers|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -253,6 +253,20 @@ def providers(arguments: argparse.Namespace) -> int:
     return local.run(command, PYTHONPATH=str(environment.ROOT), PROVIDERS_PYTHON=str(python))
 
 
+def docs(_: argparse.Namespace) -> int:
+    """Build the documents as a site, and check their links and the spelling."""
+    packages.ensure(packages.RUN)  # for uv
+    sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
+    tools = packages.separate_environment("docs", sources / "requirements.in").parent
+    misspelt = local.run([str(tools / "codespell")])
+    shutil.rmtree(site, ignore_errors=True)
+    options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
+    failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
+    if not failed:
+        say(f"The site: {site / 'index.html'}")
+    return misspelt or failed
+
+
 def check(_: argparse.Namespace) -> int:
     """Run linter, formatter, type checker and import rules. Changes no file."""
     packages.ensure()
@@ -291,6 +305,7 @@ _COMMANDS = {
     "conformance": conformance,
     "interop": interop,
     "providers": providers,
+    "docs": docs,
     "check": check,
     "lock": lock,
     "clean": clean,
