@@ -30,13 +30,21 @@ html_show_copyright = False
 
 _SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _PAGE = re.compile(r"\]\((?!\w+:)([^)#\s]+)\.md\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?!\w+:)([^)#\s]+)\)")
 _PICTURE = re.compile(r"\b(?:src|srcset)=\"(?!\w+:)([^\"\s]+)\"")
 
 
 def setup(app: Any) -> None:  # noqa: ANN401 - Sphinx is not a package of this project's environment
     """Called by Sphinx."""
+    app.connect("source-read", _unlink_folders)
     app.connect("source-read", _add_contents)
     app.connect("build-finished", _copy_pictures)
+
+
+def _unlink_folders(app: Any, page: str, source: list[str]) -> None:  # noqa: ANN401
+    """Keep only the text of a link to a folder: GitHub lists the files of a folder, the site does not."""
+    here = Path(app.env.doc2path(page)).parent
+    source[0] = _LINK.sub(lambda link: link[1] if (here / link[2]).is_dir() else link[0], source[0])
 
 
 def _add_contents(app: Any, page: str, source: list[str]) -> None:  # noqa: ANN401
