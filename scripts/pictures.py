@@ -1,6 +1,6 @@
 """Draws the pictures of the README again: the diagrams from docs/pictures/*.mmd, and the recording of `make demo`.
 
-    make pictures      (needs npm and Chromium)
+    make docs DO=pictures      (needs npm and Chromium)
 
 Each picture has a light and a dark form. A comment in a diagram has the digest of its source; a test compares it.
 """

@@ -216,8 +216,18 @@ def test_help_sorts_the_targets_into_groups() -> None:
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
     assert groups["Run"] == ["up", "down", "logs"]
     assert groups["Use"] == ["demo", "client", "ask", "doctor"]
-    assert groups["Test"] == ["test", "e2e", "browser", "worlds", "conformance", "interop", "providers", "bench"]
-    assert groups["Maintain"] == ["pictures", "check", "clean"]
+    assert groups["Test"] == [
+        "test",
+        "e2e",
+        "browser",
+        "worlds",
+        "conformance",
+        "interop",
+        "providers",
+        "kubernetes",
+        "bench",
+    ]
+    assert groups["Maintain"] == ["docs", "check", "clean"]
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser", "worlds"])

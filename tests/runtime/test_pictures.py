@@ -20,7 +20,7 @@ SOURCES = sorted(pictures.PICTURES.glob("*.mmd"))
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_diagram_is_drawn_from_its_source(source: Path, theme: str) -> None:
     drawn = source.with_name(f"{source.stem}-{theme}.svg").read_text(encoding="utf-8")
-    assert f"<!-- {source.name} {pictures.digest(source)} -->" in drawn, "`make pictures` draws it again"
+    assert f"<!-- {source.name} {pictures.digest(source)} -->" in drawn, "`make docs DO=pictures` draws it again"
 
 
 @pytest.mark.parametrize("theme", pictures.THEMES)
