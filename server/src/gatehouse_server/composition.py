@@ -20,7 +20,7 @@ from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate, NoMetrics, OperationCatalogue, RequestCheck
 from .auth.introspection import Introspection
-from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.keys import KeyLimits, KeysUnavailable, SigningKeys
 from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permissions import Hierarchy
@@ -31,11 +31,14 @@ from .auth.tokens import TokenVerifier
 from .serving.endpoint import McpEndpointFirst, cors
 from .serving.health import health_routes
 from .serving.settings import Settings
+from .serving.telemetry import noted, traced
 
 if TYPE_CHECKING:
     from .serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+START_SPREAD = 5.0
+"""Seconds: 100 replicas that start together fetch their keys within Auth0's free limit of 20 a second."""
 
 
 class AppCatalogue(OperationCatalogue, Protocol):
@@ -90,7 +93,7 @@ class Composition:
         self._metrics = metrics or NoMetrics()
         self._keys = keys or tenant_keys(settings, on_fetch=self._metrics.count_key_fetch)
         self._introspection = introspection or _introspection(settings, self._metrics.count_introspection)
-        self._trail = trail
+        self._trail = noted(trail)
         self._stop = Stop()
         self._streams = Streams(self._stop)
         self._metrics.watch(self._keys, self._streams)
@@ -113,8 +116,15 @@ class Composition:
         )
         self._challenges = Challenges(metadata_url(settings.public_url), self.profile)
 
-    def gate(self, app: ASGIApp, catalogue: OperationCatalogue, check: RequestCheck | None = None) -> Gate:
-        """The app behind the gate."""
+    def gate(
+        self,
+        app: ASGIApp,
+        catalogue: OperationCatalogue,
+        check: RequestCheck | None = None,
+        *,
+        streams_any: bool = False,
+    ) -> Gate:
+        """The app behind the gate. With `streams_any` it may answer any request with an event stream."""
         return Gate(
             app,
             callers=self._callers,
@@ -124,6 +134,7 @@ class Composition:
             trail=self._trail,
             check=check,
             streams=self._streams,
+            streams_any=streams_any,
         )
 
     def app(
@@ -149,7 +160,7 @@ class Composition:
             routes=[*health_routes(self._keys, problem), *well_known, *routes],
             middleware=[
                 cors(settings.origins()),
-                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=endpoint),
+                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=traced(endpoint)),
             ],
             lifespan=_lifespan(run, self._stop, self._keys, self._introspection, check),
         )
@@ -162,10 +173,21 @@ class Composition:
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
-    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document."""
+    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document.
+
+    Args:
+        settings: the tenant.
+        on_fetch: called with `ok`, `failed` or `rate_limited` after each fetch, such as `Metrics.count_key_fetch`.
+
+    Raises:
+        SettingsError: a file with certificates has none.
+    """
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
-    return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
+    limits = KeyLimits(min_age=settings.key_set_age, start_spread=0.0 if settings.has_local_tenant else START_SPREAD)
+    return SigningKeys(
+        url, settings.algorithm, issuer=issuer, authorities=authorities, limits=limits, on_fetch=on_fetch
+    )
 
 
 def _introspection(settings: Settings, on_answer: Callable[[str], None]) -> Introspection | None:
@@ -215,7 +237,7 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
-            await keys.warm()
+            await keys.start()
             await check()
 
     @contextlib.asynccontextmanager
@@ -225,8 +247,9 @@ def _lifespan(
         async with run():
             yield
             stop.set()
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
         await keys.aclose()
-        await warming
         if introspection is not None:
             await introspection.aclose()
 
