@@ -195,7 +195,7 @@ def worlds(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
-    benchmarks = {"protection": _bench_protection, "tenant": _bench_tenant}
+    benchmarks = {"protection": _bench_protection, "sdk": _bench_sdk, "tenant": _bench_tenant}
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
         chosen, options = options[:1], options[1:]
@@ -208,6 +208,13 @@ def _bench_protection(options: list[str]) -> int:
     requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
     requirements |= {name: packages.LOCKS[name] for name in ("server", "client")}
     return _bench(folder, requirements, options)
+
+
+def _bench_sdk(options: list[str]) -> int:
+    python = packages.separate_environment("server", packages.LOCKS["server"])
+    return local.run(
+        [str(python), "benchmarks/sdk_costs.py", *options], PYTHONPATH=str(environment.ROOT / "server/src")
+    )
 
 
 def _bench_tenant(options: list[str]) -> int:
