@@ -17,7 +17,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart reload logs client ask doctor demo e2e test browser worlds soak bench conformance interop providers kubernetes check clean
+.PHONY: help up down restart reload logs client ask doctor demo e2e test browser worlds soak bench conformance interop providers kubernetes docs check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -92,6 +92,9 @@ bench: ## Measure protection and the offline tenant beside others
 	$(STACK) bench $(DO)
 
 ##@ Maintain
+
+docs: ## Build the documents as a site, and check links and spelling
+	$(STACK) docs $(DO)
 
 check: ## Run linter, formatter, type checker and import rules; validate the manifests
 	$(STACK) check
