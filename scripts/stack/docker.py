@@ -295,10 +295,11 @@ def _variables(environment: Environment) -> dict[str, str]:
                 f"AUTH0_CA_FILE is {path!r}: there is no such file. A file with certificates in PEM is valid."
             )
         variables["AUTH0_CA_FILE"] = str(authority)
-    for name in ("PERMISSIONS_FILE", "UPSTREAM_KEY_FILE"):
+    kinds = {"PERMISSIONS_FILE": "file", "UPSTREAM_KEY_FILE": "file", "UPSTREAM_FOLDER": "folder"}
+    for name, kind in kinds.items():
         if path := environment[name]:
-            if not (ROOT / path).is_file():
-                raise Problem(f"{name} is {path!r}: there is no such file.")
+            if not ((ROOT / path).is_dir() if kind == "folder" else (ROOT / path).is_file()):
+                raise Problem(f"{name} is {path!r}: there is no such {kind}.")
             variables[name] = str((ROOT / path).resolve())
     if environment.own_tls:
         variables["PUBLIC_HOST"] = environment.public_host
