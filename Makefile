@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers kubernetes check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers kubernetes docs check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -75,6 +75,9 @@ bench: ## Measure protection and the offline tenant beside others
 	$(STACK) bench $(DO)
 
 ##@ Maintain
+
+docs: ## Build the documents as a site, and check links and spelling
+	$(STACK) docs
 
 check: ## Run linter, formatter, type checker and import rules; validate the manifests
 	$(STACK) check

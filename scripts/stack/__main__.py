@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
-    providers|kubernetes|check|lock|clean
+    providers|kubernetes|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def worlds(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
-    benchmarks = {"protection": _bench_protection, "tenant": _bench_tenant}
+    benchmarks = {"protection": _bench_protection, "sdk": _bench_sdk, "tenant": _bench_tenant}
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
         chosen, options = options[:1], options[1:]
@@ -208,6 +208,13 @@ def _bench_protection(options: list[str]) -> int:
     requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
     requirements |= {name: packages.LOCKS[name] for name in ("server", "client")}
     return _bench(folder, requirements, options)
+
+
+def _bench_sdk(options: list[str]) -> int:
+    python = packages.separate_environment("server", packages.LOCKS["server"])
+    return local.run(
+        [str(python), "benchmarks/sdk_costs.py", *options], PYTHONPATH=str(environment.ROOT / "server/src")
+    )
 
 
 def _bench_tenant(options: list[str]) -> int:
@@ -251,6 +258,20 @@ def providers(arguments: argparse.Namespace) -> int:
     python = packages.separate_environment("providers", environment.ROOT / "tests" / "providers" / "requirements.in")
     command = [str(packages.PYTHON), "tests/providers/run.py", *arguments.rest]
     return local.run(command, PYTHONPATH=str(environment.ROOT), PROVIDERS_PYTHON=str(python))
+
+
+def docs(_: argparse.Namespace) -> int:
+    """Build the documents as a site, and check their links and the spelling."""
+    packages.ensure(packages.RUN)  # for uv
+    sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
+    tools = packages.separate_environment("docs", sources / "requirements.in").parent
+    misspelt = local.run([str(tools / "codespell")])
+    shutil.rmtree(site, ignore_errors=True)
+    options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
+    failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
+    if not failed:
+        say(f"The site: {site / 'index.html'}")
+    return misspelt or failed
 
 
 def kubernetes(arguments: argparse.Namespace) -> int:
@@ -308,6 +329,7 @@ _COMMANDS = {
     "conformance": conformance,
     "interop": interop,
     "providers": providers,
+    "docs": docs,
     "kubernetes": kubernetes,
     "check": check,
     "lock": lock,

@@ -227,7 +227,7 @@ def test_help_sorts_the_targets_into_groups() -> None:
         "kubernetes",
         "bench",
     ]
-    assert groups["Maintain"] == ["check", "clean"]
+    assert groups["Maintain"] == ["docs", "check", "clean"]
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser", "worlds"])
