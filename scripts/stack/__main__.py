@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
-    providers|kubernetes|docs|check|lock|clean
+python3 scripts/stack up|down|restart|reload|logs|client ARGS...|demo|images|e2e|test|browser|worlds|soak|bench|
+    conformance|interop|providers|kubernetes|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import environment
 import local
 import packages
 import ports
+import production
 from report import Problem, bold, dim, say
 from runtime import Runtime
 
@@ -36,6 +37,7 @@ def main() -> int:
     """Run one command. A Problem is printed, and the exit code is 1."""
     arguments = _arguments()
     try:
+        _require_environment(arguments)
         return _COMMANDS[arguments.command](arguments)
     except Problem as problem:
         sys.stderr.write(f"{problem}\n")
@@ -48,8 +50,28 @@ def main() -> int:
         return 0
 
 
+def _require_environment(arguments: argparse.Namespace) -> None:
+    """
+    Raises:
+        Problem: ENV=prod, and the command is not for production.
+    """
+    if not environment.PRODUCTION:
+        return
+    if arguments.command not in _IN_PRODUCTION:
+        raise Problem(
+            f"ENV=prod is for {', '.join(_IN_PRODUCTION)}: `make {arguments.command}` has no part in production."
+        )
+    if arguments.runtime == "local":
+        raise Problem("ENV=prod needs Docker: leave out RUNTIME=local.")
+    arguments.runtime = "docker"
+
+
 def up(arguments: argparse.Namespace) -> int:
     """Start the stack, and print its URLs, its users and the next commands."""
+    if environment.PRODUCTION:
+        _choose_runtime(arguments)
+        production.up()
+        return 0
     settings = _settings()
     runtime = _choose_runtime(arguments)
     runtime.up(settings)
@@ -107,12 +129,29 @@ def down(_: argparse.Namespace) -> int:
     return 0
 
 
+def restart(_: argparse.Namespace) -> int:
+    """Start the servers anew: with Docker one after the other, without a lost call."""
+    if environment.PRODUCTION:
+        _needed_running()
+        production.restart()
+        return 0
+    for name, runtime in _needed_running().items():
+        say(dim(f"[{name} runtime]"))
+        runtime.restart(_settings())
+    return 0
+
+
+def reload(_: argparse.Namespace) -> int:
+    """Let the gateway read its configuration again."""
+    if "docker" not in _needed_running():
+        raise Problem("The stack runs in the local runtime, which has no gateway. `make restart` reads .env again.")
+    docker.reload()
+    return 0
+
+
 def logs(arguments: argparse.Namespace) -> int:
     """Show the log of the running stack."""
-    runtime = next(iter(_running().values()), None)
-    if runtime is None:
-        raise Problem(NOT_RUNNING)
-    runtime.logs(follow=not arguments.no_follow)
+    next(iter(_needed_running().values())).logs(follow=not arguments.no_follow)
     return 0
 
 
@@ -191,6 +230,18 @@ def worlds(arguments: argparse.Namespace) -> int:
     if failed or not in_docker:
         return failed
     return local.run([*pytest, *(chosen or ("tests/worlds", "-m", "docker"))], WORLDS_RUNTIME="docker")
+
+
+def soak(arguments: argparse.Namespace) -> int:
+    """Send calls to a separate stack in Docker while its parts are killed, replaced and stopped."""
+    obstacle = docker.available()
+    if obstacle is not None:
+        raise Problem(f"The soak test needs Docker, but {obstacle}. Start or install Docker.")
+    packages.ensure()
+    memory = arguments.rest[:1] == ["memory"]
+    program, options = ("memory.py", arguments.rest[1:]) if memory else ("run.py", arguments.rest)
+    command = [str(packages.PYTHON), f"tests/soak/{program}", *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
 def bench(arguments: argparse.Namespace) -> int:
@@ -318,10 +369,13 @@ def clean(_: argparse.Namespace) -> int:
     return 0
 
 
+_IN_PRODUCTION = ("up", "down", "restart", "reload", "logs")
 _COMMANDS = {
     "up": up,
     "down": down,
     "logs": logs,
+    "restart": restart,
+    "reload": reload,
     "client": client,
     "demo": demo,
     "images": images,
@@ -329,6 +383,7 @@ _COMMANDS = {
     "test": test,
     "browser": browser,
     "worlds": worlds,
+    "soak": soak,
     "bench": bench,
     "conformance": conformance,
     "interop": interop,
@@ -375,10 +430,21 @@ def _choose_runtime(arguments: argparse.Namespace) -> Runtime:
 
 def _running() -> dict[str, Runtime]:
     running: dict[str, Runtime] = {}
-    if local.is_up():
+    if not environment.PRODUCTION and local.is_up():
         running["local"] = local
     if docker.available() is None and docker.is_up():
         running["docker"] = docker
+    return running
+
+
+def _needed_running() -> dict[str, Runtime]:
+    """The runtimes in which the stack runs.
+
+    Raises:
+        Problem: it does not run.
+    """
+    if not (running := _running()):
+        raise Problem(NOT_RUNNING)
     return running
 
 
