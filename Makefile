@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers kubernetes docs check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -68,12 +68,18 @@ interop: ## Run MCP clients of others and Auth0's SDKs without the internet (nee
 providers: ## Run the stack behind identity providers of others (needs npm)
 	$(STACK) providers $(DO)
 
+kubernetes: ## Validate the Kubernetes manifests, and run the pods of the demo (needs Docker and Podman)
+	$(STACK) kubernetes $(DO)
+
 bench: ## Measure protection and the offline tenant beside others
 	$(STACK) bench $(DO)
 
 ##@ Maintain
 
-check: ## Run linter, formatter, type checker and import rules
+docs: ## Build the documents as a site, and check links and spelling
+	$(STACK) docs
+
+check: ## Run linter, formatter, type checker and import rules; validate the manifests
 	$(STACK) check
 
 clean: ## Stop everything, and remove volumes, logs and .venv

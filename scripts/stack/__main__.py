@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
-    providers|check|lock|clean
+    providers|kubernetes|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -253,11 +253,42 @@ def providers(arguments: argparse.Namespace) -> int:
     return local.run(command, PYTHONPATH=str(environment.ROOT), PROVIDERS_PYTHON=str(python))
 
 
+def docs(_: argparse.Namespace) -> int:
+    """Build the documents as a site, and check their links and the spelling."""
+    packages.ensure(packages.RUN)  # for uv
+    sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
+    tools = packages.separate_environment("docs", sources / "requirements.in").parent
+    misspelt = local.run([str(tools / "codespell")])
+    shutil.rmtree(site, ignore_errors=True)
+    options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
+    failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
+    if not failed:
+        say(f"The site: {site / 'index.html'}")
+    return misspelt or failed
+
+
+def kubernetes(arguments: argparse.Namespace) -> int:
+    """Validate the Kubernetes manifests and, if Docker and Podman are there, run the pods of the demo."""
+    packages.ensure()
+    if docker.available() is not None or shutil.which("podman") is None:
+        say("Without Docker and Podman, the manifests are only validated.")
+        return _manifests("tests/kubernetes", *arguments.rest)
+    endtoend.build()
+    return _manifests("tests/kubernetes", *arguments.rest, KUBERNETES_IMAGES=endtoend.PROJECT)
+
+
+def _manifests(*chosen: str, **variables: str) -> int:
+    tools = packages.separate_environment("kubernetes", environment.ROOT / "tests" / "kubernetes" / "requirements.in")
+    command = [str(packages.PYTHON), "-m", "pytest", "-q", *chosen]
+    return local.run(command, KUBERNETES_TOOLS=str(tools.parent), **variables)
+
+
 def check(_: argparse.Namespace) -> int:
-    """Run linter, formatter, type checker and import rules. Changes no file."""
+    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file."""
     packages.ensure()
     commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    return max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
 
 
 def lock(_: argparse.Namespace) -> int:
@@ -291,6 +322,8 @@ _COMMANDS = {
     "conformance": conformance,
     "interop": interop,
     "providers": providers,
+    "docs": docs,
+    "kubernetes": kubernetes,
     "check": check,
     "lock": lock,
     "clean": clean,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
 from gatehouse_server.auth.permission_table import PermissionTable
-from gatehouse_server.auth.permissions import requires
+from gatehouse_server.auth.permissions import META_KEY, requires
 
 READ, WRITE = "shop:read", "shop:write"
 TABLE = PermissionTable(
@@ -21,6 +21,13 @@ TABLE = PermissionTable(
     prompts={"advise": READ},
     resources={"shop://stock": READ, "shop://shelf/{number}": [READ, WRITE]},
 )
+NOTHING: Mapping[str, list[str]] = {}
+IN_META = {
+    "sell": [WRITE],
+    "advise": [READ],
+    "shop://stock": [READ],
+    "shop://shelf/{number}": [READ, WRITE],
+}
 UNGUARDED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
@@ -85,12 +92,17 @@ def fastmcp_with_a_mounted_shop() -> FastMCP[Any]:
     return outer
 
 
-def lowlevel() -> Server[Any]:
-    """The shop with handlers of its own."""
+def lowlevel(stated: Mapping[str, list[str]] = NOTHING) -> Server[Any]:
+    """The shop with handlers of its own. The permissions in `stated` are in the `_meta` of the listed entries."""
+
+    def meta(name: str) -> dict[str, Any] | None:
+        return {META_KEY: stated[name]} if name in stated else None
 
     async def list_tools(ctx: Any, params: Any) -> types.ListToolsResult:
         return types.ListToolsResult(
-            tools=[types.Tool(name=name, input_schema={"type": "object"}) for name in ("look", "sell")]
+            tools=[
+                types.Tool(name=name, input_schema={"type": "object"}, _meta=meta(name)) for name in ("look", "sell")
+            ]
         )
 
     async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
@@ -98,10 +110,12 @@ def lowlevel() -> Server[Any]:
         return types.CallToolResult(content=[types.TextContent(text=done)])
 
     async def list_resources(ctx: Any, params: Any) -> types.ListResourcesResult:
-        return types.ListResourcesResult(resources=[types.Resource(uri="shop://stock", name="stock")])
+        stock = types.Resource(uri="shop://stock", name="stock", _meta=meta("shop://stock"))
+        return types.ListResourcesResult(resources=[stock])
 
     async def list_templates(ctx: Any, params: Any) -> types.ListResourceTemplatesResult:
-        template = types.ResourceTemplate(uri_template="shop://shelf/{number}", name="shelf")
+        uri = "shop://shelf/{number}"
+        template = types.ResourceTemplate(uri_template=uri, name="shelf", _meta=meta(uri))
         return types.ListResourceTemplatesResult(resource_templates=[template])
 
     async def read(ctx: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
@@ -109,7 +123,7 @@ def lowlevel() -> Server[Any]:
         return types.ReadResourceResult(contents=[types.TextResourceContents(uri=params.uri, text=text)])
 
     async def list_prompts(ctx: Any, params: Any) -> types.ListPromptsResult:
-        return types.ListPromptsResult(prompts=[types.Prompt(name="advise")])
+        return types.ListPromptsResult(prompts=[types.Prompt(name="advise", _meta=meta("advise"))])
 
     async def get_prompt(ctx: Any, params: Any) -> types.GetPromptResult:
         message = types.PromptMessage(role="user", content=types.TextContent(text="advice"))
@@ -131,6 +145,7 @@ HOSTS: dict[str, Host] = {
     "MCPServer": Host(mcpserver),
     "MCPServer with a table": Host(mcpserver_that_states_nothing, TABLE),
     "low-level Server": Host(lowlevel, TABLE),
+    "low-level Server with permissions in _meta": Host(lambda: lowlevel(IN_META)),
     "FastMCP": Host(fastmcp),
     "FastMCP with a mounted server": Host(fastmcp_with_a_mounted_shop),
     "ASGI app that answers JSON": Host(

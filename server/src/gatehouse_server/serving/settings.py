@@ -14,6 +14,7 @@ import httpx2
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ..auth.keys import KeyLimits
 from ..auth.outgoing import proxy_for
 from ..auth.permission_table import PermissionTable, TableError
 from ..auth.permissions import is_permission
@@ -82,6 +83,8 @@ class Settings(BaseSettings):
         oidc_audience: another name of `AUTH0_AUDIENCE`, with `OIDC_ISSUER`.
         tls_cert_file: the server's certificate in PEM, for `gatehouse-server`; without it, plain HTTP.
         tls_key_file: the key of the certificate in PEM.
+        key_set_seconds: how long a fetched key set is used before it is fetched again, even if the provider states a
+            shorter time: 15 to 3600; by default 900, and 15 with a tenant on this machine.
         offline_tenant: whether the tenant is the offline one, whose keys may come over plain HTTP.
         metrics_host: the address to serve metrics on.
         metrics_port: the TCP port to serve metrics on; None for no metrics.
@@ -116,6 +119,7 @@ class Settings(BaseSettings):
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
     tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
+    key_set_seconds: int | None = Field(default=None, ge=15, le=3600, validation_alias="KEY_SET_SECONDS")
     offline_tenant: bool = Field(default=False, validation_alias="OFFLINE_TENANT")
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
@@ -309,6 +313,16 @@ class Settings(BaseSettings):
             return PermissionTable.read(self.permissions_file) if self.permissions_file else None
         except TableError as error:
             raise SettingsError(f"PERMISSIONS_FILE: {error}") from error
+
+    @property
+    def has_local_tenant(self) -> bool:
+        """Whether the tenant is on this machine or is the offline one: then no provider limits the requests."""
+        return self.offline_tenant or is_loopback(self.issuer)
+
+    @property
+    def key_set_age(self) -> float:
+        """Seconds for which a key set is used at least. A withdrawn key is accepted for so long."""
+        return float(self.key_set_seconds or (15 if self.has_local_tenant else KeyLimits.min_age))
 
     @property
     def discovery_url(self) -> str:
