@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers kubernetes docs check clean
+.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench fuzz conformance interop providers kubernetes docs check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -58,6 +58,9 @@ browser: ## Test the tenant's pages in Chromium
 
 worlds: ## The stack on other ports, hosts and folders
 	$(STACK) worlds
+
+fuzz: ## Run the tests with random input for longer: make fuzz DO=600 (seconds)
+	$(STACK) fuzz $(DO)
 
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
