@@ -214,13 +214,15 @@ def test_help_sorts_the_targets_into_groups() -> None:
     for block in help_text.split("\n\n"):
         title, *lines = block.splitlines()
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
-    assert groups["Run"] == ["up", "down", "logs"]
+    assert groups["Run"] == ["up", "down", "restart", "reload", "logs"]
     assert groups["Use"] == ["demo", "client", "ask", "doctor"]
     assert groups["Test"] == [
         "test",
         "e2e",
         "browser",
+        "soak",
         "worlds",
+        "fuzz",
         "conformance",
         "interop",
         "providers",

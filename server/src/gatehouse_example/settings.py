@@ -51,6 +51,16 @@ class ExampleSettings(Settings):
         host = "[::1]" if self.host == "::1" else self.host if self.host in _THIS_MACHINE else "localhost"
         return self.calendar_url or f"{scheme}://{host}:{self.port}/calendar/events"
 
+    def unfit_for_production(self) -> list[str]:
+        """As of the library; the state of calls that ask the person must also be readable by every replica."""
+        found = super().unfit_for_production()
+        if not self.request_state_keys:
+            found.append(
+                "REQUEST_STATE_SECRET is missing: set REQUEST_STATE_SECRET_FILE to a file with at least"
+                f" {SHORTEST_SECRET} characters, the same for all replicas, such as `openssl rand -hex 32` prints"
+            )
+        return found
+
     @property
     def request_state_keys(self) -> list[str]:
         """The secrets that replicas share, the newest first. It encrypts, and each decrypts."""
