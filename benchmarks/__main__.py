@@ -61,7 +61,7 @@ class Load:
 
 RATIOS = (
     Ratio("library under plain uvicorn, relative to unprotected", "library, unprotected", "library", 0.95),
-    Ratio("repeated token, relative to unprotected", "unprotected", "gatehouse", 0.95),
+    Ratio("repeated token, relative to unprotected", "unprotected", "gatehouse", 1),
     Ratio("every token new, relative to unprotected", "unprotected", "gatehouse, every token new", 0.80),
     Ratio("refusal without a token, relative to bare", "bare", "gatehouse, no token", 0.60),
     Ratio("refusal of an expired token, relative to bare", "bare", "gatehouse, expired token", 0.60),
