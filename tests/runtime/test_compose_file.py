@@ -1,4 +1,4 @@
-"""The Compose file gives proxies and package indexes to image builds, and proxies to server and agent."""
+"""What the Compose files give to image builds, servers and agent, and what production bounds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from gatehouse_example.settings import ExampleSettings
+from gatehouse_server.serving.upstream_settings import UpstreamSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
@@ -35,3 +40,61 @@ def test_server_and_agent_get_the_proxies_and_reach_each_other_directly(name: st
     assert set(PROXIES) <= set(environment)
     for variable in ("NO_PROXY", "no_proxy"):
         assert environment[variable].endswith(",mock-idp,server,gateway")
+
+
+@pytest.mark.parametrize("kind", [ExampleSettings, UpstreamSettings])
+def test_the_server_gets_every_variable_of_its_settings(kind: type[BaseSettings]) -> None:
+    variables = {str(field.validation_alias) for field in kind.model_fields.values()}
+    assert variables - set(SERVICES["server"]["environment"]) - ELSEWHERE == set()
+
+
+ELSEWHERE = {
+    "OIDC_CA_FILE",  # `make` passes it as AUTH0_CA_FILE
+    "MCP_TLS_CERT_FILE",  # the gateway's connections end there
+    "MCP_TLS_KEY_FILE",
+    "CALENDAR_URL",  # the calendar is in the same process
+    "CALENDAR_AUDIENCE",
+    "REQUEST_STATE_SECRET_FILE",  # secrets are passed by value
+    "EXCHANGE_CLIENT_SECRET_FILE",
+    "INTROSPECTION_CLIENT_SECRET_FILE",
+}
+
+
+PRODUCTION = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))
+
+
+def test_in_production_every_container_is_bounded_restarted_and_made_elsewhere() -> None:
+    assert set(PRODUCTION["services"]) == {"gateway", "gateway-2", "server"}
+    for service in PRODUCTION["services"].values():
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+        assert service["restart"] == "unless-stopped"
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert "build" not in service
+        assert service["healthcheck"]["test"]
+    assert PRODUCTION["services"]["server"]["environment"]["GATEHOUSE_ENV"] == "production"
+    assert "ports" not in PRODUCTION["services"]["server"]
+
+
+def test_in_production_the_server_gets_secrets_only_as_files() -> None:
+    passed = set(PRODUCTION["services"]["server"]["environment"])
+    secrets = {name for name, field in fields().items() if "SecretStr" in str(field.annotation)}
+    assert secrets
+    assert passed & secrets == set()
+    assert {f"{name}_FILE" for name in secrets} <= passed
+    for name in secrets:
+        assert name.lower() in PRODUCTION["secrets"]
+
+
+def test_in_production_the_server_gets_every_variable_that_it_reads() -> None:
+    passed = set(PRODUCTION["services"]["server"]["environment"])
+    secrets = {name for name, field in fields().items() if "SecretStr" in str(field.annotation)}
+    # The gateway has the certificate, and the calendar is an example.
+    others = {"OFFLINE_TENANT", "OIDC_CA_FILE", "MCP_TLS_CERT_FILE", "MCP_TLS_KEY_FILE"}
+    assert set(fields()) - passed == secrets | others | {"CALENDAR_URL", "CALENDAR_AUDIENCE"}
+
+
+def fields() -> dict[str, FieldInfo]:
+    """The fields of the server's settings by their variables."""
+    kinds = (ExampleSettings, UpstreamSettings)
+    return {str(field.validation_alias): field for kind in kinds for field in kind.model_fields.values()}

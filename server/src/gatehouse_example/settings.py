@@ -15,7 +15,19 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 class ExampleSettings(Settings):
-    """The configuration of the example server."""
+    """The configuration of the example server.
+
+    Attributes:
+        request_state_secret: encrypts the state of calls that ask the person; the same for all replicas.
+        exchange_client_id: the server's own application in the tenant, for token exchange; without it the tool that
+            calls another API is not offered.
+        exchange_client_secret: the secret of that application.
+        token_url: the tenant's token endpoint; by default that of Auth0.
+        calendar_url: the API that the tool calls; by default the one in this process.
+        calendar_audience: the `aud` of tokens for that API.
+        request_state_secret_file: the path of a file with the secret.
+        exchange_client_secret_file: the path of a file with the secret.
+    """
 
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
     exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")
@@ -38,6 +50,16 @@ class ExampleSettings(Settings):
         scheme = "https" if self.tls_cert_file else "http"
         host = "[::1]" if self.host == "::1" else self.host if self.host in _THIS_MACHINE else "localhost"
         return self.calendar_url or f"{scheme}://{host}:{self.port}/calendar/events"
+
+    def unfit_for_production(self) -> list[str]:
+        """As of the library; the state of calls that ask the person must also be readable by every replica."""
+        found = super().unfit_for_production()
+        if not self.request_state_keys:
+            found.append(
+                "REQUEST_STATE_SECRET is missing: set REQUEST_STATE_SECRET_FILE to a file with at least"
+                f" {SHORTEST_SECRET} characters, the same for all replicas, such as `openssl rand -hex 32` prints"
+            )
+        return found
 
     @property
     def request_state_keys(self) -> list[str]:

@@ -27,6 +27,7 @@ from .composition import ProtectedApp
 from .serving.connections import BoundedHeaders
 from .serving.listening import CannotListen, listening_sockets
 from .serving.settings import Settings, SettingsError, load, load_settings
+from .serving.stopping import StoppingServer
 from .serving.telemetry import TelemetryMissing, export_traces
 from .serving.upstream_settings import UpstreamSettings
 from .upstream import permissions_of, protect_upstream
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from .serving.metrics import Metrics
 
 CONFIGURATION_ERROR = 2
+"""Exit code: the configuration or the command line is wrong, or the port cannot be opened."""
 START_ERROR = 3
+"""Exit code: the app failed while it started; the log says why."""
 SHUTDOWN_SECONDS = 10
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -60,7 +63,7 @@ LOGGING: dict[str, Any] = {
 
 
 def main() -> None:
-    """Serve until a signal arrives, or print the permissions. Exit code 2: the configuration is wrong."""
+    """Serve until a signal arrives, or do what an option says. Exit code 2: the configuration is wrong."""
     arguments = _arguments()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
@@ -70,19 +73,18 @@ def main() -> None:
         if arguments.permissions:
             sys.stdout.write(_permissions(arguments.server, settings, upstream))
             return
+        if arguments.check:
+            _app(arguments.server, settings, upstream)
+            return
         sockets = listening_sockets(settings.host, settings.port)
         metrics = serve_metrics(settings)
         export_traces()
-        trail = audit_to_stream(sys.stdout.buffer)
-        if upstream.is_on:
-            app: ASGIApp = protect_upstream(settings, upstream, metrics=metrics, trail=trail)
-        else:
-            app = _protected(arguments.server, settings, metrics, trail)
+        app = _app(arguments.server, settings, upstream, metrics, audit_to_stream(sys.stdout.buffer))
     except (SettingsError, CannotListen, TelemetryMissing, TableError) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     logging.config.dictConfig(LOGGING)
-    server = uvicorn.Server(server_config(app, settings))
+    server = StoppingServer(server_config(app, settings))
     # The objects that exist now live as long as the process: the garbage collector need not examine them again.
     gc.collect()
     gc.freeze()
@@ -91,7 +93,8 @@ def main() -> None:
         raise SystemExit(START_ERROR)
 
 
-def _arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
+    """The options of `gatehouse-server`."""
     parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
     parser.add_argument(
         "server", nargs="?", metavar="MODULE:NAME", help="protect the server of that name in a Python module"
@@ -104,6 +107,12 @@ def _arguments() -> argparse.Namespace:
         help="protect the MCP server that this program is over stdio; the last option, with the program's arguments",
     )
     parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
+    parser.add_argument("--check", action="store_true", help="check the configuration, and exit")
+    return parser
+
+
+def _arguments() -> argparse.Namespace:
+    parser = command_line()
     arguments = parser.parse_args()
     if arguments.command == []:
         parser.error("--command needs a program, such as --command npx -y @modelcontextprotocol/server-everything")
@@ -121,6 +130,23 @@ def _upstream(arguments: argparse.Namespace) -> dict[str, str]:
     if arguments.command is not None:
         return {"UPSTREAM_COMMAND": shlex.join(arguments.command), "UPSTREAM_URL": ""}
     return {}
+
+
+def _app(
+    name: str | None,
+    settings: Settings,
+    upstream: UpstreamSettings,
+    metrics: Metrics | None = None,
+    trail: AuditTrail = audit_to_logger,
+) -> ASGIApp:
+    """What is served: the server of that name, the example server, or the server at UPSTREAM_URL.
+
+    Raises:
+        SettingsError: the configuration of that server is wrong, or there is no such server.
+    """
+    if upstream.is_on:
+        return protect_upstream(settings, upstream, metrics=metrics, trail=trail)
+    return _protected(name, settings, metrics, trail)
 
 
 def _protected(

@@ -7,7 +7,7 @@ import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, Any, Literal, TypeVar, overload
 from urllib.parse import urlsplit
 
 import httpx2
@@ -19,6 +19,7 @@ from ..auth.outgoing import proxy_for
 from ..auth.permission_table import PermissionTable, TableError
 from ..auth.permissions import is_permission
 from ..auth.profiles import PROFILES, Profile
+from .production import faults
 
 ASYMMETRIC_ALGORITHMS = (
     "RS256",
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     in one process: `Settings(_env_file=None, AUTH0_DOMAIN="dev-xxxx.us.auth0.com", ...)`.
 
     Attributes:
+        environment: in `production` the settings are refused if one of them is only safe for development.
         domain: the tenant's domain, such as `dev-xxxx.us.auth0.com`. Needed, if no issuer is set.
         oidc_issuer: the issuer of another provider than Auth0, byte for byte.
         profile: the provider's token profile (`auth0`, `keycloak`, `entra`, `okta`, `cognito`, `zitadel`, `authkit`,
@@ -98,6 +100,7 @@ class Settings(BaseSettings):
         env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True, validate_default=False
     )
 
+    environment: Literal["development", "production"] = Field(default="development", validation_alias="GATEHOUSE_ENV")
     domain: str = Field(validation_alias="AUTH0_DOMAIN")
     oidc_issuer: str = Field(default="", validation_alias="OIDC_ISSUER")
     profile: str = Field(default="auth0", validation_alias="OIDC_PROFILE")
@@ -272,6 +275,19 @@ class Settings(BaseSettings):
         for url in filter(None, urls):
             proxy_for(url)
         return self
+
+    @model_validator(mode="after")
+    def _require_fit_for_production(self) -> Settings:
+        if self.environment == "production" and (found := self.unfit_for_production()):
+            raise ValueError("\n  - ".join(found))
+        return self
+
+    def unfit_for_production(self) -> list[str]:
+        """What must be changed before these settings can be used in production (GATEHOUSE_ENV), a sentence each.
+
+        A subclass adds what its own variables need.
+        """
+        return faults(self)
 
     def token_profile(self, audience: str = "") -> Profile:
         """The profile of the provider's tokens for this server, or for the API with the identifier `audience`."""
