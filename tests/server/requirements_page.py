@@ -14,9 +14,11 @@ HEAD = f"""\
 # Requirements of the MCP specification
 
 Made from [the table of the tests](../tests/server/requirements.py) by
-`{COMMAND}`. Each link leads to the file of a test with that name (`test_` is left
-out). More tests are marked with the row's number. Sources, revision 2026-07-28 unless said otherwise: AUTH = basic/authorization, DISC = its page on discovery, SEC = its security
-considerations, HTTP = basic/transports/streamable-http, SBP = the tutorial "Security best practices", MRTR =
+`{COMMAND}`. Each link leads to the file of a test with that name
+(`test_` is left out). More tests are marked with the row's number.
+
+Sources, revision 2026-07-28 unless said otherwise: AUTH = basic/authorization, DISC = its page on discovery, SEC = its
+security considerations, HTTP = basic/transports/streamable-http, SBP = the tutorial "Security best practices", MRTR =
 basic/patterns/mrtr, BASE = basic, DSC = server/discover. Attacks and defences: [security.md](security.md).
 
 | row | level | requirement | source | tests |
