@@ -4,7 +4,8 @@ server behind the gate, and Auth0's Deploy CLI against the tenant.
     make conformance [DO="short"]
     make conformance [DO="server-0.1 client-0.2 ..."]
 
-`short` is the newest version of the suite against server and client, as in CI. Version 0.1 of the suite tests the revisions with a handshake, version 0.2 the revision 2026-07-28.
+`short` is the newest version of the suite against server and client, as in CI. Version 0.1 of the suite tests the
+revisions with a handshake, version 0.2 the revision 2026-07-28.
 """
 
 from __future__ import annotations
