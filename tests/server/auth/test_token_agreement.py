@@ -179,3 +179,11 @@ async def test_pyjwt_accepts_claims_that_this_server_refuses(issuer: Issuer, cas
     token = issuer.signed(payload[:-1] + LENIENT[case] + b"}")
     assert jwt.decode(token, issuer.private["one"].public_key(), algorithms=["RS256"], audience=RESOURCE)
     assert not await accepted(verifier, token)
+
+
+async def test_pyjwt_accepts_padding_that_this_server_refuses(issuer: Issuer) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    verifier = TokenVerifier(SigningKeys(JWKS_URL, "RS256", http=http), issuer=ISSUER, audience=RESOURCE)
+    token = f"{issuer.token()}=="  # the signature of an RSA key of 2048 bits has 342 characters
+    assert jwt.decode(token, issuer.private["one"].public_key(), algorithms=["RS256"], audience=RESOURCE)
+    assert not await accepted(verifier, token)
