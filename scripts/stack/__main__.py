@@ -1,6 +1,6 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|restart|reload|logs|client ARGS...|demo|images|e2e|test|browser|worlds|soak|bench|
+python3 scripts/stack up|down|restart|reload|logs|client ARGS...|demo|images|e2e|test|browser|worlds|soak|bench|fuzz|
     conformance|interop|providers|kubernetes|docs|check|lock|clean
 """
 
@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -214,6 +215,21 @@ def test(arguments: argparse.Namespace) -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 
+def fuzz(arguments: argparse.Namespace) -> int:
+    """Run the tests with random input for about so many seconds, with new input each time."""
+    given = " ".join(arguments.rest) or "600"
+    if not given.isdecimal():
+        raise Problem(f"DO is {given!r}: a number of seconds is needed, such as make fuzz DO=600.")
+    packages.ensure()
+    pytest = [str(packages.PYTHON), "-m", "pytest", "-m", "fuzz"]
+    command = [*pytest, "--collect-only", "--quiet"]
+    listed = subprocess.run(command, cwd=environment.ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout
+    count, workers = listed.count("::"), os.cpu_count() or 1
+    each = max(1.0, int(given) * workers / max(count, 1))
+    say(f"{count} tests with {each:.0f} s each, {workers} at a time")
+    return local.run([*pytest, "-n", str(workers), "--dist", "worksteal"], FUZZ_SECONDS_EACH=str(each))
+
+
 def browser(arguments: argparse.Namespace) -> int:
     """Run the tests of the tenant's pages in a real Chromium."""
     packages.ensure()
@@ -245,8 +261,13 @@ def soak(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
-    benchmarks = {"protection": _bench_protection, "sdk": _bench_sdk, "tenant": _bench_tenant}
+    """Measure protection, the client's commands, the offline tenant beside others, and requests to the provider."""
+    benchmarks = {
+        "protection": _bench_protection,
+        "sdk": _bench_sdk,
+        "tenant": _bench_tenant,
+        "limits": _bench_limits,
+    }
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
         chosen, options = options[:1], options[1:]
@@ -262,10 +283,8 @@ def _bench_protection(options: list[str]) -> int:
 
 
 def _bench_sdk(options: list[str]) -> int:
-    python = packages.separate_environment("server", packages.LOCKS["server"])
-    return local.run(
-        [str(python), "benchmarks/sdk_costs.py", *options], PYTHONPATH=str(environment.ROOT / "server/src")
-    )
+    command = [str(packages.PYTHON), "benchmarks/sdk_costs.py", *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT / "server/src"))
 
 
 def _bench_tenant(options: list[str]) -> int:
@@ -280,6 +299,11 @@ def _bench_tenant(options: list[str]) -> int:
     else:
         say("Without npm, @simulacrum/auth0-simulator is not measured.")
     return _bench(folder / "tenant.py", requirements, options)
+
+
+def _bench_limits(options: list[str]) -> int:
+    command = [str(packages.PYTHON), str(environment.ROOT / "benchmarks" / "limits.py"), *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))
 
 
 def _bench(program: Path, requirements: dict[str, Path], options: list[str]) -> int:
@@ -381,6 +405,7 @@ _COMMANDS = {
     "images": images,
     "e2e": e2e,
     "test": test,
+    "fuzz": fuzz,
     "browser": browser,
     "worlds": worlds,
     "soak": soak,

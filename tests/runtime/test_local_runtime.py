@@ -222,6 +222,7 @@ def test_help_sorts_the_targets_into_groups() -> None:
         "browser",
         "soak",
         "worlds",
+        "fuzz",
         "conformance",
         "interop",
         "providers",
