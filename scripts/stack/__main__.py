@@ -283,10 +283,8 @@ def _bench_protection(options: list[str]) -> int:
 
 
 def _bench_sdk(options: list[str]) -> int:
-    python = packages.separate_environment("server", packages.LOCKS["server"])
-    return local.run(
-        [str(python), "benchmarks/sdk_costs.py", *options], PYTHONPATH=str(environment.ROOT / "server/src")
-    )
+    command = [str(packages.PYTHON), "benchmarks/sdk_costs.py", *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT / "server/src"))
 
 
 def _bench_tenant(options: list[str]) -> int:
