@@ -10,7 +10,7 @@ export Q T PORTS
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs client ask doctor demo e2e test browser worlds bench conformance interop providers check clean
+.PHONY: help up down logs deploy client ask doctor demo e2e test browser worlds bench conformance interop providers check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -30,6 +30,9 @@ down: ## Stop everything
 
 logs: ## Follow the log of the running stack
 	$(STACK) logs
+
+deploy: ## Deploy servers and gateways to a Docker Swarm, or update them
+	$(STACK) deploy
 
 ##@ Use
 

@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|logs|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|interop|
-    providers|check|lock|clean
+python3 scripts/stack up|down|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|
+    interop|providers|check|lock|clean
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import environment
 import local
 import packages
 import ports
+import swarm
 from report import Problem, bold, dim, say
 from runtime import Runtime
 
@@ -113,6 +114,15 @@ def logs(arguments: argparse.Namespace) -> int:
     if runtime is None:
         raise Problem(NOT_RUNNING)
     runtime.logs(follow=not arguments.no_follow)
+    return 0
+
+
+def deploy(_: argparse.Namespace) -> int:
+    """Deploy the servers and gateways to the Docker Swarm that this machine manages."""
+    settings = environment.load()
+    if found := settings.contradictions():
+        raise Problem("\n".join(found))
+    swarm.deploy(settings)
     return 0
 
 
@@ -280,6 +290,7 @@ _COMMANDS = {
     "up": up,
     "down": down,
     "logs": logs,
+    "deploy": deploy,
     "client": client,
     "demo": demo,
     "images": images,

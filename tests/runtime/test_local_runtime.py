@@ -214,7 +214,7 @@ def test_help_sorts_the_targets_into_groups() -> None:
     for block in help_text.split("\n\n"):
         title, *lines = block.splitlines()
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
-    assert groups["Run"] == ["up", "down", "logs"]
+    assert groups["Run"] == ["up", "down", "logs", "deploy"]
     assert groups["Use"] == ["demo", "client", "ask", "doctor"]
     assert groups["Test"] == ["test", "e2e", "browser", "worlds", "conformance", "interop", "providers", "bench"]
     assert groups["Maintain"] == ["check", "clean"]

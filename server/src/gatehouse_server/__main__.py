@@ -57,13 +57,16 @@ LOGGING: dict[str, Any] = {
 
 
 def main() -> None:
-    """Serve until a signal arrives, or print the permissions. Exit code 2: the configuration is wrong."""
+    """Serve until a signal arrives, or check the settings, or print the permissions. Exit code 2: they are wrong."""
     arguments = _arguments()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
     try:
         settings = load_settings()
         upstream = load(UpstreamSettings, **_upstream(arguments))
+        if arguments.check:
+            _app(arguments.server, settings, upstream)
+            return
         if arguments.permissions:
             sys.stdout.write(_permissions(arguments.server, settings, upstream))
             return
@@ -71,10 +74,7 @@ def main() -> None:
         metrics = serve_metrics(settings)
         export_traces()
         trail = audit_to_stream(sys.stdout.buffer)
-        if upstream.is_on:
-            app: ASGIApp = protect_upstream(settings, upstream, metrics=metrics, trail=trail)
-        else:
-            app = _protected(arguments.server, settings, metrics, trail)
+        app = _app(arguments.server, settings, upstream, metrics, trail)
     except (SettingsError, CannotListen, TelemetryMissing, TableError) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
@@ -100,6 +100,7 @@ def _arguments() -> argparse.Namespace:
         nargs=argparse.REMAINDER,
         help="protect the MCP server that this program is over stdio; the last option, with the program's arguments",
     )
+    parser.add_argument("--check", action="store_true", help="check the configuration, and exit")
     parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
     arguments = parser.parse_args()
     if arguments.command == []:
@@ -118,6 +119,23 @@ def _upstream(arguments: argparse.Namespace) -> dict[str, str]:
     if arguments.command is not None:
         return {"UPSTREAM_COMMAND": shlex.join(arguments.command), "UPSTREAM_URL": ""}
     return {}
+
+
+def _app(
+    name: str | None,
+    settings: Settings,
+    upstream: UpstreamSettings,
+    metrics: Metrics | None = None,
+    trail: AuditTrail = audit_to_logger,
+) -> ASGIApp:
+    """The gate with the server behind it.
+
+    Raises:
+        SettingsError, TableError: the settings do not fit.
+    """
+    if upstream.is_on:
+        return protect_upstream(settings, upstream, metrics=metrics, trail=trail)
+    return _protected(name, settings, metrics, trail)
 
 
 def _protected(
