@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mock_idp.behaviours.document import BEGIN, END, tables
-from mock_idp.behaviours.guesses import GUESSES
+from mock_idp.behaviours.guesses import GUESSES, OWN
+from mock_idp.behaviours.switches import Behaviours
 from mock_idp.oauth.token.endpoint import AUTH0_GRANTS
 from mock_idp.state.parameters import ENDPOINTS, GRANTS
 from mock_idp.tenant.loading import ConfigurationError
@@ -45,6 +46,14 @@ def test_every_behaviour_has_a_certainty_and_a_source() -> None:
         row for row in rows() if len(row) != 3 or not row[2] or not {tag.strip() for tag in row[1].split(",")} <= TAGS
     ]
     assert wrong == [], f"each row needs | behaviour | {sorted(TAGS)} | source, or the reason |"
+
+
+def test_every_switch_and_every_replaceable_answer_has_a_source() -> None:
+    rows = [re.split(r"(?<!\\)\|", line.strip("|")) for line in tables().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(GUESSES) + len(Behaviours.model_fields) - 1
+    assert [row for row in rows if not row[-1].strip()] == []
+    unexplained = [row for row in rows if row[-1].strip() == OWN and "?" not in (row[1].strip(), row[2].strip())]
+    assert unexplained == [], "only a behaviour with ? is our own guess"
 
 
 def test_no_behaviour_is_described_twice() -> None:

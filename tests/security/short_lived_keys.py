@@ -9,12 +9,12 @@ import uvicorn
 from gatehouse_example.app import example_app
 from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.__main__ import LOGGING, server_config
-from gatehouse_server.auth.keys import Limits, SigningKeys
+from gatehouse_server.auth.keys import KeyLimits, SigningKeys
 from gatehouse_server.serving.listening import listening_sockets
 from gatehouse_server.serving.settings import load_settings
 
 FETCH_SECONDS = 4.0
-LIMITS = Limits(
+LIMITS = KeyLimits(
     timeout=FETCH_SECONDS,
     stale_wait=0.1,
     min_age=0.3,

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_server.auth.keys import Limits
+from gatehouse_server.auth.keys import KeyLimits
 from tests.security.server_process import HEADERS, LIST, SECONDS, ServerProcess, running_server
 from tests.security.short_lived_keys import FETCH_SECONDS
 from tests.server.hostile_tokens import part
@@ -171,7 +171,7 @@ async def test_many_unknown_keys_cause_few_fetches_and_delay_no_other_caller(ser
     assert Counter(answer.status_code for answer in answers) == {401: 300, 200: 300}
     fetches = len(server.key_fetches())
     # The fetches for unknown keys in each cooldown, and those that refresh keys by their age.
-    most = 1 + Limits().unknown_keys * (1 + seconds / Limits().unknown_key_cooldown) + seconds / 12
+    most = 1 + KeyLimits().unknown_keys * (1 + seconds / KeyLimits().unknown_key_cooldown) + seconds / 12
     assert 1 <= fetches <= most, f"{fetches} in {seconds:.1f} s"
 
 

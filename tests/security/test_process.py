@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
@@ -16,6 +14,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 from gatehouse_server import __version__
 from tests.security.server_process import HEADERS, SECONDS, ServerProcess
 from tests.support.free_ports import free_port
+from tests.support.otlp import Receiver, receiver
 from tests.support.processes import TLS
 from tests.support.stack import LocalStack
 
@@ -23,45 +22,15 @@ CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
 COUNT = {"name": "count_down", "arguments": {"steps": 2, "seconds": 0.5}, "_meta": {"progressToken": 1}}
 
 
-class Collector(ThreadingHTTPServer):
-    """Receives the requests of an OTLP exporter."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _CollectorHandler)
-        self.received: list[tuple[str, bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _CollectorHandler(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.path, body))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def collector() -> Iterator[Receiver]:
+    with receiver() as running:
+        yield running
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
-    tenant: LocalStack, tmp_path: Path, collector: Collector, number: signal.Signals
+    tenant: LocalStack, tmp_path: Path, collector: Receiver, number: signal.Signals
 ) -> None:
     port = free_port()
     token = tenant.mint()
@@ -79,7 +48,7 @@ def test_at_a_signal_the_server_finishes_the_running_call_and_sends_its_traces(
         assert process.wait(SECONDS) == 0
     assert rest[-1]["result"]["content"][0]["text"] == "Counted down 2 steps."
     assert "Traceback" not in log.read_text(encoding="utf-8")[before:]
-    traces = b"".join(body for path, body in collector.received if path == "/v1/traces")
+    traces = b"".join(collector.bodies())
     assert b"tools/call count_down" in traces
     assert b"gatehouse-server" in traces
     assert not [part for part in token.split(".") if part.encode() in traces]

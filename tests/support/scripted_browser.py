@@ -123,7 +123,7 @@ def _walk(
             if stop is not None and str(page.next_request.url).startswith(stop):
                 return page
             page = browser.send(page.next_request)
-        elif page.status_code >= 400 or not (forms := _forms_of(page.text)):
+        elif page.status_code >= 400 or not (forms := forms_of(page.text)):
             return page
         else:
             form = forms[0]
@@ -131,7 +131,7 @@ def _walk(
     raise RuntimeError(f"still at {page.url} after {MAX_STEPS} steps")
 
 
-def _forms_of(page: str) -> list[Form]:
+def forms_of(page: str) -> list[Form]:
     parser = _Forms()
     parser.feed(page)
     return parser.forms

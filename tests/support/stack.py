@@ -125,8 +125,13 @@ class LocalStack(Stack):
         return cls(mcp_url, issuer, CONTROL_TOKEN, mcp_url, variables, folder, mcp, tenant, callback)
 
     @contextmanager
-    def tenant(self, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the offline tenant and wait until it answers. `more` are further variables."""
+    def tenant(self, name: str = "mock_idp", **more: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the offline tenant and wait until it answers.
+
+        Args:
+            name: the module to run. The log is in `<name>.log`.
+            more: further variables.
+        """
         variables = {
             "AUTH0_ISSUER": self.issuer,
             "MOCK_IDP_PORT": str(self.tenant_port),
@@ -139,7 +144,7 @@ class LocalStack(Stack):
             "MOCK_IDP_CONTROL_TOKEN": CONTROL_TOKEN,
             **more,
         }
-        with self._module("mock_idp", variables) as process:
+        with self._module(name, variables) as process:
             wait_for_status(f"{self.issuer}.well-known/openid-configuration", 200, process)
             yield process
 

@@ -20,6 +20,7 @@ from tests.worlds.conftest import ROOT, RUNTIME
 from tests.worlds.test_worlds import MakeWorld, holds, moved, value
 
 EXAMPLES = ROOT / "docs" / "examples"
+CADDYFILE = (EXAMPLES / "Caddyfile").read_text(encoding="utf-8")
 PATH = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin{os.pathsep}/usr/local/sbin"
 IMAGES = {"caddy": "caddy:2", "nginx": "nginx:stable"}
 NGINX = """\
@@ -54,9 +55,13 @@ def test_a_path_prefix_behind_the_examples_proxy(world: MakeWorld, tmp_path: Pat
 
 
 @contextlib.contextmanager
-def caddy(folder: Path, port: int, upstream: int) -> Iterator[None]:
-    """Caddy with the example, which reads the site and the server from variables."""
-    shutil.copy(EXAMPLES / "Caddyfile", folder)
+def caddy(folder: Path, port: int, upstream: int, example: str = CADDYFILE, **more: str) -> Iterator[None]:
+    """Caddy with the example, which reads the site and the server from variables.
+
+    Args:
+        more: further variables.
+    """
+    (folder / "Caddyfile").write_text(example, encoding="utf-8")
     command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
     variables = {
         "SITE": f"http://localhost:{port}",
@@ -64,6 +69,7 @@ def caddy(folder: Path, port: int, upstream: int) -> Iterator[None]:
         "CADDY_ADMIN": f"localhost:{free_port()}",
         "XDG_CONFIG_HOME": str(folder),
         "XDG_DATA_HOME": str(folder),
+        **more,
     }
     with running(command, folder, variables):
         yield

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 
 from .console import ConsoleAccess, console_routes, refuse_wrong_name
 from .control import ControlAccess, control_routes
+from .http.deferred import Deferred
 from .http.middleware import AccessLog, HostGate
-from .management import management_routes
 from .oauth.authorize.consent import show_consent, submit_consent
 from .oauth.authorize.endpoint import authorize, resume
 from .oauth.authorize.login import show_login, submit_login
@@ -93,7 +93,7 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
         Route("/v2/logout", logout, methods=["GET"]),
         Route("/oidc/logout", oidc_logout, methods=["GET", "POST"]),
         Route("/u/logout", confirm_logout, methods=["POST"]),
-        management_routes(),
+        Mount("/api/v2", Deferred(_management)),
         *control_routes(control),
     ]
     middleware = [
@@ -107,6 +107,12 @@ def _application(idp: Idp, control: ControlAccess | None, console: ConsoleAccess
     app.state.idp = idp
     app.state.console = console
     return app
+
+
+def _management() -> ASGIApp:
+    from .management import management_api
+
+    return management_api()
 
 
 async def livez(request: Request) -> Response:

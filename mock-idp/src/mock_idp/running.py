@@ -16,6 +16,7 @@ from .actions.node import OLDEST, Node
 from .app import create_app
 from .console import ConsoleAccess
 from .control import ControlAccess
+from .formats.log_lines import OneLine
 from .http.serving import Listener, Servers, listen
 from .http.tls import certificate_context, load_authority, server_context
 from .settings import TENANT_FILE, Settings
@@ -64,7 +65,7 @@ def run(settings: Settings) -> None:
     try:
         # The collector need not examine modules and schemas again and again.
         gc.freeze()
-        gc.enable()
+        gc.set_threshold(700, 10, 10)
         Servers(listeners).run()
     finally:
         idp.node.close()
@@ -129,5 +130,7 @@ def _not_played_lines(idp: Idp) -> list[str]:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s mock-idp %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s mock-idp %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("mock_idp").setLevel(logging.INFO)

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from .actions.node import Mode
 from .formats.parsing import not_utf8, parse_json
@@ -45,19 +44,14 @@ class SettingsError(Exception):
         self.lines = lines
 
 
-class Settings(BaseSettings):
-    """The offline tenant's configuration, from the environment and `.env` in the working directory."""
+class Settings(BaseModel):
+    """The offline tenant's configuration, by the names of its environment variables."""
 
-    model_config = SettingsConfigDict(
-        env_file=ENV_FILE,
-        env_file_encoding="utf-8-sig",
-        extra="ignore",
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     host: str = Field(default="localhost", validation_alias="MOCK_IDP_HOST")
     port: Port = Field(default=DEFAULT_PORT, validation_alias="MOCK_IDP_PORT")
-    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+    allowed_hosts: list[str] = Field(
         default_factory=lambda: [COMPOSE_SERVICE], validation_alias="MOCK_IDP_ALLOWED_HOSTS"
     )
     issuer: str | None = Field(default=None, validation_alias="AUTH0_ISSUER")
@@ -68,9 +62,7 @@ class Settings(BaseSettings):
     control_token: SecretStr | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN")
     control_token_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_CONTROL_TOKEN_FILE")
 
-    keywords: Annotated[dict[str, Any], NoDecode] = Field(
-        default_factory=dict, validation_alias="AUTH0_KEYWORD_REPLACE_MAPPINGS"
-    )
+    keywords: dict[str, Any] = Field(default_factory=dict, validation_alias="AUTH0_KEYWORD_REPLACE_MAPPINGS")
     tls_cert_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_TLS_CERT_FILE")
     tls_key_file: Path | None = Field(default=None, validation_alias="MOCK_IDP_TLS_KEY_FILE")
 
@@ -88,7 +80,7 @@ class Settings(BaseSettings):
     @classmethod
     def _derive(cls, values: dict[str, Any]) -> dict[str, Any]:
         """An empty environment variable cancels the line in `.env`. The port follows from the issuer."""
-        filled = {name: value for name, value in values.items() if value != ""}
+        filled = {name: value for name, value in values.items() if value not in ("", None)}
         port = _loopback_port(str(filled.get("AUTH0_ISSUER", "")))
         if port is not None:
             filled.setdefault("MOCK_IDP_PORT", port)
@@ -172,7 +164,7 @@ class Settings(BaseSettings):
     def keyword_values(self) -> dict[str, Any]:
         """Values for ##KEY## and @@KEY@@ in the tenant file: from the environment and `.env`, else from
         AUTH0_KEYWORD_REPLACE_MAPPINGS."""
-        return keyword_values({**dotenv_values(ENV_FILE, encoding="utf-8-sig"), **os.environ}, self.keywords)
+        return keyword_values(_environment(), self.keywords)
 
     @property
     def ca_path(self) -> Path:
@@ -229,19 +221,24 @@ def checked_issuer(value: str) -> str:
 
 
 def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
-    """The settings; SettingsError names every wrong variable.
+    """The settings from the environment and `.env` in the working directory; SettingsError names every wrong variable.
 
     Args:
         options: values of the command line, by the names of the variables. They go before the environment.
     """
     try:
-        return Settings(**(options or {}))
+        return Settings.model_validate({**_environment(), **(options or {})})
     except OSError as error:
         raise SettingsError([f"{ENV_FILE} cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise SettingsError([f"{ENV_FILE} {not_utf8(error)}"]) from error
     except ValidationError as error:
         raise SettingsError([_line(item["loc"], item["msg"]) for item in error.errors()]) from error
+
+
+def _environment() -> dict[str, str | None]:
+    """The variables of the environment, and before them in `.env`, where a line without `=` has no value."""
+    return {**dotenv_values(ENV_FILE, encoding="utf-8-sig"), **os.environ}
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from .adapters.internals import UnsupportedRelease
     from .app import protect, run_together
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
-    from .auth.introspection import Introspection
-    from .auth.keys import KeysUnavailable, SigningKeys
+    from .auth.introspection import Introspection, IntrospectionLimits, IntrospectionUnavailable
+    from .auth.keys import KeyLimits, KeysUnavailable, SigningKeys, VerificationUnavailable
     from .auth.outgoing import http_client
     from .auth.permission_table import PermissionTable, TableError
     from .auth.permissions import requires
+    from .auth.profiles import MalformedGrant, Profile
+    from .auth.request import Operation
     from .auth.token_exchange import ExchangeFailed, TokenExchange
     from .auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
     from .composition import ProtectedApp, tenant_keys
+    from .serving.connections import BoundedHeaders
     from .serving.metrics import Metrics
     from .serving.settings import Settings, SettingsError, load_settings
 else:
@@ -32,14 +35,17 @@ else:
         "adapters.internals": ("UnsupportedRelease",),
         "app": ("protect", "run_together"),
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
-        "auth.introspection": ("Introspection",),
-        "auth.keys": ("KeysUnavailable", "SigningKeys"),
+        "auth.introspection": ("Introspection", "IntrospectionLimits", "IntrospectionUnavailable"),
+        "auth.keys": ("KeyLimits", "KeysUnavailable", "SigningKeys", "VerificationUnavailable"),
         "auth.outgoing": ("http_client",),
         "auth.permission_table": ("PermissionTable", "TableError"),
         "auth.permissions": ("requires",),
+        "auth.profiles": ("MalformedGrant", "Profile"),
+        "auth.request": ("Operation",),
         "auth.token_exchange": ("ExchangeFailed", "TokenExchange"),
         "auth.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
         "composition": ("ProtectedApp", "tenant_keys"),
+        "serving.connections": ("BoundedHeaders",),
         "serving.metrics": ("Metrics",),
         "serving.settings": ("Settings", "SettingsError", "load_settings"),
     }
@@ -54,11 +60,18 @@ else:
 __all__ = [
     "AuditRecord",
     "AuditTrail",
+    "BoundedHeaders",
     "ExchangeFailed",
     "Introspection",
+    "IntrospectionLimits",
+    "IntrospectionUnavailable",
+    "KeyLimits",
     "KeysUnavailable",
+    "MalformedGrant",
     "Metrics",
+    "Operation",
     "PermissionTable",
+    "Profile",
     "ProtectedApp",
     "Settings",
     "SettingsError",
@@ -68,6 +81,7 @@ __all__ = [
     "TokenRefused",
     "TokenVerifier",
     "UnsupportedRelease",
+    "VerificationUnavailable",
     "VerifiedToken",
     "audit_to_logger",
     "audit_to_stream",

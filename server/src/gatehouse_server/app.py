@@ -53,6 +53,7 @@ def protect(
         server: the MCP SDK's `MCPServer` or low-level `Server`, or FastMCP's `FastMCP`, whose tools, resources and
             prompts state their permissions with `requires`; or any ASGI app that speaks MCP over streamable HTTP, with
             its MCP endpoint at the path of `MCP_PUBLIC_URL`.
+        settings: the tenant, and the URL of the server.
         permissions: a table, or the path of its YAML file, for what `requires` does not state; by default the file
             `PERMISSIONS_FILE`.
         implies: which permission implies which others, such as `{"time:admin": ["time:convert"]}`.
@@ -82,11 +83,20 @@ def protect(
     others = [
         Route(path, parts.gate(served.others, catalogue)) for path in served.other_paths if served.others is not None
     ]
-    return parts.app(parts.gate(served.endpoint, catalogue), catalogue, served.run, others)
+    return parts.app(
+        parts.gate(served.endpoint, catalogue, streams_any=served.streams_any), catalogue, served.run, others
+    )
 
 
 def run_together(*apps: ASGIApp) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """The lifespan of an app that mounts these apps: Starlette and FastAPI do not run the lifespans of mounted apps."""
+    """The lifespan of an app that mounts these apps: Starlette and FastAPI do not run the lifespans of mounted apps.
+
+    Args:
+        apps: ASGI apps, such as those of `protect`. They start in this order and stop in the reverse one.
+
+    Returns:
+        The `lifespan` for `Starlette(...)` or `FastAPI(...)`.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

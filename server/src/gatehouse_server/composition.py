@@ -31,6 +31,7 @@ from .auth.tokens import TokenVerifier
 from .serving.endpoint import McpEndpointFirst, cors
 from .serving.health import health_routes
 from .serving.settings import Settings
+from .serving.telemetry import noted, traced
 
 if TYPE_CHECKING:
     from .serving.metrics import Metrics
@@ -90,7 +91,7 @@ class Composition:
         self._metrics = metrics or NoMetrics()
         self._keys = keys or tenant_keys(settings, on_fetch=self._metrics.count_key_fetch)
         self._introspection = introspection or _introspection(settings, self._metrics.count_introspection)
-        self._trail = trail
+        self._trail = noted(trail)
         self._stop = Stop()
         self._streams = Streams(self._stop)
         self._metrics.watch(self._keys, self._streams)
@@ -113,8 +114,15 @@ class Composition:
         )
         self._challenges = Challenges(metadata_url(settings.public_url), self.profile)
 
-    def gate(self, app: ASGIApp, catalogue: OperationCatalogue, check: RequestCheck | None = None) -> Gate:
-        """The app behind the gate."""
+    def gate(
+        self,
+        app: ASGIApp,
+        catalogue: OperationCatalogue,
+        check: RequestCheck | None = None,
+        *,
+        streams_any: bool = False,
+    ) -> Gate:
+        """The app behind the gate. With `streams_any` it may answer any request with an event stream."""
         return Gate(
             app,
             callers=self._callers,
@@ -124,6 +132,7 @@ class Composition:
             trail=self._trail,
             check=check,
             streams=self._streams,
+            streams_any=streams_any,
         )
 
     def app(
@@ -149,7 +158,7 @@ class Composition:
             routes=[*health_routes(self._keys, problem), *well_known, *routes],
             middleware=[
                 cors(settings.origins()),
-                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=endpoint),
+                Middleware(McpEndpointFirst, path=settings.mcp_path, endpoint=traced(endpoint)),
             ],
             lifespan=_lifespan(run, self._stop, self._keys, self._introspection, check),
         )
@@ -162,7 +171,15 @@ class Composition:
 
 
 def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda outcome: None) -> SigningKeys:
-    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document."""
+    """The tenant's signing keys, from the URL in the settings or by the issuer's discovery document.
+
+    Args:
+        settings: the tenant.
+        on_fetch: called with `ok` or `failed` after each fetch, such as `Metrics.count_key_fetch`.
+
+    Raises:
+        SettingsError: a file with certificates has none.
+    """
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
     return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)

@@ -88,7 +88,7 @@ def protect_upstream(
         limits=UpstreamLimits(answer_seconds=upstream.timeout, requests_of_one_subject=REQUESTS_OF_ONE_SUBJECT),
     )
     return parts.app(
-        parts.gate(forwarder, catalogue, RequestChecks(sessions, parts.security)),
+        parts.gate(forwarder, catalogue, RequestChecks(sessions, parts.security), streams_any=True),
         catalogue,
         lambda: _run(transport),
         [_key_set(gate_keys)] if isinstance(who, Assertions) else [],

@@ -9,6 +9,7 @@ import pytest
 from mock_idp.console.view import TABS
 from mock_idp.pages.texts import texts
 from mock_idp.tenant.model import TenantSettings
+from tests.mock_idp.conftest import CALLBACK, CHALLENGE
 
 API = "http://localhost:5555/mcp"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -241,3 +242,32 @@ def test_the_log_explains_auth0s_codes(tenant: Any) -> None:
     page = console(tenant, "log").text
     assert "<code>fp</code>" in page
     assert "Wrong password" in page
+
+
+def with_par(start: Any) -> Any:
+    return start(lambda file: file["tenant"].update(pushed_authorization_requests_supported=True))
+
+
+def push(tenant: Any, **changes: str) -> Any:
+    form = {"client_id": tenant.agent[0], "client_secret": tenant.agent[1], "response_type": "code"}
+    form |= {"redirect_uri": CALLBACK, "code_challenge": CHALLENGE, "code_challenge_method": "S256", **changes}
+    return tenant.http.post("/oauth/par", data=form)
+
+
+def test_a_pushed_request_is_the_first_step_of_its_sign_in(start: Any) -> None:
+    tenant = with_par(start)
+    first, second = (push(tenant, state=f"s-{number}").json()["request_uri"] for number in range(2))
+    for uri in (first, second):
+        tenant.http.get("/authorize", params={"client_id": tenant.agent[0], "request_uri": uri})
+    assert len(headlines(tenant)) == 2
+    assert messages(tenant)[:3] == [
+        "client tenant: The application sends its request ahead",
+        "client browser: The application opens the browser",
+        "browser tenant: The browser asks for a sign-in",
+    ]
+
+
+def test_a_refused_pushed_request_is_shown_by_itself(start: Any) -> None:
+    tenant = with_par(start)
+    assert push(tenant, response_type="token").status_code == 400
+    assert [headline.rpartition(": ")[2] for headline in headlines(tenant)] == ["failed"]

@@ -56,3 +56,15 @@ def test_an_api_can_require_bound_tokens_of_public_applications_only(start: Star
 
 def test_an_api_that_only_allows_bound_tokens_also_has_others(start: Start) -> None:
     assert machine_token(start(api_with(required=False))).status_code == 200
+
+
+def without_page(tenant: Harness) -> Any:
+    return tenant.http.post("/__mock__/sign-ins", json={})
+
+
+def test_a_sign_in_by_the_control_api_gets_no_unbound_token_either(start: Start) -> None:
+    required = start(lambda file: file["clients"][0].update(require_proof_of_possession=True))
+    for refused in (without_page(required), without_page(start(api_with(required=True)))):
+        assert refused.status_code == 400
+        assert refused.json()["error"].startswith(WORDS)
+    assert without_page(start(api_with(required=False))).status_code == 200

@@ -15,7 +15,7 @@ from time import monotonic
 import httpx2
 import pytest
 
-from mock_idp.settings import Settings
+from mock_idp.settings import load_settings
 from mock_idp.testing import offline_tenant
 from tests.support import quick_python
 
@@ -82,10 +82,10 @@ def test_an_empty_variable_of_the_environment_overrides_dotenv(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     for name in ("MOCK_IDP_PORT", "AUTH0_ISSUER"):
         monkeypatch.delenv(name, raising=False)
-    assert (Settings().port, Settings().issuer) == (9001, "http://localhost:9001/")
+    assert (load_settings().port, load_settings().issuer) == (9001, "http://localhost:9001/")
     for name in ("MOCK_IDP_PORT", "AUTH0_ISSUER"):
         monkeypatch.setenv(name, "")
-    assert (Settings().port, Settings().issuer) == (9000, None)
+    assert (load_settings().port, load_settings().issuer) == (9000, None)
 
 
 def test_keys_are_kept_between_runs_in_a_file_only_the_owner_can_read(tmp_path: Path) -> None:
@@ -192,10 +192,11 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_variables_of_shells_and_process_managers_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_shells_and_process_managers_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for name, value in {"HOST": "my-laptop", "PORT": "5100", "CONTROL": "1"}.items():
         monkeypatch.setenv(name, value)
-    settings = Settings(_env_file=None)
+    settings = load_settings()
     assert (settings.host, settings.port, settings.control) == ("localhost", 9000, False)
 
 

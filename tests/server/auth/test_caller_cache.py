@@ -9,12 +9,12 @@ import httpx2
 import pytest
 
 from gatehouse_server.auth.caller_cache import CallerCache
-from gatehouse_server.auth.keys import KeysUnavailable, Limits, SigningKeys
+from gatehouse_server.auth.keys import KeyLimits, KeysUnavailable, SigningKeys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, RESOURCE, Clock, Issuer
 
 pytestmark = pytest.mark.anyio
-LIMITS = Limits()
+LIMITS = KeyLimits()
 
 
 @pytest.fixture

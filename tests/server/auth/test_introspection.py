@@ -15,7 +15,7 @@ import pytest
 
 from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
-from gatehouse_server.auth.introspection import Introspection, IntrospectionUnavailable, Limits
+from gatehouse_server.auth.introspection import Introspection, IntrospectionLimits, IntrospectionUnavailable
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from gatehouse_server.serving.settings import Settings
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 AS = "https://as.example.com"
 SECRET = "s3cret/of+the server"
 OPAQUE = "ory_at_1.2-3"
-LIMITS = Limits()
+LIMITS = IntrospectionLimits()
 
 
 @dataclass
@@ -271,7 +271,7 @@ async def test_many_bad_tokens_remove_no_good_one_from_the_cache_and_none_stays_
     provider: Provider, clock: Clock
 ) -> None:
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(provider.handle))
-    url, limits = f"{AS}/.well-known/openid-configuration", Limits(max_tokens=3)
+    url, limits = f"{AS}/.well-known/openid-configuration", IntrospectionLimits(max_tokens=3)
     introspection = Introspection(url, AS, "server", SECRET, http=http, clock=clock, limits=limits)
     await introspection.claims(provider.issue())
     for number in range(10):

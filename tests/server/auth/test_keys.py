@@ -14,12 +14,12 @@ from hypothesis import strategies
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import KeysUnavailable, Limits, SigningKeys, usable_keys
+from gatehouse_server.auth.keys import KeyLimits, KeysUnavailable, SigningKeys, usable_keys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings
 
 pytestmark = pytest.mark.anyio
-LIMITS = Limits()
+LIMITS = KeyLimits()
 
 
 def jwks_with_max_age(seconds: int) -> Callable[[Issuer], httpx2.Response]:
@@ -39,7 +39,7 @@ def hang() -> httpx2.Response:
 
 
 @asynccontextmanager
-async def hanging_tenant(clock: Clock, limits: Limits) -> AsyncIterator[tuple[SigningKeys, Issuer]]:
+async def hanging_tenant(clock: Clock, limits: KeyLimits) -> AsyncIterator[tuple[SigningKeys, Issuer]]:
     """Keys from a tenant that never answers while its `answer` is `hang`."""
     issuer = Issuer(answer=hang)
     issuer.add_key("one")
@@ -194,7 +194,7 @@ async def test_a_token_with_an_unknown_key_is_not_refused_while_the_tenant_is_do
 
 
 async def test_a_request_with_cached_keys_does_not_wait_for_a_hanging_tenant(clock: Clock) -> None:
-    async with hanging_tenant(clock, Limits(stale_wait=0.01)) as (keys, issuer):
+    async with hanging_tenant(clock, KeyLimits(stale_wait=0.01)) as (keys, issuer):
         issuer.answer = None
         await keys.get("one")
         issuer.answer = hang
@@ -219,7 +219,7 @@ async def test_a_token_with_an_unknown_key_is_accepted_after_a_long_outage(
 
 
 async def test_without_cached_keys_the_wait_for_a_hanging_tenant_is_limited(clock: Clock) -> None:
-    async with hanging_tenant(clock, Limits(timeout=0.02)) as (keys, _):
+    async with hanging_tenant(clock, KeyLimits(timeout=0.02)) as (keys, _):
         for _ in range(5):
             async with asyncio.timeout(5):
                 with pytest.raises(KeysUnavailable) as unavailable:
@@ -228,7 +228,7 @@ async def test_without_cached_keys_the_wait_for_a_hanging_tenant_is_limited(cloc
 
 
 async def test_only_the_first_requests_wait_for_a_hanging_tenant(clock: Clock) -> None:
-    async with hanging_tenant(clock, Limits(stale_wait=0.05, timeout=60)) as (keys, issuer):
+    async with hanging_tenant(clock, KeyLimits(stale_wait=0.05, timeout=60)) as (keys, issuer):
         issuer.answer = None
         await keys.get("one")
         issuer.answer = hang
@@ -240,7 +240,7 @@ async def test_only_the_first_requests_wait_for_a_hanging_tenant(clock: Clock) -
 
 
 async def test_a_hanging_tenant_does_not_delay_the_shutdown(clock: Clock) -> None:
-    async with hanging_tenant(clock, Limits(timeout=60)) as (keys, _):
+    async with hanging_tenant(clock, KeyLimits(timeout=60)) as (keys, _):
         app = protect(MCPServer("test"), settings(), keys=keys)
         async with asyncio.timeout(5), app.router.lifespan_context(app):
             await run_background_tasks()

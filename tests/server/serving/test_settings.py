@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import Field
 from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.serving.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from tests.server.token_issuer import settings
+from tests.support.processes import ROOT, environment_without_settings
 from tests.support.quick_python import run
 
 
@@ -64,6 +66,16 @@ def test_the_error_names_each_wrong_variable_its_value_and_what_is_valid(monkeyp
 def test_a_missing_domain_is_named_with_an_example() -> None:
     with pytest.raises(SettingsError, match=r"AUTH0_DOMAIN is missing: .*dev-xxxx\.us\.auth0\.com"):
         load_settings()
+
+
+def test_without_make_the_message_says_what_the_offline_tenant_needs_and_that_is_enough(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text(encoding="utf-8"), encoding="utf-8")
+    command = [sys.executable, "-m", "gatehouse_server", "--permissions"]
+    refused = run(command, cwd=tmp_path, env=environment_without_settings(), timeout=30)
+    assert refused.returncode == 2
+    (found,) = re.findall(r"without `make` needs (\w+)=(\S+)$", refused.stderr, re.MULTILINE)
+    started = run(command, cwd=tmp_path, env={**environment_without_settings(), found[0]: found[1]}, timeout=30)
+    assert started.returncode == 0, started.stderr
 
 
 @pytest.mark.requirement("S24")

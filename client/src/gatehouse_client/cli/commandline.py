@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from ..causes.providers import in_words_of, spoken_profile
 from ..errors import Exit, GatehouseError, UsageError
+from ..mcp.telemetry import traced
 from ..terminal.output import Terminal
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
@@ -73,7 +74,8 @@ def running(context: typer.Context, as_json: bool, trace: bool) -> Iterator[Term
     terminal.as_json = terminal.as_json or as_json
     terminal.tracing = terminal.tracing or trace
     try:
-        yield terminal
+        with traced(context.info_name or "", terminal.say):
+            yield terminal
     except GatehouseError as error:
         error.args = (in_words_of(spoken_profile(), str(error)),)
         terminal.fail(error)

@@ -29,6 +29,7 @@ from ..signin.http.proxies import proxy_for
 from ..signin.http.trace import Trace
 from ..signin.http_outcome import record_failure, record_status
 from .explain import explaining_errors, is_own_fault
+from .telemetry import pass_on
 from .tool_list import dropping_invalid_tools
 
 CLIENT_INFO: Final = types.Implementation(name="gatehouse", version=__version__)
@@ -75,7 +76,7 @@ class Connection:
             trust_env=False,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT, read=self.timeout),
             follow_redirects=False,
-            event_hooks={**hooks, "response": received},
+            event_hooks={"request": [*hooks["request"], pass_on], "response": received},
         )
 
     def _leave_out(self, name: str, reason: str) -> None:

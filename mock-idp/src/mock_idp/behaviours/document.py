@@ -8,7 +8,7 @@ import json
 from itertools import pairwise
 from textwrap import dedent
 
-from .guesses import GUESSES
+from .guesses import GUESSES, OWN
 from .switches import Behaviours
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -20,19 +20,25 @@ def tables() -> str:
 
 
 def _switches() -> list[str]:
-    lines = ["| switch | default | certainty | effect |", "|---|---|---|---|"]
+    lines = ["| switch | default | certainty | effect | source |", "|---|---|---|---|---|"]
     for name, text in _docstrings().items():
         if name == "answers":
             continue
         certainty, _, words = text.partition(") ")
+        words, _, source = words.partition("Source: ")
         default = json.dumps(Behaviours.model_fields[name].default).replace("|", "\\|")
-        lines.append(f"| `{name}` | `{default}` | {certainty.lstrip('(')} | {' '.join(words.split())} |")
+        lines.append(f"| `{name}` | `{default}` | {certainty.lstrip('(')} | {_line(words)} | {_line(source) or OWN} |")
     return lines
 
 
 def _answers() -> list[str]:
-    lines = ["| answer | certainty | the part that is a guess |", "|---|---|---|"]
-    return [*lines, *(f"| `{name}` | {guess.certainty} | {guess.about} |" for name, guess in GUESSES.items())]
+    lines = ["| answer | certainty | the part that is a guess | source |", "|---|---|---|---|"]
+    rows = (f"| `{name}` | {guess.certainty} | {guess.about} | {guess.source} |" for name, guess in GUESSES.items())
+    return [*lines, *rows]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _docstrings() -> dict[str, str]:

@@ -29,54 +29,67 @@ class Behaviours(BaseModel):
     """Replacements for guessed answers, by their names in BEHAVIOURS.md."""
 
     jwks_cache_control: str = "public, max-age=15, stale-while-revalidate=15, stale-if-error=86400"
-    """(?) Cache-Control of the JWKS. Auth0's staff recommend caching; the exact value is not established."""
+    """(?) Cache-Control of the JWKS. Auth0's staff recommend caching; the exact value is not established.
+    Source: Auth0 community, topics 59407 and 17654."""
 
     discovery_document: Literal["current", "older"] = "current"
-    """(S) `current`: discovery lists `none` and grant_types_supported, as in July 2026. `older`: it lists neither."""
+    """(S) `current`: discovery lists `none` and grant_types_supported, as in July 2026. `older`: it lists neither.
+    Source: recorded documents of different dates."""
 
     registration_status: Literal[201, 200] = 201
-    """(S) HTTP status of a dynamic registration. RFC 7591 says 201, the API reference 200."""
+    """(S) HTTP status of a dynamic registration. RFC 7591 says 201, the API reference 200.
+    Source: RFC 7591 section 3.2.1; ref."""
 
     loopback_redirect: Literal["documents", "exact", "any_port"] = "documents"
     """(?) Which loopback callbacks match on any port (RFC 8252 section 7.3). `documents`: those without a port in a
     client metadata document. `exact`: none. `any_port`: all. Auth0 refused another port in 2026-04 and 2026-09; whether
     it does so for a document without a port and dynamic registration is not established, and Claude Code, Codex and
-    others need it."""
+    others need it. Source: github/copilot-cli #4793; anthropics/claude-code #37747."""
 
     omitted_redirect_uri: bool = True
-    """(S) Whether a client with one callback may omit redirect_uri."""
+    """(S) Whether a client with one callback may omit redirect_uri.
+    Source: RFC 6749 section 3.1.2.3."""
 
     consent_on_localhost: bool = True
     """(S) Whether a first-party client with a loopback callback needs consent although its API skips consent.
-    The API's setting is for *verifiable* clients; the newer documentation mentions only a confirmation."""
+    The API's setting is for *verifiable* clients; the newer documentation mentions only a confirmation.
+    Source: docs, *User Consent and Third-Party Applications* and *Measures Against App Impersonation*."""
 
     any_client_secret_method: bool = True
     """(S) Whether a client registered for client_secret_post may use client_secret_basic, and the reverse.
-    Auth0's reference allows HTTP Basic for all grants, and Auth0's SDK always uses it."""
+    Auth0's reference allows HTTP Basic for all grants, and Auth0's SDK always uses it. Source: ref; *api-py*."""
 
     assertion_audience_token_endpoint: bool = False
-    """(?) Whether the `aud` of a private_key_jwt may be the token endpoint. The documentation names the issuer."""
+    """(?) Whether the `aud` of a private_key_jwt may be the token endpoint. The documentation names the issuer.
+    Source: docs, *Authenticate with Private Key JWT*."""
 
     resource_for_machines: bool = True
-    """(S) Whether client_credentials accepts `resource` under the compatibility profile, as other grants do."""
+    """(S) Whether client_credentials accepts `resource` under the compatibility profile, as other grants do.
+    Source: inferred from docs, *Resource Parameter Compatibility Profile*."""
 
     machine_permissions: bool = True
-    """(S) Whether a machine's token has `permissions` in the _authz dialects with RBAC."""
+    """(S) Whether a machine's token has `permissions` in the _authz dialects with RBAC.
+    Source: inferred from docs, *Access Token Profiles*."""
 
     opaque_lifetime: int = Field(default=86400, gt=0)
-    """(S) Lifetime in seconds of an access token without an API."""
+    """(S) Lifetime in seconds of an access token without an API.
+    Source: docs, *Access Tokens*, has the lifetime for /userinfo; the value is inferred."""
 
     scope_in_answer: Literal["always", "when_different"] = "always"
-    """(S) Whether the token answer has `scope` if it was granted as requested."""
+    """(S) Whether the token answer has `scope` if it was granted as requested.
+    Source: inferred from samples and RFC 6749 section 5.1."""
 
     userinfo_error: Literal["json", "text"] = "json"
-    """(S) Whether /userinfo refuses a token with JSON, as documented, or with the text `Unauthorized` (reported)."""
+    """(S) Whether /userinfo refuses a token with JSON, as documented, or with the text `Unauthorized` (reported).
+    Source: ref; reports."""
 
     code_reuse_ends_tokens: bool = False
-    """(?) Whether a code that is sent twice ends its refresh token (RFC 6749 section 4.1.2: SHOULD)."""
+    """(?) Whether a code that is sent twice ends its refresh token (RFC 6749 section 4.1.2: SHOULD).
+    Source: no observation; the RFC."""
 
     metadata_copy_lifetime: int = Field(default=300, ge=0)
-    """(?) Seconds until the metadata document of a client registered on first use is fetched again."""
+    """(?) Seconds until the metadata document of a client registered on first use is fetched again.
+    Source: our own guess."""
 
     @field_validator("answers")
     @classmethod

@@ -96,8 +96,10 @@ class _Grouping:
             self._take_key_fetch(entry)
         elif entry.path == REGISTRATION:
             self._begin("other", entry)
-        elif entry.path == "/authorize":
+        elif entry.path == "/oauth/par":
             self._begin("browser", entry)
+        elif entry.path == "/authorize":
+            self._take_authorization_request(entry)
         elif entry.path == "/oauth/device/code":
             self._begin("device", entry)
         elif entry.path == "/oauth/token":
@@ -109,6 +111,13 @@ class _Grouping:
         served = (one for one in reversed(self.found) if one.has_tokens)
         recent = (one.entries for one in served if entry.time - one.entries[-1].time < AFTERWARDS_SECONDS)
         next(recent, self._pending).append(entry)
+
+    def _take_authorization_request(self, entry: Entry) -> None:
+        pushed = self._identified(entry) if "request_uri" in sent_parameters(entry) else None
+        if pushed is None:
+            self._begin("browser", entry)
+        else:
+            self._add(pushed, entry)
 
     def _take_token_request(self, entry: Entry) -> None:
         sent = sent_parameters(entry)
@@ -169,7 +178,11 @@ def _identifiers(entry: Entry) -> list[str]:
     values = [
         ("flow", entry.flow),
         *(("code", parameters.get("code")) for parameters in (sent, location_parameters(entry))),
-        *((name, carrier.get(name)) for name in ("device_code", "user_code") for carrier in (sent, answer)),
+        *(
+            (name, carrier.get(name))
+            for name in ("request_uri", "device_code", "user_code")
+            for carrier in (sent, answer)
+        ),
         *(("refresh_token", carrier.get("refresh_token")) for carrier in (sent, answer)),
         ("refresh_token", sent.get("token")),
     ]

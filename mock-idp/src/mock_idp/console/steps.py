@@ -28,6 +28,7 @@ BROWSER_KINDS = {
 }
 CLIENT_KINDS = {
     "/oidc/register": "register",
+    "/oauth/par": "push",
     "/oauth/device/code": "device_code",
     "/oauth/revoke": "revoke",
     "/userinfo": "userinfo",

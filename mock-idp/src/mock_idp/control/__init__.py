@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
-from . import configuration, faults, keys, mint, state
+from ..http.deferred import Deferred
 from .access import ControlAccess, ControlGate
 
 __all__ = ["PREFIX", "ControlAccess", "control_routes"]
@@ -16,40 +17,10 @@ def control_routes(access: ControlAccess | None) -> list[Mount]:
     """The routes of the control API. If it is off, there are none, and its paths answer like unknown paths."""
     if access is None:
         return []
-    return [Mount(PREFIX, app=ControlGate(Mount("", routes=_routes()), access))]
+    return [Mount(PREFIX, app=ControlGate(Deferred(_control_api), access))]
 
 
-def _routes() -> list[BaseRoute]:
-    return [
-        Route("/tokens", mint.mint, methods=["POST"]),
-        Route("/sign-ins", mint.sign_in, methods=["POST"]),
-        Route("/clock", state.show_clock, methods=["GET"]),
-        Route("/clock", state.move_clock, methods=["POST"]),
-        Route("/clock", state.reset_clock, methods=["DELETE"]),
-        Route("/reset", state.reset, methods=["POST"]),
-        Route("/snapshots", state.take_snapshot, methods=["POST"]),
-        Route("/snapshots/{snapshot}/restore", state.restore_snapshot, methods=["POST"]),
-        Route("/keys", keys.list_keys, methods=["GET"]),
-        Route("/keys/rotate", keys.rotate_keys, methods=["POST"]),
-        Route("/keys/{kid}/revoke", keys.revoke_key, methods=["POST"]),
-        Route("/keys/{kid}/withhold", keys.withhold_key, methods=["POST"]),
-        Route("/faults", faults.list_faults, methods=["GET"]),
-        Route("/faults", faults.add_fault, methods=["POST"]),
-        Route("/faults", faults.clear_faults, methods=["DELETE"]),
-        Route("/faults/{fault}", faults.remove_fault, methods=["DELETE"]),
-        Route("/logs", state.show_log, methods=["GET"]),
-        Route("/logs", state.clear_log, methods=["DELETE"]),
-        Route("/requests", state.show_journal, methods=["GET"]),
-        Route("/requests", state.clear_journal, methods=["DELETE"]),
-        Route("/configuration", configuration.show_configuration, methods=["GET"]),
-        Route("/configuration", configuration.patch_configuration, methods=["PATCH"]),
-        Route("/presets", configuration.list_presets, methods=["GET"]),
-        Route("/presets/{preset}", configuration.apply_preset, methods=["POST"]),
-        Route("/client-grants", configuration.delete_client_grant, methods=["DELETE"]),
-        Route("/clients/cimd", configuration.import_metadata_document, methods=["POST"]),
-        *(
-            Route(f"/{collection}/{{name:path}}", endpoint, methods=[method])
-            for collection in configuration.COLLECTIONS
-            for method, endpoint in (("PUT", configuration.put_entry), ("DELETE", configuration.delete_entry))
-        ),
-    ]
+def _control_api() -> ASGIApp:
+    from .routes import control_api
+
+    return control_api()

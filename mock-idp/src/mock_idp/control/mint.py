@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..errors import InvalidGrant
 from ..oauth.scopes import split_scope, user_scopes
-from ..oauth.token.endpoint import token_answer
+from ..oauth.token.endpoint import check_api_needs_no_proof, check_client_needs_no_proof, token_answer
 from ..oauth.token.forging import VARIANTS, KeyChoice, Variant, VariantName, forge
 from ..oauth.token.grants import Granted, TokenRequest, authorize_for_user
 from ..oauth.token.grants.refresh_token import issue_refresh_token
@@ -58,11 +58,13 @@ class SignInBody(Body):
 async def sign_in(request: Request) -> Response:
     """POST /__mock__/sign-ins: the token answer that the user's sign-in in a browser would get.
 
-    The user's roles and the client's grants limit it as they limit a sign-in. Consent counts as given.
+    The user's roles and the client's grants limit it as they limit a sign-in. Consent counts as given. A client or an
+    API that needs tokens bound to a key gets none, as at /oauth/token.
     """
     idp = idp_of(request)
     body = await read_body(request, SignInBody)
     api, user, client = _parties(idp, body)
+    check_client_needs_no_proof(client)
     scopes = ("openid", "profile", "email", "offline_access", *api.scopes)
     if body.scope is not None:
         scopes = split_scope(body.scope)
@@ -76,6 +78,7 @@ async def sign_in(request: Request) -> Response:
         session_id=secrets.token_urlsafe(24),
         nonce=body.nonce,
     )
+    check_api_needs_no_proof(authorization)
     granted = Granted(authorization, issue_refresh_token(idp, authorization), requested=scopes)
     return JSONResponse(token_answer(idp, granted), headers=NO_STORE)
 

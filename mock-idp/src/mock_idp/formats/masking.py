@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -25,9 +26,9 @@ PARAMETERS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^?#]*[?#](.*)", re.DOTALL)
 
 
 def masked(name: str, value: Any) -> Any:  # noqa: ANN401 - a JSON value
-    """The value; of a secret only a digest."""
+    """The value; of a secret only a digest. Equal names and texts are one object, as requests repeat most of them."""
     if isinstance(value, dict):
-        return {key: masked(key, inner) for key, inner in value.items()}
+        return {sys.intern(key): masked(key, inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(masked(name, inner) for inner in value)
     if name in CHOSEN:
@@ -36,7 +37,7 @@ def masked(name: str, value: Any) -> Any:  # noqa: ANN401 - a JSON value
         return value
     if name in SECRETS and value:
         return hidden(value)
-    return masked_url(value) if _carries_secret(value) else value
+    return masked_url(value) if _carries_secret(value) else sys.intern(value)
 
 
 def hidden(secret: str) -> str:
@@ -45,7 +46,7 @@ def hidden(secret: str) -> str:
 
 
 def masked_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, masked(name, value)) for name, value in pairs]
+    return [(sys.intern(name), masked(name, value)) for name, value in pairs]
 
 
 def masked_url(url: str) -> str:
@@ -64,8 +65,17 @@ def decoded_tokens(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in values:
         claims = unverified_claims(value) if name in TOKENS and isinstance(value, str) else None
         if claims is not None:
-            found[name] = {"header": unverified_header(value), "claims": claims}
+            found[name] = {"header": _shared(unverified_header(value)), "claims": _shared(claims)}
     return found
+
+
+def _shared(value: Any) -> Any:  # noqa: ANN401 - a JSON value
+    """The value, with one object for equal names and texts."""
+    if isinstance(value, dict):
+        return {sys.intern(key): _shared(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_shared(inner) for inner in value]
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def _carries_secret(value: str) -> bool:

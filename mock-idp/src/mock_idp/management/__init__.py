@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route, Router
 
 from ..tenant.model import MANAGEMENT_SCOPES
 from . import attack_protection, client_grants, clients, connections, resource_servers, roles, tenant, users
@@ -16,7 +16,7 @@ from .errors import InsufficientScope, NoEndpoint
 from .organizations import organization_routes
 from .routing import collection, route
 
-__all__ = ["management_routes"]
+__all__ = ["management_api"]
 
 MAX_SHOWN = 200
 BRUTE_FORCE = "/attack-protection/brute-force-protection"
@@ -34,11 +34,10 @@ LEFT_OUT_BY_TOOLS = frozenset(
 )
 
 
-def management_routes() -> Mount:
+def management_api() -> Router:
     """The endpoints with the scopes that they need. A caller needs one of them."""
-    return Mount(
-        "/api/v2",
-        routes=[
+    return Router(
+        [
             route("GET", "/tenants/settings", tenant.show_settings, "read:tenant_settings"),
             route("PATCH", "/tenants/settings", tenant.change_settings, "update:tenant_settings"),
             route("GET", "/logs", tenant.list_logs, "read:logs"),

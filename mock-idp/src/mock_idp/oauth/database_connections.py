@@ -5,7 +5,7 @@ Source: Auth0, Authentication API, Create a New User and Change Password.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +19,8 @@ from ..tenant.passwords import PasswordRefused
 from ..web.request import NO_STORE, form_pairs, idp_of, json_object, media_type, note_client, single_values
 from .answers import answer_to, error_response
 
+Body = Mapping[str, Any]
+Ask = Callable[[Idp, Client | None, Connection, Body], Response]
 PROFILE = ("given_name", "family_name", "name", "nickname", "picture")
 ELSEWHERE = ("username", "phone_number")
 # Auth0: Create a New User, user_metadata.
@@ -61,47 +63,52 @@ class PasswordNotAllowed(SignupRefused):
 
 async def signup(request: Request) -> Response:
     """POST /dbconnections/signup: a new user of a database, who can sign in at once."""
+    return await _answer(request, _sign_up, failed="fs")
+
+
+async def change_password(request: Request) -> Response:
+    """POST /dbconnections/change_password: as if a mail with a link were sent. The answer does not tell who exists."""
+    return await _answer(request, _send_reset, failed="fcpr")
+
+
+async def _answer(request: Request, ask: Ask, *, failed: str) -> Response:
+    """The answer of `ask`, or a refusal, which is also an event with the code `failed`."""
     idp = idp_of(request)
     client: Client | None = None
     try:
         body = await _body(request)
-        client, database = _client(request, body), _database(request, body)
-        user = _created(idp, database, body)
+        client = _client(request, body)
+        return ask(idp, client, _database(request, body), body)
     except SignupRefused as error:
-        idp.log.add("fs", str(error.description), client=client, refusal=error)
+        idp.log.add(failed, str(error.description), client=client, refusal=error)
         return _refused(idp, error)
     except OAuthError as error:
-        idp.log.add("fs", error.description, client=client, refusal=error)
+        idp.log.add(failed, error.description, client=client, refusal=error)
         return error_response(idp, error)
+
+
+def _sign_up(idp: Idp, client: Client | None, database: Connection, body: Body) -> Response:
+    user = _created(idp, database, body)
     idp.log.add("ss", "", client=client, user=user, details=f"{NO_MAIL} The address stays unverified.")
     answer = {"_id": user.user_id.removeprefix(PROVIDER), "email": user.email, "email_verified": False}
     return JSONResponse({**answer, **user.stated_profile}, headers=NO_STORE)
 
 
-async def change_password(request: Request) -> Response:
-    """POST /dbconnections/change_password: as if a mail with a link were sent. The answer does not tell who exists."""
-    idp = idp_of(request)
-    client: Client | None = None
-    try:
-        body = await _body(request)
-        client, database = _client(request, body), _database(request, body)
-        email = _required(body, "email")
-        if not database.changes_password:
-            raise InvalidRequest(
-                "self-service password change is disabled",
-                guess="change_password",
-                why=f"The database {database.name!r} has disable_self_service_change_password: true.",
-            )
-    except OAuthError as error:
-        idp.log.add("fcpr", error.description, client=client, refusal=error)
-        return error_response(idp, error)
+def _send_reset(idp: Idp, client: Client | None, database: Connection, body: Body) -> Response:
+    email = _required(body, "email")
+    if not database.changes_password:
+        raise InvalidRequest(
+            "self-service password change is disabled",
+            guess="change_password",
+            why=f"The database {database.name!r} has disable_self_service_change_password: true.",
+        )
     user = idp.tenant.user_by_email(email)
     what = f"Set the password with PATCH /api/v2/users/{user.user_id}." if user else "No user has this address."
     idp.log.add("scpr", RESET_SENT, client=client, user=user, details=f"{NO_MAIL} {what}")
     return HTMLResponse(RESET_SENT, headers=NO_STORE)
 
 
-def _created(idp: Idp, database: Connection, body: Mapping[str, Any]) -> User:
+def _created(idp: Idp, database: Connection, body: Body) -> User:
     email, password = _required(body, "email"), _required(body, "password")
     if not database.signup:
         raise SignupRefused(
@@ -160,13 +167,13 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _required(body: Mapping[str, Any], name: str) -> str:
+def _required(body: Body, name: str) -> str:
     if name not in body:
         raise MissingParameter(name)
     return str(body[name])
 
 
-def _client(request: Request, body: Mapping[str, Any]) -> Client | None:
+def _client(request: Request, body: Body) -> Client | None:
     """The application that the request names. It does not prove to be it, as in a page of another origin."""
     if "client_id" not in body:
         return None
@@ -177,7 +184,7 @@ def _client(request: Request, body: Mapping[str, Any]) -> Client | None:
     return client
 
 
-def _database(request: Request, body: Mapping[str, Any]) -> Connection:
+def _database(request: Request, body: Body) -> Connection:
     """The database that the request names, if the client may use it."""
     tenant, name = idp_of(request).tenant, _required(body, "connection")
     client = tenant.clients.get(body.get("client_id", ""))

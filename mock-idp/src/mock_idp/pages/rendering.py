@@ -1,27 +1,19 @@
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from ..explanations import Case, explain
-from ..formats.prose import with_code
-from ..formats.urls import spans
 from ..state.journal import note_page, note_refusal
 from ..web.request import idp_of
 from .languages import language_of
 from .models import ErrorPage, Page
 from .texts import Texts
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-# A longer name would fill a heading.
-MAX_NAME = 60
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -32,30 +24,8 @@ HEADERS = {
 }
 
 
-def capped(name: str) -> str:
-    """A name for a heading or a sentence. Pages show the whole name beside it, or in its `title`."""
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
-
-
 def static_files() -> StaticFiles:
     return StaticFiles(directory=Path(__file__).parent / "static")
-
-
-@cache
-def _environment() -> Environment:
-    # A lazy import: the start renders no page, and the import takes a tenth of the time of a start.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mock_idp.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["spans"] = spans
-    environment.filters.update(capped=capped, with_code=with_code)
-    return environment
 
 
 def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
@@ -69,7 +39,10 @@ def render(request: Request, page: Page, *, status: int = 200) -> HTMLResponse:
         note_refusal(request, page.error, page.description, page.case)
     tenant_name = idp_of(request).tenant.settings.friendly_name
     context = {"page": page, "t": Texts(language), "language": language, "tenant_name": tenant_name}
-    html = _environment().get_template(page.template).render(**context, **_explanation(page, language))
+    # A lazy import: the start renders no page.
+    from .environment import environment
+
+    html = environment().get_template(page.template).render(**context, **_explanation(page, language))
     headers = {**HEADERS, "Content-Language": language, "Content-Security-Policy": page.policy}
     if page.framed_by is not None:
         del headers["X-Frame-Options"]  # it cannot name an origin; frame-ancestors does

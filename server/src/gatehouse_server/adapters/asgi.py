@@ -56,7 +56,7 @@ class AsgiAdapter:
             async with lifespan_of(self._app):
                 yield
 
-        return Served(endpoint, run, others, ("/{path:path}",))
+        return Served(endpoint, run, others, ("/{path:path}",), streams_any=True)
 
 
 @asynccontextmanager

@@ -40,12 +40,14 @@ class Served:
         run: the lifespan.
         others: answers further paths, which are also behind the gate.
         other_paths: those paths, as Starlette's routes have them.
+        streams_any: whether the endpoint may answer any request with an event stream.
     """
 
     endpoint: ASGIApp
     run: Callable[[], AbstractAsyncContextManager[None]]
     others: ASGIApp | None = None
     other_paths: tuple[str, ...] = ()
+    streams_any: bool = False
 
 
 class Adapter(Offered, Protocol):

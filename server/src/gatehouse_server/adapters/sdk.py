@@ -124,7 +124,7 @@ def serve_lowlevel(server: Server[Any], guard: Guard) -> Served:
         async with manager.run():
             yield
 
-    return Served(manager.handle_request, run)
+    return Served(manager.handle_request, run, streams_any=guard.sessions)
 
 
 def checked_middleware(server: Server[Any], guard: Guard) -> list[Any]:

@@ -29,8 +29,14 @@ class AuditRecord:
     """The record of one request.
 
     Attributes:
-        request_id: letters, digits, `.`, `_` and `-`.
+        request_id: letters, digits, `.`, `_` and `-`. The answer has it in `X-Request-Id`.
+        decision: `allow` or `refuse`.
         reason: a code of the gate, never text from the client.
+        subject: the caller's id at the issuer; None if the token was not accepted.
+        client: the client that the token was issued to; None if it was not accepted.
+        operation: what the request asked for.
+        missing: the permissions that the token lacks.
+        status: of the HTTP answer; 0 if there was none.
         duration: seconds.
     """
 
@@ -56,7 +62,7 @@ def audit_to_logger(record: AuditRecord) -> None:
 
 
 def audit_to_stream(stream: BinaryIO) -> AuditTrail:
-    """An audit trail that writes to the stream.
+    """An audit trail that writes to the stream, one JSON object a line. It needs a running event loop.
 
     The lines of one turn of the event loop are written together: under load, most of their cost is the system call.
     """

@@ -147,6 +147,8 @@ class Gate:
         trail: called with the record of every decision.
         check: called for every request of an authenticated caller.
         streams: the open event streams.
+        streams_any: whether the app may answer any request with an event stream. Others do so only if the client wants
+            notifications.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class Gate:
         trail: AuditTrail = audit_to_logger,
         check: RequestCheck | None = None,
         streams: Streams | None = None,
+        streams_any: bool = False,
     ) -> None:
         self._app = app
         self._callers = callers
@@ -169,6 +172,7 @@ class Gate:
         self._trail = trail
         self._check = check
         self._streams = streams or Streams()
+        self._streams_any = streams_any
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -233,11 +237,14 @@ class Gate:
         scope["user"], scope["auth"] = caller.user, caller.credentials
         current_operation.set(operation)
         endless = operation.method in _ENDLESS
-        if not endless and not operation.wants_stream:
+        wants_stream = endless or operation.wants_stream
+        if not wants_stream and not self._streams_any:
             return self._app, receive, label
+        verified = caller.verified
+        app = self._streams.ended(verified.expires_at, self._app, endless=endless)
+        if not wants_stream:
+            return app, receive, label
         try:
-            verified = caller.verified
-            app = self._streams.until(verified.expires_at, self._app) if endless else self._app
             return self._streams.counted(verified.subject, app), receive, label
         except TooManyStreams:
             raise Refused("too_many_streams", self._challenges.too_many_streams()) from None

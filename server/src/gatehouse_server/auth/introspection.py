@@ -39,7 +39,7 @@ class IntrospectionUnavailable(VerificationUnavailable):
 
 
 @dataclass(frozen=True)
-class Limits:
+class IntrospectionLimits:
     """Limits for asking and caching. All times are seconds."""
 
     timeout: float = 5.0
@@ -53,6 +53,7 @@ class Limits:
     concurrent: int = 16
     """How many requests to the provider run at the same time."""
     max_bytes: int = 64 * 1024
+    """Of an answer."""
     endpoint_age: float = 3600.0
     """How long the endpoint in the provider's metadata is used."""
     failure_cooldown: float = 2.0
@@ -75,8 +76,13 @@ class Introspection:
 
     Args:
         discovery_url: the provider's discovery document, which names the endpoint.
+        issuer: the issuer that the document must name, byte for byte.
+        client_id: a client that may introspect tokens at the provider.
+        client_secret: its secret.
         authorities: the certificate authorities for TLS; the system's by default.
+        http: sends the requests; by default `http_client(authorities)`.
         clock: seconds since the epoch.
+        limits: of requests and of the cache.
         on_answer: called after each request about a token: with `active`, `inactive`, `rate_limited` (429), or `failed`
             without a usable answer.
     """
@@ -91,14 +97,14 @@ class Introspection:
         authorities: ssl.SSLContext | None = None,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
-        limits: Limits | None = None,
+        limits: IntrospectionLimits | None = None,
         on_answer: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._on_answer = on_answer
         self._discovery_url = discovery_url
         self._issuer = issuer
         self._client = client_id, client_secret
-        self.limits = limits or Limits()
+        self.limits = limits or IntrospectionLimits()
         self._http = http or http_client(authorities, timeout=None)  # `_ask` limits the time
         self._clock = clock
         self._good: OrderedDict[bytes, tuple[Claims, float]] = OrderedDict()

@@ -33,6 +33,9 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
 class VerificationUnavailable(Exception):
     """A token cannot be verified now. The caller should try again later.
 
+    Args:
+        reason: the message, for the log.
+
     Attributes:
         code: short and stable, for logs and metrics.
         description: one sentence for the client's developer.
@@ -48,7 +51,7 @@ class VerificationUnavailable(Exception):
 
 
 class KeysUnavailable(VerificationUnavailable):
-    """The keys cannot be fetched now."""
+    """The tenant's signing keys cannot be fetched now."""
 
     code = "keys_unavailable"
     description = "The tenant's signing keys cannot be had at the moment. The token may be good: try again."
@@ -59,7 +62,7 @@ class RateLimited(ValueError):
 
 
 @dataclass(frozen=True)
-class Limits:
+class KeyLimits:
     """Limits for fetching and caching keys. All times are seconds."""
 
     timeout: float = 5.0
@@ -67,10 +70,13 @@ class Limits:
     stale_wait: float = 2.0
     """With usable stale keys, a request waits for fresh keys only until this time after the start of the fetch."""
     max_bytes: int = 256 * 1024
+    """Of the document."""
     default_age: float = 600.0
     """How long keys are fresh if the answer has no max-age."""
     min_age: float = 15.0
+    """Keys are fresh for at least this time, whatever the answer says."""
     max_age: float = 3600.0
+    """Keys are fresh for at most this time, whatever the answer says."""
     refresh_ahead: float = 0.8
     """After this fraction of their age, keys are refreshed in the background."""
     max_stale: float = 3600.0
@@ -95,7 +101,12 @@ class SigningKeys:
 
     Args:
         url: the URL of the JWKS document or, with `issuer`, of that issuer's discovery document.
+        algorithm: the signature algorithm, such as `RS256`. Keys for others are left out.
+        issuer: the issuer that the discovery document must name, byte for byte.
         authorities: the certificate authorities for TLS; the system's by default.
+        http: sends the requests; by default `http_client(authorities)`.
+        clock: seconds, from any starting point.
+        limits: of fetches and of the cache.
         on_fetch: called with `ok`, `failed` or `rate_limited` after each fetch.
     """
 
@@ -108,13 +119,13 @@ class SigningKeys:
         authorities: ssl.SSLContext | None = None,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
-        limits: Limits | None = None,
+        limits: KeyLimits | None = None,
         on_fetch: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self.url = url
         self._algorithm = algorithm
         self._issuer = issuer
-        self._limits = limits or Limits()
+        self._limits = limits or KeyLimits()
         self._http = http or http_client(authorities, timeout=None)  # `_refresh` limits the time
         self._clock = clock
         self._current: _KeySet | None = None

@@ -105,7 +105,11 @@ class PermissionTable:
             raise TableError(f"{path}: {error}.") from None
 
     def needed(self, target: Target) -> frozenset[str] | None:
-        """The permissions that the target needs beyond the base; None if no entry matches it, so that it is refused."""
+        """The permissions that the target needs beyond the base; None if no entry matches it, so that it is refused.
+
+        Args:
+            target: the kind (`tool`, `prompt` or `resource`), and the name or URI.
+        """
         kind, name = target
         texts = (name,) if kind != "resource" else _forms(name)
         matching = [entry.permissions for entry in self._entries[kind] if _matches_any(entry.patterns, texts)]

@@ -27,6 +27,10 @@ def requires(*permissions: str) -> Callable[[FunctionT], FunctionT]:
 
     The gate, the lists of tools, resources and prompts, the protected resource metadata and the documentation all use
     this statement. It may be above or below the SDK's own decorator.
+
+    Args:
+        permissions: scope tokens (RFC 6749 section 3.3), such as `time:convert`. All of them are needed, beside the
+            base permission.
     """
 
     def declare(function: FunctionT) -> FunctionT:

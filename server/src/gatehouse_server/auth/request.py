@@ -45,6 +45,8 @@ class Operation(NamedTuple):
     """A method, and the tools, prompts and resources that it uses.
 
     Attributes:
+        method: of the JSON-RPC message, such as `tools/call`; the HTTP method for a request without a message.
+        targets: each with its kind (`tool`, `prompt` or `resource`), and its name or URI.
         wants_stream: the client wants notifications while it waits.
         version: the version of the tool, prompt or resource that the client asks for (FastMCP).
     """

@@ -25,6 +25,9 @@ SKEW_SECONDS = 30
 class ExchangeFailed(Exception):
     """The tenant issued no token for the other API. The message has the tenant's error text, and no token.
 
+    Args:
+        reason: the message.
+
     Attributes:
         outcome: `refused`, `rate_limited` or `failed`.
     """
@@ -39,6 +42,9 @@ class TokenExchange:
 
     Args:
         token_url: the tenant's token endpoint.
+        client_id: a client that may exchange tokens at the tenant.
+        client_secret: its secret.
+        http: sends the requests; by default `http_client()`.
         clock: seconds since the epoch.
         on_exchange: called with the outcome of each request for a token: `ok`, `cached`, `refused` by the tenant,
             `rate_limited` (429), or `failed` without a usable answer.
@@ -66,6 +72,9 @@ class TokenExchange:
         """An access token for `audience` that acts for the subject token's user.
 
         Args:
+            subject_token: the caller's own access token. Only the tenant gets it.
+            audience: the other API's identifier.
+            scope: what the new token is for, separated by spaces.
             until: when the subject token expires, seconds since the epoch. No exchanged token is cached for longer.
 
         Raises:

@@ -66,7 +66,14 @@ class VerifiedToken(NamedTuple):
     """The content of a verified token. Times are seconds since the epoch.
 
     Attributes:
+        key_id: of the key that signed it; empty for an opaque token.
+        client_id: the client that the token was issued to (`azp` or `client_id`).
+        subject: the user's (or machine's) id at the issuer (`sub`).
+        issued_at: `iat`.
+        not_before: `nbf`; 0 without it.
+        expires_at: `exp`.
         granted: the permissions in the token, read by the profile.
+        claims: all claims.
     """
 
     key_id: str
@@ -83,6 +90,7 @@ class TokenVerifier:
     """Verifies access tokens of one issuer for one audience.
 
     Args:
+        keys: the issuer's signing keys.
         issuer: the required `iss` claim, byte for byte (Auth0's ends in a slash).
         audience: the API's identifier, which `aud` must contain, byte for byte.
         algorithm: the only accepted signature algorithm. (Ed25519 has two names: EdDSA is the older one.)

@@ -1,20 +1,25 @@
-"""Connections whose request headers are bounded in time and size. uvicorn itself waits for ever.
+"""Connections whose request headers are bounded in time and size, and read in one way only.
 
-uvicorn.run(app, http="gatehouse_server.serving.connections:BoundedHeaders")
+uvicorn itself waits for ever, and accepts requests that another program in front of it may read differently.
+
+uvicorn.run(app, http="gatehouse_server:BoundedHeaders")
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9._-]*)(:[0-9]*)?")
 
 
 class BoundedHeaders(HttpToolsProtocol):
-    """uvicorn's HTTP protocol. It closes a connection whose request does not begin, or whose headers do not end.
+    """uvicorn's HTTP protocol. It closes a connection whose request does not begin, or whose headers do not end, and
+    refuses a request that a proxy could read differently (RFC 9112 sections 2.3, 3.2 and 6.1).
 
     Attributes:
         header_seconds: the time from the first byte, or from the start of the connection, to the end of the headers.
@@ -26,6 +31,9 @@ class BoundedHeaders(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None
     _received = 0
+    _in_body = False
+    _hosts: list[bytes]
+    _codings: list[bytes]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -45,11 +53,37 @@ class BoundedHeaders(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to wait for the headers of a request that follows another one at once."""
         super().on_message_begin()
+        self._in_body, self._hosts, self._codings = False, [], []
         self._wait_for_headers()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. A field after the body is dropped: it is no header (RFC 9110 section 6.5.1)."""
+        if self._in_body:
+            return
+        super().on_header(name, value)
+        lower = self.headers[-1][0]
+        if lower == b"host":
+            self._hosts.append(value.strip(b" \t").lower())
+        elif lower == b"transfer-encoding":
+            self._codings.append(value.strip(b" \t").lower())
+
     def on_headers_complete(self) -> None:
-        """Stop waiting."""
+        """Stop waiting, and check what was read.
+
+        Raises:
+            ValueError: two programs could read two different requests. The parser's answer is 400.
+        """
         self._stop_waiting()
+        self._in_body = True
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise ValueError("another version of HTTP")
+        if len(self._hosts) > 1 or not all(map(_HOST.fullmatch, self._hosts)):
+            raise ValueError("more than one Host, or one that is no name with a port")
+        if self._codings and (version == "1.0" or self._codings != [b"chunked"]):
+            raise ValueError("a transfer coding beside chunked")
+        if not self.url.startswith(b"/") and self.url != b"*" and [_authority(self.url)] != self._hosts:
+            raise ValueError("a target of another host than Host")
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,3 +107,8 @@ class BoundedHeaders(HttpToolsProtocol):
             if self._received:
                 self.transport.write(answer)
             self.transport.close()
+
+
+def _authority(url: bytes) -> bytes:
+    """Host and port of a target in absolute form (RFC 9112 section 3.2.2)."""
+    return url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0].lower()

@@ -131,7 +131,11 @@ class Metrics:
             yield GaugeMetricFamily("gatehouse_keys_age_seconds", help_text, max(ages))
 
     def serve(self, host: str, port: int) -> None:
-        """Serve the metrics in a separate thread.
+        """Serve the metrics over HTTP in a separate thread, for everybody who can reach that port.
+
+        Args:
+            host: the address to listen on.
+            port: the TCP port.
 
         Raises:
             OSError: the port is in use.

@@ -37,8 +37,9 @@ DEFAULT_PORT = 5555
 ENV_FILE = ".env"
 
 _MISSING = {
-    "AUTH0_DOMAIN": "the tenant's domain, such as dev-xxxx.us.auth0.com; or OIDC_ISSUER for another provider; or"
-    " AUTH0_ISSUER=http://localhost:9000/ for the offline tenant, as `make up` sets it",
+    "AUTH0_DOMAIN": "no tenant is set. Set it to the tenant's domain, such as dev-xxxx.us.auth0.com; or set OIDC_ISSUER"
+    " for another provider. For the offline tenant, which `make up` runs, a server that is started without `make` needs"
+    " AUTH0_ISSUER=http://localhost:9000/",
 }
 _CLAIM_PATHS = re.compile(r"[^\s,.]+(\.[^\s,.]+)*(,[^\s,.]+(\.[^\s,.]+)*)*")
 _DOMAIN = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
@@ -53,7 +54,42 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseSettings):
-    """The configuration of the protected MCP server. Field aliases are the variables' names."""
+    """The configuration of the protected MCP server. It is read from the variables; an empty one counts as not set.
+
+    Every field has its final value: those that are not set follow from others. For tests and several configurations
+    in one process: `Settings(_env_file=None, AUTH0_DOMAIN="dev-xxxx.us.auth0.com", ...)`.
+
+    Attributes:
+        domain: the tenant's domain, such as `dev-xxxx.us.auth0.com`. Needed, if no issuer is set.
+        oidc_issuer: the issuer of another provider than Auth0, byte for byte.
+        profile: the provider's token profile (`auth0`, `keycloak`, `entra`, `okta`, `cognito`, `zitadel`, `authkit`,
+            `rfc9068`, `oidc`); `oidc` if `OIDC_ISSUER` is set.
+        issuer: the required `iss` of tokens; by default `https://AUTH0_DOMAIN/`.
+        jwks_url: the URL of the signing keys (RFC 7517); by default that of Auth0, else from the discovery document.
+        audience: the required `aud` of tokens; by default `MCP_PUBLIC_URL`.
+        algorithm: the only accepted signature algorithm (RFC 7518 section 3.1).
+        host: the address to listen on, for `gatehouse-server`.
+        port: the TCP port to listen on, for `gatehouse-server`.
+        public_url: the URL that clients use for the MCP endpoint; by default `http://localhost:5555/mcp`.
+        allowed_hosts: accepted Host headers, separated by commas; by default those of `MCP_PUBLIC_URL`.
+        allowed_origins: accepted Origin headers, separated by commas; by default those of `MCP_PUBLIC_URL`.
+        ca_file: a PEM file with more certificate authorities for the server's own TLS connections.
+        required_permission: every call needs it.
+        permissions_file: a YAML file with a `PermissionTable`.
+        grant_claim: the claims with the permissions of a token, separated by commas; by default the profile's.
+        scope_prefix: the text before a permission in the scope that clients request; by default the profile's.
+        oidc_ca_file: another name of `AUTH0_CA_FILE`.
+        oidc_audience: another name of `AUTH0_AUDIENCE`, with `OIDC_ISSUER`.
+        tls_cert_file: the server's certificate in PEM, for `gatehouse-server`; without it, plain HTTP.
+        tls_key_file: the key of the certificate in PEM.
+        offline_tenant: whether the tenant is the offline one, whose keys may come over plain HTTP.
+        metrics_host: the address to serve metrics on.
+        metrics_port: the TCP port to serve metrics on; None for no metrics.
+        trusted_proxies: addresses of proxies whose `X-Forwarded-*` headers are trusted, separated by commas.
+        introspection_client_id: a client that may introspect opaque tokens at the provider (RFC 7662).
+        introspection_client_secret: its secret.
+        introspection_client_secret_file: the path of a file with the secret.
+    """
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True, validate_default=False

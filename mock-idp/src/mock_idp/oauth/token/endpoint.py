@@ -70,10 +70,9 @@ async def token(request: Request) -> Response:
         redeem = _grant(grant_type, client.grant_types)
         if "dpop" in request.headers:
             raise DpopUnavailable
-        if client.requires_proof:
-            raise ProofRequired(f"The client {client.name!r} has require_proof_of_possession: true.")
+        check_client_needs_no_proof(client)
         granted = redeem(TokenRequest(idp, issuer_of(request), client, parameters, _sender(request, client)))
-        _check_proof(granted.authorization)
+        check_api_needs_no_proof(granted.authorization)
         granted = await after_actions(request, grant_type, granted, parameters)
         _check_custom_claims(idp, granted.authorization)
     except OAuthError as error:
@@ -126,7 +125,13 @@ def _log_failure(idp: Idp, parameters: Mapping[str, str], error: OAuthError) -> 
     idp.log.add(error.log_code or code, error.description, client=client, audience=audience, refusal=error)
 
 
-def _check_proof(granted: Authorization) -> None:
+def check_client_needs_no_proof(client: Client) -> None:
+    """ProofRequired if the client gets bound tokens only (Auth0: Configure Sender Constraining)."""
+    if client.requires_proof:
+        raise ProofRequired(f"The client {client.name!r} has require_proof_of_possession: true.")
+
+
+def check_api_needs_no_proof(granted: Authorization) -> None:
     """ProofRequired if the API has tokens only that are bound to a key (Auth0: Configure Sender Constraining)."""
     if granted.api is not None and granted.api.requires_proof_of(granted.client):
         raise ProofRequired(f"The API {granted.api.identifier!r} has proof_of_possession: required.")
