@@ -60,24 +60,23 @@ LOGGING: dict[str, Any] = {
 
 
 def main() -> None:
-    """Serve until a signal arrives, or check the settings, or print the permissions. Exit code 2: they are wrong."""
+    """Serve until a signal arrives, or do what an option says. Exit code 2: the configuration is wrong."""
     arguments = _arguments()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
     try:
         settings = load_settings()
         upstream = load(UpstreamSettings, **_upstream(arguments))
-        if arguments.check:
-            _app(arguments.server, settings, upstream)
-            return
         if arguments.permissions:
             sys.stdout.write(_permissions(arguments.server, settings, upstream))
+            return
+        if arguments.check:
+            _app(arguments.server, settings, upstream)
             return
         sockets = listening_sockets(settings.host, settings.port)
         metrics = serve_metrics(settings)
         export_traces()
-        trail = audit_to_stream(sys.stdout.buffer)
-        app = _app(arguments.server, settings, upstream, metrics, trail)
+        app = _app(arguments.server, settings, upstream, metrics, audit_to_stream(sys.stdout.buffer))
     except (SettingsError, CannotListen, TelemetryMissing, TableError) as error:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
@@ -103,8 +102,8 @@ def _arguments() -> argparse.Namespace:
         nargs=argparse.REMAINDER,
         help="protect the MCP server that this program is over stdio; the last option, with the program's arguments",
     )
-    parser.add_argument("--check", action="store_true", help="check the configuration, and exit")
     parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
+    parser.add_argument("--check", action="store_true", help="check the configuration, and exit")
     arguments = parser.parse_args()
     if arguments.command == []:
         parser.error("--command needs a program, such as --command npx -y @modelcontextprotocol/server-everything")
@@ -131,10 +130,10 @@ def _app(
     metrics: Metrics | None = None,
     trail: AuditTrail = audit_to_logger,
 ) -> ASGIApp:
-    """The gate with the server behind it.
+    """What is served: the server of that name, the example server, or the server at UPSTREAM_URL.
 
     Raises:
-        SettingsError, TableError: the settings do not fit.
+        SettingsError: the configuration of that server is wrong, or there is no such server.
     """
     if upstream.is_on:
         return protect_upstream(settings, upstream, metrics=metrics, trail=trail)
