@@ -31,8 +31,8 @@ down: ## Stop everything
 logs: ## Follow the log of the running stack
 	$(STACK) logs
 
-deploy: ## Deploy servers and gateways to a Docker Swarm, or update them
-	$(STACK) deploy
+deploy: ## Deploy servers and gateways to a Docker Swarm, or update them (production)
+	@ENV=prod $(PYTHON) scripts/stack deploy
 
 ##@ Use
 

@@ -119,10 +119,9 @@ def logs(arguments: argparse.Namespace) -> int:
 
 def deploy(_: argparse.Namespace) -> int:
     """Deploy the servers and gateways to the Docker Swarm that this machine manages."""
-    settings = environment.load()
-    if found := settings.contradictions():
-        raise Problem("\n".join(found))
-    swarm.deploy(settings)
+    if not environment.PRODUCTION:
+        raise Problem("A Swarm is for production: ENV=prod is needed, as `make deploy` sets it.")
+    swarm.deploy()
     return 0
 
 

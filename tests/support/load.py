@@ -160,7 +160,7 @@ class Load:
                     call.ended = time.monotonic()
                     self._count_answer()
             await asyncio.sleep(max(0.0, call.began + self._pause - time.monotonic()))
-        await connection.close()
+        connection.close()
 
     def _count_answer(self) -> None:
         with self._answered:
@@ -176,7 +176,7 @@ class Load:
                 status, body = await connection.ask(_request(self._url, user.token, identifier))
         except (OSError, EOFError, TimeoutError) as error:
             reason, gateway = f"{type(error).__name__}: {error}", connection.gateway
-            await connection.close()
+            connection.close()
             return Failure(sent, gateway, reason, wrong=False)
         if status == 200 and _is_right(body, identifier, user.subject):
             return None
@@ -239,13 +239,13 @@ class _Connection:
         else:
             body = await _chunks(reader)
         if headers.get("connection") == "close":
-            await self.close()
+            self.close()
         return int(status.split(" ")[1]), body
 
-    async def close(self) -> None:
-        """End the connection, if there is one."""
+    def close(self) -> None:
+        """End the connection, if there is one, also one whose other end is silent."""
         if self._streams is not None:
-            self._streams[1].close()
+            self._streams[1].transport.abort()
             self._streams = None
 
 
