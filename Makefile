@@ -4,19 +4,27 @@ PYTHON ?= python3
 RUNTIME ?= auto
 STACK = @$(PYTHON) scripts/stack --runtime $(RUNTIME)
 
-# The recipes read Q, T and PORTS from the environment, so that the shell does not interpret their text.
-export Q T PORTS
+# The recipes read Q, T, PORTS and ENV from the environment, so that the shell does not interpret their text.
+export Q T PORTS ENV
 # With this variable every process compiles all its packages again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
+# A variable of the shell may have this name for another purpose, so only the command line is checked.
+ifeq ($(origin ENV),command line)
+ifneq ($(ENV),prod)
+$(error ENV is '$(ENV)': only prod is valid. Leave it out for development)
+endif
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help up down logs deploy client ask doctor demo e2e test browser worlds bench conformance interop providers check clean
+.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench conformance interop providers kubernetes docs check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
 	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
 	@echo "  RUNTIME=docker|local chooses the runtime. Without it, Docker is used if it answers."
+	@echo "  ENV=prod runs up, down, restart, reload and logs in production (docs/production.md)."
 	@echo "  PORTS=auto lets \`make up\` move taken ports to free ones, in .env."
 	@echo "  T=path::test runs one test: make test T=tests/server/auth/test_gate.py"
 
@@ -27,6 +35,12 @@ up: ## Build and start the stack, wait until it is ready, print URLs and users
 
 down: ## Stop everything
 	$(STACK) down
+
+restart: ## Replace the servers one after the other (Docker: without a lost call)
+	$(STACK) restart
+
+reload: ## Let the gateway read its configuration and certificate again
+	$(STACK) reload
 
 logs: ## Follow the log of the running stack
 	$(STACK) logs
@@ -59,6 +73,9 @@ e2e: ## Test separate stacks end to end
 browser: ## Test the tenant's pages in Chromium
 	$(STACK) browser
 
+soak: ## Load while servers are killed and replaced: which calls are lost (Docker)
+	$(STACK) soak $(DO)
+
 worlds: ## The stack on other ports, hosts and folders
 	$(STACK) worlds
 
@@ -71,12 +88,18 @@ interop: ## Run MCP clients of others and Auth0's SDKs without the internet (nee
 providers: ## Run the stack behind identity providers of others (needs npm)
 	$(STACK) providers $(DO)
 
+kubernetes: ## Validate the Kubernetes manifests, and run the pods of the demo (needs Docker and Podman)
+	$(STACK) kubernetes $(DO)
+
 bench: ## Measure protection and the offline tenant beside others
 	$(STACK) bench $(DO)
 
 ##@ Maintain
 
-check: ## Run linter, formatter, type checker and import rules
+docs: ## Build the documents as a site, and check links and spelling
+	$(STACK) docs $(DO)
+
+check: ## Run linter, formatter, type checker and import rules; validate the manifests
 	$(STACK) check
 
 clean: ## Stop everything, and remove volumes, logs and .venv

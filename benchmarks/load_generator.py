@@ -32,15 +32,23 @@ class Connections:
     Use `Connections.to`.
     """
 
-    def __init__(self, connections: list[_Connection]) -> None:
-        self._connections = connections
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._connections: list[_Connection] = []
 
     @classmethod
     async def to(cls, port: int) -> Connections:
         """Open `CONNECTIONS` connections to that port of this machine."""
+        made = cls(port)
+        await made.open()
+        return made
+
+    async def open(self) -> None:
+        """Open those that are not open: a server closes a connection that has been idle for long."""
         loop = asyncio.get_running_loop()
-        opening = (loop.create_connection(_Connection, "127.0.0.1", port) for _ in range(CONNECTIONS))
-        return cls([connection for _, connection in await asyncio.gather(*opening)])
+        kept = [connection for connection in self._connections if connection.is_open]
+        opening = [loop.create_connection(_Connection, "127.0.0.1", self._port) for _ in range(CONNECTIONS - len(kept))]
+        self._connections = kept + [connection for _, connection in await asyncio.gather(*opening)]
 
     async def send(self, requests: Iterator[bytes], count: int, status: int) -> None:
         """Send `count` requests; every answer must have the status.
@@ -98,6 +106,10 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._work is not None:
             self._work.fail(f"the connection ended: {error}")
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
 
     def work_on(self, work: _Work) -> None:
         self._work = work

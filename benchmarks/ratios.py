@@ -37,19 +37,40 @@ def print_costs(title: str, costs: Costs) -> None:
         print(f"{name:<54}" + "".join(f"{value:>8.0f}" for value in values))
 
 
-def print_ratios(ratios: Iterable[Ratio], costs: Costs) -> bool:
-    """Each ratio, computed within each round. Returns whether all of them reach their targets."""
-    print(f"\n{'ratio':<54}{'median':>8}{'middle half':>16}{'of mins':>9}{'target':>10}")
-    reached = True
+@dataclass(frozen=True)
+class Seen:
+    """A ratio and its median over the rounds."""
+
+    ratio: Ratio
+    median: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the ratio reaches its target."""
+        return not self.ratio.is_missed(self.median)
+
+
+def print_ratios(ratios: Iterable[Ratio], costs: Costs) -> list[Seen]:
+    """Each ratio, computed within each round."""
+    print(f"\n{'ratio':<54}{'median':>8}{'middle half':>16}{'of mins':>9}")
+    found = []
     for ratio in ratios:
         of, to = costs[ratio.of], costs[ratio.to]
         rounds = sorted(one / other for one, other in zip(of, to, strict=True))
-        median = statistics.median(rounds)
-        low, _, high = statistics.quantiles(rounds, n=4)
-        missed = ratio.is_missed(median)
-        reached = reached and not missed
-        target = f"{'<=' if ratio.at_most else '>='} {ratio.target:.2f}" if ratio.target else ""
-        verdict = "" if not ratio.target else " MISSED" if missed else " ok"
+        low, median, high = statistics.quantiles(rounds, n=4)
         spread = f"{low:.2f} - {high:.2f}"
-        print(f"{ratio.name:<54}{median:>8.2f}{spread:>16}{min(of) / min(to):>9.2f}{target:>10}{verdict}")
-    return reached
+        print(f"{ratio.name:<54}{median:>8.2f}{spread:>16}{min(of) / min(to):>9.2f}")
+        found.append(Seen(ratio, median))
+    return found
+
+
+def print_targets(found: Iterable[Seen]) -> bool:
+    """The table of targets, and whether each is met. Returns whether all are."""
+    with_target = [seen for seen in found if seen.ratio.target]
+    print(f"\n{'target':<54}{'wanted':>10}{'seen':>8}  met")
+    for seen in with_target:
+        wanted = f"{'<=' if seen.ratio.at_most else '>='} {seen.ratio.target:.2f}"
+        print(f"{seen.ratio.name:<54}{wanted:>10}{seen.median:>8.2f}  {'yes' if seen.is_met else 'NO'}")
+    met = sum(seen.is_met for seen in with_target)
+    print(f"{met} of {len(with_target)} targets are met.")
+    return met == len(with_target)

@@ -45,15 +45,18 @@ def gatehouse(python: Path, issuer: str, log: Path, more: Mapping[str, str] | No
         more: further variables.
     """
     port = free_port()
-    variables = {
-        "AUTH0_DOMAIN": "localhost",
-        "AUTH0_ISSUER": issuer,
-        "AUTH0_AUDIENCE": AUDIENCE,
-        "MCP_HOST": "127.0.0.1",
-        "MCP_PORT": str(port),
-        **(more or {}),
-    }
+    variables = {**_settings(issuer), "MCP_HOST": "127.0.0.1", "MCP_PORT": str(port), **(more or {})}
     with _process([str(python), "-m", "gatehouse_server"], port, log, variables) as running:
+        yield running
+
+
+@contextmanager
+def library(app: str, python: Path, issuer: str, log: Path) -> Iterator[Running]:
+    """An app of the subject `library` under plain uvicorn. Only idle connections are kept longer than by default."""
+    port = free_port()
+    options = ["--factory", "--port", str(port), "--timeout-keep-alive", "65"]
+    command = [str(python), "-m", "uvicorn", f"library:{app}", "--app-dir", str(HERE / "subjects"), *options]
+    with _process(command, port, log, _settings(issuer)) as running:
         yield running
 
 
@@ -96,6 +99,10 @@ def resident_megabytes(pid: int) -> float:
     """The memory of that process in MB, without what is swapped out (Linux)."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def _settings(issuer: str) -> dict[str, str]:
+    return {"AUTH0_DOMAIN": "localhost", "AUTH0_ISSUER": issuer, "AUTH0_AUDIENCE": AUDIENCE}
 
 
 @contextmanager

@@ -10,6 +10,4 @@ from gatehouse_server import Settings
 
 settings = Settings.model_validate({"AUTH0_DOMAIN": "localhost", "AUTH0_ISSUER": ISSUER, "AUTH0_AUDIENCE": AUDIENCE})
 security = TransportSecuritySettings(allowed_hosts=settings.hosts(), allowed_origins=settings.origins())
-serve(
-    example_server(settings).streamable_http_app(json_response=True, stateless_http=True, transport_security=security)
-)
+serve(example_server().streamable_http_app(json_response=True, stateless_http=True, transport_security=security))

@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|bench|conformance|
-    interop|providers|check|lock|clean
+python3 scripts/stack up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
+    bench|conformance|interop|providers|kubernetes|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import environment
 import local
 import packages
 import ports
+import production
 import swarm
 from report import Problem, bold, dim, say
 from runtime import Runtime
@@ -37,6 +38,7 @@ def main() -> int:
     """Run one command. A Problem is printed, and the exit code is 1."""
     arguments = _arguments()
     try:
+        _require_environment(arguments)
         return _COMMANDS[arguments.command](arguments)
     except Problem as problem:
         sys.stderr.write(f"{problem}\n")
@@ -49,8 +51,28 @@ def main() -> int:
         return 0
 
 
+def _require_environment(arguments: argparse.Namespace) -> None:
+    """
+    Raises:
+        Problem: ENV=prod, and the command is not for production.
+    """
+    if not environment.PRODUCTION:
+        return
+    if arguments.command not in _IN_PRODUCTION:
+        raise Problem(
+            f"ENV=prod is for {', '.join(_IN_PRODUCTION)}: `make {arguments.command}` has no part in production."
+        )
+    if arguments.runtime == "local":
+        raise Problem("ENV=prod needs Docker: leave out RUNTIME=local.")
+    arguments.runtime = "docker"
+
+
 def up(arguments: argparse.Namespace) -> int:
     """Start the stack, and print its URLs, its users and the next commands."""
+    if environment.PRODUCTION:
+        _choose_runtime(arguments)
+        production.up()
+        return 0
     settings = _settings()
     runtime = _choose_runtime(arguments)
     runtime.up(settings)
@@ -108,12 +130,29 @@ def down(_: argparse.Namespace) -> int:
     return 0
 
 
+def restart(_: argparse.Namespace) -> int:
+    """Start the servers anew: with Docker one after the other, without a lost call."""
+    if environment.PRODUCTION:
+        _needed_running()
+        production.restart()
+        return 0
+    for name, runtime in _needed_running().items():
+        say(dim(f"[{name} runtime]"))
+        runtime.restart(_settings())
+    return 0
+
+
+def reload(_: argparse.Namespace) -> int:
+    """Let the gateway read its configuration again."""
+    if "docker" not in _needed_running():
+        raise Problem("The stack runs in the local runtime, which has no gateway. `make restart` reads .env again.")
+    docker.reload()
+    return 0
+
+
 def logs(arguments: argparse.Namespace) -> int:
     """Show the log of the running stack."""
-    runtime = next(iter(_running().values()), None)
-    if runtime is None:
-        raise Problem(NOT_RUNNING)
-    runtime.logs(follow=not arguments.no_follow)
+    next(iter(_needed_running().values())).logs(follow=not arguments.no_follow)
     return 0
 
 
@@ -202,9 +241,21 @@ def worlds(arguments: argparse.Namespace) -> int:
     return local.run([*pytest, *(chosen or ("tests/worlds", "-m", "docker"))], WORLDS_RUNTIME="docker")
 
 
+def soak(arguments: argparse.Namespace) -> int:
+    """Send calls to a separate stack in Docker while its parts are killed, replaced and stopped."""
+    obstacle = docker.available()
+    if obstacle is not None:
+        raise Problem(f"The soak test needs Docker, but {obstacle}. Start or install Docker.")
+    packages.ensure()
+    memory = arguments.rest[:1] == ["memory"]
+    program, options = ("memory.py", arguments.rest[1:]) if memory else ("run.py", arguments.rest)
+    command = [str(packages.PYTHON), f"tests/soak/{program}", *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
+
+
 def bench(arguments: argparse.Namespace) -> int:
     """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
-    benchmarks = {"protection": _bench_protection, "tenant": _bench_tenant}
+    benchmarks = {"protection": _bench_protection, "sdk": _bench_sdk, "tenant": _bench_tenant}
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
         chosen, options = options[:1], options[1:]
@@ -217,6 +268,13 @@ def _bench_protection(options: list[str]) -> int:
     requirements = {name: folder / "requirements" / f"{name}.in" for name in ("article", "fastmcp")}
     requirements |= {name: packages.LOCKS[name] for name in ("server", "client")}
     return _bench(folder, requirements, options)
+
+
+def _bench_sdk(options: list[str]) -> int:
+    python = packages.separate_environment("server", packages.LOCKS["server"])
+    return local.run(
+        [str(python), "benchmarks/sdk_costs.py", *options], PYTHONPATH=str(environment.ROOT / "server/src")
+    )
 
 
 def _bench_tenant(options: list[str]) -> int:
@@ -250,8 +308,9 @@ def conformance(arguments: argparse.Namespace) -> int:
 def interop(arguments: argparse.Namespace) -> int:
     """Sign in to the stack with MCP clients of others, in a network without a way out."""
     packages.ensure()
+    python = packages.separate_environment("interop", environment.ROOT / "tests" / "interop" / "requirements.in")
     command = [str(packages.PYTHON), "tests/interop/run.py", *arguments.rest]
-    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
+    return local.run(command, PYTHONPATH=str(environment.ROOT), INTEROP_PYTHON=str(python))
 
 
 def providers(arguments: argparse.Namespace) -> int:
@@ -262,11 +321,45 @@ def providers(arguments: argparse.Namespace) -> int:
     return local.run(command, PYTHONPATH=str(environment.ROOT), PROVIDERS_PYTHON=str(python))
 
 
+def docs(arguments: argparse.Namespace) -> int:
+    """Build the documents as a site, and check their links and the spelling; `pictures` draws their pictures again."""
+    if arguments.rest == ["pictures"]:
+        packages.ensure()
+        return local.run([str(packages.PYTHON), "scripts/pictures.py"])
+    packages.ensure(packages.RUN)  # for uv
+    sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
+    tools = packages.separate_environment("docs", sources / "requirements.in").parent
+    misspelt = local.run([str(tools / "codespell")])
+    shutil.rmtree(site, ignore_errors=True)
+    options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
+    failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
+    if not failed:
+        say(f"The site: {site / 'index.html'}")
+    return misspelt or failed
+
+
+def kubernetes(arguments: argparse.Namespace) -> int:
+    """Validate the Kubernetes manifests and, if Docker and Podman are there, run the pods of the demo."""
+    packages.ensure()
+    if docker.available() is not None or shutil.which("podman") is None:
+        say("Without Docker and Podman, the manifests are only validated.")
+        return _manifests("tests/kubernetes", *arguments.rest)
+    endtoend.build()
+    return _manifests("tests/kubernetes", *arguments.rest, KUBERNETES_IMAGES=endtoend.PROJECT)
+
+
+def _manifests(*chosen: str, **variables: str) -> int:
+    tools = packages.separate_environment("kubernetes", environment.ROOT / "tests" / "kubernetes" / "requirements.in")
+    command = [str(packages.PYTHON), "-m", "pytest", "-q", *chosen]
+    return local.run(command, KUBERNETES_TOOLS=str(tools.parent), **variables)
+
+
 def check(_: argparse.Namespace) -> int:
-    """Run linter, formatter, type checker and import rules. Changes no file."""
+    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file."""
     packages.ensure()
     commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    return max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
 
 
 def lock(_: argparse.Namespace) -> int:
@@ -285,10 +378,13 @@ def clean(_: argparse.Namespace) -> int:
     return 0
 
 
+_IN_PRODUCTION = ("up", "down", "restart", "reload", "logs", "deploy")
 _COMMANDS = {
     "up": up,
     "down": down,
     "logs": logs,
+    "restart": restart,
+    "reload": reload,
     "deploy": deploy,
     "client": client,
     "demo": demo,
@@ -297,10 +393,13 @@ _COMMANDS = {
     "test": test,
     "browser": browser,
     "worlds": worlds,
+    "soak": soak,
     "bench": bench,
     "conformance": conformance,
     "interop": interop,
     "providers": providers,
+    "docs": docs,
+    "kubernetes": kubernetes,
     "check": check,
     "lock": lock,
     "clean": clean,
@@ -341,10 +440,21 @@ def _choose_runtime(arguments: argparse.Namespace) -> Runtime:
 
 def _running() -> dict[str, Runtime]:
     running: dict[str, Runtime] = {}
-    if local.is_up():
+    if not environment.PRODUCTION and local.is_up():
         running["local"] = local
     if docker.available() is None and docker.is_up():
         running["docker"] = docker
+    return running
+
+
+def _needed_running() -> dict[str, Runtime]:
+    """The runtimes in which the stack runs.
+
+    Raises:
+        Problem: it does not run.
+    """
+    if not (running := _running()):
+        raise Problem(NOT_RUNNING)
     return running
 
 

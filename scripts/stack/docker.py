@@ -7,16 +7,34 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import ports
-from environment import AUTHORITY, DOTENV, LOOPBACK_HOSTS, ROOT, Environment, load, wait_until_ready
+from environment import (
+    AUTHORITY,
+    DOTENV,
+    LOOPBACK_HOSTS,
+    PRODUCTION,
+    ROOT,
+    START_SECONDS,
+    Environment,
+    load,
+    wait_until_ready,
+)
 from report import Problem, coloured, progress
 
 DEMO_FILES = ("tests/e2e/run_demo.py", "tests/support/scripted_browser.py")
+PRODUCTION_FILE = "docker-compose.prod.yml"
 PUBLIC_HOST_FILE = "gateway/public-host.yml"
 BUILD_AUTHORITIES_FILE = "gateway/build-authorities.yml"
+STOP_SECONDS = 15
+"""How long a container may take to stop: the server's drain, and its calls that run."""
+_BUILD_ARGUMENTS = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INSECURE_HOST"),
+)
 MAX_SECRET = 500 * 1024  # bytes; BuildKit refuses larger secrets
 
 
@@ -24,10 +42,10 @@ def available() -> str | None:
     """The reason why Docker cannot be used here, or None."""
     if shutil.which("docker") is None:
         return "the docker command is not installed"
-    if _quiet(["docker", "compose", "version"]).returncode != 0:
+    if quiet(["docker", "compose", "version"]).returncode != 0:
         return "the Compose plugin (docker compose) is not installed"
     try:
-        engine = _quiet(["docker", "info", "--format", "{{.ServerVersion}}"], timeout=10)
+        engine = quiet(["docker", "info", "--format", "{{.ServerVersion}}"], timeout=10)
     except subprocess.TimeoutExpired:
         return "the Docker engine does not answer"
     return None if engine.returncode == 0 else "no Docker engine is running, or you have no permission to use it"
@@ -35,7 +53,7 @@ def available() -> str | None:
 
 def is_up() -> bool:
     """Whether containers of the stack run."""
-    return bool(_quiet(compose("ps", "--quiet")).stdout.strip()) and other_clone() is None
+    return bool(quiet(compose("ps", "--quiet")).stdout.strip()) and other_clone() is None
 
 
 def up(environment: Environment) -> None:
@@ -53,25 +71,101 @@ def up(environment: Environment) -> None:
     _build("server", "client", *(["mock-idp"] if environment.offline else []))
     if environment.own_tls:
         _certificate(environment, variables)
+    start(**variables)
+    wait_until_ready(environment)
+
+
+def have_changed(service: str, **variables: str) -> bool:
+    """Whether containers of the service run with another configuration than the present one."""
+    _, _, present = quiet(compose("config", "--hash", service), **variables).stdout.strip().partition(" ")
+    label = '{{index .Config.Labels "com.docker.compose.config-hash"}}'
+    running = quiet(["docker", "inspect", "--format", label, *_containers(service)]).stdout.split()
+    return any(each != present for each in running)
+
+
+def start(*services: str, **variables: str) -> None:
+    """Start the containers, or those whose configuration has changed, and wait until they are healthy.
+
+    Raises:
+        Problem: a container did not become healthy.
+    """
     with progress("Starting the containers (usually 5 to 15 s)"):
-        started = _quiet(compose("up", "--detach", "--wait", "--remove-orphans"), timeout=1800, **variables)
+        started = quiet(compose("up", "--detach", "--wait", "--remove-orphans", *services), timeout=1800, **variables)
     if started.returncode != 0:
         sys.stderr.write(started.stderr)
-        run(compose("ps", "--all"))
-        run(compose("--profile", "*", "logs", "--tail", "20"))
+        run(compose("ps", "--all"), **variables)
+        run(compose("--profile", "*", "logs", "--tail", "20"), **variables)
         raise Problem("The containers did not start. The lines above show which one failed, and why.")
-    wait_until_ready(environment)
 
 
 def down(*, volumes: bool = False) -> bool:
     """Stop and remove containers and networks. Returns whether there were any. Another clone's stack stays."""
     if other_clone() is not None:
         return False
-    was_up = bool(_quiet(compose("ps", "--all", "--quiet")).stdout.strip())
+    was_up = bool(quiet(compose("ps", "--all", "--quiet")).stdout.strip())
     extra = ["--volumes"] if volumes else []
     if was_up or volumes:
-        run(compose(*_progress(), "--profile", "*", "down", "--remove-orphans", "--timeout", "15", *extra))
+        run(compose(*_progress(), "--profile", "*", "down", "--remove-orphans", "--timeout", str(STOP_SECONDS), *extra))
     return was_up
+
+
+def restart(environment: Environment) -> None:
+    """Replace each server by a new one from the current source and settings."""
+    _build("server")
+    replace_servers(**_variables(environment))
+
+
+def replace_servers(**variables: str) -> None:
+    """Replace each server by a new one, one after the other.
+
+    A new server must be healthy before an old one stops, so no call is lost.
+
+    Raises:
+        Problem: a new server did not become healthy; the old ones that are left still run.
+    """
+    old = _containers("server")
+    for number, container in enumerate(old, 1):
+        with progress(f"Replacing server {number} of {len(old)}"):
+            before = _containers("server")
+            scaled = ("--no-deps", "--no-recreate", "--scale", f"server={len(before) + 1}")
+            started = quiet(compose("up", "--detach", *scaled, "server"), timeout=600, **variables)
+            new = [each for each in _containers("server") if each not in before]
+            if started.returncode != 0 or not all(map(_becomes_healthy, new)):
+                said = started.stderr if started.returncode else _last_lines(*new)
+                quiet(["docker", "rm", "--force", "--volumes", *new])
+                raise Problem(
+                    f"The new server did not start. The {len(before)} others still run.\n{said.strip()[-1000:]}"
+                )
+            quiet(["docker", "stop", "--time", str(STOP_SECONDS), container])
+            quiet(["docker", "rm", "--volumes", container])
+
+
+def _last_lines(container: str) -> str:
+    """The last lines of the container's log, without the server's decisions."""
+    return quiet(["docker", "logs", "--tail", "5", container]).stderr
+
+
+def _becomes_healthy(container: str) -> bool:
+    """Wait until the container is healthy. False: it has ended, or it is not healthy after `START_SECONDS`."""
+    deadline = time.monotonic() + START_SECONDS
+    state = ["docker", "inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", container]
+    while time.monotonic() < deadline:
+        status, _, health = quiet(state).stdout.strip().partition(" ")
+        if health == "healthy" or status in ("exited", "dead", "restarting"):
+            return health == "healthy"
+        time.sleep(0.2)
+    return False
+
+
+def reload() -> None:
+    """Let the gateway read its configuration and its certificate again. No call is lost.
+
+    Raises:
+        Problem: the configuration is wrong; the gateway keeps the old one.
+    """
+    done = quiet(compose("exec", "-T", "gateway", "sh", "/etc/caddy/reload.sh"))
+    if done.returncode != 0:
+        raise Problem(f"The gateway keeps its old configuration: {done.stderr.strip().splitlines()[-1]}")
 
 
 def logs(*, follow: bool) -> None:
@@ -107,7 +201,7 @@ def demo() -> int:
 
 def project() -> str:
     """The name of the Compose project, which tells the stacks of one machine apart."""
-    return _environment()["COMPOSE_PROJECT_NAME"] or "gatehouse"
+    return _environment()["COMPOSE_PROJECT_NAME"] or ("gatehouse-prod" if PRODUCTION else "gatehouse")
 
 
 def compose(*arguments: str, project_name: str | None = None, file: str | None = None) -> list[str]:
@@ -116,9 +210,13 @@ def compose(*arguments: str, project_name: str | None = None, file: str | None =
     Args:
         file: a Compose file to add.
     """
-    added = [PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []
-    added += [file] if file else []
-    files = [option for name in ("docker-compose.yml", *added) for option in ("--file", name)] if added else []
+    added = [file] if file else []
+    if PRODUCTION:
+        files = ["--env-file", DOTENV.name] if DOTENV.exists() else []
+        files += [option for name in (PRODUCTION_FILE, *added) for option in ("--file", name)]
+    else:
+        added = [*([PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []), *added]
+        files = [option for name in ("docker-compose.yml", *added) for option in ("--file", name)] if added else []
     return ["docker", "compose", "--project-name", project_name or project(), *files, *arguments]
 
 
@@ -144,8 +242,8 @@ def _own_tls() -> bool:
 def other_clone() -> str | None:
     """The folder of another clone whose stack runs under this project's name; None if there is none."""
     label = '{{index .Config.Labels "com.docker.compose.project.working_dir"}}'
-    for container in _quiet(compose("ps", "--quiet")).stdout.split()[:1]:
-        folder = _quiet(["docker", "inspect", "--format", label, container]).stdout.strip()
+    for container in quiet(compose("ps", "--quiet")).stdout.split()[:1]:
+        folder = quiet(["docker", "inspect", "--format", label, container]).stdout.strip()
         if folder and Path(folder) != ROOT:
             return folder
     return None
@@ -153,7 +251,7 @@ def other_clone() -> str | None:
 
 def _published_ports() -> set[int]:
     """The ports of this machine that the stack's running containers have."""
-    return {int(port) for port in re.findall(r":(\d+)->", _quiet(compose("ps", "--format", "{{.Ports}}")).stdout)}
+    return {int(port) for port in re.findall(r":(\d+)->", quiet(compose("ps", "--format", "{{.Ports}}")).stdout)}
 
 
 def _require_own_project() -> None:
@@ -176,7 +274,7 @@ def _certificate(environment: Environment, variables: dict[str, str]) -> None:
         ["mock-idp", "certificate", "/authority", *names],
         ["--entrypoint", "cat", "mock-idp", "/authority/ca.pem"],
     ):
-        done = _quiet(compose(*once, *command), **variables)
+        done = quiet(compose(*once, *command), **variables)
         if done.returncode != 0:
             raise Problem(f"No certificate could be made for {environment.public_host}: {done.stderr.strip()}")
     AUTHORITY.parent.mkdir(parents=True, exist_ok=True)
@@ -196,10 +294,11 @@ def _variables(environment: Environment) -> dict[str, str]:
                 f"AUTH0_CA_FILE is {path!r}: there is no such file. A file with certificates in PEM is valid."
             )
         variables["AUTH0_CA_FILE"] = str(authority)
-    for name in ("PERMISSIONS_FILE", "UPSTREAM_KEY_FILE"):
+    kinds = {"PERMISSIONS_FILE": "file", "UPSTREAM_KEY_FILE": "file", "UPSTREAM_FOLDER": "folder"}
+    for name, kind in kinds.items():
         if path := environment[name]:
-            if not (ROOT / path).is_file():
-                raise Problem(f"{name} is {path!r}: there is no such file.")
+            if not ((ROOT / path).is_dir() if kind == "folder" else (ROOT / path).is_file()):
+                raise Problem(f"{name} is {path!r}: there is no such {kind}.")
             variables[name] = str((ROOT / path).resolve())
     if environment.own_tls:
         variables["PUBLIC_HOST"] = environment.public_host
@@ -215,9 +314,14 @@ def _passed_variables() -> list[str]:
     return sorted(set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))))
 
 
+def _containers(service: str) -> list[str]:
+    """The ids of the service's running containers."""
+    return quiet(compose("ps", "--quiet", service)).stdout.split()
+
+
 def _gateway() -> str:
     """The id of the gateway's running container, or an empty string."""
-    return _quiet(compose("ps", "--quiet", "gateway")).stdout.strip()
+    return next(iter(_containers("gateway")), "")
 
 
 def _has_build_authorities() -> bool:
@@ -231,16 +335,34 @@ def _build(*services: str) -> None:
     """Build the images. Prints nothing if it succeeds."""
     with progress("Building images (the first time takes minutes, then seconds)", after=1.5):
         file = BUILD_AUTHORITIES_FILE if _has_build_authorities() else None
-        done = _quiet(compose("build", "--quiet", *services, file=file), timeout=1800)
+        done = quiet(compose("build", "--quiet", *services, file=file), timeout=1800)
     if done.returncode != 0:
         raise Problem(f"Building the images failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
+
+
+def build_from(archive: bytes, image: str) -> None:
+    """Build an image from a tar archive that has a Dockerfile.
+
+    Raises:
+        Problem: the build failed.
+    """
+    arguments = [f"--build-arg={name}" for name in _BUILD_ARGUMENTS if os.environ.get(name)]
+    authorities = os.environ.get("SSL_CERT_FILE")
+    secret = [f"--secret=id=authorities,src={authorities}"] if authorities and _has_build_authorities() else []
+    with progress(f"Building {image} (the first time takes minutes)", after=1.5):
+        command = ["docker", "build", "--quiet", *arguments, *secret, "--tag", image, "-"]
+        environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+        done = subprocess.run(command, input=archive, env=environment, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise Problem(f"Building the image failed:\n{done.stderr.decode(errors='replace').strip()[-2000:]}")
 
 
 def _progress() -> list[str]:
     return [] if sys.stdout.isatty() else ["--progress", "quiet"]
 
 
-def _quiet(command: list[str], timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
+def quiet(command: list[str], timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The finished command with its output, run from the project's folder."""
     environment = {**os.environ, **variables}
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=timeout

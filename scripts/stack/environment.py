@@ -21,7 +21,9 @@ from urllib.parse import SplitResult, urlsplit
 from report import Problem, say
 
 ROOT = Path(__file__).resolve().parents[2]
-DOTENV = ROOT / ".env"
+PRODUCTION = os.environ.get("ENV") == "prod"
+"""Whether the command is for docker-compose.prod.yml (`make up ENV=prod`)."""
+DOTENV = ROOT / (".env.prod" if PRODUCTION else ".env")
 EXAMPLE = ROOT / ".env.example"
 START_SECONDS = 60
 TENANT_SECONDS = 10
@@ -240,7 +242,7 @@ def load(path: Path = DOTENV) -> Environment:
     Raises:
         Problem: the file is not UTF-8 text.
     """
-    if path == DOTENV and not DOTENV.exists():
+    if path == DOTENV and not DOTENV.exists() and not PRODUCTION:
         text = EXAMPLE.read_text(encoding="utf-8")
         _write(text.replace("REQUEST_STATE_SECRET=\n", f"REQUEST_STATE_SECRET={secrets.token_hex(32)}\n"))
         say("Created .env from .env.example (offline tenant, demo users).")

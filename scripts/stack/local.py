@@ -13,7 +13,7 @@ from pathlib import Path
 import packages
 import ports
 from environment import AUTHORITY, LOOPBACK_HOSTS, ROOT, RUN, Environment, load, wait_until_ready
-from report import Problem, progress
+from report import Problem, progress, say
 
 PID_FILE = RUN / "stack.pid"
 LOG_FILE = RUN / "stack.log"
@@ -57,6 +57,13 @@ def down() -> bool:
             os.killpg(pid, signal.SIGKILL)
     PID_FILE.unlink(missing_ok=True)
     return was_up
+
+
+def restart(environment: Environment) -> None:
+    """Stop the processes and start them again. There is one server, so calls in the meantime fail."""
+    say("The local runtime has one server: calls fail until it has started again.")
+    down()
+    up(environment)
 
 
 def logs(*, follow: bool) -> None:

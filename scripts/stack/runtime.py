@@ -19,6 +19,9 @@ class Runtime(Protocol):
     def down(self) -> bool:
         """Stop everything. Returns whether anything was running."""
 
+    def restart(self, environment: Environment) -> None:
+        """Start the servers anew, with the current source and settings."""
+
     def logs(self, *, follow: bool) -> None:
         """Print the log; with `follow` also new lines."""
 

@@ -1,5 +1,5 @@
 """Tests with the programs of others: the MCP conformance suite against server, client and tenant, the TypeScript SDK's
-client against the whole stack and its server behind the gate, and Auth0's Deploy CLI against the tenant.
+server behind the gate, and Auth0's Deploy CLI against the tenant.
 
     make conformance [DO="server-0.1 client-0.2 ..."]
 
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance import client_scenarios, deploy_cli, server_scenarios, tenant_scenarios, typescript_sdk, upstream
+from tests.conformance import client_scenarios, deploy_cli, server_scenarios, tenant_scenarios, upstream
 from tests.conformance.on_fastmcp import OnFastMCP
 from tests.conformance.suite import HERE
 from tests.support.npm import installed
@@ -30,7 +30,6 @@ RUNS: dict[str, Callable[[Path], list[str]]] = {
     "client-0.1": lambda modules: client_scenarios.problems("0.1", modules),
     "client-0.2": lambda modules: client_scenarios.problems("0.2", modules),
     "authorization": tenant_scenarios.problems,
-    "typescript": typescript_sdk.problems,
     "deploy-cli": deploy_cli.problems,
 }
 

@@ -1,4 +1,7 @@
-"""Auth0's SDKs, unmodified, over TLS: each script in sdks/ is a test file of node's own test runner."""
+"""Auth0's SDKs and libraries for OpenID Connect, unmodified, over TLS.
+
+Each script in sdks/ is a test file of node's own test runner.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def _documents(app_port: int) -> tuple[dict[str, Any], dict[str, Any]]:
     app = f"http://localhost:{app_port}"
     for client in tenant["clients"]:
         if client["name"] == "Web application":
-            client["callbacks"] = [f"{app}/callback"]
+            client |= {"callbacks": [f"{app}/callback"], "allowed_logout_urls": [app]}
         if client["name"] == "Single-page application":
             spa = app.replace("localhost", "app.localhost")
             client |= {"callbacks": [spa], "allowed_logout_urls": [spa], "web_origins": [spa]}

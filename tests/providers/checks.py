@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.providers.provider import BOB
-from tests.providers.world import Miss, World, wait_until
+from tests.providers.world import World
+from tests.support.judged import Miss, wait_until
 
 FOREIGN_WORDS = re.compile(r"\bAuth0\b|\bauth0 |dashboard:")
 """Words that mean nothing to people who do not use Auth0. Names of variables (AUTH0_...) are not among them."""

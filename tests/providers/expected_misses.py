@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Expected:
-    """One miss.
-
-    Attributes:
-        seen: words of what is seen, so that another fault is not taken for this one.
-        reason: why, and whose limit it is.
-    """
-
-    seen: str
-    reason: str
-
+from tests.support.judged import Expected
 
 _EVERYBODY = Expected(
     "bob may call", "nanoidp and django-oauth-toolkit grant scopes by client, not by person: everybody gets them"

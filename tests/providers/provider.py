@@ -7,16 +7,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.judged import CannotDo
+
 PERMISSIONS = ("access:mcp", "time:convert")
 CLIENT_ID = "gatehouse-agent"
 CLIENT_SECRET = "the-secret-of-the-agent-at-a-provider-of-the-tests"
 ALICE, BOB = "alice@example.com", "bob@example.com"
 PASSWORDS = {ALICE: "Wonderland-1", BOB: "Builder-2"}
 """The users. Only alice may use the server."""
-
-
-class CannotDo(Exception):
-    """The provider does not have this function."""
 
 
 @dataclass(frozen=True)

@@ -19,23 +19,24 @@ from tests.providers import table
 from tests.providers.auth0_simulator import Auth0Simulator
 from tests.providers.checks import CHECKS, SIGN_IN
 from tests.providers.django_oauth_toolkit import DjangoOAuthToolkit
-from tests.providers.expected_misses import MISSES
 from tests.providers.nanoidp import NanoIdp, NanoIdpRoles
 from tests.providers.oidc_provider import OidcProvider
-from tests.providers.provider import CannotDo, Provider
-from tests.providers.world import Miss, World
+from tests.providers.provider import Provider
+from tests.providers.world import World
 from tests.support import no_way_out, npm
+from tests.support.judged import CannotDo, Miss
 
 HERE = Path(__file__).parent
 PROVIDERS: dict[str, type[Provider]] = {
     kind.name: kind for kind in (OidcProvider, NanoIdp, NanoIdpRoles, DjangoOAuthToolkit, Auth0Simulator)
 }
+KINDS = list(PROVIDERS.values())
 
 
 def main() -> int:
     """Exit code 0 if exactly the expected misses were seen."""
     if sys.argv[1:] == ["table"]:
-        table.write(list(PROVIDERS.values()))
+        table.PART.write(table.text(KINDS))
         return 0
     unknown = [name for name in sys.argv[1:] if name not in (*PROVIDERS, *CHECKS)]
     if unknown:
@@ -51,8 +52,13 @@ def main() -> int:
     # Most of the time is spent waiting until a token has expired.
     with ThreadPoolExecutor(len(providers)) as pool:
         judged = pool.map(lambda name: _judge(PROVIDERS[name], checks, folder / "node_modules"), providers)
-        wrong = [problem for name, seen in zip(providers, judged, strict=True) for problem in _report(name, seen)]
-    if not table.is_current(list(PROVIDERS.values())):
+        report = table.judgement(KINDS).report
+        wrong = [
+            problem
+            for name, seen in zip(providers, judged, strict=True)
+            for problem in report(name, seen, f": {PROVIDERS[name].setting}")
+        ]
+    if table.PART.read() != table.text(KINDS):
         wrong.append("docs/providers.md: the table is not the expected one. `make providers DO=table` writes it.")
     for problem in wrong:
         print(problem)
@@ -79,23 +85,6 @@ def _judge(kind: type[Provider], checks: list[str], modules: Path) -> dict[str, 
         finally:
             world.close()
     return seen
-
-
-def _report(name: str, seen: dict[str, str]) -> list[str]:
-    """Print a provider's table. Returns the problems."""
-    expected, wrong = MISSES.get(name, {}), []
-    print(f"\n{table.title(PROVIDERS[name])}: {PROVIDERS[name].setting}", flush=True)
-    for check, miss in seen.items():
-        known = expected.get(check)
-        text = known.reason if miss and known else CHECKS[check].__doc__
-        print(f"  {'MISS' if miss else 'ok  '} {check:<10} {text}", flush=True)
-        if miss and known is None:
-            wrong.append(f"{name}, {check}: {miss}")
-        elif miss and known is not None and known.seen not in miss:
-            wrong.append(f"{name}, {check}: not the expected miss ({known.seen}), but: {miss}")
-        elif not miss and known is not None:
-            wrong.append(f"{name}, {check}: holds, and must leave expected_misses.py")
-    return wrong
 
 
 if __name__ == "__main__":

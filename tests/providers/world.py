@@ -6,8 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,19 +13,14 @@ import httpx2
 
 from tests.providers.provider import ALICE, PASSWORDS, Place, Provider
 from tests.support.free_ports import free_ports
+from tests.support.judged import Miss, wait_until
 from tests.support.processes import environment_without_settings, running_process, wait_for_status
 from tests.support.quick_python import run
 from tests.support.stack import NO_BROWSER, SCRIPTED_BROWSER
 
 COMMAND_SECONDS = 90
-WAIT_SECONDS = 150
-"""nanoidp's shortest tokens live for 60 seconds; the server allows clocks to differ by 30."""
 _BODY = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 _TRACEBACK = "Traceback (most recent call last)"
-
-
-class Miss(AssertionError):
-    """A requirement that is not met. The message says what was seen."""
 
 
 class World:
@@ -201,19 +194,6 @@ class World:
 
     def _without_settings(self) -> dict[str, str]:
         return environment_without_settings("OIDC_", "OAUTH_", "GATEHOUSE_", "COMPOSE_")
-
-
-def wait_until(what: str, holds: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
-    """Wait for a condition.
-
-    Raises:
-        Miss: it did not hold in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise Miss(f"not in {seconds:.0f} s: {what}")
-        time.sleep(0.2)
 
 
 def _without_urls(text: str) -> str:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
+
+from gatehouse_example.settings import ExampleSettings
+from gatehouse_server.serving.upstream_settings import UpstreamSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
@@ -35,3 +39,21 @@ def test_server_and_agent_get_the_proxies_and_reach_each_other_directly(name: st
     assert set(PROXIES) <= set(environment)
     for variable in ("NO_PROXY", "no_proxy"):
         assert environment[variable].endswith(",mock-idp,server,gateway")
+
+
+@pytest.mark.parametrize("kind", [ExampleSettings, UpstreamSettings])
+def test_the_server_gets_every_variable_of_its_settings(kind: type[BaseSettings]) -> None:
+    variables = {str(field.validation_alias) for field in kind.model_fields.values()}
+    assert variables - set(SERVICES["server"]["environment"]) - ELSEWHERE == set()
+
+
+ELSEWHERE = {
+    "OIDC_CA_FILE",  # `make` passes it as AUTH0_CA_FILE
+    "MCP_TLS_CERT_FILE",  # the gateway's connections end there
+    "MCP_TLS_KEY_FILE",
+    "CALENDAR_URL",  # the calendar is in the same process
+    "CALENDAR_AUDIENCE",
+    "REQUEST_STATE_SECRET_FILE",  # secrets are passed by value
+    "EXCHANGE_CLIENT_SECRET_FILE",
+    "INTROSPECTION_CLIENT_SECRET_FILE",
+}

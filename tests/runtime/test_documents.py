@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.processes import ROOT
 
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+DOCUMENTS = sorted({path for pattern in ("*.md", "[!.]*/*.md", "docs/**/*.md") for path in ROOT.glob(pattern)})
 
 
 def test_every_variable_that_a_document_sets_is_in_the_example() -> None:

@@ -22,6 +22,7 @@ LIMITS = KeyLimits(
     max_stale=3600,
     unknown_key_cooldown=0.3,
     failure_cooldown=0.3,
+    longest_cooldown=0.3,
 )
 
 

@@ -39,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def keys(issuer: Issuer, clock: Clock) -> AsyncIterator[SigningKeys]:
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
-    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock)
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, chance=lambda: 1.0)
     yield keys
     await keys.aclose()
 

@@ -6,7 +6,6 @@ It is an offline tenant with a CA, ids and secrets of its own. The dashboard is 
 from __future__ import annotations
 
 import ssl
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import yaml
 
-from tests.support.free_ports import free_ports
-from tests.support.processes import environment_without_settings, running_process, wait_for_status
+from tests.support.tls_tenant import tls_tenant
 
 DATABASE = "Username-Password-Authentication"
 PERSON = {"email": "you@example.com", "password": "Harbour-4"}
@@ -57,23 +54,7 @@ class SecondTenant:
 @contextmanager
 def second_tenant(folder: Path) -> Iterator[SecondTenant]:
     """Run it on free ports."""
-    folder.mkdir()
-    port, tls = free_ports(2)
     database = {"name": DATABASE, "strategy": "auth0"}
-    (folder / "tenant.yaml").write_text(yaml.safe_dump({"databases": [database]}), encoding="utf-8")
     issued = {"management_clients": [MANAGER], "users": [{**PERSON, "roles": []}]}
-    (folder / "issued.yaml").write_text(yaml.safe_dump(issued), encoding="utf-8")
-    domain = f"127.0.0.1:{tls}"
-    variables = {
-        "AUTH0_ISSUER": f"http://localhost:{port}/",
-        "MOCK_IDP_PORT": str(port),
-        "MOCK_IDP_TENANT": str(folder / "tenant.yaml"),
-        "MOCK_IDP_OFFLINE": str(folder / "issued.yaml"),
-        "MOCK_IDP_STATE_DIR": str(folder / "state"),
-        "MOCK_IDP_TLS_PORT": str(tls),
-        "MOCK_IDP_TLS_ISSUER": f"https://{domain}/",
-    }
-    environment = {**environment_without_settings(), **variables}
-    with running_process([sys.executable, "-m", "mock_idp"], environment, folder, log=folder / "log") as process:
-        wait_for_status(f"http://localhost:{port}/.well-known/openid-configuration", 200, process)
-        yield SecondTenant(domain, folder / "state" / "ca.pem")
+    with tls_tenant(folder, {"databases": [database]}, issued) as (domain, ca_file):
+        yield SecondTenant(domain, ca_file)

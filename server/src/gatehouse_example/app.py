@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from mcp.server.mcpserver import MCPServer
@@ -27,6 +28,7 @@ from .settings import ExampleSettings
 from .tools import booking, clock, identity, slow
 from .tools.calendar import CalendarTools
 
+logger = logging.getLogger(__name__)
 IMPLIED = {"time:admin": ["time:convert", "time:zones"]}
 """Which permission implies which others."""
 
@@ -35,17 +37,15 @@ def example_server(settings: ExampleSettings | None = None, metrics: Metrics | N
     """An MCP server with the example tools, not yet protected.
 
     Args:
-        settings: the calendar, and the secret that replicas share; by default there is neither.
+        settings: the calendar, and the secrets that replicas share; by default there is neither.
         metrics: counts the token exchanges.
     """
     # Without a shared secret each process encrypts with its own key: correct for one process, wrong for replicas.
-    state = settings.request_state_secret if settings else None
+    keys = settings.request_state_keys if settings else []
     mcp = MCPServer(
         "gatehouse",
         instructions="Tells the time, converts it, and says who is asking.",
-        request_state_security=RequestStateSecurity(keys=[state.get_secret_value()])
-        if state
-        else RequestStateSecurity.ephemeral(),
+        request_state_security=RequestStateSecurity(keys=keys) if keys else RequestStateSecurity.ephemeral(),
     )
     for module in (clock, identity, slow, booking):
         module.register(mcp)
@@ -82,7 +82,10 @@ def configured_app(metrics: Metrics | None = None, trail: AuditTrail = audit_to_
     Raises:
         SettingsError: a variable is missing or wrong.
     """
-    return example_app(load_settings(ExampleSettings), metrics, trail=trail)
+    settings = load_settings(ExampleSettings)
+    if settings.warning:
+        logger.warning(settings.warning)
+    return example_app(settings, metrics, trail=trail)
 
 
 def _calendar_tools(settings: ExampleSettings, secret: str, on_exchange: Callable[[str], None]) -> CalendarTools:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -38,11 +39,40 @@ class ExampleSettings(Settings):
         host = "[::1]" if self.host == "::1" else self.host if self.host in _THIS_MACHINE else "localhost"
         return self.calendar_url or f"{scheme}://{host}:{self.port}/calendar/events"
 
+    def unfit_for_production(self) -> list[str]:
+        """As of the library; the state of calls that ask the person must also be readable by every replica."""
+        found = super().unfit_for_production()
+        if not self.request_state_keys:
+            found.append(
+                "REQUEST_STATE_SECRET is missing: set REQUEST_STATE_SECRET_FILE to a file with at least"
+                f" {SHORTEST_SECRET} characters, the same for all replicas, such as `openssl rand -hex 32` prints"
+            )
+        return found
+
+    @property
+    def request_state_keys(self) -> list[str]:
+        """The secrets that replicas share, the newest first. It encrypts, and each decrypts."""
+        return _split(self.request_state_secret)
+
+    @property
+    def warning(self) -> str:
+        """What is right for one process only; empty if nothing is."""
+        if self.request_state_keys or self.host in _THIS_MACHINE:
+            return ""
+        return (
+            "REQUEST_STATE_SECRET is not set: a call that asks the person ends only at the process where it began, and"
+            " not after a restart. Set it to the same for all replicas, such as `openssl rand -hex 32` prints."
+        )
+
     @field_validator("request_state_secret")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
-            raise ValueError(f"at least {SHORTEST_SECRET} characters are valid, such as `openssl rand -hex 32` prints")
+        keys = _split(value)
+        if (value is not None and not keys) or min(map(len, keys), default=SHORTEST_SECRET) < SHORTEST_SECRET:
+            raise ValueError(
+                f"at least {SHORTEST_SECRET} characters are valid, such as `openssl rand -hex 32` prints; or several"
+                " of them with commas or spaces between, the newest first"
+            )
         return value
 
     @model_validator(mode="after")
@@ -62,3 +92,8 @@ class ExampleSettings(Settings):
                 f" {self.issuer}: set your own application's secret, or leave it and EXCHANGE_CLIENT_ID empty"
             )
         return self
+
+
+def _split(secrets: SecretStr | None) -> list[str]:
+    found = re.split(r"[\s,]+", secrets.get_secret_value()) if secrets else []
+    return list(dict.fromkeys(filter(None, found)))

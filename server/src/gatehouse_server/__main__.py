@@ -27,6 +27,7 @@ from .composition import ProtectedApp
 from .serving.connections import BoundedHeaders
 from .serving.listening import CannotListen, listening_sockets
 from .serving.settings import Settings, SettingsError, load, load_settings
+from .serving.stopping import StoppingServer
 from .serving.telemetry import TelemetryMissing, export_traces
 from .serving.upstream_settings import UpstreamSettings
 from .upstream import permissions_of, protect_upstream
@@ -81,7 +82,7 @@ def main() -> None:
         sys.stderr.write(f"gatehouse-server: {error}\n")
         raise SystemExit(CONFIGURATION_ERROR) from None
     logging.config.dictConfig(LOGGING)
-    server = uvicorn.Server(server_config(app, settings))
+    server = StoppingServer(server_config(app, settings))
     # The objects that exist now live as long as the process: the garbage collector need not examine them again.
     gc.collect()
     gc.freeze()

@@ -20,7 +20,7 @@ from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate, NoMetrics, OperationCatalogue, RequestCheck
 from .auth.introspection import Introspection
-from .auth.keys import KeysUnavailable, SigningKeys
+from .auth.keys import KeyLimits, KeysUnavailable, SigningKeys
 from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permissions import Hierarchy
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+START_SPREAD = 5.0
+"""Seconds: 100 replicas that start together fetch their keys within Auth0's free limit of 20 a second."""
 
 
 class AppCatalogue(OperationCatalogue, Protocol):
@@ -175,14 +177,17 @@ def tenant_keys(settings: Settings, on_fetch: Callable[[str], None] = lambda out
 
     Args:
         settings: the tenant.
-        on_fetch: called with `ok` or `failed` after each fetch, such as `Metrics.count_key_fetch`.
+        on_fetch: called with `ok`, `failed` or `rate_limited` after each fetch, such as `Metrics.count_key_fetch`.
 
     Raises:
         SettingsError: a file with certificates has none.
     """
     url, issuer = (settings.jwks_url, None) if settings.jwks_url else (settings.discovery_url, settings.issuer)
     authorities = settings.authorities()
-    return SigningKeys(url, settings.algorithm, issuer=issuer, authorities=authorities, on_fetch=on_fetch)
+    limits = KeyLimits(min_age=settings.key_set_age, start_spread=0.0 if settings.has_local_tenant else START_SPREAD)
+    return SigningKeys(
+        url, settings.algorithm, issuer=issuer, authorities=authorities, limits=limits, on_fetch=on_fetch
+    )
 
 
 def _introspection(settings: Settings, on_answer: Callable[[str], None]) -> Introspection | None:
@@ -232,7 +237,7 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def warm() -> None:
         with contextlib.suppress(KeysUnavailable):
-            await keys.warm()
+            await keys.start()
             await check()
 
     @contextlib.asynccontextmanager
@@ -242,8 +247,9 @@ def _lifespan(
         async with run():
             yield
             stop.set()
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
         await keys.aclose()
-        await warming
         if introspection is not None:
             await introspection.aclose()
 

@@ -122,10 +122,11 @@ def _reached(
 ) -> tuple[str, httpx2.AsyncBaseTransport, Identity]:
     """The upstream's URL, the transport to it, and how it learns who asks."""
     if upstream.command:
+        upstream.require_program()
         limits = ProcessLimits(
             processes=upstream.max_processes, idle_seconds=upstream.idle_seconds, start_seconds=START_SECONDS
         )
-        processes = Processes(upstream.command, upstream.command_environment(), limits)
+        processes = Processes(upstream.command, upstream.command_environment(), limits, folder=upstream.folder)
         return STDIO_URL, InProcess(StdioApp(processes, answer_seconds=upstream.timeout)), Nobody()
     transport = transport or transport_to(upstream.url, settings.authorities(), _CONNECTIONS)
     who = identity(upstream.identity, gate_keys, settings.public_url, upstream.audience or upstream.url)

@@ -6,18 +6,16 @@ The article's tenant has only what its own agent needs. `MCP_PUBLIC_URL`, `MODEL
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.client.agent.fake_model_providers import KEY, Gemini, running_provider
 from tests.e2e.agent.dotenv_stack import PASSWORDS, DotenvStack
 from tests.support.free_ports import free_ports
-from tests.support.processes import environment_without_settings, running_process, wait_for_status
+from tests.support.tls_tenant import tls_tenant
 
 API = "https://clock.example/api"
 SECRET = "the-secret-of-the-clock-agent-that-only-this-tenant-knows"
@@ -91,33 +89,17 @@ def gemini() -> Iterator[Gemini]:
 
 @pytest.fixture
 def article(tmp_path: Path, gemini: Gemini) -> Iterator[Article]:
-    port, tls, mcp, callback = free_ports(4)
-    domain = f"127.0.0.1:{tls}"
-    tenant, folder = tmp_path / "tenant", tmp_path / "article"
-    for each in (tenant, folder):
-        each.mkdir()
-    person = {"email": CAROL, "password": PASSWORDS[CAROL], "roles": ["clock-user"]}
+    mcp, callback = free_ports(2)
+    folder = tmp_path / "article"
+    folder.mkdir()
     issued = {
         "clients": {"Clock agent": {"client_id": "ClockAgent000000000000000000000A", "client_secret": SECRET}},
-        "users": [person],
+        "users": [{"email": CAROL, "password": PASSWORDS[CAROL], "roles": ["clock-user"]}],
     }
-    (tenant / "tenant.yaml").write_text(yaml.safe_dump(tenant_of_the_article(callback)), encoding="utf-8")
-    (tenant / "issued.yaml").write_text(yaml.safe_dump(issued), encoding="utf-8")
-    text = DOTENV.format(domain=domain, secret=SECRET, api=API, mcp=mcp, callback=callback, key=KEY)
-    (folder / ".env").write_text(text, encoding="utf-8")
-    variables = {
-        "AUTH0_ISSUER": f"http://localhost:{port}/",
-        "MOCK_IDP_PORT": str(port),
-        "MOCK_IDP_TENANT": str(tenant / "tenant.yaml"),
-        "MOCK_IDP_OFFLINE": str(tenant / "issued.yaml"),
-        "MOCK_IDP_STATE_DIR": str(tenant / "state"),
-        "MOCK_IDP_TLS_PORT": str(tls),
-        "MOCK_IDP_TLS_ISSUER": f"https://{domain}/",
-    }
-    environment = {**environment_without_settings(), **variables}
-    with running_process([sys.executable, "-m", "mock_idp"], environment, tenant, log=tenant / "log") as process:
-        wait_for_status(f"http://localhost:{port}/.well-known/openid-configuration", 200, process)
-        stack = Article(folder, domain, f"http://127.0.0.1:{mcp}/mcp", tenant / "state" / "ca.pem", gemini.url)
+    with tls_tenant(tmp_path / "tenant", tenant_of_the_article(callback), issued) as (domain, ca_file):
+        text = DOTENV.format(domain=domain, secret=SECRET, api=API, mcp=mcp, callback=callback, key=KEY)
+        (folder / ".env").write_text(text, encoding="utf-8")
+        stack = Article(folder, domain, f"http://127.0.0.1:{mcp}/mcp", ca_file, gemini.url)
         with stack.server():
             yield stack
 

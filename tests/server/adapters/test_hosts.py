@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from gatehouse_server.adapters.asgi import lifespan_of
 from gatehouse_server.auth.permissions import META_KEY
-from tests.server.adapters.hosts import HOSTS, READ, WITH_SESSIONS, WRITE, Host
+from tests.server.adapters.hosts import HOSTS, IN_META, NEEDED, READ, WITH_SESSIONS, WRITE, Host
 from tests.server.protected_server import ERAS, Era, ask, protected
 from tests.server.token_issuer import Issuer
+from tests.server.upstream.guarded import client_of, gate_app
+from tests.server.upstream.in_process import InProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +29,6 @@ LISTS = {
     "resources/list": ("resources", "uri"),
     "resources/templates/list": ("resourceTemplates", "uriTemplate"),
 }
-NEEDED = {"look": [], "sell": [WRITE], "advise": [READ], "shop://stock": [READ], "shop://shelf/{number}": [READ, WRITE]}
 # Method, parameters, what it needs, and a text in the answer.
 USES: dict[str, tuple[str, dict[str, Any], set[str], str]] = {
     "an open tool": ("tools/call", {"name": "look", "arguments": {}}, set(), "looked"),
@@ -40,8 +44,17 @@ eras = pytest.mark.parametrize("era", ERAS)
 
 @asynccontextmanager
 async def served(host: Host, issuer: Issuer, *, sessions: bool = False) -> AsyncIterator[httpx2.AsyncClient]:
-    async with protected(host.build(), issuer.handle, permissions=host.permissions, sessions=sessions) as client:
-        yield client
+    server = host.build()
+    if host.upstream is None:
+        async with protected(server, issuer.handle, permissions=host.permissions, sessions=sessions) as client:
+            yield client
+        return
+    table = NEEDED if host.permissions else {}
+    with tempfile.TemporaryDirectory() as folder:
+        transport = InProcess(server) if server else None
+        gate = gate_app(transport, issuer, Path(folder), table=table, **host.upstream)
+        async with lifespan_of(server) if server else nullcontext(), client_of(gate) as client:
+            yield client
 
 
 def result_of(answer: httpx2.Response) -> dict[str, Any]:
@@ -64,7 +77,7 @@ async def test_a_list_has_what_the_caller_could_use_with_its_permissions(host: H
         for method, (member, name) in LISTS.items():
             for entry in result_of(await ask(server, token, method, era=era))[member]:
                 listed[entry[name]] = entry.get("_meta", {}).get(META_KEY, [])
-    assert listed == {name: needed for name, needed in NEEDED.items() if WRITE not in needed}
+    assert listed == {name: needed for name, needed in IN_META.items() if WRITE not in needed}
 
 
 @hosts
@@ -74,7 +87,7 @@ async def test_everything_is_listed_if_the_token_does_not_say_what_the_caller_co
 ) -> None:
     async with served(host, issuer) as server:
         answers = {method: result_of(await ask(server, issuer.token(), method, era=era)) for method in LISTS}
-    assert {entry[LISTS[m][1]] for m, result in answers.items() for entry in result[LISTS[m][0]]} == set(NEEDED)
+    assert {entry[LISTS[m][1]] for m, result in answers.items() for entry in result[LISTS[m][0]]} == set(IN_META)
 
 
 @hosts

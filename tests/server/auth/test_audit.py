@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from rich.console import Console
+from rich.logging import RichHandler
 
 from gatehouse_server.auth import audit
 from tests.server.protected_server import ERAS, Era, ask, protected
@@ -204,6 +206,23 @@ async def test_no_audit_line_is_formatted_if_the_logger_is_off(
     async with protected(shop(), issuer.handle) as server:
         assert (await ask(server, issuer.token())).status_code == 200
     assert not [record for record in caplog.records if record.name == "gatehouse.audit"]
+
+
+@pytest.mark.parametrize("own_handler", [False, True])
+def test_a_line_is_whole_although_rich_shows_the_log(
+    own_handler: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The MCP SDK makes rich the only handler of the root logger if it is installed."""
+    own = io.StringIO()
+    handlers = [logging.StreamHandler(own)] if own_handler else []
+    monkeypatch.setattr(logging.root, "handlers", [RichHandler(console=Console(stderr=True, width=40))])
+    monkeypatch.setattr(audit.logger, "handlers", handlers)
+    monkeypatch.setattr(audit.logger, "propagate", not own_handler)
+    monkeypatch.setattr(audit.logger, "isEnabledFor", lambda level: True)
+    audit.audit_to_logger(audit.AuditRecord("id-1", subject="auth0|" + "a" * 200))
+    written = capsys.readouterr().err
+    assert (written == "") is own_handler
+    assert json.loads(own.getvalue() or written)["request_id"] == "id-1"
 
 
 @pytest.mark.parametrize("given", ["a", "0123456789abcdef", "9c1b-4f.x_Y", "x" * 64])

@@ -62,12 +62,12 @@ async def test_concurrent_requests_cause_one_fetch(keys: SigningKeys, issuer: Is
 
 
 async def test_keys_are_cached_for_the_max_age_of_the_answer(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
-    issuer.answer = lambda: jwks_with_max_age(100)(issuer)
+    issuer.answer = lambda: jwks_with_max_age(1000)(issuer)
     await keys.get("one")
-    clock.now += 79
+    clock.now += 940
     await keys.get("one")
     assert issuer.fetches == 1
-    clock.now += 22
+    clock.now += 61
     await keys.get("one")
     assert issuer.fetches == 2
 
@@ -90,7 +90,7 @@ async def test_keys_are_refreshed_in_the_background_before_they_expire(
     keys: SigningKeys, issuer: Issuer, clock: Clock
 ) -> None:
     await keys.get("one")
-    clock.now += LIMITS.default_age * 0.9
+    clock.now += LIMITS.default_age * 0.96
     assert await keys.get("one") is not None
     await run_background_tasks()
     assert issuer.fetches == 2
@@ -214,7 +214,7 @@ async def test_a_token_with_an_unknown_key_is_accepted_after_a_long_outage(
             await keys.get("two")
         clock.now += 1
     issuer.answer = None
-    clock.now += LIMITS.failure_cooldown
+    clock.now += LIMITS.longest_cooldown
     assert await keys.get("two") is not None
 
 
@@ -244,6 +244,85 @@ async def test_a_hanging_tenant_does_not_delay_the_shutdown(clock: Clock) -> Non
         app = protect(MCPServer("test"), settings(), keys=keys)
         async with asyncio.timeout(5), app.router.lifespan_context(app):
             await run_background_tasks()
+
+
+async def test_a_failing_tenant_is_asked_less_and_less_often(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+    issuer.answer = FAULTS["500"]
+    waits = []
+    for _ in range(8):
+        with pytest.raises(KeysUnavailable) as unavailable:
+            await keys.get("one")
+        waits.append(unavailable.value.retry_after)
+        clock.now += unavailable.value.retry_after
+    assert waits == [2, 4, 8, 16, 30, 30, 30, 30]
+    assert issuer.fetches == 8
+    issuer.answer = None
+    assert await keys.get("one") is not None
+    issuer.answer = FAULTS["500"]
+    clock.now += LIMITS.default_age + LIMITS.max_stale + 1
+    with pytest.raises(KeysUnavailable) as unavailable:
+        await keys.get("one")
+    assert unavailable.value.retry_after == 2, "a success ends the waiting"
+
+
+@pytest.mark.parametrize(
+    ("headers", "longest"),
+    [({"Retry-After": "40"}, 42), ({"Retry-After": "999999"}, 302), ({"Retry-After": "soon"}, 2), ({}, 2)],
+    ids=["seconds", "too long", "no number", "nothing"],
+)
+async def test_the_keys_are_not_fetched_before_the_time_that_the_tenant_states(
+    keys: SigningKeys, issuer: Issuer, clock: Clock, headers: dict[str, str], longest: int
+) -> None:
+    issuer.answer = lambda: httpx2.Response(429, headers=headers)
+    with pytest.raises(KeysUnavailable) as unavailable:
+        await keys.get("one")
+    assert unavailable.value.retry_after == longest
+    issuer.answer = None
+    clock.now += longest - 0.1
+    with pytest.raises(KeysUnavailable):
+        await keys.get("one")
+    assert issuer.fetches == 1
+    clock.now += 0.1
+    assert await keys.get("one") is not None
+
+
+async def test_invented_key_ids_cause_ever_fewer_fetches(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
+    hours = 4
+    for second in range(hours * 3600):
+        clock.now += 1
+        assert await keys.get(f"invented-{second}") is None
+    refreshes = hours * 3600 / (LIMITS.default_age * 0.95)
+    assert issuer.fetches <= refreshes + hours * 3600 / LIMITS.min_age + 12
+    clock.now += LIMITS.min_age
+    issuer.published.append("two")
+    assert await keys.get("two") is not None, "after a quiet time a new key is found at once"
+
+
+async def test_an_old_token_that_is_sent_for_ever_does_not_delay_a_new_key(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    for _ in range(600):
+        clock.now += 1
+        assert await keys.get("withdrawn") is None
+    assert issuer.fetches <= 8
+    issuer.published.append("two")
+    assert await keys.get("two") is not None
+
+
+async def test_replicas_that_start_together_fetch_at_different_times(issuer: Issuer) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    limits = KeyLimits(start_spread=0.001)
+    late = SigningKeys(JWKS_URL, "RS256", http=http, limits=limits, chance=lambda: 1.0, clock=Clock())
+    starting = asyncio.create_task(late.start())
+    await asyncio.sleep(0)
+    with pytest.raises(KeysUnavailable, match="in a moment"):
+        await late.warm()
+    assert issuer.fetches == 0, "a probe does not cause a fetch"
+    assert await late.get("one") is not None, "a token does"
+    await starting
+    await late.warm()
+    assert issuer.fetches == 1
+    await late.aclose()
 
 
 JSON_VALUES = strategies.recursive(

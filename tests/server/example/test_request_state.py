@@ -43,6 +43,27 @@ async def test_a_replica_with_the_same_secret_resumes_the_call(issuer: Issuer) -
     assert booked(await call(issuer, config, await asked(issuer, config)))
 
 
+def keys(*secrets: str) -> ExampleSettings:
+    return settings_of(ExampleSettings, REQUEST_STATE_SECRET=",".join(secrets))
+
+
+ROTATION = [keys(SECRET), keys(SECRET, OTHER), keys(OTHER, SECRET), keys(OTHER)]
+"""The replicas of one rotation. Each has one step more than the one before; two neighbours run at the same time."""
+
+
+@pytest.mark.parametrize("step", range(len(ROTATION) - 1))
+async def test_a_call_is_resumed_while_the_secret_is_replaced(issuer: Issuer, step: int) -> None:
+    before, after = ROTATION[step : step + 2]
+    assert booked(await call(issuer, before, await asked(issuer, after)))
+    assert booked(await call(issuer, after, await asked(issuer, before)))
+
+
+async def test_the_old_secret_is_worth_nothing_after_the_rotation(issuer: Issuer) -> None:
+    refusal = await call(issuer, ROTATION[-1], await asked(issuer, ROTATION[0]))
+    assert "error" in refusal
+    assert not booked(refusal)
+
+
 @pytest.mark.parametrize(
     "variables", [{"REQUEST_STATE_SECRET": OTHER}, {}], ids=["with another secret", "with a key of its own"]
 )

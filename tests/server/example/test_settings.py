@@ -38,9 +38,24 @@ def test_a_secret_can_be_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert SECRET not in repr(read)
 
 
+@pytest.mark.parametrize("separator", [",", "\n", " , "])
+def test_several_secrets_are_the_newest_first(separator: str) -> None:
+    given = separator.join(["n" * 32, "o" * 40, "n" * 32])
+    assert settings_of(ExampleSettings, REQUEST_STATE_SECRET=given).request_state_keys == ["n" * 32, "o" * 40]
+
+
+def test_without_a_secret_the_start_says_what_replicas_need() -> None:
+    others = settings_of(ExampleSettings, MCP_HOST="0.0.0.0")
+    assert "REQUEST_STATE_SECRET is not set" in others.warning
+    assert "openssl rand -hex 32" in others.warning
+    assert settings_of(ExampleSettings).warning == "", "on this machine only there are no replicas"
+    assert settings_of(ExampleSettings, MCP_HOST="0.0.0.0", REQUEST_STATE_SECRET="n" * 32).warning == ""
+
+
 @pytest.mark.requirement("S25")
-def test_a_short_secret_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUEST_STATE_SECRET", "hunter2-hunter2")
+@pytest.mark.parametrize("secret", ["hunter2-hunter2", f"{'n' * 32},hunter2", ","])
+def test_a_short_secret_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("REQUEST_STATE_SECRET", secret)
     with pytest.raises(SettingsError, match="REQUEST_STATE_SECRET: at least 32") as raised:
         load_settings(ExampleSettings)
     assert "hunter2" not in str(raised.value)

@@ -18,14 +18,18 @@ from tests.support.processes import ROOT
 RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
 
 
-def promtool(*arguments: str | Path) -> str:
-    """Run promtool, which must succeed. Without it the test is skipped, but not in CI."""
+def promtool(*arguments: str | Path, given: str = "") -> str:
+    """Run promtool, which must succeed, and return its output. Without it the test is skipped, but not in CI.
+
+    Args:
+        given: its standard input.
+    """
     program = shutil.which("promtool")
     if program is None:
         if os.environ.get("CI") == "true":
             pytest.fail("promtool is missing: on Debian it is in the package prometheus")
         pytest.skip("promtool is not installed (on Debian: apt install prometheus)")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True)
+    done = subprocess.run([program, *arguments], input=given, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
 

@@ -92,7 +92,7 @@ async def test_a_server_without_keys(issuer: Issuer, tmp_path: Path) -> None:
 async def test_tokens_of_keys_that_the_tenant_does_not_publish(issuer: Issuer, tmp_path: Path) -> None:
     async with watched(issuer) as server:
         await server.run(12, good_call)
-        await server.run(10, good_call, calls_with(kid="two"))
+        await server.run(14, good_call, calls_with(kid="two"))
     firing(tmp_path, server.minutes, stored(server), {"GatehouseUnknownKeys"})
 
 
@@ -104,8 +104,29 @@ async def test_tokens_of_keys_that_the_tenant_does_not_publish(issuer: Issuer, t
 async def test_tokens_of_another_tenant(issuer: Issuer, tmp_path: Path, changes: dict[str, str]) -> None:
     async with watched(issuer) as server:
         await server.run(12, good_call)
-        await server.run(10, good_call, calls_with(**changes))
+        await server.run(14, good_call, calls_with(**changes))
     firing(tmp_path, server.minutes, stored(server), {"GatehouseOtherTenant"})
+
+
+@pytest.mark.parametrize("changes", [{"kid": "two"}, {"iss": "https://other.example.com/"}, {"scope": "none"}], ids=str)
+async def test_a_few_refusals_of_one_client_are_no_alert(
+    issuer: Issuer, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    async with watched(issuer) as server:
+        await server.run(12, good_call)
+        await server.run(3, calls_with(**changes))
+        await server.run(6)
+    firing(tmp_path, server.minutes, stored(server), [])
+
+
+async def test_a_short_failure_of_the_tenant_is_no_alert(issuer: Issuer, tmp_path: Path) -> None:
+    async with watched(issuer) as server:
+        await server.run(12, *HEALTHY)
+        server.tenant.jwks = server.tenant.introspect = unreachable
+        await server.run(2, good_call, opaque_call)
+        server.tenant.jwks = server.tenant.introspect = None
+        await server.run(6, *HEALTHY)
+    firing(tmp_path, server.minutes, stored(server), [])
 
 
 @pytest.mark.parametrize("code", [401, 403, 500])

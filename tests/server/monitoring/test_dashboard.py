@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.monitoring.promtool import RULES, evaluate_all, stored
+from tests.server.monitoring.promtool import RULES, evaluate_all, promtool, stored
 from tests.server.monitoring.watched import Watched, calendar_call, good_call, opaque_call, sign_in, watched
 from tests.server.token_issuer import Issuer
 from tests.support.processes import ROOT
@@ -70,6 +70,11 @@ def test_panels_have_titles_and_do_not_overlap() -> None:
         assert not places & cells, panel["title"]
         places |= cells
     assert len({panel["id"] for panel in CONTENT["panels"]}) == len(CONTENT["panels"])
+
+
+async def test_the_page_of_metrics_is_as_prometheus_wants_it(issuer: Issuer) -> None:
+    page = generate_latest((await used(issuer)).metrics.registry).decode()
+    assert promtool("check", "metrics", given=page) == "", "names, units and help texts"
 
 
 async def test_the_reference_in_the_documents_is_what_a_server_exposes(issuer: Issuer) -> None:

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gatehouse_example.tools.calendar import CalendarTools
 from gatehouse_server.app import protect
 from gatehouse_server.auth.introspection import Introspection
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.keys import KeyLimits, SigningKeys
 from gatehouse_server.auth.token_exchange import TokenExchange
 from gatehouse_server.serving.metrics import Metrics
 from tests.server.protected_server import ORIGIN, ask
@@ -28,6 +28,7 @@ from tests.server.upstream.guarded import Upstream, gate_app
 Answer = Callable[[], httpx2.Response]
 Labels = tuple[tuple[str, str], ...]
 CALENDAR = "https://calendar.example.com/"
+LIMITS = KeyLimits(min_age=600, default_age=600)
 
 
 @dataclass
@@ -135,7 +136,15 @@ async def watched(issuer: Issuer) -> AsyncIterator[Watched]:
         mcp,
         settings(),
         metrics=metrics,
-        keys=SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, on_fetch=metrics.count_key_fetch),
+        keys=SigningKeys(
+            JWKS_URL,
+            "RS256",
+            http=http,
+            clock=clock,
+            limits=LIMITS,
+            chance=lambda: 0.5,
+            on_fetch=metrics.count_key_fetch,
+        ),
         introspection=Introspection(discovery, ISSUER, "server", "secret", http=http, clock=clock, on_answer=answered),
     )
     transport = httpx2.ASGITransport(app)

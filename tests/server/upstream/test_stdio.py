@@ -87,6 +87,34 @@ async def test_the_process_has_no_variable_of_the_gate_but_those_that_are_named(
     assert not {name for name in names if name.startswith(("EXCHANGE_", "AUTH0_", "PYTEST_"))}
 
 
+async def test_the_process_runs_in_the_folder_that_is_named(issuer: Issuer, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "server.py").write_text(
+        f"import runpy; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+    )
+    command = f"{sys.executable} server.py"
+    async with gate(issuer, tmp_path, UPSTREAM_COMMAND=command, UPSTREAM_FOLDER=str(tmp_path / "shop")) as client:
+        assert (await said(client, issuer.token(), "who")).startswith("auth0|alice ")
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"UPSTREAM_COMMAND": "no-such-program -y"}, "begins with 'no-such-program': there is no such program"),
+        ({"UPSTREAM_COMMAND": "./server"}, "begins with './server': there is no such program"),
+        ({"UPSTREAM_COMMAND": ("a\0b",)}, "there is no such program"),
+        ({"UPSTREAM_FOLDER": "no-such-folder"}, "UPSTREAM_FOLDER is 'no-such-folder'"),
+    ],
+    ids=str,
+)
+async def test_a_command_that_cannot_run_is_refused_at_the_start(
+    issuer: Issuer, tmp_path: Path, variables: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        async with gate(issuer, tmp_path, **variables):
+            pass
+
+
 async def test_permissions_and_lists_are_those_of_the_table(issuer: Issuer, tmp_path: Path) -> None:
     table = "tools: {who: [], end: shop:end}"
     async with gate(issuer, tmp_path, table=table) as client:
@@ -214,7 +242,7 @@ async def test_a_process_that_ignores_everything_is_killed() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("/no/such/program",), (sys.executable, "-c", "pass"), (*SMALL, "silent"), ("a\0b",)], ids=str
+    "command", [(sys.executable, "-c", "pass"), (*SMALL, "silent"), (sys.executable, "a\0b")], ids=str
 )
 async def test_a_command_that_is_no_server_is_an_error_without_its_name(
     issuer: Issuer, tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -91,7 +91,7 @@ class DirectEntry:
             envelope = None, None
         connection = _Connection.from_envelope(version, *envelope)
         assert isinstance(connection, _Connection)  # the SDK's annotation names its own class
-        exchange = _Exchange(message["id"], Request(scope, receive), with_headers=is_modern)
+        exchange = Exchange(message["id"], Request(scope, receive), with_headers=is_modern)
         try:
             try:
                 result = await ServerRunner(self._server, connection, self._state).on_request(exchange, method, params)
@@ -169,12 +169,12 @@ class _Connection(Connection):
         self._stack = stack
 
 
-class _Exchange:
+class Exchange:
     """The SDK's `DispatchContext` of a request whose answer has room for one message only."""
 
     can_send_request = False
 
-    def __init__(self, request_id: RequestId, request: Request, *, with_headers: bool) -> None:
+    def __init__(self, request_id: RequestId, request: Request, *, with_headers: bool = False) -> None:
         headers = request.headers if with_headers else None
         self.transport = TransportContext(kind="streamable-http", can_send_request=False, headers=headers)
         self.request_id = request_id

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,9 +57,17 @@ AuditTrail = Callable[[AuditRecord], object]
 
 
 def audit_to_logger(record: AuditRecord) -> None:
-    """Write the record to the logger `gatehouse.audit`, at level INFO."""
+    """Write the record to the logger `gatehouse.audit`, at level INFO.
+
+    If only rich would show it, the line goes to standard error as it is: rich breaks long lines, and takes three times
+    as long for one as the whole call. The MCP SDK chooses rich when it is installed (`mcp[cli]`).
+    """
     if logger.isEnabledFor(logging.INFO):
-        logger.info(line_of(record))
+        line = line_of(record)
+        if _is_only_shown_by_rich():
+            sys.stderr.write(f"{line}\n")
+        else:
+            logger.info(line)
 
 
 def audit_to_stream(stream: BinaryIO) -> AuditTrail:
@@ -95,6 +104,11 @@ def line_of(record: AuditRecord) -> str:
         f"{_operation_members(operation.method[:LONGEST_NAME], operation.name[:LONGEST_NAME])}"
         f'{missing}"status": {record.status}, "duration_ms": {record.duration * 1000:.2f}}}'
     )
+
+
+def _is_only_shown_by_rich() -> bool:
+    handlers = logging.root.handlers
+    return len(handlers) == 1 and type(handlers[0]).__module__ == "rich.logging" and not logger.handlers
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import math
 import ssl
 import time
 from base64 import b64encode
@@ -23,7 +22,8 @@ from urllib.parse import quote_plus, urlsplit
 import httpx2
 
 from . import strict_json
-from .keys import RateLimited, VerificationUnavailable, url_in
+from .backoff import Backoff, RateLimited, Refused, stated_wait
+from .keys import VerificationUnavailable, url_in
 from .outgoing import http_client
 
 logger = logging.getLogger(__name__)
@@ -57,10 +57,12 @@ class IntrospectionLimits:
     endpoint_age: float = 3600.0
     """How long the endpoint in the provider's metadata is used."""
     failure_cooldown: float = 2.0
-    """The time from a failure to the next request."""
+    """The time from a failure to the next request. It doubles with each failure."""
+    longest_cooldown: float = 30.0
+    """How long it becomes. After a 429 it may become 300."""
 
 
-class _Failing(ValueError):
+class _Failing(Refused):
     """The provider refuses all requests of this server."""
 
 
@@ -112,7 +114,7 @@ class Introspection:
         self._asking: dict[bytes, asyncio.Task[Claims | IntrospectionUnavailable | None]] = {}
         self._slots = asyncio.Semaphore(self.limits.concurrent)
         self._endpoint: _Endpoint | None = None
-        self._failed_at = float("-inf")
+        self._backoff = Backoff(self.limits.failure_cooldown, self.limits.longest_cooldown, clock=clock)
 
     async def claims(self, token: str) -> Claims | None:
         """What the provider says about the token; None if it is not valid.
@@ -128,7 +130,7 @@ class Introspection:
         if self._bad.get(key, 0.0) > self._clock():
             return None
         if key not in self._asking:
-            if self._clock() - self._failed_at < self.limits.failure_cooldown:
+            if self._backoff.left > 0:
                 raise self._unavailable("it has just failed")
             self._asking[key] = asyncio.create_task(self._answer(key, token))
             self._asking[key].add_done_callback(lambda _: self._asking.pop(key, None))
@@ -158,13 +160,15 @@ class Introspection:
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, TimeoutError) as error:
             # An answer that cannot be used may be due to this token. It must not stop the requests about others.
             if not isinstance(error, ValueError | RecursionError) or isinstance(error, _Failing | RateLimited):
-                self._failed_at = self._clock()
+                limited = isinstance(error, RateLimited)
+                self._backoff.failed(limited=limited, stated=getattr(error, "stated_wait", None))
             self._on_answer("rate_limited" if isinstance(error, RateLimited) else "failed")
             reason = str(error) or type(error).__name__
             logger.warning("introspection: %s: %s", self._discovery_url, reason)
             return self._unavailable(reason)
         finally:
             self._slots.release()
+        self._backoff.succeeded()
         self._on_answer("inactive" if claims is None else "active")
         now = self._clock()
         if claims is None:
@@ -199,7 +203,7 @@ class Introspection:
                 " of a client that may introspect tokens"
             )
         if status != 200:
-            raise _problem(status, ValueError)(f"{endpoint.url} answers {status}")
+            raise ValueError(f"{endpoint.url} answers {status}")
         answer = strict_json.parse(body)
         if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
             raise ValueError(f"the answer of {endpoint.url} does not say whether the token is active")
@@ -228,7 +232,7 @@ class Introspection:
         """
         status, body = await self._send("GET", url, headers={"Accept": "application/json"})
         if status != 200:
-            raise _problem(status, _Failing)(f"{url} answers {status}")
+            raise _Failing(f"{url} answers {status}")
         document = strict_json.parse(body)
         named = url_in(document, self._issuer, "introspection_endpoint")
         methods = document.get("introspection_endpoint_auth_methods_supported")
@@ -236,22 +240,26 @@ class Introspection:
         return _Endpoint(named, by_form, self._clock())
 
     async def _send(self, method: str, url: str, **request: Any) -> tuple[int, bytes]:  # noqa: ANN401 - of httpx2
+        """Status and body of an answer.
+
+        Raises:
+            RateLimited, _Failing: the provider has too many requests, or fails.
+        """
         async with self._http.stream(method, url, **request) as response:
+            status = response.status_code
+            if status == 429 or status >= 500:
+                kind = RateLimited if status == 429 else _Failing
+                raise kind(f"{url} answers {status}", stated_wait(response.headers))
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > self.limits.max_bytes:
                     raise ValueError(f"the answer of {url} is larger than {self.limits.max_bytes} bytes")
-            return response.status_code, bytes(body)
+            return status, bytes(body)
 
     def _unavailable(self, reason: str) -> IntrospectionUnavailable:
-        wait = max(1.0, self._failed_at + self.limits.failure_cooldown - self._clock())
-        return IntrospectionUnavailable(f"The provider does not say what the token is: {reason}", math.ceil(wait))
-
-
-def _problem(status: int, other: type[ValueError]) -> type[ValueError]:
-    """The error for the status of an answer: of a provider that limits or fails, else `other`."""
-    return RateLimited if status == 429 else _Failing if status >= 500 else other
+        problem = f"The provider does not say what the token is: {reason}"
+        return IntrospectionUnavailable(problem, self._backoff.seconds)
 
 
 def _oauth_metadata_url(issuer: str) -> str:

@@ -57,10 +57,18 @@ def declared(function: object) -> frozenset[str]:
 
 
 def stated_in_meta(meta: object) -> frozenset[str]:
-    """The permissions in the `_meta` of a tool, prompt or resource: a list of texts, or one text."""
-    stated = meta.get(META_KEY) if isinstance(meta, Mapping) else None
+    """The permissions in the `_meta` of a tool, prompt or resource: a list of texts, or one text.
+
+    Raises:
+        ValueError: there is something else. It must not count as no permission.
+    """
+    stated = meta.get(META_KEY, ()) if isinstance(meta, Mapping) else ()
     listed = [stated] if isinstance(stated, str) else stated
-    return frozenset(filter(is_permission, map(str, listed))) if isinstance(listed, list | tuple) else frozenset()
+    if not isinstance(listed, list | tuple) or not all(
+        isinstance(each, str) and is_permission(each) for each in listed
+    ):
+        raise ValueError(f"{META_KEY} in _meta is {stated!r}: a permission or a list of permissions is valid")
+    return frozenset(listed)
 
 
 def permissions_page(base: Iterable[str], entries: Iterable[tuple[tuple[str, str], frozenset[str]]]) -> str:

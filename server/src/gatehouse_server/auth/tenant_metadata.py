@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from random import random
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .backoff import Backoff
 from .keys import KeysUnavailable, SigningKeys, url_in
 
 logger = logging.getLogger(__name__)
@@ -37,31 +39,47 @@ class TenantMetadata:
     Args:
         keys: fetches it, within the limits for keys.
         url: of the document.
+        chance: a random number from 0 to 1, which spreads the fetches of replicas.
         clock: seconds.
     """
 
     def __init__(
-        self, keys: SigningKeys, url: str, issuer: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        keys: SigningKeys,
+        url: str,
+        issuer: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random,
     ) -> None:
         self._keys = keys
         self._url = url
         self._issuer = issuer
         self._clock = clock
+        self._chance = chance
         self._lock = asyncio.Lock()
         self._document: object = None
         self._until = float("-inf")
+        self._backoff = Backoff(_FAILURE_SECONDS, clock=clock, chance=chance)
 
     async def document(self) -> object:
         """The document; None if it cannot be fetched now."""
         async with self._lock:
-            if self._clock() >= self._until:
+            if self._clock() >= self._until and self._backoff.left == 0:
                 try:
-                    self._document, age = await self._keys.document(self._url), _FRESH_SECONDS
+                    self._document = await self._keys.document(self._url)
                 except KeysUnavailable as error:
                     logger.warning("tenant metadata: %s", error)
-                    age = _FAILURE_SECONDS  # an older document is used for longer
-                self._until = self._clock() + age
+                    self._backoff.failed(stated=error.retry_after)  # an older document is used for longer
+                else:
+                    self._backoff.succeeded()
+                    self._until = self._clock() + _FRESH_SECONDS * (1 + self._chance())
             return self._document
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds until the document may be there."""
+        return self._backoff.seconds
 
     async def for_clients(self, scopes: Iterable[str]) -> dict[str, Any] | None:
         """The document for clients of revision 2025-03-26; None if there is none."""
@@ -108,7 +126,8 @@ def tenant_metadata_routes(metadata: TenantMetadata, scopes: Callable[[], Awaita
         if document is None:
             # Not 404: then such a client guesses URLs at this origin.
             body = {"error": "temporarily_unavailable", "error_description": "The tenant's metadata cannot be had."}
-            return JSONResponse(body, 503, headers={"Retry-After": "5", "Cache-Control": "no-store"})
+            headers = {"Retry-After": str(metadata.retry_after), "Cache-Control": "no-store"}
+            return JSONResponse(body, 503, headers=headers)
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=600"})
 
     any_origin = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])]

@@ -6,6 +6,7 @@ forbidden); Auth0 docs, "On-Behalf-Of token exchange".
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
@@ -13,13 +14,16 @@ from collections.abc import Callable
 
 import httpx2
 
+from .backoff import Backoff, stated_wait
 from .outgoing import http_client
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
-MAX_TOKENS = 1024
+MAX_TOKENS = 10_000
 SKEW_SECONDS = 30
+REFUSED_SECONDS = 10.0
+_FAILURE_SECONDS = 1.0
 
 
 class ExchangeFailed(Exception):
@@ -30,15 +34,21 @@ class ExchangeFailed(Exception):
 
     Attributes:
         outcome: `refused`, `rate_limited` or `failed`.
+        stated_wait: the seconds until the next attempt, if the tenant states them.
     """
 
-    def __init__(self, reason: str, outcome: str = "failed") -> None:
+    def __init__(self, reason: str, outcome: str = "failed", *, stated_wait: float | None = None) -> None:
         super().__init__(reason)
         self.outcome = outcome
+        self.stated_wait = stated_wait
 
 
 class TokenExchange:
-    """Exchanges access tokens at one tenant, as one confidential client, and caches the new tokens.
+    """Exchanges access tokens at one tenant, as one confidential client, and caches the new tokens for their life.
+
+    There is one request at a time for a caller's token, API and scope. A refusal is repeated to the same caller for ten
+    seconds, so that one caller cannot use up the tenant's limit. After a 429, an error of the tenant or no answer, no
+    caller causes a request until the tenant may be asked again.
 
     Args:
         token_url: the tenant's token endpoint.
@@ -66,7 +76,10 @@ class TokenExchange:
         self._http = http or http_client()
         self._clock = clock
         self._on_exchange = on_exchange
-        self._cache: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._cache: OrderedDict[bytes, tuple[str | ExchangeFailed, float]] = OrderedDict()
+        self._running: dict[bytes, asyncio.Task[str | ExchangeFailed]] = {}
+        self._backoff = Backoff(_FAILURE_SECONDS, clock=clock)
+        self._problem = ExchangeFailed("The tenant's token endpoint was not asked yet.")
 
     async def token_for(self, subject_token: str, audience: str, scope: str, *, until: float) -> str:
         """An access token for `audience` that acts for the subject token's user.
@@ -81,20 +94,49 @@ class TokenExchange:
             ExchangeFailed: the tenant refused or cannot be reached.
         """
         key = hashlib.sha256("\0".join((subject_token, audience, scope)).encode()).digest()
-        token, expires_at = self._cache.get(key, ("", 0.0))
-        if expires_at - SKEW_SECONDS > self._clock():
-            self._on_exchange("cached")
-            return token
+        answer, until_then = self._cache.get(key, ("", 0.0))
+        if until_then > self._clock():
+            self._cache.move_to_end(key)
+            return self._result(answer, "cached")
+        if key in self._running:
+            return self._result(await asyncio.shield(self._running[key]), "cached")
+        if self._backoff.left > 0:
+            reason = f"{self._problem} It is asked again in {self._backoff.seconds} s."
+            return self._result(ExchangeFailed(reason, self._problem.outcome), "")
+        self._running[key] = asyncio.create_task(self._answer(key, subject_token, audience, scope, until))
+        self._running[key].add_done_callback(lambda _: self._running.pop(key, None))
+        # The request goes on for the others if this caller leaves.
+        return self._result(await asyncio.shield(self._running[key]), "ok")
+
+    def _result(self, answer: str | ExchangeFailed, outcome: str) -> str:
+        if isinstance(answer, ExchangeFailed):
+            self._on_exchange(answer.outcome)
+            raise ExchangeFailed(str(answer), answer.outcome)  # not the one that other callers raise
+        self._on_exchange(outcome)
+        return answer
+
+    async def _answer(
+        self, key: bytes, subject_token: str, audience: str, scope: str, until: float
+    ) -> str | ExchangeFailed:
+        """A new token. An error is returned, because several callers may wait for it or none."""
         try:
             token, lifetime = await self._exchange(subject_token, audience, scope)
         except ExchangeFailed as error:
-            self._on_exchange(error.outcome)
-            raise
-        self._on_exchange("ok")
-        self._cache[key] = (token, min(self._clock() + lifetime, until))
+            if error.outcome == "refused":
+                self._keep(key, error, self._clock() + REFUSED_SECONDS)
+            else:
+                self._problem = error
+                self._backoff.failed(limited=error.outcome == "rate_limited", stated=error.stated_wait)
+            return error
+        self._backoff.succeeded()
+        self._keep(key, token, min(self._clock() + lifetime, until) - SKEW_SECONDS)
+        return token
+
+    def _keep(self, key: bytes, answer: str | ExchangeFailed, until: float) -> None:
+        self._cache[key] = (answer, until)
+        self._cache.move_to_end(key)
         if len(self._cache) > MAX_TOKENS:
             self._cache.popitem(last=False)
-        return token
 
     async def _exchange(self, subject_token: str, audience: str, scope: str) -> tuple[str, float]:
         form = {
@@ -112,12 +154,15 @@ class TokenExchange:
         except httpx2.HTTPError as error:
             raise ExchangeFailed(f"The tenant's token endpoint does not answer: {error}") from error
         outcome = _outcome(answer.status_code)
+        stated = stated_wait(answer.headers) if answer.status_code in (429, 503) else None
         try:
             document = answer.json()
         except ValueError as error:
-            raise ExchangeFailed(f"The tenant's token endpoint answers no JSON: {error}", outcome) from error
+            reason = f"The tenant's token endpoint answers no JSON: {error}"
+            raise ExchangeFailed(reason, outcome, stated_wait=stated) from error
         if answer.status_code != 200 or not isinstance(document, dict):
-            raise ExchangeFailed(f"The tenant refused ({answer.status_code}): {_reason(document)}", outcome)
+            reason = f"The tenant refused ({answer.status_code}): {_reason(document)}"
+            raise ExchangeFailed(reason, outcome, stated_wait=stated)
         token, lifetime = document.get("access_token"), document.get("expires_in", 0)
         if not isinstance(token, str) or not isinstance(lifetime, int | float):
             raise ExchangeFailed("The tenant's answer holds no access token.")

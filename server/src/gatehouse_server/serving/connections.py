@@ -1,6 +1,8 @@
-"""Connections whose request headers are bounded in time and size, and read in one way only.
+"""Connections whose request headers are bounded in time and size, read in one way only, and ended without a loss.
 
-uvicorn itself waits for ever, and accepts requests that another program in front of it may read differently.
+uvicorn itself waits for ever, and accepts requests that another program in front of it may read differently. When the
+server stops, it closes idle connections at once: a request that a proxy sends on one at that moment is lost, because
+the proxy must not send a POST again (RFC 9110 section 9.2.2).
 
 uvicorn.run(app, http="gatehouse_server:BoundedHeaders")
 """
@@ -24,13 +26,18 @@ class BoundedHeaders(HttpToolsProtocol):
     Attributes:
         header_seconds: the time from the first byte, or from the start of the connection, to the end of the headers.
         max_header_bytes: request line and headers together.
+        drain_seconds: how long a connection stays open for one more request after a stop has begun. It must be longer
+            than the proxy in front keeps idle connections, so that the proxy closes those first.
+        draining: whether the next answer is the last one of this connection.
     """
 
     header_seconds = 15.0
     max_header_bytes = 256 * 1024
+    drain_seconds = 3.0
 
     _timer: asyncio.TimerHandle | None = None
     _received = 0
+    draining = False
     _in_body = False
     _hosts: list[bytes]
     _codings: list[bytes]
@@ -68,7 +75,7 @@ class BoundedHeaders(HttpToolsProtocol):
             self._codings.append(value.strip(b" \t").lower())
 
     def on_headers_complete(self) -> None:
-        """Stop waiting, and check what was read.
+        """Stop waiting, and check what was read. While the server stops, the answer says that it is the last one.
 
         Raises:
             ValueError: two programs could read two different requests. The parser's answer is 400.
@@ -85,6 +92,22 @@ class BoundedHeaders(HttpToolsProtocol):
         if not self.url.startswith(b"/") and self.url != b"*" and [_authority(self.url)] != self._hosts:
             raise ValueError("a target of another host than Host")
         super().on_headers_complete()
+        if self.draining:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Begin to end the connection, with `Connection: close` in the next answer. The server's listener is closed."""
+        self.draining = True
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(self.drain_seconds, self._end)
+
+    def _end(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

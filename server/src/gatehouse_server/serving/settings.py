@@ -7,17 +7,19 @@ import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, Any, Literal, TypeVar, overload
 from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ..auth.keys import KeyLimits
 from ..auth.outgoing import proxy_for
 from ..auth.permission_table import PermissionTable, TableError
 from ..auth.permissions import is_permission
 from ..auth.profiles import PROFILES, Profile
+from .production import faults
 
 ASYMMETRIC_ALGORITHMS = (
     "RS256",
@@ -82,6 +84,8 @@ class Settings(BaseSettings):
         oidc_audience: another name of `AUTH0_AUDIENCE`, with `OIDC_ISSUER`.
         tls_cert_file: the server's certificate in PEM, for `gatehouse-server`; without it, plain HTTP.
         tls_key_file: the key of the certificate in PEM.
+        key_set_seconds: how long a fetched key set is used before it is fetched again, even if the provider states a
+            shorter time: 15 to 3600; by default 900, and 15 with a tenant on this machine.
         offline_tenant: whether the tenant is the offline one, whose keys may come over plain HTTP.
         metrics_host: the address to serve metrics on.
         metrics_port: the TCP port to serve metrics on; None for no metrics.
@@ -95,6 +99,7 @@ class Settings(BaseSettings):
         env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True, validate_default=False
     )
 
+    environment: Literal["development", "production"] = Field(default="development", validation_alias="GATEHOUSE_ENV")
     domain: str = Field(validation_alias="AUTH0_DOMAIN")
     oidc_issuer: str = Field(default="", validation_alias="OIDC_ISSUER")
     profile: str = Field(default="auth0", validation_alias="OIDC_PROFILE")
@@ -116,6 +121,7 @@ class Settings(BaseSettings):
     oidc_audience: str = Field(default="", validation_alias="OIDC_AUDIENCE")
     tls_cert_file: str = Field(default="", validation_alias="MCP_TLS_CERT_FILE")
     tls_key_file: str = Field(default="", validation_alias="MCP_TLS_KEY_FILE")
+    key_set_seconds: int | None = Field(default=None, ge=15, le=3600, validation_alias="KEY_SET_SECONDS")
     offline_tenant: bool = Field(default=False, validation_alias="OFFLINE_TENANT")
     metrics_host: str = Field(default="localhost", validation_alias="METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="METRICS_PORT")
@@ -269,6 +275,19 @@ class Settings(BaseSettings):
             proxy_for(url)
         return self
 
+    @model_validator(mode="after")
+    def _require_fit_for_production(self) -> Settings:
+        if self.environment == "production" and (found := self.unfit_for_production()):
+            raise ValueError("\n  - ".join(found))
+        return self
+
+    def unfit_for_production(self) -> list[str]:
+        """What must be changed before these settings can be used in production (GATEHOUSE_ENV), a sentence each.
+
+        A subclass adds what its own variables need.
+        """
+        return faults(self)
+
     def token_profile(self, audience: str = "") -> Profile:
         """The profile of the provider's tokens for this server, or for the API with the identifier `audience`."""
         profile = PROFILES[self.profile]
@@ -309,6 +328,16 @@ class Settings(BaseSettings):
             return PermissionTable.read(self.permissions_file) if self.permissions_file else None
         except TableError as error:
             raise SettingsError(f"PERMISSIONS_FILE: {error}") from error
+
+    @property
+    def has_local_tenant(self) -> bool:
+        """Whether the tenant is on this machine or is the offline one: then no provider limits the requests."""
+        return self.offline_tenant or is_loopback(self.issuer)
+
+    @property
+    def key_set_age(self) -> float:
+        """Seconds for which a key set is used at least. A withdrawn key is accepted for so long."""
+        return float(self.key_set_seconds or (15 if self.has_local_tenant else KeyLimits.min_age))
 
     @property
     def discovery_url(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -28,6 +30,7 @@ class UpstreamSettings(BaseSettings):
 
     url: str = Field(default="", validation_alias="UPSTREAM_URL")
     command: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="UPSTREAM_COMMAND")
+    folder: str = Field(default="", validation_alias="UPSTREAM_FOLDER")
     command_variables: CommaSeparated = Field(default=(), validation_alias="UPSTREAM_COMMAND_ENV")
     max_processes: int = Field(default=32, ge=2, le=10_000, validation_alias="UPSTREAM_MAX_PROCESSES")
     idle_seconds: float = Field(default=300.0, gt=0, le=86400, validation_alias="UPSTREAM_IDLE_SECONDS")
@@ -81,6 +84,21 @@ class UpstreamSettings(BaseSettings):
     def is_on(self) -> bool:
         """Whether another server is behind the gate."""
         return bool(self.url or self.command)
+
+    def require_program(self) -> None:
+        """
+        Raises:
+            SettingsError: there is no such program or folder.
+        """
+        if self.folder and not Path(self.folder).is_dir():
+            raise SettingsError(f"UPSTREAM_FOLDER is {self.folder!r}: the path of a folder is valid.")
+        program = self.command[0]
+        place = Path(self.folder, program) if os.sep in program else program
+        if shutil.which(place) is None:
+            raise SettingsError(
+                f"UPSTREAM_COMMAND begins with {program!r}: there is no such program here. In a container only the"
+                " programs of its image exist (docs/upstream.md)."
+            )
 
     def command_environment(self) -> dict[str, str]:
         """The variables of UPSTREAM_COMMAND_ENV, with their values in this process.

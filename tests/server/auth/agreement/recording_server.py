@@ -27,10 +27,10 @@ from gatehouse_server.adapters import internals
 from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.permission_table import PermissionTable
-from gatehouse_server.auth.permissions import requires
+from gatehouse_server.auth.permissions import META_KEY, requires
 from tests.server.token_issuer import settings
 
-Kind = Literal["MCPServer", "FastMCP", "low-level Server", "ASGI app"]
+Kind = Literal["MCPServer", "FastMCP", "low-level Server", "low-level Server with _meta", "ASGI app"]
 BASE, A, B = "access:mcp", "p:a", "p:b"
 TOOLS: dict[str, set[str]] = {
     "open": set(),
@@ -79,7 +79,7 @@ class RecordingServer:
     """
 
     def __init__(self, keys: SigningKeys, kind: Kind = "MCPServer") -> None:
-        permissions = None if kind in ("MCPServer", "FastMCP") else _table()
+        permissions = _table() if kind in ("low-level Server", "ASGI app") else None
         self.app: Starlette = protect(_BUILD[kind](), settings(), keys=keys, permissions=permissions)
         self._portal: BlockingPortal | None = None
 
@@ -186,6 +186,39 @@ def _lowlevel() -> Server[Any]:
     return server
 
 
+def _lowlevel_with_meta() -> Server[Any]:
+    """The same handlers, and lists that state the permissions in `_meta`."""
+
+    def meta(needed: set[str]) -> dict[str, Any]:
+        return {META_KEY: sorted(needed)}
+
+    async def tools(ctx: Any, params: Any) -> types.ListToolsResult:
+        listed = [types.Tool(name=name, input_schema={}, _meta=meta(needed)) for name, needed in TOOLS.items()]
+        return types.ListToolsResult(tools=listed)
+
+    async def prompts(ctx: Any, params: Any) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=[types.Prompt(name=name, _meta=meta(needed)) for name, needed in PROMPTS.items()]
+        )
+
+    async def resources(ctx: Any, params: Any) -> types.ListResourcesResult:
+        listed = [types.Resource(uri=uri, name=uri, _meta=meta(needed)) for uri, needed in RESOURCES.items()]
+        return types.ListResourcesResult(resources=listed)
+
+    async def templates(ctx: Any, params: Any) -> types.ListResourceTemplatesResult:
+        listed = [
+            types.ResourceTemplate(uri_template=uri, name=uri, _meta=meta(needed)) for uri, needed in TEMPLATES.items()
+        ]
+        return types.ListResourceTemplatesResult(resource_templates=listed)
+
+    server = _lowlevel()
+    server.add_request_handler("tools/list", types.PaginatedRequestParams, tools)
+    server.add_request_handler("prompts/list", types.PaginatedRequestParams, prompts)
+    server.add_request_handler("resources/list", types.PaginatedRequestParams, resources)
+    server.add_request_handler("resources/templates/list", types.PaginatedRequestParams, templates)
+    return server
+
+
 def _asgi() -> Starlette:
     unguarded = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     return _lowlevel().streamable_http_app(stateless_http=True, json_response=True, transport_security=unguarded)
@@ -195,6 +228,7 @@ _BUILD: dict[Kind, Callable[[], Any]] = {
     "MCPServer": recording_mcpserver,
     "FastMCP": _fastmcp,
     "low-level Server": _lowlevel,
+    "low-level Server with _meta": _lowlevel_with_meta,
     "ASGI app": _asgi,
 }
 

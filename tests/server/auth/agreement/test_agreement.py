@@ -21,7 +21,13 @@ from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, requ
 from tests.server.auth.agreement.recording_server import BASE, A, B, Kind, Outcome, RecordingServer, Request
 from tests.server.token_issuer import JWKS_URL, Issuer
 
-EXAMPLES = {"MCPServer": 800, "FastMCP": 500, "low-level Server": 500, "ASGI app": 500}
+EXAMPLES: dict[Kind, int] = {
+    "MCPServer": 800,
+    "FastMCP": 500,
+    "low-level Server": 500,
+    "low-level Server with _meta": 500,
+    "ASGI app": 500,
+}
 GRANTS: dict[str, set[str]] = {
     "nothing": set(),
     "the base": {BASE},

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import mcp_types as types
@@ -59,14 +60,20 @@ class Processes:
     Args:
         command: the program and its arguments. No shell reads them.
         environment: variables beyond those that every program needs (PATH, HOME, and so on).
+        folder: the folder in which the command runs; by default that of this process.
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None, limits: ProcessLimits | None = None
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        limits: ProcessLimits | None = None,
+        folder: str = "",
     ) -> None:
         self._command = tuple(command)
         self._environment = dict(environment or {})
         self._limits = limits or ProcessLimits()
+        self._folder = folder or None
         self._children: dict[str | None, _Child] = {}
 
     @asynccontextmanager
@@ -109,7 +116,8 @@ class Processes:
                 return previous  # another request was faster
             await previous.ended()
         variables = {SUBJECT_VARIABLE: plain(subject).decode("ascii")} if subject is not None else {}
-        child = _Child(self._command, {**get_default_environment(), **self._environment, **variables}, self._limits)
+        environment = {**get_default_environment(), **self._environment, **variables}
+        child = _Child(partial(_streams, self._command, environment, self._limits, self._folder), self._limits)
         self._children[subject] = child
         child.start(lambda: self._children.pop(subject, None) if self._children.get(subject) is child else None)
         return child
@@ -118,9 +126,10 @@ class Processes:
 class _Child:
     """One process and its client. A task of its own holds both, because a client must be closed where it was opened."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], limits: ProcessLimits) -> None:
-        self._command = command
-        self._environment = environment
+    def __init__(
+        self, open_streams: Callable[[asyncio.Event], AbstractAsyncContextManager[Streams]], limits: ProcessLimits
+    ) -> None:
+        self._open_streams = open_streams
         self._limits = limits
         self._client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._closing = asyncio.Event()
@@ -179,8 +188,7 @@ class _Child:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 async with asyncio.timeout(self._limits.start_seconds):
-                    transport = _streams(self._command, self._environment, self._limits, self._closing)
-                    client = await stack.enter_async_context(Client(transport, cache=None))
+                    client = await stack.enter_async_context(Client(self._open_streams(self._closing), cache=None))
                 self._client.set_result(client)
                 await self._closing.wait()
         except* (OSError, ValueError, MCPError, TimeoutError) as errors:
@@ -193,7 +201,11 @@ class _Child:
 
 
 def _streams(
-    command: Sequence[str], environment: Mapping[str, str], limits: ProcessLimits, closing: asyncio.Event
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    limits: ProcessLimits,
+    folder: str | None,
+    closing: asyncio.Event,
 ) -> AbstractAsyncContextManager[Streams]:
     """A process as a transport of the MCP SDK's client.
 
@@ -208,6 +220,7 @@ def _streams(
             stdin=PIPE,
             stdout=PIPE,
             env=dict(environment),
+            cwd=folder,
             limit=limits.message_bytes,
             start_new_session=True,  # its own process group, so that its children also get the signals
         )

@@ -1,0 +1,1 @@
+"""MCP clients of others against the default stack, and what must hold with each."""
