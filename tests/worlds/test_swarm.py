@@ -20,8 +20,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.soak.clients import Client
+from tests.soak.load import Load
 from tests.support.free_ports import free_ports
-from tests.support.load import Load, User
 from tests.support.processes import environment_without_settings, running_process
 from tests.worlds.conftest import ROOT, RUNTIME, World, clone
 from tests.worlds.swarm_nodes import SwarmNodes, docker
@@ -45,14 +46,14 @@ class Site:
     Attributes:
         port: of each gateway.
         authority: the file with the authority of the certificates.
-        users: with their tokens.
+        tokens: of each client, by its subject.
     """
 
     nodes: SwarmNodes
     world: World
     port: int
     authority: Path
-    users: list[User]
+    tokens: dict[str, str]
 
     def make_deploy(self, **more: str) -> subprocess.CompletedProcess[str]:
         return self.world.shell("make deploy", **more)
@@ -76,12 +77,15 @@ class Site:
     def load(self) -> Iterator[Load]:
         """Clients that call through all gateways, from before the block to after it."""
         gateways = [(address, self.port) for address in self.nodes.addresses().values()]
-        url = f"https://{HOST}:{self.port}/mcp"
-        with Load(gateways, url, self.users, authority=self.authority, calls_per_second=CALLS_PER_SECOND) as running:
-            running.wait_for_answers(5 * CLIENTS, 60)
+        tls = ssl.create_default_context(cafile=str(self.authority))
+        clients = [
+            Client(HOST, self.port, subject, token, gateways=gateways[number % 3 :] + gateways[: number % 3], tls=tls)
+            for number, (subject, token) in enumerate(self.tokens.items())
+        ]
+        with Load(clients, CALLS_PER_SECOND) as running:
+            running.wait_for_calls(5 * CLIENTS, 60)
             yield running
-            running.wait_for_answers(5 * CLIENTS, 60)
-        assert running.unanswered() == []
+            running.wait_for_calls(5 * CLIENTS, 60)
 
     def wait_for_servers(self, *nodes: str, seconds: float = 120) -> None:
         """Wait until three servers run, on two or more of these nodes, and on no other."""
@@ -111,15 +115,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with ThreadPoolExecutor() as loads:
             list(loads.map(lambda image: nodes.help("load", image), IMAGES.values()))
         manager = docker("node", "inspect", "self", "--format", "{{.Status.Addr}}").strip()
-        with tenant(folder / "tenant", manager) as (issuer, users):
-            yield deployed(folder, nodes, issuer, users)
+        with tenant(folder / "tenant", manager) as (issuer, tokens):
+            yield deployed(folder, nodes, issuer, tokens)
     finally:
         nodes.help("down")
 
 
 @contextmanager
-def tenant(folder: Path, address: str) -> Iterator[tuple[str, list[User]]]:
-    """A tenant over https on the manager's address: its issuer, and users with their tokens."""
+def tenant(folder: Path, address: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """A tenant over https on the manager's address: its issuer, and the token of each client."""
     folder.mkdir()
     (port,) = free_ports(1)
     issuer = f"https://{address}:{port}/"
@@ -142,8 +146,8 @@ def tenant(folder: Path, address: str) -> Iterator[tuple[str, list[User]]]:
     with running_process(command, environment, folder, log=folder / "log"):
         with httpx2.Client(base_url=issuer, verify=trusted, headers=CONTROL) as http:
             subjects = [f"auth0|client-{number}" for number in range(CLIENTS)]
-            users = [User(subject, minted(http, subject)) for subject in subjects]
-        yield issuer, users
+            tokens = {subject: minted(http, subject) for subject in subjects}
+        yield issuer, tokens
 
 
 def minted(http: httpx2.Client, subject: str) -> str:
@@ -157,7 +161,7 @@ def minted(http: httpx2.Client, subject: str) -> str:
             time.sleep(0.1)
 
 
-def deployed(folder: Path, nodes: SwarmNodes, issuer: str, users: list[User]) -> Site:
+def deployed(folder: Path, nodes: SwarmNodes, issuer: str, tokens: dict[str, str]) -> Site:
     """A clone with the settings of the page, deployed."""
     (port,) = free_ports(1)
     settings = {
@@ -177,7 +181,7 @@ def deployed(folder: Path, nodes: SwarmNodes, issuer: str, users: list[User]) ->
     world = World(clone(folder / "gatehouse", ""), {"COMPOSE_PROJECT_NAME": nodes.stack})
     lines = "".join(f"{name}={value}\n" for name, value in settings.items())
     (world.folder / ".env.prod").write_text(lines, encoding="utf-8")
-    site = Site(nodes, world, port, folder / "tenant" / "ca.pem", users)
+    site = Site(nodes, world, port, folder / "tenant" / "ca.pem", tokens)
     site.run("Deploy")
     return site
 
@@ -234,7 +238,7 @@ def test_a_drained_node_loses_no_call(site: Site) -> None:
         site.run("Take a node out")
         site.wait_for_servers(*rest)
         site.nodes.wait("no gateway on node3", lambda: set(site.nodes.placed("gateway")) == set(rest))
-        load.wait_for_answers(20 * CLIENTS, 60)
+        load.wait_for_calls(20 * CLIENTS, 60)
     assert load.failures() == []
     with site.load() as load:
         site.run("Add a node")
@@ -252,14 +256,16 @@ def test_a_dead_node_is_replaced_without_a_hand_and_calls_are_lost_only_until_it
         site.nodes.wait("node2 is found dead", lambda: "node2" not in site.nodes.addresses(), DETECTION_SECONDS)
         site.wait_for_servers(*rest, seconds=60)
         whole = time.monotonic()
-        load.wait_for_answers(40 * CLIENTS, 60)
-    print(
-        len(load.calls),
-        len(load.failures()),
-        whole - killed,
-        [(f.sent - killed, f.gateway, f.reason[:150]) for f in load.failures()],
-    )
-    print([round(c.ended - c.began, 1) for c in load.calls if c.ended and c.ended - c.began > 1])
-    assert load.failures(wrong=True) == []
-    assert [failure for failure in load.failures() if failure.sent > killed + DETECTION_SECONDS] == []
-    assert load.failures(whole + 1) == []
+        load.wait_for_calls(40 * CLIENTS, 60)
+    lost = load.failures()
+    print(len(lost), whole - killed, [(round(c.began - killed, 1), round(c.ended - c.began, 1), c.seen) for c in lost])
+    assert {call.fate for call in lost} <= {"lost"}
+    assert load.failures(min(whole, killed + DETECTION_SECONDS)) == []
+    site.run("Lose a node")
+    assert "node2" not in docker("node", "ls")
+
+
+def test_the_stack_is_removed_with_its_secrets(site: Site) -> None:
+    site.run("Remove")
+    for kind in ("service", "secret", "config"):
+        assert site.nodes.stack not in docker(kind, "ls")
