@@ -17,7 +17,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench conformance interop providers kubernetes docs check clean
+.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers kubernetes docs check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -78,6 +78,9 @@ soak: ## Load while servers are killed and replaced: which calls are lost (Docke
 
 worlds: ## The stack on other ports, hosts and folders
 	$(STACK) worlds
+
+fuzz: ## Run the tests with random input for longer: make fuzz DO=600 (seconds)
+	$(STACK) fuzz $(DO)
 
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)

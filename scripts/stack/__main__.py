@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
-    bench|conformance|interop|providers|kubernetes|docs|check|lock|clean
+    bench|fuzz|conformance|interop|providers|kubernetes|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -223,6 +224,21 @@ def test(arguments: argparse.Namespace) -> int:
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 
+def fuzz(arguments: argparse.Namespace) -> int:
+    """Run the tests with random input for about so many seconds, with new input each time."""
+    given = " ".join(arguments.rest) or "600"
+    if not given.isdecimal():
+        raise Problem(f"DO is {given!r}: a number of seconds is needed, such as make fuzz DO=600.")
+    packages.ensure()
+    pytest = [str(packages.PYTHON), "-m", "pytest", "-m", "fuzz"]
+    command = [*pytest, "--collect-only", "--quiet"]
+    listed = subprocess.run(command, cwd=environment.ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout
+    count, workers = listed.count("::"), os.cpu_count() or 1
+    each = max(1.0, int(given) * workers / max(count, 1))
+    say(f"{count} tests with {each:.0f} s each, {workers} at a time")
+    return local.run([*pytest, "-n", str(workers), "--dist", "worksteal"], FUZZ_SECONDS_EACH=str(each))
+
+
 def browser(arguments: argparse.Namespace) -> int:
     """Run the tests of the tenant's pages in a real Chromium."""
     packages.ensure()
@@ -391,6 +407,7 @@ _COMMANDS = {
     "images": images,
     "e2e": e2e,
     "test": test,
+    "fuzz": fuzz,
     "browser": browser,
     "worlds": worlds,
     "soak": soak,

@@ -19,6 +19,7 @@ from gatehouse_client.foreign_text import (
     json_text,
     printable,
 )
+from tests.support.fuzzing import fuzz
 
 HIDDEN = [chr(n) for n in range(sys.maxunicode + 1) if unicodedata.category(chr(n)) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 TEXTS = st.text(st.one_of(st.characters(), st.sampled_from(HIDDEN)))
@@ -34,6 +35,7 @@ def test_no_control_or_format_character_passes_in_any_place() -> None:
     assert in_file_name(everything) == ""
 
 
+@fuzz(100)
 @given(TEXTS)
 def test_a_text_can_be_written_anywhere(text: str) -> None:
     for shown in (foreign(text), printable(text), json_text(text), beside_completion(text), in_file_name(text)):
@@ -41,6 +43,7 @@ def test_a_text_can_be_written_anywhere(text: str) -> None:
         shown.encode()
 
 
+@fuzz(100)
 @given(JSON)
 def test_json_loses_nothing(value: object) -> None:
     assert json.loads(json_text(value, 2)) == value

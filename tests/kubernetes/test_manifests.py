@@ -292,12 +292,16 @@ def test_the_ingress_has_tls_for_the_public_url(overlays: dict[str, Overlay]) ->
 
 
 def test_the_demo_has_the_tenant_and_the_gateway_of_the_other_runtimes(overlays: dict[str, Overlay]) -> None:
-    for name, files in {
+    made_of = {
         "tenant": ("auth0/tenant.yaml", "auth0/offline.yaml"),
-        "gateway": ("gateway/Caddyfile",),
-    }.items():
+        "gateway": ("gateway/Caddyfile", "gateway/servers.caddy"),
+    }
+    for name, files in made_of.items():
         data = overlays["demo"].one("ConfigMap", name)["data"]
         assert data == {Path(file).name: (ROOT / file).read_text(encoding="utf-8") for file in files}
+    gateway = overlays["demo"].one("ConfigMap", "gateway")["data"]
+    imported = set(re.findall(r"^import (\S+\.\S+)$", "\n".join(gateway.values()), re.MULTILINE))
+    assert imported <= gateway.keys(), "the gateway would not start"
 
 
 @pytest.mark.anyio

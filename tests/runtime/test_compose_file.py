@@ -1,4 +1,4 @@
-"""The Compose file gives proxies and package indexes to image builds, and proxies to server and agent."""
+"""What the Compose files give to image builds, servers and agent, and what production bounds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from gatehouse_example.settings import ExampleSettings
@@ -57,3 +58,43 @@ ELSEWHERE = {
     "EXCHANGE_CLIENT_SECRET_FILE",
     "INTROSPECTION_CLIENT_SECRET_FILE",
 }
+
+
+PRODUCTION = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))
+
+
+def test_in_production_every_container_is_bounded_restarted_and_made_elsewhere() -> None:
+    assert set(PRODUCTION["services"]) == {"gateway", "gateway-2", "server"}
+    for service in PRODUCTION["services"].values():
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+        assert service["restart"] == "unless-stopped"
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert "build" not in service
+        assert service["healthcheck"]["test"]
+    assert PRODUCTION["services"]["server"]["environment"]["GATEHOUSE_ENV"] == "production"
+    assert "ports" not in PRODUCTION["services"]["server"]
+
+
+def test_in_production_the_server_gets_secrets_only_as_files() -> None:
+    passed = set(PRODUCTION["services"]["server"]["environment"])
+    secrets = {name for name, field in fields().items() if "SecretStr" in str(field.annotation)}
+    assert secrets
+    assert passed & secrets == set()
+    assert {f"{name}_FILE" for name in secrets} <= passed
+    for name in secrets:
+        assert name.lower() in PRODUCTION["secrets"]
+
+
+def test_in_production_the_server_gets_every_variable_that_it_reads() -> None:
+    passed = set(PRODUCTION["services"]["server"]["environment"])
+    secrets = {name for name, field in fields().items() if "SecretStr" in str(field.annotation)}
+    # The gateway has the certificate, and the calendar is an example.
+    others = {"OFFLINE_TENANT", "OIDC_CA_FILE", "MCP_TLS_CERT_FILE", "MCP_TLS_KEY_FILE"}
+    assert set(fields()) - passed == secrets | others | {"CALENDAR_URL", "CALENDAR_AUDIENCE"}
+
+
+def fields() -> dict[str, FieldInfo]:
+    """The fields of the server's settings by their variables."""
+    kinds = (ExampleSettings, UpstreamSettings)
+    return {str(field.validation_alias): field for kind in kinds for field in kind.model_fields.values()}

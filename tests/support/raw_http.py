@@ -93,6 +93,7 @@ class Shapes:
             "a chunk with a minus": self.request(CHUNKED, body=b"-" + chunks),
             "a chunk that is too large to count": self.request(CHUNKED, body=b"1000000000000000" + chunks),
             "a chunk that is longer than it says": self.request(CHUNKED, body=b"1\r\n" + BODY + b"\r\n0\r\n\r\n"),
+            "no host": self.request(LENGTH).replace(b"Host: " + host + b"\r\n", b""),
             "two hosts": self.request(b"Host: evil.example.com\r\n", LENGTH),
             "a host with userinfo": self.request(LENGTH).replace(host, host + b"@evil.example.com", 1),
             "two hosts in one line": self.request(LENGTH).replace(host, host + b", evil.example.com", 1),

@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     )
     oauth_callback_port: int | None = Field(None, ge=1, le=65535, description="a port number from 1 to 65535")
     oauth_callback_host: str | None = Field(None, description="an address of this machine to listen on")
-    oauth_callback_timeout: float = Field(300.0, gt=0, description="seconds, more than 0")
+    oauth_callback_timeout: float = Field(300.0, gt=0, description="seconds, more than 0: how long a sign-in may take")
     gemini_api_key: Secret | None = Field(None, description="a key of the Gemini API")
     google_api_key: Secret | None = Field(None, description="a key of the Gemini API")
     openai_api_key: Secret | None = Field(None, description="a key of OpenAI, or of the server at OPENAI_BASE_URL")
@@ -166,20 +166,28 @@ class Settings(BaseSettings):
     gatehouse_home: Path = Field(
         default_factory=lambda: platformdirs.user_state_path("gatehouse"), description="a directory for the tokens"
     )
-    gatehouse_trace: bool = Field(False, description="1 or 0")
+    gatehouse_trace: bool = Field(False, description="1 or 0: whether each HTTP exchange is shown as one line")
     gatehouse_sign_in: SignInChoice = Field("auto", description=f"one of {', '.join(get_args(SignInChoice))}")
-    gatehouse_private_window: bool = Field(False, description="1 or 0")
+    gatehouse_private_window: bool = Field(False, description="1 or 0: whether the browser's window is private")
     gatehouse_token: Token | None = Field(None, description="an access token: ASCII characters without a space")
     gatehouse_assertion: Secret | None = Field(None, description="a JWT of a workload that the tenant trusts")
-    gatehouse_keyring: bool = Field(True, description="1 or 0")
-    gatehouse_private_network: bool = Field(False, description="1 or 0")
+    gatehouse_keyring: bool = Field(
+        True, description="1 or 0: whether the system's keyring has the key of stored tokens"
+    )
+    gatehouse_private_network: bool = Field(
+        False, description="1 or 0: whether the server may name a tenant in a private network"
+    )
     auth0_client_private_key: PrivateKey | None = Field(None, description="the application's private key in PEM")
     oauth_token_endpoint_auth_method: ClientAuthentication | None = Field(
         None, description=f"one of {', '.join(get_args(ClientAuthentication))}"
     )
-    oauth_pkce_unannounced: bool = Field(False, description="1 or 0")
+    oauth_pkce_unannounced: bool = Field(
+        False, description="1 or 0: whether the provider supports PKCE although its metadata does not say so"
+    )
     oauth_client_metadata_url: MetadataUrl | None = Field(None, description="an https URL with a path, without a query")
-    oauth_dynamic_registration: bool = Field(True, description="1 or 0")
+    oauth_dynamic_registration: bool = Field(
+        True, description="1 or 0: whether the agent registers itself if it has no Client ID"
+    )
     oauth_idp_token_endpoint: SecureUrl | None = Field(None, description=f"the enterprise's token endpoint, {_URL}")
     oauth_idp_client_id: str | None = Field(None, description="the Client ID at the enterprise's identity provider")
     oauth_idp_id_token: Secret | None = Field(None, description="an ID token of the enterprise's identity provider")

@@ -20,7 +20,9 @@ from .tenant.loading import ConfigurationError
 from .tenant.tenant_schema import schema_text
 
 WRONG_CONFIGURATION = 2
+"""Exit code: a setting, an option or a file is wrong."""
 CANNOT_RUN = 1
+"""Exit code: the tenant cannot listen on its port."""
 # The options of `run`, and the variables that they go before.
 OPTIONS = {
     "--host": ("MOCK_IDP_HOST", "HOST", "where to listen (localhost)"),
@@ -36,7 +38,7 @@ OPTIONS = {
 
 def main() -> None:
     """Run the tenant until SIGINT or SIGTERM. Exit code 2: a setting or file is wrong; 1: the tenant cannot listen."""
-    arguments = vars(_parser().parse_args())
+    arguments = vars(command_line().parse_args())
     command = arguments.pop("command", None)
     try:
         if command == "schema":
@@ -58,7 +60,8 @@ def main() -> None:
         _stop([str(error)], CANNOT_RUN)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The commands and options of `mock-idp`."""
     parser = argparse.ArgumentParser(
         prog="mock-idp",
         description="An Auth0 tenant that runs offline, for development and tests only.",

@@ -45,7 +45,32 @@ class SettingsError(Exception):
 
 
 class Settings(BaseModel):
-    """The offline tenant's configuration, by the names of its environment variables."""
+    """The offline tenant's configuration, by the names of its environment variables.
+
+    Attributes:
+        host: the address to listen on.
+        port: the TCP port to listen on; 0 selects a free port.
+        allowed_hosts: more names under which the tenant answers, separated by commas.
+        issuer: the `iss` of tokens; by default `http://localhost:<port>/`.
+        tenant_file: the tenant file; by default `auth0/tenant.yaml`, else the built-in example.
+        offline_file: client ids, secrets and users; by default `offline.yaml` beside the tenant file.
+        state_dir: the directory that keeps keys and the certificate authority between runs; without it, they are new.
+        control: whether the control API for tests is on.
+        control_token: the control API then requires it, also from this machine.
+        control_token_file: the path of a file with that token.
+        keywords: a JSON object with values for `##KEY##` and `@@KEY@@` in the tenant file.
+        tls_cert_file: the certificate in PEM for `MOCK_IDP_PORT`; without it, plain HTTP.
+        tls_key_file: the key of that certificate in PEM.
+        tls_port: the TCP port on which the tenant also serves https, under a second issuer.
+        tls_issuer: that second issuer; by default `https://localhost:<port>/`.
+        ca_file: where to write the certificate that clients must trust; by default `ca.pem` in the state directory.
+        console: who sees the activity: `auto`: this machine, `on`: everybody, `off`: there is no console.
+        actions: `auto`: Actions run if node is installed, `require`: no start without node, `off`: they never run.
+        preset: misconfigurations to start with, separated by commas.
+        cimd_fetch: whether client metadata documents are fetched from the internet.
+        cimd_allow_private: whether they are also fetched from private addresses.
+        cimd_ca_file: a PEM file with a further authority for these documents.
+    """
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 

@@ -15,7 +15,19 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 class ExampleSettings(Settings):
-    """The configuration of the example server."""
+    """The configuration of the example server.
+
+    Attributes:
+        request_state_secret: encrypts the state of calls that ask the person; the same for all replicas.
+        exchange_client_id: the server's own application in the tenant, for token exchange; without it the tool that
+            calls another API is not offered.
+        exchange_client_secret: the secret of that application.
+        token_url: the tenant's token endpoint; by default that of Auth0.
+        calendar_url: the API that the tool calls; by default the one in this process.
+        calendar_audience: the `aud` of tokens for that API.
+        request_state_secret_file: the path of a file with the secret.
+        exchange_client_secret_file: the path of a file with the secret.
+    """
 
     request_state_secret: SecretStr | None = Field(default=None, validation_alias="REQUEST_STATE_SECRET")
     exchange_client_id: str = Field(default="", validation_alias="EXCHANGE_CLIENT_ID")

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from .serving.metrics import Metrics
 
 CONFIGURATION_ERROR = 2
+"""Exit code: the configuration or the command line is wrong, or the port cannot be opened."""
 START_ERROR = 3
+"""Exit code: the app failed while it started; the log says why."""
 SHUTDOWN_SECONDS = 10
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -91,7 +93,8 @@ def main() -> None:
         raise SystemExit(START_ERROR)
 
 
-def _arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
+    """The options of `gatehouse-server`."""
     parser = argparse.ArgumentParser(prog="gatehouse-server", description="The protected MCP server.")
     parser.add_argument(
         "server", nargs="?", metavar="MODULE:NAME", help="protect the server of that name in a Python module"
@@ -105,6 +108,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--permissions", action="store_true", help="print the permissions of each tool, and exit")
     parser.add_argument("--check", action="store_true", help="check the configuration, and exit")
+    return parser
+
+
+def _arguments() -> argparse.Namespace:
+    parser = command_line()
     arguments = parser.parse_args()
     if arguments.command == []:
         parser.error("--command needs a program, such as --command npx -y @modelcontextprotocol/server-everything")

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse_client.doctor.findings import Mark
@@ -16,6 +16,7 @@ from tests.client.doctor.web import API, GOOD, ISSUER, METADATA, Answer, Web, re
 from tests.client.fake_stack import FakeStack
 from tests.client.mcp.odd_answers import ANSWERS, ANY_JSON, HEADERS, TEXTS, running_odd_server, usually
 from tests.client.run_command import Command
+from tests.support.fuzzing import fuzz
 
 pytestmark = pytest.mark.anyio
 
@@ -88,11 +89,7 @@ def answer(status: int, body: object, headers: dict[str, str]) -> Answer:
     return respond
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large),
-)
+@fuzz(60)
 @given(odd=ODD, claims=CLAIMS, way=st.sampled_from(["auto", "device", "machine", "assertion"]))
 async def test_no_document_is_a_traceback(
     web: Web, odd: dict[str, tuple[int, object, dict[str, str]]], claims: dict[str, object] | None, way: str
@@ -106,7 +103,7 @@ async def test_no_document_is_a_traceback(
         assert finding.mark is not Mark.WRONG or not PLACEHOLDERS.search(shown)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=(HealthCheck.function_scoped_fixture,))
+@fuzz(25)
 @given(answers=ANSWERS, headers=HEADERS)
 def test_no_answer_of_a_server_is_a_traceback(
     stack: FakeStack, command: Command, answers: dict[str, Any], headers: dict[str, str]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gatehouse_client.mcp.elicitation_form import NotValid, fields_of
@@ -18,6 +18,7 @@ from gatehouse_client.mcp.schema import call_form, parse_arguments
 from tests.client.agent.fake_model_providers import OpenAI, running_provider
 from tests.client.mcp.odd_answers import ANSWERS, GOOD_TOOL, HEADERS, SCHEMAS, OddServer, running_odd_server
 from tests.client.run_command import Command
+from tests.support.fuzzing import fuzz
 
 WITH_FIXTURES = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -133,7 +134,7 @@ COMMANDS = [("tools",), ("tools", "--json"), ("call", "get_time", "timezone=UTC"
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
-@settings(max_examples=40, deadline=None, suppress_health_check=WITH_FIXTURES)
+@fuzz(40)
 @given(answers=ANSWERS, headers=HEADERS, modern=st.booleans(), events=st.booleans())
 def test_no_answer_is_a_traceback(
     server: OddServer,
@@ -157,7 +158,7 @@ def test_no_answer_is_a_traceback(
 @pytest.mark.parametrize(
     ("arguments", "stdin"), [(("ask", "get time"), None), (("chat",), "get time\nand in Berlin?\n")]
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=WITH_FIXTURES)
+@fuzz(15)
 @given(answers=ANSWERS, headers=HEADERS, modern=st.booleans())
 def test_no_answer_is_a_traceback_for_the_agent(
     server: OddServer,
@@ -175,6 +176,7 @@ def test_no_answer_is_a_traceback_for_the_agent(
     assert "Traceback" not in result.output
 
 
+@fuzz(100)
 @given(SCHEMAS)
 def test_every_schema_can_be_shown_and_filled_in(schema: Any) -> None:
     if isinstance(schema, dict):

@@ -17,6 +17,7 @@ from gatehouse_client.errors import GatehouseError
 from gatehouse_client.mcp.results import ResultFolder, result_text, safe_file_name
 from gatehouse_client.mcp.session import Session
 from tests.client.run_command import Command
+from tests.support.fuzzing import fuzz
 
 PIXEL = b"\x89PNG-not-really"
 ENCODED = base64.b64encode(PIXEL).decode()
@@ -148,6 +149,7 @@ def test_a_name_of_the_server_never_leaves_the_folder(tmp_path: Path, uri: str, 
     assert [path.relative_to(folder.path) for path in tmp_path.rglob("*") if path.is_file()] == [Path(name)]
 
 
+@fuzz(100)
 @given(st.text(max_size=300), st.sampled_from(["image/png", "application/octet-stream", "x", "", "text/html; a=b"]))
 def test_every_name_is_a_file_name_of_every_file_system(name: str, kind: str) -> None:
     safe = safe_file_name(name, kind)

@@ -1,18 +1,14 @@
-"""The answer to any request has a documented form and is never a 500.
-
-MOCK_IDP_FUZZ_EXAMPLES sets how many requests each test makes (100 when unset).
-"""
+"""The answer to any request has a documented form and is never a 500."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -23,16 +19,11 @@ from mock_idp.state.faults import Fault
 from mock_idp.state.idp import Idp
 from mock_idp.state.signing_keys import KeyRing
 from mock_idp.tenant.loading import load_configuration
+from tests.support.fuzzing import fuzz
 
 AUTH0 = Path(__file__).parents[3] / "auth0"
 ISSUER = "http://localhost:9000/"
-EXAMPLES = int(os.environ.get("MOCK_IDP_FUZZ_EXAMPLES", "100"))
-FUZZ = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="MOCK_IDP_FUZZ_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+FUZZ = fuzz(100)
 
 CALLBACK = "http://localhost:5000/callback"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

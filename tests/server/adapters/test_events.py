@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse_server.adapters.events import BadStream, EventReader
@@ -18,6 +18,7 @@ from tests.server.protected_server import ask
 from tests.server.token_issuer import JWKS_URL, Issuer
 from tests.server.token_issuer import settings as server_settings
 from tests.server.upstream.guarded import client_of
+from tests.support.fuzzing import fuzz
 
 LIST = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"shown"},{"name":"hidden"}]}}'
 FORMS = [
@@ -68,7 +69,7 @@ LINES = st.one_of(
 )
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=600)
+@fuzz(600)
 @given(
     st.lists(st.tuples(LINES, st.sampled_from(["\n", "\r", "\r\n"])), max_size=12),
     st.lists(st.integers(1, 5), max_size=6),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fastmcp import Client, FastMCP
-from fastmcp.server.auth import StaticTokenVerifier
+from fastmcp import Client, Context, FastMCP
+from fastmcp.server.auth import AccessToken, StaticTokenVerifier
 from fastmcp.server.dependencies import get_access_token, get_http_request
+from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.server.transforms.search import RegexSearchTransform
 from fastmcp.tools import Tool
+from fastmcp.utilities.versions import VersionSpec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
@@ -17,7 +19,7 @@ from gatehouse_server.app import protect
 from gatehouse_server.auth.permissions import META_KEY, requires
 from tests.server.adapters.hosts import READ, WRITE, fastmcp
 from tests.server.adapters.test_hosts import BASE, result_of
-from tests.server.protected_server import ask, message, protected
+from tests.server.protected_server import ERAS, Era, ask, message, protected
 from tests.server.token_issuer import Issuer, settings
 
 pytestmark = pytest.mark.anyio
@@ -107,6 +109,79 @@ async def test_the_order_of_the_decorators_does_not_matter(issuer: Issuer) -> No
     assert await statuses(mcp, issuer, "prompts/get", {"name": "prompt"}) == (403, 200)
 
 
+async def test_the_permissions_are_those_of_the_tool_that_an_injected_one_or_another_version_replaces(
+    issuer: Issuer,
+) -> None:
+    mcp = fastmcp()
+
+    @requires(WRITE)
+    async def look() -> str:
+        return "injected"
+
+    mcp.add_middleware(ToolInjectionMiddleware([Tool.from_function(look)]))
+    assert await statuses(mcp, issuer, *call("look")) == (403, 200)
+    versioned: FastMCP[Any] = FastMCP("shop")
+    versioned.tool(name="count", version="1")(look)
+    versioned.tool(name="count", version="2")(lambda: "open")
+    versioned.local_provider.disable(version=VersionSpec(eq="2"))
+    assert await statuses(versioned, issuer, *call("count")) == (403, 200)
+
+
+async def test_a_tool_that_is_added_or_removed_later_counts(issuer: Issuer) -> None:
+    mcp = fastmcp()
+    granted = f"{BASE} {WRITE}"
+    async with protected(mcp, issuer.handle) as server:
+        mcp.tool(name="late")(requires(WRITE)(lambda: "late"))
+        refused = await ask(server, issuer.token(), *call("late"))
+        served = await ask(server, issuer.token(scope=granted), *call("late"))
+        mcp.local_provider.remove_tool("late")
+        gone = await ask(server, issuer.token(scope=granted), *call("late"))
+    assert (refused.status_code, served.status_code) == (403, 200)
+    assert "Unknown tool" in gone.text
+
+
+@pytest.mark.requirement("S11")
+async def test_a_version_that_only_a_session_sees_needs_its_own_permissions(issuer: Issuer) -> None:
+    mcp: FastMCP[Any] = FastMCP("shop")
+    mcp.tool(name="count", version="1")(requires(WRITE)(lambda: "first"))
+    mcp.tool(name="count", version="2")(lambda: "second")
+
+    @mcp.tool
+    async def hide(ctx: Context) -> str:
+        await ctx.disable_components(names={"count"}, version=VersionSpec(eq="2"))
+        return "hidden"
+
+    async with protected(mcp, issuer.handle) as server:
+        assert "hidden" in (await ask(server, issuer.token(), *call("hide"), era="modern")).text
+        answer = await ask(server, issuer.token(), *call("count"), era="modern")
+        granted = await ask(server, issuer.token(scope=f"{BASE} {WRITE}"), *call("count"), era="modern")
+    assert "first" not in answer.text
+    assert "first" in granted.text
+
+
+@pytest.mark.requirement("S11")
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_only_a_session_sees_needs_its_permissions(era: Era, issuer: Issuer) -> None:
+    mcp = fastmcp()
+    mcp.disable(names={"sell", "advise", "shop://stock", "shop://shelf/{number}"})
+
+    @mcp.tool
+    async def show(ctx: Context) -> str:
+        await ctx.enable_components(names={"sell", "advise", "shop://stock", "shop://shelf/{number}"})
+        return "shown"
+
+    uses = [
+        call("sell"),
+        ("prompts/get", {"name": "advise"}),
+        ("resources/read", {"uri": "shop://stock"}),
+        ("resources/read", {"uri": "shop://shelf/7"}),
+    ]
+    async with protected(mcp, issuer.handle) as server:
+        await ask(server, issuer.token(), *call("show"), era=era)
+        for use in uses:
+            assert (await ask(server, issuer.token(), *use, era=era)).status_code == 403, use
+
+
 @pytest.mark.requirement("S11")
 async def test_a_tool_that_calls_other_tools_by_name_needs_their_permissions(issuer: Issuer) -> None:
     mcp = fastmcp()
@@ -132,16 +207,22 @@ async def test_the_given_server_itself_stays_as_it_is(issuer: Issuer) -> None:
 
 async def test_a_tool_sees_the_caller_and_the_request_as_fastmcp_gives_them(issuer: Issuer) -> None:
     mcp: FastMCP[Any] = FastMCP("shop")
+    tokens: list[AccessToken] = []
 
     @mcp.tool
     async def who() -> str:
         token = get_access_token()
-        assert token is not None
+        assert type(token) is AccessToken
+        tokens.append(token)
+        assert token.claims["sub"] == token.subject
         return f"{token.subject} {get_http_request().headers['x-seen']}"
 
     async with protected(mcp, issuer.handle) as server:
-        answer = await ask(server, issuer.token(), *call("who"), X_Seen="yes")
-    assert "auth0|alice yes" in str(result_of(answer))
+        own, others = issuer.token(), issuer.token(sub="auth0|bob")
+        answers = [await ask(server, token, *call("who"), X_Seen="yes") for token in (own, own, others)]
+    assert ["auth0|alice yes" in str(result_of(answer)) for answer in answers] == [True, True, False]
+    assert tokens[0] is tokens[1], "converted once"
+    assert tokens[2].subject == "auth0|bob"
 
 
 async def test_a_custom_route_is_behind_the_gate(issuer: Issuer) -> None:

@@ -69,6 +69,7 @@ async def test_a_mounted_component_leads_to_its_server_and_its_name_there() -> N
 @pytest.mark.anyio
 async def test_a_mounted_component_whose_release_moved_its_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     tool = await fastmcp_with_a_mounted_shop().get_tool("sell")
+    internals.mounted_name.cache_clear()
     monkeypatch.delattr(fastmcp_provider, "FastMCPProviderTool")
     with pytest.raises(internals.UnsupportedRelease, match="FastMCPProviderTool"):
         internals.mounted_origin(tool)

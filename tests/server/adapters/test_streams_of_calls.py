@@ -17,6 +17,7 @@ import mcp_types as types
 import pytest
 from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import Context, MCPServer
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from gatehouse_server.app import protect
@@ -36,18 +37,19 @@ OPEN = PermissionTable(tools={"*": []})
 
 
 class Calls:
-    """The calls of the tool `wait`, which ends only if it is cancelled."""
+    """The calls of the tool `wait`, which runs until it is released or cancelled."""
 
     def __init__(self) -> None:
-        self.running, self.cancelled = asyncio.Event(), asyncio.Event()
+        self.running, self.released, self.cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def wait(self) -> str:
         self.running.set()
         try:
-            await asyncio.Event().wait()
-        finally:
+            await self.released.wait()
+        except asyncio.CancelledError:
             self.cancelled.set()
-        return ""
+            raise
+        return "released"
 
     def mcpserver(self) -> MCPServer:
         async def wait(ctx: Context[Any, Any]) -> str:
@@ -166,3 +168,37 @@ async def test_a_streamed_call_may_go_on_for_a_time_after_the_beginning_of_a_sto
         monkeypatch.setattr(streams, "_uvicorn_stops", lambda: True)
         assert "server stopped" in last_event(await asked)["error"]["message"]
         await calls.cancelled.wait()
+
+
+async def test_at_a_stop_only_the_streams_of_a_protected_app_go_on(
+    issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AppStatus, "should_exit", True)
+    protected, unprotected = Calls(), Calls()
+    other = unprotected.asgi()
+    async with (
+        gate_before("MCPServer", protected, issuer, tmp_path) as client,
+        client_of(other) as directly,
+    ):
+        asked = asyncio.ensure_future(call(client, issuer.token()))
+        await protected.running.wait()
+        with pytest.raises(httpx2.RemoteProtocolError, match="ended within its answer"):
+            await call(directly, "")
+        assert not asked.done()
+        protected.released.set()
+        assert last_event(await asked)["result"]["content"][0]["text"] == "released"
+
+
+@pytest.mark.parametrize("host", ["mcpserver", "lowlevel", "fastmcp"])
+async def test_the_given_server_has_the_same_parts_after_its_protection(
+    host: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parts() -> dict[str, Any]:
+        return {name: each for name, each in vars(server).items() if name != "_shared_context_snapshot"}  # FastMCP's
+
+    server = getattr(Calls(), host)()
+    before = parts()
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    async with client_of(protect(server, settings(), keys=SigningKeys(JWKS_URL, "RS256", http=http))) as client:
+        assert (await client.get("/livez")).status_code == 200
+    assert parts() == before

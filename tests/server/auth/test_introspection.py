@@ -285,6 +285,19 @@ async def test_many_bad_tokens_remove_no_good_one_from_the_cache_and_none_stays_
     await introspection.aclose()
 
 
+async def test_the_memory_of_good_answers_is_bounded(provider: Provider, clock: Clock) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(provider.handle))
+    url, limits = f"{AS}/.well-known/openid-configuration", IntrospectionLimits(max_cached_bytes=50_000)
+    introspection = Introspection(url, AS, "server", SECRET, http=http, clock=clock, limits=limits)
+    tokens = [provider.issue(f"good-{number}", groups=["x" * 20_000]) for number in range(3)]
+    for token in (*tokens, tokens[2], tokens[1]):
+        assert await introspection.claims(token) is not None
+    assert len(provider.asked) == 3
+    await introspection.claims(tokens[0])
+    assert len(provider.asked) == 4, "it was dropped"
+    await introspection.aclose()
+
+
 async def test_concurrent_requests_with_one_token_ask_once(provider: Provider, introspection: Introspection) -> None:
     token = provider.issue()
     answers = await asyncio.gather(*(introspection.claims(token) for _ in range(50)))

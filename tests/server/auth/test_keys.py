@@ -17,6 +17,7 @@ from gatehouse_server.app import protect
 from gatehouse_server.auth.keys import KeyLimits, KeysUnavailable, SigningKeys, usable_keys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings
+from tests.support.fuzzing import fuzz
 
 pytestmark = pytest.mark.anyio
 LIMITS = KeyLimits()
@@ -337,7 +338,7 @@ ODD_KEYS = strategies.fixed_dictionaries(
 )
 
 
-@hypothesis.settings(derandomize=True, max_examples=150, deadline=None)
+@fuzz(150)
 @hypothesis.given(entries=strategies.lists(ODD_KEYS | JSON_VALUES, max_size=3))
 def test_unusable_keys_beside_a_good_one_are_ignored(good_key: dict[str, Any], entries: list[Any]) -> None:
     cached = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse_server.auth.strict_json import Ambiguous, parse
+from tests.support.fuzzing import fuzz
 
 REFUSED = {
     "a name twice": b'{"a": 1, "a": 1}',
@@ -66,6 +67,7 @@ def test_a_long_name_is_shortened_in_the_refusal() -> None:
     assert len(str(refusal.value)) < 200
 
 
+@fuzz(100)
 @given(VALUES, st.booleans())
 def test_valid_json_is_read_like_by_the_standard_library(value: Any, in_ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=in_ascii)

@@ -18,6 +18,7 @@ from joserfc.jwk import RSAKey
 from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Issuer
+from tests.support.fuzzing import seeds
 
 pytestmark = pytest.mark.anyio
 
@@ -109,6 +110,7 @@ async def accepted(verifier: TokenVerifier, token: str) -> bool:
     return True
 
 
+@pytest.mark.fuzz
 async def test_no_changed_token_is_accepted_that_another_library_refuses(issuer: Issuer) -> None:
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
     verifier = TokenVerifier(SigningKeys(JWKS_URL, "RS256", http=http), issuer=ISSUER, audience=RESOURCE)
@@ -117,7 +119,7 @@ async def test_no_changed_token_is_accepted_that_another_library_refuses(issuer:
     key = RSAKey.import_key(pem)
     tally: Counter[str] = Counter()
     good = [issuer.token(jti="x" * length) for length in range(4)]  # parts of every length modulo 4
-    for seed in range(EXAMPLES):
+    for seed in seeds(EXAMPLES):
         random = Random(seed)
         change = random.choice(CHANGES)
         token = change(random.choice(good), random)
@@ -175,5 +177,13 @@ async def test_pyjwt_accepts_claims_that_this_server_refuses(issuer: Issuer, cas
     verifier = TokenVerifier(SigningKeys(JWKS_URL, "RS256", http=http), issuer=ISSUER, audience=RESOURCE)
     payload = base64.urlsafe_b64decode(issuer.token().split(".")[1] + "==")
     token = issuer.signed(payload[:-1] + LENIENT[case] + b"}")
+    assert jwt.decode(token, issuer.private["one"].public_key(), algorithms=["RS256"], audience=RESOURCE)
+    assert not await accepted(verifier, token)
+
+
+async def test_pyjwt_accepts_padding_that_this_server_refuses(issuer: Issuer) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    verifier = TokenVerifier(SigningKeys(JWKS_URL, "RS256", http=http), issuer=ISSUER, audience=RESOURCE)
+    token = f"{issuer.token()}=="  # the signature of an RSA key of 2048 bits has 342 characters
     assert jwt.decode(token, issuer.private["one"].public_key(), algorithms=["RS256"], audience=RESOURCE)
     assert not await accepted(verifier, token)

@@ -35,6 +35,7 @@ class InProcess(httpx2.AsyncBaseTransport):
         exchange.task = asyncio.ensure_future(self._app(_scope(request), exchange.receive, exchange.send))
         self._tasks.add(exchange.task)
         exchange.task.add_done_callback(self._tasks.discard)
+        exchange.task.add_done_callback(lambda _: exchange.cut())
         started = asyncio.ensure_future(exchange.started.wait())
         try:
             await asyncio.wait((started, exchange.task), return_when=asyncio.FIRST_COMPLETED)
@@ -56,6 +57,7 @@ class _Exchange(httpx2.AsyncByteStream):
         self._incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         self._closed = asyncio.Event()
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._is_complete = False
         self.started = asyncio.Event()
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
@@ -74,12 +76,20 @@ class _Exchange(httpx2.AsyncByteStream):
         if message.get("body"):
             self._chunks.put_nowait(message["body"])
         if not message.get("more_body"):
+            self._is_complete = True
             self._chunks.put_nowait(None)
             self._closed.set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (chunk := await self._chunks.get()) is not None:
             yield chunk
+        if not self._is_complete:
+            raise httpx2.RemoteProtocolError("the app ended within its answer")
+
+    def cut(self) -> None:
+        """The app has ended."""
+        if not self._is_complete:
+            self._chunks.put_nowait(None)
 
     async def aclose(self) -> None:
         self._closed.set()

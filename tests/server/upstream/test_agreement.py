@@ -31,6 +31,7 @@ from tests.server.auth.agreement.test_agreement import GRANTS, check_outcome
 from tests.server.token_issuer import Issuer
 from tests.server.upstream.guarded import gate_app
 from tests.server.upstream.in_process import InProcess
+from tests.support.fuzzing import seeds
 
 EXAMPLES = 800
 TABLE = {
@@ -65,13 +66,14 @@ def server(_generated: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
+@pytest.mark.fuzz
 def test_each_executed_operation_was_allowed_and_arrived_as_it_was_sent(
     server: RecordingUpstream, issuer: Issuer
 ) -> None:
     tokens: dict[str, Any] = {name: issuer.token(scope=" ".join(sorted(given))) for name, given in GRANTS.items()}
     tally: Counter[str] = Counter()
     callers = [*tokens, "both", "both", "one", "one"]
-    for seed in range(EXAMPLES):
+    for seed in seeds(EXAMPLES):
         random = Random(seed)
         caller = random.choice(callers)
         made = request(random, f"Bearer {tokens[caller]}")

@@ -132,7 +132,8 @@ def call(
     context: typer.Context,
     tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name.", autocompletion=complete_tool)],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE …]", autocompletion=complete_argument)
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE …]", help="Arguments of the tool.", autocompletion=complete_argument),
     ] = None,
     args: Annotated[str | None, typer.Option("--args", metavar="JSON", help="Arguments as a JSON object.")] = None,
     save: Annotated[

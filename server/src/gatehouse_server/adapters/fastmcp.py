@@ -7,24 +7,30 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import AuthorizationError
 from fastmcp.prompts.base import Prompt
 from fastmcp.resources.base import Resource
 from fastmcp.resources.template import ResourceTemplate
+from fastmcp.server.auth import AccessToken
 from fastmcp.server.http import RequestContextMiddleware
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
+from fastmcp.server.providers.aggregate import AggregateProvider
+from fastmcp.server.transforms.visibility import is_enabled
 from fastmcp.tools.base import Tool
 from fastmcp.utilities.versions import VersionSpec, dedupe_with_versions
 from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..auth.gate import NotOffered
 from ..auth.permissions import declared, stated_in_meta
-from ..auth.request import Kind, Target, current_operation, operation_of
+from ..auth.request import Kind, Operation, Target, current_operation, operation_of
 from . import internals
 from .host import Guard, Served
 from .sdk import serve_lowlevel
@@ -71,7 +77,7 @@ class FastMCPAdapter:
             raise ValueError("The FastMCP server has auth=..., and protect() replaces that: leave it out.")
         app = self._mcp.http_app(path=guard.path, stateless_http=not guard.sessions)
         served = serve_lowlevel(internals.lowlevel_server(self._mcp), guard)
-        check = _NestedCheck(guard)
+        check = _SecondCheck(guard, self)
 
         @asynccontextmanager
         async def run() -> AsyncIterator[None]:
@@ -96,19 +102,40 @@ class FastMCPAdapter:
         return frozenset().union(*[await _stated(component) for component in found]) if found else None
 
     async def _find(self, kind: Kind, name: str, version: str) -> Sequence[Component | None]:
+        """What FastMCP would use. If that is nothing: what is hidden, because a session may be shown it."""
         spec = VersionSpec(eq=version) if version else None
+        mcp = self._mcp
         if kind == "prompt":
-            return [await self._mcp.get_prompt(name, spec)]
+            return [await mcp.get_prompt(name, spec) or await AggregateProvider.get_prompt(mcp, name, spec)]
         if kind == "tool":
-            tool = await self._mcp.get_tool(name, spec)
+            tool = await self.plain_tool(name, spec) or await mcp.get_tool(name, spec)
             if tool is None and (hashed := internals.hashed_tool_name(name)):
-                tool = await self._mcp.get_tool_by_hash(*hashed)
-            return [tool]
-        templates = [await self._mcp.get_resource_template(name, spec)]
+                tool = await mcp.get_tool_by_hash(*hashed)
+            return [tool or await AggregateProvider.get_tool(mcp, name, spec)]
+        template = await mcp.get_resource_template(name, spec)
+        templates = [template or await AggregateProvider.get_resource_template(mcp, name, spec)]
         if "{" in name:  # a template's own text
-            listed = await self._mcp.list_resource_templates(run_middleware=False)
-            templates += [template for template in listed if template.uri_template == name]
-        return [await self._mcp.get_resource(name, spec), *templates]
+            listed = await mcp.list_resource_templates(run_middleware=False)
+            templates += [each for each in listed if each.uri_template == name]
+        return [await mcp.get_resource(name, spec) or await AggregateProvider.get_resource(mcp, name, spec), *templates]
+
+    async def plain_tool(self, name: str, spec: VersionSpec | None = None) -> Tool | None:
+        """The tool, if only its registration decides about it. Any session can call this tool of that name, or none.
+
+        `get_tool` of the server finds the same, but asks all providers in tasks of their own: a tenth of a call.
+        """
+        mcp, own = self._mcp, self._mcp.local_provider
+        if (
+            len(mcp.providers) != 1
+            or mcp.providers[0] is not own
+            or mcp.transforms
+            or type(mcp).get_tool is not FastMCP.get_tool
+            or any(isinstance(each, ToolInjectionMiddleware) for each in mcp.middleware)
+        ):
+            return None
+        tool = await own.get_tool(name, spec)
+        is_plain = tool is not None and tool.version is None and tool.auth is None and is_enabled(tool)
+        return tool if is_plain else None
 
     async def _list(self, kind: Kind) -> list[tuple[str, Component]]:
         """What the server lists, without its middleware, by name."""
@@ -126,26 +153,36 @@ class FastMCPAdapter:
         ]
 
 
-class _NestedCheck(Middleware):
-    """FastMCP middleware that checks what a tool calls through the server, such as the tools of a search transform.
+class _SecondCheck(Middleware):
+    """FastMCP middleware that checks an operation again, with what the caller's session sees.
 
-    It does nothing for requests that do not come through the gate of its app.
+    It checks what a tool calls through the server (such as the tools of a search transform), and what a session may see
+    in another version than the gate has found. It does nothing for requests that do not come through the gate of its
+    app.
     """
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, adapter: FastMCPAdapter) -> None:
         self._guard = guard
+        self._adapter = adapter
 
-    async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:  # noqa: ANN401
+    async def __call__(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:  # noqa: ANN401
         if _guard.get() is self._guard and context.method is not None:
             message = context.message
             params = {name: _text(getattr(message, name, None)) for name in ("name", "uri")}
             operation = operation_of(context.method, {**params, "_meta": getattr(message, "meta", None)})
-            allowed = current_operation.get()
-            if operation.targets and (operation.targets, operation.version) != (allowed.targets, allowed.version):
+            if operation.targets and not await self._is_checked(operation):
                 await self._check(operation)
         return await call_next(context)
 
-    async def _check(self, operation: Any) -> None:  # noqa: ANN401
+    async def _is_checked(self, operation: Operation) -> bool:
+        """Whether the gate has checked exactly what is about to run."""
+        allowed = current_operation.get()
+        if (operation.targets, operation.version) != (allowed.targets, allowed.version):
+            return False
+        ((kind, name),) = operation.targets
+        return kind == "tool" and not operation.version and await self._adapter.plain_tool(name) is not None
+
+    async def _check(self, operation: Operation) -> None:
         token = get_access_token()
         try:
             needed = (await self._guard.catalogue.needed(operation)).permissions
@@ -156,17 +193,26 @@ class _NestedCheck(Middleware):
 
 
 class _InRequest:
-    """Sets what FastMCP reads from a request: its own app, and which gate the request came through."""
+    """Sets what FastMCP reads from a request: its own app, its own form of the caller, and the gate of the request."""
 
     def __init__(self, inner: ASGIApp, app: Starlette, guard: Guard) -> None:
         self._inner = inner
         self._app = app
         self._guard = guard
+        self._users: WeakKeyDictionary[AuthenticatedUser, AuthenticatedUser] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _guard.set(self._guard)
         scope["app"] = self._app
+        scope["user"] = self._users.get(scope["user"]) or self._converted(scope["user"])
         await self._inner(scope, receive, send)
+
+    def _converted(self, user: AuthenticatedUser) -> AuthenticatedUser:
+        """The user with FastMCP's kind of token. Otherwise FastMCP converts the token several times in each call."""
+        token = dict(user.access_token)
+        converted = AuthenticatedUser(AccessToken(**{**token, "claims": token["claims"] or {}}))
+        self._users[user] = converted
+        return converted
 
 
 async def _stated(component: Component) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, cast
@@ -71,11 +72,16 @@ def without_spans(middleware: list[Any]) -> list[Any]:
 
 def mounted_origin(component: object) -> tuple[Any, str] | None:
     """The FastMCP server that a mounted component belongs to, and its name or URI there; None if it is not mounted."""
+    name = mounted_name(type(component))  # type: ignore[arg-type]  # every class is hashable
+    return None if name is None else (_private(component, "_server"), _private(component, name))
+
+
+@cache
+def mounted_name(kind: type[Any]) -> str | None:
+    """The attribute with a mounted component's name or URI, for that class of components; None for any other class."""
     wrappers = import_module("fastmcp.server.providers.fastmcp_provider")
-    for kind, name in _MOUNTED.items():
-        if isinstance(component, _private(wrappers, kind)):
-            return _private(component, "_server"), _private(component, name)
-    return None
+    found = [name for wrapper, name in _MOUNTED.items() if issubclass(kind, _private(wrappers, wrapper))]
+    return found[0] if found else None
 
 
 def hashed_tool_name(name: str) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.authentication import AuthCredentials
 
+from . import strict_json
 from .permissions import Hierarchy
 from .tokens import TokenVerifier, VerifiedToken
 
@@ -93,7 +94,7 @@ class CallerCache:
 
     def _add(self, token: str, caller: Caller) -> None:
         self._drop(token)  # another request may have added it meanwhile
-        size = _OBJECTS_BYTES + sys.getsizeof(token) + _size(caller.verified.claims)
+        size = _OBJECTS_BYTES + sys.getsizeof(token) + strict_json.memory(caller.verified.claims)
         self._callers[token] = caller, size
         self._bytes += size
         while len(self._callers) > self._max_callers or self._bytes > self._max_bytes:
@@ -116,11 +117,3 @@ class CallerCache:
             claims=verified.claims,
         )
         return Caller(verified, AuthenticatedUser(access_token), AuthCredentials(scopes), permissions)
-
-
-def _size(value: object) -> int:
-    """The memory of a JSON value in bytes. A token is at most 16 KiB, so this is bounded."""
-    size = sys.getsizeof(value)
-    if isinstance(value, dict):
-        return size + sum(_size(name) + _size(member) for name, member in value.items())
-    return size + sum(map(_size, value)) if isinstance(value, list) else size

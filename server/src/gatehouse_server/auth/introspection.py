@@ -50,6 +50,8 @@ class IntrospectionLimits:
     """How long the answer that a token is not valid is used."""
     max_tokens: int = 4096
     """How many good answers are cached, and how many bad ones."""
+    max_cached_bytes: int = 32 * 1024 * 1024
+    """How much memory the good answers may have."""
     concurrent: int = 16
     """How many requests to the provider run at the same time."""
     max_bytes: int = 64 * 1024
@@ -109,7 +111,8 @@ class Introspection:
         self.limits = limits or IntrospectionLimits()
         self._http = http or http_client(authorities, timeout=None)  # `_ask` limits the time
         self._clock = clock
-        self._good: OrderedDict[bytes, tuple[Claims, float]] = OrderedDict()
+        self._good: OrderedDict[bytes, tuple[Claims, float, int]] = OrderedDict()
+        self._good_bytes = 0
         self._bad: OrderedDict[bytes, float] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Claims | IntrospectionUnavailable | None]] = {}
         self._slots = asyncio.Semaphore(self.limits.concurrent)
@@ -123,7 +126,7 @@ class Introspection:
             IntrospectionUnavailable: the provider does not say it.
         """
         key = hashlib.sha256(token.encode()).digest()
-        known, until = self._good.get(key, (None, 0.0))
+        known, until, _ = self._good.get(key, (None, 0.0, 0))
         if known is not None and until > self._clock():
             self._good.move_to_end(key)
             return known
@@ -179,8 +182,16 @@ class Introspection:
         until = now + self.limits.max_age
         if isinstance(expires, int | float) and not isinstance(expires, bool):
             until = min(until, expires)
-        _put(self._good, key, (claims, until), self.limits.max_tokens)
+        self._keep(key, claims, until)
         return claims
+
+    def _keep(self, key: bytes, claims: Claims, until: float) -> None:
+        self._good_bytes -= self._good.pop(key, (claims, until, 0))[2]
+        size = strict_json.memory(claims)
+        self._good[key] = claims, until, size
+        self._good_bytes += size
+        while len(self._good) > self.limits.max_tokens or self._good_bytes > self.limits.max_cached_bytes:
+            self._good_bytes -= self._good.popitem(last=False)[1][2]
 
     async def _ask(self, token: str) -> Claims | None:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import jiter
@@ -26,3 +27,11 @@ def parse(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return jiter.from_json(raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
     except ValueError as error:
         raise Ambiguous(str(error)[:_LONGEST_REASON]) from None
+
+
+def memory(value: object) -> int:
+    """The memory of a value in bytes. It takes time in proportion to the text that the value was read from."""
+    size = sys.getsizeof(value)
+    if isinstance(value, dict):
+        return size + sum(memory(name) + memory(member) for name, member in value.items())
+    return size + sum(map(memory, value)) if isinstance(value, list) else size

@@ -3,8 +3,9 @@
 Opaque tokens are verified by introspection, if it is configured.
 
 PyJWT reads the keys and verifies the signatures. The parts of a token are read here, because PyJWT (2.15) also accepts
-JSON with a name twice, NaN, half of a surrogate pair, and times as text; and it decodes the header twice, character by
-character. `tests/server/auth/test_token_agreement.py` compares both: nothing is accepted that PyJWT or joserfc refuses.
+padding, JSON with a name twice, NaN, half of a surrogate pair, and times as text; and it decodes the header twice,
+character by character. `tests/server/auth/test_token_agreement.py` compares both: nothing is accepted that PyJWT or
+joserfc refuses, and each of these reasons still holds.
 
 Sources: RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (JWT profile for access tokens),
 Auth0 docs, "Access token profiles".
@@ -12,7 +13,7 @@ Auth0 docs, "Access token profiles".
 
 from __future__ import annotations
 
-import binascii
+import base64
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -40,11 +41,6 @@ INTROSPECTED = ""
 
 _TYPE_NAMES = {"jwt": "JWT", "at+jwt": "at+jwt"}
 _NUMBERS = (int, float)
-# base64url to base64. Characters that only base64 has become invalid ones.
-_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
-# By the number of characters after the last group of four: the valid last characters, whose unused bits are zero.
-# A single character after the last group is never valid.
-_VALID_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 _IDENTITY_NOT_ACCESS = "This is an ID token: send the access token."
 
 
@@ -264,7 +260,7 @@ def _is_signed_jwt(token: str) -> bool:
 
 
 def _split(token: str) -> list[str]:
-    """Header, payload and signature (RFC 7515 section 7.1), still encoded."""
+    """Header, payload and signature (RFC 7515 section 7.1), still encoded. PyJWT splits only what it also parses."""
     parts = token.split(".")
     if len(parts) == 5:
         # Auth0 issues such a token if the client names no API. Only the tenant's /userinfo can read it.
@@ -286,6 +282,7 @@ def _is_signed(text: str, signature: str, key: jwt.PyJWK) -> bool:
 
 
 def _read_object(part: str, what: str) -> dict[str, Any]:
+    """The JSON object in a part. PyJWT reads it with `json.loads`, which accepts what others read differently."""
     try:
         raw = _base64url(part)
     except ValueError as error:
@@ -300,15 +297,20 @@ def _read_object(part: str, what: str) -> dict[str, Any]:
 
 
 def _base64url(part: str) -> bytes:
-    """Decode base64url as RFC 7515 requires: no padding, no other alphabet, unused bits are zero."""
-    encoded = part.encode("ascii").translate(_TO_BASE64)
-    rest = len(encoded) % 4
-    if rest and encoded[-1] not in _VALID_LAST[rest]:
-        raise ValueError("unused bits are not zero")
-    return binascii.a2b_base64(encoded + b"=" * (-rest % 4), strict_mode=True)
+    """Decode base64url as RFC 7515 section 2 requires: one form of each token, so no padding, which PyJWT accepts.
+
+    Raises:
+        ValueError: it has padding or other characters, or unused bits that are not zero.
+    """
+    encoded = part.encode("ascii")
+    raw = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != encoded:
+        raise ValueError("not the one form of base64url")
+    return raw
 
 
 def _check_time_types(claims: dict[str, Any]) -> None:
+    # PyJWT also accepts times as text.
     for name in ("exp", "iat", "nbf"):
         if name in claims and not _is_time(claims[name]):
             raise TokenRefused("invalid_claim", f"The token's {name} is not a time.")

@@ -85,8 +85,10 @@ class BoundedHeaders(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise ValueError("another version of HTTP")
-        if len(self._hosts) > 1 or not all(map(_HOST.fullmatch, self._hosts)):
-            raise ValueError("more than one Host, or one that is no name with a port")
+        if len(self._hosts) != 1 and (self._hosts or version == "1.1"):
+            raise ValueError("not exactly one Host")
+        if self._hosts and not _HOST.fullmatch(self._hosts[0]):
+            raise ValueError("a Host that is no name with a port")
         if self._codings and (version == "1.0" or self._codings != [b"chunked"]):
             raise ValueError("a transfer coding beside chunked")
         if not self.url.startswith(b"/") and self.url != b"*" and [_authority(self.url)] != self._hosts:

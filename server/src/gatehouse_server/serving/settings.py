@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     in one process: `Settings(_env_file=None, AUTH0_DOMAIN="dev-xxxx.us.auth0.com", ...)`.
 
     Attributes:
+        environment: in `production` the settings are refused if one of them is only safe for development.
         domain: the tenant's domain, such as `dev-xxxx.us.auth0.com`. Needed, if no issuer is set.
         oidc_issuer: the issuer of another provider than Auth0, byte for byte.
         profile: the provider's token profile (`auth0`, `keycloak`, `entra`, `okta`, `cognito`, `zitadel`, `authkit`,

@@ -17,7 +17,21 @@ from .settings import ENV_FILE, CommaSeparated, SettingsError
 
 
 class UpstreamSettings(BaseSettings):
-    """The configuration of upstream mode. Field aliases are the variables' names."""
+    """The configuration of upstream mode. Field aliases are the variables' names.
+
+    Attributes:
+        url: the MCP endpoint of the server behind the gate.
+        command: the command of a server over stdio instead, with the quotes of a shell, which no shell reads.
+        command_variables: names of variables that the process of the command also gets, separated by commas.
+        folder: the folder in which the command runs; by default the gate's own.
+        max_processes: how many processes of the command run at most.
+        idle_seconds: seconds without a request until a process ends.
+        audience: the `aud` of the assertion; by default `UPSTREAM_URL`.
+        identity: what tells the server who asks: `assertion`, `bearer`, `headers` or `none`.
+        key_file: P-256 private keys in PEM, which sign the assertion; by default a new key at each start.
+        trusts_meta: whether the server may also state permissions, in `_meta` of its tools.
+        timeout: seconds for which the server may be silent; then the answer is 504.
+    """
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,

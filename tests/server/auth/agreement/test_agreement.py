@@ -20,6 +20,7 @@ from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operatio
 from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, request
 from tests.server.auth.agreement.recording_server import BASE, A, B, Kind, Outcome, RecordingServer, Request
 from tests.server.token_issuer import JWKS_URL, Issuer
+from tests.support.fuzzing import seeds
 
 EXAMPLES: dict[Kind, int] = {
     "MCPServer": 800,
@@ -84,12 +85,13 @@ def check_outcome(outcome: Outcome, grant: set[str] | None, tally: Counter[str])
 
 @pytest.mark.requirement("S11")
 @pytest.mark.requirement("S30")
+@pytest.mark.fuzz
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_each_executed_operation_was_allowed_for_its_token(kind: Kind, issuer: Issuer, tokens: dict[str, str]) -> None:
     tally: Counter[str] = Counter()
     callers = [*tokens, "both", "both", "one", "one"]
     with recording(issuer, kind) as server:
-        for seed in range(EXAMPLES[kind]):
+        for seed in seeds(EXAMPLES[kind]):
             random = Random(seed)
             caller = random.choice(callers)
             made = request(random, f"Bearer {tokens[caller]}")

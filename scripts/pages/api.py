@@ -1,22 +1,19 @@
-"""The page with the public API of the server, made from its docstrings: docs/api.md.
-
-.venv/bin/python scripts/api_page.py
-"""
+"""docs/api.md: the public API of the server, from its docstrings."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import griffe
 
-ROOT = Path(__file__).parents[1]
+from .markdown import COMMAND, wrapped
+
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "api.md"
-COMMAND = ".venv/bin/python scripts/api_page.py"
-CODE_LINE, TEXT_LINE = 100, 120
+CODE_LINE = 100
 OF_A_FRAMEWORK = ("BoundedHeaders",)
 """Their methods are called by the framework only."""
 
@@ -125,7 +122,7 @@ def _described(thing: griffe.Object, types: dict[str, str]) -> Iterator[str]:
 def _items(rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
     for name, kind, text in rows:
         words = re.sub(r"\s+", " ", text)
-        yield _wrapped(f"- `{name}`{f' (`{kind}`)' if kind else ''}: {words}", "  ")
+        yield wrapped(f"- `{name}`{f' (`{kind}`)' if kind else ''}: {words}", "  ")
 
 
 def _own_fields(thing: griffe.Object) -> list[tuple[str, griffe.Attribute]]:
@@ -192,14 +189,6 @@ def _plain(text: str) -> str:
     """The paragraphs of a docstring. Indented blocks stay as they are."""
     paragraphs = inspect.cleandoc(text).split("\n\n")
     return "\n\n".join(
-        f"```yaml\n{inspect.cleandoc(each)}\n```" if each.startswith("    ") else _wrapped(re.sub(r"\s+", " ", each))
+        f"```yaml\n{inspect.cleandoc(each)}\n```" if each.startswith("    ") else wrapped(re.sub(r"\s+", " ", each))
         for each in paragraphs
     )
-
-
-def _wrapped(text: str, indent: str = "") -> str:
-    return textwrap.fill(text, TEXT_LINE, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
