@@ -111,6 +111,10 @@ def _faults(settings: Environment) -> list[str]:
             "SERVER_IMAGE is missing: the server's image in a registry that all nodes reach. `docker build -t"
             " REGISTRY/gatehouse-server:1.0.0 server` and `docker push REGISTRY/gatehouse-server:1.0.0` make one."
         )
+    if folder := settings.given("UPSTREAM_FOLDER"):
+        found.append(
+            f"UPSTREAM_FOLDER is {folder!r}: the nodes do not have it. Build an image with it, for SERVER_IMAGE."
+        )
     if missing := [variable for variable in CERTIFICATE if not settings.given(variable)]:
         return [
             *found,

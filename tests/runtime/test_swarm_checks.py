@@ -162,6 +162,7 @@ def test_what_the_docker_of_this_machine_cannot_do_is_one_message(
         ({"TLS_CERTIFICATE_FILE": "secrets/key.pem"}, "TLS_CERTIFICATE_FILE and TLS_KEY_FILE do not fit"),
         ({"SERVER_IMAGE": ""}, "SERVER_IMAGE is missing: the server's image in a registry"),
         ({"SERVER_IMAGE": "gatehouse-server"}, "SERVER_IMAGE is 'gatehouse-server': its content could change"),
+        ({"UPSTREAM_FOLDER": "./server"}, "UPSTREAM_FOLDER is './server': the nodes do not have it"),
         ({"GATEWAY_IMAGE": "caddy:latest"}, "GATEWAY_IMAGE is 'caddy:latest': its content could change"),
     ],
 )
@@ -259,4 +260,4 @@ def test_each_file_of_the_server_is_given_to_the_servers_only(deployment: Deploy
 def test_the_servers_of_a_swarm_get_every_variable_that_those_of_compose_get() -> None:
     ours, theirs = (each["services"]["server"]["environment"] for each in (STACK, COMPOSE))
     files = {name for name in theirs if name.endswith("_FILE")}
-    assert set(ours) == set(theirs) - files
+    assert set(ours) == set(theirs) - files - {"UPSTREAM_FOLDER"}
