@@ -270,8 +270,13 @@ def soak(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
-    benchmarks = {"protection": _bench_protection, "sdk": _bench_sdk, "tenant": _bench_tenant}
+    """Measure protection, the client's commands, the offline tenant beside others, and requests to the provider."""
+    benchmarks = {
+        "protection": _bench_protection,
+        "sdk": _bench_sdk,
+        "tenant": _bench_tenant,
+        "limits": _bench_limits,
+    }
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
         chosen, options = options[:1], options[1:]
@@ -287,10 +292,8 @@ def _bench_protection(options: list[str]) -> int:
 
 
 def _bench_sdk(options: list[str]) -> int:
-    python = packages.separate_environment("server", packages.LOCKS["server"])
-    return local.run(
-        [str(python), "benchmarks/sdk_costs.py", *options], PYTHONPATH=str(environment.ROOT / "server/src")
-    )
+    command = [str(packages.PYTHON), "benchmarks/sdk_costs.py", *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT / "server/src"))
 
 
 def _bench_tenant(options: list[str]) -> int:
@@ -305,6 +308,11 @@ def _bench_tenant(options: list[str]) -> int:
     else:
         say("Without npm, @simulacrum/auth0-simulator is not measured.")
     return _bench(folder / "tenant.py", requirements, options)
+
+
+def _bench_limits(options: list[str]) -> int:
+    command = [str(packages.PYTHON), str(environment.ROOT / "benchmarks" / "limits.py"), *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))
 
 
 def _bench(program: Path, requirements: dict[str, Path], options: list[str]) -> int:

@@ -300,6 +300,12 @@ def _variables(environment: Environment) -> dict[str, str]:
             if not ((ROOT / path).is_dir() if kind == "folder" else (ROOT / path).is_file()):
                 raise Problem(f"{name} is {path!r}: there is no such {kind}.")
             variables[name] = str((ROOT / path).resolve())
+    upstream = environment["UPSTREAM_URL"]
+    if any(f"//{host}" in upstream for host in ("localhost", "127.0.0.1", "[::1]")):
+        raise Problem(
+            f"UPSTREAM_URL is {upstream}: in a container that is the container itself. For a port of this machine set"
+            " host.docker.internal in place of the host, and let that server listen on 0.0.0.0; or use RUNTIME=local."
+        )
     if environment.own_tls:
         variables["PUBLIC_HOST"] = environment.public_host
     port = urlsplit(environment.public_url).port
