@@ -31,6 +31,17 @@ def test_every_link_of_a_document_leads_to_a_file_and_a_heading(document: Path) 
             assert heading in _anchors(linked.read_text(encoding="utf-8")), target
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "ja").glob("*.md")), ids=lambda path: path.name)
+def test_a_japanese_page_has_the_headings_code_and_links_of_the_english_one(page: Path) -> None:
+    english, japanese = (path.read_text(encoding="utf-8") for path in (ROOT / "docs" / page.name, page))
+    blocks_and_headings = re.compile(r"^```.*?^```$|^#+ ", re.MULTILINE | re.DOTALL)
+    assert blocks_and_headings.findall(japanese) == blocks_and_headings.findall(english)
+    words = re.compile(r"`[^`\n]+`")
+    assert sorted(words.findall(japanese)) == sorted(words.findall(english))
+    links = re.findall(r"\]\(([^)]+)\)", english.replace(f"](ja/{page.name})", ""))
+    assert sorted(re.findall(r"\]\(\.\./([^)]+)\)", japanese.replace(f"](../{page.name})", ""))) == sorted(links)
+
+
 def _anchors(text: str) -> set[str]:
     """The anchors of the headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
