@@ -24,6 +24,7 @@ from unittest.mock import patch
 
 import mcp_types.methods
 import uvloop
+from fastmcp import FastMCP
 from mcp.server import runner
 from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import MCPServer
@@ -63,12 +64,14 @@ class App:
 
     Attributes:
         patches: what is different in this app, while it starts and while it is called.
+        fastmcp: the server is FastMCP's instead of the SDK's.
     """
 
     name: str
     era: str = MODERN
     patches: tuple[Any, ...] = ()
     protected: bool = True
+    fastmcp: bool = False
     costs: list[float] = field(default_factory=list)
 
     @contextlib.contextmanager
@@ -125,6 +128,7 @@ RATIOS = (
     Ratio("2025-11-25: relative to the SDK's HTTP entry", OLDER, OLDER_ENTRY, 0.8, at_most=True),
     Ratio("2026-07-28: relative to the unprotected app", AS_IT_IS, "2026-07-28: unprotected"),
     Ratio("2025-11-25: relative to the unprotected app", OLDER, "2025-11-25: unprotected"),
+    Ratio("FastMCP: relative to the unprotected app", "FastMCP: as it is", "FastMCP: unprotected"),
 )
 
 
@@ -141,6 +145,8 @@ def main() -> int:
         App(OLDER, LEGACY),
         *GIVEN_BACK,
         *TAKEN_AWAY,
+        App("FastMCP: unprotected", protected=False, fastmcp=True),
+        App("FastMCP: as it is", fastmcp=True),
     ]
     issuer = Issuer()
     try:
@@ -173,15 +179,17 @@ async def _measure(apps: list[App], issuer: Issuer, rounds: int, profiled: str |
 
 
 def _built(app: App, issuer: Issuer) -> Starlette:
-    mcp = MCPServer("costs", log_level="WARNING")
-
-    @mcp.tool()
     async def get_time() -> Time:
         """Tell what time it is now."""
         return Time.of(datetime.now().astimezone())
 
+    mcp: Any = FastMCP("costs") if app.fastmcp else MCPServer("costs", log_level="WARNING")
+    mcp.tool()(get_time)
     if not app.protected:
-        return mcp.streamable_http_app(json_response=True, stateless_http=True)
+        made: Starlette = (mcp.http_app if app.fastmcp else mcp.streamable_http_app)(
+            json_response=True, stateless_http=True
+        )
+        return made
     settings = {"AUTH0_DOMAIN": "localhost", "AUTH0_ISSUER": issuer.url, "AUTH0_AUDIENCE": AUDIENCE}
     return protect(mcp, Settings.model_validate(settings), trail=lambda _: None)
 

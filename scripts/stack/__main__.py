@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|restart|reload|logs|client ARGS...|demo|images|e2e|test|browser|worlds|soak|bench|fuzz|
-    conformance|interop|providers|kubernetes|docs|check|lock|clean
+python3 scripts/stack up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
+    bench|fuzz|conformance|interop|providers|kubernetes|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import local
 import packages
 import ports
 import production
+import swarm
 from report import Problem, bold, dim, say
 from runtime import Runtime
 
@@ -156,6 +157,14 @@ def logs(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def deploy(_: argparse.Namespace) -> int:
+    """Deploy the servers and gateways to the Docker Swarm that this machine manages."""
+    if not environment.PRODUCTION:
+        raise Problem("A Swarm is for production: ENV=prod is needed, as `make deploy` sets it.")
+    swarm.deploy()
+    return 0
+
+
 def client(arguments: argparse.Namespace) -> int:
     """Run the agent's command line. The commands doctor and tenant also work if the stack is not running."""
     with contextlib.redirect_stdout(sys.stderr):  # standard output is for the command's own output
@@ -261,8 +270,13 @@ def soak(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure protection and the client's commands, and the offline tenant beside other mock issuers."""
-    benchmarks = {"protection": _bench_protection, "sdk": _bench_sdk, "tenant": _bench_tenant}
+    """Measure protection, the client's commands, the offline tenant beside others, and requests to the provider."""
+    benchmarks = {
+        "protection": _bench_protection,
+        "sdk": _bench_sdk,
+        "tenant": _bench_tenant,
+        "limits": _bench_limits,
+    }
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
         chosen, options = options[:1], options[1:]
@@ -278,10 +292,8 @@ def _bench_protection(options: list[str]) -> int:
 
 
 def _bench_sdk(options: list[str]) -> int:
-    python = packages.separate_environment("server", packages.LOCKS["server"])
-    return local.run(
-        [str(python), "benchmarks/sdk_costs.py", *options], PYTHONPATH=str(environment.ROOT / "server/src")
-    )
+    command = [str(packages.PYTHON), "benchmarks/sdk_costs.py", *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT / "server/src"))
 
 
 def _bench_tenant(options: list[str]) -> int:
@@ -296,6 +308,11 @@ def _bench_tenant(options: list[str]) -> int:
     else:
         say("Without npm, @simulacrum/auth0-simulator is not measured.")
     return _bench(folder / "tenant.py", requirements, options)
+
+
+def _bench_limits(options: list[str]) -> int:
+    command = [str(packages.PYTHON), str(environment.ROOT / "benchmarks" / "limits.py"), *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))
 
 
 def _bench(program: Path, requirements: dict[str, Path], options: list[str]) -> int:
@@ -385,13 +402,14 @@ def clean(_: argparse.Namespace) -> int:
     return 0
 
 
-_IN_PRODUCTION = ("up", "down", "restart", "reload", "logs")
+_IN_PRODUCTION = ("up", "down", "restart", "reload", "logs", "deploy")
 _COMMANDS = {
     "up": up,
     "down": down,
     "logs": logs,
     "restart": restart,
     "reload": reload,
+    "deploy": deploy,
     "client": client,
     "demo": demo,
     "images": images,

@@ -210,13 +210,12 @@ def compose(*arguments: str, project_name: str | None = None, file: str | None =
     Args:
         file: a Compose file to add.
     """
+    added = [file] if file else []
     if PRODUCTION:
-        files = (
-            ["--env-file", DOTENV.name, "--file", PRODUCTION_FILE] if DOTENV.exists() else ["--file", PRODUCTION_FILE]
-        )
+        files = ["--env-file", DOTENV.name] if DOTENV.exists() else []
+        files += [option for name in (PRODUCTION_FILE, *added) for option in ("--file", name)]
     else:
-        added = [PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []
-        added += [file] if file else []
+        added = [*([PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []), *added]
         files = [option for name in ("docker-compose.yml", *added) for option in ("--file", name)] if added else []
     return ["docker", "compose", "--project-name", project_name or project(), *files, *arguments]
 
@@ -301,6 +300,12 @@ def _variables(environment: Environment) -> dict[str, str]:
             if not ((ROOT / path).is_dir() if kind == "folder" else (ROOT / path).is_file()):
                 raise Problem(f"{name} is {path!r}: there is no such {kind}.")
             variables[name] = str((ROOT / path).resolve())
+    upstream = environment["UPSTREAM_URL"]
+    if any(f"//{host}" in upstream for host in ("localhost", "127.0.0.1", "[::1]")):
+        raise Problem(
+            f"UPSTREAM_URL is {upstream}: in a container that is the container itself. For a port of this machine set"
+            " host.docker.internal in place of the host, and let that server listen on 0.0.0.0; or use RUNTIME=local."
+        )
     if environment.own_tls:
         variables["PUBLIC_HOST"] = environment.public_host
     port = urlsplit(environment.public_url).port

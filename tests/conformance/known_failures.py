@@ -6,6 +6,10 @@ _TASKS = "the tasks extension (SEP-2663) is not in the MCP SDK; the suite runs t
 _GUESSING = (
     "the server has no metadata: revision 2025-03-26 let clients guess URLs; this client sends no secret to a guess"
 )
+_SILENT = (
+    "the scenario takes the second authorization request for the step-up; this client first asks the tenant without a"
+    " person (prompt=none) whether the sign-in can succeed, so its second request is still the first sign-in"
+)
 _DPOP = "DPoP is an extension (SEP-1932) that Gatehouse does not have: its tokens are bearer tokens"
 
 SERVER: dict[str, dict[str, str]] = {
@@ -26,9 +30,11 @@ CLIENT: dict[str, dict[str, str]] = {
     "0.1": {
         "auth/2025-03-26-oauth-endpoint-fallback": _GUESSING,
         "auth/2025-03-26-oauth-metadata-backcompat": _GUESSING,
+        "auth/scope-step-up": _SILENT,
     },
     "0.2": {
         "auth/dpop": _DPOP,
         "auth/dpop-nonce": _DPOP,
+        "auth/scope-step-up": _SILENT,
     },
 }

@@ -168,6 +168,14 @@ def test_a_missing_ca_file_is_a_one_line_error(docker: Docker) -> None:
     assert docker.commands(" run ") == []
 
 
+def test_an_upstream_on_localhost_is_a_one_line_error(docker: Docker) -> None:
+    done = docker("client", "whoami", UPSTREAM_URL="http://127.0.0.1:8000/mcp")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()[-1:]
+    assert line.startswith("UPSTREAM_URL is http://127.0.0.1:8000/mcp: in a container that is the container itself.")
+    assert "host.docker.internal" in line
+
+
 def test_the_ca_file_has_the_same_path_in_the_containers() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     for name in ("server", "client"):

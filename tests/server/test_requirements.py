@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.requirements import REQUIREMENTS
+from tests.server.requirements_page import COMMAND, PAGE, page
 
 TESTS = Path(__file__).parents[1]
 OURS = [name for name, row in REQUIREMENTS.items() if row.owner == "ours"]
@@ -68,3 +69,7 @@ def test_every_mark_names_a_row_of_the_table() -> None:
 def test_a_requirement_of_another_owner_has_a_reason() -> None:
     for name, row in REQUIREMENTS.items():
         assert bool(row.why) == (row.owner != "ours"), name
+
+
+def test_the_page_of_the_requirements_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), f"run {COMMAND}"

@@ -5,11 +5,14 @@ Sources: RFC 9112 sections 2.3, 3, 5, 6 and 7; J. Kettle, HTTP Desync Attacks.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from tests.support.processes import TLS
 
 SECONDS = 10
 SMUGGLED = "smuggled"
@@ -139,12 +142,18 @@ def raw(origin: str, data: bytes) -> bytes:
     """Send the bytes over one connection. Returns what comes until the other side closes it, or is silent."""
     url = urlsplit(origin)
     received = b""
-    with socket.create_connection((url.hostname or "", url.port or 80), timeout=SECONDS) as connection:
+    default = 443 if url.scheme == "https" else 80
+    with contextlib.ExitStack() as opened:
+        connection = opened.enter_context(
+            socket.create_connection((url.hostname or "", url.port or default), timeout=SECONDS)
+        )
+        if url.scheme == "https":
+            connection = opened.enter_context(TLS.wrap_socket(connection, server_hostname=url.hostname))
         try:
             connection.sendall(data)
             while piece := connection.recv(65536):
                 received += piece
-        except (TimeoutError, ConnectionError):
+        except OSError:  # silence, or an end without a farewell
             pass
     return received
 

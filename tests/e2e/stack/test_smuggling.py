@@ -8,6 +8,7 @@ In the docker runtime these are spread over the connections of the gateway to th
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -24,7 +25,7 @@ LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 @pytest.fixture(scope="module")
 def shapes(stack: Stack) -> Shapes:
-    return Shapes(stack.origin.removeprefix("http://"), stack.mint())
+    return Shapes(urlsplit(stack.origin).netloc, stack.mint())
 
 
 def everybody_gets_their_own_answer(stack: Stack, token: str) -> bool:

@@ -9,10 +9,11 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from gatehouse_server.auth.token_exchange import MAX_TOKENS, REFUSED_SECONDS, ExchangeFailed, TokenExchange
+from gatehouse_server.auth.token_exchange import REFUSED_SECONDS, ExchangeFailed, TokenExchange
 from tests.server.token_issuer import Clock
 
 pytestmark = pytest.mark.anyio
+MAX_TOKENS = 20
 API = "https://calendar.example.com/"
 GOOD = httpx2.Response(200, json={"access_token": "new", "expires_in": 600})
 REFUSED = httpx2.Response(403, json={"error": "access_denied", "error_description": "no"})
@@ -30,7 +31,12 @@ class Tenant:
         self.outcomes: list[str] = []
         http = httpx2.AsyncClient(transport=httpx2.MockTransport(self.handle))
         self.exchange = TokenExchange(
-            "https://x/t", "server", "secret", http=http, clock=clock, on_exchange=self.outcomes.append
+            *("https://x/t", "server", "secret"),
+            http=http,
+            clock=clock,
+            longest_wait=5,
+            max_tokens=MAX_TOKENS,
+            on_exchange=self.outcomes.append,
         )
 
     async def handle(self, request: httpx2.Request) -> httpx2.Response:
@@ -116,6 +122,15 @@ async def test_while_the_tenant_wants_no_requests_nobody_causes_one(
     tenant.answer = lambda: GOOD
     clock.now += seconds
     assert await tenant.token("carol") == "new"
+
+
+async def test_a_caller_waits_for_a_tenant_that_wants_fewer_requests(tenant: Tenant) -> None:
+    answers = [httpx2.Response(429, headers={"Retry-After": "0"}), GOOD, GOOD, GOOD]
+    tenant.answer = lambda: answers.pop(0)
+    assert await tenant.token("alice") == "new"
+    assert await asyncio.gather(tenant.token("bob"), tenant.token("carol")) == ["new", "new"]
+    assert tenant.asked[:2] == ["alice", "alice"]
+    assert set(tenant.outcomes) == {"ok"}
 
 
 async def test_the_least_recently_used_token_is_dropped(tenant: Tenant) -> None:

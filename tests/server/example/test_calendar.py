@@ -13,7 +13,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_example.tools.calendar import CalendarTools
-from gatehouse_server.auth.token_exchange import MAX_TOKENS, ExchangeFailed, TokenExchange
+from gatehouse_server.auth.token_exchange import ExchangeFailed, TokenExchange
 from tests.server.protected_server import ask, protected
 from tests.server.token_issuer import Issuer
 
@@ -118,7 +118,7 @@ async def test_a_failure_of_the_other_api_is_an_error_of_the_tool(issuer: Issuer
 async def test_the_cache_of_exchanged_tokens_is_limited_in_time_and_size() -> None:
     backends, now = Backends(), [1000.0]
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(backends.exchange)) as http:
-        exchange = TokenExchange("https://x/", "server", "secret", http=http, clock=lambda: now[0])
+        exchange = TokenExchange("https://x/", "server", "secret", http=http, clock=lambda: now[0], max_tokens=20)
         await exchange.token_for("a", AUDIENCE, "s", until=1100)
         now[0] = 1060
         await exchange.token_for("a", AUDIENCE, "s", until=1100)
@@ -126,7 +126,7 @@ async def test_the_cache_of_exchanged_tokens_is_limited_in_time_and_size() -> No
         now[0] = 1080
         await exchange.token_for("a", AUDIENCE, "s", until=1100)
         assert len(backends.exchanges) == 2
-        for number in range(MAX_TOKENS + 1):
+        for number in range(21):
             await exchange.token_for(f"b-{number}", AUDIENCE, "s", until=9000)
         count = len(backends.exchanges)
         await exchange.token_for("b-0", AUDIENCE, "s", until=9000)

@@ -120,7 +120,9 @@ async def watched(issuer: Issuer) -> AsyncIterator[Watched]:
     calendar = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: events))
     discovery = f"{ISSUER}.well-known/openid-configuration"
     counted = metrics.count_exchange
-    exchange = TokenExchange(f"{ISSUER}oauth/token", "server", "secret", http=http, clock=clock, on_exchange=counted)
+    exchange = TokenExchange(
+        f"{ISSUER}oauth/token", "server", "secret", http=http, clock=clock, longest_wait=0, on_exchange=counted
+    )
     mcp = MCPServer("calendar")
     CalendarTools(exchange, calendar, f"{CALENDAR}events", CALENDAR).register(mcp)
     waiting, released = asyncio.Queue[None](), asyncio.Event()

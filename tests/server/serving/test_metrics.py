@@ -124,7 +124,9 @@ async def test_token_exchanges_are_counted_by_outcome(answer: httpx2.Response, o
     metrics = Metrics()
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: answer)) as http:
         counted = metrics.count_exchange
-        exchange = TokenExchange("https://tenant.example.com/t", "id", "secret", http=http, on_exchange=counted)
+        exchange = TokenExchange(
+            "https://tenant.example.com/t", "id", "secret", http=http, longest_wait=0, on_exchange=counted
+        )
         for _ in range(2):
             with contextlib.suppress(ExchangeFailed):
                 await exchange.token_for("token", "https://api.example.com/", "read", until=9e9)

@@ -74,6 +74,11 @@ class Backoff:
         """The same in whole seconds and at least 1, for a Retry-After of our own."""
         return max(1, math.ceil(self.left))
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request failed."""
+        return self._failures > 0
+
     def failed(self, *, limited: bool = False, stated: float | None = None) -> None:
         """Count a failure. Requests that were sent before an earlier one failed count with it.
 

@@ -20,7 +20,6 @@ from .outgoing import http_client
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
-MAX_TOKENS = 10_000
 SKEW_SECONDS = 30
 REFUSED_SECONDS = 10.0
 _FAILURE_SECONDS = 1.0
@@ -47,8 +46,8 @@ class TokenExchange:
     """Exchanges access tokens at one tenant, as one confidential client, and caches the new tokens for their life.
 
     There is one request at a time for a caller's token, API and scope. A refusal is repeated to the same caller for ten
-    seconds, so that one caller cannot use up the tenant's limit. After a 429, an error of the tenant or no answer, no
-    caller causes a request until the tenant may be asked again.
+    seconds, so that one caller cannot use up the tenant's limit. After an error of the tenant or no answer, no caller
+    causes a request until the tenant may be asked again. After a 429 callers wait for that, one after the other.
 
     Args:
         token_url: the tenant's token endpoint.
@@ -56,6 +55,8 @@ class TokenExchange:
         client_secret: its secret.
         http: sends the requests; by default `http_client()`.
         clock: seconds since the epoch.
+        longest_wait: seconds that a caller waits for a tenant that answers 429.
+        max_tokens: how many new tokens are cached. The least recently used ones are dropped first.
         on_exchange: called with the outcome of each request for a token: `ok`, `cached`, `refused` by the tenant,
             `rate_limited` (429), or `failed` without a usable answer.
     """
@@ -68,6 +69,8 @@ class TokenExchange:
         *,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
+        longest_wait: float = 8.0,
+        max_tokens: int = 10_000,
         on_exchange: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._token_url = token_url
@@ -79,6 +82,9 @@ class TokenExchange:
         self._cache: OrderedDict[bytes, tuple[str | ExchangeFailed, float]] = OrderedDict()
         self._running: dict[bytes, asyncio.Task[str | ExchangeFailed]] = {}
         self._backoff = Backoff(_FAILURE_SECONDS, clock=clock)
+        self._longest_wait = longest_wait
+        self._max_tokens = max_tokens
+        self._turn = asyncio.Lock()
         self._problem = ExchangeFailed("The tenant's token endpoint was not asked yet.")
 
     async def token_for(self, subject_token: str, audience: str, scope: str, *, until: float) -> str:
@@ -100,9 +106,6 @@ class TokenExchange:
             return self._result(answer, "cached")
         if key in self._running:
             return self._result(await asyncio.shield(self._running[key]), "cached")
-        if self._backoff.left > 0:
-            reason = f"{self._problem} It is asked again in {self._backoff.seconds} s."
-            return self._result(ExchangeFailed(reason, self._problem.outcome), "")
         self._running[key] = asyncio.create_task(self._answer(key, subject_token, audience, scope, until))
         self._running[key].add_done_callback(lambda _: self._running.pop(key, None))
         # The request goes on for the others if this caller leaves.
@@ -119,23 +122,51 @@ class TokenExchange:
         self, key: bytes, subject_token: str, audience: str, scope: str, until: float
     ) -> str | ExchangeFailed:
         """A new token. An error is returned, because several callers may wait for it or none."""
-        try:
-            token, lifetime = await self._exchange(subject_token, audience, scope)
-        except ExchangeFailed as error:
-            if error.outcome == "refused":
-                self._keep(key, error, self._clock() + REFUSED_SECONDS)
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._longest_wait
+        while True:
+            try:
+                token, lifetime = await self._exchange_in_turn(give_up_at, subject_token, audience, scope)
+            except ExchangeFailed as error:
+                if error.outcome == "refused":
+                    self._keep(key, error, self._clock() + REFUSED_SECONDS)
+                if error.outcome != "rate_limited" or loop.time() + self._backoff.left > give_up_at:
+                    return error
             else:
+                self._keep(key, token, min(self._clock() + lifetime, until) - SKEW_SECONDS)
+                return token
+
+    async def _exchange_in_turn(self, give_up_at: float, *request: str) -> tuple[str, float]:
+        """Exchange at once, or in turn when the tenant may be asked again."""
+        if not self._backoff.is_failing:
+            return await self._counted(*request)
+        async with self._turn:
+            left = self._backoff.left
+            may_wait = (
+                self._problem.outcome == "rate_limited" and asyncio.get_running_loop().time() + left <= give_up_at
+            )
+            if left > 0 and not may_wait:
+                reason = f"{self._problem} It is asked again in {self._backoff.seconds} s."
+                raise ExchangeFailed(reason, self._problem.outcome)
+            await asyncio.sleep(left)
+            return await self._counted(*request)
+
+    async def _counted(self, *request: str) -> tuple[str, float]:
+        """An exchange. Its outcome decides when the next one is allowed."""
+        try:
+            answer = await self._exchange(*request)
+        except ExchangeFailed as error:
+            if error.outcome != "refused":
                 self._problem = error
                 self._backoff.failed(limited=error.outcome == "rate_limited", stated=error.stated_wait)
-            return error
+            raise
         self._backoff.succeeded()
-        self._keep(key, token, min(self._clock() + lifetime, until) - SKEW_SECONDS)
-        return token
+        return answer
 
     def _keep(self, key: bytes, answer: str | ExchangeFailed, until: float) -> None:
         self._cache[key] = (answer, until)
         self._cache.move_to_end(key)
-        if len(self._cache) > MAX_TOKENS:
+        if len(self._cache) > self._max_tokens:
             self._cache.popitem(last=False)
 
     async def _exchange(self, subject_token: str, audience: str, scope: str) -> tuple[str, float]:
