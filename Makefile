@@ -17,7 +17,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart reload logs client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers kubernetes docs check clean
+.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers kubernetes docs check clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -44,6 +44,9 @@ reload: ## Let the gateway read its configuration and certificate again
 
 logs: ## Follow the log of the running stack
 	$(STACK) logs
+
+deploy: ## Deploy servers and gateways to a Docker Swarm, or update them (production)
+	@ENV=prod $(PYTHON) scripts/stack deploy
 
 ##@ Use
 

@@ -37,6 +37,7 @@ OF_OTHERS = {
 }
 """Variables that are not this project's own."""
 OF_MAKE = {
+    "ENV": "`prod`: the stack for production, with `.env.prod` ([production.md](../production.md))",
     "RUNTIME": "`docker` or `local`; by default Docker if it answers",
     "PORTS": "`auto`: `make up` moves ports that are in use to free ones, and writes them into `.env`",
     "PYTHON": "the Python that runs the commands; by default `python3`",

@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|restart|reload|logs|client ARGS...|demo|images|e2e|test|browser|worlds|soak|bench|fuzz|
-    conformance|interop|providers|kubernetes|docs|check|lock|clean
+python3 scripts/stack up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
+    bench|fuzz|conformance|interop|providers|kubernetes|docs|check|lock|clean
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import local
 import packages
 import ports
 import production
+import swarm
 from report import Problem, bold, dim, say
 from runtime import Runtime
 
@@ -153,6 +154,14 @@ def reload(_: argparse.Namespace) -> int:
 def logs(arguments: argparse.Namespace) -> int:
     """Show the log of the running stack."""
     next(iter(_needed_running().values())).logs(follow=not arguments.no_follow)
+    return 0
+
+
+def deploy(_: argparse.Namespace) -> int:
+    """Deploy the servers and gateways to the Docker Swarm that this machine manages."""
+    if not environment.PRODUCTION:
+        raise Problem("A Swarm is for production: ENV=prod is needed, as `make deploy` sets it.")
+    swarm.deploy()
     return 0
 
 
@@ -393,13 +402,14 @@ def clean(_: argparse.Namespace) -> int:
     return 0
 
 
-_IN_PRODUCTION = ("up", "down", "restart", "reload", "logs")
+_IN_PRODUCTION = ("up", "down", "restart", "reload", "logs", "deploy")
 _COMMANDS = {
     "up": up,
     "down": down,
     "logs": logs,
     "restart": restart,
     "reload": reload,
+    "deploy": deploy,
     "client": client,
     "demo": demo,
     "images": images,

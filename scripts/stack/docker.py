@@ -210,13 +210,12 @@ def compose(*arguments: str, project_name: str | None = None, file: str | None =
     Args:
         file: a Compose file to add.
     """
+    added = [file] if file else []
     if PRODUCTION:
-        files = (
-            ["--env-file", DOTENV.name, "--file", PRODUCTION_FILE] if DOTENV.exists() else ["--file", PRODUCTION_FILE]
-        )
+        files = ["--env-file", DOTENV.name] if DOTENV.exists() else []
+        files += [option for name in (PRODUCTION_FILE, *added) for option in ("--file", name)]
     else:
-        added = [PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []
-        added += [file] if file else []
+        added = [*([PUBLIC_HOST_FILE] if project_name is None and _own_tls() else []), *added]
         files = [option for name in ("docker-compose.yml", *added) for option in ("--file", name)] if added else []
     return ["docker", "compose", "--project-name", project_name or project(), *files, *arguments]
 

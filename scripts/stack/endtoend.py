@@ -47,12 +47,13 @@ def in_docker(chosen: Sequence[str] = ()) -> int:
     """Run the tests of the stack in a container, against a separate Compose project without published ports.
 
     First the server starts without the tenant: it must be alive and not ready. Then the whole stack starts, and the
-    server must become ready. At last the tenant's image runs by itself.
+    server must become ready. At last the containers are examined, and the tenant's
+    image runs by itself.
     """
     try:
         build()
         if chosen and chosen[0].startswith(IMAGE_TESTS):
-            return _tenants_image(chosen)
+            return _images("", chosen)
         _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server without the tenant: alive, not ready")
         _check_health("alive-not-ready")
@@ -60,7 +61,7 @@ def in_docker(chosen: Sequence[str] = ()) -> int:
         say("server with the tenant: ready")
         _check_health("ready")
         failed = _pytest(chosen or [STACK_TESTS])
-        return failed or (0 if chosen else _sign_in_from_the_agents_container() or _tenants_image([IMAGE_TESTS]))
+        return failed or (0 if chosen else _sign_in_from_the_agents_container() or _images(PROJECT))
     finally:
         _run("--profile", "*", "down", "--remove-orphans", "--volumes", "--timeout", "10")
 
@@ -70,13 +71,14 @@ def _pytest(tests: Sequence[str]) -> int:
     return _run("run", "--rm", "--no-TTY", "--no-deps", "e2e", *pytest)
 
 
-def _tenants_image(tests: Sequence[str]) -> int:
-    """Run the recipes of mock-idp/RECIPES.md that need Docker, from this machine."""
-    say("the tenant's image by itself")
+def _images(running: str, tests: Sequence[str] = (IMAGE_TESTS,)) -> int:
+    """Examine the containers of the running project, and run the recipes of mock-idp/RECIPES.md that need Docker."""
+    say("the containers, and the tenant's image by itself")
     packages.ensure()
     python = packages.separate_environment("testcontainers", ROOT / IMAGE_TESTS / "requirements.in")
     return local.run(
         [str(packages.PYTHON), "-m", "pytest", *tests],
+        E2E_PROJECT=running,
         MOCK_IDP_IMAGE=f"{PROJECT}-mock-idp",
         TESTCONTAINERS_PYTHON=str(python),
     )

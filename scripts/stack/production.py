@@ -12,6 +12,7 @@ import ssl
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import docker
@@ -38,14 +39,14 @@ def up() -> None:
     settings = load()
     variables = _variables(settings)
     was_up = docker.is_up()
-    _require_good_configuration(variables, was_up=was_up)
+    require_good_configuration(variables, was_up=was_up)
     if was_up and docker.have_changed("server", **variables):
         docker.replace_servers(**variables)
     docker.start("server", "gateway", **variables)
     docker.start(**variables)  # the second gateway, if there is one
     _wait_until_ready(settings)
     say()
-    say(f"  MCP server   {bold(_public_url(settings))}")
+    say(f"  MCP server   {bold(public_url(settings))}")
     say(f"  Image        {variables['SERVER_IMAGE']}")
 
 
@@ -56,12 +57,15 @@ def restart() -> None:
         Problem: something is not fit for production; nothing was changed. Or a new server did not start.
     """
     variables = _variables(load())
-    _require_good_configuration(variables, was_up=True)
+    require_good_configuration(variables, was_up=True)
     docker.replace_servers(**variables)
 
 
-def load() -> Environment:
+def load(more: Callable[[Environment], list[str]] = lambda _: []) -> Environment:
     """What .env.prod says, checked.
+
+    Args:
+        more: finds further faults.
 
     Raises:
         Problem: something is not fit for production, one line for each fault.
@@ -69,7 +73,7 @@ def load() -> Environment:
     if not DOTENV.exists():
         raise Problem(f"{DOTENV.name} is missing: `cp .env.prod.example .env.prod`, and set the variables in it.")
     settings = environment.load()
-    if found := faults(settings):
+    if found := faults(settings) + more(settings):
         raise Problem("\n".join(found))
     return settings
 
@@ -138,15 +142,18 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
 
 
-def _require_good_configuration(variables: dict[str, str], *, was_up: bool) -> None:
+def require_good_configuration(variables: dict[str, str], *, was_up: bool, file: str | None = None) -> None:
     """Let the server check its own variables, in a container that ends at once.
+
+    Args:
+        file: a Compose file to add.
 
     Raises:
         Problem: what the server refuses.
     """
     with progress("Checking the configuration", after=1.5):
-        command = docker.compose("--progress", "quiet", "run", "--rm", "--no-deps", "--no-TTY", "server", "--check")
-        done = docker.quiet(command, timeout=120, **variables)
+        once = ("run", "--rm", "--no-deps", "--no-TTY", "server", "--check")
+        done = docker.quiet(docker.compose("--progress", "quiet", *once, file=file), timeout=120, **variables)
     if done.returncode != 0:
         if not was_up:
             docker.quiet(docker.compose("down"), **variables)
@@ -167,7 +174,7 @@ def _wait_until_ready(settings: Environment) -> None:
                 return
             time.sleep(0.5)
     raise Problem(
-        f"The containers run, but {_public_url(settings)} is not ready: {seen}. `make logs ENV=prod` shows more."
+        f"The containers run, but {public_url(settings)} is not ready: {seen}. `make logs ENV=prod` shows more."
     )
 
 
@@ -192,7 +199,8 @@ def _readiness(settings: Environment) -> str:
         connection.close()
 
 
-def _public_url(settings: Environment) -> str:
+def public_url(settings: Environment) -> str:
+    """The URL that clients reach."""
     port = settings.given("HTTPS_PORT")
     host = settings.given("PUBLIC_HOST") + (f":{port}" if port else "")
     return settings.given("MCP_PUBLIC_URL") or f"https://{host}/mcp"

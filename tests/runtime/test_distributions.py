@@ -19,9 +19,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.support.processes import ROOT, environment_without_settings
-from tests.support.recipes import recipe
+from tests.support.recipes import recipe, write
 
 BIN = Path(sys.executable).parent
+PAGE, FIVE_LINES = ROOT / "docs" / "protect.md", "Five lines"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class Package:
 
 
 PACKAGES = {
-    "server": Package("server", "gatehouse_server", ("gatehouse-server", "--help"), "MODULE:NAME"),
+    "server": Package(
+        "server",
+        "gatehouse_server",
+        ("gatehouse-server", "--permissions", "server:app"),
+        "| tool | `add` | `access:mcp`, `numbers:add` |",
+    ),
     "client": Package("client", "gatehouse_client", ("gatehouse", "--help"), "doctor"),
     "mock-idp": Package(
         "mock-idp",
@@ -144,9 +150,10 @@ def test_a_fresh_environment_can_use_the_package_from_the(built: Built, form: st
     shown = run(home / "bin" / "python", "-c", found, folder=tmp_path)
     assert Path(shown.strip()).is_relative_to(packages)
     program, *arguments = built.package.command
-    assert built.package.expected in run(home / "bin" / program, *arguments, folder=tmp_path, COLUMNS="200")
+    write(FIVE_LINES, tmp_path, PAGE)
+    variables = {"AUTH0_DOMAIN": "tenant.example.com", "COLUMNS": "200"}
+    assert built.package.expected in run(home / "bin" / program, *arguments, folder=tmp_path, **variables)
 
 
 def test_the_description_of_the_server_has_the_five_lines_of_its_documentation() -> None:
-    page, section = ROOT / "docs" / "protect.md", "Five lines"
-    assert recipe(section, page)["server.py"] in (ROOT / "server" / "README.md").read_text(encoding="utf-8")
+    assert recipe(FIVE_LINES, PAGE)["server.py"] in (ROOT / "server" / "README.md").read_text(encoding="utf-8")

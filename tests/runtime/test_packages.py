@@ -59,6 +59,19 @@ def test_every_lock_has_the_versions_of_the_lock_of_all_packages(packages: Modul
         assert pins(lock).items() <= everything.items(), lock
 
 
+def test_every_package_of_a_lock_has_hashes_and_is_installed_with_them(packages: ModuleType) -> None:
+    for lock in (packages.LOCK, packages.RUN_LOCK, *packages.LOCKS.values()):
+        entries = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8"))
+        without = [entry for entry in entries if "==" in entry.partition("\n")[0] and "--hash=sha256:" not in entry]
+        assert without == [], lock
+    packages.ensure()
+    installs = [command for command in packages.commands if "sync" in command]
+    for dockerfile in sorted(ROOT.glob("*/Dockerfile")):
+        installs += [line.split() for line in dockerfile.read_text(encoding="utf-8").splitlines() if "pip sync" in line]
+    assert len(installs) > len(list(ROOT.glob("*/Dockerfile")))
+    assert [command for command in installs if "--require-hashes" not in command] == []
+
+
 def test_the_packages_for_running_are_what_the_projects_need_and_no_more(packages: ModuleType) -> None:
     locked = set(pins(packages.RUN_LOCK))
     needed = {"honcho"}

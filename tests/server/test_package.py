@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gatehouse_server import __version__
+from gatehouse_server.__main__ import main
 from tests.support.processes import ROOT, environment_without_settings
 from tests.support.quick_python import run
 
@@ -91,3 +92,17 @@ def test_the_command_says_what_is_wrong_with_the_name_of_a_server(tmp_path: Path
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"gatehouse-server: {name!r} is no server")
     assert message in done.stderr
+
+
+def test_without_the_example_the_command_asks_for_a_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setattr(sys, "argv", ["gatehouse-server", "--permissions"])
+    monkeypatch.setattr("gatehouse_server.__main__.find_spec", lambda name: None)
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("gatehouse-server: No server is named: `gatehouse-server module:name`")

@@ -1,20 +1,23 @@
 """Clients that call tools without a pause, each on one connection, and note the fate of each call.
 
-A client reconnects if its connection is closed between two calls, as every HTTP client does. It never repeats a call.
+A client reconnects if its connection is closed between two calls, as every HTTP client does. It repeats a call only if
+it is told to, and then notes each attempt.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
+import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 SECONDS = 30
 """A call without an answer after this time is lost."""
+CONNECT_SECONDS = 2
+"""A gateway that accepts no connection in this time is passed over."""
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _SLOW_EVERY = 40
 """One call of so many is a stream with progress, which takes a second."""
@@ -41,8 +44,12 @@ class Client:
     """One client, with a subject of its own.
 
     Attributes:
+        host: of the server's URL, with `port`.
         token: its access token; may be replaced at any time.
         calls: its finished calls.
+        gateways: where to connect, as (address, port): to the next one each time, and past one that does not accept.
+            By default it is that of the URL.
+        tls: if the URL is one with https.
     """
 
     host: str
@@ -50,19 +57,26 @@ class Client:
     subject: str
     token: str
     calls: list[Call] = field(default_factory=list)
+    gateways: Sequence[tuple[str, int]] = ()
+    tls: ssl.SSLContext | None = None
+    _next: int = 0
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
 
-    async def call_until(self, stop: asyncio.Event) -> None:
-        """Call tools, one after the other, until `stop` is set."""
-        for number in itertools.count():
-            if stop.is_set():
-                break
+    async def call_until(self, stop: asyncio.Event, *, repeats: bool = False, pause: float = 0.0) -> None:
+        """Call tools, one after the other, until `stop` is set.
+
+        Args:
+            repeats: a call that fails is repeated until it is answered.
+            pause: seconds between two calls.
+        """
+        number = 0
+        while not stop.is_set() or (repeats and self.calls and self.calls[-1].fate != "answered"):
             began = time.monotonic()
             fate, seen = await self.call(number)
             self.calls.append(Call(began, time.monotonic(), fate, seen))
-            if fate != "answered":
-                await asyncio.sleep(0.02)
+            number += fate == "answered" or not repeats
+            await asyncio.sleep(pause if fate == "answered" else 0.02)
         self._close()
 
     async def call(self, number: int) -> tuple[str, str]:
@@ -106,12 +120,30 @@ class Client:
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._reader is None or self._writer is None or self._reader.at_eof() or self._writer.is_closing():
             self._close()
-            self._reader, self._writer = await asyncio.open_connection(self.host, self.port)
+            self._reader, self._writer = await self._connected()
         return self._reader, self._writer
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """
+        Raises:
+            OSError: no gateway accepts a connection.
+        """
+        gateways = self.gateways or [(self.host, self.port)]
+        refusals = []
+        for _ in gateways:
+            address, port = gateways[self._next % len(gateways)]
+            self._next += 1
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    name = self.host if self.tls else None
+                    return await asyncio.open_connection(address, port, ssl=self.tls, server_hostname=name)
+            except (OSError, EOFError, TimeoutError) as error:
+                refusals.append(f"{address}: {type(error).__name__} {error}")
+        raise ConnectionError(f"nothing accepts a connection: {', '.join(refusals)}")
 
     def _close(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            self._writer.transport.abort()  # the other end may be silent
         self._reader = self._writer = None
 
 

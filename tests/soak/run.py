@@ -25,6 +25,8 @@ from tests.soak.stack import REPLICAS, Failed, SoakStack
 
 SHARE = 0.2
 """How far a server's calls may be from the mean."""
+MOMENT = 0.5
+"""The seconds after a kill in which the kernel still takes calls for the process that it ends."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def report(run: Soak, calls: list[Call], clients: int) -> int:
         for call in during:
             if call.fate == "answered":
                 continue
-            in_flight = event.may_lose and call.fate == "lost" and call.began <= event.done
+            in_flight = event.may_lose and call.fate == "lost" and call.began <= event.done + MOMENT
             if not in_flight or fates["lost"] > clients:
                 after = f"{call.ended - event.began:.2f} s after {event.name!r} began"
                 wrong.append(f"{call.fate}, {after}, which took {event.done - event.began:.2f} s: {call.seen}")

@@ -119,8 +119,8 @@ class SoakStack:
 
     def gateway_errors(self) -> dict[str, int]:
         """How often the gateway logged each error."""
-        lines = self.compose("logs", "--no-log-prefix", "gateway").splitlines()
-        entries = [json.loads(line) for line in lines if line.startswith('{"level":"error"')]
+        lines = self.compose("logs", "--no-color", "--no-log-prefix", "gateway").splitlines()
+        entries = [json.loads(line[line.index("{") :]) for line in lines if '{"level":"error"' in line]
         return dict(Counter(f"{entry['msg']} {entry.get('error', '')}" for entry in entries))
 
     def rotate_keys(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import os
 import random
 import time
@@ -52,15 +53,16 @@ def seeds(count: int) -> Iterator[int]:
     """Seeds for a test that makes its input itself, which is marked `fuzz`.
 
     Args:
-        count: how many there are in `make test`: 0, 1, 2, ...
+        count: how many there are in `make test`: 0, 1, 2, ... In `make fuzz` there are at least as many.
     """
     if not SECONDS_EACH:
         yield from range(count)
         return
-    end, seed = time.monotonic() + SECONDS_EACH, random.SystemRandom().randrange(2**32)
-    while time.monotonic() < end:
+    end, first = time.monotonic() + SECONDS_EACH, random.SystemRandom().randrange(2**32)
+    for seed in itertools.count(first):
+        if seed >= first + count and time.monotonic() > end:
+            return
         yield seed
-        seed += 1
 
 
 def _until_the_end(test: Callable[..., Any]) -> Callable[..., Any]:

@@ -63,21 +63,26 @@ class World:
         return self.folder / ".run" / "authority" / "ca.pem"
 
 
+def clone(folder: Path, env: str) -> Path:
+    """Copy the project's files to a new folder, with that `.env`."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, files.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / ".env").write_text(env, encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     """Make a clone: `world(env, folder)`, with the text of `.env`. Its stack is stopped at the end."""
     worlds: list[World] = []
 
     def make(env: str, folder: str = "gatehouse") -> World:
-        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        clone = tmp_path / folder
-        for name in filter(None, files.split("\0")):
-            if (ROOT / name).is_file():
-                (clone / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, clone / name)
-        (clone / ".env").write_text(env, encoding="utf-8")
         name = f"gatehouse-world-{os.getpid()}-{len(worlds)}"
-        made = World(clone, {"GATEHOUSE_HOME": str(tmp_path / f"home-{len(worlds)}"), "COMPOSE_PROJECT_NAME": name})
+        home = str(tmp_path / f"home-{len(worlds)}")
+        made = World(clone(tmp_path / folder, env), {"GATEHOUSE_HOME": home, "COMPOSE_PROJECT_NAME": name})
         worlds.append(made)
         return made
 

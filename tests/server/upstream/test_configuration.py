@@ -119,3 +119,27 @@ def test_the_command_ends_with_one_message_without_a_table(
         run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "--permissions")
     assert ended.value.code == command.CONFIGURATION_ERROR
     assert capsys.readouterr().err.startswith("gatehouse-server: Nothing states the permissions")
+
+
+def test_the_settings_are_checked_without_a_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "permissions.yaml").write_text("tools: {read: shop:read}\n", encoding="utf-8")
+    monkeypatch.setenv("PERMISSIONS_FILE", "permissions.yaml")
+    run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "--check")
+    monkeypatch.setenv("PERMISSIONS_FILE", "no-such.yaml")
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--upstream", "http://127.0.0.1:8000/mcp", "--check")
+    assert ended.value.code == command.CONFIGURATION_ERROR
+    assert "PERMISSIONS_FILE" in capsys.readouterr().err
+
+
+def test_the_settings_of_the_example_server_are_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "--check")
+    monkeypatch.setenv("REQUEST_STATE_SECRET", "short")
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--check")
+    assert ended.value.code == command.CONFIGURATION_ERROR
+    assert "REQUEST_STATE_SECRET: at least 32 characters" in capsys.readouterr().err
