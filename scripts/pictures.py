@@ -59,7 +59,7 @@ def main() -> int:
     """Draw all pictures."""
     with tempfile.TemporaryDirectory(prefix="pictures-") as folder:
         draw_diagrams(Path(folder))
-    lines = recorded([os.environ.get("MAKE", "make"), "--no-print-directory", "demo", "RUNTIME=local"])
+    lines = recorded(["make", "--no-print-directory", "demo", "RUNTIME=local"])
     for name, theme in THEMES.items():
         (PICTURES / f"demo-{name}.svg").write_text(recording(lines, theme), encoding="utf-8")
     return 0

@@ -13,7 +13,7 @@ from tests.support.processes import ROOT
 REFERENCE = ROOT / "docs" / "reference"
 READS = re.compile(r"environ(?:\.get\(|\[)\"([A-Z][A-Z0-9_]+)\"")
 NOT_SET_BY_PEOPLE = {"DISPLAY", "WAYLAND_DISPLAY", "SYSTEMROOT"}
-OF_TESTS = {"STACK_VENV", "STACK_RUN_DIR"}
+OF_TESTS = {"STACK_VENV", "STACK_RUN_DIR", "CHROMIUM"}
 
 
 @pytest.mark.parametrize("name", ["answers", "api", "commands", "environment"])

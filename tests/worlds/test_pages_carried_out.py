@@ -1,4 +1,4 @@
-"""docs/tutorial.md, carried out word for word: its commands, files and changes, and the output that it shows."""
+"""Pages that are carried out word for word: their commands, files and changes, and the output that they show."""
 
 from __future__ import annotations
 
@@ -12,29 +12,39 @@ from tests.support.stack import SCRIPTED_BROWSER
 from tests.worlds.conftest import ROOT, RUNTIME, World
 from tests.worlds.test_worlds import MakeWorld, moved, value
 
-PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```|[Ss]ign in\s+as\s+`(\S+)`", re.MULTILINE | re.DOTALL)
 ANYTHING = "…"
+PORTS = {"5555": "MCP_PORT", "9000": "MOCK_IDP_PORT", "8642": "OAUTH_CALLBACK_PORT"}
 
 pytestmark = pytest.mark.skipif(RUNTIME == "docker", reason="a page of the local runtime")
 
 
-def test_the_tutorial(world: MakeWorld) -> None:
+@pytest.mark.parametrize("name", ["tutorial.md", "flow.md"])
+def test_the_page(world: MakeWorld, name: str) -> None:
     text = moved()
     clone = world(text)
     clone.variables["PYTHONPATH"] = str(clone.folder / "server" / "src")  # .venv has this clone's packages
-    page = PAGE.replace("localhost:5555", f"localhost:{value(text, 'MCP_PORT')}")
-    page = page.replace("localhost:9000", f"localhost:{value(text, 'MOCK_IDP_PORT')}")
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for port, variable in PORTS.items():
+        page = page.replace(f"localhost:{port}", f"localhost:{value(text, variable)}")
+    output = ""
+    clone.variables |= _browser_of("alice@example.com")
     for kind, content, person in BLOCK.findall(page):
         if person:
-            browser = {"BROWSER": SCRIPTED_BROWSER, "ROBOT_USER": person, "ROBOT_PASSWORD": PASSWORDS[person]}
-            clone.variables |= browser
+            clone.variables |= _browser_of(person)
         elif kind == "console":
             for command, shown in _commands(content):
                 done = clone.shell(command)
-                _shows(done.stdout + done.stderr, shown)
+                output = done.stdout + done.stderr
+                _shows(output, shown)
+        elif kind == "text":
+            _shows(output, content.splitlines())
         else:
             _change(clone, kind, content)
+
+
+def _browser_of(person: str) -> dict[str, str]:
+    return {"BROWSER": SCRIPTED_BROWSER, "ROBOT_USER": person, "ROBOT_PASSWORD": PASSWORDS[person]}
 
 
 def _commands(block: str) -> Iterator[tuple[str, list[str]]]:
