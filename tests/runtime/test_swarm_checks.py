@@ -130,7 +130,7 @@ def refused(deployment: Deployment, **changes: str) -> str:
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stderr
     assert not [command for command in deployment.commands if command.startswith("stack deploy")]
-    return re.sub(r"\n?make: .*", "", done.stderr).strip()
+    return re.sub(r"\n?make(\[\d+\])?: .*", "", done.stderr).strip()
 
 
 @pytest.mark.parametrize(
