@@ -243,7 +243,8 @@ def browser(arguments: argparse.Namespace) -> int:
     """Run the tests of the tenant's pages in a real Chromium."""
     packages.ensure()
     packages.add(environment.ROOT / "tests" / "browser" / "requirements.in")
-    return local.run([str(packages.PYTHON), "-m", "pytest", *(_chosen_tests(arguments) or ("tests/browser", *endtoend.PARALLEL))])
+    chosen = _chosen_tests(arguments) or ("tests/browser", *endtoend.PARALLEL)
+    return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
 
 
 def worlds(arguments: argparse.Namespace) -> int:
