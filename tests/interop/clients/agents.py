@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 from tests.interop.clients.client import ALICE, LIST, WAIT, McpClient, wait
 from tests.support.judged import CannotDo, Miss
@@ -11,7 +12,14 @@ from tests.support.stack import DEMO_CLIENT
 
 
 class _Agent(McpClient):
+    """An agent.
+
+    Attributes:
+        command: the name of its program.
+    """
+
     shows_tools = False
+    command: ClassVar[str]
 
     def run(self, *operations: str, user: str = ALICE, browser: bool = True) -> str:
         if {*operations} - {LIST, WAIT}:
@@ -21,6 +29,10 @@ class _Agent(McpClient):
             self._sign_in(environment)
             (self.home / "signed-in").touch()
         return "\n".join(wait(self) if each == WAIT else self._tools(environment) for each in operations)
+
+    @property
+    def _program(self) -> str:
+        return str(self.machine.programs / self.command)
 
     def _environment(self, user: str, browser: bool) -> dict[str, str]:
         return self.environment(user, browser)
@@ -46,7 +58,7 @@ class _Agent(McpClient):
 
 
 class ClaudeCode(_Agent):
-    name, package = "claude-code", "@anthropic-ai/claude-code"
+    name, package, command = "claude-code", "@anthropic-ai/claude-code", "claude"
     document = r"https://claude\.ai/oauth/claude-code-client-metadata"
 
     def _sign_in(self, environment: dict[str, str]) -> None:
@@ -65,15 +77,11 @@ class ClaudeCode(_Agent):
             raise Miss(f"`claude mcp list` says: {said}")
         return said
 
-    @property
-    def _program(self) -> str:
-        return str(self.machine.programs / "claude")
-
 
 class Codex(_Agent):
     """Codex. It signs in when the server is added, and connects in a session only."""
 
-    name, package = "codex", "@openai/codex"
+    name, package, command = "codex", "@openai/codex", "codex"
     document = r"https://chatgpt\.com/oauth/codex/client\.json"
     document_without_iss = r"https://chatgpt\.com/oauth/codex/[\w-]+/client\.json"
 
@@ -103,13 +111,9 @@ class Codex(_Agent):
             raise Miss(f"`codex mcp list` says: {server}")
         return said
 
-    @property
-    def _program(self) -> str:
-        return str(self.machine.programs / "codex")
-
 
 class OpenCode(_Agent):
-    name, package = "opencode", "opencode-ai"
+    name, package, command = "opencode", "opencode-ai", "opencode"
     callbacks = ("http://127.0.0.1:19876/mcp/oauth/callback",)
 
     def _sign_in(self, environment: dict[str, str]) -> None:
@@ -126,7 +130,3 @@ class OpenCode(_Agent):
         if "connected" not in said:
             raise Miss(f"`opencode mcp list` says: {said}")
         return said
-
-    @property
-    def _program(self) -> str:
-        return str(self.machine.programs / "opencode")
