@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,6 @@ import environment
 from environment import ROOT
 from report import Problem, progress, say
 
-UV_VERSION = "0.13.9"
 GIVEN_VENV = os.environ.get("STACK_VENV")
 """An environment of somebody else's, used as it is."""
 VENV = Path(GIVEN_VENV or ROOT / ".venv")
@@ -34,6 +34,9 @@ STAMP = VENV / "gatehouse.stamp"
 LOCKS = {package: ROOT / package / "requirements.lock" for package in PACKAGES}
 RUN_LOCK = ROOT / "scripts" / "stack" / "requirements.lock"
 LOCK = ROOT / "tests" / "requirements.lock"
+UV_LOCK = ROOT / "scripts" / "stack" / "uv.lock"
+"""The installer, which reads the other locks."""
+UV_VERSION = re.findall(r"^uv==(\S+)", UV_LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
 RUN = (RUN_LOCK,)
 OPTIONS = (RUN_LOCK, *LOCKS.values())
 EVERYTHING = (LOCK,)
@@ -64,8 +67,8 @@ def ensure(wanted: tuple[Path, ...] = EVERYTHING) -> None:
     if not PYTHON.exists():
         _create()
     if not list(VENV.glob(f"lib/python*/site-packages/uv-{UV_VERSION}.dist-info")):
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
-        _run("Installing uv", [*_pip(), "install", *options, f"uv=={UV_VERSION}"])
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement", UV_LOCK]
+        _run("Installing uv", [*_pip(), "install", *options])
     users = "the tests and the checks" if wanted == EVERYTHING else "the stack and the agent"
     command = [BIN / "uv", "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", *wanted]
     _run(f"Installing packages for {users}", command)

@@ -72,6 +72,26 @@ def test_every_package_of_a_lock_has_hashes_and_is_installed_with_them(packages:
     assert [command for command in installs if "--require-hashes" not in command] == []
 
 
+def test_the_installer_is_installed_with_the_hashes_of_its_lock(
+    packages: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "VENV", tmp_path)
+    packages.ensure()
+    (installed,) = [command for command in packages.commands if str(packages.UV_LOCK) in command]
+    assert "--require-hashes" in installed
+    hashes = set(re.findall(r"--hash=(sha256:[0-9a-f]{64})", packages.UV_LOCK.read_text(encoding="utf-8")))
+    assert len(hashes) > 2
+    for dockerfile in ROOT.glob("*/Dockerfile"):
+        text = dockerfile.read_text(encoding="utf-8").replace("\\\n", "")
+        (package,) = re.findall(
+            r'echo "(.+?)"\s+\| pip install [^|&]*--require-hashes -r /dev/stdin$', text, re.MULTILINE
+        )
+        version, *of_two_machines = package.split()
+        assert version == f"uv=={packages.UV_VERSION}", dockerfile
+        assert {each.removeprefix("--hash=") for each in of_two_machines} < hashes, dockerfile
+        assert len(re.findall(r"\b(?:pip|apt-get|apk|npm) (?:install|add|sync|ci)\b", text)) == 2, "nothing else"
+
+
 def test_the_packages_for_running_are_what_the_projects_need_and_no_more(packages: ModuleType) -> None:
     locked = set(pins(packages.RUN_LOCK))
     needed = {"honcho"}
