@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,6 @@ import environment
 from environment import ROOT
 from report import Problem, progress, say
 
-UV_VERSION = "0.13.9"
 GIVEN_VENV = os.environ.get("STACK_VENV")
 """An environment of somebody else's, used as it is."""
 VENV = Path(GIVEN_VENV or ROOT / ".venv")
@@ -31,6 +31,9 @@ STAMP = VENV / "gatehouse.stamp"
 LOCKS = {package: ROOT / package / "requirements.lock" for package in PACKAGES}
 RUN_LOCK = ROOT / "scripts" / "stack" / "requirements.lock"
 LOCK = ROOT / "tests" / "requirements.lock"
+UV_LOCK = ROOT / "scripts" / "stack" / "uv.lock"
+"""The installer, which reads the other locks."""
+UV_VERSION = re.findall(r"^uv==(\S+)", UV_LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
 RUN = frozenset({"chat", "keyring", "metrics"})
 """The extras that the stack, the agent and the demo need with the offline tenant and the offline model."""
 EVERYTHING = frozenset({"*"})
@@ -52,7 +55,7 @@ _TOOLS = ["--group", f"{ROOT / 'pyproject.toml'}:stack"]
 
 
 def client_extras(variables: environment.Environment, arguments: Sequence[str] = ()) -> frozenset[str]:
-    """The extras of the agent that a command needs with these variables, beyond those of `RUN`.
+    """The extras that the agent and its command need with these variables, beyond those of `RUN`.
 
     Args:
         arguments: those of the command `gatehouse`.
@@ -64,17 +67,17 @@ def client_extras(variables: environment.Environment, arguments: Sequence[str] =
         extras |= {"agent", *([provider] if provider else []), *(keys if not model else [])}
     if {"tenant", "doctor"} & set(arguments):  # they read the Management API
         extras.add("tenant")
-    return frozenset(extras)
+    return server_extras(variables) | extras
 
 
 def server_extras(variables: environment.Environment) -> frozenset[str]:
-    """The extras of the server that it needs with these variables, beyond those of `RUN`."""
+    """The extras that the server needs with these variables, beyond those of `RUN`. The agent has the same for traces."""
     return frozenset({"otel"} if variables["OTEL_EXPORTER_OTLP_ENDPOINT"] else ())
 
 
 def needed(variables: environment.Environment, arguments: Sequence[str] = ()) -> frozenset[str]:
     """The extras that stack and agent need with these variables, and the command `gatehouse` with these arguments."""
-    return RUN | client_extras(variables, arguments) | server_extras(variables)
+    return RUN | client_extras(variables, arguments)
 
 
 def ensure(wanted: frozenset[str] = EVERYTHING) -> None:
@@ -91,8 +94,8 @@ def ensure(wanted: frozenset[str] = EVERYTHING) -> None:
     if not PYTHON.exists():
         _create()
     if not list(VENV.glob(f"lib/python*/site-packages/uv-{UV_VERSION}.dist-info")):
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
-        _run("Installing uv", [*_pip(), "install", *options, f"uv=={UV_VERSION}"])
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement", UV_LOCK]
+        _run("Installing uv", [*_pip(), "install", *options])
     _install(wanted)
     editable = [part for package in PACKAGES for part in ("-e", ROOT / package)]
     options = ["--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation"]

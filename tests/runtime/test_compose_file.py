@@ -52,6 +52,11 @@ def test_server_and_agent_get_the_proxies_and_reach_each_other_directly(name: st
         assert environment[variable].endswith(",mock-idp,server,gateway")
 
 
+@pytest.mark.parametrize("name", ["gateway", "server", "client"])
+def test_every_part_of_a_trace_knows_where_it_is_sent(name: str) -> None:
+    assert SERVICES[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"
+
+
 @pytest.mark.parametrize("kind", [ExampleSettings, UpstreamSettings])
 def test_the_server_gets_every_variable_of_its_settings(kind: type[BaseSettings]) -> None:
     variables = {str(field.validation_alias) for field in kind.model_fields.values()}

@@ -46,7 +46,7 @@ def packages(stack: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
 
 def installed(packages: ModuleType) -> list[set[str]]:
     """The extras of each installation since the last call; for that of the tests, its lock file."""
-    found = [command for command in packages.commands if "--require-hashes" in command]
+    found = [command for command in packages.commands if command[0].endswith("uv") and "-e" not in command]
     packages.commands.clear()
     return [
         {str(Path(command[-1]).relative_to(ROOT))}
@@ -69,7 +69,7 @@ def test_every_package_of_a_lock_has_hashes_and_is_installed_with_them(packages:
         assert without == [], lock
     packages.ensure(packages.RUN)
     packages.ensure()
-    installs = [command for command in packages.commands if "-e" not in command and "uv==" not in command[-1]]
+    installs = [command for command in packages.commands if command[0].endswith("uv") and "-e" not in command]
     dockerfiles = [*ROOT.glob("*/Dockerfile")]
     for dockerfile in dockerfiles:
         lines = dockerfile.read_text(encoding="utf-8").replace("\\\n", "").splitlines()
@@ -78,12 +78,32 @@ def test_every_package_of_a_lock_has_hashes_and_is_installed_with_them(packages:
     assert [command for command in installs if "--require-hashes" not in command] == []
 
 
+def test_the_installer_is_installed_with_the_hashes_of_its_lock(
+    packages: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "VENV", tmp_path)
+    packages.ensure()
+    (installed,) = [command for command in packages.commands if str(packages.UV_LOCK) in command]
+    assert "--require-hashes" in installed
+    hashes = set(re.findall(r"--hash=(sha256:[0-9a-f]{64})", packages.UV_LOCK.read_text(encoding="utf-8")))
+    assert len(hashes) > 2
+    for dockerfile in ROOT.glob("*/Dockerfile"):
+        text = dockerfile.read_text(encoding="utf-8").replace("\\\n", "")
+        (package,) = re.findall(
+            r'echo "(.+?)"\s+\| pip install [^|&]*--require-hashes -r /dev/stdin$', text, re.MULTILINE
+        )
+        version, *of_two_machines = package.split()
+        assert version == f"uv=={packages.UV_VERSION}", dockerfile
+        assert {each.removeprefix("--hash=") for each in of_two_machines} < hashes, dockerfile
+        assert len(re.findall(r"\b(?:pip|apt-get|apk|npm) (?:install|add|sync|ci)\b", text)) == 2, "nothing else"
+
+
 def test_the_packages_for_running_are_what_stack_and_agent_need_and_no_more(packages: ModuleType) -> None:
     packages.ensure(packages.RUN)
     assert installed(packages) == [{"chat", "keyring", "metrics"}]
     project = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     left_out = set(project["optional-dependencies"]) - {"chat", "keyring"}
-    assert left_out == {"agent", "anthropic", "gemini", "openai", "tenant"}
+    assert left_out == {"agent", "anthropic", "gemini", "openai", "otel", "tenant"}
 
 
 def test_what_a_command_adds_stays_and_nothing_is_installed_twice(packages: ModuleType) -> None:

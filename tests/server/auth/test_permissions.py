@@ -10,7 +10,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server.auth.permissions import Hierarchy, declared, requires
-from gatehouse_server.auth.profiles import PROFILES
+from gatehouse_server.auth.verify.profiles import PROFILES
 from tests.server.protected_server import ERAS, Era, ask, protected
 from tests.server.server_with_permissions import READ, WRITE, shop
 from tests.server.token_issuer import Issuer, settings
