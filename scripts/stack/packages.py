@@ -71,7 +71,7 @@ def client_extras(variables: environment.Environment, arguments: Sequence[str] =
 
 
 def server_extras(variables: environment.Environment) -> frozenset[str]:
-    """The extras that the server needs with these variables, beyond those of `RUN`; for traces the agent has the same."""
+    """The extras that the server needs with these variables, beyond those of `RUN`. The agent needs them also."""
     return frozenset({"otel"} if variables["OTEL_EXPORTER_OTLP_ENDPOINT"] else ())
 
 
