@@ -7,6 +7,7 @@ engine mounts folders of this machine.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,11 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.stack import SCRIPTED_BROWSER
-
 ROOT = Path(__file__).resolve().parents[2]
 SOCKET = Path("/var/run/docker.sock")
-PERSON = {"ROBOT_USER": "alice@example.com", "ROBOT_PASSWORD": "Wonderland-1"}
+SCRIPTED_BROWSER = "tests/support/scripted_browser.py"
 SECONDS = 1800
 _IMAGE = """\
 FROM python:3.13-slim
@@ -29,6 +28,8 @@ RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends {packag
 _TOOLS = ("make", "git")
 _DOCKER = ("docker-cli", "docker-compose", "docker-buildx")
 _INDEXES = ("PIP_", "UV_")
+_LINK = re.compile(r"https?://\S+/authorize\?\S+")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 _NETWORK = ("SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -49,26 +50,24 @@ class Machine:
     variables: dict[str, str] = field(default_factory=dict)
 
     def run(self, line: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
-        """Run a line in the clone's folder, as a person types it. Whoever has to sign in is alice."""
-        process = subprocess.Popen(
-            ["docker", "exec", *_options("--env", self._variables()), self.container, "sh", "-c", line],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        killer = threading.Timer(seconds, process.kill)
-        killer.start()
+        """Run a line on a terminal in the clone's folder, as a person types it. Whoever has to sign in is alice."""
+        options = ["--tty", *_options("--env", self._variables())]
+        command = ["docker", "exec", *options, self.container, "sh", "-c", line]
         lines = []
-        try:
-            assert process.stdout is not None
-            for text in process.stdout:
-                lines.append(text)
-                if self.has_docker and "/authorize?" in text:
-                    self._open(text.split()[-1])
-            return subprocess.CompletedProcess(line, process.wait(), "".join(lines))
-        finally:
-            killer.cancel()
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            killer = threading.Timer(seconds, process.kill)
+            killer.start()
+            try:
+                for text in process.stdout or ():
+                    lines.append(_CONTROL.sub("", text))
+                    link = _LINK.search(lines[-1])
+                    if self.has_docker and link:
+                        self._open(link[0])
+            finally:
+                killer.cancel()
+        return subprocess.CompletedProcess(line, process.returncode, "".join(lines))
 
     def bytes_received(self) -> int:
         """What the container has received over the network, in bytes."""
@@ -82,13 +81,14 @@ class Machine:
     def _variables(self) -> dict[str, str]:
         if self.has_docker:
             return self.variables
-        browser = f"{self.folder}/.venv/bin/python {self.folder}/{Path(SCRIPTED_BROWSER).relative_to(ROOT)}"
-        return {"BROWSER": browser, **PERSON, **self.variables}
+        browser = f"{self.folder}/.venv/bin/python {self.folder}/{SCRIPTED_BROWSER} %s &"
+        return {"BROWSER": browser, **self.variables}
 
     def _open(self, url: str) -> None:
         """Open a link that the agent shows, in a browser of this machine."""
-        command = [sys.executable, SCRIPTED_BROWSER, url]
-        subprocess.run(command, env={**os.environ, **PERSON}, capture_output=True, timeout=60, check=False)
+        subprocess.run(
+            [sys.executable, str(ROOT / SCRIPTED_BROWSER), url], capture_output=True, timeout=60, check=False
+        )
 
 
 @contextmanager
