@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.newcomer import Machine, machine
 from tests.worlds.conftest import ROOT, RUNTIME
-from tests.worlds.newcomer import Machine, machine
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FULL = os.environ.get("FIRST_RUN") == "full"

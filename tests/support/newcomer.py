@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,12 +43,14 @@ class Machine:
         folder: the clone.
         has_docker: whether it can use this machine's Docker.
         variables: of the person's shell.
+        clone_seconds: how long the clone took, in seconds.
     """
 
     container: str
     folder: Path
     has_docker: bool
     variables: dict[str, str] = field(default_factory=dict)
+    clone_seconds: float = 0.0
 
     def run(self, line: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
         """Run a line on a terminal in the clone's folder, as a person types it. Whoever has to sign in is alice."""
@@ -117,8 +120,10 @@ def machine(folder: Path, *, has_docker: bool) -> Iterator[Machine]:
     subprocess.run(["docker", "run", *options, image, "sleep", "infinity"], check=True, stdout=subprocess.DEVNULL)
     made = Machine(name, folder, has_docker)
     try:
+        began = time.monotonic()
         cloned = made.run("git -c safe.directory='*' clone --quiet /origin .")
         assert cloned.returncode == 0, cloned.stdout
+        made.clone_seconds = time.monotonic() - began
         yield made
     finally:
         subprocess.run(["docker", "rm", "--force", name], check=True, stdout=subprocess.DEVNULL)
