@@ -6,17 +6,15 @@ prints the table of README.md: once without Docker, and once with it.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.support.newcomer import Machine, machine
+from tests.support.newcomer import BASE, Machine, image_size, machine
 
 FIRST, NEXT = "make demo", 'make up && make ask Q="What time is it now?"'
-BASE = "python:3.13-slim"
+IMAGES = ("server", "client", "mock-idp")
 PROJECT = "gatehouse-first-run"
 
 
@@ -32,27 +30,34 @@ def main() -> int:
 def without_docker() -> dict[str, str]:
     """A row's name and its value, in the local runtime."""
     with machine(Path("/root/gatehouse"), has_docker=False) as newcomer:
-        clone = newcomer.size(".")
-        figures = {**_times(newcomer), "received over the network": _megabytes(newcomer.bytes_received())}
-        return {**figures, "disk: the clone": _megabytes(clone), "disk: `.venv`, or images": _venv(newcomer)}
+        clone = _megabytes(newcomer.size("."))
+        times = _times(newcomer)
+        download = _megabytes(newcomer.bytes_received())
+        return {**times, "download": download, "disk": f"clone {clone}, `.venv` {_megabytes(newcomer.size('.venv'))}"}
 
 
 def with_docker() -> dict[str, str]:
-    """The same in the docker runtime. Layers and packages that the engine already has are used again."""
+    """The same in the docker runtime. The engine uses its layers and its downloaded packages again."""
     with tempfile.TemporaryDirectory() as folder, machine(Path(folder) / "gatehouse", has_docker=True) as newcomer:
         newcomer.variables |= {"PORTS": "auto", "COMPOSE_PROJECT_NAME": PROJECT}
-        clone = newcomer.size(".")
+        clone = _megabytes(newcomer.size("."))
         try:
-            figures = {**_times(newcomer), "received over the network": "the same, and the base images"}
-            return {**figures, "disk: the clone": _megabytes(clone), "disk: `.venv`, or images": _images()}
+            return {**_times(newcomer), "download": "not measured", "disk": f"clone {clone}, {images(PROJECT)}"}
         finally:
             newcomer.run("make clean")
 
 
+def images(project: str) -> str:
+    """What the project's images take beyond their base image."""
+    sizes = [image_size(f"{project}-{name}") - image_size(BASE) for name in IMAGES]
+    each = ", ".join(f"{name} {_megabytes(size)}" for name, size in zip(IMAGES, sizes, strict=True))
+    return f"images {_megabytes(sum(sizes))} ({each})"
+
+
 def _times(newcomer: Machine) -> dict[str, str]:
     return {
-        "clone to first answer (`make demo`)": f"{newcomer.clone_seconds + _seconds(newcomer, FIRST):.0f} s",
-        "afterwards: `make up`, sign-in and answer": f"{_seconds(newcomer, NEXT):.0f} s",
+        f"clone to first answer (`{FIRST}`)": f"{newcomer.clone_seconds + _seconds(newcomer, FIRST):.0f} s",
+        "then `make up`, sign-in and answer": f"{_seconds(newcomer, NEXT):.0f} s",
     }
 
 
@@ -62,22 +67,6 @@ def _seconds(newcomer: Machine, line: str) -> float:
     if done.returncode != 0:
         raise SystemExit(f"{line} failed:\n{done.stdout}")
     return time.monotonic() - began
-
-
-def _venv(newcomer: Machine) -> str:
-    return _megabytes(newcomer.size(".venv"))
-
-
-def _images() -> str:
-    """What the images take beyond their base image."""
-    names = [f"{PROJECT}-{name}" for name in ("server", "client", "mock-idp")]
-    command = ["docker", "image", "inspect", *names, BASE]
-    listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    *sizes, base = [int(image["Size"]) for image in listed]
-    each = ", ".join(
-        f"{name.removeprefix(f'{PROJECT}-')} {_megabytes(size - base)}" for name, size in zip(names, sizes, strict=True)
-    )
-    return f"{_megabytes(sum(sizes) - base * len(sizes))} ({each}), and the base images"
 
 
 def _megabytes(count: int) -> str:

@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOCKET = Path("/var/run/docker.sock")
 SCRIPTED_BROWSER = "tests/support/scripted_browser.py"
 SECONDS = 1800
+BASE = "python:3.13-slim"
 _IMAGE = """\
-FROM python:3.13-slim
+FROM {base}
 RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends {packages} && rm -rf /var/lib/apt/lists/*
 """
 _TOOLS = ("make", "git")
@@ -104,7 +105,7 @@ def machine(folder: Path, *, has_docker: bool) -> Iterator[Machine]:
     packages = (*_TOOLS, *_DOCKER) if has_docker else _TOOLS
     name = f"gatehouse-newcomer-{uuid.uuid4().hex[:8]}"
     image = f"gatehouse-newcomer:{'docker' if has_docker else 'plain'}"
-    recipe = _IMAGE.format(packages=" ".join(packages))
+    recipe = _IMAGE.format(base=BASE, packages=" ".join(packages))
     subprocess.run(
         ["docker", "build", "--quiet", "--tag", image, "-"],
         input=recipe.encode(),
@@ -127,6 +128,12 @@ def machine(folder: Path, *, has_docker: bool) -> Iterator[Machine]:
         yield made
     finally:
         subprocess.run(["docker", "rm", "--force", name], check=True, stdout=subprocess.DEVNULL)
+
+
+def image_size(name: str) -> int:
+    """The size of an image, in bytes."""
+    command = ["docker", "image", "inspect", "--format", "{{.Size}}", name]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def _registries() -> list[str]:

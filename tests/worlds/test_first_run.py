@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.newcomer import Machine, machine
+from tests.support.newcomer import BASE, Machine, image_size, machine
 from tests.worlds.conftest import ROOT, RUNTIME
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -79,12 +79,23 @@ def followed(newcomer: Machine, readme: str, runtime: str) -> None:
         assert f"Runtime: {runtime}" in done.stdout
         assert shown in done.stdout
         assert "warning" not in done.stdout.lower(), done.stdout
+
+
+def examined_and_stopped(newcomer: Machine, runtime: str) -> None:
+    """Nothing is wrong with the server or the tenant; then the stack is stopped."""
     examined = newcomer.run("make doctor")
     assert examined.returncode == 0, examined.stdout
     assert "✗" not in examined.stdout
     assert "✓ accepted" in examined.stdout
     stopped = newcomer.run("make down")
     assert f"Stopped ({runtime})." in stopped.stdout
+
+
+def as_documented(readme: str, what: str, megabytes: float) -> None:
+    """The size is about the one that the README states; small changes of packages are allowed."""
+    stated = re.findall(rf"{what} (\d+) MB", (ROOT / readme).read_text(encoding="utf-8"))
+    assert [each for each in stated if not 0.9 < megabytes / int(each) < 1.1] == [], f"{what}: {megabytes:.0f} MB"
+    assert stated, what
 
 
 def tested(newcomer: Machine, readme: str) -> None:
@@ -104,10 +115,16 @@ def test_every_command_of_the_readme_is_carried_out_by_a_test(readme: str) -> No
 
 def test_a_newcomer_with_only_python_make_and_git(newcomer: Machine) -> None:
     followed(newcomer, "README.ja.md", "local")
+    as_documented("README.ja.md", "`.venv`", newcomer.size(".venv") / 1e6)
+    examined_and_stopped(newcomer, "local")
     tested(newcomer, "README.ja.md")
 
 
 def test_a_newcomer_with_docker(newcomer_with_docker: Machine) -> None:
     followed(newcomer_with_docker, "README.md", "docker")
+    for name in ("server", "client", "mock-idp"):
+        image = f"{newcomer_with_docker.variables['COMPOSE_PROJECT_NAME']}-{name}"
+        as_documented("README.md", name, (image_size(image) - image_size(BASE)) / 1e6)
+    examined_and_stopped(newcomer_with_docker, "docker")
     if FULL:
         tested(newcomer_with_docker, "README.md")
