@@ -65,7 +65,7 @@ doctor: ## Find what is wrong with the tenant or the server, and how to fix it
 ##@ Test
 
 test: ## Run all tests that need neither Docker nor a browser
-	$(STACK) test
+	$(STACK) test $(DO)
 
 e2e: ## Test separate stacks end to end
 	$(STACK) e2e

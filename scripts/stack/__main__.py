@@ -217,11 +217,20 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test that needs no containers and no browser."""
+    """Run every test that needs no containers and no browser; `mutants` tries whether they notice changed code."""
+    if arguments.rest[:1] == ["mutants"]:
+        return _mutants(arguments.rest[1:])
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
     chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
+
+
+def _mutants(chosen: list[str]) -> int:
+    packages.ensure()
+    packages.add(environment.ROOT / "tests" / "mutants" / "requirements.in")
+    command = [str(packages.PYTHON), "tests/mutants/run.py", *chosen]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
 def fuzz(arguments: argparse.Namespace) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gatehouse_client.profiles import PROFILES, ProfileChoice
-from gatehouse_server.auth.profiles import PROFILES as SERVER_PROFILES
-from gatehouse_server.auth.profiles import MalformedGrant
-from tests.server.auth.recorded_shapes import ACCESS, IDENTITY, REFUSED, Shape
+from gatehouse_server.auth.verify.profiles import PROFILES as SERVER_PROFILES
+from gatehouse_server.auth.verify.profiles import MalformedGrant
+from tests.server.auth.verify.recorded_shapes import ACCESS, IDENTITY, REFUSED, Shape
 
 SHAPES = [*ACCESS, *IDENTITY, *REFUSED]
 

@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from gatehouse_server.auth.tokens import MAX_TOKEN_LENGTH
+from gatehouse_server.auth.verify.tokens import MAX_TOKEN_LENGTH
 from tests.server.token_issuer import ISSUER, RESOURCE, Issuer
 
 NOW = int(time.time())

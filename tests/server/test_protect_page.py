@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gatehouse_server import BoundedHeaders
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from tests.server.adapters.test_hosts import result_of
 from tests.server.protected_server import headers_of, message
 from tests.server.token_issuer import JWKS_URL, Issuer

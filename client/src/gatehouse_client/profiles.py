@@ -1,4 +1,4 @@
-"""What a token grants, by identity provider: the client's part of the server's table (`auth/profiles.py` there).
+"""What a token grants, by identity provider: the client's part of the server's table (`auth/verify/profiles.py` there).
 
 A test compares both over the same tokens. The client verifies nothing: all this is for display, and for its requests.
 """

@@ -10,7 +10,7 @@ import pytest
 
 from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.auth.streams import Streams
 from tests.server.protected_server import protected
 from tests.server.token_issuer import JWKS_URL, Issuer, settings

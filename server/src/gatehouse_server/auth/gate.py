@@ -13,9 +13,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .audit import ALLOWED, LONGEST_NAME, AuditRecord, AuditTrail, audit_to_logger
-from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
-from .keys import SigningKeys, VerificationUnavailable
+from .provider.keys import SigningKeys, VerificationUnavailable
 from .request import (
     MESSAGE,
     BodyTooLarge,
@@ -31,7 +30,8 @@ from .request import (
     replay,
 )
 from .streams import Streams, TooManyStreams
-from .tokens import TokenRefused
+from .verify.caller_cache import Caller, CallerCache
+from .verify.tokens import TokenRefused
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0

@@ -14,8 +14,8 @@ from hypothesis import strategies
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import KeyLimits, KeysUnavailable, SigningKeys, usable_keys
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.provider.keys import KeyLimits, KeysUnavailable, SigningKeys, usable_keys
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings
 from tests.support.fuzzing import fuzz
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatehouse_example.app import example_server
-from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
+from gatehouse_server.auth.provider.keys import SigningKeys
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier, VerifiedToken
 from tests.server.hostile_tokens import part
 from tests.server.protected_server import ORIGIN, message, protected
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Issuer

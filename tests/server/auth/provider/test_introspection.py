@@ -15,9 +15,9 @@ import pytest
 
 from gatehouse_example.app import example_server
 from gatehouse_server.app import protect
-from gatehouse_server.auth.introspection import Introspection, IntrospectionLimits, IntrospectionUnavailable
-from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.provider.introspection import Introspection, IntrospectionLimits, IntrospectionUnavailable
+from gatehouse_server.auth.provider.keys import SigningKeys
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from gatehouse_server.serving.settings import Settings
 from tests.server.protected_server import ORIGIN, ask
 from tests.server.token_issuer import JWKS_URL, RESOURCE, Clock, Issuer

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.provider.keys import SigningKeys
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from tests.server.hostile_tokens import HOSTILE, NOW
 from tests.server.token_issuer import ISSUER, RESOURCE, Issuer
 

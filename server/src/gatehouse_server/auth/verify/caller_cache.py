@@ -12,8 +12,8 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.authentication import AuthCredentials
 
-from . import strict_json
-from .permissions import Hierarchy
+from .. import strict_json
+from ..permissions import Hierarchy
 from .tokens import TokenVerifier, VerifiedToken
 
 _OBJECTS_BYTES = 4096

@@ -9,9 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
-from gatehouse_server.auth.profiles import PROFILES, MalformedGrant
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.provider.keys import KeysUnavailable, SigningKeys
+from gatehouse_server.auth.verify.profiles import PROFILES, MalformedGrant
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from gatehouse_server.composition import tenant_keys
 from gatehouse_server.serving.settings import Settings, SettingsError, load_settings
 from tests.server.protected_server import ask, protected

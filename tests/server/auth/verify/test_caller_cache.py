@@ -8,9 +8,9 @@ import time
 import httpx2
 import pytest
 
-from gatehouse_server.auth.caller_cache import CallerCache
-from gatehouse_server.auth.keys import KeyLimits, KeysUnavailable, SigningKeys
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.provider.keys import KeyLimits, KeysUnavailable, SigningKeys
+from gatehouse_server.auth.verify.caller_cache import CallerCache
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, RESOURCE, Clock, Issuer
 
 pytestmark = pytest.mark.anyio

@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.profiles import PROFILES
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.provider.keys import SigningKeys
+from gatehouse_server.auth.verify.profiles import PROFILES
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from gatehouse_server.serving.settings import Settings
-from tests.server.auth.recorded_shapes import (
+from tests.server.auth.verify.recorded_shapes import (
     ACCESS,
     IDENTITY,
     REFUSED,

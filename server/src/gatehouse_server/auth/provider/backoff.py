@@ -99,13 +99,18 @@ class Backoff:
         self._until = float("-inf")
 
 
-def stated_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """The seconds until the next attempt that an answer with 429 or 503 states, at most 300; None if it states none.
+def stated_wait(status: int, headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """The seconds until the next attempt that an answer states, at most 300.
+
+    None if it states none, or if its status is neither 429 nor 503.
 
     Args:
+        status: of the answer.
         headers: of the answer, by names in lower case.
         now: Unix time; the current one by default.
     """
+    if status not in (429, 503):
+        return None
     now = time.time() if now is None else now
     wait = _retry_after(headers.get("retry-after", ""), now)
     if wait is None:
@@ -129,6 +134,6 @@ def _is_number(value: str) -> bool:
 
 def refusal(response: httpx2.Response) -> Refused:
     """The error for an answer with another status than 200."""
-    kind = RateLimited if response.status_code == 429 else Refused
-    stated = stated_wait(response.headers) if response.status_code in (429, 503) else None
-    return kind(f"the answer was HTTP {response.status_code}", stated)
+    status = response.status_code
+    kind = RateLimited if status == 429 else Refused
+    return kind(f"the answer was HTTP {status}", stated_wait(status, response.headers))

@@ -185,7 +185,7 @@ class TokenExchange:
         except httpx2.HTTPError as error:
             raise ExchangeFailed(f"The tenant's token endpoint does not answer: {error}") from error
         outcome = _outcome(answer.status_code)
-        stated = stated_wait(answer.headers) if answer.status_code in (429, 503) else None
+        stated = stated_wait(answer.status_code, answer.headers)
         try:
             document = answer.json()
         except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatehouse_server.auth.backoff import LONGEST_RETRY_AFTER, Backoff, stated_wait
+from gatehouse_server.auth.provider.backoff import LONGEST_RETRY_AFTER, Backoff, stated_wait
 from tests.server.token_issuer import Clock
 
 NOW = 1_800_000_000.0
@@ -28,7 +28,12 @@ NOW = 1_800_000_000.0
     ],
 )
 def test_the_time_that_an_answer_states(headers: dict[str, str], seconds: float | None) -> None:
-    assert stated_wait(headers, NOW) == seconds
+    assert stated_wait(429, headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(200, None), (400, None), (429, 7), (500, None), (503, 7)])
+def test_only_429_and_503_state_a_time(status: int, seconds: float | None) -> None:
+    assert stated_wait(status, {"retry-after": "7"}, NOW) == seconds
 
 
 def test_the_wait_doubles_up_to_a_limit_which_is_longer_after_429() -> None:

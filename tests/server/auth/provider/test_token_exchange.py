@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from gatehouse_server.auth.token_exchange import REFUSED_SECONDS, ExchangeFailed, TokenExchange
+from gatehouse_server.auth.provider.token_exchange import REFUSED_SECONDS, ExchangeFailed, TokenExchange
 from tests.server.token_issuer import Clock
 
 pytestmark = pytest.mark.anyio

@@ -4,8 +4,8 @@ Opaque tokens are verified by introspection, if it is configured.
 
 PyJWT reads the keys and verifies the signatures. The parts of a token are read here, because PyJWT (2.15) also accepts
 padding, JSON with a name twice, NaN, half of a surrogate pair, and times as text; and it decodes the header twice,
-character by character. `tests/server/auth/test_token_agreement.py` compares both: nothing is accepted that PyJWT or
-joserfc refuses, and each of these reasons still holds.
+character by character. `tests/server/auth/verify/test_token_agreement.py` compares both: nothing is accepted that
+PyJWT or joserfc refuses, and each of these reasons still holds.
 
 Sources: RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (JWT profile for access tokens),
 Auth0 docs, "Access token profiles".
@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from . import strict_json
-from .introspection import Introspection
-from .keys import SigningKeys, names_of
+from .. import strict_json
+from ..provider.introspection import Introspection
+from ..provider.keys import SigningKeys, names_of
 from .profiles import PROFILES, MalformedGrant, Profile
 
 MAX_TOKEN_LENGTH = 16 * 1024

@@ -21,7 +21,7 @@ from urllib.parse import quote_plus, urlsplit
 
 import httpx2
 
-from . import strict_json
+from .. import strict_json
 from .backoff import Backoff, RateLimited, Refused, stated_wait
 from .keys import VerificationUnavailable, url_in
 from .outgoing import http_client
@@ -260,7 +260,7 @@ class Introspection:
             status = response.status_code
             if status == 429 or status >= 500:
                 kind = RateLimited if status == 429 else _Failing
-                raise kind(f"{url} answers {status}", stated_wait(response.headers))
+                raise kind(f"{url} answers {status}", stated_wait(status, response.headers))
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
-from gatehouse_server.auth.outgoing import proxy_for
-from gatehouse_server.auth.token_exchange import ExchangeFailed, TokenExchange
+from gatehouse_server.auth.provider.keys import KeysUnavailable, SigningKeys
+from gatehouse_server.auth.provider.outgoing import proxy_for
+from gatehouse_server.auth.provider.token_exchange import ExchangeFailed, TokenExchange
 from tests.server.token_issuer import Issuer
 from tests.support.free_ports import free_port
 from tests.support.http_proxy import HttpProxy, http_proxy

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import RSAKey
 
-from gatehouse_server.auth.keys import SigningKeys
-from gatehouse_server.auth.tokens import TokenRefused, TokenVerifier
+from gatehouse_server.auth.provider.keys import SigningKeys
+from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Issuer
 from tests.support.fuzzing import seeds
 
