@@ -373,6 +373,8 @@ def docs(arguments: argparse.Namespace) -> int:
     sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
     tools = packages.separate_environment("docs", sources / "requirements.in").parent
     misspelt = local.run([str(tools / "codespell")])
+    spelling = [str(packages.PYTHON), str(sources / "spelling.py")]
+    misspelt = local.run(spelling, PYTHONPATH=str(environment.ROOT)) or misspelt
     shutil.rmtree(site, ignore_errors=True)
     options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
     failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])

@@ -24,22 +24,6 @@ MAIN_JOB = {
 """What a newcomer runs first, with what each must show."""
 TESTS = ("make test", "make e2e")
 """The tests that need no more than Python."""
-ELSEWHERE = {
-    "claude": "tests/interop",
-    "codex": "tests/interop",
-    "AUTH0_": "tests/worlds/test_swap.py",
-    "make client": "tests/worlds/test_swap.py",
-    "make down && make up && make doctor": "tests/worlds/test_swap.py",
-    "make browser": "needs Chromium",
-    "make worlds": "runs this test",
-    "make soak": "needs its own Docker stacks",
-    "make conformance": "needs npm",
-    "make interop": "needs npm",
-    "make providers": "needs npm",
-    "make bench": "measures",
-    "make check": "runs in CI",
-}
-"""What another test carries out, or what needs more than a newcomer has."""
 
 pytestmark = pytest.mark.docker
 
@@ -105,12 +89,6 @@ def tested(newcomer: Machine, readme: str) -> None:
         done = newcomer.run(line)
         assert done.returncode == 0, f"{line}\n{done.stdout[-4000:]}"
         assert re.search(r"\d+ passed", done.stdout)
-
-
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
-def test_every_command_of_the_readme_is_carried_out_by_a_test(readme: str) -> None:
-    known = (*MAIN_JOB, *TESTS, *ELSEWHERE)
-    assert [line for line in commands(readme) if not line.startswith(known)] == []
 
 
 def test_a_newcomer_with_only_python_make_and_git(newcomer: Machine) -> None:
