@@ -87,7 +87,8 @@ def tested(newcomer: Machine, readme: str) -> None:
     for line in TESTS if FULL else ["make test T='tests/server/auth tests/client/cli/test_process.py'"]:
         assert line.partition(" T=")[0] in commands(readme)
         done = newcomer.run(line)
-        assert done.returncode == 0, f"{line}\n{done.stdout[-4000:]}"
+        failed = [each for each in done.stdout.splitlines() if each.startswith(("FAILED", "ERROR"))]
+        assert done.returncode == 0, "\n".join([line, *failed, done.stdout[-1000:]])
         assert re.search(r"\d+ passed", done.stdout)
 
 
