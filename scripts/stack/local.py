@@ -77,7 +77,13 @@ def client(arguments: list[str]) -> int:
     """Run the `gatehouse` command."""
     environment = load()
     packages.ensure(packages.needed(environment, arguments))
-    return run([str(packages.BIN / "gatehouse"), *arguments], **environment.variables())
+    return run([str(packages.BIN / "gatehouse"), *arguments], **environment.variables(), GATEHOUSE_MAKE="1")
+
+
+def signed_in() -> bool:
+    """Whether the agent has a sign-in that is valid."""
+    command = [packages.BIN / "gatehouse", "whoami"]
+    return subprocess.run(command, cwd=ROOT, env=load().variables(), capture_output=True, check=False).returncode == 0
 
 
 def demo() -> int:

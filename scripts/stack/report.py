@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
+import textwrap
 import threading
+import time
 from collections.abc import Iterator
 
 
@@ -19,7 +22,7 @@ def say(text: str = "") -> None:
 
 @contextlib.contextmanager
 def progress(text: str, after: float = 0) -> Iterator[None]:
-    """Print the text of a step, and a dot each second until the step ends.
+    """Print the text of a step, and until it ends its seconds; where there is no terminal, a dot for each second.
 
     Args:
         text: what the step does.
@@ -32,9 +35,17 @@ def progress(text: str, after: float = 0) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if ended.wait(after):
                 return
-            print(f"  {text} ", end="", flush=True)
+            terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+            *before, last = (
+                textwrap.wrap(f"{text} ...", shutil.get_terminal_size().columns - 10) if terminal else [text]
+            )
+            for line in before:
+                say(f"  {line}")
+            print(f"  {last} ", end="", flush=True)
+            began = time.monotonic()
             while not ended.wait(1):
-                print(".", end="", flush=True)
+                shown = f"\r  {last} {time.monotonic() - began:.0f} s" if terminal else "."
+                print(shown, end="", flush=True)
             say()
 
     thread = threading.Thread(target=show, daemon=True)
@@ -55,8 +66,8 @@ def dim(text: str) -> str:
 
 
 def coloured() -> bool:
-    """Whether the output goes to a terminal and NO_COLOR is not set."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Whether the output goes to a terminal that can show colours, and NO_COLOR is not set (no-color.org)."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def _coloured(code: str, text: str) -> str:
