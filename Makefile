@@ -65,7 +65,7 @@ doctor: ## Find what is wrong with the tenant or the server, and how to fix it
 ##@ Test
 
 test: ## Run all tests that need neither Docker nor a browser
-	$(STACK) test
+	$(STACK) test $(DO)
 
 e2e: ## Test separate stacks end to end
 	$(STACK) e2e
@@ -102,7 +102,7 @@ docs: ## Build the documents as a site, and check links and spelling
 check: ## Run linter, formatter, type checker and import rules; DO=kubernetes also runs the pods (Podman)
 	$(STACK) check $(DO)
 
-sbom: ## List the parts of the images (CycloneDX), and check their licences and vulnerabilities
+sbom: ## List what packages and images consist of (CycloneDX); check licences and vulnerabilities
 	$(STACK) sbom
 
 clean: ## Stop everything, and remove volumes, logs and .venv

@@ -217,11 +217,20 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test that needs no containers and no browser."""
+    """Run every test that needs no containers and no browser; `mutants` tries whether they notice changed code."""
+    if arguments.rest[:1] == ["mutants"]:
+        return _mutants(arguments.rest[1:])
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
     chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
+
+
+def _mutants(chosen: list[str]) -> int:
+    packages.ensure()
+    packages.add(environment.ROOT / "tests" / "mutants" / "requirements.in")
+    command = [str(packages.PYTHON), "tests/mutants/run.py", *chosen]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
 def fuzz(arguments: argparse.Namespace) -> int:
@@ -391,15 +400,15 @@ def _manifests(*chosen: str, **variables: str) -> int:
 
 
 def sbom(_: argparse.Namespace) -> int:
-    """Write what the images consist of, as CycloneDX, and check licences and known vulnerabilities."""
+    """Write what packages and base images consist of, as CycloneDX, and check licences and known vulnerabilities."""
     packages.ensure()
     folder = environment.RUN / "sbom"
     tools = str(packages.separate_environment("supply-chain", packages.SUPPLY_CHAIN_LOCK))
-    images = [f"{name}={packages.of_image(name)}" for name in packages.LOCKS]
+    whole = [f"{name}={packages.whole_lock(name)}" for name in packages.LOCKS]
     bases = [] if docker.available() else [part for image in docker.base_images() for part in ("--base", image)]
     if not bases:
         say("Without Docker, the parts of the base images are not listed.")
-    failed = local.run([tools, "scripts/supply_chain", "--to", str(folder), *bases, *images])
+    failed = local.run([tools, "scripts/supply_chain", "--to", str(folder), *bases, *whole])
     tests = [str(packages.PYTHON), "-m", "pytest", "-q", "tests/supply_chain"]
     return failed or local.run(tests, SBOM_FOLDER=str(folder), SUPPLY_CHAIN_PYTHON=tools)
 

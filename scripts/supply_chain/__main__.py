@@ -1,4 +1,4 @@
-"""What the images consist of: bills of materials, licences, known vulnerabilities. `make sbom` runs it.
+"""What packages and base images consist of: bills of materials, licences, known vulnerabilities. `make sbom` runs it.
 
     python scripts/supply_chain --to FOLDER [--base IMAGE]... NAME=PYTHON...
 
@@ -35,9 +35,9 @@ def main() -> int:
         path = arguments.to / f"{name}.cdx.json"
         path.write_text(text, encoding="utf-8")
         print(f"{path}: {len(bill['components'])} parts")
-    images = {name: bills.licensed(bill) for name, bill in made.items()}
-    licences.PAGE.write_text(licences.page(images), encoding="utf-8")
-    wrong += licences.problems(sorted({each for packages in images.values() for each in packages}))
+    locks = {name: bills.licensed(bill) for name, bill in made.items()}
+    licences.PAGE.write_text(licences.page(locks), encoding="utf-8")
+    wrong += licences.problems(sorted({each for packages in locks.values() for each in packages}))
     try:
         wrong += vulnerabilities.problems([licences.ROOT / name / "requirements.lock" for name in made])
         print("Known vulnerabilities were looked up.")

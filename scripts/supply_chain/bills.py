@@ -1,4 +1,4 @@
-"""Software bills of materials in the form of CycloneDX 1.6: of the Python packages in an image, and of its base."""
+"""Software bills of materials in the form of CycloneDX 1.6: of the Python packages in a lock, and of a base image."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ DOCKER_SECONDS = 120
 
 
 def of_packages(name: str, python: str) -> Bill:
-    """The bill of an image's Python packages.
+    """The bill of the Python packages in a lock, which are those in the image of the package, with all extras.
 
     Args:
         name: the folder of the package, with its lock.
-        python: of an environment in which the lock is installed as in the image.
+        python: of an environment in which the whole lock is installed.
 
     Raises:
         ValueError: the environment is not that of the lock.

@@ -25,7 +25,7 @@ class Licensed:
 
 
 def is_accepted(package: Licensed) -> bool:
-    """Whether the package may be in an image.
+    """Whether the package may be in a lock.
 
     Of `A OR B` one licence must be accepted, of `A AND B` both. Brackets are for special packages.
     """
@@ -37,7 +37,7 @@ def is_accepted(package: Licensed) -> bool:
 
 
 def problems(packages: Sequence[Licensed]) -> list[str]:
-    """A line for each package that may not be in an image, and for each rule that nothing needs."""
+    """A line for each package that may not be in a lock, and for each rule that nothing needs."""
     names = {each.name for each in packages}
     unused = [name for name in (*SPECIAL, *CONCLUDED) if name not in names]
     return [
@@ -46,19 +46,20 @@ def problems(packages: Sequence[Licensed]) -> list[str]:
             for each in packages
             if not is_accepted(each)
         ),
-        *(f"rules.toml names {name}, which is in no image" for name in unused),
+        *(f"rules.toml names {name}, which is in no lock" for name in unused),
     ]
 
 
-def page(images: Mapping[str, Sequence[Licensed]]) -> str:
-    """The text of the page. `images` has the packages of each image."""
-    rows = sorted({each for packages in images.values() for each in packages})
+def page(locks: Mapping[str, Sequence[Licensed]]) -> str:
+    """The text of the page. `locks` has the packages of each lock."""
+    rows = sorted({each for packages in locks.values() for each in packages})
     lines = [
         "# Licences",
         "",
-        "Made by `make sbom` from the hashed locks: the Python packages in each image, with their licences as SPDX",
-        "expressions. [A test](../../tests/runtime/test_supply_chain.py) compares this page with the locks, and fails",
-        "for a licence that is not accepted. These are accepted, because they are permissive:",
+        "Made by `make sbom`: the Python packages in the hashed lock of each package, for Linux and with all extras. Of",
+        "these an image has what its extras need. The licences are SPDX expressions.",
+        "[A test](../../tests/runtime/test_supply_chain.py) compares this page with the locks, and fails for a licence",
+        "that is not accepted. These are accepted, because they are permissive:",
         f"{', '.join(sorted(ACCEPTED))}. And these, for one package each:",
         "",
         "| package | licence | why it is accepted |",
@@ -67,11 +68,11 @@ def page(images: Mapping[str, Sequence[Licensed]]) -> str:
         "",
         "¹ The package's metadata names no licence of SPDX. The licence file in the package was read.",
         "",
-        f"| package | version | licence | {' | '.join(images)} |",
-        f"|---|---|---|{'---|' * len(images)}",
+        f"| package | version | licence | {' | '.join(locks)} |",
+        f"|---|---|---|{'---|' * len(locks)}",
     ]
     for each in rows:
-        cells = ("yes" if each in packages else "" for packages in images.values())
+        cells = ("yes" if each in packages else "" for packages in locks.values())
         concluded = " ¹" if each.name in CONCLUDED else ""
         lines.append(f"| {each.name} | {each.version} | {each.licence}{concluded} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

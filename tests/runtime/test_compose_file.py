@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,18 @@ PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
 def test_an_image_build_gets_proxies_and_indexes(name: str) -> None:
     build = SERVICES[name]["build"]
     dockerfile = ROOT / build["context"] / build.get("dockerfile", "Dockerfile")
-    (declared,) = re.findall(r"^ARG (.*)$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
-    assert build["args"] == [*PROXIES, *map(str.lower, PROXIES), *declared.split()]
+    declared, *_ = re.findall(r"^ARG (.*)$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    extras = ["SERVER_EXTRAS", "CLIENT_EXTRAS"]
+    assert build["args"] == [*PROXIES, *map(str.lower, PROXIES), *declared.split(), *extras]
     assert {"PIP_INDEX_URL", "UV_DEFAULT_INDEX"} <= set(declared.split())
+
+
+@pytest.mark.parametrize("name", ["server", "client"])
+def test_an_image_built_by_hand_has_every_optional_package(name: str) -> None:
+    text = (ROOT / name / "Dockerfile").read_text(encoding="utf-8")
+    (default,) = re.findall(rf'^ARG {name.upper()}_EXTRAS="(.*)"$', text, re.MULTILINE)
+    project = tomllib.loads((ROOT / name / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(default.split()) == set(project["optional-dependencies"]) - {"keyring"}, "a container has no keyring"
 
 
 @pytest.mark.parametrize("name", BUILT)

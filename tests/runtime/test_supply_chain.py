@@ -1,4 +1,4 @@
-"""The licences of the packages in the images. `make sbom` writes their list, and reads the licences themselves."""
+"""The licences of the packages in the locks. `make sbom` writes their list, and reads the licences themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.processes import ROOT
 sys.path.insert(0, str(ROOT / "scripts" / "supply_chain"))
 import licences
 
-IN_THE_IMAGES = {
+ON_LINUX = {
     "sys_platform": "linux",
     "platform_system": "Linux",
     "os_name": "posix",
@@ -28,7 +28,7 @@ LOCKED = {
         for requirement in map(
             Requirement, re.findall(r"^([a-z0-9].*?) \\$", (ROOT / name / "requirements.lock").read_text("utf-8"), re.M)
         )
-        if requirement.marker is None or requirement.marker.evaluate(IN_THE_IMAGES)
+        if requirement.marker is None or requirement.marker.evaluate(ON_LINUX)
     }
     for name in ("server", "client", "mock-idp")
 }
@@ -75,4 +75,4 @@ def test_a_permissive_licence_is_accepted(licence: str) -> None:
 
 def test_a_rule_that_nothing_needs_is_found() -> None:
     packages = [package for package, _ in LISTED if package.name != "certifi"]
-    assert licences.problems(packages) == ["rules.toml names certifi, which is in no image"]
+    assert licences.problems(packages) == ["rules.toml names certifi, which is in no lock"]
