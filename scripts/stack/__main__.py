@@ -286,6 +286,7 @@ def bench(arguments: argparse.Namespace) -> int:
         "sdk": _bench_sdk,
         "tenant": _bench_tenant,
         "limits": _bench_limits,
+        "first-run": _bench_first_run,
     }
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
@@ -322,6 +323,14 @@ def _bench_tenant(options: list[str]) -> int:
 
 def _bench_limits(options: list[str]) -> int:
     command = [str(packages.PYTHON), str(environment.ROOT / "benchmarks" / "limits.py"), *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))
+
+
+def _bench_first_run(options: list[str]) -> int:
+    if (obstacle := docker.available()) is not None:
+        say(f"The first run is measured in containers, but {obstacle}: it is not measured.")
+        return 0
+    command = [str(packages.PYTHON), "benchmarks/first_run.py", *options]
     return local.run(command, PYTHONPATH=str(environment.ROOT))
 
 
@@ -364,6 +373,8 @@ def docs(arguments: argparse.Namespace) -> int:
     sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
     tools = packages.separate_environment("docs", sources / "requirements.in").parent
     misspelt = local.run([str(tools / "codespell")])
+    spelling = [str(packages.PYTHON), str(sources / "spelling.py")]
+    misspelt = local.run(spelling, PYTHONPATH=str(environment.ROOT)) or misspelt
     shutil.rmtree(site, ignore_errors=True)
     options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
     failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])

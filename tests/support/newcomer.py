@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOCKET = Path("/var/run/docker.sock")
 SCRIPTED_BROWSER = "tests/support/scripted_browser.py"
 SECONDS = 1800
+BASE = "python:3.13-slim"
 _IMAGE = """\
-FROM python:3.13-slim
+FROM {base}
 RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends {packages} && rm -rf /var/lib/apt/lists/*
 """
 _TOOLS = ("make", "git")
@@ -42,12 +44,14 @@ class Machine:
         folder: the clone.
         has_docker: whether it can use this machine's Docker.
         variables: of the person's shell.
+        clone_seconds: how long the clone took, in seconds.
     """
 
     container: str
     folder: Path
     has_docker: bool
     variables: dict[str, str] = field(default_factory=dict)
+    clone_seconds: float = 0.0
 
     def run(self, line: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
         """Run a line on a terminal in the clone's folder, as a person types it. Whoever has to sign in is alice."""
@@ -101,7 +105,7 @@ def machine(folder: Path, *, has_docker: bool) -> Iterator[Machine]:
     packages = (*_TOOLS, *_DOCKER) if has_docker else _TOOLS
     name = f"gatehouse-newcomer-{uuid.uuid4().hex[:8]}"
     image = f"gatehouse-newcomer:{'docker' if has_docker else 'plain'}"
-    recipe = _IMAGE.format(packages=" ".join(packages))
+    recipe = _IMAGE.format(base=BASE, packages=" ".join(packages))
     subprocess.run(
         ["docker", "build", "--quiet", "--tag", image, "-"],
         input=recipe.encode(),
@@ -117,11 +121,19 @@ def machine(folder: Path, *, has_docker: bool) -> Iterator[Machine]:
     subprocess.run(["docker", "run", *options, image, "sleep", "infinity"], check=True, stdout=subprocess.DEVNULL)
     made = Machine(name, folder, has_docker)
     try:
+        began = time.monotonic()
         cloned = made.run("git -c safe.directory='*' clone --quiet /origin .")
         assert cloned.returncode == 0, cloned.stdout
+        made.clone_seconds = time.monotonic() - began
         yield made
     finally:
         subprocess.run(["docker", "rm", "--force", name], check=True, stdout=subprocess.DEVNULL)
+
+
+def image_size(name: str) -> int:
+    """The size of an image, in bytes."""
+    command = ["docker", "image", "inspect", "--format", "{{.Size}}", name]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def _registries() -> list[str]:
