@@ -56,8 +56,8 @@ def page(locks: Mapping[str, Sequence[Licensed]]) -> str:
     lines = [
         "# Licences",
         "",
-        "Made by `make sbom`: the Python packages in the hashed lock of each package, for Linux and with all extras. Of",
-        "these an image has what its extras need. The licences are SPDX expressions.",
+        "Made by `make sbom`: the Python packages in the hashed lock of each package, for Linux and with all extras.",
+        "An image has those that its extras need. The licences are SPDX expressions.",
         "[A test](../../tests/runtime/test_supply_chain.py) compares this page with the locks, and fails for a licence",
         "that is not accepted. These are accepted, because they are permissive:",
         f"{', '.join(sorted(ACCEPTED))}. And these, for one package each:",
