@@ -17,7 +17,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers kubernetes docs check clean
+.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers docs check sbom clean
 
 help: ## Show the first commands; make help DO=all shows every command
 	$(STACK) help $(DO)
@@ -85,9 +85,6 @@ interop: ## Run MCP clients of others and Auth0's SDKs (needs npm)
 providers: ## Run the stack behind identity providers of others (needs npm)
 	$(STACK) providers $(DO)
 
-kubernetes: ## Validate the manifests, and run the demo's pods (Docker and Podman)
-	$(STACK) kubernetes $(DO)
-
 bench: ## Measure protection, the offline tenant, and a first run
 	$(STACK) bench $(DO)
 
@@ -96,8 +93,11 @@ bench: ## Measure protection, the offline tenant, and a first run
 docs: ## Build the documents as a site; check links and spelling
 	$(STACK) docs $(DO)
 
-check: ## Run linter, formatter, type checker and import rules
-	$(STACK) check
+check: ## Run linter, formatter, type checker; DO=kubernetes also runs the pods (Podman)
+	$(STACK) check $(DO)
+
+sbom: ## List what packages and images consist of; check licences and vulnerabilities
+	$(STACK) sbom
 
 clean: ## Stop everything; remove volumes, logs and .venv
 	$(STACK) clean

@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack help|up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
-    bench|fuzz|conformance|interop|providers|kubernetes|docs|check|lock|clean
+    bench|fuzz|conformance|interop|providers|docs|check|sbom|lock|clean
 """
 
 from __future__ import annotations
@@ -390,14 +390,25 @@ def docs(arguments: argparse.Namespace) -> int:
     return misspelt or failed
 
 
-def kubernetes(arguments: argparse.Namespace) -> int:
-    """Validate the Kubernetes manifests and, if Docker and Podman are there, run the pods of the demo."""
+def check(arguments: argparse.Namespace) -> int:
+    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file.
+
+    `kubernetes` only validates the manifests and, if Docker and Podman are there, runs the pods of the demo.
+    """
     packages.ensure()
+    if arguments.rest[:1] == ["kubernetes"]:
+        return _kubernetes(*arguments.rest[1:])
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
+
+
+def _kubernetes(*options: str) -> int:
     if docker.available() is not None or shutil.which("podman") is None:
         say("Without Docker and Podman, the manifests are only validated.")
-        return _manifests("tests/kubernetes", *arguments.rest)
+        return _manifests("tests/kubernetes", *options)
     endtoend.build()
-    return _manifests("tests/kubernetes", *arguments.rest, KUBERNETES_IMAGES=endtoend.PROJECT)
+    return _manifests("tests/kubernetes", *options, KUBERNETES_IMAGES=endtoend.PROJECT)
 
 
 def _manifests(*chosen: str, **variables: str) -> int:
@@ -406,12 +417,18 @@ def _manifests(*chosen: str, **variables: str) -> int:
     return local.run(command, KUBERNETES_TOOLS=str(tools.parent), **variables)
 
 
-def check(_: argparse.Namespace) -> int:
-    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file."""
+def sbom(_: argparse.Namespace) -> int:
+    """Write what packages and base images consist of, as CycloneDX, and check licences and known vulnerabilities."""
     packages.ensure()
-    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
-    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
+    folder = environment.RUN / "sbom"
+    tools = str(packages.separate_environment("supply-chain", packages.SUPPLY_CHAIN_LOCK))
+    whole = [f"{name}={packages.whole_lock(name)}" for name in packages.LOCKS]
+    bases = [] if docker.available() else [part for image in docker.base_images() for part in ("--base", image)]
+    if not bases:
+        say("Without Docker, the parts of the base images are not listed.")
+    failed = local.run([tools, "scripts/supply_chain", "--to", str(folder), *bases, *whole])
+    tests = [str(packages.PYTHON), "-m", "pytest", "-q", "tests/supply_chain"]
+    return failed or local.run(tests, SBOM_FOLDER=str(folder), SUPPLY_CHAIN_PYTHON=tools)
 
 
 def lock(_: argparse.Namespace) -> int:
@@ -453,8 +470,8 @@ _COMMANDS = {
     "interop": interop,
     "providers": providers,
     "docs": docs,
-    "kubernetes": kubernetes,
     "check": check,
+    "sbom": sbom,
     "lock": lock,
     "clean": clean,
 }

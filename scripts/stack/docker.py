@@ -237,6 +237,13 @@ def run(command: list[str], **variables: str) -> int:
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
 
 
+def base_images() -> list[str]:
+    """The images of others of which the stack's images are made, and that of the gateway."""
+    files = [*sorted(ROOT.glob("*/Dockerfile")), ROOT / "docker-compose.yml"]
+    named = (re.findall(r"^(?:FROM| +image:) (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE) for path in files)
+    return list(dict.fromkeys(image for found in named for image in found))
+
+
 def _run_once(service: str, arguments: list[str], options: list[str], **variables: str) -> int:
     _build(service, **variables)
     return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)

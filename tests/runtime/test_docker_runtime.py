@@ -206,7 +206,7 @@ def test_the_ca_file_has_the_same_path_in_the_containers() -> None:
 def test_the_agents_container_gets_every_variable_that_the_agent_reads() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     passed = dict(compose["services"]["client"]["environment"])
-    for name in _PROXIES:  # read by the HTTP client; tests/runtime/test_compose_file.py
+    for name in (*_PROXIES, "OTEL_EXPORTER_OTLP_ENDPOINT"):  # read by packages; tests/runtime/test_compose_file.py
         del passed[name]
     read = {name.upper() for name in TenantSettings.model_fields}
     assert read - set(passed) == _NOT_IN_A_CONTAINER

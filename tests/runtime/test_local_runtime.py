@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -53,9 +54,16 @@ class Runtime:
 
     def processes(self) -> list[str]:
         """The command lines of the processes in the stack's process group."""
-        pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
-        text = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
-        return text.stdout.splitlines()
+        group = int((self.stack.folder / "stack.pid").read_text(encoding="utf-8"))
+        if not Path("/proc/self").exists():
+            command = ["ps", "-o", "args=", "--pgroup", str(group)]
+            return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it may just have ended
+                if os.getpgid(int(process.name)) == group and (words := (process / "cmdline").read_bytes()):
+                    found.append(words.replace(b"\0", b" ").decode().strip())
+        return found
 
 
 @pytest.fixture
