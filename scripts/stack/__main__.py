@@ -379,10 +379,12 @@ def docs(arguments: argparse.Namespace) -> int:
     packages.ensure(packages.RUN)  # for uv
     sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
     tools = packages.separate_environment("docs", sources / "requirements.in").parent
+    say("Checking the spelling")
     misspelt = local.run([str(tools / "codespell")])
     spelling = [str(packages.PYTHON), str(sources / "spelling.py")]
     misspelt = local.run(spelling, PYTHONPATH=str(environment.ROOT)) or misspelt
     shutil.rmtree(site, ignore_errors=True)
+    say("Building the site, and checking its links")
     options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
     failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
     if not failed:
@@ -399,7 +401,11 @@ def check(arguments: argparse.Namespace) -> int:
     if arguments.rest[:1] == ["kubernetes"]:
         return _kubernetes(*arguments.rest[1:])
     commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    failed = 0
+    for command in commands:
+        say(dim(" ".join(command)))
+        failed = max(failed, local.run([str(packages.BIN / command[0]), *command[1:]]))
+    say(dim("the manifests"))
     return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
 
 

@@ -49,12 +49,13 @@ def down() -> bool:
         return False
     was_up = _alive(pid)
     if was_up:
-        os.killpg(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _group_alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if _group_alive(pid):
-            os.killpg(pid, signal.SIGKILL)
+        with progress("Stopping", after=1.5):
+            os.killpg(pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_SECONDS
+            while _group_alive(pid) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if _group_alive(pid):
+                os.killpg(pid, signal.SIGKILL)
     PID_FILE.unlink(missing_ok=True)
     return was_up
 

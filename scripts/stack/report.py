@@ -17,7 +17,15 @@ class Problem(Exception):
 
 
 def say(text: str = "") -> None:
+    """Print a text. On a terminal, lines that are not indented break between words."""
+    width = shutil.get_terminal_size().columns
+    if sys.stdout.isatty() and "\x1b" not in text:
+        text = "\n".join(line if line.startswith(" ") else _broken(line, width) for line in text.split("\n"))
     print(text, flush=True)
+
+
+def _broken(line: str, width: int) -> str:
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 @contextlib.contextmanager
