@@ -31,6 +31,7 @@ STAMP = VENV / "gatehouse.stamp"
 LOCKS = {package: ROOT / package / "requirements.lock" for package in PACKAGES}
 RUN_LOCK = ROOT / "scripts" / "stack" / "requirements.lock"
 LOCK = ROOT / "tests" / "requirements.lock"
+SUPPLY_CHAIN_LOCK = ROOT / "scripts" / "supply_chain" / "requirements.lock"
 UV_LOCK = ROOT / "scripts" / "stack" / "uv.lock"
 """The installer, which reads the other locks."""
 UV_VERSION = re.findall(r"^uv==(\S+)", UV_LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
@@ -50,6 +51,7 @@ _PROVIDERS = {"google_genai": "gemini", "openai": "openai", "anthropic": "anthro
 _RUN_EXTRAS = ("agent", "tenant", "keyring", "metrics")
 _EXAMPLE = ["--group", f"{ROOT / 'server' / 'pyproject.toml'}:example"]
 """What the example server needs beyond the library."""
+_AS_IN_THE_IMAGES = ["--python-version", "3.13", "--python-platform", "x86_64-unknown-linux-gnu"]
 _TOOLS = ["--group", f"{ROOT / 'pyproject.toml'}:stack"]
 """What the local runtime needs beyond the three packages."""
 
@@ -128,6 +130,7 @@ def lock() -> int:
     for package, path in LOCKS.items():
         example = _EXAMPLE if package == "server" else []
         _compile(path, [ROOT / package / "pyproject.toml"], [*every_extra, *example, *constraint])
+    _compile(SUPPLY_CHAIN_LOCK, [SUPPLY_CHAIN_LOCK.with_suffix(".in")], [])
     return 0
 
 
@@ -137,15 +140,25 @@ def add(requirements: Path) -> None:
     _run("Installing the packages of these tests", command)
 
 
-def separate_environment(name: str, requirements: Path) -> Path:
-    """The Python of an environment with only these packages. Creates it again if they have changed."""
+def whole_lock(package: str) -> Path:
+    """The Python of an environment with all of a package's lock, as images install it. It may not run here."""
+    return separate_environment(f"{package}-lock", LOCKS[package], "--only-binary", ":all:", *_AS_IN_THE_IMAGES)
+
+
+def separate_environment(name: str, requirements: Path, *options: str) -> Path:
+    """The Python of an environment with only these packages. Creates it again if they have changed.
+
+    Args:
+        options: of `uv pip install`. It checks the hashes of a lock without an option.
+    """
     home = environment.RUN / "environments" / name
     stamp, wanted = home / "gatehouse.stamp", requirements.read_text(encoding="utf-8") + sys.version
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         shown = home.relative_to(ROOT) if home.is_relative_to(ROOT) else home
         shutil.rmtree(home, ignore_errors=True)
         _run(f"Creating {shown}", [BIN / "uv", "venv", "--quiet", "--python", sys.executable, home])
-        command = [BIN / "uv", "pip", "install", "--quiet", "--python", home / "bin" / "python", "-r", requirements]
+        command = [BIN / "uv", "pip", "install", "--quiet", *options, "--python", home / "bin" / "python"]
+        command += ["--requirements", requirements]
         _run(f"Installing packages into {shown}", command)
         stamp.write_text(wanted, encoding="utf-8")
     return home / "bin" / "python"

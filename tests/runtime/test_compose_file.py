@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -78,13 +79,23 @@ ELSEWHERE = {
 PRODUCTION = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("services", [SERVICES, PRODUCTION["services"]], ids=["development", "production"])
+def test_every_service_has_no_right_that_it_does_not_need(services: dict[str, dict[str, Any]]) -> None:
+    """Also the agent's and the runner's, which are not there when the others are examined while they run."""
+    for name, service in services.items():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name.startswith("gateway") else []), name
+        assert not {"privileged", "pid", "ipc", "userns_mode", "devices"} & set(service), name
+        assert "docker.sock" not in str(service), name
+
+
 def test_in_production_every_container_is_bounded_restarted_and_made_elsewhere() -> None:
     assert set(PRODUCTION["services"]) == {"gateway", "gateway-2", "server"}
     for service in PRODUCTION["services"].values():
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
         assert service["restart"] == "unless-stopped"
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
-        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert "build" not in service
         assert service["healthcheck"]["test"]
     assert PRODUCTION["services"]["server"]["environment"]["GATEHOUSE_ENV"] == "production"

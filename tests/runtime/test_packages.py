@@ -63,7 +63,7 @@ def test_every_lock_has_the_versions_of_the_lock_of_all_packages(packages: Modul
 
 
 def test_every_package_of_a_lock_has_hashes_and_is_installed_with_them(packages: ModuleType) -> None:
-    for lock in (packages.LOCK, packages.RUN_LOCK, *packages.LOCKS.values()):
+    for lock in (packages.LOCK, packages.RUN_LOCK, packages.SUPPLY_CHAIN_LOCK, *packages.LOCKS.values()):
         entries = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8"))
         without = [entry for entry in entries if "==" in entry.partition("\n")[0] and "--hash=sha256:" not in entry]
         assert without == [], lock
