@@ -133,7 +133,7 @@ class _NewUnknown:
         if now >= self._quiet_at:
             self.reset()
         self._quiet_at = now + self._limits.min_age
-        return self._left > 0 or now >= self._next_at
+        return now >= self._next_at
 
     def spend(self, now: float) -> None:
         """Count a fetch in vain."""
