@@ -17,7 +17,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers kubernetes docs check clean
+.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers docs check sbom clean
 
 help: ## Show this help
 	@echo "Gatehouse: an MCP server that only lets the right people in."
@@ -65,7 +65,7 @@ doctor: ## Find what is wrong with the tenant or the server, and how to fix it
 ##@ Test
 
 test: ## Run all tests that need neither Docker nor a browser
-	$(STACK) test
+	$(STACK) test $(DO)
 
 e2e: ## Test separate stacks end to end
 	$(STACK) e2e
@@ -91,9 +91,6 @@ interop: ## Run MCP clients of others and Auth0's SDKs without the internet (nee
 providers: ## Run the stack behind identity providers of others (needs npm)
 	$(STACK) providers $(DO)
 
-kubernetes: ## Validate the Kubernetes manifests, and run the pods of the demo (needs Docker and Podman)
-	$(STACK) kubernetes $(DO)
-
 bench: ## Measure protection and the offline tenant beside others
 	$(STACK) bench $(DO)
 
@@ -102,8 +99,11 @@ bench: ## Measure protection and the offline tenant beside others
 docs: ## Build the documents as a site, and check links and spelling
 	$(STACK) docs $(DO)
 
-check: ## Run linter, formatter, type checker and import rules; validate the manifests
-	$(STACK) check
+check: ## Run linter, formatter, type checker and import rules; DO=kubernetes also runs the pods (Podman)
+	$(STACK) check $(DO)
+
+sbom: ## List what packages and images consist of (CycloneDX); check licences and vulnerabilities
+	$(STACK) sbom
 
 clean: ## Stop everything, and remove volumes, logs and .venv
 	$(STACK) clean

@@ -11,8 +11,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pygments.lexers.special import TextLexer
-
 ROOT = Path(__file__).parents[2]
 INDEX = "docs/README"
 
@@ -38,7 +36,6 @@ _PICTURE = re.compile(r"\b(?:src|srcset)=\"(?!\w+:)([^\"\s]+)\"")
 
 def setup(app: Any) -> None:  # noqa: ANN401 - Sphinx is not a package of this project's environment
     """Called by Sphinx."""
-    app.add_lexer("mermaid", TextLexer)  # GitHub draws these blocks; the site shows their text
     app.connect("source-read", _unlink_folders)
     app.connect("source-read", _add_contents)
     app.connect("build-finished", _copy_pictures)

@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
 python3 scripts/stack up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
-    bench|fuzz|conformance|interop|providers|kubernetes|docs|check|lock|clean
+    bench|fuzz|conformance|interop|providers|docs|check|sbom|lock|clean
 """
 
 from __future__ import annotations
@@ -217,11 +217,20 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test that needs no containers and no browser."""
+    """Run every test that needs no containers and no browser; `mutants` tries whether they notice changed code."""
+    if arguments.rest[:1] == ["mutants"]:
+        return _mutants(arguments.rest[1:])
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
     chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
     return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
+
+
+def _mutants(chosen: list[str]) -> int:
+    packages.ensure()
+    packages.add(environment.ROOT / "tests" / "mutants" / "requirements.in")
+    command = [str(packages.PYTHON), "tests/mutants/run.py", *chosen]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
 def fuzz(arguments: argparse.Namespace) -> int:
@@ -277,6 +286,7 @@ def bench(arguments: argparse.Namespace) -> int:
         "sdk": _bench_sdk,
         "tenant": _bench_tenant,
         "limits": _bench_limits,
+        "first-run": _bench_first_run,
     }
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
@@ -313,6 +323,14 @@ def _bench_tenant(options: list[str]) -> int:
 
 def _bench_limits(options: list[str]) -> int:
     command = [str(packages.PYTHON), str(environment.ROOT / "benchmarks" / "limits.py"), *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))
+
+
+def _bench_first_run(options: list[str]) -> int:
+    if (obstacle := docker.available()) is not None:
+        say(f"The first run is measured in containers, but {obstacle}: it is not measured.")
+        return 0
+    command = [str(packages.PYTHON), "benchmarks/first_run.py", *options]
     return local.run(command, PYTHONPATH=str(environment.ROOT))
 
 
@@ -355,6 +373,8 @@ def docs(arguments: argparse.Namespace) -> int:
     sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
     tools = packages.separate_environment("docs", sources / "requirements.in").parent
     misspelt = local.run([str(tools / "codespell")])
+    spelling = [str(packages.PYTHON), str(sources / "spelling.py")]
+    misspelt = local.run(spelling, PYTHONPATH=str(environment.ROOT)) or misspelt
     shutil.rmtree(site, ignore_errors=True)
     options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
     failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
@@ -363,14 +383,25 @@ def docs(arguments: argparse.Namespace) -> int:
     return misspelt or failed
 
 
-def kubernetes(arguments: argparse.Namespace) -> int:
-    """Validate the Kubernetes manifests and, if Docker and Podman are there, run the pods of the demo."""
+def check(arguments: argparse.Namespace) -> int:
+    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file.
+
+    `kubernetes` only validates the manifests and, if Docker and Podman are there, runs the pods of the demo.
+    """
     packages.ensure()
+    if arguments.rest[:1] == ["kubernetes"]:
+        return _kubernetes(*arguments.rest[1:])
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
+
+
+def _kubernetes(*options: str) -> int:
     if docker.available() is not None or shutil.which("podman") is None:
         say("Without Docker and Podman, the manifests are only validated.")
-        return _manifests("tests/kubernetes", *arguments.rest)
+        return _manifests("tests/kubernetes", *options)
     endtoend.build()
-    return _manifests("tests/kubernetes", *arguments.rest, KUBERNETES_IMAGES=endtoend.PROJECT)
+    return _manifests("tests/kubernetes", *options, KUBERNETES_IMAGES=endtoend.PROJECT)
 
 
 def _manifests(*chosen: str, **variables: str) -> int:
@@ -379,12 +410,18 @@ def _manifests(*chosen: str, **variables: str) -> int:
     return local.run(command, KUBERNETES_TOOLS=str(tools.parent), **variables)
 
 
-def check(_: argparse.Namespace) -> int:
-    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file."""
+def sbom(_: argparse.Namespace) -> int:
+    """Write what packages and base images consist of, as CycloneDX, and check licences and known vulnerabilities."""
     packages.ensure()
-    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
-    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
+    folder = environment.RUN / "sbom"
+    tools = str(packages.separate_environment("supply-chain", packages.SUPPLY_CHAIN_LOCK))
+    whole = [f"{name}={packages.whole_lock(name)}" for name in packages.LOCKS]
+    bases = [] if docker.available() else [part for image in docker.base_images() for part in ("--base", image)]
+    if not bases:
+        say("Without Docker, the parts of the base images are not listed.")
+    failed = local.run([tools, "scripts/supply_chain", "--to", str(folder), *bases, *whole])
+    tests = [str(packages.PYTHON), "-m", "pytest", "-q", "tests/supply_chain"]
+    return failed or local.run(tests, SBOM_FOLDER=str(folder), SUPPLY_CHAIN_PYTHON=tools)
 
 
 def lock(_: argparse.Namespace) -> int:
@@ -425,8 +462,8 @@ _COMMANDS = {
     "interop": interop,
     "providers": providers,
     "docs": docs,
-    "kubernetes": kubernetes,
     "check": check,
+    "sbom": sbom,
     "lock": lock,
     "clean": clean,
 }

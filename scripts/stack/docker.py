@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import packages
 import ports
 from environment import (
     AUTHORITY,
@@ -68,7 +70,7 @@ def up(environment: Environment) -> None:
     ports.require_free({name: port for name, port in wanted.items() if port not in ours})
     variables = _variables(environment)
     # The agent's image also, because the agent is usually the next command. Compose builds images at the same time.
-    _build("server", "client", *(["mock-idp"] if environment.offline else []))
+    _build("server", "client", *(["mock-idp"] if environment.offline else []), **variables)
     if environment.own_tls:
         _certificate(environment, variables)
     start(**variables)
@@ -111,8 +113,9 @@ def down(*, volumes: bool = False) -> bool:
 
 def restart(environment: Environment) -> None:
     """Replace each server by a new one from the current source and settings."""
-    _build("server")
-    replace_servers(**_variables(environment))
+    variables = _variables(environment)
+    _build("server", **variables)
+    replace_servers(**variables)
 
 
 def replace_servers(**variables: str) -> None:
@@ -183,7 +186,7 @@ def client(arguments: list[str]) -> int:
         # The stack did not start completely: the gateway starts last, and the agent reaches the rest only through it.
         run(compose(*_progress(), "up", "--detach", "--no-deps", "gateway"))
         gateway = _gateway()
-    variables = _variables(load())
+    variables = _variables(load(), arguments)
     variables["CLIENT_NETWORK"] = f"container:{gateway}" if gateway else "bridge"
     return _run_once("client", arguments, [*terminal, "--no-deps"], **variables)
 
@@ -225,8 +228,15 @@ def run(command: list[str], **variables: str) -> int:
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
 
 
+def base_images() -> list[str]:
+    """The images of others of which the stack's images are made, and that of the gateway."""
+    files = [*sorted(ROOT.glob("*/Dockerfile")), ROOT / "docker-compose.yml"]
+    named = (re.findall(r"^(?:FROM| +image:) (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE) for path in files)
+    return list(dict.fromkeys(image for found in named for image in found))
+
+
 def _run_once(service: str, arguments: list[str], options: list[str], **variables: str) -> int:
-    _build(service)
+    _build(service, **variables)
     return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)
 
 
@@ -281,9 +291,15 @@ def _certificate(environment: Environment, variables: dict[str, str]) -> None:
     AUTHORITY.write_text(done.stdout, encoding="utf-8")
 
 
-def _variables(environment: Environment) -> dict[str, str]:
-    """Variables that Compose cannot resolve itself: derived ones, secrets in files, the paths of mounted files."""
+def _variables(environment: Environment, arguments: Sequence[str] = ()) -> dict[str, str]:
+    """Variables that Compose cannot resolve itself: derived ones, secrets in files, the paths of mounted files.
+
+    Args:
+        arguments: those of the command `gatehouse`.
+    """
     variables = {name: environment[name] for name in environment.derived}
+    variables["CLIENT_EXTRAS"] = " ".join(["chat", *sorted(packages.client_extras(environment, arguments))])
+    variables["SERVER_EXTRAS"] = " ".join(["metrics", *sorted(packages.server_extras(environment))])
     # A `mock` left in .env beside a real tenant would make Compose start the offline tenant, and the server trust it.
     variables["COMPOSE_PROFILES"] = environment.profiles
     variables |= environment.secrets(_passed_variables())
@@ -337,11 +353,11 @@ def _has_build_authorities() -> bool:
     return file is not None and file.is_file() and file.stat().st_size <= MAX_SECRET
 
 
-def _build(*services: str) -> None:
+def _build(*services: str, **variables: str) -> None:
     """Build the images. Prints nothing if it succeeds."""
     with progress("Building images (the first time takes minutes, then seconds)", after=1.5):
         file = BUILD_AUTHORITIES_FILE if _has_build_authorities() else None
-        done = quiet(compose("build", "--quiet", *services, file=file), timeout=1800)
+        done = quiet(compose("build", "--quiet", *services, file=file), timeout=1800, **variables)
     if done.returncode != 0:
         raise Problem(f"Building the images failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
 

@@ -72,7 +72,7 @@ def _pytest(tests: Sequence[str]) -> int:
 
 
 def _images(running: str, tests: Sequence[str] = (IMAGE_TESTS,)) -> int:
-    """Examine the containers of the running project, and run the recipes of mock-idp/RECIPES.md that need Docker."""
+    """Examine the containers of the running project and the images, and run the recipes that need Docker."""
     say("the containers, and the tenant's image by itself")
     packages.ensure()
     python = packages.separate_environment("testcontainers", ROOT / IMAGE_TESTS / "requirements.in")
@@ -80,6 +80,7 @@ def _images(running: str, tests: Sequence[str] = (IMAGE_TESTS,)) -> int:
         [str(packages.PYTHON), "-m", "pytest", *tests],
         E2E_PROJECT=running,
         MOCK_IDP_IMAGE=f"{PROJECT}-mock-idp",
+        CLIENT_IMAGE=f"{PROJECT}-client",
         TESTCONTAINERS_PYTHON=str(python),
     )
 

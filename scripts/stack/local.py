@@ -76,7 +76,7 @@ def logs(*, follow: bool) -> None:
 def client(arguments: list[str]) -> int:
     """Run the `gatehouse` command."""
     environment = load()
-    packages.ensure(packages.needed(environment))
+    packages.ensure(packages.needed(environment, arguments))
     return run([str(packages.BIN / "gatehouse"), *arguments], **environment.variables())
 
 

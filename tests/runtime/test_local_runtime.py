@@ -226,10 +226,9 @@ def test_help_sorts_the_targets_into_groups() -> None:
         "conformance",
         "interop",
         "providers",
-        "kubernetes",
         "bench",
     ]
-    assert groups["Maintain"] == ["docs", "check", "clean"]
+    assert groups["Maintain"] == ["docs", "check", "sbom", "clean"]
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser", "worlds"])
