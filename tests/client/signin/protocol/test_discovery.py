@@ -195,10 +195,11 @@ async def test_the_switch_for_intranets_lets_a_public_server_name_private_addres
 
 
 async def test_the_switch_for_intranets_lets_a_public_issuer_name_private_endpoints() -> None:
-    document = {**TENANT, "token_endpoint": "https://10.0.0.1/oauth/token"}
+    issuer = "https://9.9.9.9/"
+    document = {**TENANT, "issuer": issuer, "token_endpoint": "https://10.0.0.1/oauth/token"}
     handler = httpx2.MockTransport(lambda _: httpx2.Response(200, json=document))
     guard = NetworkGuard([], private_network=True)
-    found = await discover_issuer(Fetcher(transport=handler, guard=guard), ISSUER, SERVER)
+    found = await discover_issuer(Fetcher(transport=handler, guard=guard), issuer, SERVER)
     assert found.token_endpoint == "https://10.0.0.1/oauth/token"
 
 
