@@ -188,6 +188,11 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "no client": ("missing_claim", lambda issuer: issuer.token(azp=None)),
     "exp is a string": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp="9999999999")).encode())),
     "exp is true": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp=True)).encode())),
+    "exp is in milliseconds": (
+        "invalid_claim",
+        lambda i: i.signed(json.dumps(payload(i, exp=1_000_000_000_000)).encode()),
+    ),
+    "iat is a text": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, iat="1")).encode())),
     "exp is huge": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp=10**400)).encode())),
     "exp overflows a float": (
         "invalid_claim",

@@ -19,6 +19,7 @@ from ..errors import GatehouseError
 from ..foreign_text import foreign, json_text, printable
 from ..signin.http.trace import Trace
 from .encodings import is_encodable
+from .invocation import as_typed
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -147,7 +148,7 @@ class Terminal:
     def say(self, text: str, style: str | None = None) -> None:
         """Show a message on stderr."""
         self.end_line()
-        self._err.print(printable(text), style=style, markup=False, soft_wrap=True)
+        self._err.print(as_typed(printable(text)), style=style, markup=False, soft_wrap=True)
 
     def fail(self, error: GatehouseError) -> None:
         """Show an error, as text or as JSON."""
