@@ -178,6 +178,20 @@ async def test_the_unknown_key_ids_that_are_remembered_are_bounded_and_the_oldes
     await keys.aclose()
 
 
+async def test_after_a_quiet_time_several_unknown_keys_cause_a_fetch_at_once_again(
+    issuer: Issuer, clock: Clock
+) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, limits=KeyLimits(default_age=3600))
+    for quiet in (0, LIMITS.min_age):
+        clock.now += quiet
+        before = issuer.fetches
+        for number in range(10):
+            assert await keys.get(f"unknown-{quiet}-{number}") is None
+        assert issuer.fetches == before + LIMITS.unknown_keys + (quiet == 0)
+    await keys.aclose()
+
+
 async def test_a_rotated_key_is_found_at_once(keys: SigningKeys, issuer: Issuer) -> None:
     assert await keys.get("one") is not None
     issuer.published.append("two")
@@ -467,6 +481,12 @@ def test_a_key_that_is_not_for_this_algorithm_is_left_out(good_key: dict[str, An
     with pytest.raises(ValueError, match="no key for RS256"):
         usable_keys({"keys": [{**good_key, **changes}]}, "RS256")
     assert set(usable_keys({"keys": [{**good_key, **changes}, {**good_key, "kid": "good"}]}, "RS256")) == {"good"}
+
+
+@pytest.mark.parametrize("name", ["use", "alg"])
+def test_a_key_may_leave_out_its_use_and_its_algorithm(good_key: dict[str, Any], name: str) -> None:
+    entry = {each: value for each, value in good_key.items() if each != name}
+    assert set(usable_keys({"keys": [entry]}, "RS256")) == {good_key["kid"]}
 
 
 def test_the_first_of_two_keys_with_one_key_id_counts(good_key: dict[str, Any]) -> None:
