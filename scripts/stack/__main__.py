@@ -224,13 +224,35 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test that needs no containers and no browser; `mutants` tries whether they notice changed code."""
+    """Run every test that needs no containers and no browser.
+
+    `coverage` reports which branches of the packages they take, and `mutants` tries whether they notice changed code.
+    """
     if arguments.rest[:1] == ["mutants"]:
         return _mutants(arguments.rest[1:])
+    coverage = arguments.rest[:1] == ["coverage"]
+    if coverage:
+        del arguments.rest[0]
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
-    return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
+    chosen = _chosen_tests(arguments)
+    pytest = ["pytest", *(chosen or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK])]
+    return _coverage(pytest, chosen) if coverage else local.run([str(packages.PYTHON), "-m", *pytest])
+
+
+def _coverage(pytest: list[str], chosen: list[str]) -> int:
+    """Fails also if all tests together take too few branches of a package (`fail_under` in pyproject.toml)."""
+    folder = environment.RUN / "coverage"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    command, data = [str(packages.PYTHON), "-m", "coverage"], {"COVERAGE_FILE": str(folder / "data")}
+    failed = local.run([*command, "run", "-m", *pytest], **data)
+    local.run([*command, "combine", "--quiet"], **data)
+    limit = ["--fail-under=0"] if chosen else []
+    for package in ("gatehouse_server", "gatehouse_client", "mock_idp"):
+        say(bold(package))
+        failed |= local.run([*command, "report", f"--include=*/{package}/*", *limit], **data)
+    return failed
 
 
 def _mutants(chosen: list[str]) -> int:

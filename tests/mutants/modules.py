@@ -19,6 +19,8 @@ class Module(NamedTuple):
 
 _AUTH = "server/src/gatehouse_server/auth"
 _TESTS = "tests/server/auth"
+_PROTOCOL = "client/src/gatehouse_client/signin/protocol"
+_PROTOCOL_TESTS = "tests/client/signin/protocol"
 
 MODULES = {
     "gate": Module(
@@ -53,4 +55,6 @@ MODULES = {
     "keys": Module(
         f"{_AUTH}/provider/keys.py", (f"{_TESTS}/provider/test_keys.py", f"{_TESTS}/provider/test_tenant_metadata.py")
     ),
+    "discovery": Module(f"{_PROTOCOL}/discovery.py", (f"{_PROTOCOL_TESTS}/test_discovery.py",)),
+    "registration": Module(f"{_PROTOCOL}/registration.py", (f"{_PROTOCOL_TESTS}/test_registration.py",)),
 }
