@@ -20,8 +20,8 @@ _UNKNOWN_EXPIRY = (
 _FASTMCP_RESTART = Expected("timed out after 30 seconds", _UNKNOWN_EXPIRY)
 _TWO_REFRESHES = Expected(
     "Disconnected",
-    "when the kept token has expired, it sends the same refresh token twice at the same time; the token rotates, so the "
-    "tenant takes the second one for stolen, and ends the sign-in (the client's limit)",
+    "when the kept token has expired, it sends the same refresh token twice at the same time; the token rotates, so "
+    "the tenant takes the second one for stolen, and ends the sign-in (the client's limit)",
 )
 
 MISSES: dict[str, dict[str, Expected]] = {
