@@ -13,6 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 INDEX = "docs/README"
+JAPANESE = "Gatehouse (日本語)"
+"""The README in Japanese, in the contents: its title is that of the English one."""
 
 project = "Gatehouse"
 author = "the Gatehouse project"
@@ -24,6 +26,8 @@ html_theme = "furo"
 html_title = "Gatehouse"
 html_additional_pages = {"index": "to_the_index.html"}
 templates_path = ["templates"]
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_permalinks_icon = "#"
 html_copy_source = False
 html_show_copyright = False
@@ -52,7 +56,9 @@ def _add_contents(app: Any, page: str, source: list[str]) -> None:  # noqa: ANN4
     if not (page.startswith("docs/") and page.endswith("/README")):
         return
     for caption, body in _SECTION.findall(source[0]) or [("", source[0])]:
-        pages = dict.fromkeys(_PAGE.findall(body))
+        pages = [
+            f"{JAPANESE} <{each}>" if each.endswith(".ja") else each for each in dict.fromkeys(_PAGE.findall(body))
+        ]
         if pages:
             lines = ["", "```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *pages, "```"]
             source[0] += "\n".join(lines) + "\n"

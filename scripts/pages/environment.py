@@ -38,6 +38,7 @@ OF_OTHERS = {
     "OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER": "and the other variables of OpenTelemetry for traces"
     " ([monitoring.md](../monitoring.md#traces))",
     "NO_COLOR": "no colors in the output",
+    "TERM": "the kind of terminal; `dumb`: no colors, and no line is written twice",
     "BROWSER": "the browser of the agent's sign-in",
 }
 """Variables that are not this project's own."""

@@ -1,6 +1,6 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
+python3 scripts/stack help|up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
     bench|fuzz|conformance|interop|providers|docs|check|sbom|lock|clean
 """
 
@@ -24,6 +24,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads only up to
 import docker
 import endtoend
 import environment
+import guide
 import local
 import packages
 import ports
@@ -68,6 +69,12 @@ def _require_environment(arguments: argparse.Namespace) -> None:
     arguments.runtime = "docker"
 
 
+def show_help(arguments: argparse.Namespace) -> int:
+    """Show the first commands; with `all` every command."""
+    guide.commands(everything=arguments.rest == ["all"])
+    return 0
+
+
 def up(arguments: argparse.Namespace) -> int:
     """Start the stack, and print its URLs, its users and the next commands."""
     if environment.PRODUCTION:
@@ -77,7 +84,7 @@ def up(arguments: argparse.Namespace) -> int:
     settings = _settings()
     runtime = _choose_runtime(arguments)
     runtime.up(settings)
-    _welcome(settings, runtime)
+    guide.welcome(settings, runtime)
     return 0
 
 
@@ -217,13 +224,35 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test that needs no containers and no browser; `mutants` tries whether they notice changed code."""
+    """Run every test that needs no containers and no browser.
+
+    `coverage` reports which branches of the packages they take, and `mutants` tries whether they notice changed code.
+    """
     if arguments.rest[:1] == ["mutants"]:
         return _mutants(arguments.rest[1:])
+    coverage = arguments.rest[:1] == ["coverage"]
+    if coverage:
+        del arguments.rest[0]
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
-    return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
+    chosen = _chosen_tests(arguments)
+    pytest = ["pytest", *(chosen or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK])]
+    return _coverage(pytest, chosen) if coverage else local.run([str(packages.PYTHON), "-m", *pytest])
+
+
+def _coverage(pytest: list[str], chosen: list[str]) -> int:
+    """Fails also if all tests together take too few branches of a package (`fail_under` in pyproject.toml)."""
+    folder = environment.RUN / "coverage"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    command, data = [str(packages.PYTHON), "-m", "coverage"], {"COVERAGE_FILE": str(folder / "data")}
+    failed = local.run([*command, "run", "-m", *pytest], **data)
+    local.run([*command, "combine", "--quiet"], **data)
+    limit = ["--fail-under=0"] if chosen else []
+    for package in ("gatehouse_server", "gatehouse_client", "mock_idp"):
+        say(bold(package))
+        failed |= local.run([*command, "report", f"--include=*/{package}/*", *limit], **data)
+    return failed
 
 
 def _mutants(chosen: list[str]) -> int:
@@ -372,10 +401,12 @@ def docs(arguments: argparse.Namespace) -> int:
     packages.ensure(packages.RUN)  # for uv
     sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
     tools = packages.separate_environment("docs", sources / "requirements.in").parent
+    say("Checking the spelling")
     misspelt = local.run([str(tools / "codespell")])
     spelling = [str(packages.PYTHON), str(sources / "spelling.py")]
     misspelt = local.run(spelling, PYTHONPATH=str(environment.ROOT)) or misspelt
     shutil.rmtree(site, ignore_errors=True)
+    say("Building the site, and checking its links")
     options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
     failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
     if not failed:
@@ -392,7 +423,11 @@ def check(arguments: argparse.Namespace) -> int:
     if arguments.rest[:1] == ["kubernetes"]:
         return _kubernetes(*arguments.rest[1:])
     commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
+    failed = 0
+    for command in commands:
+        say(dim(" ".join(command)))
+        failed = max(failed, local.run([str(packages.BIN / command[0]), *command[1:]]))
+    say(dim("the manifests"))
     return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
 
 
@@ -442,6 +477,7 @@ def clean(_: argparse.Namespace) -> int:
 
 _IN_PRODUCTION = ("up", "down", "restart", "reload", "logs", "deploy")
 _COMMANDS = {
+    "help": show_help,
     "up": up,
     "down": down,
     "logs": logs,
@@ -519,36 +555,6 @@ def _needed_running() -> dict[str, Runtime]:
     if not (running := _running()):
         raise Problem(NOT_RUNNING)
     return running
-
-
-def _welcome(settings: environment.Environment, runtime: Runtime) -> None:
-    say()
-    say(f"  MCP server   {bold(settings.public_url)}")
-    say(f"  Tenant       {bold(settings.issuer)}" + ("  (offline, for development only)" if settings.offline else ""))
-    if settings.offline:
-        if settings["MOCK_IDP_TLS_PORT"]:
-            tls_url = f"https://localhost:{settings['MOCK_IDP_TLS_PORT']}/"
-            say(f"               {bold(tls_url)}  (the same over TLS)")
-        say("  Users        alice@example.com / Wonderland-1   may use the server")
-        say("               bob@example.com   / Builder-2      may not: 403")
-    if settings.own_tls:
-        say(f"  Authority    {environment.AUTHORITY}")
-        say("               The certificate of the stack's own authority. Browsers and clients must trust it:")
-        say("               import it, or set AUTH0_CA_FILE (agent), SSL_CERT_FILE or NODE_EXTRA_CA_CERTS to its path.")
-    if settings.offline and settings.bind_address not in environment.LOOPBACK_HOSTS:
-        say("  Warning      The offline tenant's users and secrets are public, and other machines can reach it.")
-    first = ("make demo", "shows sign-in, refusal and tool call")
-    if not settings.offline:
-        first = ("make doctor", "says what the tenant still lacks, such as a person's role")
-    commands = {
-        **dict([first]),
-        'make ask Q="What time is it now?"': "signs in and asks the agent",
-        "make logs": "the decisions of the server",
-        "make down": "stops everything",
-    }
-    say()
-    for number, (command, what) in enumerate(commands.items()):
-        say(f"  {'' if number else 'Try next':<12} {command:<38} {what}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ _BUILD_ARGUMENTS = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INSECURE_HOST"),
 )
+_LOOK = ("NO_COLOR", "TERM", "COLORTERM")
+"""What the person's terminal can show and what they want to see: the agent's container does not know it by itself."""
 MAX_SECRET = 500 * 1024  # bytes; BuildKit refuses larger secrets
 
 
@@ -188,7 +190,14 @@ def client(arguments: list[str]) -> int:
         gateway = _gateway()
     variables = _variables(load(), arguments)
     variables["CLIENT_NETWORK"] = f"container:{gateway}" if gateway else "bridge"
-    return _run_once("client", arguments, [*terminal, "--no-deps"], **variables)
+    look = [f"--env={name}={os.environ[name]}" for name in _LOOK if os.environ.get(name)]
+    return _run_once("client", arguments, [*terminal, "--no-deps", *look, "--env=GATEHOUSE_MAKE=1"], **variables)
+
+
+def signed_in() -> bool:
+    """Whether the agent has a sign-in that is valid."""
+    command = compose("--progress", "quiet", "run", "--rm", "--no-TTY", "--no-deps", "client", "whoami")
+    return quiet(command, **_variables(load())).returncode == 0
 
 
 def demo() -> int:

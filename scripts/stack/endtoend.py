@@ -11,7 +11,7 @@ import docker
 import local
 import packages
 from environment import ROOT
-from report import Problem, say
+from report import Problem, progress, say
 
 PROJECT = "gatehouse-e2e"
 SECONDS = 120
@@ -40,7 +40,8 @@ def build() -> None:
     Raises:
         Problem: an image could not be built.
     """
-    _compose("--profile", "*", "build", "--quiet")
+    with progress("Building the images of the tests (the first time takes minutes, then seconds)", after=1.5):
+        _compose("--profile", "*", "build", "--quiet")
 
 
 def in_docker(chosen: Sequence[str] = ()) -> int:
@@ -54,10 +55,12 @@ def in_docker(chosen: Sequence[str] = ()) -> int:
         build()
         if chosen and chosen[0].startswith(IMAGE_TESTS):
             return _images("", chosen)
-        _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
+        with progress("Starting three servers without the tenant"):
+            _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server without the tenant: alive, not ready")
         _check_health("alive-not-ready")
-        _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
+        with progress("Starting the tenant"):
+            _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
         say("server with the tenant: ready")
         _check_health("ready")
         failed = _pytest(chosen or [STACK_TESTS])

@@ -99,10 +99,13 @@ def test_the_granted_scope_counts_only_for_an_opaque_token() -> None:
         ("entra", True, "offline_access", None),
         ("entra", False, "api://1/a openid", "api://1/a openid"),
         ("okta", True, "a b", "a b"),
+        ("auth0", True, "access:mcp openid profile email", "access:mcp"),
+        ("auth0", True, "openid", None),
+        ("auth0", False, "access:mcp openid", "access:mcp openid"),
         ("entra", True, None, None),
     ],
 )
-def test_a_machine_at_entra_requests_all_permissions_of_the_api_at_once(
+def test_a_machine_requests_no_scopes_about_a_person_and_at_entra_all_permissions_of_the_api_at_once(
     profile: str, machine: bool, scope: str | None, expected: str | None
 ) -> None:
     assert ProfileChoice(profile).at("https://x.example").requested(scope, machine=machine) == expected

@@ -19,15 +19,28 @@ class Module(NamedTuple):
 
 _AUTH = "server/src/gatehouse_server/auth"
 _TESTS = "tests/server/auth"
+_PROTOCOL = "client/src/gatehouse_client/signin/protocol"
+_PROTOCOL_TESTS = "tests/client/signin/protocol"
 
 MODULES = {
     "gate": Module(
         f"{_AUTH}/gate.py",
-        (f"{_TESTS}/test_gate.py", f"{_TESTS}/test_bodies.py", f"{_TESTS}/test_streams.py", f"{_TESTS}/test_audit.py"),
+        (
+            f"{_TESTS}/test_gate.py",
+            f"{_TESTS}/test_gate_and_app.py",
+            f"{_TESTS}/test_bodies.py",
+            f"{_TESTS}/test_audit.py",
+            "tests/server/serving/test_metrics.py",
+        ),
     ),
     "tokens": Module(
         f"{_AUTH}/verify/tokens.py",
-        (f"{_TESTS}/verify", f"{_TESTS}/test_gate.py", f"{_TESTS}/provider/test_introspection.py"),
+        (
+            f"{_TESTS}/verify/test_tokens.py",
+            f"{_TESTS}/verify/test_shapes.py",
+            f"{_TESTS}/verify/test_caller_cache.py",
+            f"{_TESTS}/provider/test_introspection.py",
+        ),
     ),
     "permissions": Module(
         f"{_AUTH}/permissions.py",
@@ -39,5 +52,9 @@ MODULES = {
             "tests/server/example/test_permissions_page.py",
         ),
     ),
-    "keys": Module(f"{_AUTH}/provider/keys.py", (f"{_TESTS}/provider/test_keys.py",)),
+    "keys": Module(
+        f"{_AUTH}/provider/keys.py", (f"{_TESTS}/provider/test_keys.py", f"{_TESTS}/provider/test_tenant_metadata.py")
+    ),
+    "discovery": Module(f"{_PROTOCOL}/discovery.py", (f"{_PROTOCOL_TESTS}/test_discovery.py",)),
+    "registration": Module(f"{_PROTOCOL}/registration.py", (f"{_PROTOCOL_TESTS}/test_registration.py",)),
 }

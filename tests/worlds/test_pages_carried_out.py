@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.documents import blocks, the_block
 from tests.support.free_ports import free_ports
@@ -28,7 +30,7 @@ PORTS = {"5555": "MCP_PORT", "9000": "MOCK_IDP_PORT", "8642": "OAUTH_CALLBACK_PO
 pytestmark = pytest.mark.skipif(RUNTIME == "docker", reason="a page of the local runtime")
 
 
-@pytest.mark.parametrize("name", ["tutorial.md", "flow.md"])
+@pytest.mark.parametrize("name", ["tutorial.md", "flow.md", "unattended.md", "debugging.md"])
 def test_the_page(world: MakeWorld, name: str) -> None:
     text = moved()
     clone = world(text)
@@ -77,6 +79,23 @@ def test_the_tool_of_the_readme_is_called_after_a_second_sign_in(world: MakeWorl
         assert done.returncode == 0, line + done.stdout + done.stderr
     assert done.stdout.endswith("3\n")
     assert 'scope="access:mcp numbers:add"' in done.stderr, "the server asked for the permission"
+
+
+def test_the_steps_of_the_workflow(world: MakeWorld) -> None:
+    clone = world(moved())
+    (job,) = yaml.safe_load(the_block("docs/ci.md", "The whole stack", "yaml"))["jobs"].values()
+    outputs = []
+    for step in job["steps"]:
+        if "run" in step:
+            done = clone.shell(step["run"], **{**job["env"], "CI": "true", **step.get("env", {})})
+            assert done.returncode == 0, step["run"] + done.stdout + done.stderr
+            outputs.append(done.stdout)
+    assert json.loads(outputs[2])["structuredContent"]["timezone"] == "UTC"
+    assert '"decision": "allow"' in outputs[3]
+    used = {step["uses"] for step in job["steps"] if "uses" in step}
+    assert used <= set(
+        re.findall(r"uses: (\S+)", (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    )
 
 
 def test_the_metrics_of_the_page_are_served(world: MakeWorld, tmp_path: Path) -> None:

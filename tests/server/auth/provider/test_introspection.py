@@ -104,6 +104,13 @@ async def test_an_opaque_token_is_what_the_provider_says(provider: Provider, che
     assert verified.granted == {"access:mcp"}
 
 
+@pytest.mark.parametrize("token", ["a", "a.b.c", "eyJ", "eyJ.b", "eyJ.b.c.d.e"])
+async def test_a_token_that_is_no_signed_jwt_is_looked_up(
+    provider: Provider, checked: TokenVerifier, token: str
+) -> None:
+    assert (await checked.verify(provider.issue(token))).subject == "alice"
+
+
 async def test_the_user_name_is_the_subject_of_an_answer_without_one(
     provider: Provider, checked: TokenVerifier
 ) -> None:
@@ -174,6 +181,7 @@ async def test_the_profile_reads_the_answer(
         ({"aud": ["https://other.example.com/", f"{RESOURCE}/x"]}, "wrong_audience"),
         ({"aud": {RESOURCE: 1}}, "invalid_claim"),
         ({"iss": "https://evil.example.com"}, "wrong_issuer"),
+        ({"iss": ["https://sts.windows.net/"]}, "wrong_issuer"),
         ({"sub": None}, "missing_claim"),
         ({"client_id": None}, "missing_claim"),
         ({"client_id": ["agent"]}, "invalid_claim"),

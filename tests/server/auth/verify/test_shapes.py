@@ -101,6 +101,13 @@ async def test_a_keycloak_token_without_sub_leads_to_the_client_scope(issuer: Is
     assert (refused.code, "client scope `basic`" in refused.description) == ("missing_claim", True)
 
 
+async def test_only_an_issuer_of_the_older_format_leads_to_the_version_of_entra_tokens(issuer: Issuer) -> None:
+    shape = next(shape for shape in ACCESS if shape.profile == "entra")
+    for iss, is_older in (("https://sts.windows.net/1/", True), ("https://evil.example.com/", False)):
+        refused = await refusal(issuer, settings_for(shape), token_of(issuer, shape, iss=iss))
+        assert (refused.code, "version 1.0" in refused.description) == ("wrong_issuer", is_older)
+
+
 Forge = Callable[[Issuer, Shape], str]
 FORGED: dict[str, tuple[str, Forge]] = {
     "alg none": ("algorithm_not_allowed", lambda i, s: token_of(i, s, {"alg": "none"})),

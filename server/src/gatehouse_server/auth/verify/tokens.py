@@ -143,7 +143,7 @@ class TokenVerifier:
             raise TokenRefused("unknown_key", "The token is signed with a key that the issuer does not publish.")
         if key.algorithm_name not in self._algorithms or not _is_signed(f"{header}.{payload}", signature, key):
             raise TokenRefused("bad_signature", "The token's signature does not match.")
-        claims = _read_object(payload, "claims")
+        claims = _read_object(payload, "payload")
         self._check_claims(claims, self._profile, _REQUIRED_CLAIMS)
         return self._verified(key_id, claims, self._profile)
 
@@ -217,9 +217,10 @@ class TokenVerifier:
         if issuer == _other_slash(self._issuer):
             hint = "The token's issuer differs from this server's by a slash at the end"
             raise TokenRefused("issuer_differs_by_slash", f"{hint}: it is not {self._issuer}.")
-        older, fix = self._profile.older_issuer or ("", "")
-        hint = f": {fix}" if older and isinstance(issuer, str) and issuer.startswith(older) else ""
-        raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}{hint}.")
+        older = self._profile.older_issuer
+        if older is not None and isinstance(issuer, str) and issuer.startswith(older[0]):
+            raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}: {older[1]}.")
+        raise TokenRefused("wrong_issuer", f"The token is not from {self._issuer}.")
 
     def _check_audience(self, claims: dict[str, Any], profile: Profile) -> None:
         try:
@@ -234,7 +235,8 @@ class TokenVerifier:
         if not is_for_us:
             raise TokenRefused("wrong_audience", f"The token is not for {self._audience}.")
         if not profile.is_access_token(claims):
-            name, value = profile.kind or ("", "")
+            assert profile.kind is not None  # without it, each token that is no ID token is an access token
+            name, value = profile.kind
             raise TokenRefused("wrong_type", f"This is no access token (its claim {name} is not {value}).")
 
     def _verified(self, key_id: str, claims: dict[str, Any], profile: Profile) -> VerifiedToken:
@@ -303,7 +305,7 @@ def _base64url(part: str) -> bytes:
         ValueError: it has padding or other characters, or unused bits that are not zero.
     """
     encoded = part.encode("ascii")
-    raw = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    raw = base64.urlsafe_b64decode(encoded + b"==")  # which ignores padding that it does not need
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != encoded:
         raise ValueError("not the one form of base64url")
     return raw
