@@ -87,7 +87,7 @@ def tested(newcomer: Machine, readme: str) -> None:
     for line in TESTS if FULL else ["make test T='tests/server/auth tests/client/cli/test_process.py'"]:
         assert line.partition(" T=")[0] in commands(readme)
         done = newcomer.run(line)
-        failed = [each for each in done.stdout.splitlines() if each.startswith(("FAILED", "ERROR"))]
+        failed = re.findall(r"^(?:_+ .+ _+|E  .*)$", done.stdout, re.MULTILINE)
         assert done.returncode == 0, "\n".join([line, *failed, done.stdout[-1000:]])
         assert re.search(r"\d+ passed", done.stdout)
 

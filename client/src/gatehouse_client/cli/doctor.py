@@ -93,20 +93,20 @@ def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
     for group, members in groupby(findings, key=lambda finding: ENTRIES[finding.check].group):
         terminal.result(group)
         for finding in members:
-            terminal.result(as_typed(f"  {finding.mark.value} {finding.check:<{width}}  {finding.seen}"))
+            terminal.labelled(f"  {finding.mark.value} {finding.check}", as_typed(finding.seen), width + 6)
             if finding.mark is Mark.WRONG:
-                _show_fix(terminal, finding, " " * (width + 6))
+                _show_fix(terminal, finding, width + 6)
     counts = {mark: sum(finding.mark is mark for finding in findings) for mark in Mark}
     summary = f"{counts[Mark.OK]} ok, {counts[Mark.WRONG]} wrong, {counts[Mark.UNKNOWN]} not checked."
     more = " `gatehouse doctor --explain CHECK` says more." if counts[Mark.WRONG] else ""
     terminal.result(as_typed(f"{summary}{more}"))
 
 
-def _show_fix(terminal: Terminal, finding: Finding, indent: str) -> None:
-    terminal.result(as_typed(f"{indent}{finding.advice or finding.entry.advice}"))
+def _show_fix(terminal: Terminal, finding: Finding, indent: int) -> None:
+    terminal.labelled("", as_typed(finding.advice or finding.entry.advice), indent)
     for place, fix in finding.fixes().items():
         for line in fix.splitlines():
-            terminal.result(f"{indent}{place}: {line}")
+            terminal.labelled("", f"{place}: {line}", indent)
 
 
 def _as_json(finding: Finding) -> dict[str, object]:
