@@ -169,6 +169,9 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "typ is a number": ("wrong_type", lambda i: part({"alg": "RS256", "typ": 1}) + "." + i.token().split(".", 1)[1]),
     "no kid": ("no_key_id", lambda issuer: jwt.encode(payload(issuer), issuer.private["one"], "RS256")),
     "kid is empty": ("no_key_id", lambda issuer: issuer.token(header={"kid": ""})),
+    "kid is too long": ("no_key_id", lambda issuer: issuer.token(header={"kid": "x" * 257})),
+    "kid is as long as it may be": ("unknown_key", lambda issuer: issuer.token(header={"kid": "x" * 256})),
+    "kid is one character": ("unknown_key", lambda issuer: issuer.token(header={"kid": "x"})),
     "kid is a path": ("unknown_key", lambda issuer: issuer.token(header={"kid": "../../dev/null"})),
     "unpublished key": ("unknown_key", lambda issuer: issuer.token(kid="two")),
     "another key under a published kid": (

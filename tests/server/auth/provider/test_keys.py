@@ -14,7 +14,7 @@ from hypothesis import strategies
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server.app import protect
-from gatehouse_server.auth.provider.keys import KeyLimits, KeysUnavailable, SigningKeys, usable_keys
+from gatehouse_server.auth.provider.keys import KeyLimits, KeysUnavailable, SigningKeys, url_in, usable_keys
 from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings
 from tests.support.fuzzing import fuzz
@@ -97,6 +97,41 @@ async def test_keys_are_refreshed_in_the_background_before_they_expire(
     assert issuer.fetches == 2
 
 
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 540), (0.5, 697.5), (1.0, 855)])
+async def test_replicas_refresh_their_keys_at_different_times(
+    issuer: Issuer, clock: Clock, chance: float, seconds: float
+) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, chance=lambda: chance)
+    assert (keys.age(), keys.left(), keys.is_current("one")) == (None, 0, False)
+    await keys.warm()
+    fetched_at = clock.now
+    for after, fetches in ((seconds, 1), (seconds + 0.1, 2)):
+        clock.now = fetched_at + after
+        assert keys.is_current("one")
+        assert not keys.is_current("two")
+        await run_background_tasks()
+        assert issuer.fetches == fetches
+    await keys.aclose()
+
+
+async def test_keys_are_current_until_they_expire_and_are_used_a_limited_time_longer(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    await keys.get("one")
+    issuer.answer = FAULTS["500"]
+    began = clock.now
+    total = LIMITS.default_age + LIMITS.max_stale
+    for after, is_current in ((0, True), (LIMITS.default_age, True), (LIMITS.default_age + 1, False), (total, False)):
+        clock.now = began + after
+        assert (keys.age(), keys.left(), keys.is_current("one")) == (after, total - after, is_current)
+        assert await keys.get("one") is not None
+    clock.now += 1
+    assert keys.left() == 0
+    with pytest.raises(KeysUnavailable):
+        await keys.get("one")
+
+
 async def test_unknown_keys_cause_few_fetches(keys: SigningKeys, issuer: Issuer, clock: Clock) -> None:
     for number in range(100):
         assert await keys.get(f"unknown-{number}") is None
@@ -112,6 +147,49 @@ async def test_an_old_token_does_not_keep_a_new_key_unknown(keys: SigningKeys, i
     assert issuer.fetches == 2, "the first fetch, and one for the unknown key"
     issuer.published.append("two")
     assert await keys.get("two") is not None
+
+
+@pytest.mark.parametrize("invented", [False, True], ids=["one key id", "a new key id each time"])
+async def test_the_time_between_fetches_for_unknown_keys_doubles(
+    keys: SigningKeys, issuer: Issuer, clock: Clock, invented: bool
+) -> None:
+    for number in range(LIMITS.unknown_keys):
+        await keys.get(f"unknown-{number}")
+    fetched_at, began = [], clock.now
+    for second in range(200):
+        clock.now, before = began + second, issuer.fetches
+        assert await keys.get(f"invented-{second}" if invented else "unknown-0") is None
+        fetched_at += [second] * (issuer.fetches - before)
+    assert fetched_at == [10, 30, 70, 150]
+
+
+async def test_the_unknown_key_ids_that_are_remembered_are_bounded_and_the_oldest_is_forgotten(
+    issuer: Issuer, clock: Clock
+) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, limits=KeyLimits(unknown_keys=1000))
+    for number in range(65):
+        assert await keys.get(f"unknown-{number}") is None
+    assert issuer.fetches == 1 + 65
+    await keys.get("unknown-1")
+    assert issuer.fetches == 1 + 65
+    await keys.get("unknown-0")
+    assert issuer.fetches == 1 + 66
+    await keys.aclose()
+
+
+async def test_after_a_quiet_time_several_unknown_keys_cause_a_fetch_at_once_again(
+    issuer: Issuer, clock: Clock
+) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, limits=KeyLimits(default_age=3600))
+    for quiet in (0, LIMITS.min_age):
+        clock.now += quiet
+        before = issuer.fetches
+        for number in range(10):
+            assert await keys.get(f"unknown-{quiet}-{number}") is None
+        assert issuer.fetches == before + LIMITS.unknown_keys + (quiet == 0)
+    await keys.aclose()
 
 
 async def test_a_rotated_key_is_found_at_once(keys: SigningKeys, issuer: Issuer) -> None:
@@ -324,6 +402,97 @@ async def test_replicas_that_start_together_fetch_at_different_times(issuer: Iss
     await late.warm()
     assert issuer.fetches == 1
     await late.aclose()
+
+
+async def test_a_replica_says_when_it_will_fetch_the_keys_and_a_probe_then_fetches_them(
+    issuer: Issuer, clock: Clock
+) -> None:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    limits = KeyLimits(start_spread=60)
+    late = SigningKeys(JWKS_URL, "RS256", http=http, limits=limits, chance=lambda: 0.5, clock=clock)
+    starting = asyncio.create_task(late.start())
+    await asyncio.sleep(0)
+    with pytest.raises(KeysUnavailable) as unavailable:
+        await late.warm()
+    assert (unavailable.value.retry_after, issuer.fetches) == (30, 0)
+    clock.now += 30
+    await late.warm()
+    assert issuer.fetches == 1
+    starting.cancel()
+    await late.aclose()
+
+
+@pytest.mark.parametrize(
+    ("fault", "retry_after", "problem"),
+    [
+        (lambda: httpx2.Response(429, headers={"Retry-After": "40"}), 40, "the answer was HTTP 429"),
+        (FAULTS["500"], 2, "the answer was HTTP 500"),
+        (FAULTS["no answer"], 2, "refused"),
+    ],
+    ids=["429", "500", "no answer"],
+)
+async def test_another_document_that_cannot_be_fetched_is_unavailable_for_a_stated_time(
+    keys: SigningKeys, issuer: Issuer, fault: Callable[[], httpx2.Response], retry_after: int, problem: str
+) -> None:
+    issuer.answer = fault
+    with pytest.raises(KeysUnavailable) as unavailable:
+        await keys.document("https://tenant.example.com/document")
+    assert str(unavailable.value) == f"https://tenant.example.com/document: {problem}"
+    assert unavailable.value.retry_after == retry_after
+
+
+async def test_the_wait_for_another_document_of_a_hanging_tenant_is_limited(clock: Clock) -> None:
+    async with hanging_tenant(clock, KeyLimits(timeout=0.02)) as (keys, _), asyncio.timeout(5):
+        with pytest.raises(KeysUnavailable, match="TimeoutError"):
+            await keys.document("https://tenant.example.com/document")
+
+
+@pytest.mark.parametrize(
+    ("issuer_url", "uri", "accepted"),
+    [
+        ("https://a.example.com/", "https://keys.example.com/", True),
+        ("https://a.example.com/", "http://keys.example.com/", False),
+        ("https://a.example.com/", "HTTP://keys.example.com/", False),
+        ("http://localhost:3001/", "http://localhost:3001/keys", True),
+        ("http://localhost:3001/", "https://keys.example.com/", True),
+        ("http://localhost:3001/", "file:///etc/keys", False),
+        ("https://a.example.com/", "//keys.example.com/", False),
+        ("https://a.example.com/", None, False),
+        ("https://a.example.com/", ["https://keys.example.com/"], False),
+    ],
+)
+def test_a_url_of_a_discovery_document_is_https_unless_the_issuer_is_not(
+    issuer_url: str, uri: object, accepted: bool
+) -> None:
+    document = {"issuer": issuer_url, "jwks_uri": uri}
+    if accepted:
+        assert url_in(document, issuer_url, "jwks_uri") == uri
+    else:
+        with pytest.raises(ValueError, match="no https URL"):
+            url_in(document, issuer_url, "jwks_uri")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"kid": 5}, {"kid": ""}, {"kid": None}, {"use": "enc"}, {"alg": "RS512"}, {"kty": "oct"}, {"d": "AQAB"}, {"n": 5}],
+    ids=str,
+)
+def test_a_key_that_is_not_for_this_algorithm_is_left_out(good_key: dict[str, Any], changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no key for RS256"):
+        usable_keys({"keys": [{**good_key, **changes}]}, "RS256")
+    assert set(usable_keys({"keys": [{**good_key, **changes}, {**good_key, "kid": "good"}]}, "RS256")) == {"good"}
+
+
+@pytest.mark.parametrize("name", ["use", "alg"])
+def test_a_key_may_leave_out_its_use_and_its_algorithm(good_key: dict[str, Any], name: str) -> None:
+    entry = {each: value for each, value in good_key.items() if each != name}
+    assert set(usable_keys({"keys": [entry]}, "RS256")) == {good_key["kid"]}
+
+
+def test_the_first_of_two_keys_with_one_key_id_counts(good_key: dict[str, Any]) -> None:
+    other = {**good_key, "e": "AQAD"}
+    found = usable_keys({"keys": [good_key, other]}, "RS256")[good_key["kid"]]
+    assert found.key.public_numbers().e == 65537
 
 
 JSON_VALUES = strategies.recursive(

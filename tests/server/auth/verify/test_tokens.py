@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gatehouse_server.auth.provider.keys import SigningKeys
+from gatehouse_server.auth.verify import tokens
 from gatehouse_server.auth.verify.tokens import TokenRefused, TokenVerifier
-from tests.server.hostile_tokens import HOSTILE, NOW
+from tests.server.hostile_tokens import HOSTILE, NOW, part
 from tests.server.token_issuer import ISSUER, RESOURCE, Issuer
 
 pytestmark = pytest.mark.anyio
@@ -63,10 +64,10 @@ async def test_clocks_may_differ_by_the_leeway(
 ) -> None:
     token = issuer.token(**claims)
     for now in (first, last):
-        verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, leeway=30, clock=lambda now=now: now)
+        verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, clock=lambda now=now: now)
         await verifier.verify(token)
     for now in (first - 1, last + 1):
-        verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, leeway=30, clock=lambda now=now: now)
+        verifier = TokenVerifier(keys, issuer=ISSUER, audience=RESOURCE, clock=lambda now=now: now)
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
 
@@ -97,3 +98,10 @@ async def test_a_refusal_says_what_is_wrong(
     with pytest.raises(TokenRefused) as refused:
         await verifier.verify(HOSTILE[name][1](issuer))
     assert refused.value.description == description
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_part_may_have_any_length_and_end_in_any_byte(length: int) -> None:
+    for last in range(256):
+        raw = bytes([*range(length - 1), last])
+        assert tokens._base64url(part(raw)) == raw

@@ -30,6 +30,7 @@ from .outgoing import http_client
 logger = logging.getLogger(__name__)
 
 _ED25519 = ("Ed25519", "EdDSA")
+_LONG_AGO = float("-inf")
 _REMEMBERED = 64  # unknown key ids
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,10})")
 
@@ -121,19 +122,19 @@ class _NewUnknown:
 
     def __init__(self, limits: KeyLimits) -> None:
         self._limits = limits
-        self._quiet_at = float("-inf")
+        self._quiet_at = _LONG_AGO
         self.reset()
 
     def reset(self) -> None:
         self._left = self._limits.unknown_keys
         self._wait = self._limits.unknown_key_cooldown
-        self._next_at = float("-inf")
+        self._next_at = _LONG_AGO
 
     def allows(self, now: float) -> bool:
         if now >= self._quiet_at:
             self.reset()
         self._quiet_at = now + self._limits.min_age
-        return self._left > 0 or now >= self._next_at
+        return now >= self._next_at
 
     def spend(self, now: float) -> None:
         """Count a fetch in vain."""
@@ -181,8 +182,8 @@ class SigningKeys:
         self._clock = clock
         self._current: _KeySet | None = None
         self._fetching: asyncio.Task[None] | None = None
-        self._fetch_began_at = float("-inf")
-        self._starts_at = float("-inf")
+        self._fetch_began_at = _LONG_AGO
+        self._starts_at = _LONG_AGO
         self._chance = chance
         first, most = self._limits.failure_cooldown, self._limits.longest_cooldown
         self._backoff = Backoff(first, most, clock=clock, chance=chance)
@@ -240,7 +241,7 @@ class SigningKeys:
         delay = self._limits.start_spread * self._chance()
         self._starts_at = self._clock() + delay
         await asyncio.sleep(delay)
-        self._starts_at = float("-inf")
+        self._starts_at = _LONG_AGO
         await self.warm()
 
     async def warm(self) -> None:
@@ -387,14 +388,13 @@ def url_in(discovery: object, issuer: str, name: str) -> str:
     """The URL of that name in a discovery document (OpenID Connect Discovery sections 3 and 4.3).
 
     Raises:
-        ValueError: the document is of another issuer, or its URL is not https.
+        ValueError: the document is of another issuer, or its URL is not https. It may be http if the issuer is.
     """
     named = discovery.get("issuer") if isinstance(discovery, dict) else None
     if not isinstance(discovery, dict) or named != issuer:
         raise ValueError(f"the discovery document is of {named!r}, and the issuer is {issuer!r}: they must be the same")
     uri = discovery.get(name)
-    secure = "https" if urlsplit(issuer).scheme == "https" else "http"
-    if not isinstance(uri, str) or urlsplit(uri).scheme not in ("https", secure):
+    if not isinstance(uri, str) or urlsplit(uri).scheme not in ("https", urlsplit(issuer).scheme):
         raise ValueError(f"the discovery document's {name} is {uri!r}, and no https URL")
     return uri
 

@@ -305,7 +305,7 @@ def _base64url(part: str) -> bytes:
         ValueError: it has padding or other characters, or unused bits that are not zero.
     """
     encoded = part.encode("ascii")
-    raw = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    raw = base64.urlsafe_b64decode(encoded + b"==")  # which ignores padding that it does not need
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != encoded:
         raise ValueError("not the one form of base64url")
     return raw
