@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import socket
 import struct
 import sys
@@ -79,6 +80,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
             os.write(status, struct.pack("i", state))
         os._exit(0)
     os.close(status)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
     if request["session"]:
         os.setsid()
     for number, descriptor in enumerate(streams):
