@@ -17,55 +17,49 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers kubernetes docs check clean
+.PHONY: help up down restart reload logs deploy client ask doctor demo e2e test browser worlds soak bench fuzz conformance interop providers docs check sbom clean
 
-help: ## Show this help
-	@echo "Gatehouse: an MCP server that only lets the right people in."
-	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
-	@echo
-	@echo "  RUNTIME=docker|local chooses the runtime. Without it, Docker is used if it answers."
-	@echo "  ENV=prod runs up, down, restart, reload and logs in production (docs/production.md)."
-	@echo "  PORTS=auto lets \`make up\` move taken ports to free ones, in .env."
-	@echo "  T=path::test runs one test: make test T=tests/server/auth/test_gate.py"
+help: ## Show the first commands; make help DO=all shows every command
+	$(STACK) help $(DO)
 
-##@ Run
+##@ First steps
 
-up: ## Build and start the stack, wait until it is ready, print URLs and users
+demo: ## Show a sign-in, a refusal and a tool call, without any input
+	$(STACK) demo
+
+up: ## Start the stack; print URLs, users and what to do next
 	$(STACK) up
+
+ask: ## Ask the agent: make ask Q="What time is it now?"
+	$(STACK) client ask "$${Q:-What time is it now?}"
+
+client: ## Run a command of the agent: make client DO=chat
+	$(STACK) client $(DO)
+
+doctor: ## Find what is wrong with the server or the tenant, and how to fix it
+	$(STACK) client doctor $(DO)
+
+logs: ## Follow the log of the running stack
+	$(STACK) logs
 
 down: ## Stop everything
 	$(STACK) down
 
-restart: ## Replace the servers one after the other (Docker: without a lost call)
+test: ## Run the tests that need neither Docker nor a browser
+	$(STACK) test $(DO)
+
+##@ Run
+
+restart: ## Replace the servers one after the other (Docker: no call is lost)
 	$(STACK) restart
 
 reload: ## Let the gateway read its configuration and certificate again
 	$(STACK) reload
 
-logs: ## Follow the log of the running stack
-	$(STACK) logs
-
-deploy: ## Deploy servers and gateways to a Docker Swarm, or update them (production)
+deploy: ## Deploy to a Docker Swarm, or update it (production)
 	@ENV=prod $(PYTHON) scripts/stack deploy
 
-##@ Use
-
-demo: ## Show sign-in, refusal, tool call and answer, without any input
-	$(STACK) demo
-
-client: ## Run a command of the agent: make client DO=chat
-	$(STACK) client $(DO)
-
-ask: ## Ask the agent: make ask Q="What time is it now?"
-	$(STACK) client ask "$${Q:-What time is it now?}"
-
-doctor: ## Find what is wrong with the tenant or the server, and how to fix it
-	$(STACK) client doctor $(DO)
-
 ##@ Test
-
-test: ## Run all tests that need neither Docker nor a browser
-	$(STACK) test
 
 e2e: ## Test separate stacks end to end
 	$(STACK) e2e
@@ -73,37 +67,37 @@ e2e: ## Test separate stacks end to end
 browser: ## Test the tenant's pages in Chromium
 	$(STACK) browser
 
-soak: ## Load while servers are killed and replaced: which calls are lost (Docker)
-	$(STACK) soak $(DO)
-
-worlds: ## The stack on other ports, hosts and folders
+worlds: ## Test the stack on other ports, hosts and folders
 	$(STACK) worlds
 
-fuzz: ## Run the tests with random input for longer: make fuzz DO=600 (seconds)
+soak: ## Load while servers are killed and replaced (Docker)
+	$(STACK) soak $(DO)
+
+fuzz: ## Random input for longer: make fuzz DO=600 (seconds)
 	$(STACK) fuzz $(DO)
 
 conformance: ## Run the MCP conformance suite (needs npm)
 	$(STACK) conformance $(DO)
 
-interop: ## Run MCP clients of others and Auth0's SDKs without the internet (needs npm)
+interop: ## Run MCP clients of others and Auth0's SDKs (needs npm)
 	$(STACK) interop $(DO)
 
 providers: ## Run the stack behind identity providers of others (needs npm)
 	$(STACK) providers $(DO)
 
-kubernetes: ## Validate the Kubernetes manifests, and run the pods of the demo (needs Docker and Podman)
-	$(STACK) kubernetes $(DO)
-
-bench: ## Measure protection and the offline tenant beside others
+bench: ## Measure protection, the offline tenant, and a first run
 	$(STACK) bench $(DO)
 
 ##@ Maintain
 
-docs: ## Build the documents as a site, and check links and spelling
+docs: ## Build the documents as a site; check links and spelling
 	$(STACK) docs $(DO)
 
-check: ## Run linter, formatter, type checker and import rules; validate the manifests
-	$(STACK) check
+check: ## Run linter, formatter, type checker; DO=kubernetes also runs the pods (Podman)
+	$(STACK) check $(DO)
 
-clean: ## Stop everything, and remove volumes, logs and .venv
+sbom: ## List what packages and images consist of; check licences and vulnerabilities
+	$(STACK) sbom
+
+clean: ## Stop everything; remove volumes, logs and .venv
 	$(STACK) clean

@@ -25,8 +25,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from benchmarks import virtual_time
-from gatehouse_server.auth.keys import KeyLimits, KeysUnavailable, SigningKeys
-from gatehouse_server.auth.token_exchange import ExchangeFailed, TokenExchange
+from gatehouse_server.auth.provider.keys import KeyLimits, KeysUnavailable, SigningKeys
+from gatehouse_server.auth.provider.token_exchange import ExchangeFailed, TokenExchange
 from gatehouse_server.composition import START_SPREAD
 
 KEYS_PER_SECOND, EXCHANGES_PER_SECOND = 20, 2

@@ -1,4 +1,4 @@
-"""Draws the pictures of the README again: the diagrams from docs/pictures/*.mmd, and the recording of `make demo`.
+"""Draws the pictures of the documents again: the diagrams from docs/pictures/*.mmd, and the recording of `make demo`.
 
     make docs DO=pictures      (needs npm and Chromium)
 

@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pygments.lexers.special import TextLexer
-
 ROOT = Path(__file__).parents[2]
 INDEX = "docs/README"
+JAPANESE = "Gatehouse (日本語)"
+"""The README in Japanese, in the contents: its title is that of the English one."""
 
 project = "Gatehouse"
 author = "the Gatehouse project"
@@ -26,6 +26,8 @@ html_theme = "furo"
 html_title = "Gatehouse"
 html_additional_pages = {"index": "to_the_index.html"}
 templates_path = ["templates"]
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_permalinks_icon = "#"
 html_copy_source = False
 html_show_copyright = False
@@ -38,7 +40,6 @@ _PICTURE = re.compile(r"\b(?:src|srcset)=\"(?!\w+:)([^\"\s]+)\"")
 
 def setup(app: Any) -> None:  # noqa: ANN401 - Sphinx is not a package of this project's environment
     """Called by Sphinx."""
-    app.add_lexer("mermaid", TextLexer)  # GitHub draws these blocks; the site shows their text
     app.connect("source-read", _unlink_folders)
     app.connect("source-read", _add_contents)
     app.connect("build-finished", _copy_pictures)
@@ -55,7 +56,9 @@ def _add_contents(app: Any, page: str, source: list[str]) -> None:  # noqa: ANN4
     if not (page.startswith("docs/") and page.endswith("/README")):
         return
     for caption, body in _SECTION.findall(source[0]) or [("", source[0])]:
-        pages = dict.fromkeys(_PAGE.findall(body))
+        pages = [
+            f"{JAPANESE} <{each}>" if each.endswith(".ja") else each for each in dict.fromkeys(_PAGE.findall(body))
+        ]
         if pages:
             lines = ["", "```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *pages, "```"]
             source[0] += "\n".join(lines) + "\n"

@@ -27,12 +27,18 @@ the default. An empty variable counts as not set, and cancels the line in `.env`
 `NAME_FILE`: the path of a file with the value. [.env.example](../../.env.example) has the variables that a stack needs.
 """
 
+TITLES = ("variable", "default", "meaning")
+PRODUCTION = """
+In `.env.prod`, for `make up ENV=prod` ([production.md](../production.md)) and `make deploy` ([swarm.md](../swarm.md)).
+The variables of the server count there also.
+"""
 OF_OTHERS = {
     "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "proxies, as for other programs ([network.md](../network.md))",
     "SSL_CERT_FILE, SSL_CERT_DIR": "certificate authorities instead of those of the system",
     "OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER": "and the other variables of OpenTelemetry for traces"
     " ([monitoring.md](../monitoring.md#traces))",
     "NO_COLOR": "no colors in the output",
+    "TERM": "the kind of terminal; `dumb`: no colors, and no line is written twice",
     "BROWSER": "the browser of the agent's sign-in",
 }
 """Variables that are not this project's own."""
@@ -70,13 +76,21 @@ def page() -> str:
     for kind in KINDS:
         rows = list(_rows(kind))
         known |= {row[0].strip("`") for row in rows}
-        parts += [f"## {kind.title}\n", table(("variable", "default", "meaning"), rows)]
-    stack = [row for row in _of_the_example() if row[0].strip("`") not in known]
+        parts += [f"## {kind.title}\n", table(TITLES, rows)]
+    stack = [row for row in _of_the_example(".env.example") if row[0].strip("`") not in known]
+    known |= {row[0].strip("`") for row in stack} - {"BIND_ADDRESS", "SERVER_REPLICAS"}  # other defaults in production
+    production = [row for row in _of_the_example(".env.prod.example") if row[0].strip("`") not in known]
     make = [(code(name), "", meaning) for name, meaning in OF_MAKE.items()]
-    parts += ["## The stack\n", "Read by `make`.\n", table(("variable", "default", "meaning"), [*stack, *make])]
+    parts += ["## The stack\n", "Read by `make`.\n", table(TITLES, [*stack, *make])]
+    parts += ["## The stack in production\n", PRODUCTION, table(TITLES, production)]
     others = [(", ".join(map(code, names.split(", "))), text) for names, text in OF_OTHERS.items()]
     parts += ["## Of other programs\n", table(("variable", "meaning"), others)]
     return joined(parts)
+
+
+def settings_of_the_offline_tenant() -> str:
+    """The table of its variables."""
+    return table(TITLES, _rows(KINDS[-1]))
 
 
 def _rows(kind: Kind) -> Iterator[tuple[str, str, str]]:
@@ -113,10 +127,10 @@ def _default(field: FieldInfo) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _of_the_example() -> Iterator[tuple[str, str, str]]:
-    """The variables in .env.example. The meaning is on the line, or in the comment before it."""
+def _of_the_example(name: str) -> Iterator[tuple[str, str, str]]:
+    """The variables in an example of an `.env` file. The meaning is on the line, or in the comment before it."""
     comment: list[str] = []
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         found = re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(\S*)(?:\s+(.*))?", line)
         if found is None:

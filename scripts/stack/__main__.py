@@ -1,7 +1,7 @@
 """The commands behind `make`: start, stop, use and test the stack, with Docker or as local processes.
 
-python3 scripts/stack up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
-    bench|fuzz|conformance|interop|providers|kubernetes|docs|check|lock|clean
+python3 scripts/stack help|up|down|restart|reload|logs|deploy|client ARGS...|demo|images|e2e|test|browser|worlds|soak|
+    bench|fuzz|conformance|interop|providers|docs|check|sbom|lock|clean
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads only up to
 import docker
 import endtoend
 import environment
+import guide
 import local
 import packages
 import ports
@@ -68,6 +69,12 @@ def _require_environment(arguments: argparse.Namespace) -> None:
     arguments.runtime = "docker"
 
 
+def show_help(arguments: argparse.Namespace) -> int:
+    """Show the first commands; with `all` every command."""
+    guide.commands(everything=arguments.rest == ["all"])
+    return 0
+
+
 def up(arguments: argparse.Namespace) -> int:
     """Start the stack, and print its URLs, its users and the next commands."""
     if environment.PRODUCTION:
@@ -77,7 +84,7 @@ def up(arguments: argparse.Namespace) -> int:
     settings = _settings()
     runtime = _choose_runtime(arguments)
     runtime.up(settings)
-    _welcome(settings, runtime)
+    guide.welcome(settings, runtime)
     return 0
 
 
@@ -217,11 +224,42 @@ def e2e(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run every test that needs no containers and no browser."""
+    """Run every test that needs no containers and no browser.
+
+    `coverage` reports which branches of the packages they take, and `mutants` tries whether they notice changed code.
+    """
+    if arguments.rest[:1] == ["mutants"]:
+        return _mutants(arguments.rest[1:])
+    coverage = arguments.rest[:1] == ["coverage"]
+    if coverage:
+        del arguments.rest[0]
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
-    chosen = _chosen_tests(arguments) or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK]
-    return local.run([str(packages.PYTHON), "-m", "pytest", *chosen])
+    chosen = _chosen_tests(arguments)
+    pytest = ["pytest", *(chosen or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK])]
+    return _coverage(pytest, chosen) if coverage else local.run([str(packages.PYTHON), "-m", *pytest])
+
+
+def _coverage(pytest: list[str], chosen: list[str]) -> int:
+    """Fails also if all tests together take too few branches of a package (`fail_under` in pyproject.toml)."""
+    folder = environment.RUN / "coverage"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    command, data = [str(packages.PYTHON), "-m", "coverage"], {"COVERAGE_FILE": str(folder / "data")}
+    failed = local.run([*command, "run", "-m", *pytest], **data)
+    local.run([*command, "combine", "--quiet"], **data)
+    limit = ["--fail-under=0"] if chosen else []
+    for package in ("gatehouse_server", "gatehouse_client", "mock_idp"):
+        say(bold(package))
+        failed |= local.run([*command, "report", f"--include=*/{package}/*", *limit], **data)
+    return failed
+
+
+def _mutants(chosen: list[str]) -> int:
+    packages.ensure()
+    packages.add(environment.ROOT / "tests" / "mutants" / "requirements.in")
+    command = [str(packages.PYTHON), "tests/mutants/run.py", *chosen]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))  # for the modules of tests/
 
 
 def fuzz(arguments: argparse.Namespace) -> int:
@@ -277,6 +315,7 @@ def bench(arguments: argparse.Namespace) -> int:
         "sdk": _bench_sdk,
         "tenant": _bench_tenant,
         "limits": _bench_limits,
+        "first-run": _bench_first_run,
     }
     chosen, options = list(benchmarks), arguments.rest
     if options and options[0] in benchmarks:
@@ -313,6 +352,14 @@ def _bench_tenant(options: list[str]) -> int:
 
 def _bench_limits(options: list[str]) -> int:
     command = [str(packages.PYTHON), str(environment.ROOT / "benchmarks" / "limits.py"), *options]
+    return local.run(command, PYTHONPATH=str(environment.ROOT))
+
+
+def _bench_first_run(options: list[str]) -> int:
+    if (obstacle := docker.available()) is not None:
+        say(f"The first run is measured in containers, but {obstacle}: it is not measured.")
+        return 0
+    command = [str(packages.PYTHON), "benchmarks/first_run.py", *options]
     return local.run(command, PYTHONPATH=str(environment.ROOT))
 
 
@@ -354,8 +401,12 @@ def docs(arguments: argparse.Namespace) -> int:
     packages.ensure(packages.RUN)  # for uv
     sources, site = environment.ROOT / "docs" / "site", environment.RUN / "docs"
     tools = packages.separate_environment("docs", sources / "requirements.in").parent
+    say("Checking the spelling")
     misspelt = local.run([str(tools / "codespell")])
+    spelling = [str(packages.PYTHON), str(sources / "spelling.py")]
+    misspelt = local.run(spelling, PYTHONPATH=str(environment.ROOT)) or misspelt
     shutil.rmtree(site, ignore_errors=True)
+    say("Building the site, and checking its links")
     options = ["--quiet", "--nitpicky", "--fail-on-warning", "--builder", "html", "--conf-dir", str(sources)]
     failed = local.run([str(tools / "sphinx-build"), *options, str(environment.ROOT), str(site)])
     if not failed:
@@ -363,14 +414,29 @@ def docs(arguments: argparse.Namespace) -> int:
     return misspelt or failed
 
 
-def kubernetes(arguments: argparse.Namespace) -> int:
-    """Validate the Kubernetes manifests and, if Docker and Podman are there, run the pods of the demo."""
+def check(arguments: argparse.Namespace) -> int:
+    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file.
+
+    `kubernetes` only validates the manifests and, if Docker and Podman are there, runs the pods of the demo.
+    """
     packages.ensure()
+    if arguments.rest[:1] == ["kubernetes"]:
+        return _kubernetes(*arguments.rest[1:])
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    failed = 0
+    for command in commands:
+        say(dim(" ".join(command)))
+        failed = max(failed, local.run([str(packages.BIN / command[0]), *command[1:]]))
+    say(dim("the manifests"))
+    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
+
+
+def _kubernetes(*options: str) -> int:
     if docker.available() is not None or shutil.which("podman") is None:
         say("Without Docker and Podman, the manifests are only validated.")
-        return _manifests("tests/kubernetes", *arguments.rest)
+        return _manifests("tests/kubernetes", *options)
     endtoend.build()
-    return _manifests("tests/kubernetes", *arguments.rest, KUBERNETES_IMAGES=endtoend.PROJECT)
+    return _manifests("tests/kubernetes", *options, KUBERNETES_IMAGES=endtoend.PROJECT)
 
 
 def _manifests(*chosen: str, **variables: str) -> int:
@@ -379,12 +445,18 @@ def _manifests(*chosen: str, **variables: str) -> int:
     return local.run(command, KUBERNETES_TOOLS=str(tools.parent), **variables)
 
 
-def check(_: argparse.Namespace) -> int:
-    """Run linter, formatter, type checker and import rules, and validate the manifests. Changes no file."""
+def sbom(_: argparse.Namespace) -> int:
+    """Write what packages and base images consist of, as CycloneDX, and check licences and known vulnerabilities."""
     packages.ensure()
-    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    failed = max(local.run([str(packages.BIN / command[0]), *command[1:]]) for command in commands)
-    return max(failed, _manifests("tests/kubernetes/test_manifests.py"))
+    folder = environment.RUN / "sbom"
+    tools = str(packages.separate_environment("supply-chain", packages.SUPPLY_CHAIN_LOCK))
+    whole = [f"{name}={packages.whole_lock(name)}" for name in packages.LOCKS]
+    bases = [] if docker.available() else [part for image in docker.base_images() for part in ("--base", image)]
+    if not bases:
+        say("Without Docker, the parts of the base images are not listed.")
+    failed = local.run([tools, "scripts/supply_chain", "--to", str(folder), *bases, *whole])
+    tests = [str(packages.PYTHON), "-m", "pytest", "-q", "tests/supply_chain"]
+    return failed or local.run(tests, SBOM_FOLDER=str(folder), SUPPLY_CHAIN_PYTHON=tools)
 
 
 def lock(_: argparse.Namespace) -> int:
@@ -405,6 +477,7 @@ def clean(_: argparse.Namespace) -> int:
 
 _IN_PRODUCTION = ("up", "down", "restart", "reload", "logs", "deploy")
 _COMMANDS = {
+    "help": show_help,
     "up": up,
     "down": down,
     "logs": logs,
@@ -425,8 +498,8 @@ _COMMANDS = {
     "interop": interop,
     "providers": providers,
     "docs": docs,
-    "kubernetes": kubernetes,
     "check": check,
+    "sbom": sbom,
     "lock": lock,
     "clean": clean,
 }
@@ -482,36 +555,6 @@ def _needed_running() -> dict[str, Runtime]:
     if not (running := _running()):
         raise Problem(NOT_RUNNING)
     return running
-
-
-def _welcome(settings: environment.Environment, runtime: Runtime) -> None:
-    say()
-    say(f"  MCP server   {bold(settings.public_url)}")
-    say(f"  Tenant       {bold(settings.issuer)}" + ("  (offline, for development only)" if settings.offline else ""))
-    if settings.offline:
-        if settings["MOCK_IDP_TLS_PORT"]:
-            tls_url = f"https://localhost:{settings['MOCK_IDP_TLS_PORT']}/"
-            say(f"               {bold(tls_url)}  (the same over TLS)")
-        say("  Users        alice@example.com / Wonderland-1   may use the server")
-        say("               bob@example.com   / Builder-2      may not: 403")
-    if settings.own_tls:
-        say(f"  Authority    {environment.AUTHORITY}")
-        say("               The certificate of the stack's own authority. Browsers and clients must trust it:")
-        say("               import it, or set AUTH0_CA_FILE (agent), SSL_CERT_FILE or NODE_EXTRA_CA_CERTS to its path.")
-    if settings.offline and settings.bind_address not in environment.LOOPBACK_HOSTS:
-        say("  Warning      The offline tenant's users and secrets are public, and other machines can reach it.")
-    first = ("make demo", "shows sign-in, refusal and tool call")
-    if not settings.offline:
-        first = ("make doctor", "says what the tenant still lacks, such as a person's role")
-    commands = {
-        **dict([first]),
-        'make ask Q="What time is it now?"': "signs in and asks the agent",
-        "make logs": "the decisions of the server",
-        "make down": "stops everything",
-    }
-    say()
-    for number, (command, what) in enumerate(commands.items()):
-        say(f"  {'' if number else 'Try next':<12} {command:<38} {what}")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import packages
 import ports
 from environment import (
     AUTHORITY,
@@ -35,6 +37,8 @@ _BUILD_ARGUMENTS = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INSECURE_HOST"),
 )
+_LOOK = ("NO_COLOR", "TERM", "COLORTERM")
+"""What the person's terminal can show and what they want to see: the agent's container does not know it by itself."""
 MAX_SECRET = 500 * 1024  # bytes; BuildKit refuses larger secrets
 
 
@@ -68,7 +72,7 @@ def up(environment: Environment) -> None:
     ports.require_free({name: port for name, port in wanted.items() if port not in ours})
     variables = _variables(environment)
     # The agent's image also, because the agent is usually the next command. Compose builds images at the same time.
-    _build("server", "client", *(["mock-idp"] if environment.offline else []))
+    _build("server", "client", *(["mock-idp"] if environment.offline else []), **variables)
     if environment.own_tls:
         _certificate(environment, variables)
     start(**variables)
@@ -111,8 +115,9 @@ def down(*, volumes: bool = False) -> bool:
 
 def restart(environment: Environment) -> None:
     """Replace each server by a new one from the current source and settings."""
-    _build("server")
-    replace_servers(**_variables(environment))
+    variables = _variables(environment)
+    _build("server", **variables)
+    replace_servers(**variables)
 
 
 def replace_servers(**variables: str) -> None:
@@ -183,9 +188,16 @@ def client(arguments: list[str]) -> int:
         # The stack did not start completely: the gateway starts last, and the agent reaches the rest only through it.
         run(compose(*_progress(), "up", "--detach", "--no-deps", "gateway"))
         gateway = _gateway()
-    variables = _variables(load())
+    variables = _variables(load(), arguments)
     variables["CLIENT_NETWORK"] = f"container:{gateway}" if gateway else "bridge"
-    return _run_once("client", arguments, [*terminal, "--no-deps"], **variables)
+    look = [f"--env={name}={os.environ[name]}" for name in _LOOK if os.environ.get(name)]
+    return _run_once("client", arguments, [*terminal, "--no-deps", *look, "--env=GATEHOUSE_MAKE=1"], **variables)
+
+
+def signed_in() -> bool:
+    """Whether the agent has a sign-in that is valid."""
+    command = compose("--progress", "quiet", "run", "--rm", "--no-TTY", "--no-deps", "client", "whoami")
+    return quiet(command, **_variables(load())).returncode == 0
 
 
 def demo() -> int:
@@ -225,8 +237,15 @@ def run(command: list[str], **variables: str) -> int:
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
 
 
+def base_images() -> list[str]:
+    """The images of others of which the stack's images are made, and that of the gateway."""
+    files = [*sorted(ROOT.glob("*/Dockerfile")), ROOT / "docker-compose.yml"]
+    named = (re.findall(r"^(?:FROM| +image:) (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE) for path in files)
+    return list(dict.fromkeys(image for found in named for image in found))
+
+
 def _run_once(service: str, arguments: list[str], options: list[str], **variables: str) -> int:
-    _build(service)
+    _build(service, **variables)
     return run(compose("--progress", "quiet", "run", "--rm", *options, service, *arguments), **variables)
 
 
@@ -281,9 +300,15 @@ def _certificate(environment: Environment, variables: dict[str, str]) -> None:
     AUTHORITY.write_text(done.stdout, encoding="utf-8")
 
 
-def _variables(environment: Environment) -> dict[str, str]:
-    """Variables that Compose cannot resolve itself: derived ones, secrets in files, the paths of mounted files."""
+def _variables(environment: Environment, arguments: Sequence[str] = ()) -> dict[str, str]:
+    """Variables that Compose cannot resolve itself: derived ones, secrets in files, the paths of mounted files.
+
+    Args:
+        arguments: those of the command `gatehouse`.
+    """
     variables = {name: environment[name] for name in environment.derived}
+    variables["CLIENT_EXTRAS"] = " ".join(["chat", *sorted(packages.client_extras(environment, arguments))])
+    variables["SERVER_EXTRAS"] = " ".join(["metrics", *sorted(packages.server_extras(environment))])
     # A `mock` left in .env beside a real tenant would make Compose start the offline tenant, and the server trust it.
     variables["COMPOSE_PROFILES"] = environment.profiles
     variables |= environment.secrets(_passed_variables())
@@ -337,11 +362,11 @@ def _has_build_authorities() -> bool:
     return file is not None and file.is_file() and file.stat().st_size <= MAX_SECRET
 
 
-def _build(*services: str) -> None:
+def _build(*services: str, **variables: str) -> None:
     """Build the images. Prints nothing if it succeeds."""
     with progress("Building images (the first time takes minutes, then seconds)", after=1.5):
         file = BUILD_AUTHORITIES_FILE if _has_build_authorities() else None
-        done = quiet(compose("build", "--quiet", *services, file=file), timeout=1800)
+        done = quiet(compose("build", "--quiet", *services, file=file), timeout=1800, **variables)
     if done.returncode != 0:
         raise Problem(f"Building the images failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
 

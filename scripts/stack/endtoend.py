@@ -11,7 +11,7 @@ import docker
 import local
 import packages
 from environment import ROOT
-from report import Problem, say
+from report import Problem, progress, say
 
 PROJECT = "gatehouse-e2e"
 SECONDS = 120
@@ -40,7 +40,8 @@ def build() -> None:
     Raises:
         Problem: an image could not be built.
     """
-    _compose("--profile", "*", "build", "--quiet")
+    with progress("Building the images of the tests (the first time takes minutes, then seconds)", after=1.5):
+        _compose("--profile", "*", "build", "--quiet")
 
 
 def in_docker(chosen: Sequence[str] = ()) -> int:
@@ -54,10 +55,12 @@ def in_docker(chosen: Sequence[str] = ()) -> int:
         build()
         if chosen and chosen[0].startswith(IMAGE_TESTS):
             return _images("", chosen)
-        _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
+        with progress("Starting three servers without the tenant"):
+            _compose("up", "--detach", "--wait", "--no-deps", *REPLICAS, "gateway", "server")
         say("server without the tenant: alive, not ready")
         _check_health("alive-not-ready")
-        _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
+        with progress("Starting the tenant"):
+            _compose("up", "--detach", "--wait", *REPLICAS, "gateway", "server", "mock-idp")
         say("server with the tenant: ready")
         _check_health("ready")
         failed = _pytest(chosen or [STACK_TESTS])
@@ -72,7 +75,7 @@ def _pytest(tests: Sequence[str]) -> int:
 
 
 def _images(running: str, tests: Sequence[str] = (IMAGE_TESTS,)) -> int:
-    """Examine the containers of the running project, and run the recipes of mock-idp/RECIPES.md that need Docker."""
+    """Examine the containers of the running project and the images, and run the recipes that need Docker."""
     say("the containers, and the tenant's image by itself")
     packages.ensure()
     python = packages.separate_environment("testcontainers", ROOT / IMAGE_TESTS / "requirements.in")
@@ -80,6 +83,7 @@ def _images(running: str, tests: Sequence[str] = (IMAGE_TESTS,)) -> int:
         [str(packages.PYTHON), "-m", "pytest", *tests],
         E2E_PROJECT=running,
         MOCK_IDP_IMAGE=f"{PROJECT}-mock-idp",
+        CLIENT_IMAGE=f"{PROJECT}-client",
         TESTCONTAINERS_PYTHON=str(python),
     )
 

@@ -49,12 +49,13 @@ def down() -> bool:
         return False
     was_up = _alive(pid)
     if was_up:
-        os.killpg(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _group_alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if _group_alive(pid):
-            os.killpg(pid, signal.SIGKILL)
+        with progress("Stopping", after=1.5):
+            os.killpg(pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_SECONDS
+            while _group_alive(pid) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if _group_alive(pid):
+                os.killpg(pid, signal.SIGKILL)
     PID_FILE.unlink(missing_ok=True)
     return was_up
 
@@ -76,8 +77,14 @@ def logs(*, follow: bool) -> None:
 def client(arguments: list[str]) -> int:
     """Run the `gatehouse` command."""
     environment = load()
-    packages.ensure(packages.needed(environment))
-    return run([str(packages.BIN / "gatehouse"), *arguments], **environment.variables())
+    packages.ensure(packages.needed(environment, arguments))
+    return run([str(packages.BIN / "gatehouse"), *arguments], **environment.variables(), GATEHOUSE_MAKE="1")
+
+
+def signed_in() -> bool:
+    """Whether the agent has a sign-in that is valid."""
+    command = [packages.BIN / "gatehouse", "whoami"]
+    return subprocess.run(command, cwd=ROOT, env=load().variables(), capture_output=True, check=False).returncode == 0
 
 
 def demo() -> int:

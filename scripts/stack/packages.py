@@ -1,11 +1,7 @@
 """The virtual environments: `.venv` for the local runtime and the checks, and separate ones for the benchmarks.
 
-`.venv` has one of three sets of packages. Each set contains the sets before it, with the same versions, so that a
-larger set only adds packages:
-
-- RUN: what the stack, the agent and the demo need;
-- OPTIONS: also the packages of model providers, and those that send traces;
-- EVERYTHING: also tests, linter and type checker.
+`.venv` has what the commands so far needed: the three packages with some of their extras, or all that the tests and
+checks need. The lock files decide the versions and the hashes, so that a further extra only adds packages.
 """
 
 from __future__ import annotations
@@ -13,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import environment
 from environment import ROOT
 from report import Problem, progress, say
 
-UV_VERSION = "0.13.9"
 GIVEN_VENV = os.environ.get("STACK_VENV")
 """An environment of somebody else's, used as it is."""
 VENV = Path(GIVEN_VENV or ROOT / ".venv")
@@ -34,59 +31,106 @@ STAMP = VENV / "gatehouse.stamp"
 LOCKS = {package: ROOT / package / "requirements.lock" for package in PACKAGES}
 RUN_LOCK = ROOT / "scripts" / "stack" / "requirements.lock"
 LOCK = ROOT / "tests" / "requirements.lock"
-RUN = (RUN_LOCK,)
-OPTIONS = (RUN_LOCK, *LOCKS.values())
-EVERYTHING = (LOCK,)
-_SETS = (RUN, OPTIONS, EVERYTHING)
-_MODEL_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-"""A key chooses the agent's model if MODEL is not set."""
+SUPPLY_CHAIN_LOCK = ROOT / "scripts" / "supply_chain" / "requirements.lock"
+UV_LOCK = ROOT / "scripts" / "stack" / "uv.lock"
+"""The installer, which reads the other locks."""
+UV_VERSION = re.findall(r"^uv==(\S+)", UV_LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
+RUN = frozenset({"chat", "keyring", "metrics"})
+"""The extras that the stack, the agent and the demo need with the offline tenant and the offline model."""
+EVERYTHING = frozenset({"*"})
+"""Every extra, and the tests, the linter and the type checker."""
+_KEYS = {
+    "GEMINI_API_KEY": "gemini",
+    "GOOGLE_API_KEY": "gemini",
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+}
+"""The extra for each key, in the order in which they choose the agent's model if MODEL is not set."""
+_PROVIDERS = {"google_genai": "gemini", "openai": "openai", "anthropic": "anthropic"}
+"""The extra for each provider that MODEL may name."""
 _RUN_EXTRAS = ("agent", "tenant", "keyring", "metrics")
 _EXAMPLE = ["--group", f"{ROOT / 'server' / 'pyproject.toml'}:example"]
 """What the example server needs beyond the library."""
+_AS_IN_THE_IMAGES = ["--python-version", "3.13", "--python-platform", "x86_64-unknown-linux-gnu"]
+_TOOLS = ["--group", f"{ROOT / 'pyproject.toml'}:stack"]
+"""What the local runtime needs beyond the three packages."""
 
 
-def needed(variables: environment.Environment) -> tuple[Path, ...]:
-    """The set that the stack and the agent need with these variables."""
-    with_key = any(variables[f"{key}{form}"] for key in _MODEL_KEYS for form in ("", "_FILE"))
-    model = variables["MODEL"] not in ("", "offline") or (with_key and not variables["MODEL"])
-    optional = model or variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
-    return OPTIONS if optional else RUN
+def client_extras(variables: environment.Environment, arguments: Sequence[str] = ()) -> frozenset[str]:
+    """The extras that the agent and its command need with these variables, beyond those of `RUN`.
+
+    Args:
+        arguments: those of the command `gatehouse`.
+    """
+    model, extras = variables["MODEL"], set[str]()
+    keys = [extra for key, extra in _KEYS.items() if variables[key] or variables[f"{key}_FILE"]]
+    if model not in ("", "offline") or (keys and not model):
+        provider = _PROVIDERS.get(model.partition(":")[0])
+        extras |= {"agent", *([provider] if provider else []), *(keys if not model else [])}
+    if {"tenant", "doctor"} & set(arguments):  # they read the Management API
+        extras.add("tenant")
+    return server_extras(variables) | extras
 
 
-def ensure(wanted: tuple[Path, ...] = EVERYTHING) -> None:
-    """Make `.venv` match the lock files of a set, unless it already matches a larger set."""
+def server_extras(variables: environment.Environment) -> frozenset[str]:
+    """The extras that the server needs with these variables, beyond those of `RUN`. The agent needs them also."""
+    return frozenset({"otel"} if variables["OTEL_EXPORTER_OTLP_ENDPOINT"] else ())
+
+
+def needed(variables: environment.Environment, arguments: Sequence[str] = ()) -> frozenset[str]:
+    """The extras that stack and agent need with these variables, and the command `gatehouse` with these arguments."""
+    return RUN | client_extras(variables, arguments)
+
+
+def ensure(wanted: frozenset[str] = EVERYTHING) -> None:
+    """Make `.venv` match the lock files, with the wanted extras and those that it already has."""
     if GIVEN_VENV:
         return
-    enough = {_fingerprint(packages) for packages in _SETS[_SETS.index(wanted) :]}
-    if STAMP.exists() and STAMP.read_text(encoding="utf-8") in enough:
+    fingerprint, _, stamped = (STAMP.read_text(encoding="utf-8") if STAMP.exists() else "").partition("\n")
+    present = frozenset(stamped.split())
+    matches = fingerprint == _fingerprint()
+    if matches and (present == EVERYTHING or wanted <= present):
         return
+    wanted = EVERYTHING if EVERYTHING in (wanted, present) else wanted | present
     say("Preparing .venv from the hashed locks: some seconds, or a minute or more if packages must be downloaded.")
     if not PYTHON.exists():
         _create()
     if not list(VENV.glob(f"lib/python*/site-packages/uv-{UV_VERSION}.dist-info")):
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
-        _run("Installing uv", [*_pip(), "install", *options, f"uv=={UV_VERSION}"])
-    users = "the tests and the checks" if wanted == EVERYTHING else "the stack and the agent"
-    command = [BIN / "uv", "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", *wanted]
-    _run(f"Installing packages for {users}", command)
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement", UV_LOCK]
+        _run("Installing uv", [*_pip(), "install", *options])
+    _install(wanted)
     editable = [part for package in PACKAGES for part in ("-e", ROOT / package)]
     options = ["--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation"]
     _run("Installing this project's packages", [BIN / "uv", "pip", "install", *options, *editable])
-    STAMP.write_text(_fingerprint(wanted), encoding="utf-8")
+    STAMP.write_text("\n".join([_fingerprint(), *sorted(wanted)]), encoding="utf-8")
+
+
+def _install(wanted: frozenset[str]) -> None:
+    """Install what the lock files have of the wanted extras, and remove everything else. The hashes are verified."""
+    common = ["--quiet", "--python", PYTHON, "--require-hashes"]
+    if wanted == EVERYTHING:
+        _run("Installing packages for the tests and the checks", [BIN / "uv", "pip", "sync", *common, LOCK])
+        return
+    # A lock as a constraint decides the version and the hashes of each package that the chosen extras need.
+    projects = [part for package in PACKAGES for part in ("--requirements", ROOT / package / "pyproject.toml")]
+    constraints = [part for lock in (RUN_LOCK, *LOCKS.values()) for part in ("--constraints", lock)]
+    extras = [part for extra in sorted(wanted) for part in ("--extra", extra)]
+    command = [BIN / "uv", "pip", "install", "--exact", *common, *constraints, *projects, *extras, *_EXAMPLE, *_TOOLS]
+    _run("Installing packages for the stack and the agent", command)
 
 
 def lock() -> int:
     """Write the hashed lock files. The one of all packages decides the versions in the others."""
     projects = [ROOT / package / "pyproject.toml" for package in PACKAGES]
-    run_tools = RUN_LOCK.with_suffix(".in")
     every_extra = ["--all-extras"]
-    _compile(LOCK, [*projects, LOCK.with_suffix(".in"), run_tools], [*every_extra, *_EXAMPLE])
+    _compile(LOCK, [*projects, LOCK.with_suffix(".in")], [*every_extra, *_EXAMPLE, *_TOOLS])
     constraint = ["--constraints", str(LOCK)]
     run_extras = [part for extra in _RUN_EXTRAS for part in ("--extra", extra)]
-    _compile(RUN_LOCK, [*projects, run_tools], [*run_extras, *_EXAMPLE, *constraint])
+    _compile(RUN_LOCK, projects, [*run_extras, *_EXAMPLE, *_TOOLS, *constraint])
     for package, path in LOCKS.items():
         example = _EXAMPLE if package == "server" else []
         _compile(path, [ROOT / package / "pyproject.toml"], [*every_extra, *example, *constraint])
+    _compile(SUPPLY_CHAIN_LOCK, [SUPPLY_CHAIN_LOCK.with_suffix(".in")], [])
     return 0
 
 
@@ -96,15 +140,25 @@ def add(requirements: Path) -> None:
     _run("Installing the packages of these tests", command)
 
 
-def separate_environment(name: str, requirements: Path) -> Path:
-    """The Python of an environment with only these packages. Creates it again if they have changed."""
+def whole_lock(package: str) -> Path:
+    """The Python of an environment with all of a package's lock, as images install it. It may not run here."""
+    return separate_environment(f"{package}-lock", LOCKS[package], "--only-binary", ":all:", *_AS_IN_THE_IMAGES)
+
+
+def separate_environment(name: str, requirements: Path, *options: str) -> Path:
+    """The Python of an environment with only these packages. Creates it again if they have changed.
+
+    Args:
+        options: of `uv pip install`. It checks the hashes of a lock without an option.
+    """
     home = environment.RUN / "environments" / name
     stamp, wanted = home / "gatehouse.stamp", requirements.read_text(encoding="utf-8") + sys.version
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         shown = home.relative_to(ROOT) if home.is_relative_to(ROOT) else home
         shutil.rmtree(home, ignore_errors=True)
         _run(f"Creating {shown}", [BIN / "uv", "venv", "--quiet", "--python", sys.executable, home])
-        command = [BIN / "uv", "pip", "install", "--quiet", "--python", home / "bin" / "python", "-r", requirements]
+        command = [BIN / "uv", "pip", "install", "--quiet", *options, "--python", home / "bin" / "python"]
+        command += ["--requirements", requirements]
         _run(f"Installing packages into {shown}", command)
         stamp.write_text(wanted, encoding="utf-8")
     return home / "bin" / "python"
@@ -167,9 +221,10 @@ def _pip() -> list[str | Path]:
     return [sys.executable, "-m", "pip", "--python", PYTHON] if _has_pip() else [PYTHON, "-m", "pip"]
 
 
-def _fingerprint(locks: tuple[Path, ...]) -> str:
+def _fingerprint() -> str:
+    """Of everything that decides what is installed, other than the extras."""
     digest = hashlib.sha256(f"{UV_VERSION} {sys.version} {ROOT}".encode())
-    for path in (*locks, *(ROOT / package / "pyproject.toml" for package in PACKAGES)):
+    for path in (LOCK, RUN_LOCK, *LOCKS.values(), *(ROOT / package / "pyproject.toml" for package in PACKAGES)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

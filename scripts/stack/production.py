@@ -17,8 +17,9 @@ from pathlib import Path
 
 import docker
 import environment
+import guide
 from environment import DOTENV, ROOT, Environment
-from report import Problem, bold, progress, say
+from report import Problem, progress, say
 
 SECRETS = ("REQUEST_STATE_SECRET", "EXCHANGE_CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET")
 SECRET_FILES = (*(f"{name}_FILE" for name in SECRETS), "UPSTREAM_KEY_FILE")
@@ -45,9 +46,7 @@ def up() -> None:
     docker.start("server", "gateway", **variables)
     docker.start(**variables)  # the second gateway, if there is one
     _wait_until_ready(settings)
-    say()
-    say(f"  MCP server   {bold(public_url(settings))}")
-    say(f"  Image        {variables['SERVER_IMAGE']}")
+    guide.production_welcome(public_url(settings), variables["SERVER_IMAGE"])
 
 
 def restart() -> None:

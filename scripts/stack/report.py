@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
+import textwrap
 import threading
+import time
 from collections.abc import Iterator
 
 
@@ -14,12 +17,20 @@ class Problem(Exception):
 
 
 def say(text: str = "") -> None:
+    """Print a text. On a terminal, lines that are not indented break between words."""
+    width = shutil.get_terminal_size().columns
+    if sys.stdout.isatty() and "\x1b" not in text:
+        text = "\n".join(line if line.startswith(" ") else _broken(line, width) for line in text.split("\n"))
     print(text, flush=True)
+
+
+def _broken(line: str, width: int) -> str:
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 @contextlib.contextmanager
 def progress(text: str, after: float = 0) -> Iterator[None]:
-    """Print the text of a step, and a dot each second until the step ends.
+    """Print the text of a step, and until it ends its seconds; where there is no terminal, a dot for each second.
 
     Args:
         text: what the step does.
@@ -32,9 +43,17 @@ def progress(text: str, after: float = 0) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if ended.wait(after):
                 return
-            print(f"  {text} ", end="", flush=True)
+            terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+            *before, last = (
+                textwrap.wrap(f"{text} ...", shutil.get_terminal_size().columns - 10) if terminal else [text]
+            )
+            for line in before:
+                say(f"  {line}")
+            print(f"  {last} ", end="", flush=True)
+            began = time.monotonic()
             while not ended.wait(1):
-                print(".", end="", flush=True)
+                shown = f"\r  {last} {time.monotonic() - began:.0f} s" if terminal else "."
+                print(shown, end="", flush=True)
             say()
 
     thread = threading.Thread(target=show, daemon=True)
@@ -55,8 +74,8 @@ def dim(text: str) -> str:
 
 
 def coloured() -> bool:
-    """Whether the output goes to a terminal and NO_COLOR is not set."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Whether the output goes to a terminal that can show colours, and NO_COLOR is not set (no-color.org)."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def _coloured(code: str, text: str) -> str:

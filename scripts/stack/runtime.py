@@ -28,5 +28,8 @@ class Runtime(Protocol):
     def client(self, arguments: list[str]) -> int:
         """Run the `gatehouse` command, whether or not the stack runs. Returns its exit code."""
 
+    def signed_in(self) -> bool:
+        """Whether the agent has a sign-in that is valid."""
+
     def demo(self) -> int:
         """Run the demo against the running stack. Returns the exit code."""

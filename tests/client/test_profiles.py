@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gatehouse_client.profiles import PROFILES, ProfileChoice
-from gatehouse_server.auth.profiles import PROFILES as SERVER_PROFILES
-from gatehouse_server.auth.profiles import MalformedGrant
-from tests.server.auth.recorded_shapes import ACCESS, IDENTITY, REFUSED, Shape
+from gatehouse_server.auth.verify.profiles import PROFILES as SERVER_PROFILES
+from gatehouse_server.auth.verify.profiles import MalformedGrant
+from tests.server.auth.verify.recorded_shapes import ACCESS, IDENTITY, REFUSED, Shape
 
 SHAPES = [*ACCESS, *IDENTITY, *REFUSED]
 
@@ -99,10 +99,13 @@ def test_the_granted_scope_counts_only_for_an_opaque_token() -> None:
         ("entra", True, "offline_access", None),
         ("entra", False, "api://1/a openid", "api://1/a openid"),
         ("okta", True, "a b", "a b"),
+        ("auth0", True, "access:mcp openid profile email", "access:mcp"),
+        ("auth0", True, "openid", None),
+        ("auth0", False, "access:mcp openid", "access:mcp openid"),
         ("entra", True, None, None),
     ],
 )
-def test_a_machine_at_entra_requests_all_permissions_of_the_api_at_once(
+def test_a_machine_requests_no_scopes_about_a_person_and_at_entra_all_permissions_of_the_api_at_once(
     profile: str, machine: bool, scope: str | None, expected: str | None
 ) -> None:
     assert ProfileChoice(profile).at("https://x.example").requested(scope, machine=machine) == expected

@@ -9,7 +9,7 @@ import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from tests.conformance.on_fastmcp import OnFastMCP
 from tests.conformance.scenario_server import OnMCPServer, scenario_server
 from tests.server.token_issuer import JWKS_URL, RESOURCE, Issuer, settings

@@ -23,7 +23,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from starlette.types import ASGIApp
 
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.serving.settings import load
 from gatehouse_server.serving.upstream_settings import UpstreamSettings
 from gatehouse_server.upstream import protect_upstream

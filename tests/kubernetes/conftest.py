@@ -62,7 +62,7 @@ def containers(template: Mapping[str, Any]) -> list[Object]:
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """The folder with kubectl and kubernetes-validate. `make check` and `make kubernetes` name it."""
+    """The folder with kubectl and kubernetes-validate. `make check` names it."""
     if "KUBERNETES_TOOLS" not in os.environ:
         pytest.skip("make check installs kubectl and kubernetes-validate, and names their folder in KUBERNETES_TOOLS")
     return Path(os.environ["KUBERNETES_TOOLS"])

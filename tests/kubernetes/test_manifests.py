@@ -30,6 +30,7 @@ from tests.kubernetes.restricted import violations
 from tests.support.processes import ROOT
 
 DOCUMENT = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+PRODUCTION = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))["services"]["server"]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 MARGIN_SECONDS = 5
 NOT_SETTINGS = {"HOME", "E2E_ISSUER", "E2E_CONTROL_TOKEN"}  # of the runner of the suite
@@ -150,6 +151,16 @@ def test_every_variable_is_one_that_the_program_reads(overlay: Overlay) -> None:
     for template in overlay.templates().values():
         for container in containers(template):
             assert set(overlay.variables(container)) - KNOWN[container["name"]] == set()
+
+
+def test_the_server_gets_what_it_gets_from_compose_in_production_or_the_document_says_when(
+    overlays: dict[str, Overlay],
+) -> None:
+    (container,) = overlays["production"].templates()["server"]["spec"]["containers"]
+    section = DOCUMENT.partition("## Production")[2].partition("\n## ")[0]
+    explained = set(re.findall(r"`([A-Z0-9_]+)[=`]", section))
+    given = set(overlays["production"].variables(container))
+    assert set(PRODUCTION["environment"]) - given - explained == set()
 
 
 def test_the_server_starts_with_the_rendered_settings(overlay: Overlay, tmp_path: Path) -> None:

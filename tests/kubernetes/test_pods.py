@@ -17,7 +17,7 @@ SECONDS = 400
 def test_the_suite_of_the_job_passes_against_the_pods(overlays: dict[str, Overlay], tmp_path: Path) -> None:
     images = os.environ.get("KUBERNETES_IMAGES")
     if images is None or shutil.which("podman") is None or os.geteuid() != 0:
-        pytest.skip("make kubernetes runs it; it needs Docker, Podman and root")
+        pytest.skip("make check DO=kubernetes runs it; it needs Docker, Podman and root")
     podman = Podman(overlays["e2e"], tmp_path, images)
     with podman.playing():
         code, log = podman.ended("e2e", "e2e", SECONDS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,9 +25,18 @@ PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
 def test_an_image_build_gets_proxies_and_indexes(name: str) -> None:
     build = SERVICES[name]["build"]
     dockerfile = ROOT / build["context"] / build.get("dockerfile", "Dockerfile")
-    (declared,) = re.findall(r"^ARG (.*)$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
-    assert build["args"] == [*PROXIES, *map(str.lower, PROXIES), *declared.split()]
+    declared, *_ = re.findall(r"^ARG (.*)$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    extras = ["SERVER_EXTRAS", "CLIENT_EXTRAS"]
+    assert build["args"] == [*PROXIES, *map(str.lower, PROXIES), *declared.split(), *extras]
     assert {"PIP_INDEX_URL", "UV_DEFAULT_INDEX"} <= set(declared.split())
+
+
+@pytest.mark.parametrize("name", ["server", "client"])
+def test_an_image_built_by_hand_has_every_optional_package(name: str) -> None:
+    text = (ROOT / name / "Dockerfile").read_text(encoding="utf-8")
+    (default,) = re.findall(rf'^ARG {name.upper()}_EXTRAS="(.*)"$', text, re.MULTILINE)
+    project = tomllib.loads((ROOT / name / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(default.split()) == set(project["optional-dependencies"]) - {"keyring"}, "a container has no keyring"
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -40,6 +51,11 @@ def test_server_and_agent_get_the_proxies_and_reach_each_other_directly(name: st
     assert set(PROXIES) <= set(environment)
     for variable in ("NO_PROXY", "no_proxy"):
         assert environment[variable].endswith(",mock-idp,server,gateway")
+
+
+@pytest.mark.parametrize("name", ["gateway", "server", "client"])
+def test_every_part_of_a_trace_knows_where_it_is_sent(name: str) -> None:
+    assert SERVICES[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"
 
 
 @pytest.mark.parametrize("kind", [ExampleSettings, UpstreamSettings])
@@ -63,13 +79,23 @@ ELSEWHERE = {
 PRODUCTION = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("services", [SERVICES, PRODUCTION["services"]], ids=["development", "production"])
+def test_every_service_has_no_right_that_it_does_not_need(services: dict[str, dict[str, Any]]) -> None:
+    """Also the agent's and the runner's, which are not there when the others are examined while they run."""
+    for name, service in services.items():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name.startswith("gateway") else []), name
+        assert not {"privileged", "pid", "ipc", "userns_mode", "devices"} & set(service), name
+        assert "docker.sock" not in str(service), name
+
+
 def test_in_production_every_container_is_bounded_restarted_and_made_elsewhere() -> None:
     assert set(PRODUCTION["services"]) == {"gateway", "gateway-2", "server"}
     for service in PRODUCTION["services"].values():
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
         assert service["restart"] == "unless-stopped"
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
-        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert "build" not in service
         assert service["healthcheck"]["test"]
     assert PRODUCTION["services"]["server"]["environment"]["GATEHOUSE_ENV"] == "production"

@@ -91,8 +91,24 @@ def test_without_a_running_stack_the_agents_command_starts_nothing_else(docker: 
     assert "`make up` starts it" in done.stderr
     (ran,) = docker.commands(" run ")
     assert ran.startswith("CLIENT_NETWORK=bridge ")
-    assert ran.endswith(" run --rm --no-TTY --no-deps client tenant plan")
+    assert " run --rm --no-TTY --no-deps " in ran
+    assert ran.endswith(" client tenant plan")
     assert docker.commands(" up ") == []
+
+
+@pytest.mark.parametrize(("command", "extras"), [(["tenant", "plan"], "chat tenant"), (["whoami"], "chat")])
+def test_the_agents_image_has_the_packages_that_its_command_needs(
+    docker: Docker, command: list[str], extras: str
+) -> None:
+    none = dict.fromkeys(("MODEL", "GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "")
+    assert docker("client", *command, **none).returncode == 0
+    assert f"CLIENT_EXTRAS={extras}" in docker.container_environment()
+
+
+def test_the_agents_container_knows_the_persons_terminal_and_that_make_runs_it(docker: Docker) -> None:
+    assert docker("client", "whoami", NO_COLOR="1", TERM="dumb", COLORTERM="").returncode == 0
+    (ran,) = docker.commands(" run ")
+    assert " --env=NO_COLOR=1 --env=TERM=dumb --env=GATEHOUSE_MAKE=1 client " in ran
 
 
 def test_the_agents_command_shares_the_running_gateways_network(docker: Docker) -> None:
@@ -190,7 +206,7 @@ def test_the_ca_file_has_the_same_path_in_the_containers() -> None:
 def test_the_agents_container_gets_every_variable_that_the_agent_reads() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     passed = dict(compose["services"]["client"]["environment"])
-    for name in _PROXIES:  # read by the HTTP client; tests/runtime/test_compose_file.py
+    for name in (*_PROXIES, "OTEL_EXPORTER_OTLP_ENDPOINT"):  # read by packages; tests/runtime/test_compose_file.py
         del passed[name]
     read = {name.upper() for name in TenantSettings.model_fields}
     assert read - set(passed) == _NOT_IN_A_CONTAINER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 
 from tests.support.free_ports import free_port
 from tests.support.processes import ROOT, wait_for_status
+from tests.support.pty_session import on_terminal
 from tests.support.stack import LocalStack
 
 
@@ -52,9 +54,16 @@ class Runtime:
 
     def processes(self) -> list[str]:
         """The command lines of the processes in the stack's process group."""
-        pid = (self.stack.folder / "stack.pid").read_text(encoding="utf-8")
-        text = subprocess.run(["ps", "-o", "args=", "--pgroup", pid], capture_output=True, text=True, check=False)
-        return text.stdout.splitlines()
+        group = int((self.stack.folder / "stack.pid").read_text(encoding="utf-8"))
+        if not Path("/proc/self").exists():
+            command = ["ps", "-o", "args=", "--pgroup", str(group)]
+            return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it may just have ended
+                if os.getpgid(int(process.name)) == group and (words := (process / "cmdline").read_bytes()):
+                    found.append(words.replace(b"\0", b" ").decode().strip())
+        return found
 
 
 @pytest.fixture
@@ -134,7 +143,7 @@ def test_beside_another_tenant_the_offline_one_is_neither_started_nor_mentioned(
         assert not [line for line in runtime.processes() if "mock" in line]
         assert "alice@example.com" not in up.stdout
         assert "make demo" not in up.stdout
-        assert "Try next     make doctor " in up.stdout
+        assert "\nNext\n  make doctor " in up.stdout
 
 
 def test_another_tenant_that_does_not_answer_is_named_with_the_reason(runtime: Runtime) -> None:
@@ -200,36 +209,47 @@ def test_the_server_stops_with_one_line_if_its_port_is_in_use(tmp_path: Path) ->
     assert "MCP_PORT" in ended.stderr
 
 
-def test_every_make_target_has_a_line_of_help() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE)
-    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert len(targets) <= 26
-    assert [target for target in targets if f"make {target} " not in help_text] == []
-
-
-def test_help_sorts_the_targets_into_groups() -> None:
-    help_text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def shown_by_make(*arguments: str) -> dict[str, list[str]]:
+    """The commands that `make` shows, by group."""
     groups = {}
-    for block in help_text.split("\n\n"):
+    for block in _made(*arguments).split("\n\n")[1:]:
         title, *lines = block.splitlines()
         groups[title] = re.findall(r"^  make ([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
-    assert groups["Run"] == ["up", "down", "restart", "reload", "logs", "deploy"]
-    assert groups["Use"] == ["demo", "client", "ask", "doctor"]
-    assert groups["Test"] == [
-        "test",
-        "e2e",
-        "browser",
-        "soak",
-        "worlds",
-        "fuzz",
-        "conformance",
-        "interop",
-        "providers",
-        "kubernetes",
-        "bench",
-    ]
-    assert groups["Maintain"] == ["docs", "check", "clean"]
+    return groups
+
+
+def _made(*arguments: str, columns: int = 80) -> str:
+    """What `make` prints on a terminal, without colours."""
+    command = ["make", "--no-print-directory", *arguments]
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": str(columns), "TERM": "xterm"}
+    with on_terminal(command, env=environment, cwd=ROOT) as session:
+        assert session.end() == 0
+        assert "\x1b[" not in session.raw
+        return session.text
+
+
+def test_make_alone_shows_the_few_commands_of_the_first_steps() -> None:
+    shown = shown_by_make()
+    assert list(shown) == ["First steps", "Options"]
+    assert shown["First steps"] == ["demo", "up", "ask", "client", "doctor", "logs", "down", "test"]
+    assert shown["Options"] == ["help"]
+
+
+def test_make_help_shows_every_target_in_its_group() -> None:
+    shown = shown_by_make("help", "DO=all")
+    assert list(shown) == ["First steps", "Run", "Test", "Maintain", "Options"]
+    targets = re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(sum(shown.values(), ["help"])) == sorted(targets)
+    assert len(targets) <= 26
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_help_of_make_fits_the_terminal_and_cuts_nothing(columns: int) -> None:
+    text = _made("help", "DO=all", columns=columns)
+    assert max(map(len, text.splitlines())) <= max(columns, 62)  # the first line is one sentence
+    words = " ".join(text.split())
+    for meaning in re.findall(r"## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1:]:
+        assert meaning in words
 
 
 @pytest.mark.parametrize("target", ["test", "e2e", "browser", "worlds"])

@@ -9,15 +9,13 @@ import subprocess
 import sys
 import time
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.support.processes import ROOT
-
-ONLY_FOR_TESTS = {"pytest", "hypothesis", "mypy", "ruff", "import-linter", "pydantic-ai-slim"}
-ONLY_FOR_MODELS = {"langchain-openai", "langchain-anthropic", "langchain-google-genai", "openai", "anthropic"}
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -46,11 +44,16 @@ def packages(stack: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
     return module
 
 
-def synchronised(packages: ModuleType) -> list[list[str]]:
-    """The lock files of each installation since the last call, relative to the project's folder."""
-    found = [command for command in packages.commands if "sync" in command]
+def installed(packages: ModuleType) -> list[set[str]]:
+    """The extras of each installation since the last call; for that of the tests, its lock file."""
+    found = [command for command in packages.commands if command[0].endswith("uv") and "-e" not in command]
     packages.commands.clear()
-    return [[str(Path(part).relative_to(ROOT)) for part in command if part.endswith(".lock")] for command in found]
+    return [
+        {str(Path(command[-1]).relative_to(ROOT))}
+        if "sync" in command
+        else {extra for option, extra in pairwise(command) if option == "--extra"}
+        for command in found
+    ]
 
 
 def test_every_lock_has_the_versions_of_the_lock_of_all_packages(packages: ModuleType) -> None:
@@ -60,67 +63,100 @@ def test_every_lock_has_the_versions_of_the_lock_of_all_packages(packages: Modul
 
 
 def test_every_package_of_a_lock_has_hashes_and_is_installed_with_them(packages: ModuleType) -> None:
-    for lock in (packages.LOCK, packages.RUN_LOCK, *packages.LOCKS.values()):
+    for lock in (packages.LOCK, packages.RUN_LOCK, packages.SUPPLY_CHAIN_LOCK, *packages.LOCKS.values()):
         entries = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8"))
         without = [entry for entry in entries if "==" in entry.partition("\n")[0] and "--hash=sha256:" not in entry]
         assert without == [], lock
+    packages.ensure(packages.RUN)
     packages.ensure()
-    installs = [command for command in packages.commands if "sync" in command]
-    for dockerfile in sorted(ROOT.glob("*/Dockerfile")):
-        installs += [line.split() for line in dockerfile.read_text(encoding="utf-8").splitlines() if "pip sync" in line]
-    assert len(installs) > len(list(ROOT.glob("*/Dockerfile")))
+    installs = [command for command in packages.commands if command[0].endswith("uv") and "-e" not in command]
+    dockerfiles = [*ROOT.glob("*/Dockerfile")]
+    for dockerfile in dockerfiles:
+        lines = dockerfile.read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+        installs += [line.split() for line in lines if "uv pip" in line]
+    assert len(installs) == len(dockerfiles) + 2
     assert [command for command in installs if "--require-hashes" not in command] == []
 
 
-def test_the_packages_for_running_are_what_the_projects_need_and_no_more(packages: ModuleType) -> None:
-    locked = set(pins(packages.RUN_LOCK))
-    needed = {"honcho"}
-    for name in packages.PACKAGES:
-        project = tomllib.loads((ROOT / name / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        extras = project.get("optional-dependencies", {})
-        chosen = [
-            *project["dependencies"],
-            *(extras.get("agent", [])),
-            *extras.get("tenant", []),
-            *extras.get("keyring", []),
-        ]
-        needed |= {re.split(r"[\[<>=]", requirement)[0] for requirement in chosen}
-    assert needed - locked == set()
-    assert locked & (ONLY_FOR_TESTS | ONLY_FOR_MODELS) == set()
-
-
-def test_a_larger_set_adds_packages_and_a_smaller_one_removes_none(packages: ModuleType) -> None:
-    packages.ensure(packages.RUN)
-    assert synchronised(packages) == [["scripts/stack/requirements.lock"]]
-    packages.ensure(packages.RUN)
-    assert synchronised(packages) == []
+def test_the_installer_is_installed_with_the_hashes_of_its_lock(
+    packages: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "VENV", tmp_path)
     packages.ensure()
-    assert synchronised(packages) == [["tests/requirements.lock"]]
-    for smaller in (packages.OPTIONS, packages.RUN, packages.EVERYTHING):
+    (installed,) = [command for command in packages.commands if str(packages.UV_LOCK) in command]
+    assert "--require-hashes" in installed
+    hashes = set(re.findall(r"--hash=(sha256:[0-9a-f]{64})", packages.UV_LOCK.read_text(encoding="utf-8")))
+    assert len(hashes) > 2
+    for dockerfile in ROOT.glob("*/Dockerfile"):
+        text = dockerfile.read_text(encoding="utf-8").replace("\\\n", "")
+        (package,) = re.findall(
+            r'echo "(.+?)"\s+\| pip install [^|&]*--require-hashes -r /dev/stdin$', text, re.MULTILINE
+        )
+        version, *of_two_machines = package.split()
+        assert version == f"uv=={packages.UV_VERSION}", dockerfile
+        assert {each.removeprefix("--hash=") for each in of_two_machines} < hashes, dockerfile
+        assert len(re.findall(r"\b(?:pip|apt-get|apk|npm) (?:install|add|sync|ci)\b", text)) == 2, "nothing else"
+
+
+def test_the_packages_for_running_are_what_stack_and_agent_need_and_no_more(packages: ModuleType) -> None:
+    packages.ensure(packages.RUN)
+    assert installed(packages) == [{"chat", "keyring", "metrics"}]
+    project = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    left_out = set(project["optional-dependencies"]) - {"chat", "keyring"}
+    assert left_out == {"agent", "anthropic", "gemini", "openai", "otel", "tenant"}
+
+
+def test_what_a_command_adds_stays_and_nothing_is_installed_twice(packages: ModuleType) -> None:
+    run = {"chat", "keyring", "metrics"}
+    packages.ensure(packages.RUN)
+    packages.ensure(packages.RUN)
+    assert installed(packages) == [run]
+    packages.ensure(packages.RUN | {"tenant"})
+    packages.ensure(packages.RUN | {"otel"})
+    packages.ensure(packages.RUN | {"tenant"})
+    assert installed(packages) == [run | {"tenant"}, run | {"tenant", "otel"}]
+    packages.ensure()
+    for smaller in (packages.RUN, packages.RUN | {"tenant"}, packages.EVERYTHING):
         packages.ensure(smaller)
-    assert synchronised(packages) == []
+    assert installed(packages) == [{"tests/requirements.lock"}]
+
+
+def test_a_changed_lock_is_installed_with_what_was_there(packages: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages.ensure(packages.RUN | {"tenant"})
+    installed(packages)
+    monkeypatch.setattr(packages, "_fingerprint", lambda: "another")
+    packages.ensure(packages.RUN)
+    assert installed(packages) == [{"chat", "keyring", "metrics", "tenant"}]
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "optional"),
+    ("variables", "arguments", "added"),
     [
-        ("MODEL", "", False),
-        ("MODEL", "offline", False),
-        ("MODEL", "openai:gpt-5", True),
-        ("GEMINI_API_KEY", "k", True),
-        ("OPENAI_API_KEY_FILE", "key", True),
-        ("ANTHROPIC_API_KEY", "", False),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", True),
+        ({}, ["ask", "What time is it?"], set()),
+        ({"MODEL": "offline", "OPENAI_API_KEY": "k"}, [], set()),
+        ({"MODEL": "openai:gpt-5"}, [], {"agent", "openai"}),
+        ({"MODEL": "groq:llama", "GEMINI_API_KEY": "k"}, [], {"agent"}),
+        ({"GEMINI_API_KEY": "k"}, [], {"agent", "gemini"}),
+        ({"GOOGLE_API_KEY": "k"}, [], {"agent", "gemini"}),
+        ({"OPENAI_API_KEY_FILE": "key"}, [], {"agent", "openai"}),
+        ({"ANTHROPIC_API_KEY": ""}, [], set()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, [], {"otel"}),
+        ({}, ["tenant", "plan"], {"tenant"}),
+        ({}, ["doctor", "--json"], {"tenant"}),
     ],
 )
-def test_a_model_of_a_provider_and_traces_need_more_packages(
-    packages: ModuleType, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, optional: bool
+def test_models_traces_and_the_management_api_need_more_packages(
+    packages: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    arguments: list[str],
+    added: set[str],
 ) -> None:
-    for name in os.environ:
+    for name in list(os.environ):
         if name in ("MODEL", "OTEL_EXPORTER_OTLP_ENDPOINT") or "_API_KEY" in name:
             monkeypatch.delenv(name)
-    needed = packages.needed(packages.environment.Environment({variable: value}))
-    assert needed == (packages.OPTIONS if optional else packages.RUN)
+    needed = packages.needed(packages.environment.Environment(variables), arguments)
+    assert needed == packages.RUN | added
 
 
 def test_a_long_step_shows_that_it_goes_on(stack: None, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,14 +16,14 @@ NOT_SET_BY_PEOPLE = {"DISPLAY", "WAYLAND_DISPLAY", "SYSTEMROOT"}
 OF_TESTS = {"STACK_VENV", "STACK_RUN_DIR", "CHROMIUM"}
 
 
-@pytest.mark.parametrize("name", ["answers", "api", "commands", "environment"])
+@pytest.mark.parametrize("name", ["answers", "api", "commands", "environment", "tenant_readme"])
 def test_the_page_is_up_to_date(name: str) -> None:
     generator = generator_of(name)
     assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), f"run {COMMAND}"
 
 
 def test_every_variable_of_the_example_and_of_the_code_is_on_the_page() -> None:
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    example = "".join((ROOT / name).read_text(encoding="utf-8") for name in (".env.example", ".env.prod.example"))
     wanted = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
     for folder in ("server/src", "client/src", "mock-idp/src", "scripts"):
         for path in (ROOT / folder).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""The pictures of the README are those of their sources."""
+"""The pictures of the documents are those of their sources."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import uvicorn
 from gatehouse_example.app import example_app
 from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.__main__ import LOGGING, server_config
-from gatehouse_server.auth.keys import KeyLimits, SigningKeys
+from gatehouse_server.auth.provider.keys import KeyLimits, SigningKeys
 from gatehouse_server.serving.listening import listening_sockets
 from gatehouse_server.serving.settings import load_settings
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_server.auth.keys import KeyLimits
+from gatehouse_server.auth.provider.keys import KeyLimits
 from tests.security.server_process import HEADERS, LIST, SECONDS, ServerProcess, running_server
 from tests.security.short_lived_keys import FETCH_SECONDS
 from tests.server.hostile_tokens import part

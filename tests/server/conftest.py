@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from gatehouse_example.app import example_server
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from tests.server.protected_server import protected
 from tests.server.token_issuer import JWKS_URL, Clock, Issuer
 

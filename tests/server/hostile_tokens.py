@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from gatehouse_server.auth.tokens import MAX_TOKEN_LENGTH
+from gatehouse_server.auth.verify.tokens import MAX_TOKEN_LENGTH
 from tests.server.token_issuer import ISSUER, RESOURCE, Issuer
 
 NOW = int(time.time())
@@ -169,6 +169,9 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "typ is a number": ("wrong_type", lambda i: part({"alg": "RS256", "typ": 1}) + "." + i.token().split(".", 1)[1]),
     "no kid": ("no_key_id", lambda issuer: jwt.encode(payload(issuer), issuer.private["one"], "RS256")),
     "kid is empty": ("no_key_id", lambda issuer: issuer.token(header={"kid": ""})),
+    "kid is too long": ("no_key_id", lambda issuer: issuer.token(header={"kid": "x" * 257})),
+    "kid is as long as it may be": ("unknown_key", lambda issuer: issuer.token(header={"kid": "x" * 256})),
+    "kid is one character": ("unknown_key", lambda issuer: issuer.token(header={"kid": "x"})),
     "kid is a path": ("unknown_key", lambda issuer: issuer.token(header={"kid": "../../dev/null"})),
     "unpublished key": ("unknown_key", lambda issuer: issuer.token(kid="two")),
     "another key under a published kid": (
@@ -188,6 +191,11 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "no client": ("missing_claim", lambda issuer: issuer.token(azp=None)),
     "exp is a string": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp="9999999999")).encode())),
     "exp is true": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp=True)).encode())),
+    "exp is in milliseconds": (
+        "invalid_claim",
+        lambda i: i.signed(json.dumps(payload(i, exp=1_000_000_000_000)).encode()),
+    ),
+    "iat is a text": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, iat="1")).encode())),
     "exp is huge": ("invalid_claim", lambda i: i.signed(json.dumps(payload(i, exp=10**400)).encode())),
     "exp overflows a float": (
         "invalid_claim",

@@ -10,8 +10,8 @@ import httpx2
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.permission_table import PermissionTable
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.serving.metrics import Metrics
 from gatehouse_server.serving.settings import Settings
 from tests.server.token_issuer import JWKS_URL, settings

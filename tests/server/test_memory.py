@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from gatehouse_example.app import example_server
-from gatehouse_server.auth.caller_cache import CallerCache
+from gatehouse_server.auth.verify.caller_cache import CallerCache
 from gatehouse_server.serving.metrics import Metrics
 from tests.server.protected_server import ask, protected
 from tests.server.token_issuer import Issuer

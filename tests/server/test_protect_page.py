@@ -1,7 +1,10 @@
-"""The files in docs/protect.md, as a reader copies them."""
+"""The files in docs/protect.md and the change in README.md, as a reader copies them."""
 
 from __future__ import annotations
 
+import runpy
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,16 +15,19 @@ from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server import BoundedHeaders
+from gatehouse_server.auth.provider.keys import SigningKeys
 from tests.server.adapters.test_hosts import result_of
 from tests.server.protected_server import headers_of, message
 from tests.server.token_issuer import JWKS_URL, Issuer
-from tests.support.processes import environment_without_settings
-from tests.support.recipes import recipe, write
+from tests.support.documents import the_block
+from tests.support.processes import ROOT, environment_without_settings
+from tests.support.recipes import write
 from tests.support.serve_in_thread import serve_in_thread
 
 PAGE = Path(__file__).parents[2] / "docs" / "protect.md"
@@ -40,21 +46,26 @@ def app(
     request: pytest.FixtureRequest, tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Starlette]:
     """The app in the section's `server.py`. Its tenant is the test's."""
-
-    def keys(*_: Any, **__: Any) -> SigningKeys:
-        return SigningKeys(JWKS_URL, "RS256", http=httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle)))
-
     write(request.param, tmp_path, PAGE)
     (tmp_path / "their_package.py").write_text(THEIRS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
-    monkeypatch.setattr("gatehouse_server.composition.tenant_keys", keys)
+    with_the_keys_of(issuer, monkeypatch)
     try:
         yield import_module("server").app
     finally:
         for name in ("server", "their_package"):
             sys.modules.pop(name, None)
+
+
+def with_the_keys_of(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the settings name the test's tenant, whose keys need no network."""
+
+    def keys(*_: Any, **__: Any) -> SigningKeys:
+        return SigningKeys(JWKS_URL, "RS256", http=httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle)))
+
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setattr("gatehouse_server.composition.tenant_keys", keys)
 
 
 @asynccontextmanager
@@ -147,12 +158,22 @@ def running(command: list[str], folder: Path, issuer_url: str, socket: Path) -> 
         process.communicate(timeout=20)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_uvicorn_serves_the_page_with_workers_on_a_unix_socket(workers: str, tmp_path: Path, issuer: Issuer) -> None:
+@pytest.mark.parametrize(
+    ("section", "shown", "used"),
+    [
+        ("Five lines", "--port 5555", "--uds SOCKET"),
+        ("Several processes, unix socket", "--workers 4 --uds /run/numbers.sock", "--workers 2 --uds SOCKET"),
+    ],
+)
+def test_the_command_of_the_page_serves_its_server(
+    section: str, shown: str, used: str, tmp_path: Path, issuer: Issuer
+) -> None:
     write("Five lines", tmp_path, PAGE)
     socket = tmp_path / "s"
     app = Starlette(routes=[Route("/.well-known/jwks.json", lambda _: JSONResponse(issuer.jwks()))])
-    command = [sys.executable, "-m", "uvicorn", "server:app", "--workers", workers, "--uds", str(socket)]
+    line = the_block("docs/protect.md", section, "sh").splitlines()[-1]
+    assert line.endswith(shown)
+    command = [sys.executable, "-m", *shlex.split(line.replace(shown, used).replace("SOCKET", str(socket)))]
     with serve_in_thread(app) as origin, running(command, tmp_path, f"{origin}/", socket) as client:
         body = message("tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}})
         assert client.post("/mcp", headers=headers_of(body, "legacy", None), json=body).status_code == 401
@@ -161,7 +182,35 @@ def test_uvicorn_serves_the_page_with_workers_on_a_unix_socket(workers: str, tmp
     assert result_of(answer)["content"][0]["text"] == "3"
 
 
-def test_the_protocol_class_of_the_page_exists() -> None:
-    (text,) = recipe("Connections", PAGE).values()
-    module, _, name = text.partition('http="')[2].partition('"')[0].partition(":")
-    assert getattr(import_module(module), name)
+def test_the_program_of_the_page_bounds_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured: list[uvicorn.Config] = []
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: configured.append(uvicorn.Config(app, **options)))
+    write("Connections", tmp_path, PAGE)
+    runpy.run_path(str(tmp_path / "run.py"))
+    (config,) = configured
+    monkeypatch.setattr(config, "app", Starlette())
+    config.load()
+    assert config.http_protocol_class is BoundedHeaders
+
+
+def change(folder: Path, diff: str) -> None:
+    subprocess.run(["git", "apply"], cwd=folder, input=diff, text=True, check=True)
+
+
+@pytest.mark.anyio
+async def test_the_change_of_the_readme_puts_the_gate_before_a_server(
+    tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = tmp_path / "docs" / "examples" / "numbers.py"
+    example.parent.mkdir(parents=True)
+    shutil.copy(ROOT / example.relative_to(tmp_path), example)
+    unprotected = runpy.run_path(str(example))["app"]
+    async with client_of(unprotected) as client:
+        assert "3" in str(result_of(await call(client, None, "add", a=1, b=2))["content"])
+    change(tmp_path, the_block("README.md", "Your own server", "diff"))
+    with_the_keys_of(issuer, monkeypatch)
+    async with client_of(runpy.run_path(str(example))["app"]) as client:
+        assert (await call(client, None, "add", a=1, b=2)).status_code == 401
+        assert (await call(client, issuer.token(), "add", a=1, b=2)).status_code == 403
+        answer = await call(client, issuer.token(scope="access:mcp numbers:add"), "add", a=1, b=2)
+    assert "3" in str(result_of(answer)["content"])

@@ -93,6 +93,8 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.update(request["environment"])
     time.tzset()
     _open_streams()
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:  # a new process would begin to measure at its start
+        importlib.import_module("coverage").process_startup()
     sys.path[:0] = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["", *request["arguments"]]
     code: object = None

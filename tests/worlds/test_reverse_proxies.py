@@ -17,7 +17,7 @@ import pytest
 from tests.support.free_ports import free_port
 from tests.support.processes import wait_for_status
 from tests.worlds.conftest import ROOT, RUNTIME
-from tests.worlds.test_worlds import MakeWorld, holds, moved, value
+from tests.worlds.test_worlds import MakeWorld, holds, moved, of_page, value
 
 EXAMPLES = ROOT / "docs" / "examples"
 CADDYFILE = (EXAMPLES / "Caddyfile").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ http {{
 def test_a_path_prefix_behind_the_examples_proxy(world: MakeWorld, tmp_path: Path, program: str) -> None:
     port = free_port()
     url = f"http://localhost:{port}/gatehouse/mcp"
-    text = moved(MCP_PUBLIC_URL=url, TRUSTED_PROXIES="127.0.0.1")
+    text = moved(**of_page("Behind a reverse proxy", MCP_PUBLIC_URL=url))
     folder = tmp_path / "proxy"
     folder.mkdir()
     clone, upstream = world(text), int(value(text, "MCP_PORT"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.support.documents import the_block
 from tests.support.free_ports import free_ports
 from tests.support.stack import SCRIPTED_BROWSER
 from tests.worlds.conftest import ROOT, RUNTIME, World
@@ -16,7 +19,7 @@ from tests.worlds.dashboard import Dashboard
 from tests.worlds.second_tenant import MANAGER, PERSON, SecondTenant, second_tenant
 from tests.worlds.test_worlds import MakeWorld, value
 
-README = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Your own Auth0 tenant\n")[2]
+SECTION = "Your own Auth0 tenant"
 PAGE = (ROOT / "docs" / "auth0.md").read_text(encoding="utf-8")
 BY_HAND = PAGE.partition("\n## By hand\n")[2].partition("\n## ")[0]
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
@@ -69,17 +72,20 @@ def signs_in_and_calls(world: World, tenant: SecondTenant) -> None:
 
 
 def test_by_command(world: MakeWorld, tenant: SecondTenant) -> None:
-    settings, commands = blocks(README)[:2]
     text = fresh(tenant)
     clone = world(text)
-    known = {
-        "AUTH0_DOMAIN": tenant.domain,
-        "AUTH0_MGMT_CLIENT_ID": MANAGER["client_id"],
-        "AUTH0_MGMT_CLIENT_SECRET": MANAGER["client_secret"],
-    }
-    edited(clone, settings, known)
+    change = the_block("README.md", SECTION, "diff")
+    for shown, used in {
+        "+AUTH0_DOMAIN=dev-xxxx.us.auth0.com": tenant.domain,
+        "+AUTH0_MGMT_CLIENT_ID=...": MANAGER["client_id"],
+        "+AUTH0_MGMT_CLIENT_SECRET=...": MANAGER["client_secret"],
+    }.items():
+        assert shown in change
+        change = change.replace(shown, f"{shown.partition('=')[0]}={used}")
+    applied = clone.shell("git apply", typed=change)
+    assert applied.returncode == 0, applied.stderr
     said = {}
-    for line in commands:
+    for line in the_block("README.md", SECTION, "sh").splitlines():
         done = clone.shell(line, typed="y\n")
         assert done.returncode == (2 if "tenant plan" in line else 0), line + done.stdout + done.stderr
         said[line] = done.stdout + done.stderr
@@ -120,6 +126,11 @@ def test_by_hand(world: MakeWorld, tenant: SecondTenant) -> None:
         assert done.returncode == 0, line + done.stdout + done.stderr
         assert "✗" not in done.stdout
     assert "nobody is signed in; whoever signs in needs the permission access:mcp" in done.stdout
+    person = {"BROWSER": SCRIPTED_BROWSER, "AUTH0_CA_FILE": str(tenant.ca_file), **tenant.browser}
+    for line in the_block("docs/auth0.md", "Check the tenant", "sh").splitlines():
+        done = clone.shell(line, PATH=f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}", **person)
+        assert done.returncode == 0, line + done.stdout + done.stderr
+    assert "✓ role" in done.stdout
     signs_in_and_calls(clone, tenant)
     others = clone.shell('make doctor DO="--others --json"')
     assert others.returncode == 0, others.stderr

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.documents import the_block
 from tests.support.free_ports import free_port
 from tests.support.otlp import ancestors, receiver, the_only
 from tests.support.processes import wait_for_status
@@ -48,3 +50,6 @@ def test_the_spans_of_agent_gateway_gate_and_tool_are_one_trace(tmp_path: Path) 
     assert gate.attributes["gatehouse.reason"] == "allowed"
     assert ancestors(gate, trace) == [gate, gateway, sent, command]
     assert ancestors(tool, trace) == [tool, sent, command]
+    picture = re.findall(r"^[ │├└─]*(.+?)  +", the_block("docs/monitoring.md", "Traces", "text"), re.MULTILINE)
+    prefix = "/gatehouse"  # of the proxy here
+    assert picture == [span.name.replace(prefix, "") for span in (command, sent, gateway, gate, tool)]

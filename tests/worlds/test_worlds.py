@@ -19,8 +19,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.support.documents import blocks, the_block
 from tests.support.free_ports import free_ports
 from tests.support.prefix_proxy import prefix_proxy
+from tests.support.stack import SCRIPTED_BROWSER
 from tests.worlds.conftest import ROOT, RUNTIME, World
 
 HOST = socket.gethostname()
@@ -57,6 +59,13 @@ def env(**changes: str) -> str:
 def moved(**changes: str) -> str:
     """The same on ports that are free."""
     return env(**{**dict(zip(PORTS, map(str, free_ports(4)), strict=True)), **changes})
+
+
+def of_page(section: str, **changes: object) -> dict[str, str]:
+    """The lines for `.env` in a section of docs/hosts.md, some of them with other values."""
+    lines, *_ = (block.variables for block in blocks("docs/hosts.md", section) if block.is_env)
+    assert set(changes) <= set(lines)
+    return {**lines, **{name: str(value) for name, value in changes.items()}}
 
 
 def holds(world: World, url: str) -> None:
@@ -96,19 +105,19 @@ def test_the_default_ports(world: MakeWorld) -> None:
 
 @docker
 def test_all_ports_moved(world: MakeWorld) -> None:
-    text = moved()
+    text = env(**of_page("Ports", **dict(zip(PORTS, free_ports(4), strict=True))))
     holds(world(text), f"http://localhost:{value(text, 'MCP_PORT')}/mcp")
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
 def test_an_address_of_this_machine(world: MakeWorld, host: str, shown: str) -> None:
-    text = moved(PUBLIC_HOST=host)
+    text = moved(**of_page("An address of this machine", PUBLIC_HOST=host))
     holds(world(text), f"http://{shown}:{value(text, 'MCP_PORT')}/mcp")
 
 
 @docker
 def test_another_host_name_over_https(world: MakeWorld) -> None:
-    text = moved(PUBLIC_HOST=HOST, BIND_ADDRESS="0.0.0.0")
+    text = moved(**of_page("A host name over https", PUBLIC_HOST=HOST))
     holds(world(text), f"https://{HOST}:{value(text, 'MCP_PORT')}/mcp")
 
 
@@ -149,8 +158,9 @@ def test_a_new_clone_installs_what_the_demo_needs_and_no_more(world: MakeWorld) 
     packages = {
         path.name.partition("-")[0] for path in (clone.folder / ".venv").glob("lib/python*/site-packages/*-info")
     }
-    assert {"mcp", "langchain", "honcho", "keyring"} <= packages
-    assert not packages & {"pytest", "mypy", "ruff", "openai", "anthropic", "langchain_google_genai"}
+    assert {"mcp", "honcho", "keyring", "prompt_toolkit"} <= packages
+    others = {"openai", "anthropic", "langchain", "langchain_google_genai", "auth0_python", "opentelemetry_sdk"}
+    assert not packages & {"pytest", "mypy", "ruff", *others}
 
 
 @docker
@@ -166,7 +176,11 @@ def test_two_stacks_side_by_side(world: MakeWorld) -> None:
 def test_the_articles_env_with_only_its_credentials_changed(world: MakeWorld) -> None:
     mcp, tenant, callback = free_ports(3)
     text = ARTICLE.format(mcp=mcp, tenant=tenant, callback=callback) + f"MOCK_IDP_PORT={tenant}\n"
-    holds(world(text), f"http://localhost:{mcp}/mcp")
+    clone = world(text)
+    holds(clone, f"http://localhost:{mcp}/mcp")
+    for line in the_block("docs/from-the-article.md", "Your `.env` stays", "sh").splitlines():
+        done = clone.shell(line, BROWSER=SCRIPTED_BROWSER, ROBOT_USER="alice@example.com")
+        assert done.returncode == 0, line + done.stdout + done.stderr
 
 
 def test_a_folder_with_blanks_and_letters_of_other_languages(world: MakeWorld) -> None:
@@ -249,7 +263,7 @@ def test_ports_auto_moves_what_is_taken_and_writes_it_down(world: MakeWorld) -> 
     port = int(value(text, "MCP_PORT"))
     clone = world(text)
     with _taken(port):
-        up = clone.stack("up", PORTS="auto")
+        up = clone.shell(the_block("docs/hosts.md", "Two stacks", "sh"))
         assert up.returncode == 0, up.stderr
     written = (clone.folder / ".env").read_text(encoding="utf-8")
     assert value(written, "MCP_PORT") != str(port)

@@ -1,4 +1,4 @@
-"""What a token grants, by identity provider: the client's part of the server's table (`auth/profiles.py` there).
+"""What a token grants, by identity provider: the client's part of the server's table (`auth/verify/profiles.py` there).
 
 A test compares both over the same tokens. The client verifies nothing: all this is for display, and for its requests.
 """
@@ -79,14 +79,16 @@ class Profile:
         return granted - _SCOPES_OF_OPENID
 
     def requested(self, scope: str | None, *, machine: bool) -> str | None:
-        """The scope to request.
+        """The scope to request. OpenID's are about a person (OpenID Connect Core section 5.4), so not for a machine.
 
         Args:
             scope: that of a person's sign-in.
             machine: whether the client signs in as itself.
         """
-        if scope is None or not machine or not self.machine_scope:
+        if scope is None or not machine:
             return scope
+        if not self.machine_scope:
+            return " ".join(each for each in scope.split() if each not in _SCOPES_OF_OPENID) or None
         apis = dict.fromkeys(each.rpartition("/")[0] for each in scope.split() if "/" in each)
         return " ".join(f"{api}/{self.machine_scope}" for api in apis) or None
 

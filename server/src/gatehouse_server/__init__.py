@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from .adapters.internals import UnsupportedRelease
     from .app import protect, run_together
     from .auth.audit import AuditRecord, AuditTrail, audit_to_logger, audit_to_stream
-    from .auth.introspection import Introspection, IntrospectionLimits, IntrospectionUnavailable
-    from .auth.keys import KeyLimits, KeysUnavailable, SigningKeys, VerificationUnavailable
-    from .auth.outgoing import http_client
     from .auth.permission_table import PermissionTable, TableError
     from .auth.permissions import requires
-    from .auth.profiles import MalformedGrant, Profile
+    from .auth.provider.introspection import Introspection, IntrospectionLimits, IntrospectionUnavailable
+    from .auth.provider.keys import KeyLimits, KeysUnavailable, SigningKeys, VerificationUnavailable
+    from .auth.provider.outgoing import http_client
+    from .auth.provider.token_exchange import ExchangeFailed, TokenExchange
     from .auth.request import Operation
-    from .auth.token_exchange import ExchangeFailed, TokenExchange
-    from .auth.tokens import TokenRefused, TokenVerifier, VerifiedToken
+    from .auth.verify.profiles import MalformedGrant, Profile
+    from .auth.verify.tokens import TokenRefused, TokenVerifier, VerifiedToken
     from .composition import ProtectedApp, tenant_keys
     from .serving.connections import BoundedHeaders
     from .serving.metrics import Metrics
@@ -35,15 +35,15 @@ else:
         "adapters.internals": ("UnsupportedRelease",),
         "app": ("protect", "run_together"),
         "auth.audit": ("AuditRecord", "AuditTrail", "audit_to_logger", "audit_to_stream"),
-        "auth.introspection": ("Introspection", "IntrospectionLimits", "IntrospectionUnavailable"),
-        "auth.keys": ("KeyLimits", "KeysUnavailable", "SigningKeys", "VerificationUnavailable"),
-        "auth.outgoing": ("http_client",),
+        "auth.provider.introspection": ("Introspection", "IntrospectionLimits", "IntrospectionUnavailable"),
+        "auth.provider.keys": ("KeyLimits", "KeysUnavailable", "SigningKeys", "VerificationUnavailable"),
+        "auth.provider.outgoing": ("http_client",),
         "auth.permission_table": ("PermissionTable", "TableError"),
         "auth.permissions": ("requires",),
-        "auth.profiles": ("MalformedGrant", "Profile"),
+        "auth.verify.profiles": ("MalformedGrant", "Profile"),
         "auth.request": ("Operation",),
-        "auth.token_exchange": ("ExchangeFailed", "TokenExchange"),
-        "auth.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
+        "auth.provider.token_exchange": ("ExchangeFailed", "TokenExchange"),
+        "auth.verify.tokens": ("TokenRefused", "TokenVerifier", "VerifiedToken"),
         "composition": ("ProtectedApp", "tenant_keys"),
         "serving.connections": ("BoundedHeaders",),
         "serving.metrics": ("Metrics",),

@@ -20,9 +20,9 @@ from .adapters.choice import adapter_for
 from .adapters.host import Guard
 from .adapters.lists import ListFilter
 from .auth.audit import AuditTrail, audit_to_logger
-from .auth.introspection import Introspection
-from .auth.keys import SigningKeys
 from .auth.permission_table import PermissionTable
+from .auth.provider.introspection import Introspection
+from .auth.provider.keys import SigningKeys
 from .composition import Composition, ProtectedApp
 from .serving.settings import Settings
 

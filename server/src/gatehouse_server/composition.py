@@ -16,18 +16,18 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from .auth.audit import AuditTrail
-from .auth.caller_cache import CallerCache
 from .auth.challenge import Challenges
 from .auth.gate import Gate, NoMetrics, OperationCatalogue, RequestCheck
-from .auth.introspection import Introspection
-from .auth.keys import KeyLimits, KeysUnavailable, SigningKeys
 from .auth.metadata import WELL_KNOWN as RESOURCE_AT_ROOT
 from .auth.metadata import metadata_routes, metadata_url
 from .auth.permissions import Hierarchy
-from .auth.profiles import Profile
+from .auth.provider.introspection import Introspection
+from .auth.provider.keys import KeyLimits, KeysUnavailable, SigningKeys
+from .auth.provider.tenant_metadata import TenantMetadata, slash_warning, tenant_metadata_routes
 from .auth.streams import Stop, Streams
-from .auth.tenant_metadata import TenantMetadata, slash_warning, tenant_metadata_routes
-from .auth.tokens import TokenVerifier
+from .auth.verify.caller_cache import CallerCache
+from .auth.verify.profiles import Profile
+from .auth.verify.tokens import TokenVerifier
 from .serving.endpoint import McpEndpointFirst, cors
 from .serving.health import health_routes
 from .serving.settings import Settings

@@ -24,9 +24,9 @@ from .adapters.upstream.stated import ListFailed, StatedByUpstream, lists_of
 from .adapters.upstream.stdio import URL as STDIO_URL
 from .adapters.upstream.stdio import InProcess, StdioApp
 from .auth.audit import AuditTrail, audit_to_logger
-from .auth.keys import SigningKeys
-from .auth.outgoing import transport_to
 from .auth.permission_table import PermissionTable
+from .auth.provider.keys import SigningKeys
+from .auth.provider.outgoing import transport_to
 from .composition import Composition, ProtectedApp
 from .serving.settings import Settings, SettingsError
 from .serving.upstream_settings import UpstreamSettings

@@ -23,6 +23,8 @@ def test_every_command_is_readable_on_every_terminal(stack: Stack, home: Path, l
     for command in ("ask 東京は今何時？", "chat"):
         assert re.search(r"東京は2\d{3}年\d+月\d+日.曜日の[\d:]+です。", shown[command].text)
     assert re.search(r"\d\d ok, 0 wrong, 3 not checked\.", shown["doctor"].text)
+    lines = [line for line in shown["doctor"].text.splitlines() if line.startswith("  ")]
+    assert [line for line in lines if len(line) > look.columns and len(line.split()) > 3] == [], "more than a long word"
     assert "alice@example.com" in shown["whoami"].text or "Alice Adams" in shown["whoami"].text
     for name in ("convert_time", "access:mcp time:convert", "time=string from_timezone=string to_timezone=string"):
         assert name in shown["tools"].text

@@ -61,7 +61,10 @@ def test_declining_on_the_other_device_ends_with_one_sentence(stack: Stack, home
 
 
 def test_a_machine_client_signs_in_and_stores_no_refresh_token(stack: Stack, home: Path) -> None:
-    answer = stack.gatehouse("--json", "call", "whoami", home=home, browser=NO_BROWSER, **MACHINE)
+    with_the_scopes_of_the_example = {**MACHINE, "OAUTH_SCOPE": "openid profile email"}
+    answer = stack.gatehouse(
+        "--json", "call", "whoami", home=home, browser=NO_BROWSER, **with_the_scopes_of_the_example
+    )
     assert answer.returncode == 0, answer.stderr
     assert f"{MACHINE['AUTH0_CLIENT_ID']}@clients" in answer.stdout
     (kept,) = (json.loads(path.read_text(encoding="utf-8")) for path in home.rglob("tokens/*.json"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
-from tests.interop.clients.client import ALICE, LIST, WAIT, McpClient, wait
+from tests.interop.clients.client import ALICE, LIST, URL, WAIT, McpClient, wait, words_of_the_page
+from tests.support.documents import blocks
 from tests.support.judged import CannotDo, Miss
 from tests.support.pty_session import on_terminal
 from tests.support.stack import DEMO_CLIENT
@@ -62,14 +63,14 @@ class ClaudeCode(_Agent):
     document = r"https://claude\.ai/oauth/claude-code-client-metadata"
 
     def _sign_in(self, environment: dict[str, str]) -> None:
-        add = ["mcp", "add", "--transport", "http", "gatehouse", self.stack.mcp_url]
+        add, login = words_of_the_page(self.command, self.stack.mcp_url)
         if self.registered:
             environment = {**environment, "MCP_CLIENT_SECRET": DEMO_CLIENT["AUTH0_CLIENT_SECRET"]}
             add += ["--client-id", DEMO_CLIENT["AUTH0_CLIENT_ID"], "--client-secret"]
             add += ["--callback-port", str(self.stack.callback_port)]
         self.finished([self._program, *add], environment)
         # Without a terminal the program refuses to sign in.
-        self._on_terminal([self._program, "mcp", "login", "gatehouse"], environment)
+        self._on_terminal([self._program, *login], environment)
 
     def _tools(self, environment: dict[str, str]) -> str:
         said = self.finished([self._program, "mcp", "list"], environment)
@@ -93,7 +94,8 @@ class Codex(_Agent):
         return self.environment(user, browser, CODEX_HOME=str(self.home / "codex"))
 
     def _sign_in(self, environment: dict[str, str]) -> None:
-        add = [self._program, "mcp", "add", "gatehouse", "--url", self.stack.mcp_url]
+        (words,) = words_of_the_page(self.command, self.stack.mcp_url)
+        add = [self._program, *words]
         if self.registered:
             add += ["--oauth-client-id", DEMO_CLIENT["AUTH0_CLIENT_ID"]]
             add += ["--oauth-client-secret", DEMO_CLIENT["AUTH0_CLIENT_SECRET"]]
@@ -117,11 +119,11 @@ class OpenCode(_Agent):
     callbacks = ("http://127.0.0.1:19876/mcp/oauth/callback",)
 
     def _sign_in(self, environment: dict[str, str]) -> None:
-        server: dict[str, object] = {"type": "remote", "url": self.stack.mcp_url}
+        page = next(block.text for block in blocks("docs/clients.md", language="json"))
+        configuration = json.loads(page.replace(URL, self.stack.mcp_url))
         if self.registered:
             secrets = {"clientId": DEMO_CLIENT["AUTH0_CLIENT_ID"], "clientSecret": DEMO_CLIENT["AUTH0_CLIENT_SECRET"]}
-            server["oauth"] = secrets
-        configuration = {"mcp": {"gatehouse": server}}
+            configuration["mcp"]["gatehouse"]["oauth"] = secrets
         (self.home / "opencode.json").write_text(json.dumps(configuration), encoding="utf-8")
         self._on_terminal([self._program, "mcp", "auth", "gatehouse"], environment)
 
@@ -129,4 +131,45 @@ class OpenCode(_Agent):
         said = self.finished([self._program, "mcp", "list"], environment)
         if "connected" not in said:
             raise Miss(f"`opencode mcp list` says: {said}")
+        return said
+
+
+class GeminiCli(_Agent):
+    """Gemini CLI. It signs in only in a session, which starts without a model if there is any key."""
+
+    name, package, command = "gemini-cli", "@google/gemini-cli", "gemini"
+
+    def _environment(self, user: str, browser: bool) -> dict[str, str]:
+        more = {"GEMINI_API_KEY": "none", "GEMINI_CLI_TRUST_WORKSPACE": "true", "GEMINI_FORCE_FILE_STORAGE": "true"}
+        return self.environment(user, browser, **more)
+
+    def _sign_in(self, environment: dict[str, str]) -> None:
+        (page,) = [each.text for each in blocks("docs/clients.md", language="json") if '"scopes"' in each.text]
+        settings = json.loads(page.replace(URL, self.stack.mcp_url))
+        if self.registered:
+            settings["mcpServers"]["gatehouse"]["oauth"] |= {
+                "clientId": DEMO_CLIENT["AUTH0_CLIENT_ID"],
+                "clientSecret": DEMO_CLIENT["AUTH0_CLIENT_SECRET"],
+                "redirectUri": f"http://localhost:{self.stack.callback_port}/oauth/callback",
+            }
+        settings |= {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+        settings |= {"general": {"enableAutoUpdate": False}, "privacy": {"usageStatisticsEnabled": False}}
+        (self.home / ".gemini").mkdir()
+        (self.home / ".gemini" / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        with on_terminal([self._program], cwd=self.home, env=environment) as terminal:
+            try:
+                terminal.until("Type your message")
+                terminal.press("/mcp auth gatehouse")
+                terminal.until("\n gatehouse ")  # what it suggests; before that, Enter would be a part of the text
+                terminal.press("\r")
+                terminal.until("Do you want to continue?")
+                terminal.press("\r")
+                terminal.until("uccessfully authenticated and reloaded")
+            except AssertionError as error:
+                raise Miss(f"`/mcp auth gatehouse` did not succeed: {terminal.text[-2000:]}") from error
+
+    def _tools(self, environment: dict[str, str]) -> str:
+        said = self._on_terminal([self._program, "mcp", "list"], environment)
+        if "Connected" not in said:
+            raise Miss(f"`gemini mcp list` says: {said}")
         return said

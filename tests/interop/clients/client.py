@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,11 +15,14 @@ from typing import ClassVar
 import httpx2
 
 from tests.interop import signed_in
+from tests.support.documents import blocks
 from tests.support.judged import Miss
 from tests.support.processes import run_program
 from tests.support.stack import LocalStack
 
 SECONDS = 90
+URL = "http://localhost:5555/mcp"
+"""Of the server, on the page about clients."""
 ALICE, BOB = "alice@example.com", "bob@example.com"
 """Only alice may use the server."""
 LIST, GET_TIME, CONVERT = "list", "get_time", "convert_time"
@@ -113,6 +117,17 @@ class McpClient(ABC):
         if done.returncode != 0:
             raise Miss(f"{shown} ended with {done.returncode}: {without_queries(done.stdout + done.stderr)[-2000:]}")
         return done.stdout
+
+
+def words_of_the_page(program: str, url: str, page: str = "docs/clients.md") -> list[list[str]]:
+    """The arguments of each command of a program on the page about clients, for the server at that URL."""
+    lines = [
+        line for block in blocks(page, language="sh") for line in re.split(" && ", block.text.replace("\n", " && "))
+    ]
+    words = [shlex.split(line.replace(URL, url), comments=True) for line in lines]
+    found = [each[each.index(program) + 1 :] for each in words if program in each[:2]]
+    assert found, f"{page} has no command of {program}"
+    return found
 
 
 def without_queries(text: str) -> str:

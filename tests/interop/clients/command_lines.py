@@ -8,7 +8,17 @@ import json
 from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from tests.interop.clients.client import ALICE, ARGUMENTS, LIST, SECONDS, WAIT, McpClient, wait, without_queries
+from tests.interop.clients.client import (
+    ALICE,
+    ARGUMENTS,
+    LIST,
+    SECONDS,
+    WAIT,
+    McpClient,
+    wait,
+    without_queries,
+    words_of_the_page,
+)
 from tests.support.judged import Miss
 from tests.support.stack import DEMO_CLIENT
 
@@ -23,7 +33,9 @@ class Inspector(McpClient):
     def run(self, *operations: str, user: str = ALICE, browser: bool = True) -> str:
         more = {"MCP_AUTO_OPEN_ENABLED": "true", "MCP_INSPECTOR_SECRET_STORE": "file"}
         environment = self.environment(user, browser, **more)
-        command = [str(self.machine.programs / "mcp-inspector"), "--cli", self.stack.mcp_url]
+        words, _ = words_of_the_page(self.package, self.stack.mcp_url)
+        assert words[-2:] == self._words(LIST)
+        command = [str(self.machine.programs / "mcp-inspector"), *words[:-2]]
         if self.registered:
             command += ["--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET]
             command += ["--callback-url", f"http://localhost:{self.stack.callback_port}/callback"]
@@ -48,13 +60,14 @@ class McPorter(McpClient):
         environment = self.environment(user, browser, MCPORTER_SECRET=CLIENT_SECRET)
         program = str(self.machine.programs / "mcporter")
         if not (self.home / "added").exists():
-            add = [program, "config", "add", "gatehouse", self.stack.mcp_url, "--auth", "oauth", "--scope", "home"]
+            words, login, _ = words_of_the_page("mcporter", self.stack.mcp_url)
+            add = [program, *words]
             if self.registered:
                 add += ["--oauth-client-id", CLIENT_ID, "--oauth-client-secret-env", "MCPORTER_SECRET"]
                 add += ["--oauth-token-endpoint-auth-method", "client_secret_post"]
                 add += ["--oauth-redirect-url", f"http://localhost:{self.stack.callback_port}/callback"]
             self.finished(add, environment)
-            self.finished([program, "auth", "gatehouse"], environment)
+            self.finished([program, *login], environment)
             (self.home / "added").touch()
         return "\n".join(
             wait(self) if each == WAIT else self.finished([program, *self._words(each)], environment)
@@ -63,7 +76,7 @@ class McPorter(McpClient):
 
     def _words(self, operation: str) -> list[str]:
         if operation == LIST:
-            return ["list", "gatehouse"]
+            return words_of_the_page("mcporter", self.stack.mcp_url)[-1]
         words = [f"{name}={value}" for name, value in ARGUMENTS[operation].items()]
         return ["call", f"gatehouse.{operation}", *words]
 

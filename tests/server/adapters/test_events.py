@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gatehouse_server.adapters.events import BadStream, EventReader
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.permission_table import PermissionTable
+from gatehouse_server.auth.provider.keys import SigningKeys
 from tests.server.protected_server import ask
 from tests.server.token_issuer import JWKS_URL, Issuer
 from tests.server.token_issuer import settings as server_settings

@@ -22,8 +22,8 @@ from starlette.applications import Starlette
 
 from gatehouse_server.app import protect
 from gatehouse_server.auth import streams
-from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.permission_table import PermissionTable
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.auth.streams import Streams
 from tests.server.adapters.hosts import UNGUARDED
 from tests.server.protected_server import ERAS, ORIGIN, Era, headers_of, message

@@ -24,8 +24,8 @@ from gatehouse_server.adapters.lists import ListFilter
 from gatehouse_server.adapters.mcpserver import MCPServerAdapter
 from gatehouse_server.adapters.sdk import checked_middleware
 from gatehouse_server.auth.permissions import META_KEY, Hierarchy
-from gatehouse_server.auth.profiles import PROFILES
 from gatehouse_server.auth.request import Operation
+from gatehouse_server.auth.verify.profiles import PROFILES
 from tests.server.protected_server import ERAS, Era, ask, protected
 from tests.server.server_with_permissions import READ, WRITE, shop
 from tests.server.token_issuer import Issuer, settings

@@ -10,7 +10,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server.auth.permissions import Hierarchy, declared, requires
-from gatehouse_server.auth.profiles import PROFILES
+from gatehouse_server.auth.verify.profiles import PROFILES
 from tests.server.protected_server import ERAS, Era, ask, protected
 from tests.server.server_with_permissions import READ, WRITE, shop
 from tests.server.token_issuer import Issuer, settings
@@ -135,6 +135,11 @@ class _Callable:
         return ""
 
 
+class _Unstated:
+    def method(self) -> str:
+        return ""
+
+
 def _decorated(function: Callable[..., str]) -> Callable[..., str]:
     @wraps(function)
     def wrapper() -> str:
@@ -156,6 +161,7 @@ SHAPES: dict[str, Callable[[], object]] = {
     "a decorated function twice": lambda: _decorated(_decorated_before(lambda: "")),
     "a partial function": lambda: partial(requires(READ)(lambda x: ""), 1),
     "a method": lambda: _Callable().method,
+    "a method of an object": lambda: requires(READ)(_Unstated().method),
     "a callable object": _Callable,
 }
 
@@ -172,6 +178,15 @@ def test_a_plain_function_and_none_have_no_declared_permissions() -> None:
 
 def test_several_declarations_are_combined() -> None:
     assert declared(requires(READ)(requires(WRITE)(lambda: ""))) == {READ, WRITE}
+
+
+def test_a_wrapper_with_a_statement_of_its_own_does_not_hide_a_later_one_below() -> None:
+    def function() -> str:
+        return ""
+
+    wrapper = requires(READ)(_decorated(function))
+    requires(WRITE)(function)
+    assert declared(wrapper) == {READ, WRITE}
 
 
 @pytest.mark.requirement("S12")

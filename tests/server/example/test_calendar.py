@@ -13,7 +13,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_example.tools.calendar import CalendarTools
-from gatehouse_server.auth.token_exchange import ExchangeFailed, TokenExchange
+from gatehouse_server.auth.provider.token_exchange import ExchangeFailed, TokenExchange
 from tests.server.protected_server import ask, protected
 from tests.server.token_issuer import Issuer
 

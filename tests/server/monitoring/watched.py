@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gatehouse_example.tools.calendar import CalendarTools
 from gatehouse_server.app import protect
-from gatehouse_server.auth.introspection import Introspection
-from gatehouse_server.auth.keys import KeyLimits, SigningKeys
-from gatehouse_server.auth.token_exchange import TokenExchange
+from gatehouse_server.auth.provider.introspection import Introspection
+from gatehouse_server.auth.provider.keys import KeyLimits, SigningKeys
+from gatehouse_server.auth.provider.token_exchange import TokenExchange
 from gatehouse_server.serving.metrics import Metrics
 from tests.server.protected_server import ORIGIN, ask
 from tests.server.token_issuer import ISSUER, JWKS_URL, RESOURCE, Clock, Issuer, settings

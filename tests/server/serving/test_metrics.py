@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
 from gatehouse_server.__main__ import serve_metrics
-from gatehouse_server.auth.keys import KeysUnavailable, SigningKeys
 from gatehouse_server.auth.permission_table import PermissionTable
-from gatehouse_server.auth.token_exchange import ExchangeFailed, TokenExchange
+from gatehouse_server.auth.provider.keys import KeysUnavailable, SigningKeys
+from gatehouse_server.auth.provider.token_exchange import ExchangeFailed, TokenExchange
 from gatehouse_server.serving.listening import CannotListen
 from gatehouse_server.serving.metrics import Metrics
 from tests.server.protected_server import ask, protected

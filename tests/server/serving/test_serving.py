@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from gatehouse_server.__main__ import LOGGING, server_config
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.serving.listening import listening_sockets
 from gatehouse_server.serving.settings import Settings
 from tests.server.protected_server import headers_of, message

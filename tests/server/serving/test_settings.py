@@ -15,6 +15,7 @@ from pydantic import Field
 from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.serving.settings import LOOPBACK_HOSTS, Settings, SettingsError, load_settings
 from tests.server.token_issuer import settings
+from tests.support.documents import blocks
 from tests.support.processes import ROOT, environment_without_settings
 from tests.support.quick_python import run
 
@@ -31,6 +32,17 @@ def test_the_domain_alone_is_enough() -> None:
     assert config.issuer == "https://dev-1.us.auth0.com/"
     assert config.jwks_url == "https://dev-1.us.auth0.com/.well-known/jwks.json"
     assert config.public_url == config.audience == "http://localhost:5555/mcp"
+
+
+def test_the_lines_of_the_page_about_providers_are_settings() -> None:
+    lines = {
+        name: value
+        for section in ("Other identity providers", "Opaque tokens")
+        for name, value in blocks("docs/providers.md", section)[0].variables.items()
+    }
+    config = settings(AUTH0_DOMAIN="", **lines)
+    assert (config.issuer, config.audience) == (lines["OIDC_ISSUER"], lines["OIDC_AUDIENCE"])
+    assert config.introspection_client_id == lines["INTROSPECTION_CLIENT_ID"]
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:

@@ -11,7 +11,7 @@ import httpx2
 import yaml
 from starlette.applications import Starlette
 
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.serving.metrics import Metrics
 from gatehouse_server.serving.upstream_settings import UpstreamSettings
 from gatehouse_server.upstream import protect_upstream

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import shlex
+import subprocess
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +22,7 @@ from gatehouse_server.serving.settings import SettingsError
 from tests.server.protected_server import ask
 from tests.server.token_issuer import RESOURCE, Clock, Issuer
 from tests.server.upstream.guarded import UPSTREAM, Upstream, client_of, gate_app
+from tests.support.documents import the_block
 from tests.support.processes import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -153,6 +156,13 @@ def test_all_keys_of_the_file_are_published_and_the_first_one_signs() -> None:
     assert jwt.get_unverified_header(keys.sign({}, "JWT"))["kid"] == published[0]
     assert GateKeys.from_pem(pem(old)).key_set()["keys"] == keys.key_set()["keys"][1:]
     assert all("d" not in key for key in keys.key_set()["keys"])
+
+
+def test_the_command_of_the_page_makes_a_key_file(tmp_path: Path) -> None:
+    (line,) = the_block("docs/upstream.md", "Sessions and replicas", "sh").splitlines()
+    subprocess.run(shlex.split(line), cwd=tmp_path, check=True, capture_output=True)
+    (key,) = GateKeys.from_pem((tmp_path / "upstream-key.pem").read_bytes()).key_set()["keys"]
+    assert key["crv"] == "P-256"
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "rsa", "p384", "public"])

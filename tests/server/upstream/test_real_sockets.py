@@ -13,12 +13,13 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastmcp import FastMCP
-from fastmcp.server.auth.providers.jwt import JWTVerifier
+from fastmcp.server.auth.providers.jwt import JWTVerifier  # noqa: F401 - the page's expression has this name
 from fastmcp.server.dependencies import get_access_token
 
 from tests.server.protected_server import headers_of, message
 from tests.server.token_issuer import RESOURCE, Issuer
 from tests.server.upstream.guarded import gate_app
+from tests.support.documents import the_block
 from tests.support.processes import TLS
 from tests.support.serve_in_thread import listening_socket, serve_in_thread
 
@@ -27,9 +28,8 @@ WAITING, CANCELLED = threading.Event(), threading.Event()
 
 def fastmcp_server(gate: str, own: str) -> FastMCP[None]:
     """A server that lets only the gate in, and knows its callers by the gate's assertions."""
-    verifier = JWTVerifier(
-        jwks_uri=f"{gate}/.well-known/jwks.json", issuer=f"{gate}/mcp", audience=own, algorithm="ES256"
-    )
+    page = the_block("docs/upstream.md", "Who asks", "python")
+    verifier = eval(page.replace("http://localhost:5555", gate).replace("http://127.0.0.1:8000/mcp", own))
     mcp: FastMCP[None] = FastMCP("tools", auth=verifier)
 
     @mcp.tool

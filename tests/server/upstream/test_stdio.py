@@ -15,7 +15,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from gatehouse_server.adapters.upstream.processes import NoProcess, Processes, ProcessLimits
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.serving.settings import SettingsError, load
 from gatehouse_server.serving.upstream_settings import UpstreamSettings
 from gatehouse_server.upstream import protect_upstream

@@ -50,7 +50,7 @@ def chat(terminal: Terminal, runner: asyncio.Runner) -> bool:
     settings = settings_for(terminal)
     if terminal.is_conversation and find_spec("prompt_toolkit") is None:
         raise ConfigurationError(
-            "`chat` on a terminal needs prompt-toolkit: install it with pip install 'gatehouse-client[agent]'."
+            "`chat` on a terminal needs prompt-toolkit: install it with pip install 'gatehouse-client[chat]'."
         )
     conversation = runner.run(open_conversation(terminal, settings))
     if terminal.is_conversation:

@@ -10,6 +10,7 @@ from ..causes.catalogue import ENTRIES, Entry
 from ..causes.providers import AUTH0, AUTH0_CHECKS, OTHERS_CHECKS, TITLES, entry_for, spoken_profile
 from ..doctor.findings import Finding, Mark
 from ..errors import Exit, UsageError
+from ..terminal.invocation import as_typed
 from ..terminal.output import Terminal
 
 _HEAD: Final = """# Troubleshooting
@@ -62,7 +63,7 @@ async def doctor(terminal: Terminal, *, others: bool, register: bool, skip: Sequ
             terminal.result("\nNot needed here. MCP clients of other people, such as editors, need it:")
             _show(terminal, shown_for_others)
         else:
-            terminal.result("`gatehouse doctor --others` also checks what MCP clients of other people need.")
+            terminal.result(as_typed("`gatehouse doctor --others` also checks what MCP clients of other people need."))
     return Exit.OK if works else Exit.FAILED
 
 
@@ -78,7 +79,7 @@ def explain(terminal: Terminal, check: str) -> None:
     else:
         shown = AUTH0 if _known(check) in AUTH0_CHECKS else profile
         shown = "oidc" if check in OTHERS_CHECKS and profile == AUTH0 else shown
-        terminal.result(f"{check}: {_section(entry_for(check, shown), TITLES[shown])}")
+        terminal.result(as_typed(f"{check}: {_section(entry_for(check, shown), TITLES[shown])}"))
 
 
 def _known(check: str) -> str:
@@ -92,20 +93,20 @@ def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
     for group, members in groupby(findings, key=lambda finding: ENTRIES[finding.check].group):
         terminal.result(group)
         for finding in members:
-            terminal.result(f"  {finding.mark.value} {finding.check:<{width}}  {finding.seen}")
+            terminal.labelled(f"  {finding.mark.value} {finding.check}", as_typed(finding.seen), width + 6)
             if finding.mark is Mark.WRONG:
-                _show_fix(terminal, finding, " " * (width + 6))
+                _show_fix(terminal, finding, width + 6)
     counts = {mark: sum(finding.mark is mark for finding in findings) for mark in Mark}
     summary = f"{counts[Mark.OK]} ok, {counts[Mark.WRONG]} wrong, {counts[Mark.UNKNOWN]} not checked."
     more = " `gatehouse doctor --explain CHECK` says more." if counts[Mark.WRONG] else ""
-    terminal.result(f"{summary}{more}")
+    terminal.result(as_typed(f"{summary}{more}"))
 
 
-def _show_fix(terminal: Terminal, finding: Finding, indent: str) -> None:
-    terminal.result(f"{indent}{finding.advice or finding.entry.advice}")
+def _show_fix(terminal: Terminal, finding: Finding, indent: int) -> None:
+    terminal.labelled("", as_typed(finding.advice or finding.entry.advice), indent)
     for place, fix in finding.fixes().items():
         for line in fix.splitlines():
-            terminal.result(f"{indent}{place}: {line}")
+            terminal.labelled("", f"{place}: {line}", indent)
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

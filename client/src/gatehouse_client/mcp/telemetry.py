@@ -43,8 +43,7 @@ def traced(name: str, say: Callable[[str], None]) -> Iterator[None]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        packages = "opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
-        say(f"No traces are sent, because {error.name} is not installed: pip install {packages}")
+        say(f"No traces are sent, because {error.name} is not installed: pip install 'gatehouse-client[otel]'")
         yield
         return
     service = os.environ.get("OTEL_SERVICE_NAME") or "gatehouse-client"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +20,14 @@ from ..errors import GatehouseError
 from ..foreign_text import foreign, json_text, printable
 from ..signin.http.trace import Trace
 from .encodings import is_encodable
+from .invocation import as_typed
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _LAST_COLUMN: Final = 20  # columns of the terminal that a table needs for its last column
+_BESIDE_LABEL: Final = 30  # columns that a text needs beside its label
+_BELOW_LABEL: Final = 6
 
 
 class Activity:
@@ -147,7 +151,7 @@ class Terminal:
     def say(self, text: str, style: str | None = None) -> None:
         """Show a message on stderr."""
         self.end_line()
-        self._err.print(printable(text), style=style, markup=False, soft_wrap=True)
+        self._err.print(as_typed(printable(text)), style=style, markup=False, soft_wrap=True)
 
     def fail(self, error: GatehouseError) -> None:
         """Show an error, as text or as JSON."""
@@ -194,6 +198,23 @@ class Terminal:
         with self.activity.hidden():
             typer.echo(printable(text) if self._out.is_terminal else text, color=True)  # it would strip sequences
 
+    def labelled(self, label: str, text: str, indent: int) -> None:
+        """Print a text beside its label. On a terminal it is wrapped there, or below the label if that is too narrow.
+
+        Args:
+            indent: the column at which the text begins.
+        """
+        if not self._out.is_terminal:
+            self.result(f"{label:<{indent}}{text}")
+            return
+        if self._out.width < indent + _BESIDE_LABEL:
+            if label.strip():
+                self.result(label.rstrip())
+            label, indent = "", _BELOW_LABEL
+        for line in _wrapped(printable(text), self._out.width - indent):
+            self.result(f"{label:<{indent}}{line}".rstrip())
+            label = ""
+
     def result_json(self, value: object) -> None:
         """Print a result as JSON on stdout: indented on a terminal, else on one line."""
         indent = 2 if self._out.is_terminal else None
@@ -230,6 +251,11 @@ class Terminal:
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
         self._out.print(table)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text. A word such as a URL is never broken, so that it can be copied."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _tab_separated(cells: Iterable[str]) -> str:

@@ -9,8 +9,8 @@ from mcp.server.auth.provider import AccessToken
 
 from ..auth.gate import NotOffered
 from ..auth.permissions import META_KEY, Hierarchy
-from ..auth.profiles import Profile
 from ..auth.request import Kind, Target
+from ..auth.verify.profiles import Profile
 from .catalogue import Catalogue
 
 LISTS: dict[str, tuple[str, Kind, str]] = {

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from starlette.responses import JSONResponse
 
-from .profiles import PROFILES, Profile
+from .verify.profiles import PROFILES, Profile
 
 # Characters that RFC 6750 section 3 does not allow in error_description.
 _NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")

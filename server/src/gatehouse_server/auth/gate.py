@@ -13,9 +13,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .audit import ALLOWED, LONGEST_NAME, AuditRecord, AuditTrail, audit_to_logger
-from .caller_cache import Caller, CallerCache
 from .challenge import Challenges
-from .keys import SigningKeys, VerificationUnavailable
+from .provider.keys import SigningKeys, VerificationUnavailable
 from .request import (
     MESSAGE,
     BodyTooLarge,
@@ -31,7 +30,8 @@ from .request import (
     replay,
 )
 from .streams import Streams, TooManyStreams
-from .tokens import TokenRefused
+from .verify.caller_cache import Caller, CallerCache
+from .verify.tokens import TokenRefused
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
@@ -176,7 +176,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise RuntimeError(f"the gate handles only http, not {scope['type']}")
+            raise RuntimeError("the gate handles only http")
         began = time.perf_counter()
         credentials, request_id = _read_headers(scope)
         record = AuditRecord(request_id)
@@ -321,7 +321,7 @@ def _read_headers(scope: Scope) -> tuple[list[bytes], str]:
         elif name == b"accept":
             accepts = True
         elif name == b"x-request-id" and request_id is None and _REQUEST_ID.fullmatch(value):
-            request_id = value.decode("ascii")
+            request_id = value.decode()
     if not accepts:
         headers.append((b"accept", b"*/*"))
     scope["headers"] = headers

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from ..auth.keys import KeysUnavailable, SigningKeys
+from ..auth.provider.keys import KeysUnavailable, SigningKeys
 
 _HEADERS = {"Cache-Control": "no-store"}
 

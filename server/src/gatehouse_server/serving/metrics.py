@@ -19,7 +19,7 @@ from .. import __version__
 
 if TYPE_CHECKING:
     from ..auth.audit import AuditRecord
-    from ..auth.keys import SigningKeys
+    from ..auth.provider.keys import SigningKeys
     from ..auth.streams import Streams
 
 _DECISION = "decision", "reason", "status"

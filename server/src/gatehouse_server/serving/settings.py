@@ -14,11 +14,11 @@ import httpx2
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ..auth.keys import KeyLimits
-from ..auth.outgoing import proxy_for
 from ..auth.permission_table import PermissionTable, TableError
 from ..auth.permissions import is_permission
-from ..auth.profiles import PROFILES, Profile
+from ..auth.provider.keys import KeyLimits
+from ..auth.provider.outgoing import proxy_for
+from ..auth.verify.profiles import PROFILES, Profile
 from .production import faults
 
 ASYMMETRIC_ALGORITHMS = (

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ..auth.outgoing import proxy_for
+from ..auth.provider.outgoing import proxy_for
 from .settings import ENV_FILE, CommaSeparated, SettingsError
 
 

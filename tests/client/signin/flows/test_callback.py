@@ -144,6 +144,23 @@ async def test_a_taken_port_says_the_way_out(address: CallbackAddress) -> None:
     assert "OAUTH_CALLBACK_PORT" in str(raised.value)
 
 
+async def test_a_machine_without_ipv6_has_a_callback_all_the_same(
+    address: CallbackAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen = anyio.create_tcp_listener
+
+    async def without_ipv6(*, local_host: str, local_port: int) -> anyio.abc.Listener[anyio.abc.SocketStream]:
+        if local_host == "::1":
+            raise socket.gaierror(socket.EAI_ADDRFAMILY, "Address family for hostname not supported")
+        return await listen(local_host=local_host, local_port=local_port)
+
+    monkeypatch.setattr(anyio, "create_tcp_listener", without_ipv6)
+    listener = CallbackListener(address, read)
+    async with listener.listening(), httpx2.AsyncClient() as browser:
+        await browser.get(f"http://127.0.0.1:{address.port}/callback?code=c&state=right")
+        assert await answer(listener) == "c"
+
+
 async def test_an_address_that_is_not_ours_is_named() -> None:
     address = CallbackAddress("http://localhost:5000/callback", free_port(), "192.0.2.1")
     with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1"):

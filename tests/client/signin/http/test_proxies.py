@@ -16,6 +16,7 @@ from gatehouse_client.errors import ConfigurationError
 from gatehouse_client.signin.http.proxies import proxy_for
 from tests.client.fake_stack import FakeStack, server_app
 from tests.client.run_command import Command
+from tests.support.documents import the_block
 from tests.support.free_ports import free_port
 from tests.support.http_proxy import HttpProxy, http_proxy
 from tests.support.quick_python import run
@@ -108,10 +109,11 @@ def test_a_proxy_that_refuses_is_named(command: Command, intranet: Intranet, pro
 
 def test_a_proxy_that_does_not_run_is_named(command: Command, intranet: Intranet) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    result = command("tools", **intranet.variables, ALL_PROXY=url)
+    result = command("tools", **intranet.variables, HTTPS_PROXY=url)
     said = " ".join(result.stderr.split())
     assert result.exit_code == 5
-    assert f"The proxy {url} (ALL_PROXY) cannot be reached" in said
+    shown = the_block("docs/network.md", "Proxies", "text").removesuffix("...\n")
+    assert shown.replace("http://proxy.example:3128", url) in said
     assert "Is the server running?" not in said
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gatehouse_client.errors import SignInError, UnreachableError
+from gatehouse_client.errors import Party, SignInError, UnreachableError
 from gatehouse_client.signin.flows.flow import SignInTask
 from gatehouse_client.signin.http.addresses import is_loopback
 from gatehouse_client.signin.http.fetch import MAX_BODY, Fetcher
@@ -19,6 +19,7 @@ from gatehouse_client.signin.protocol.challenge import Challenge
 from gatehouse_client.signin.protocol.client import OAuthClient
 from gatehouse_client.signin.protocol.discovery import (
     AuthorizationServer,
+    OtherResource,
     ProtectedResource,
     choose_issuer,
     discover_issuer,
@@ -78,6 +79,24 @@ async def test_the_challenge_goes_before_the_path_form_and_that_before_the_root_
 
 
 @pytest.mark.parametrize(
+    ("server", "urls"),
+    [
+        (
+            "https://mcp.example:8443/INBOX/?tenant=a/",
+            [
+                "https://mcp.example:8443/.well-known/oauth-protected-resource/INBOX?tenant=a/",
+                "https://mcp.example:8443/.well-known/oauth-protected-resource",
+            ],
+        ),
+        ("https://mcp.example/", ["https://mcp.example/.well-known/oauth-protected-resource"]),
+    ],
+)
+def test_the_path_form_keeps_the_query_and_has_no_final_slash(server: str, urls: list[str]) -> None:
+    assert resource_metadata_urls(server, None) == urls
+    assert resource_metadata_urls(server, Challenge("bearer")) == urls, "a challenge that names no document"
+
+
+@pytest.mark.parametrize(
     ("issuer", "urls"),
     [
         (
@@ -95,6 +114,14 @@ async def test_the_challenge_goes_before_the_path_form_and_that_before_the_root_
                 "https://tenant.example/realms/one/.well-known/openid-configuration",
             ],
         ),
+        (
+            "https://tenant.example/X/",
+            [
+                "https://tenant.example/.well-known/oauth-authorization-server/X",
+                "https://tenant.example/.well-known/openid-configuration/X",
+                "https://tenant.example/X/.well-known/openid-configuration",
+            ],
+        ),
     ],
 )
 async def test_the_issuer_metadata_is_looked_for_in_the_order_of_the_specification(
@@ -110,8 +137,9 @@ async def test_the_issuer_metadata_is_looked_for_in_the_order_of_the_specificati
     ["https://mcp.example", "https://mcp.example/mcp/", "https://mcp.example/MCP", "http://mcp.example/mcp", "x"],
 )
 async def test_metadata_about_another_resource_is_not_used(resource: str) -> None:
-    with pytest.raises(SignInError, match="is about"):
+    with pytest.raises(OtherResource, match="is about") as raised:
         await discover_resource(fetcher(root_and_path({**RESOURCE, "resource": resource})), SERVER, None)
+    assert raised.value.resource == resource
 
 
 async def test_the_root_form_may_be_about_the_whole_origin_that_it_is_built_from() -> None:
@@ -166,6 +194,28 @@ async def test_the_switch_for_intranets_lets_a_public_server_name_private_addres
         await discover_issuer(Fetcher(transport=handler), issuer, SERVER)
 
 
+async def test_the_switch_for_intranets_lets_a_public_issuer_name_private_endpoints() -> None:
+    issuer = "https://9.9.9.9/"
+    document = {**TENANT, "issuer": issuer, "token_endpoint": "https://10.0.0.1/oauth/token"}
+    handler = httpx2.MockTransport(lambda _: httpx2.Response(200, json=document))
+    guard = NetworkGuard([], private_network=True)
+    found = await discover_issuer(Fetcher(transport=handler, guard=guard), issuer, SERVER)
+    assert found.token_endpoint == "https://10.0.0.1/oauth/token"
+
+
+async def test_the_switch_for_intranets_lets_a_public_server_name_private_metadata() -> None:
+    named, seen = "https://10.0.0.1/meta", list[str]()
+    challenge = Challenge("bearer", {"resource_metadata": named})
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(str(request.url))
+        return httpx2.Response(200, json=RESOURCE)
+
+    guard = NetworkGuard([], private_network=True)
+    await discover_resource(Fetcher(transport=httpx2.MockTransport(answer), guard=guard), SERVER, challenge)
+    assert seen == ["https://10.0.0.1/meta"]
+
+
 async def test_the_case_of_the_host_and_the_default_port_do_not_matter() -> None:
     document = {**RESOURCE, "resource": "HTTPS://MCP.example:443/mcp"}
     found = await discover_resource(fetcher(root_and_path(document)), SERVER, None)
@@ -197,12 +247,6 @@ async def test_an_answer_that_is_no_metadata_leads_to_the_next_path(answer: Any)
     assert (await discover_resource(fetcher({path_form: answer, root: RESOURCE}), SERVER, None)).resource == SERVER
 
 
-async def test_an_error_in_an_answer_with_200_is_shown_in_the_words_of_the_party() -> None:
-    said = {"error": "tenant_paused", "error_description": "Your tenant is paused."}
-    with pytest.raises(SignInError, match=r"\(200: tenant_paused: Your tenant is paused\.\)"):
-        await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: said}), ISSUER, SERVER)
-
-
 @pytest.mark.parametrize("name", ["revocation_endpoint", "registration_endpoint", "device_authorization_endpoint"])
 async def test_an_empty_endpoint_that_is_not_needed_counts_as_absent(name: str) -> None:
     found = await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: {**TENANT, name: ""}}), ISSUER, SERVER)
@@ -218,10 +262,12 @@ async def test_without_metadata_nothing_is_guessed() -> None:
 
 @pytest.mark.parametrize("status", [500, 503, 429])
 async def test_a_failing_party_is_unreachable_not_untrusted(status: int) -> None:
-    with pytest.raises(UnreachableError):
+    with pytest.raises(UnreachableError) as raised:
         await discover_resource(fetcher(root_and_path(status)), SERVER, None)
-    with pytest.raises(UnreachableError):
+    assert raised.value.party is Party.SERVER
+    with pytest.raises(UnreachableError) as raised:
         await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: status}), ISSUER, SERVER)
+    assert raised.value.party is Party.TENANT
 
 
 @pytest.mark.parametrize("issuer", ["https://tenant.example", "https://TENANT.example/", "https://evil.example/"])
@@ -230,23 +276,89 @@ async def test_an_issuer_that_differs_in_one_byte_is_not_used(issuer: str) -> No
         await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: {**TENANT, "issuer": issuer}}), ISSUER, SERVER)
 
 
+RESOURCE_AT = "https://mcp.example/.well-known/oauth-protected-resource"
+TENANT_AT = "https://tenant.example/.well-known"
+
+
+async def test_each_refusal_of_the_servers_metadata_says_what_was_seen_and_what_to_do() -> None:
+    async def said(documents: dict[str, Any], challenge: Challenge | None = None) -> str:
+        with pytest.raises((SignInError, UnreachableError)) as raised:
+            await discover_resource(fetcher(documents), SERVER, challenge)
+        return str(raised.value)
+
+    assert await said({**root_and_path({}), RESOURCE_AT: httpx2.Response(200, content=b"<html>")}) == (
+        "https://mcp.example/mcp asks for a sign-in but does not say where: no protected resource metadata at"
+        f" {RESOURCE_AT}/mcp (200, but it has no valid authorization_servers, resource),"
+        f" {RESOURCE_AT} (200, not a JSON object)."
+    )
+    assert await said({**root_and_path(404), RESOURCE_AT: 503}) == (
+        f"The MCP server cannot serve its metadata now: {RESOURCE_AT}/mcp (404), {RESOURCE_AT} (503)."
+    )
+    assert await said(root_and_path({**RESOURCE, "resource": "urn:\x1b[2Jother"})) == (
+        f"The metadata at {RESOURCE_AT}/mcp is about 'urn: [2Jother', not about https://mcp.example/mcp: it is not"
+        " used. Is MCP_PUBLIC_URL the server's own URL, byte for byte?"
+    )
+    assert await said({}, Challenge("bearer", {"resource_metadata": "https://10.0.0.1/"})) == (
+        "The resource_metadata URL of the server is 'https://10.0.0.1/': a public server must not point at a private"
+        " address."
+    )
+
+
+async def test_each_refusal_of_the_tenants_metadata_says_what_was_seen_and_what_to_do() -> None:
+    async def said(document: Any, issuer: str = ISSUER) -> str:
+        with pytest.raises(SignInError) as raised:
+            await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: document}), issuer, SERVER)
+        return str(raised.value)
+
+    assert await said({"error": "tenant_paused", "error_description": "Your tenant is paused."}) == (
+        "The authorization server https://tenant.example/ has no metadata, and endpoints are not guessed:"
+        f" {TENANT_AT}/oauth-authorization-server (200: tenant_paused: Your tenant is paused.),"
+        f" {TENANT_AT}/openid-configuration (404)."
+    )
+    assert await said({**TENANT, "issuer": "https://evil.example/"}) == (
+        f"The metadata at {TENANT_AT}/oauth-authorization-server is of the issuer 'https://evil.example/', not of"
+        " 'https://tenant.example/' (they are compared byte for byte, also the final slash): it is not used."
+    )
+    assert await said({**TENANT, "token_endpoint": "http://tenant.example/token"}) == (
+        "The token_endpoint of https://tenant.example/ is 'http://tenant.example/token': it must be an https URL (http"
+        " only on localhost)."
+    )
+    assert await said(TENANT, "http://tenant.example/") == (
+        "The authorization server of the server is 'http://tenant.example/': it must be an https URL (http only on"
+        " localhost)."
+    )
+
+
 async def announcing(methods: list[str] | None) -> AuthorizationServer:
     document = {**TENANT, "code_challenge_methods_supported": methods}
     return await discover_issuer(fetcher({issuer_metadata_urls(ISSUER)[0]: document}), ISSUER, SERVER)
 
 
-@pytest.mark.parametrize("methods", [[], ["plain"]])
+@pytest.mark.parametrize(("methods", "seen"), [([], "empty"), (["plain", "s256"], "plain, s256")])
 @pytest.mark.parametrize("unannounced", [False, True])
-async def test_an_authorization_server_without_s256_is_refused(methods: list[str], unannounced: bool) -> None:
+async def test_an_authorization_server_without_s256_is_refused(
+    methods: list[str], seen: str, unannounced: bool
+) -> None:
     server = await announcing(methods)
-    with pytest.raises(SignInError, match="does not say that it supports PKCE with S256"):
+    with pytest.raises(SignInError) as raised:
         require_pkce(server, unannounced=unannounced)
+    assert str(raised.value) == (
+        "The authorization server https://tenant.example/ does not say that it supports PKCE with S256"
+        f" (code_challenge_methods_supported: {seen}), so a stolen code could be used. The sign-in is refused. Switch"
+        " on S256 there."
+    )
 
 
 async def test_an_authorization_server_without_a_list_of_methods_has_its_own_advice() -> None:
     server = await announcing(None)
-    with pytest.raises(SignInError, match=r"Microsoft Entra and Amazon Cognito.*OAUTH_PKCE_UNANNOUNCED=1"):
+    with pytest.raises(SignInError) as raised:
         require_pkce(server)
+    assert str(raised.value) == (
+        "The metadata of https://tenant.example/ does not say whether it supports PKCE (it has no"
+        " code_challenge_methods_supported). Without PKCE a stolen code could be used, so the sign-in is refused."
+        " Microsoft Entra and Amazon Cognito support PKCE with S256 and do not say so: if yours also does, set"
+        " OAUTH_PKCE_UNANNOUNCED=1. (More: gatehouse doctor --explain pkce)"
+    )
     require_pkce(server, unannounced=True)
 
 
@@ -290,6 +402,22 @@ async def test_a_server_cannot_send_the_client_inside(url: str) -> None:
     assert seen == []
 
 
+async def test_a_server_on_this_machine_may_name_its_metadata_on_this_machine() -> None:
+    server, named = "http://localhost:5555/mcp", "http://127.0.0.1:5555/meta"
+    challenge = Challenge("bearer", {"resource_metadata": named})
+    found = await discover_resource(fetcher({named: {**RESOURCE, "resource": server}}), server, challenge)
+    assert found.resource == server
+
+
+@pytest.mark.parametrize("issuer", ["https://tenant.example/?realm=one", "https://tenant.example/#one"])
+async def test_an_issuer_with_a_query_or_a_fragment_is_refused_before_any_request(issuer: str) -> None:
+    seen: list[str] = []
+    with pytest.raises(SignInError) as raised:
+        await discover_issuer(fetcher({}, seen), issuer, SERVER)
+    assert str(raised.value) == f"The issuer {issuer!r} has a query or a fragment (RFC 8414 section 2)."
+    assert seen == []
+
+
 async def test_a_server_on_this_machine_may_name_a_tenant_on_this_machine() -> None:
     issuer = "http://localhost:9000/"
     document = {
@@ -306,8 +434,13 @@ def test_the_issuer_that_the_credentials_belong_to_is_chosen() -> None:
     resource = ProtectedResource(resource=SERVER, authorization_servers=("https://other.example/", ISSUER))
     assert choose_issuer(resource, ISSUER) == ISSUER
     assert choose_issuer(resource, None) == "https://other.example/"
-    with pytest.raises(SignInError, match=r"belongs to https://mine\.example/"):
+    with pytest.raises(SignInError) as raised:
         choose_issuer(resource, "https://mine.example/")
+    assert str(raised.value) == (
+        "The server names the authorization server https://other.example/, https://tenant.example/, but the application"
+        " (AUTH0_CLIENT_ID) belongs to https://mine.example/. Set AUTH0_ISSUER (or AUTH0_DOMAIN) to the server's, byte"
+        " for byte, with the application's credentials there."
+    )
 
 
 async def test_a_redirect_is_followed_within_the_origin_only() -> None:

@@ -25,9 +25,9 @@ from starlette.applications import Starlette
 
 from gatehouse_server.adapters import internals
 from gatehouse_server.app import protect
-from gatehouse_server.auth.keys import SigningKeys
 from gatehouse_server.auth.permission_table import PermissionTable
 from gatehouse_server.auth.permissions import META_KEY, requires
+from gatehouse_server.auth.provider.keys import SigningKeys
 from tests.server.token_issuer import settings
 
 Kind = Literal["MCPServer", "FastMCP", "low-level Server", "low-level Server with _meta", "ASGI app"]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from gatehouse_server.auth.request import NO_MESSAGE, MalformedMessage, operation_in, operation_of, read_message
 from tests.server.auth.agreement.random_requests import ENVELOPE, REVISION, request
 from tests.server.auth.agreement.recording_server import BASE, A, B, Kind, Outcome, RecordingServer, Request

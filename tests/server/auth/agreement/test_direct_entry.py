@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from gatehouse_server.adapters import sdk
-from gatehouse_server.auth.keys import SigningKeys
+from gatehouse_server.auth.provider.keys import SigningKeys
 from tests.server.auth.agreement.random_requests import request
 from tests.server.auth.agreement.recording_server import BASE, A, B, Kind, Outcome, RecordingServer
 from tests.server.token_issuer import JWKS_URL, Issuer

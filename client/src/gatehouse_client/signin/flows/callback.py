@@ -191,7 +191,8 @@ async def _listeners(address: CallbackAddress) -> list[anyio.abc.Listener[Socket
         try:
             listeners.append(await anyio.create_tcp_listener(local_host=host, local_port=address.port))
         except OSError as error:
-            if listeners and error.errno in _NO_IPV6:
+            # The resolver refuses even the literal address if no interface has IPv6, as in many containers.
+            if listeners and (error.errno in _NO_IPV6 or isinstance(error, socket.gaierror)):
                 break
             for listener in listeners:
                 await listener.aclose()

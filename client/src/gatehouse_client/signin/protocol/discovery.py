@@ -218,7 +218,7 @@ async def _first_document(
             answer.
     """
     seen: list[str] = []
-    overloaded = False
+    overloaded: bool = False
     for url in urls:
         reply = await fetch.get(url, party)
         document = reply.json()
@@ -233,7 +233,7 @@ async def _first_document(
             try:
                 return url, validated(model, given, "it has no valid")
             except SignInError as error:
-                seen.append(f"{reply.url} (200, but {str(error).rstrip('.')})")
+                seen.append(f"{reply.url} (200, but {str(error).removesuffix('.')})")
     if overloaded:
         raise UnreachableError(f"The {party} cannot serve its metadata now: {', '.join(seen)}.", party)
     raise SignInError(f"{missing} {', '.join(seen)}.")

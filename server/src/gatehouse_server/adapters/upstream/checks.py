@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from ...auth import strict_json
-from ...auth.caller_cache import Caller
 from ...auth.gate import Refused
 from ...auth.request import NO_MESSAGE, Operation
+from ...auth.verify.caller_cache import Caller
 from .answers import RequestId, error_answer
 from .catalogue import METHODS
 from .headers import SESSION, values

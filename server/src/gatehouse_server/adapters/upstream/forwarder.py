@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from ...auth import strict_json
 from ...auth.permissions import Hierarchy
-from ...auth.profiles import Profile
 from ...auth.request import Operation, current_operation
+from ...auth.verify.profiles import Profile
 from .answers import RequestId, error_answer
 from .catalogue import UpstreamCatalogue
 from .checks import SESSION_STATE, id_of

@@ -1,0 +1,1 @@
+"""What the server asks the identity provider: keys, introspection, metadata, token exchange. It decides nothing."""

@@ -1,0 +1,1 @@
+"""Whose token it is, and whether it is valid for this server."""
