@@ -61,6 +61,10 @@ class PtySession:
         """Type a line, or a control character."""
         os.write(self.terminal, text.encode() if text in (CTRL_C, CTRL_D) else f"{text}\n".encode(self.encoding))
 
+    def press(self, keys: str) -> None:
+        """Send these characters and no others. A program that reads each key takes `\\r` for Enter."""
+        os.write(self.terminal, keys.encode(self.encoding))
+
     def end(self) -> int:
         """Wait until the command ends. Returns its exit code."""
         deadline = time.monotonic() + SECONDS

@@ -96,3 +96,44 @@ def test_a_misspelled_application_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no client 'Shopp' in the file"):
         load_tenant_file(path, {})
     assert not is_taken_by_the_offline_tenant(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read (No such file or directory). Name the tenant file with --file."),
+        (b"name: \xff", "is not UTF-8 text: "),
+        (b"clients: [", "is not YAML: "),
+        (b"- clients", "must be a mapping of sections: "),
+    ],
+)
+def test_a_file_that_is_no_tenant_file_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "tenant.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as raised:
+        load_tenant_file(path, {})
+    assert str(raised.value).startswith(f"{path} {said}")
+
+
+def test_an_empty_tenant_file_has_no_objects(tmp_path: Path) -> None:
+    path = tmp_path / "tenant.yaml"
+    path.touch()
+    file = load_tenant_file(path, {})
+    assert not any((file.clients, file.apis, file.roles, file.grants, file.databases))
+
+
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [
+        ("a text", "users[0] must be a mapping with email and password"),
+        ([{"email": "a@example.com"}], "users[0] must be a mapping with email and password"),
+        ([{"email": "a@example.com", "password": "p", "roles": ["mcp-usr"]}], "users[0]: there is no role 'mcp-usr'"),
+    ],
+)
+def test_a_wrong_user_is_named_and_no_password_is_shown(tmp_path: Path, users: object, said: str) -> None:
+    path = tmp_path / "users.yaml"
+    path.write_text(yaml.safe_dump({"users": users}), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load_tenant_file(ROOT / "auth0/tenant.yaml", KEYWORDS, path)
+    assert str(raised.value) == f"{path}: {said}."

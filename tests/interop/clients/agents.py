@@ -132,3 +132,44 @@ class OpenCode(_Agent):
         if "connected" not in said:
             raise Miss(f"`opencode mcp list` says: {said}")
         return said
+
+
+class GeminiCli(_Agent):
+    """Gemini CLI. It signs in only in a session, which starts without a model if there is any key."""
+
+    name, package, command = "gemini-cli", "@google/gemini-cli", "gemini"
+
+    def _environment(self, user: str, browser: bool) -> dict[str, str]:
+        more = {"GEMINI_API_KEY": "none", "GEMINI_CLI_TRUST_WORKSPACE": "true", "GEMINI_FORCE_FILE_STORAGE": "true"}
+        return self.environment(user, browser, **more)
+
+    def _sign_in(self, environment: dict[str, str]) -> None:
+        (page,) = [each.text for each in blocks("docs/clients.md", language="json") if '"scopes"' in each.text]
+        settings = json.loads(page.replace(URL, self.stack.mcp_url))
+        if self.registered:
+            settings["mcpServers"]["gatehouse"]["oauth"] |= {
+                "clientId": DEMO_CLIENT["AUTH0_CLIENT_ID"],
+                "clientSecret": DEMO_CLIENT["AUTH0_CLIENT_SECRET"],
+                "redirectUri": f"http://localhost:{self.stack.callback_port}/oauth/callback",
+            }
+        settings |= {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+        settings |= {"general": {"enableAutoUpdate": False}, "privacy": {"usageStatisticsEnabled": False}}
+        (self.home / ".gemini").mkdir()
+        (self.home / ".gemini" / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        with on_terminal([self._program], cwd=self.home, env=environment) as terminal:
+            try:
+                terminal.until("Type your message")
+                terminal.press("/mcp auth gatehouse")
+                terminal.until("\n gatehouse ")  # what it suggests; before that, Enter would be a part of the text
+                terminal.press("\r")
+                terminal.until("Do you want to continue?")
+                terminal.press("\r")
+                terminal.until("uccessfully authenticated and reloaded")
+            except AssertionError as error:
+                raise Miss(f"`/mcp auth gatehouse` did not succeed: {terminal.text[-2000:]}") from error
+
+    def _tools(self, environment: dict[str, str]) -> str:
+        said = self._on_terminal([self._program, "mcp", "list"], environment)
+        if "Connected" not in said:
+            raise Miss(f"`gemini mcp list` says: {said}")
+        return said

@@ -47,7 +47,7 @@ def registered_beforehand(make: Make, stack: LocalStack) -> None:
     """signs in as an application that is registered beforehand, with its client secret"""
     client = make(registered=True)
     callbacks = [f"http://localhost:{stack.callback_port}/{path}" for path in ("callback", "oauth/callback")]
-    callbacks.append(f"http://127.0.0.1:{stack.callback_port}/callback")
+    callbacks += [each.replace("localhost", "127.0.0.1") for each in callbacks]
     agent = {"name": "Gatehouse agent", "callbacks": [*callbacks, *client.callbacks]}
     stack.control("PATCH", "configuration", tenant={"clients": [agent]})
     _lists(client, client.run(LIST))

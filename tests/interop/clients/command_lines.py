@@ -33,7 +33,7 @@ class Inspector(McpClient):
     def run(self, *operations: str, user: str = ALICE, browser: bool = True) -> str:
         more = {"MCP_AUTO_OPEN_ENABLED": "true", "MCP_INSPECTOR_SECRET_STORE": "file"}
         environment = self.environment(user, browser, **more)
-        (words,) = words_of_the_page("@modelcontextprotocol/inspector", self.stack.mcp_url)
+        words, _ = words_of_the_page(self.package, self.stack.mcp_url)
         assert words[-2:] == self._words(LIST)
         command = [str(self.machine.programs / "mcp-inspector"), *words[:-2]]
         if self.registered:

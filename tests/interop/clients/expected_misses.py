@@ -18,11 +18,17 @@ _UNKNOWN_EXPIRY = (
     "it signs in again instead of using the refresh token (its limit)"
 )
 _FASTMCP_RESTART = Expected("timed out after 30 seconds", _UNKNOWN_EXPIRY)
+_TWO_REFRESHES = Expected(
+    "Disconnected",
+    "when the kept token has expired, it sends the same refresh token twice at the same time; the token rotates, so "
+    "the tenant takes the second one for stolen, and ends the sign-in (the client's limit)",
+)
 
 MISSES: dict[str, dict[str, Expected]] = {
     "claude-code": {"call": _CALL, "step-up": _CALL},
     "codex": dict.fromkeys(("call", "step-up", "renewal", "restart", "refusal"), _SESSION),
     "opencode": {"call": _CALL, "step-up": _CALL},
+    "gemini-cli": {"call": _CALL, "step-up": _CALL, "renewal": _TWO_REFRESHES, "restart": _TWO_REFRESHES},
     "inspector": {
         "step-up": Expected(
             "the first sign-in asked for all",

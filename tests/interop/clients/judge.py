@@ -8,7 +8,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from tests.interop.clients.agents import ClaudeCode, Codex, OpenCode
+from tests.interop.clients.agents import ClaudeCode, Codex, GeminiCli, OpenCode
 from tests.interop.clients.checks import CHECKS, asked_for
 from tests.interop.clients.client import Machine, McpClient
 from tests.interop.clients.command_lines import Inspector, McPorter, McpRemote
@@ -23,6 +23,7 @@ from tests.interop.clients.libraries import (
     TypeScriptSdk1,
     TypeScriptSdk2,
 )
+from tests.interop.clients.web import WebInspector
 from tests.support.judged import CannotDo, GeneratedPart, Judgement, Miss
 from tests.support.stack import LocalStack
 
@@ -34,7 +35,9 @@ CLIENTS: dict[str, type[McpClient]] = {
         ClaudeCode,
         Codex,
         OpenCode,
+        GeminiCli,
         Inspector,
+        WebInspector,
         McPorter,
         McpRemote,
         TypeScriptSdk1,

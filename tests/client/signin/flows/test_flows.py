@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -474,6 +476,47 @@ def test_without_such_a_browser_the_default_one_opens(monkeypatch: pytest.Monkey
     monkeypatch.setenv("DISPLAY", ":0")
     browser.open_private_window("https://tenant.example/authorize", pytest.fail)
     assert opened == ["https://tenant.example/authorize"]
+
+
+def test_a_private_window_that_cannot_be_started_is_the_default_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    opened: list[str] = []
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(browser, "open_system_browser", lambda url, _: opened.append(url))
+    monkeypatch.setenv("DISPLAY", ":0")
+    browser.open_private_window("https://tenant.example/authorize", pytest.fail)
+    assert opened == ["https://tenant.example/authorize"]
+
+
+@pytest.mark.parametrize("opener", [browser.open_system_browser, browser.open_private_window])
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)", "ssh://h.example", "--help"])
+def test_only_web_pages_are_opened(
+    monkeypatch: pytest.MonkeyPatch, opener: Callable[[str, Callable[[], None]], None], url: str
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
+    monkeypatch.setattr(webbrowser, "open", lambda _: pytest.fail("opened"))
+    failed: list[bool] = []
+    opener(url, lambda: failed.append(True))
+    assert failed == [True]
+
+
+@pytest.mark.parametrize("fault", [webbrowser.Error("no browser"), OSError(), None])
+def test_a_browser_that_does_not_open_is_reported(monkeypatch: pytest.MonkeyPatch, fault: Exception | None) -> None:
+    def refuse(_: str) -> bool:
+        if fault is not None:
+            raise fault
+        return False
+
+    failed = threading.Event()
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(webbrowser, "open", refuse)
+    browser.open_system_browser("https://tenant.example/authorize", failed.set)
+    assert failed.wait(10)
 
 
 def test_a_qr_code_has_nothing_that_a_terminal_obeys() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatehouse_client.signin.http.urls import is_within
+from gatehouse_client.signin.http.urls import browser_address, is_within
 
 RESOURCE = "https://h.example/tenant-a/mcp"
 
@@ -44,3 +44,38 @@ def test_a_token_goes_to_the_resource_and_below(url: str, resource: str) -> None
 )
 def test_a_token_goes_nowhere_else(url: str, resource: str) -> None:
     assert not is_within(url, resource)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h.example:x/",
+        "https://h.example:99999999/",
+        "https://[::1/",
+        "https://xn--.example\x00/",
+        "https://h.example\\@evil.example/",
+        "https://user@h.example/",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "http://h.example/",
+    ],
+)
+def test_a_browser_opens_no_address_that_two_readers_read_in_two_ways(url: str) -> None:
+    assert browser_address(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "unicode_host"),
+    [
+        ("https://h.example:443/a?b=c", "h.example", ""),
+        ("https://h.example:8443/", "h.example:8443", ""),
+        ("http://[::1]:9000/", "[::1]:9000", ""),
+        ("https://b\xfccher.example/", "xn--bcher-kva.example", "b\xfccher.example"),
+        ("https://xn--a.example/", "xn--a.example", "(unreadable)"),
+    ],
+)
+def test_the_host_is_shown_as_it_is_opened_and_as_browsers_may_show_it(url: str, host: str, unicode_host: str) -> None:
+    address = browser_address(url)
+    assert address is not None
+    assert (address.host, address.unicode_host) == (host, unicode_host)
+    assert address.url.isascii()

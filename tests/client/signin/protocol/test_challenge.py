@@ -29,6 +29,7 @@ from gatehouse_client.signin.protocol.challenge import Challenge, bearer_challen
         (['Bearer scope="c", realm="never closed'], [("bearer", {"scope": "c"})]),
         (['Bearer scope="c", ="x"'], [("bearer", {"scope": "c"})]),
         (["\x00"], []),
+        (['resource_metadata="https://evil.example/", Bearer scope=c'], []),
     ],
 )
 def test_every_form_is_read(headers: list[str], parsed: list[tuple[str, dict[str, str]]]) -> None:
