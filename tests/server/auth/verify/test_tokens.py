@@ -105,3 +105,11 @@ def test_a_part_may_have_any_length_and_end_in_any_byte(length: int) -> None:
     for last in range(256):
         raw = bytes([*range(length - 1), last])
         assert tokens._base64url(part(raw)) == raw
+
+
+async def test_invented_headers_do_not_fill_the_memory(verifier: TokenVerifier) -> None:
+    for number in range(200):
+        header = part({"alg": "RS256", "typ": "JWT", "kid": f"invented-{number}"})
+        with pytest.raises(TokenRefused, match="unknown_key"):
+            await verifier.verify(f"{header}.{part({})}.AAAA")
+    assert verifier._key_id.cache_info().currsize == 64
