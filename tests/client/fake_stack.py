@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -240,8 +241,9 @@ def _jwt(claims: dict[str, Any]) -> str:
     return f"e30.{body}.{secrets.token_urlsafe(8)}"
 
 
+@cache
 def example_server() -> MCPServer:
-    """A real MCP server, of the SDK."""
+    """A real MCP server, of the SDK. It keeps nothing of its callers."""
     mcp = MCPServer("fake", instructions="For tests.")
 
     @mcp.tool()

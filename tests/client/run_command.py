@@ -8,17 +8,21 @@ import sys
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+import typer.testing
 from typer.testing import CliRunner, Result
 
 from gatehouse_client.cli.app import app
 from tests.support.pty_session import PtySession, on_terminal
 from tests.support.quick_python import QuickPopen
 
+# To build the commands of an app takes longer than most of them.
+typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 GATEHOUSE = (sys.executable, "-m", "gatehouse_client")
 PROXIES = {name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (upper, upper.lower())}
 PREFIXES = ("MCP_", "AUTH0_", "OAUTH_", "GATEHOUSE_", "GEMINI_", "GOOGLE_API", "OPENAI_", "ANTHROPIC_")

@@ -4,7 +4,7 @@ import base64
 import copy
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import yaml
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.testclient import TestClient
 
 from mock_idp.actions.node import Node
@@ -52,6 +53,7 @@ class Harness:
         """A second browser: nothing of the first one's cookies."""
         app = self.http.app
         other = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=client)
+        other.portal = self.http.portal
         return Harness(other, self.idp)
 
     def authorize(self, **changes: Any) -> Any:
@@ -155,11 +157,18 @@ def base_documents() -> tuple[Any, ...]:
     return tuple(yaml.safe_load((BASE / name).read_text(encoding="utf-8")) for name in FILES)
 
 
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """One event loop for all requests. To start one for each takes as long as the request."""
+    with start_blocking_portal() as running:
+        yield running
+
+
 Start = Callable[..., Harness]
 
 
 @pytest.fixture
-def start(keys: KeyRing) -> Start:
+def start(keys: KeyRing, portal: BlockingPortal) -> Start:
     """Start a tenant. `change` edits the tenant file's document, `offline` the offline file's, before both are read."""
 
     def start(
@@ -178,6 +187,7 @@ def start(keys: KeyRing) -> Start:
         idp = Idp.start(checked_configuration(*documents, names=FILES), keys, Clock(), fetcher)
         app = create_app(idp, ISSUER, ControlAccess(control_token) if control else None, console)
         http = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=peer)
+        http.portal = portal
         return Harness(http, idp)
 
     return start

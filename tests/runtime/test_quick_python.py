@@ -8,17 +8,49 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.processes import ROOT
 from tests.support.quick_python import QuickPopen, run
+
+SUPPORT = ROOT / "tests" / "support"
 
 SHOWS = """
 import json, os, sys
-project = [name for name in sys.modules if name.startswith(("gatehouse", "mock_idp", "tests"))]
-print(json.dumps([os.getcwd(), dict(os.environ), sys.argv[1:], project, os.getpid(), sys.stdin.read()]))
+tests = [name for name in sys.modules if name.startswith("tests")]
+print(json.dumps([os.getcwd(), dict(os.environ), sys.argv[1:], tests, os.getpid(), sys.stdin.read()]))
 sys.exit(3)
+"""
+LEAVES = """
+import atexit, sys, threading
+atexit.register(print, ", at exit", end="")
+print("no end of line", end="")
+threading.Timer(0.05, lambda: print(", a thread", end="")).start()
+sys.exit(eval(sys.argv[1]))
+"""
+# The fork server imports the project's modules once for all programs.
+READS = """
+import importlib, os, sys
+from fork_server import MODULES
+
+def watched(original):
+    def read(self, *arguments):
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if caller.startswith(PROJECT):
+            print(caller, *arguments)
+        return original(self, *arguments)
+    return read
+
+PROJECT = ("gatehouse", "mock_idp")
+for name in ("__getitem__", "__iter__", "__contains__", "get"):
+    setattr(type(os.environ), name, watched(getattr(type(os.environ), name)))
+os.getenv = watched(os.getenv)
+os.get_terminal_size = lambda *_: print("the terminal")
+for name in MODULES:
+    if name.startswith(PROJECT):
+        importlib.import_module(name)
 """
 
 
-def test_it_has_its_own_environment_folder_and_arguments_and_no_module_of_the_project(tmp_path: Path) -> None:
+def test_it_has_its_own_environment_folder_and_arguments_and_no_module_of_the_tests(tmp_path: Path) -> None:
     (tmp_path / "shows.py").write_text(SHOWS, encoding="utf-8")
     command = [sys.executable, "-m", "shows", "ア", "--x"]
     ended = run(command, cwd=tmp_path, env={"NAME": "value"}, timeout=60)
@@ -26,6 +58,21 @@ def test_it_has_its_own_environment_folder_and_arguments_and_no_module_of_the_pr
     assert (ended.returncode, ended.stderr) == (3, "")
     assert (folder, arguments, modules, text) == (str(tmp_path), ["ア", "--x"], [], "")
     assert (environment["NAME"], "PATH" in environment) == ("value", False)
+
+
+def test_no_module_that_it_shares_with_other_programs_reads_the_environment_when_it_is_imported() -> None:
+    done = subprocess.run([sys.executable, "-c", READS], cwd=SUPPORT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_it_ends_with_the_code_or_the_message_of_its_exit_after_its_last_output(tmp_path: Path) -> None:
+    (tmp_path / "leaves.py").write_text(LEAVES, encoding="utf-8")
+    for how, code, errors in (("7", 7, ""), ("'wrong'", 1, "wrong\n"), ("None", 0, ""), ("256 + 2", 2, "")):
+        ended = run([sys.executable, "-m", "leaves", how], cwd=tmp_path, timeout=60)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (code, "no end of line, a thread, at exit", errors)
+    ended = run([sys.executable, "-m", "leaves", "1 / 0"], cwd=tmp_path, timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, "no end of line, a thread, at exit")
+    assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
 def test_it_ends_at_a_signal_and_reads_its_input(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     ),
     "only dots": ("malformed_token", lambda _: ".."),
     "huge": ("token_too_large", lambda issuer: issuer.token(filler="x" * MAX_TOKEN_LENGTH)),
+    "as long as a token may be": ("malformed_token", lambda _: "x" * MAX_TOKEN_LENGTH),
     "header is not base64url": ("malformed_token", lambda issuer: "!!!." + issuer.token().split(".", 1)[1]),
     "header with padding": ("malformed_token", lambda issuer: reencoded(issuer, 0, lambda text: text + "=")),
     "payload with padding": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,9 +36,14 @@ def test_importing_the_package_loads_no_framework() -> None:
     assert not {"mcp", "starlette", "uvicorn", "pydantic", "httpx2"}.intersection(loaded)
 
 
-def test_a_type_checker_sees_the_public_names() -> None:
+def test_a_type_checker_sees_the_public_names(tmp_path: Path) -> None:
     user = "from gatehouse_server import protect, requires, Settings\nreveal_type(requires)\nimport gatehouse_server\n"
-    command = [sys.executable, "-m", "mypy", "--config-file=", "-c", f"{user}gatehouse_server.unknown\n"]
-    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    # Without the packages that it imports, mypy has a third of the work.
+    alone = tmp_path / "mypy.ini"
+    alone.write_text(
+        "[mypy]\nfollow_imports = skip\n[mypy-gatehouse_server.*]\nfollow_imports = normal\n", encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "mypy", f"--config-file={alone}", "-c", f"{user}gatehouse_server.unknown\n"]
+    output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
     assert 'Revealed type is "def (*permissions: str)' in output
     assert 'Module has no attribute "unknown"' in output

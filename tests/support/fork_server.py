@@ -1,29 +1,32 @@
 """Waits in a process of its own for requests of `quick_python.py`, and forks for each of them.
 
-It has imported the packages of others. A fork closes what it has of this module, takes the descriptors, the
+It has imported what the three programs load. A fork closes what it has of this module, takes the descriptors, the
 environment and the folder of the request, and runs the module as `python -m` does.
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import gc
 import importlib
 import json
 import os
 import runpy
+import signal
 import socket
 import struct
 import sys
 import termios
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-# Those that the three programs load. No module of the project is among them, and none that reads the environment or
-# measures the terminal when it is imported.
-PACKAGES = (
+# What the three programs load. None of them reads the program's environment or measures the terminal when it is
+# imported, so the client's command line is not among them.
+MODULES = (
     *("asyncio", "ssl", "zoneinfo", "anyio._backends._asyncio", "httpx2", "yaml", "jsonschema", "platformdirs"),
     *("pydantic", "pydantic.networks", "pydantic_settings", "email_validator", "typer", "rich.console", "rich.table"),
     *("rich.markdown", "rich.live", "prompt_toolkit", "prompt_toolkit.history", "prompt_toolkit.patch_stdout"),
@@ -31,15 +34,23 @@ PACKAGES = (
     *("cryptography.x509", "cryptography.hazmat.primitives.asymmetric.rsa", "starlette.applications", "jinja2"),
     *("starlette.middleware", "uvicorn", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on", "uvloop"),
     *("prometheus_client", "opentelemetry.trace", "trustme", "multipart", "python_multipart"),
+    *("gatehouse_example.app", "gatehouse_server.__main__", "mock_idp.command_line", "mock_idp.app"),
+    *("gatehouse_client.identity", "gatehouse_client.mcp.session", "gatehouse_client.agent.conversation"),
 )
+# What the agent loads for the model of a provider. This takes seconds.
+MODELS = ("gatehouse_client.agent.langchain_model", "langchain_openai", "langchain_anthropic", "langchain_google_genai")
 
 
 def main() -> None:
-    """Serve the socket on the descriptor of the first argument. In a fork it runs the program."""
+    """Serve the socket on the descriptor of the first argument. In a fork it runs the program.
+
+    The second argument is `models` for programs with the model of a provider.
+    """
     requests = socket.socket(fileno=int(sys.argv[1]))
-    for name in PACKAGES:
+    for name in (*MODULES, *(MODELS if sys.argv[2:] == ["models"] else ())):
         with suppress(ImportError):  # an optional package
             importlib.import_module(name)
+    sys.modules.pop("gatehouse_server.__main__", None)  # it runs as `__main__`
     gc.freeze()
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 4)
@@ -69,6 +80,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
             os.write(status, struct.pack("i", state))
         os._exit(0)
     os.close(status)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
     if request["session"]:
         os.setsid()
     for number, descriptor in enumerate(streams):
@@ -85,7 +97,25 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         importlib.import_module("coverage").process_startup()
     sys.path[:0] = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["", *request["arguments"]]
-    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    code: object = None
+    try:
+        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        code = ended.code
+    _end(code)
+
+
+def _end(code: object) -> NoReturn:
+    """End like `sys.exit(code)`, without freeing each object of the imported modules, which takes long."""
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit((code or 0) & 0xFF)
 
 
 def _open_streams() -> None:

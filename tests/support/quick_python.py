@@ -1,8 +1,8 @@
 """`python -m MODULE` as a process of its own that starts in a few milliseconds.
 
-The process is a fork of one that has imported the packages of others (`fork_server.py`). The project's own modules are
-imported anew in each process, with its own environment. So only a test of the start itself, such as one of what a
-command loads, needs `subprocess`.
+The process is a fork of one that has imported what the programs load (`fork_server.py`). No module of the project reads
+the environment when it is imported, so each process still has its own. Only a test of the start itself, such as one of
+what a command loads, needs `subprocess`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,12 @@ class QuickPopen(subprocess.Popen[Any]):
         }
         self._status, theirs = socket.socketpair()
         with theirs, _lock:
-            socket.send_fds(_fork_server(), [json.dumps(request).encode()], [*streams, theirs.fileno()])
+            of_provider = ":" in environment.get("MODEL", "")
+            socket.send_fds(
+                _fork_server("models" if of_provider else ""),
+                [json.dumps(request).encode()],
+                [*streams, theirs.fileno()],
+            )
         self.pid = self._told()
         self._child_created = True
         self._close_pipe_fds(*pipes)
@@ -106,11 +111,11 @@ class QuickPopen(subprocess.Popen[Any]):
 
 
 @cache
-def _fork_server() -> socket.socket:
-    """The socket for requests to a fork server, which ends with this process."""
+def _fork_server(kind: str) -> socket.socket:
+    """The socket for requests to a fork server of that kind, which ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, "-P", SERVER, str(theirs.fileno())]
+        command = [sys.executable, "-P", SERVER, str(theirs.fileno()), *filter(None, [kind])]
         usual = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "PATH")}
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=usual, cwd=SERVER.parent, **_APART)
     atexit.register(_end, ours, process)

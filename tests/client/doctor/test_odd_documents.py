@@ -89,7 +89,7 @@ def answer(status: int, body: object, headers: dict[str, str]) -> Answer:
     return respond
 
 
-@fuzz(60)
+@fuzz(30)
 @given(odd=ODD, claims=CLAIMS, way=st.sampled_from(["auto", "device", "machine", "assertion"]))
 async def test_no_document_is_a_traceback(
     web: Web, odd: dict[str, tuple[int, object, dict[str, str]]], claims: dict[str, object] | None, way: str
@@ -103,7 +103,7 @@ async def test_no_document_is_a_traceback(
         assert finding.mark is not Mark.WRONG or not PLACEHOLDERS.search(shown)
 
 
-@fuzz(25)
+@fuzz(15)
 @given(answers=ANSWERS, headers=HEADERS)
 def test_no_answer_of_a_server_is_a_traceback(
     stack: FakeStack, command: Command, answers: dict[str, Any], headers: dict[str, str]

@@ -134,7 +134,7 @@ COMMANDS = [("tools",), ("tools", "--json"), ("call", "get_time", "timezone=UTC"
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
-@fuzz(40)
+@fuzz(20)
 @given(answers=ANSWERS, headers=HEADERS, modern=st.booleans(), events=st.booleans())
 def test_no_answer_is_a_traceback(
     server: OddServer,
@@ -158,7 +158,7 @@ def test_no_answer_is_a_traceback(
 @pytest.mark.parametrize(
     ("arguments", "stdin"), [(("ask", "get time"), None), (("chat",), "get time\nand in Berlin?\n")]
 )
-@fuzz(15)
+@fuzz(10)
 @given(answers=ANSWERS, headers=HEADERS, modern=st.booleans())
 def test_no_answer_is_a_traceback_for_the_agent(
     server: OddServer,
@@ -176,7 +176,7 @@ def test_no_answer_is_a_traceback_for_the_agent(
     assert "Traceback" not in result.output
 
 
-@fuzz(100)
+@fuzz(50)
 @given(SCHEMAS)
 def test_every_schema_can_be_shown_and_filled_in(schema: Any) -> None:
     if isinstance(schema, dict):

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from anyio.from_thread import BlockingPortal
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -23,7 +24,7 @@ from tests.support.fuzzing import fuzz
 
 AUTH0 = Path(__file__).parents[3] / "auth0"
 ISSUER = "http://localhost:9000/"
-FUZZ = fuzz(100)
+FUZZ = fuzz(50)
 
 CALLBACK = "http://localhost:5000/callback"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -148,9 +149,11 @@ def idp(keys: KeyRing) -> Idp:
 
 
 @pytest.fixture(scope="module")
-def http(idp: Idp) -> TestClient:
+def http(idp: Idp, portal: BlockingPortal) -> TestClient:
     app = create_app(idp, ISSUER, ControlAccess())
-    return TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=("127.0.0.1", 1))
+    client = TestClient(app, base_url="http://localhost:9000", follow_redirects=False, client=("127.0.0.1", 1))
+    client.portal = portal
+    return client
 
 
 def send_json(http: TestClient, method: str, path: str, document: Any) -> Any:

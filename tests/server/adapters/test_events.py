@@ -69,7 +69,7 @@ LINES = st.one_of(
 )
 
 
-@fuzz(600)
+@fuzz(300)
 @given(
     st.lists(st.tuples(LINES, st.sampled_from(["\n", "\r", "\r\n"])), max_size=12),
     st.lists(st.integers(1, 5), max_size=6),

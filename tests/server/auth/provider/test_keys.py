@@ -507,7 +507,7 @@ ODD_KEYS = strategies.fixed_dictionaries(
 )
 
 
-@fuzz(150)
+@fuzz(75)
 @hypothesis.given(entries=strategies.lists(ODD_KEYS | JSON_VALUES, max_size=3))
 def test_unusable_keys_beside_a_good_one_are_ignored(good_key: dict[str, Any], entries: list[Any]) -> None:
     cached = usable_keys({"keys": [*entries, {**good_key, "kid": "good"}]}, "RS256")
