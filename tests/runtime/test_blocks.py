@@ -73,6 +73,7 @@ CARRIED_OUT: Mapping[str, Mapping[str, Sequence[str | NotRun]]] = {
             "interop/clients/agents.py::ClaudeCode",
             "interop/clients/agents.py::Codex",
             "interop/clients/agents.py::OpenCode",
+            "interop/clients/agents.py::GeminiCli",
             "interop/clients/command_lines.py::Inspector",
             "interop/clients/command_lines.py::McPorter",
             WINDOW,

@@ -85,6 +85,7 @@ def test_a_denied_sign_in_exits_with_3_and_shows_it_in_the_browser_too(stack: Fa
     result = command("login")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "access_denied: User did not authorize the request" in result.stderr
+    assert command.signed_in.wait(10), "the browser shows the page a moment after the command ends"
     assert "Not signed in" in command.pages[0]
 
 
@@ -106,6 +107,7 @@ def test_an_answer_of_another_issuer_is_not_believed(stack: FakeStack, command: 
     result = command("login")
     assert result.exit_code == 3
     assert "it is not used" in result.stderr
+    assert command.signed_in.wait(10)
     assert "555-0100" not in result.output + command.pages[0]
     assert stack.entries("code") == []
 

@@ -147,6 +147,13 @@ def test_a_code_is_bound_to_its_verifier_and_callback(tenant: Any, changes: dict
     assert response.json() == {"error": "invalid_grant", "error_description": description}
 
 
+def test_a_verifier_does_not_make_a_code_of_a_request_without_pkce_safe(tenant: Any) -> None:
+    without = {"code_challenge": None, "code_challenge_method": None}
+    refused = tenant.redeem(tenant.sign_in(**without)["code"])
+    assert refused.status_code == 400
+    assert refused.json() == {"error": "invalid_grant", "error_description": "Failed to verify code verifier"}
+
+
 def test_plain_pkce_works(tenant: Any) -> None:
     code = tenant.sign_in(code_challenge="p" * 43, code_challenge_method=None)["code"]
     assert tenant.redeem(code, code_verifier="p" * 43).status_code == 200
