@@ -216,13 +216,15 @@ async def test_only_known_origins_are_served(
 
 
 async def test_a_caller_with_too_many_open_streams_is_told_to_close_one(
-    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "gatehouse.audit")
     monkeypatch.setattr("gatehouse_server.composition.Streams", partial(Streams, most=0))
     call = {**LIST, "method": "tools/call", "params": {"name": "get_time", "_meta": {"progressToken": 1}}}
     async with protected(example_server(), issuer.handle) as server:
         refusal = await post(server, issuer.token(), call)
         assert (refusal.status_code, refusal.headers["Retry-After"]) == (429, "10")
+        assert '"reason": "too_many_streams"' in caplog.messages[-1]
         assert (await post(server, issuer.token())).status_code == 200, "a request without a stream"
 
 
