@@ -249,7 +249,7 @@ def _coverage(pytest: list[str], chosen: list[str]) -> int:
     failed = local.run([*command, "run", "-m", *pytest], **data)
     local.run([*command, "combine", "--quiet"], **data)
     limit = ["--fail-under=0"] if chosen else []
-    for package in ("gatehouse_server", "gatehouse_client", "mock_idp"):
+    for package in ("gatehouse_server", "gatehouse_example", "gatehouse_client", "mock_idp"):
         say(bold(package))
         failed |= local.run([*command, "report", f"--include=*/{package}/*", *limit], **data)
     return failed

@@ -30,6 +30,7 @@ MODULES = {
             f"{_TESTS}/test_gate_and_app.py",
             f"{_TESTS}/test_bodies.py",
             f"{_TESTS}/test_audit.py",
+            "tests/server/adapters/test_streams_of_calls.py",
             "tests/server/serving/test_metrics.py",
         ),
     ),

@@ -176,7 +176,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise RuntimeError("the gate handles only http")
+            raise RuntimeError(f"the gate handles only http, not {scope['type']}")
         began = time.perf_counter()
         credentials, request_id = _read_headers(scope)
         record = AuditRecord(request_id)
