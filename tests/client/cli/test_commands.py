@@ -142,7 +142,7 @@ def test_an_access_token_that_the_server_no_longer_takes_is_renewed_without_a_br
 
 
 def test_an_access_token_that_is_about_to_run_out_is_renewed_ahead(stack: FakeStack, command: Command) -> None:
-    stack.lifetime = 0.02
+    stack.lifetime = 0.000001
     command("login")
     stack.lifetime = 3600
     requests = len(stack.entries("mcp"))

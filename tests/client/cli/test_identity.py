@@ -111,7 +111,7 @@ def test_token_shows_the_claims_and_only_raw_the_token(stack: FakeStack, command
 
 
 def test_token_renews_one_that_is_about_to_run_out(stack: FakeStack, command: Command) -> None:
-    stack.lifetime = 0.02
+    stack.lifetime = 0.000001
     command("login")
     stack.lifetime = 3600
     raw = command("token", "--raw").stdout.strip()
