@@ -1,10 +1,18 @@
-"""A full run fails if it did not show what the documents promise."""
+"""A full run fails if it did not show what the documents promise. Tests on this machine trust one authority."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+import trustme
 
 from tests.support.promises import promises_of
+
+TESTS = Path(__file__).parent
+ON_THIS_MACHINE = ("client", "e2e", "mock_idp", "security", "server")
+"""The folders whose tests reach nothing on the internet."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -12,3 +20,20 @@ def pytest_configure(config: pytest.Config) -> None:
     plugin = promises_of(config)
     if plugin is not None:
         config.pluginmanager.register(plugin, "promises")
+
+
+@pytest.fixture(scope="session")
+def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("authorities") / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    return file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_authorities(request: pytest.FixtureRequest, _one_authority: Path) -> Iterator[None]:
+    """The authorities of the system are some hundred: each client and each program would read them for 25 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(TESTS).parts[0] in ON_THIS_MACHINE:
+            patch.setenv("SSL_CERT_FILE", str(_one_authority))
+            patch.delenv("SSL_CERT_DIR", raising=False)
+        yield
