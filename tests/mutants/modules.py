@@ -32,6 +32,7 @@ MODULES = {
             f"{_TESTS}/test_audit.py",
             "tests/server/adapters/test_streams_of_calls.py",
             "tests/server/serving/test_metrics.py",
+            "tests/server/upstream/test_hostile_requests.py",
         ),
     ),
     "tokens": Module(

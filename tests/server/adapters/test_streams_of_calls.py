@@ -110,8 +110,12 @@ async def client_of(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def call(client: httpx2.AsyncClient, token: str, era: Era = "legacy", **headers: str) -> httpx2.Response:
-    body = message("tools/call", {"name": "wait", "arguments": {}, "_meta": {"progressToken": "p"}}, era)
+async def call(
+    client: httpx2.AsyncClient, token: str, era: Era = "legacy", *, asks: bool = True, **headers: str
+) -> httpx2.Response:
+    """A call that asks for progress, so that the answer is a stream; without `asks` the server decides."""
+    meta = {"_meta": {"progressToken": "p"}} if asks else {}
+    body = message("tools/call", {"name": "wait", "arguments": {}, **meta}, era)
     return await client.post("/mcp", json=body, headers={**headers_of(body, era, token), **headers}, timeout=None)
 
 
@@ -140,6 +144,17 @@ async def test_a_streamed_call_ends_when_its_token_expires(
         assert "token expired" in answer["error"]["message"]
         if calls.running.is_set():
             await calls.cancelled.wait()
+
+
+@pytest.mark.parametrize("host", ["ASGI app", "upstream"])
+async def test_a_call_that_a_server_answers_with_a_stream_of_its_own_accord_ends_when_its_token_expires(
+    host: str, issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exp = int(time.time()) + 600
+    monkeypatch.setattr("gatehouse_server.composition.Streams", partial(Streams, clock=lambda: exp - 0.2))
+    async with gate_before(host, Calls(), issuer, tmp_path) as client:
+        answer = last_event(await call(client, issuer.token(exp=exp), asks=False))
+        assert "token expired" in answer["error"]["message"]
 
 
 async def test_a_streamed_call_of_a_session_ends_when_its_token_expires(

@@ -114,3 +114,16 @@ async def test_the_audit_line_has_the_time_from_the_request_to_the_end_of_the_an
     monkeypatch.setattr(gate, "time", SimpleNamespace(perf_counter=iter([100.0, 100.25]).__next__))
     await ask(server, None)
     assert [line["duration_ms"] for line in audited(caplog)] == [250.0]
+
+
+async def test_only_a_stream_without_an_end_of_its_own_begins_with_a_comment(issuer: Issuer) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = [(b"content-type", b"text/event-stream")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b'data: {"jsonrpc":"2.0","method":"news"}\n\n'})
+
+    async with protected(app, issuer.handle, permissions=OPEN) as server:
+        headers = {"Authorization": f"Bearer {issuer.token()}"}
+        assert (await server.get("/mcp", headers=headers)).text.startswith(": open\n\ndata: {")
+        assert (await ask(server, issuer.token(), *CALL)).text.startswith("data: {")

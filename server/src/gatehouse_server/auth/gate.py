@@ -162,7 +162,7 @@ class Gate:
         trail: AuditTrail = audit_to_logger,
         check: RequestCheck | None = None,
         streams: Streams | None = None,
-        streams_any: bool = False,
+        streams_any: bool,
     ) -> None:
         self._app = app
         self._callers = callers
@@ -176,7 +176,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise RuntimeError(f"the gate handles only http, not {scope['type']}")
+            raise RuntimeError("the gate handles only http")
         began = time.perf_counter()
         credentials, request_id = _read_headers(scope)
         record = AuditRecord(request_id)
