@@ -55,7 +55,14 @@ MODULES = {
         ),
     ),
     "keys": Module(
-        f"{_AUTH}/provider/keys.py", (f"{_TESTS}/provider/test_keys.py", f"{_TESTS}/provider/test_tenant_metadata.py")
+        f"{_AUTH}/provider/keys.py",
+        (
+            f"{_TESTS}/provider/test_keys.py",
+            f"{_TESTS}/provider/test_provider_limits.py",
+            f"{_TESTS}/provider/test_tenant_metadata.py",
+            f"{_TESTS}/verify/test_profiles.py",
+            "tests/server/serving/test_metrics.py",
+        ),
     ),
     "discovery": Module(f"{_PROTOCOL}/discovery.py", (f"{_PROTOCOL_TESTS}/test_discovery.py",)),
     "registration": Module(f"{_PROTOCOL}/registration.py", (f"{_PROTOCOL_TESTS}/test_registration.py",)),
