@@ -39,6 +39,8 @@ NOT_RUNNING = "The stack is not running. `make up` starts it."
 def main() -> int:
     """Run one command. A Problem is printed, and the exit code is 1."""
     arguments = _arguments()
+    for inherited in ("MAKEFLAGS", "DO"):  # a `make` that a test runs is another one
+        os.environ.pop(inherited, None)
     try:
         _require_environment(arguments)
         return _COMMANDS[arguments.command](arguments)

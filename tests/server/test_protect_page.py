@@ -5,8 +5,10 @@ from __future__ import annotations
 import runpy
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
@@ -135,8 +137,18 @@ async def test_the_servers_of_the_page_have_their_own_audiences_and_permissions(
         assert (await client.get("/.well-known/oauth-protected-resource")).status_code == 404
 
 
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"nothing listens at {path}")
+
+
 @contextmanager
-def running(command: list[str], folder: Path, issuer_url: str, socket: Path) -> Iterator[httpx2.Client]:
+def running(command: list[str], folder: Path, issuer_url: str, listens_at: Path) -> Iterator[httpx2.Client]:
     """A client of the program, which listens on the unix socket."""
     environment = environment_without_settings() | {
         "AUTH0_ISSUER": issuer_url,
@@ -150,7 +162,8 @@ def running(command: list[str], folder: Path, issuer_url: str, socket: Path) -> 
                 break
         else:
             raise AssertionError(f"the program ended with {process.wait()}")
-        transport = httpx2.HTTPTransport(uds=str(socket))
+        _wait_for(listens_at)  # uvicorn says that before it listens
+        transport = httpx2.HTTPTransport(uds=str(listens_at))
         with httpx2.Client(transport=transport, base_url="http://localhost:5555", timeout=20) as client:
             yield client
     finally:
@@ -169,12 +182,12 @@ def test_the_command_of_the_page_serves_its_server(
     section: str, shown: str, used: str, tmp_path: Path, issuer: Issuer
 ) -> None:
     write("Five lines", tmp_path, PAGE)
-    socket = tmp_path / "s"
+    path = tmp_path / "s"
     app = Starlette(routes=[Route("/.well-known/jwks.json", lambda _: JSONResponse(issuer.jwks()))])
     line = the_block("docs/protect.md", section, "sh").splitlines()[-1]
     assert line.endswith(shown)
-    command = [sys.executable, "-m", *shlex.split(line.replace(shown, used).replace("SOCKET", str(socket)))]
-    with serve_in_thread(app) as origin, running(command, tmp_path, f"{origin}/", socket) as client:
+    command = [sys.executable, "-m", *shlex.split(line.replace(shown, used).replace("SOCKET", str(path)))]
+    with serve_in_thread(app) as origin, running(command, tmp_path, f"{origin}/", path) as client:
         body = message("tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}})
         assert client.post("/mcp", headers=headers_of(body, "legacy", None), json=body).status_code == 401
         token = issuer.token(iss=f"{origin}/", scope="access:mcp numbers:add")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
 import hypothesis
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server.app import protect
@@ -422,6 +425,66 @@ async def test_a_replica_says_when_it_will_fetch_the_keys_and_a_probe_then_fetch
     await late.aclose()
 
 
+async def test_the_request_for_keys_asks_for_json_and_each_outcome_is_counted(issuer: Issuer, clock: Clock) -> None:
+    requests: list[httpx2.Request] = []
+    outcomes: list[str] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        return issuer.handle(request)
+
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, on_fetch=outcomes.append)
+    for fault in (lambda: httpx2.Response(429), FAULTS["500"], None):
+        issuer.answer = fault
+        with suppress(KeysUnavailable):
+            await keys.warm()
+        clock.now += 600
+    assert outcomes == ["rate_limited", "failed", "ok"]
+    assert {(request.method, request.headers["accept"]) for request in requests} == {("GET", "application/json")}
+    await keys.aclose()
+
+
+async def test_the_wait_after_429_becomes_longer_than_after_other_failures(
+    keys: SigningKeys, issuer: Issuer, clock: Clock
+) -> None:
+    issuer.answer = lambda: httpx2.Response(429)
+    waits = []
+    for _ in range(8):
+        with pytest.raises(KeysUnavailable) as unavailable:
+            await keys.get("one")
+        waits.append(unavailable.value.retry_after)
+        clock.now += unavailable.value.retry_after
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 256]
+
+
+async def test_a_document_of_exactly_the_largest_size_is_read(issuer: Issuer, clock: Clock) -> None:
+    body = json.dumps(issuer.jwks()).encode()
+    issuer.answer = lambda: httpx2.Response(200, content=body)
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(issuer.handle))
+    keys = SigningKeys(JWKS_URL, "RS256", http=http, clock=clock, limits=KeyLimits(max_bytes=len(body)))
+    assert await keys.get("one") is not None
+    await keys.aclose()
+
+
+async def test_a_fetch_from_a_hanging_tenant_ends_so_that_the_next_one_can_begin(clock: Clock) -> None:
+    async with hanging_tenant(clock, KeyLimits(timeout=0.02)) as (keys, issuer):
+        with pytest.raises(KeysUnavailable):
+            await keys.get("one")
+        async with asyncio.timeout(5):
+            while "TimeoutError" not in await problem_of(keys):
+                await run_background_tasks()
+        issuer.answer = None
+        clock.now += 600
+        assert await keys.get("one") is not None
+
+
+async def problem_of(keys: SigningKeys) -> str:
+    with pytest.raises(KeysUnavailable) as unavailable:
+        await keys.get("one")
+    return str(unavailable.value)
+
+
 @pytest.mark.parametrize(
     ("fault", "retry_after", "problem"),
     [
@@ -481,6 +544,30 @@ def test_a_key_that_is_not_for_this_algorithm_is_left_out(good_key: dict[str, An
     with pytest.raises(ValueError, match="no key for RS256"):
         usable_keys({"keys": [{**good_key, **changes}]}, "RS256")
     assert set(usable_keys({"keys": [{**good_key, **changes}, {**good_key, "kid": "good"}]}, "RS256")) == {"good"}
+
+
+def test_a_whole_private_key_is_left_out_and_said_so(
+    good_key: dict[str, Any], issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    private = dict(RSAAlgorithm.to_jwk(issuer.private["one"], as_dict=True)) | {"kid": "private"}
+    assert set(usable_keys({"keys": [private, good_key]}, "RS256")) == {good_key["kid"]}
+    assert "'private' is unusable: it is a private key" in caplog.text
+
+
+def test_a_key_for_encryption_of_the_same_kind_is_no_key_for_ed25519() -> None:
+    public = Ed25519PrivateKey.generate().public_key()
+    entry = dict(OKPAlgorithm.to_jwk(public, as_dict=True)) | {"kid": "good"}
+    others = [{**entry, "kid": curve, "crv": curve} for curve in ("X25519", "Ed448", "ed25519")]
+    for algorithm in ("EdDSA", "Ed25519"):
+        for name in ("EdDSA", "Ed25519"):
+            assert set(usable_keys({"keys": [*others, {**entry, "alg": name}]}, algorithm)) == {"good"}
+        with pytest.raises(ValueError, match=f"no key for {algorithm}"):
+            usable_keys({"keys": others}, algorithm)
+
+
+def test_a_key_without_algorithm_is_for_the_one_that_is_configured(good_key: dict[str, Any]) -> None:
+    entry = {name: value for name, value in good_key.items() if name != "alg"}
+    assert usable_keys({"keys": [entry]}, "RS512")[entry["kid"]].algorithm_name == "RS512"
 
 
 @pytest.mark.parametrize("name", ["use", "alg"])
