@@ -82,7 +82,7 @@ def as_documented(readme: str, what: str, megabytes: float) -> None:
     assert stated, what
 
 
-def tested(newcomer: Machine, readme: str) -> None:
+def passes_its_tests(newcomer: Machine, readme: str) -> None:
     """Run the tests that the README names first; without FIRST_RUN=full some of them."""
     for line in TESTS if FULL else ["make test T='tests/server/auth tests/client/cli/test_process.py'"]:
         assert line.partition(" T=")[0] in commands(readme)
@@ -96,7 +96,7 @@ def test_a_newcomer_with_only_python_make_and_git(newcomer: Machine) -> None:
     followed(newcomer, "README.ja.md", "local")
     as_documented("README.ja.md", "`.venv`", newcomer.size(".venv") / 1e6)
     examined_and_stopped(newcomer, "local")
-    tested(newcomer, "README.ja.md")
+    passes_its_tests(newcomer, "README.ja.md")
 
 
 def test_a_newcomer_with_docker(newcomer_with_docker: Machine) -> None:
@@ -106,4 +106,4 @@ def test_a_newcomer_with_docker(newcomer_with_docker: Machine) -> None:
         as_documented("README.md", name, (image_size(image) - image_size(BASE)) / 1e6)
     examined_and_stopped(newcomer_with_docker, "docker")
     if FULL:
-        tested(newcomer_with_docker, "README.md")
+        passes_its_tests(newcomer_with_docker, "README.md")
