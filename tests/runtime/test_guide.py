@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -74,6 +75,8 @@ def test_it_fits_the_terminal_and_has_colours_only_if_wanted(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     for name, value in {"COLUMNS": str(columns), "NO_COLOR": no_color, "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
+    # A path is never broken, so that it can be copied. That of this clone may be longer than the terminal.
+    monkeypatch.setattr(guide.environment, "AUTHORITY", Path("/home/me/ca.pem"))
     said(guide, {"PUBLIC_HOST": "box.example", "BIND_ADDRESS": "0.0.0.0"}, is_signed_in=False)
     shown = capsys.readouterr().out
     assert ("\x1b[1m" in shown) == (not no_color)
