@@ -32,7 +32,7 @@ LOCKS = {package: ROOT / package / "requirements.lock" for package in PACKAGES}
 RUN_LOCK = ROOT / "scripts" / "stack" / "requirements.lock"
 LOCK = ROOT / "tests" / "requirements.lock"
 SUPPLY_CHAIN_LOCK = ROOT / "scripts" / "supply_chain" / "requirements.lock"
-UV_LOCK = ROOT / "scripts" / "stack" / "uv.lock"
+UV_LOCK = ROOT / "scripts" / "stack" / "installer.lock"
 """The installer, which reads the other locks."""
 UV_VERSION = re.findall(r"^uv==(\S+)", UV_LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
 RUN = frozenset({"chat", "keyring", "metrics"})
