@@ -71,7 +71,7 @@ class Soak:
             self.unfair.append(f"the servers have {counts}: more than {SHARE:.0%} from the mean")
 
     async def reload(self) -> None:
-        """Reload the gateway while some streams last, and call again on their connections as soon as they have ended."""
+        """Reload the gateway while some streams last, and call again on their connections once they have ended."""
 
         async def outlast(client: Client) -> None:
             await client.call(LONG)
