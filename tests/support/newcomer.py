@@ -124,7 +124,7 @@ def machine(folder: Path, *, has_docker: bool) -> Iterator[Machine]:
         subprocess.run(["docker", "run", *options, image, "sleep", "infinity"], check=True, stdout=subprocess.DEVNULL)
         made = Machine(name, folder, has_docker)
         try:
-            # Programs that look for this file would take the machine for a container, and its localhost for another one.
+            # With this file, programs would take the machine for a container, and localhost for another one.
             subprocess.run(["docker", "exec", "--user=0", name, "rm", "-f", "/.dockerenv"], check=True)
             began = time.monotonic()
             cloned = made.run("git config --global safe.directory '*' && git clone --quiet --no-local /origin .")
