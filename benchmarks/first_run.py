@@ -2,10 +2,16 @@
 
 `make bench DO=first-run` (needs Docker) runs the README's first commands on a new machine, which is a container, and
 prints the table of README.md: once without Docker, and once with it.
+
+With Docker the engine uses its layers and the packages that it has downloaded before. The download, which is what this
+machine receives meanwhile, can be measured only with an empty build cache:
+`make bench DO="first-run --empty-build-cache"` empties it first, for other projects too.
 """
 
 from __future__ import annotations
 
+import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +26,9 @@ PROJECT = "gatehouse-first-run"
 
 def main() -> int:
     """Print the table."""
-    columns = [without_docker(), with_docker()]
+    parser = argparse.ArgumentParser(prog="make bench DO=first-run", description=__doc__)
+    parser.add_argument("--empty-build-cache", action="store_true", help="remove the engine's build cache first")
+    columns = [without_docker(), with_docker(empty_cache=parser.parse_args().empty_build_cache)]
     print("| | without Docker | with Docker |\n|---|---|---|")
     for name in columns[0]:
         print(f"| {name} | {' | '.join(column[name] for column in columns)} |")
@@ -36,13 +44,22 @@ def without_docker() -> dict[str, str]:
         return {**times, "download": download, "disk": f"clone {clone}, `.venv` {_megabytes(newcomer.size('.venv'))}"}
 
 
-def with_docker() -> dict[str, str]:
-    """The same in the docker runtime. The engine uses its layers and its downloaded packages again."""
+def with_docker(*, empty_cache: bool) -> dict[str, str]:
+    """The same in the docker runtime.
+
+    Args:
+        empty_cache: whether to remove the engine's build cache first.
+    """
     with tempfile.TemporaryDirectory() as folder, machine(Path(folder) / "gatehouse", has_docker=True) as newcomer:
         newcomer.variables |= {"PORTS": "auto", "COMPOSE_PROJECT_NAME": PROJECT}
         clone = _megabytes(newcomer.size("."))
+        if empty_cache:
+            subprocess.run(["docker", "builder", "prune", "--all", "--force"], check=True, stdout=subprocess.DEVNULL)
+        before = newcomer.bytes_received()
         try:
-            return {**_times(newcomer), "download": "not measured", "disk": f"clone {clone}, {images(PROJECT)}"}
+            times = _times(newcomer)
+            download = _megabytes(newcomer.bytes_received() - before) if empty_cache else "not measured"
+            return {**times, "download": download, "disk": f"clone {clone}, {images(PROJECT)}"}
         finally:
             newcomer.run("make clean")
 

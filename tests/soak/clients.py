@@ -21,6 +21,8 @@ CONNECT_SECONDS = 2
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _SLOW_EVERY = 40
 """One call of so many is a stream with progress, which takes a second."""
+LONG = 10**6
+"""The number of a call that is a stream of 5 s: longer than a reload takes. No client counts up to it."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,19 @@ class Client:
         """
         number = 0
         while not stop.is_set() or (repeats and self.calls and self.calls[-1].fate != "answered"):
-            began = time.monotonic()
-            fate, seen = await self.call(number)
-            self.calls.append(Call(began, time.monotonic(), fate, seen))
+            fate = await self.call(number)
             number += fate == "answered" or not repeats
             await asyncio.sleep(pause if fate == "answered" else 0.02)
-        self._close()
+        self.close()
 
-    async def call(self, number: int) -> tuple[str, str]:
+    async def call(self, number: int) -> str:
+        """Call the tool of that number, and note the call. Returns its fate."""
+        began = time.monotonic()
+        fate, seen = await self._fate(number)
+        self.calls.append(Call(began, time.monotonic(), fate, seen))
+        return fate
+
+    async def _fate(self, number: int) -> tuple[str, str]:
         """Call the tool of that number. Returns the call's fate, and what was seen if it was not answered."""
         arguments, expected = _tool(number, self.subject)
         message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": arguments}
@@ -87,7 +94,7 @@ class Client:
             async with asyncio.timeout(SECONDS):
                 status, body = await self._exchange(json.dumps(message).encode())
         except (OSError, EOFError, ValueError, TimeoutError) as error:
-            self._close()
+            self.close()
             return "lost", f"{type(error).__name__}: {error}"
         text = body.decode(errors="replace")
         if status in (401, 403):
@@ -114,12 +121,12 @@ class Client:
         else:
             content = await reader.readexactly(int(headers.get("content-length", "0")))
         if headers.get("connection", "").lower() == "close":
-            self._close()
+            self.close()
         return int(lines[0].split(" ")[1]), content
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._reader is None or self._writer is None or self._reader.at_eof() or self._writer.is_closing():
-            self._close()
+            self.close()
             self._reader, self._writer = await self._connected()
         return self._reader, self._writer
 
@@ -141,7 +148,8 @@ class Client:
                 refusals.append(f"{address}: {type(error).__name__} {error}")
         raise ConnectionError(f"nothing accepts a connection: {', '.join(refusals)}")
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the connection, if there is one."""
         if self._writer is not None:
             self._writer.transport.abort()  # the other end may be silent
         self._reader = self._writer = None
@@ -156,9 +164,9 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 def _tool(number: int, subject: str) -> tuple[dict[str, object], str]:
     """The parameters of a call, and a text that only its own answer has."""
-    if number % _SLOW_EVERY == _SLOW_EVERY - 1:
+    if number == LONG or number % _SLOW_EVERY == _SLOW_EVERY - 1:
         steps = 2 + number % 3
-        arguments = {"steps": steps, "seconds": 1 / steps}
+        arguments = {"steps": steps, "seconds": (5 if number == LONG else 1) / steps}
         meta = {"progressToken": number}
         return {"name": "count_down", "arguments": arguments, "_meta": meta}, f"Counted down {steps} steps"
     if number % 2:

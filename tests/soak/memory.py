@@ -37,9 +37,9 @@ async def call(stack: SoakStack, client: Client, numbers: Iterator[int], most: i
             return
         client.subject = f"auth0|memory-{number}"
         client.token = await stack.token_by(http, client.subject)
-        fate, seen = await client.call(2 * number + 1)  # with an odd number the answer states the subject
-        if fate != "answered":
-            raise Failed(f"call {number} was {fate}: {seen}")
+        # With an odd number the answer states the subject.
+        if await client.call(2 * number + 1) != "answered":
+            raise Failed(f"call {number} was {client.calls[-1].fate}: {client.calls[-1].seen}")
 
 
 async def measure(stack: SoakStack, calls: int) -> dict[str, list[float]]:

@@ -5,7 +5,7 @@
 Prints a table, and fails if a call is lost that need not be lost:
 
 - a killed server loses only calls that were in flight at that moment, at most one for each client;
-- everything else loses none: `make restart`, `make reload`, a tenant that is down, new signing keys;
+- everything else loses none: `make restart`, `make reload` also while streams last, a tenant that is down, new keys;
 - no call gets the answer to another one or of another caller, and no client is asked to sign in again;
 - in quiet times each server has its share of the calls, within 20 %.
 """
@@ -20,11 +20,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.soak.clients import Call, Client
+from tests.soak.clients import LONG, Call, Client
 from tests.soak.stack import REPLICAS, Failed, SoakStack
 
 SHARE = 0.2
 """How far a server's calls may be from the mean."""
+OUTLASTING = 4
+"""So many clients more have a stream that lasts from before a reload until after it."""
 MOMENT = 0.5
 """The seconds after a kill in which the kernel still takes calls for the process that it ends."""
 
@@ -68,6 +70,20 @@ class Soak:
         if uneven or not mean:
             self.unfair.append(f"the servers have {counts}: more than {SHARE:.0%} from the mean")
 
+    async def reload(self) -> None:
+        """Reload the gateway while some streams last, and call again on their connections once they have ended."""
+
+        async def outlast(client: Client) -> None:
+            await client.call(LONG)
+            await client.call(0)
+            client.close()
+
+        waiting = [Client(one.host, one.port, one.subject, one.token) for one in self._clients[:OUTLASTING]]
+        self._clients += waiting
+        outlasting = asyncio.gather(*(outlast(client) for client in waiting))
+        await self.happens("make reload", lambda: self._stack.make("reload"), 5)
+        await outlasting
+
     async def new_tokens(self) -> None:
         """Rotate the keys, and give each client a token of the new one."""
         await asyncio.to_thread(self._stack.rotate_keys)
@@ -95,7 +111,7 @@ async def soak(stack: SoakStack, options: argparse.Namespace) -> int:
         await run.new_tokens()
         run.events.append(Event("new signing keys", rotated, time.monotonic()))
         await asyncio.sleep(5)
-        await run.happens("make reload", lambda: stack.make("reload"), 5)
+        await run.reload()
         await run.quiet(options.quiet)
     finally:
         stop.set()

@@ -1,7 +1,7 @@
 """A newcomer's machine: a new container with Python, make and git, and a fresh clone. It can also have Docker.
 
-With Docker the container has this machine's engine and network, and the clone has the same path in both, because the
-engine mounts folders of this machine.
+With Docker the container has this machine's engine and network. The clone and the folder of temporary files have the
+same path in both, because the engine mounts folders of this machine.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -74,9 +75,9 @@ class Machine:
         return subprocess.CompletedProcess(line, process.returncode, "".join(lines))
 
     def bytes_received(self) -> int:
-        """What the container has received over the network, in bytes."""
-        counted = "cat /sys/class/net/[!l]*/statistics/rx_bytes"
-        return sum(map(int, self.run(counted).stdout.split()))
+        """What has come in on the default route, in bytes. With Docker that is this machine's."""
+        interface = """$(awk '$2 == "00000000" {print $1; exit}' /proc/net/route)"""
+        return int(self.run(f"cat /sys/class/net/{interface}/statistics/rx_bytes").stdout)
 
     def size(self, folder: str) -> int:
         """What a folder takes of the disk, in bytes."""
@@ -114,20 +115,24 @@ def machine(folder: Path, *, has_docker: bool) -> Iterator[Machine]:
     )
     options = ["--rm", "--init", "--detach", "--name", name, "--workdir", str(folder), *_registries()]
     options += [f"--volume={ROOT / '.git'}:/origin/.git:ro"]
-    if has_docker:
-        folder.mkdir(parents=True)
-        options += ["--network=host", f"--user={os.getuid()}:{os.getgid()}", f"--group-add={SOCKET.stat().st_gid}"]
-        options += [f"--volume={SOCKET}:{SOCKET}", f"--volume={folder}:{folder}", "--env=HOME=/tmp"]
-    subprocess.run(["docker", "run", *options, image, "sleep", "infinity"], check=True, stdout=subprocess.DEVNULL)
-    made = Machine(name, folder, has_docker)
-    try:
-        began = time.monotonic()
-        cloned = made.run("git config --global safe.directory '*' && git clone --quiet --no-local /origin .")
-        assert cloned.returncode == 0, cloned.stdout
-        made.clone_seconds = time.monotonic() - began
-        yield made
-    finally:
-        subprocess.run(["docker", "rm", "--force", name], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory(prefix="newcomer-") as temporary:
+        if has_docker:
+            folder.mkdir(parents=True)
+            options += ["--network=host", f"--user={os.getuid()}:{os.getgid()}", f"--group-add={SOCKET.stat().st_gid}"]
+            options += [f"--volume={path}:{path}" for path in (SOCKET, folder, temporary)]
+            options += ["--env=HOME=/tmp", f"--env=TMPDIR={temporary}", f"--env=DOCKER_HOST=unix://{SOCKET}"]
+        subprocess.run(["docker", "run", *options, image, "sleep", "infinity"], check=True, stdout=subprocess.DEVNULL)
+        made = Machine(name, folder, has_docker)
+        try:
+            # With this file, programs would take the machine for a container, and localhost for another one.
+            subprocess.run(["docker", "exec", "--user=0", name, "rm", "-f", "/.dockerenv"], check=True)
+            began = time.monotonic()
+            cloned = made.run("git config --global safe.directory '*' && git clone --quiet --no-local /origin .")
+            assert cloned.returncode == 0, cloned.stdout
+            made.clone_seconds = time.monotonic() - began
+            yield made
+        finally:
+            subprocess.run(["docker", "rm", "--force", name], check=True, stdout=subprocess.DEVNULL)
 
 
 def image_size(name: str) -> int:
