@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import ROOT
 from tests.support.quick_python import QuickPopen, run
 
@@ -25,6 +27,12 @@ atexit.register(print, ", at exit", end="")
 print("no end of line", end="")
 threading.Timer(0.05, lambda: print(", a thread", end="")).start()
 sys.exit(eval(sys.argv[1]))
+"""
+STREAMS = """
+import locale, sys
+streams = [(each.encoding, each.errors) for each in (sys.stdin, sys.stdout, sys.stderr)]
+print(locale.getpreferredencoding().lower(), streams)
+sys.stdout.write("ア")
 """
 # The fork server imports the project's modules once for all programs.
 READS = """
@@ -73,6 +81,19 @@ def test_it_ends_with_the_code_or_the_message_of_its_exit_after_its_last_output(
     ended = run([sys.executable, "-m", "leaves", "1 / 0"], cwd=tmp_path, timeout=60)
     assert (ended.returncode, ended.stdout) == (1, "no end of line, a thread, at exit")
     assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONIOENCODING": "cp932"}, {"PYTHONIOENCODING": "cp1252"}])
+def test_its_streams_have_the_encoding_that_a_new_process_has(tmp_path: Path, variables: dict[str, str]) -> None:
+    (tmp_path / "streams.py").write_text(STREAMS, encoding="utf-8")
+    command = [sys.executable, "-m", "streams"]
+    environment = {"LANG": "C.UTF-8", "PYTHONUTF8": "0" if variables else "1", **variables}
+    given = {"cwd": tmp_path, "env": environment, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    with QuickPopen(command, stderr=subprocess.PIPE, **given) as quick:
+        shown = quick.communicate(timeout=60)
+    usual = subprocess.run(command, stderr=subprocess.PIPE, check=False, **given)
+    assert shown[0] == usual.stdout
+    assert (b"Traceback" in shown[1]) is (b"Traceback" in usual.stderr) is ("cp1252" in variables.values())
 
 
 def test_it_ends_at_a_signal_and_reads_its_input(tmp_path: Path) -> None:

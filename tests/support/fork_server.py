@@ -27,15 +27,22 @@ from typing import Any, NoReturn
 # What the three programs load. None of them reads the program's environment or measures the terminal when it is
 # imported, so the client's command line is not among them.
 MODULES = (
-    *("asyncio", "ssl", "zoneinfo", "anyio._backends._asyncio", "httpx2", "yaml", "jsonschema", "platformdirs"),
-    *("pydantic", "pydantic.networks", "pydantic_settings", "email_validator", "typer", "rich.console", "rich.table"),
-    *("rich.markdown", "rich.live", "prompt_toolkit", "prompt_toolkit.history", "prompt_toolkit.patch_stdout"),
+    *("asyncio", "ssl", "zoneinfo", "tzdata", "graphlib", "encodings.ascii", "encodings.idna", "encodings.utf_8_sig"),
+    *("anyio._backends._asyncio", "httpx2", "httpcore2", "truststore", "yaml", "jsonschema", "platformdirs"),
+    *("pydantic", "pydantic.networks", "pydantic_settings", "email_validator", "typer", "typer._adapters"),
+    *("rich.console", "rich.table", "rich.markdown", "rich.live", "rich.spinner", "rich.logging", "rich._emoji_codes"),
+    *("prompt_toolkit", "prompt_toolkit.history", "prompt_toolkit.patch_stdout", "prompt_toolkit.input.vt100"),
     *("mcp", "mcp.server.mcpserver", "mcp.client.streamable_http", "joserfc.jwt", "joserfc.jwk", "joserfc.errors"),
     *("cryptography.x509", "cryptography.hazmat.primitives.asymmetric.rsa", "starlette.applications", "jinja2"),
     *("starlette.middleware", "uvicorn", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on", "uvloop"),
-    *("prometheus_client", "opentelemetry.trace", "trustme", "multipart", "python_multipart"),
+    *("uvicorn.loops.auto", "uvicorn.protocols.websockets.auto", "prometheus_client", "opentelemetry.trace", "trustme"),
+    *("multipart", "python_multipart", "filelock.asyncio", "keyring.core", "keyring.backends.SecretService", "auth0"),
+    *("auth0.management.clients.client", "auth0.management.connections.clients.client"),
+    *("auth0.management.client_grants.client", "auth0.management.resource_servers.client"),
+    *("auth0.management.roles.client", "auth0.management.tenants.settings.client", "auth0.management.users.client"),
     *("gatehouse_example.app", "gatehouse_server.__main__", "mock_idp.command_line", "mock_idp.app"),
     *("gatehouse_client.identity", "gatehouse_client.mcp.session", "gatehouse_client.agent.conversation"),
+    *("gatehouse_client.doctor.graph", "gatehouse_client.doctor.other_clients", "gatehouse_client.tenant.management"),
 )
 # What the agent loads for the model of a provider. This takes seconds.
 MODELS = ("gatehouse_client.agent.langchain_model", "langchain_openai", "langchain_anthropic", "langchain_google_genai")
@@ -119,11 +126,14 @@ def _end(code: object) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """The standard streams as a new process has them in UTF-8 mode."""
+    """The standard streams as a new process has them: in UTF-8 mode, or with the encoding of PYTHONIOENCODING."""
     at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    for number, name, errors in ((1, "stdout", "surrogateescape"), (2, "stderr", "backslashreplace")):
-        stream = open(number, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+    encoding, given = "utf-8", "surrogateescape"
+    if "PYTHONIOENCODING" in os.environ:
+        encoding, given = os.environ["PYTHONIOENCODING"], "strict"
+    sys.stdin = sys.__stdin__ = open(0, encoding=encoding, errors=given, closefd=False)  # noqa: SIM115
+    for number, name, errors in ((1, "stdout", given), (2, "stderr", "backslashreplace")):
+        stream = open(number, "w", encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115
         stream.reconfigure(line_buffering=number == 2 or os.isatty(number), write_through=at_once)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)

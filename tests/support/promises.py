@@ -29,7 +29,7 @@ def promised() -> dict[tuple[str, str], str]:
 
 
 @cache
-def tests_in(path: Path) -> frozenset[str]:
+def names_of_tests(path: Path) -> frozenset[str]:
     """The names of the tests in a file."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
     functions = (each.name for each in body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
@@ -39,7 +39,7 @@ def tests_in(path: Path) -> frozenset[str]:
 def all_tests() -> Iterator[tuple[str, str]]:
     """The file and the name of each test."""
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for name in sorted(tests_in(path)):
+        for name in sorted(names_of_tests(path)):
             yield str(path.relative_to(ROOT)), name
 
 

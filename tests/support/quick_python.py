@@ -23,7 +23,7 @@ from typing import Any
 
 SERVER = Path(__file__).with_name("fork_server.py")
 # Python reads them before it runs anything.
-READ_AT_START = ("PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS")
+READ_AT_START = ("PYTHONWARNINGS",)
 _lock = threading.Lock()
 
 
