@@ -95,19 +95,19 @@ def test_up_starts_everything_once_and_down_stops_everything(runtime: Runtime) -
 
 def test_make_runs_the_agents_commands_and_fails_if_the_doctor_finds_a_problem(runtime: Runtime) -> None:
     """The doctor finds that the tenant has no API with the audience."""
-    assert runtime.make("up").returncode == 0
     home = {"GATEHOUSE_HOME": str(runtime.stack.folder / "home"), "GATEHOUSE_KEYRING": "0"}
-    planned = runtime.make("client", "tenant", "plan", **home)
-    assert (planned.returncode, planned.stdout) == (0, f"{runtime.stack.issuer} is as auth0/tenant.yaml says.\n")
-    doctor = subprocess.run(
-        ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
-        cwd=ROOT,
-        env={**os.environ, **runtime.variables, **home, "AUTH0_AUDIENCE": "http://localhost:1/mcp"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    with runtime.stack.running():
+        planned = runtime.make("client", "tenant", "plan", **home)
+        assert (planned.returncode, planned.stdout) == (0, f"{runtime.stack.issuer} is as auth0/tenant.yaml says.\n")
+        doctor = subprocess.run(
+            ["make", "doctor", "RUNTIME=local", f"PYTHON={sys.executable}", "DO=--skip callback"],
+            cwd=ROOT,
+            env={**os.environ, **runtime.variables, **home, "AUTH0_AUDIENCE": "http://localhost:1/mcp"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert doctor.returncode == 2, doctor.stderr  # make's exit code for a failed command
     assert "✗ api " in doctor.stdout
     assert "✓ management " in doctor.stdout

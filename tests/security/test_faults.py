@@ -16,7 +16,7 @@ import pytest
 
 from gatehouse_server.auth.provider.keys import KeyLimits
 from tests.security.server_process import HEADERS, LIST, SECONDS, ServerProcess, running_server
-from tests.security.short_lived_keys import FETCH_SECONDS
+from tests.security.short_lived_keys import FETCH_SECONDS, LIMITS
 from tests.server.hostile_tokens import part
 from tests.support.processes import TLS
 from tests.support.stack import LocalStack, Stack
@@ -77,7 +77,7 @@ async def livez_answers(server: ServerProcess) -> AsyncIterator[None]:
                 began = time.monotonic()
                 assert (await http.get(f"{server.origin}/livez")).status_code == 200
                 times.append(time.monotonic() - began)
-                await asyncio.wait([waiting], timeout=0.02)
+                await asyncio.wait([waiting], timeout=0.1)
 
     waiting = asyncio.ensure_future(finished.wait())
     watching = asyncio.create_task(watch())
@@ -102,12 +102,17 @@ async def send_all(server: ServerProcess, tokens: Iterable[str]) -> list[httpx2.
         return await asyncio.gather(*map(ask, tokens))
 
 
+async def pause() -> None:
+    """Less than the time for which the server fetches no keys after a failure."""
+    await asyncio.to_thread(time.sleep, LIMITS.failure_cooldown / 3)
+
+
 async def until(wanted: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
     """Wait until the condition is true."""
     deadline = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        await asyncio.to_thread(time.sleep, 0.05)
+        await pause()
 
 
 def is_unavailable(answer: httpx2.Response) -> bool:
@@ -121,6 +126,7 @@ async def send_until_faulted(server: ServerProcess, tokens: list[str]) -> list[h
     deadline, answers = time.monotonic() + SECONDS, await send_all(server, tokens)
     while faulted_requests(server.stack) == 0:
         assert time.monotonic() < deadline, "the server requested no keys"
+        await pause()
         answers += await send_all(server, tokens)
     return answers
 
@@ -142,6 +148,7 @@ async def test_without_keys_the_answer_is_503_until_the_tenant_answers(
         deadline = time.monotonic() + SECONDS  # the first attempts may be within the cooldown of the last failure
         while {answer.status_code for answer in answers} != {200}:
             assert time.monotonic() < deadline, "the last fault, a slow answer, must not be a failure"
+            await pause()
             answers = await send_all(cold, tokens)
 
 
