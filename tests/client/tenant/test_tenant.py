@@ -392,6 +392,30 @@ def test_a_file_that_cannot_be_written_is_named_before_the_tenant_is_changed(ben
     assert bench.sent("POST", "PATCH") == []
 
 
+def test_an_env_file_that_is_not_text_is_named_and_left_as_it_is(bench: Bench) -> None:
+    env_file = bench.folder / "new.env"
+    env_file.write_bytes(b"# caf\xe9\nMY_OWN=stays\n")
+    refused = bench.run("apply", "--yes", "--env-file", str(env_file))
+    assert refused.exit_code == 2
+    assert f"{env_file} cannot be read or written" in refused.stderr
+    assert "Name another file with --env-file." in refused.stderr
+    assert env_file.read_bytes() == b"# caf\xe9\nMY_OWN=stays\n"
+    again = bench.run("apply", "--yes", "--env-file", str(bench.folder / "other.env"))
+    assert again.exit_code == 0, again.stderr
+
+
+def test_a_variable_that_the_env_file_has_twice_is_written_once(bench: Bench) -> None:
+    env_file = bench.folder / "new.env"
+    lines = ["export AUTH0_CLIENT_ID=old", "# a note", "AUTH0_CLIENT_ID = older", "no variable", ""]
+    env_file.write_text("\n".join(lines), encoding="utf-8")
+    applied = bench.run("apply", "--yes", "--env-file", str(env_file))
+    assert applied.exit_code == 0, applied.stderr
+    written = env_file.read_text(encoding="utf-8").splitlines()
+    agent = bench.one("clients", name="Gatehouse agent")
+    assert [line for line in written if "AUTH0_CLIENT_ID" in line] == [f"AUTH0_CLIENT_ID={agent['client_id']}"]
+    assert written[1:3] == ["# a note", "no variable"]
+
+
 def test_the_env_file_has_nothing_left_of_another_tenant(bench: Bench) -> None:
     env_file = bench.folder / "new.env"
     example = FILE.parents[1].joinpath(".env.example").read_text(encoding="utf-8")

@@ -219,6 +219,97 @@ def test_clients_that_registered_themselves_are_listed_and_can_be_deleted(manage
     refused(management("GET", f"clients/{client_id}"), 404, "inexistent_client")
 
 
+def test_clients_that_the_tenant_file_does_not_have_cannot_be_changed(management: Management) -> None:
+    management("PATCH", "tenants/settings", {"flags": {"enable_dynamic_client_registration": True}})
+    asked = {"client_name": "Somebody", "redirect_uris": ["https://a.example/cb"]}
+    registered = management.tenant.http.post("/oidc/register", json=asked).json()["client_id"]
+    for client_id, why in (
+        (registered, "clients that registered themselves"),
+        (DEPLOY["client_id"], "the management clients of offline.yaml"),
+    ):
+        for method, path, body in (
+            ("PATCH", f"clients/{client_id}", {"name": "Mine"}),
+            ("POST", f"clients/{client_id}/rotate-secret", None),
+        ):
+            assert why in refused(management(method, path, body), 400, "operation_not_supported")
+    (grant,) = management("GET", "client-grants", client_id=DEPLOY["client_id"]).json()
+    for method, body in (("PATCH", {"scope": []}), ("DELETE", None)):
+        message = refused(management(method, f"client-grants/{grant['id']}", body), 400, "operation_not_supported")
+        assert "the management clients of offline.yaml" in message
+    assert as_client(management.tenant, DEPLOY)("GET", "clients").status_code == 200
+
+
+def test_lists_are_filtered(management: Management) -> None:
+    theirs = {"name": "Theirs", "is_first_party": False, "app_type": "native"}
+    assert management("POST", "clients", theirs).status_code == 201
+
+    def names(**query: str) -> set[str]:
+        return {client["name"] for client in management("GET", "clients", **query).json()}
+
+    everybody = names()
+    assert names(is_first_party="false") == {"Theirs"}
+    assert names(is_first_party="true") == everybody - {"Theirs"}
+    assert "Theirs" in names(app_type="native,spa")
+    assert names(app_type="rms") == set()
+    assert names(external_client_id="https://a.example/client.json") == set()
+    (database,) = management("GET", "connections", name="Username-Password-Authentication").json()
+    assert management("GET", "connections", strategy="auth0").json() == [database]
+    assert management("GET", "connections", strategy="samlp").json() == []
+    assert management("GET", "connections", name="nobody").json() == []
+    grants = management("GET", "client-grants", audience=API).json()
+    assert grants
+    assert {grant["audience"] for grant in grants} == {API}
+    assert management("GET", "client-grants", client_id="nobody").json() == []
+
+
+@pytest.mark.parametrize("secret", ["", None, 1, ["x"]], ids=repr)
+def test_a_client_cannot_lose_its_secret(management: Management, secret: object) -> None:
+    message = refused(management("PATCH", f"clients/{AGENT_ID}", {"client_secret": secret}), 400, "invalid_body")
+    assert message == "Payload validation error: 'Expected type string' on property client_secret."
+
+
+def test_a_given_secret_replaces_the_old_one(management: Management) -> None:
+    tenant = management.tenant
+    machine, old = tenant.machine
+    assert management("PATCH", f"clients/{machine}", {"client_secret": "x" * 48}).status_code == 200
+    asked = {"grant_type": "client_credentials", "audience": API}
+    assert tenant.token((machine, old), **asked).status_code == 401
+    assert tenant.token((machine, "x" * 48), **asked).status_code == 200
+
+
+def test_a_grant_cannot_have_a_scope_that_its_api_has_not(management: Management) -> None:
+    (grant,) = management("GET", "client-grants", audience=API).json()
+    answer = management("PATCH", f"client-grants/{grant['id']}", {"scope": ["access:everything"]})
+    assert answer.status_code in (400, 404)
+    assert f"The resource server {API} has no scope access:everything" in answer.json()["message"]
+    assert management("GET", f"client-grants/{grant['id']}").json() == grant
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"client_id": "x", "status": True},
+        ["x"],
+        [{"client_id": "x"}],
+        [{"client_id": "x", "status": "true"}],
+        [{"client_id": "x", "status": True, "more": 1}],
+    ],
+    ids=["no list", "no object", "no status", "a status as text", "another member"],
+)
+def test_only_a_list_of_clients_with_a_status_enables_them(management: Management, body: Any) -> None:
+    (database,) = management("GET", "connections").json()
+    before = management("GET", f"connections/{database['id']}/clients").json()
+    refused(management("PATCH", f"connections/{database['id']}/clients", body), 400, "invalid_body")
+    assert management("GET", f"connections/{database['id']}/clients").json() == before
+
+
+def test_a_connection_of_another_kind_is_refused_with_what_is_played(management: Management) -> None:
+    message = refused(
+        management("POST", "connections", {"name": "x", "strategy": "samlp"}), 400, "operation_not_supported"
+    )
+    assert "connections with the strategy samlp, only auth0" in message
+
+
 def test_an_api_is_also_found_by_its_identifier_and_deleted_with_references_to_it(management: Management) -> None:
     encoded = API.replace(":", "%3A").replace("/", "%2F")
     found = management("GET", f"resource-servers/{encoded}").json()

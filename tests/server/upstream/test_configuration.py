@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mcp.server.mcpserver import MCPServer
 
 from gatehouse_server import __main__ as command
+from gatehouse_server.adapters.upstream.lists import META_KEY
 from gatehouse_server.serving.settings import SettingsError, load
 from gatehouse_server.serving.upstream_settings import UpstreamSettings
 from gatehouse_server.upstream import protect_upstream
 from tests.server.token_issuer import settings
 from tests.server.upstream.guarded import upstream_settings
+from tests.support.free_ports import free_ports
 from tests.support.processes import ROOT
+from tests.support.serve_in_thread import serve_in_thread
 
 
 @pytest.fixture(autouse=True)
@@ -143,3 +147,30 @@ def test_the_settings_of_the_example_server_are_checked(
         run(monkeypatch, "--check")
     assert ended.value.code == command.CONFIGURATION_ERROR
     assert "REQUEST_STATE_SECRET: at least 32 characters" in capsys.readouterr().err
+
+
+def test_the_command_prints_the_permissions_that_the_upstream_states(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mcp = MCPServer("shop")
+
+    async def run_it() -> str:
+        return "done"
+
+    mcp.tool(name="read", meta={META_KEY: ["shop:read"]})(run_it)
+    monkeypatch.setenv("UPSTREAM_META_PERMISSIONS", "1")
+    with serve_in_thread(mcp.streamable_http_app(stateless_http=True, json_response=True)) as url:
+        run(monkeypatch, "--upstream", f"{url.rstrip('/')}/mcp", "--permissions")
+    assert "| tool | `read` | `access:mcp`, `shop:read` |" in capsys.readouterr().out
+
+
+def test_an_upstream_that_cannot_be_asked_for_its_permissions_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UPSTREAM_META_PERMISSIONS", "1")
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--upstream", f"http://127.0.0.1:{free_ports(1)[0]}/mcp", "--permissions")
+    assert ended.value.code == command.CONFIGURATION_ERROR
+    message = capsys.readouterr().err
+    assert message.startswith("gatehouse-server: The server behind the gate does not list what it offers: ")
+    assert "Traceback" not in message
