@@ -28,7 +28,7 @@ FUZZ = fuzz(50)
 
 CALLBACK = "http://localhost:5000/callback"
 HOSTS = ("", "localhost:9000", "localhost:5000", "localhost:6274", "localhost:8642")
-"""Where a redirect may lead: within the tenant, or to a registered callback. A request that names none gets the first."""
+"""Where a redirect may lead: within the tenant, or to a registered callback, the first one by default."""
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 INSPECTOR = "tpc_GatehouseInspectorDemoClient00000"
 # Values that are valid somewhere, so that requests pass the first check.
