@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shutil
@@ -163,14 +165,27 @@ def _becomes_healthy(container: str) -> bool:
 
 
 def reload() -> None:
-    """Let the gateway read its configuration and its certificate again. No call is lost.
+    """Let the gateways read their configuration and their certificate again, one after the other. No call is lost.
 
     Raises:
-        Problem: the configuration is wrong; the gateway keeps the old one.
+        Problem: no gateway runs, or the configuration is wrong and the gateway keeps the old one.
     """
-    done = quiet(compose("exec", "-T", "gateway", "sh", "/etc/caddy/reload.sh"))
-    if done.returncode != 0:
-        raise Problem(f"The gateway keeps its old configuration: {done.stderr.strip().splitlines()[-1]}")
+    services = quiet(compose("--profile", "*", "ps", "--services", "--status", "running")).stdout.split()
+    gateways = sorted(service for service in services if service.startswith("gateway"))
+    if not gateways:
+        raise Problem("No gateway runs. `make up` starts it, with its present configuration.")
+    for gateway in gateways:
+        done = quiet(compose("exec", "-T", gateway, "sh", "/etc/caddy/reload.sh"))
+        if done.returncode != 0:
+            raise Problem(f"The {gateway} keeps its old configuration: {_message(done.stderr)}")
+
+
+def _message(said: str) -> str:
+    """The last line of what Caddy said, or the message in it if it is one of its JSON lines."""
+    line = (said.strip().splitlines() or ["no reason is given"])[-1]
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        return str(json.loads(line)["msg"])
+    return line
 
 
 def logs(*, follow: bool) -> None:

@@ -5,7 +5,7 @@
 Prints a table, and fails if a call is lost that need not be lost:
 
 - a killed server loses only calls that were in flight at that moment, at most one for each client;
-- everything else loses none: `make restart`, `make reload` also while streams last, a tenant that is down, new keys;
+- everything else loses none: `make restart` and `make reload` while streams last, a tenant that is down, new keys;
 - no call gets the answer to another one or of another caller, and no client is asked to sign in again;
 - in quiet times each server has its share of the calls, within 20 %.
 """
@@ -26,7 +26,7 @@ from tests.soak.stack import REPLICAS, Failed, SoakStack
 SHARE = 0.2
 """How far a server's calls may be from the mean."""
 OUTLASTING = 4
-"""So many clients more have a stream that lasts from before a reload until after it."""
+"""So many clients more have streams that may last from before `make restart` and `make reload` until after them."""
 MOMENT = 0.5
 """The seconds after a kill in which the kernel still takes calls for the process that it ends."""
 
@@ -70,18 +70,21 @@ class Soak:
         if uneven or not mean:
             self.unfair.append(f"the servers have {counts}: more than {SHARE:.0%} from the mean")
 
-    async def reload(self) -> None:
-        """Reload the gateway while some streams last, and call again on their connections once they have ended."""
+    async def make(self, command: str) -> None:
+        """Run a command of `make` while streams last, and call again on their connections once they have ended."""
+        done = asyncio.Event()
 
         async def outlast(client: Client) -> None:
-            await client.call(LONG)
-            await client.call(0)
+            while not done.is_set():
+                await client.call(LONG)
+                await client.call(0)
             client.close()
 
         waiting = [Client(one.host, one.port, one.subject, one.token) for one in self._clients[:OUTLASTING]]
         self._clients += waiting
         outlasting = asyncio.gather(*(outlast(client) for client in waiting))
-        await self.happens("make reload", lambda: self._stack.make("reload"), 5)
+        await self.happens(f"make {command}", lambda: self._stack.make(command), 5)
+        done.set()
         await outlasting
 
     async def new_tokens(self) -> None:
@@ -102,7 +105,7 @@ async def soak(stack: SoakStack, options: argparse.Namespace) -> int:
         await run.quiet(options.quiet)
         for number in range(options.kills):
             await run.happens("kill -9", lambda number=number: stack.kill_a_server(number), 10, may_lose=True)
-        await run.happens("make restart", lambda: stack.make("restart"), 5)
+        await run.make("restart")
         began = time.monotonic()
         await run.happens("tenant stops", lambda: stack.compose("stop", "mock-idp"), options.tenant_down)
         await run.happens("tenant starts", stack.start_tenant, 5)
@@ -111,7 +114,7 @@ async def soak(stack: SoakStack, options: argparse.Namespace) -> int:
         await run.new_tokens()
         run.events.append(Event("new signing keys", rotated, time.monotonic()))
         await asyncio.sleep(5)
-        await run.reload()
+        await run.make("reload")
         await run.quiet(options.quiet)
     finally:
         stop.set()

@@ -281,6 +281,12 @@ def test_the_pages_commands_and_the_end_to_end_suite_over_https(clone: World, ou
         restarted = inside(clone, "ps", "--quiet", "server").split()
         assert (len(restarted), set(restarted) & set(servers)) == (3, set())
         says(clone, reload)
+        for gateway in ("gateway", "gateway-2"):
+            assert "load complete" in inside(clone, "logs", "--no-log-prefix", gateway), gateway
+        with wrong_configuration(clone.folder / "gateway" / "servers.caddy"):
+            refused = clone.shell(reload)
+        assert refused.returncode != 0
+        assert "The gateway keeps its old configuration: File to import not found: nothing" in refused.stderr
         says(clone, up_again)
         assert inside(clone, "ps", "--quiet", "server").split() == restarted, "nothing has changed"
         set_in(clone.folder / ".env.prod", TZ="Asia/Tokyo")
@@ -293,6 +299,15 @@ def test_the_pages_commands_and_the_end_to_end_suite_over_https(clone: World, ou
         assert inside(clone, "ps", "--all", "--quiet") == ""
     finally:
         inside(clone, "--profile", "*", "down", "--volumes", "--timeout", "5")
+
+
+@contextlib.contextmanager
+def wrong_configuration(file: Path) -> Iterator[None]:
+    """A line in it that Caddy refuses."""
+    right = file.read_text(encoding="utf-8")
+    file.write_text(f"{right}\nimport nothing\n", encoding="utf-8")
+    yield
+    file.write_text(right, encoding="utf-8")
 
 
 def says(clone: World, line: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jinja2 import DictLoader, Environment
 
+from mock_idp.pages import environment
 from mock_idp.pages.environment import CompiledTemplates
 
 
@@ -41,3 +42,13 @@ def test_nothing_is_written_if_python_may_write_no_bytecode(tmp_path: Path, monk
 def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     assert rendered(tmp_path / "missing", "one") == "one"
+
+
+def test_an_image_has_every_template_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    compiled = CompiledTemplates()
+    compiled.directory = str(tmp_path)
+    templates = environment.environment().overlay(bytecode_cache=compiled)
+    monkeypatch.setattr(environment, "environment", lambda: templates)
+    environment.main()
+    assert len(list(tmp_path.iterdir())) == len(templates.list_templates()) > 10

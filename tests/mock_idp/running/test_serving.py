@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from mock_idp.http.serving import listen
+from mock_idp.http.serving import ListenError, listen
 from tests.support.accepted_connection import has_no_delay
 
 ROOT = Path(__file__).parents[3]
@@ -135,3 +135,17 @@ def same_site(tenant: Any, issuer: str) -> set[tuple[str, str]]:
         (cookie.partition("=")[0].rpartition("_")[0], cookie.lower().partition("samesite=")[2].partition(";")[0])
         for cookie in cookies
     }
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("a..b", "MOCK_IDP_HOST: 'a..b' cannot be resolved: it is no domain name; set it to localhost"),
+        ("192.0.2.1", "MOCK_IDP_HOST: no address of '192.0.2.1' belongs to this machine; set it to localhost"),
+    ],
+    ids=["no name", "of another machine"],
+)
+def test_a_host_without_an_address_of_this_machine_is_named(host: str, message: str) -> None:
+    with pytest.raises(ListenError) as refused:
+        listen(host, 0, setting="MOCK_IDP_PORT")
+    assert str(refused.value) == message

@@ -265,3 +265,99 @@ def test_the_offline_tenant_is_not_trusted_beside_a_real_one(monkeypatch: pytest
     monkeypatch.setenv("AUTH0_DOMAIN", "dev-1.us.auth0.com")
     with pytest.raises(SettingsError, match=r"AUTH0_DOMAIN is 'dev-1\.us\.auth0\.com', but the offline tenant is on"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        ("AUTH0_DOMAIN=x.example.com\n".encode("utf-16"), "it is UTF-16 text (PowerShell's > writes it)"),
+        (b"AUTH0_DOMAIN=x.example.com\n# caf\xe9\n", "line 2 has the byte 0xe9"),
+    ],
+    ids=["UTF-16", "Latin-1"],
+)
+def test_a_dotenv_file_that_is_not_utf8_is_refused_with_its_place(tmp_path: Path, content: bytes, seen: str) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value) == f".env is not UTF-8 text: {seen}. Save the file as UTF-8."
+
+
+def test_a_dotenv_file_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("gatehouse_server.serving.settings.ENV_FILE", "a-file/.env")
+    (tmp_path / "a-file").write_text("", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"^a-file/\.env cannot be read: Not a directory\.$"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["MCP_TLS_CERT_FILE", "MCP_TLS_KEY_FILE"])
+def test_a_certificate_without_its_key_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    monkeypatch.setenv(name, "some.pem")
+    with pytest.raises(SettingsError, match="MCP_TLS_CERT_FILE and MCP_TLS_KEY_FILE belong together: set both or nei"):
+        load_settings()
+
+
+@pytest.mark.parametrize("certificate", ["missing", "no PEM", "of another key"])
+def test_a_certificate_that_cannot_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificate: str
+) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    authority = trustme.CA()
+    issued, other = authority.issue_cert("localhost"), authority.issue_cert("localhost")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    if certificate == "no PEM":
+        (tmp_path / "certificate.pem").write_text("hello", encoding="utf-8")
+    elif certificate == "of another key":
+        other.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+    monkeypatch.setenv("MCP_TLS_CERT_FILE", "certificate.pem")
+    monkeypatch.setenv("MCP_TLS_KEY_FILE", "key.pem")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    expected = "MCP_TLS_CERT_FILE is 'certificate.pem' and MCP_TLS_KEY_FILE is 'key.pem': a certificate and its key in"
+    assert expected in str(refused.value)
+    assert "PRIVATE KEY" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"MCP_PUBLIC_URL": "http://localhost:99999/mcp"}, "a URL is valid (Port out of range 0-65535)"),
+        ({"MCP_PUBLIC_URL": "https://[::1/mcp"}, "a URL is valid (Invalid IPv6 URL)"),
+        ({"MCP_PUBLIC_URL": "mcp.example.com/mcp"}, "a URL with https:// (or http:// on this machine) is valid"),
+        ({"MCP_PUBLIC_URL": "ftp://mcp.example.com/mcp"}, "a URL with https:// (or http:// on this machine) is valid"),
+        ({"MCP_PUBLIC_URL": "https:///mcp"}, "a URL with https:// (or http:// on this machine) is valid"),
+        ({"MCP_PUBLIC_URL": "https://mcp.example.com/mcp?tenant=a"}, "a URL without query and fragment is valid"),
+        ({"MCP_PUBLIC_URL": "https://mcp.example.com/mcp#a"}, "a URL without query and fragment is valid"),
+    ],
+    ids=str,
+)
+def test_what_is_no_url_is_refused_with_what_is_valid(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    monkeypatch.setenv("AUTH0_DOMAIN", "tenant.example.com")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert message in str(refused.value)
+    assert "MCP_PUBLIC_URL" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "permission", "message"),
+    [
+        ("https://b.example.com/mcp", "two words", "'two words' is no permission: one without spaces"),
+        (
+            "http://b.example.com/mcp",
+            "",
+            "'http://b.example.com/mcp' cannot be the URL of a server: https:// is needed",
+        ),
+        ("b.example.com", "", "'b.example.com' cannot be the URL of a server: a URL with https://"),
+    ],
+)
+def test_another_server_of_the_process_needs_a_safe_url_and_a_permission(
+    url: str, permission: str, message: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings().at(url, required_permission=permission)
+    assert str(refused.value).startswith(message)

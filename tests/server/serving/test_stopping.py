@@ -23,7 +23,7 @@ STREAM = b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Brief(BoundedHeaders):
-    drain_seconds = 0.3
+    drain_seconds = 1.0
 
 
 class Running:
@@ -122,6 +122,24 @@ async def test_an_answer_that_began_before_the_stop_does_not_close_the_connectio
         assert b"\r\nconnection: close\r\n" in await answer(reader)
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.anyio
+async def test_neither_does_one_that_ends_after_the_idle_connections() -> None:
+    async with running(Brief) as server:
+        reader, writer = await server.connect()
+        idle_reader, idle_writer = await server.connect()
+        writer.write(STREAM)
+        await reader.readuntil(b"first\r\n")
+        server.begin_to_stop()
+        assert await idle_reader.read() == b""
+        server.more.set()
+        await reader.readuntil(b"0\r\n\r\n")
+        writer.write(REQUEST)
+        assert b"\r\nconnection: close\r\n" in await answer(reader)
+        for each in (writer, idle_writer):
+            each.close()
+            await each.wait_closed()
 
 
 @pytest.mark.anyio

@@ -30,10 +30,9 @@ def listen(host: str, port: int, *, setting: str) -> list[socket.socket]:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except socket.gaierror as error:
-        raise ListenError(
-            f"MOCK_IDP_HOST: {host!r} cannot be resolved: {error.strerror}; set it to localhost"
-        ) from error
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: it is no name in IDNA, such as a..b
+        why = error.strerror if isinstance(error, OSError) else "it is no domain name"
+        raise ListenError(f"MOCK_IDP_HOST: {host!r} cannot be resolved: {why}; set it to localhost") from error
     sockets: list[socket.socket] = []
     # IPv4 first: IPv6 then takes the same free port.
     for family, address in sorted({(entry[0], str(entry[4][0])) for entry in found}):

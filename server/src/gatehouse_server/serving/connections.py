@@ -26,8 +26,8 @@ class BoundedHeaders(HttpToolsProtocol):
     Attributes:
         header_seconds: the time from the first byte, or from the start of the connection, to the end of the headers.
         max_header_bytes: request line and headers together.
-        drain_seconds: how long a connection stays open for one more request after a stop has begun. It must be longer
-            than the proxy in front keeps idle connections, so that the proxy closes those first.
+        drain_seconds: how long an idle connection stays open for one more request after a stop has begun. It must be
+            longer than the proxy in front keeps idle connections, so that the proxy closes those first.
         draining: whether the next answer is the last one of this connection.
     """
 
@@ -100,16 +100,23 @@ class BoundedHeaders(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Begin to end the connection, with `Connection: close` in the next answer. The server's listener is closed."""
         self.draining = True
-        if self.cycle is not None and not self.cycle.response_started:
+        if self.cycle is None or self.cycle.response_complete:
+            self._end_later()
+        elif not self.cycle.response_started:
             self.cycle.keep_alive = False
-        else:
-            self.loop.call_later(self.drain_seconds, self._end)
+
+    def on_response_complete(self) -> None:
+        """Stay open for one more request, if the stop began during this answer: it has not said that it is the last."""
+        super().on_response_complete()
+        if self.draining and not self.transport.is_closing():
+            self._end_later()
+
+    def _end_later(self) -> None:
+        self.loop.call_later(self.drain_seconds, self._end)
 
     def _end(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
-        else:
-            self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

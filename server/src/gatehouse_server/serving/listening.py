@@ -18,8 +18,9 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
     """
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except socket.gaierror as error:
-        raise CannotListen(f"MCP_HOST is {host!r}: it is not a host name or address ({error.strerror}).") from error
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: it is no name in IDNA, such as a..b
+        why = error.strerror if isinstance(error, OSError) else "it is no domain name"
+        raise CannotListen(f"MCP_HOST is {host!r}: it is not a host name or address ({why}).") from error
     sockets: list[socket.socket] = []
     problem: OSError | None = None
     for family, kind, protocol, _, address in dict.fromkeys(addresses):
