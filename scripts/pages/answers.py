@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import griffe
 import httpx2
 
 from gatehouse_example.app import example_server
@@ -23,7 +22,7 @@ from gatehouse_server.auth.request import Operation
 from tests.server.protected_server import headers_of, message, protected
 from tests.server.token_issuer import Issuer
 
-from .markdown import attributes, code, head, joined, table
+from .markdown import attributes, code, head, joined, package, table
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "answers.md"
@@ -139,8 +138,7 @@ def _members() -> Iterator[tuple[str, str]]:
     record = AuditRecord(
         "id", "refuse", "reason", "subject", "client", Operation("method", (("tool", "name"),)), ("missing",), 403
     )
-    module = griffe.load("gatehouse_server.auth.audit", search_paths=[SOURCES], docstring_parser="google")
-    meanings = attributes(module["AuditRecord"]) | MEMBERS
+    meanings = attributes(package("gatehouse_server", "server")["auth.audit.AuditRecord"]) | MEMBERS
     for name in json.loads(line_of(record)):
         yield code(name), meanings[name].rstrip(".")
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import griffe
 
-from .markdown import COMMAND, wrapped
+from .markdown import COMMAND, package, wrapped
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "api.md"
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 CODE_LINE = 100
 OF_A_FRAMEWORK = ("BoundedHeaders",)
 """Their methods are called by the framework only."""
@@ -60,17 +59,17 @@ and the [changelog](../CHANGELOG.md) says how.
 
 def page() -> str:
     """The text of the page."""
-    package = griffe.load("gatehouse_server", search_paths=[ROOT / "server" / "src"], docstring_parser="google")
+    server = package("gatehouse_server", "server")
     parts = [HEAD]
     for title, names in SECTIONS.items():
         parts.append(f"## {title}\n")
         for name in names:
-            parts.extend(_entry(name, package[name].final_target, with_sources=title != "Errors"))
+            parts.extend(_entry(name, server[name].final_target, with_sources=title != "Errors"))
     parts.append("## Adapters\n")
     parts.append("What `protect()` knows about each kind of server. It chooses the adapter by the server's type.\n")
-    for server, path in ADAPTERS.items():
-        adapter = package[path]
-        parts.append(f"### {server}\n")
+    for kind, path in ADAPTERS.items():
+        adapter = server[path]
+        parts.append(f"### {kind}\n")
         parts.append(f"{_plain(adapter.parent.docstring.value.partition(chr(10))[2])}\n".lstrip())
         parts.append(f"{_plain(adapter.docstring.value)}\n")
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import griffe
 from typer.main import get_command
 
 from gatehouse_client.cli import app as client
@@ -16,7 +15,7 @@ from gatehouse_client.errors import Exit, GatehouseError
 from gatehouse_server.__main__ import command_line as server_command_line
 from mock_idp.command_line import command_line as tenant_command_line
 
-from .markdown import code, head, joined, table
+from .markdown import code, head, joined, package, table
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "commands.md"
@@ -119,7 +118,8 @@ def _options(parser: argparse.ArgumentParser, before: str = "") -> Iterator[tupl
 def _constants(module: str, folder: str) -> Iterator[tuple[str, str]]:
     """The exit codes among the constants of a module."""
     yield code("0"), "done, or stopped by a signal"
-    found = griffe.load(module, search_paths=[ROOT / folder / "src"])
+    name, _, rest = module.partition(".")
+    found = package(name, folder)[rest]
     constants = [each for each in found.attributes.values() if each.docstring is not None]
     for each in sorted(constants, key=lambda each: str(each.value)):
         text = each.docstring.value if each.docstring else ""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import griffe
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -17,7 +16,7 @@ from gatehouse_example.settings import ExampleSettings
 from gatehouse_server.serving.upstream_settings import UpstreamSettings
 from mock_idp.settings import Settings as MockIdpSettings
 
-from .markdown import attributes, code, head, joined, table
+from .markdown import attributes, code, head, joined, package, table
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "environment.md"
@@ -108,11 +107,9 @@ def _descriptions(kind: Kind) -> dict[str, str]:
     """What the docstrings of the class and of its bases say about the fields."""
     found: dict[str, str] = {}
     for each in reversed(kind.settings.__mro__):
-        package = each.__module__.partition(".")[0]
-        if package in ("gatehouse_server", "gatehouse_example", "gatehouse_client", "mock_idp"):
-            sources = [ROOT / kind.folder / "src"]
-            module = griffe.load(each.__module__, search_paths=sources, docstring_parser="google")
-            found |= attributes(module[each.__name__])
+        name, _, module = each.__module__.partition(".")
+        if name in ("gatehouse_server", "gatehouse_example", "gatehouse_client", "mock_idp"):
+            found |= attributes(package(name, kind.folder)[f"{module}.{each.__name__}"])
     return found
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
 
 import griffe
+
+ROOT = Path(__file__).parents[2]
 
 COMMAND = ".venv/bin/python scripts/pages"
 
@@ -32,6 +36,14 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def code(text: str) -> str:
     """The text as code; nothing for an empty text."""
     return f"`{text}`" if text else ""
+
+
+@cache
+def package(name: str, folder: str) -> griffe.Module:
+    """All modules of the package in that folder of the project. To read them takes long."""
+    found = griffe.load(name, search_paths=[ROOT / folder / "src"], docstring_parser="google")
+    assert isinstance(found, griffe.Module)
+    return found
 
 
 def attributes(thing: griffe.Object) -> dict[str, str]:

@@ -11,7 +11,6 @@ import pytest
 
 import gatehouse_server
 from tests.support.pages import generator_of
-from tests.support.processes import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def generator() -> ModuleType:
 
 def public() -> Iterator[tuple[str, griffe.Object]]:
     """Each public name, and the methods of the classes among them."""
-    package = griffe.load("gatehouse_server", search_paths=[ROOT / "server" / "src"], docstring_parser="google")
+    package = generator_of("markdown").package("gatehouse_server", "server")
     for name in gatehouse_server.__all__:
         thing = package[name].final_target
         yield name, thing

@@ -35,17 +35,23 @@ MODULES = (
     *("mcp", "mcp.server.mcpserver", "mcp.client.streamable_http", "joserfc.jwt", "joserfc.jwk", "joserfc.errors"),
     *("cryptography.x509", "cryptography.hazmat.primitives.asymmetric.rsa", "starlette.applications", "jinja2"),
     *("starlette.middleware", "uvicorn", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on", "uvloop"),
-    *("uvicorn.loops.auto", "uvicorn.protocols.websockets.auto", "prometheus_client", "opentelemetry.trace", "trustme"),
-    *("multipart", "python_multipart", "filelock.asyncio", "keyring.core", "keyring.backends.SecretService", "auth0"),
-    *("auth0.management.clients.client", "auth0.management.connections.clients.client"),
+    *("uvicorn.loops.uvloop", "uvicorn.lifespan.off", "uvicorn.protocols.http.auto", "prometheus_client", "trustme"),
+    *("uvicorn.protocols.websockets.auto", "opentelemetry.trace", "multipart", "python_multipart", "filelock.asyncio"),
+    *("keyring.core", "keyring.backends.SecretService", "auth0.management.client", "auth0.management.clients.client"),
+    *("auth0.management.connections.client", "auth0.management.connections.clients.client"),
     *("auth0.management.client_grants.client", "auth0.management.resource_servers.client"),
-    *("auth0.management.roles.client", "auth0.management.tenants.settings.client", "auth0.management.users.client"),
+    *("auth0.management.roles.permissions.client", "auth0.management.roles.users.client"),
+    *("auth0.management.tenants.client", "auth0.management.tenants.settings.client", "auth0.management.users.client"),
     *("gatehouse_example.app", "gatehouse_server.__main__", "mock_idp.command_line", "mock_idp.app"),
+    *("mock_idp.control.routes", "mock_idp.management", "mock_idp.pages.environment"),
     *("gatehouse_client.identity", "gatehouse_client.mcp.session", "gatehouse_client.agent.conversation"),
     *("gatehouse_client.doctor.graph", "gatehouse_client.doctor.other_clients", "gatehouse_client.tenant.management"),
 )
 # What the agent loads for the model of a provider. This takes seconds.
-MODELS = ("gatehouse_client.agent.langchain_model", "langchain_openai", "langchain_anthropic", "langchain_google_genai")
+MODELS = (
+    *("gatehouse_client.agent.langchain_model", "langchain.chat_models.base", "openai.resources.chat.completions"),
+    *("langchain_openai", "langchain_anthropic", "langchain_google_genai"),
+)
 
 
 def main() -> None:

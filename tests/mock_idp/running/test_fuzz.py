@@ -27,6 +27,8 @@ ISSUER = "http://localhost:9000/"
 FUZZ = fuzz(50)
 
 CALLBACK = "http://localhost:5000/callback"
+HOSTS = ("", "localhost:9000", "localhost:5000", "localhost:6274", "localhost:8642")
+"""Where a redirect may lead: within the tenant, or to a registered callback, the first one by default."""
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 INSPECTOR = "tpc_GatehouseInspectorDemoClient00000"
 # Values that are valid somewhere, so that requests pass the first check.
@@ -166,7 +168,7 @@ def check_page(response: Any) -> None:
     assert response.status_code < 500, response.text
     if response.status_code in (302, 307):
         target = urlsplit(response.headers["location"])
-        assert target.netloc in ("", "localhost:9000", "localhost:5000", "localhost:6274"), target
+        assert target.netloc in HOSTS, target
         return
     if response.status_code in (404, 405, 413):
         return

@@ -213,6 +213,8 @@ def _make_response(random: Random, draft: Draft) -> None:
 
 def _change_header(random: Random, draft: Draft) -> None:
     """Change a header: another value, a duplicate, or no header."""
+    if not draft.headers:
+        return
     index = random.randrange(len(draft.headers))
     name, value = draft.headers[index]
     others = {
