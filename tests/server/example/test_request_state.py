@@ -43,6 +43,19 @@ async def test_a_replica_with_the_same_secret_resumes_the_call(issuer: Issuer) -
     assert booked(await call(issuer, config, await asked(issuer, config)))
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [{"action": "decline"}, {"action": "cancel"}, {"action": "accept", "content": {"confirmed": False}}],
+    ids=["declined", "cancelled", "not confirmed"],
+)
+async def test_nothing_is_booked_unless_the_person_says_yes(issuer: Issuer, answer: dict[str, Any]) -> None:
+    config = settings_of(ExampleSettings, REQUEST_STATE_SECRET=SECRET)
+    resumed = await asked(issuer, config)
+    resumed["inputResponses"] = dict.fromkeys(resumed["inputResponses"], answer)
+    result = (await call(issuer, config, resumed))["result"]
+    assert result["content"][0]["text"] == "Not booked: the person said no."
+
+
 def keys(*secrets: str) -> ExampleSettings:
     return settings_of(ExampleSettings, REQUEST_STATE_SECRET=",".join(secrets))
 

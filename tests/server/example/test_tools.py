@@ -7,7 +7,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
 
+from gatehouse_example.tools.calendar import CalendarTools
+from gatehouse_example.tools.identity import whoami
+from gatehouse_server import TokenExchange
 from tests.server.token_issuer import Issuer
 
 pytestmark = pytest.mark.anyio
@@ -50,3 +54,19 @@ async def test_whoami_returns_the_claims_of_the_token(server: httpx2.AsyncClient
     assert result["subject"] == "auth0|alice"
     assert result["client"] == "agent"
     assert result["permissions"] == ["access:mcp"]
+
+
+async def test_a_tool_about_the_caller_says_that_there_is_none_without_the_gate() -> None:
+    with pytest.raises(ToolError, match=r"^Nobody is signed in: this server runs without the gate\.$"):
+        await whoami()
+    async with httpx2.AsyncClient() as http:
+        exchange = TokenExchange("https://x/", "server", "secret", http=http)
+        with pytest.raises(ToolError, match=r"^Nobody is signed in: this server runs without the gate\.$"):
+            await CalendarTools(exchange, http, "https://x/events", "https://x/").list_events()
+
+
+async def test_a_countdown_has_no_more_steps_than_allowed(server: httpx2.AsyncClient, issuer: Issuer) -> None:
+    done = await call(server, issuer, "count_down", steps=2, seconds=0)
+    assert done["content"][0]["text"] == "Counted down 2 steps."
+    for arguments in ({"steps": 10**9}, {"steps": -1}, {"steps": 1, "seconds": 1e9}, {"steps": 1, "seconds": -1}):
+        assert (await call(server, issuer, "count_down", **arguments))["isError"]
