@@ -53,8 +53,9 @@ async def test_a_body_of_the_maximum_size_is_accepted_and_a_larger_one_is_refuse
     [
         b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "method": "tools/call"}',
         rb'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "\ud800"}}',
+        b'{"jsonrpc": "2.0", "id": 1e999, "method": "no/such/method"}',
     ],
-    ids=["two methods", "half a surrogate pair"],
+    ids=["two methods", "half a surrogate pair", "an infinite id"],
 )
 async def test_a_body_that_parsers_read_differently_is_refused(
     server: httpx2.AsyncClient, issuer: Issuer, caplog: pytest.LogCaptureFixture, body: bytes

@@ -19,6 +19,10 @@ REFUSED = {
     "NaN": b'{"a": NaN}',
     "Infinity": b"Infinity",
     "minus Infinity": b"[-Infinity]",
+    "a number that is infinite as a float": b'{"id": 1e999}',
+    "the same, negative, in a list": b"[[0], -1E+400]",
+    "the same, with many digits": b"1" * 301 + b"e9",
+    "the same, without an exponent": b"1" * 400 + b".0",
     "half a surrogate pair, in escapes": rb'{"name": "\ud800"}',
     "half a surrogate pair, in bytes": b'"\xed\xa0\x80"',
     "not UTF-8": b'{"a": "\xff"}',
@@ -53,6 +57,11 @@ VALUES = st.recursive(
 def test_json_that_parsers_read_differently_is_refused(raw: bytes) -> None:
     with pytest.raises(Ambiguous):
         parse(raw)
+
+
+@pytest.mark.parametrize("raw", [b"1e308", b"-1.5E+300", b'"1e999"', b"1e-999", b"0e999", b"[" + b"1" * 400 + b"]"])
+def test_a_number_that_only_looks_too_large_is_read(raw: bytes) -> None:
+    assert parse(raw) == json.loads(raw)
 
 
 def test_the_refusal_names_the_duplicate_and_its_position() -> None:
