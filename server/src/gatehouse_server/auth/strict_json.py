@@ -25,8 +25,8 @@ def parse(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
     Raises:
         Ambiguous: the text is not JSON, an object has the same name twice (RFC 8259 section 4, RFC 8725 section 2.4), a
-            value is `NaN` or `Infinity`, a number is too large for a float (1e999; RFC 8259 section 6), text is not UTF-8
-            or has half of a surrogate pair, or there are more than 200 levels.
+            value is `NaN` or `Infinity`, a number such as 1e999 is infinite as a float (RFC 8259 section 6), text is
+            not UTF-8 or has half of a surrogate pair, or there are more than 200 levels.
     """
     try:
         value = jiter.from_json(raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
