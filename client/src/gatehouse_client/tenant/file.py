@@ -15,7 +15,7 @@ import yaml
 from ..errors import ConfigurationError
 from ..foreign_text import foreign
 from ..settings import not_utf8
-from .keywords import commented_keywords, has_keyword, is_json_keyword, remaining_keywords, with_keywords
+from .keywords import LOADER, commented_keywords, has_keyword, is_json_keyword, remaining_keywords, with_keywords
 
 Document = dict[str, Any]
 
@@ -114,7 +114,7 @@ def _text(path: Path) -> str:
 
 def _mapping(path: Path, text: str) -> Document:
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, LOADER)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {foreign(str(error))}.") from None
     if document is None:

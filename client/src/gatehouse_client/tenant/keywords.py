@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+# The loader in C is an order of magnitude faster. PyYAML may be built without it.
+LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT: Final = re.compile(r"##([\w.-]+)##")
 _JSON: Final = re.compile(r"(['\"]?)@@([\w.-]+)@@\1")
 # The value of a key or of a list entry: YAML cannot read a text that begins with @ outside of quotes.
@@ -61,7 +63,7 @@ def commented_keywords(text: str) -> dict[str, str]:
     if "##" not in text:
         return {}
     lines, found = text.splitlines(), {}
-    for path, node in _scalars(yaml.compose(text, yaml.SafeLoader), "", set()):
+    for path, node in _scalars(yaml.compose(text, LOADER), "", set()):
         mark = node.start_mark
         rest = lines[mark.line][mark.column :] if node.value == "" and mark.line < len(lines) else ""
         if match := re.match(rf"\s+({_TEXT.pattern})", rest):
