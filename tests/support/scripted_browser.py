@@ -3,6 +3,8 @@
 `$BROWSER` names it as a command: `scripted_browser.py URL`. ROBOT_USER, ROBOT_PASSWORD and ROBOT_CONSENT (accept or
 deny) say who signs in. If the sign-in ends before the agent's callback, the command prints where and the text of the
 page, each line with the prefix `scripted browser: `, and then `scripted browser: end`.
+
+It imports only the standard library, and little of that, because many tests start it.
 """
 
 from __future__ import annotations
@@ -10,25 +12,28 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-from dataclasses import dataclass, field
+import time
 from html.parser import HTMLParser
-from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
-
-import httpx2
+from http.client import HTTPException
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
+from urllib.request import HTTPCookieProcessor, HTTPHandler, HTTPSHandler, OpenerDirector, Request, UnknownHandler
 
 PASSWORDS = {"alice@example.com": "Wonderland-1", "bob@example.com": "Builder-2"}
 MAX_STEPS = 30
+TIMEOUT = 20.0
+RETRY_AFTER = (0, 0.5, 1)
 PREFIX = "scripted browser: "
 END = f"{PREFIX}end"
 
 
-@dataclass
-class Form:
+class Form(NamedTuple):
     """An HTML form: its action, fields and buttons."""
 
-    action: str = ""
-    fields: dict[str, str] = field(default_factory=dict)
-    buttons: list[tuple[str, str]] = field(default_factory=list)
+    action: str
+    fields: dict[str, str]
+    buttons: list[tuple[str, str]]
 
 
 class _Forms(HTMLParser):
@@ -39,7 +44,7 @@ class _Forms(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
         if tag == "form":
-            self.forms.append(Form(values.get("action", "")))
+            self.forms.append(Form(values.get("action", ""), {}, []))
         elif self.forms and tag in ("input", "button") and "name" in values:
             if tag == "button" or values.get("type") == "submit":
                 self.forms[-1].buttons.append((values["name"], values.get("value", "")))
@@ -47,20 +52,70 @@ class _Forms(HTMLParser):
                 self.forms[-1].fields[values["name"]] = values.get("value", "")
 
 
-def sign_in(url: str, user: str, password: str, consent: str = "accept") -> httpx2.Response:
+class Page(NamedTuple):
+    """The answer to a request.
+
+    Attributes:
+        redirect: the absolute URL of the next page, or None.
+    """
+
+    url: str
+    status_code: int
+    text: str
+    redirect: str | None
+
+
+class Browser:
+    """Requests pages with the cookies of the earlier ones. It leaves redirects to the caller.
+
+    The stack is on this machine: it uses no proxy, because a proxy does not lead to it.
+
+    Args:
+        trusted: whom it trusts. Without it, the system's authorities.
+    """
+
+    def __init__(self, trusted: ssl.SSLContext | None = None) -> None:
+        trusted = trusted or ssl.create_default_context()
+        self._opener = OpenerDirector()
+        for handler in (HTTPHandler(), HTTPSHandler(context=trusted), HTTPCookieProcessor(), UnknownHandler()):
+            self._opener.add_handler(handler)
+
+    def open(self, url: str, form: dict[str, str] | None = None) -> Page:
+        """GET the page, or POST the form.
+
+        Raises:
+            OSError: there is no answer.
+            HTTPException: the answer is not HTTP.
+        """
+        body = None if form is None else urlencode(form).encode()
+        request = Request(url, body, {"Accept": "text/html"})
+        with self._answer(request) as answer:
+            location = answer.headers["Location"] if 300 <= answer.status < 400 else None
+            text = answer.read().decode(answer.headers.get_content_charset("utf-8"), "replace")
+            return Page(url, answer.status, text, location and urljoin(url, location))
+
+    def _answer(self, request: Request) -> Any:
+        # Some clients open the browser a moment before their callback listens. A person is slower than that.
+        for seconds in RETRY_AFTER:
+            try:
+                return self._opener.open(request, timeout=TIMEOUT)
+            except URLError as error:
+                if not isinstance(error.reason, ConnectionRefusedError):
+                    raise
+            time.sleep(seconds)
+        return self._opener.open(request, timeout=TIMEOUT)
+
+
+def sign_in(url: str, user: str, password: str, consent: str = "accept") -> Page:
     """Sign in as a user does.
 
     Returns:
         The last page: the agent's callback page, or the tenant's error page.
     """
-    trusted = httpx2.create_ssl_context()
+    trusted = ssl.create_default_context()
     if authority := os.environ.get("AUTH0_CA_FILE"):
         trusted.load_verify_locations(authority)
-    # Some clients open the browser a moment before their callback listens. A person is slower than that.
-    # The stack is on this machine: a proxy does not lead to it.
-    transport = httpx2.HTTPTransport(verify=trusted, retries=3)
-    with httpx2.Client(timeout=20, transport=transport, trust_env=False) as browser:
-        return _walk(browser, url, user, password, consent)
+    return _walk(Browser(trusted), url, user, password, consent)
 
 
 class _Text(HTMLParser):
@@ -98,14 +153,13 @@ def lines_of(page: str) -> list[str]:
     return parser.lines
 
 
-def callback_url(url: str, user: str, *, verify: ssl.SSLContext | bool = True) -> str:
+def callback_url(url: str, user: str, *, trusted: ssl.SSLContext | None = None) -> str:
     """Sign in without the last redirect. Returns its URL: the client's callback with the tenant's answer."""
     (callback,) = parse_qs(urlsplit(url).query)["redirect_uri"]
-    with httpx2.Client(timeout=20, verify=verify) as browser:
-        page = _walk(browser, url, user, PASSWORDS[user], "accept", stop=callback)
-    if page.next_request is None:
+    page = _walk(Browser(trusted), url, user, PASSWORDS[user], "accept", stop=callback)
+    if page.redirect is None:
         raise RuntimeError(f"no redirect to {callback}, but {page.url}: {page.text}")
-    return str(page.next_request.url)
+    return page.redirect
 
 
 def callback_parameters(url: str, user: str) -> dict[str, str]:
@@ -113,21 +167,19 @@ def callback_parameters(url: str, user: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(callback_url(url, user)).query))
 
 
-def _walk(
-    browser: httpx2.Client, url: str, user: str, password: str, consent: str, *, stop: str | None = None
-) -> httpx2.Response:
+def _walk(browser: Browser, url: str, user: str, password: str, consent: str, *, stop: str | None = None) -> Page:
     """Follow the pages to the last one, or to the redirect to a URL that starts with `stop`."""
-    page = browser.get(url, headers={"Accept": "text/html"})
+    page = browser.open(url)
     for _ in range(MAX_STEPS):
-        if page.next_request is not None:
-            if stop is not None and str(page.next_request.url).startswith(stop):
+        if page.redirect is not None:
+            if stop is not None and page.redirect.startswith(stop):
                 return page
-            page = browser.send(page.next_request)
+            page = browser.open(page.redirect)
         elif page.status_code >= 400 or not (forms := forms_of(page.text)):
             return page
         else:
             form = forms[0]
-            page = browser.post(urljoin(str(page.url), form.action), data=_filled(form, user, password, consent))
+            page = browser.open(urljoin(page.url, form.action), _filled(form, user, password, consent))
     raise RuntimeError(f"still at {page.url} after {MAX_STEPS} steps")
 
 
@@ -157,10 +209,10 @@ def main() -> int:
     callback = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
     try:
         page = sign_in(url, user, password, os.environ.get("ROBOT_CONSENT", "accept"))
-    except (httpx2.HTTPError, RuntimeError) as error:
+    except (OSError, HTTPException, RuntimeError) as error:
         _report([f"the sign-in stopped: {error}"])
         return 1
-    where = str(page.url.copy_with(query=None))
+    where = page.url.partition("?")[0]
     if where == callback:
         return 0 if page.status_code < 400 else 1  # the agent tells the rest
     _report([f"the sign-in stopped at {where} (HTTP {page.status_code}). The page says:", *lines_of(page.text)])

@@ -70,7 +70,7 @@ def alices_token(tenant: Any, scope: str = "openid access:mcp") -> dict[str, Any
         "audience": API,
     }
     url = str(httpx2.URL(f"{tenant.tls_issuer}authorize", params=parameters))
-    code = parse_qs(urlsplit(callback_url(url, ALICE, verify=trust(tenant))).query)["code"][0]
+    code = parse_qs(urlsplit(callback_url(url, ALICE, trusted=trust(tenant))).query)["code"][0]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
     form |= {"client_id": AGENT[0], "client_secret": AGENT[1]}
     answer: dict[str, Any] = httpx2.post(f"{tenant.tls_issuer}oauth/token", data=form, verify=trust(tenant)).json()
@@ -187,7 +187,7 @@ def test_authlib_discovers_signs_in_with_pkce_and_validates_the_id_token(tenant:
 
     async def sign_in() -> Any:
         redirect = await registry.tenant.authorize_redirect(request(""), CALLBACK)
-        back = callback_url(redirect.headers["location"], ALICE, verify=trust(tenant))
+        back = callback_url(redirect.headers["location"], ALICE, trusted=trust(tenant))
         return await registry.tenant.authorize_access_token(request(urlsplit(back).query))
 
     token = asyncio.run(sign_in())

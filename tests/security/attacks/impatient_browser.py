@@ -12,14 +12,12 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx2
-
 sys.path.insert(0, str(Path(__file__).parents[3]))
-from tests.support.scripted_browser import main
+from tests.support.scripted_browser import Browser, main
 
 if __name__ == "__main__":
     (callback,) = parse_qs(urlsplit(sys.argv[1]).query)["redirect_uri"]
-    with httpx2.Client(transport=httpx2.HTTPTransport(retries=3), trust_env=False) as http:
-        statuses = [http.get(f"{callback}?{query}").status_code for query in json.loads(os.environ["HOSTILE_ANSWERS"])]
+    browser = Browser()
+    statuses = [browser.open(f"{callback}?{query}").status_code for query in json.loads(os.environ["HOSTILE_ANSWERS"])]
     Path(os.environ["CALLBACK_STATUS"]).write_text("\n".join(map(str, statuses)), encoding="utf-8")
     sys.exit(main())
