@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from tests.support import quick_python
 from tests.support.processes import ROOT
 from tests.support.quick_python import QuickPopen, run
 
@@ -33,6 +36,23 @@ import locale, sys
 streams = [(each.encoding, each.errors) for each in (sys.stdin, sys.stdout, sys.stderr)]
 print(locale.getpreferredencoding().lower(), streams)
 sys.stdout.write("ア")
+"""
+# The process between the program and the fork server tells the test the program's state.
+PARENT = """
+import os
+between = open(f"/proc/{os.getppid()}/stat").read()
+print(between.rpartition(")")[2].split()[1])
+"""
+OTHER_WORKER = """
+import sys
+from tests.support import quick_python
+quick_python.RUN = sys.argv[2]
+print(quick_python.run([sys.executable, "-m", "parent"], cwd=sys.argv[1], timeout=60).stdout)
+"""
+SERVES_WITHOUT_MODULES = """
+import fork_server
+fork_server.MODULES = ()
+fork_server.main()
 """
 # The fork server imports the project's modules once for all programs.
 READS = """
@@ -105,3 +125,29 @@ def test_it_ends_at_a_signal_and_reads_its_input(tmp_path: Path) -> None:
     with QuickPopen([sys.executable, "-m", "shows"], cwd=tmp_path, text=True, **pipes) as process:
         out, _ = process.communicate("typed", timeout=60)
         assert json.loads(out)[4:] == [process.pid, "typed"]
+
+
+def test_the_workers_of_a_run_share_a_fork_server(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT, encoding="utf-8")
+    ours = run([sys.executable, "-m", "parent"], cwd=tmp_path, timeout=60).stdout
+    command = [sys.executable, "-c", OTHER_WORKER, str(tmp_path), quick_python.RUN]
+    other = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(other.stdout) == int(ours)
+
+
+def test_a_fork_server_ends_with_the_last_of_its_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaves.py").write_text(LEAVES, encoding="utf-8")
+    listening, first, last = (socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(3))
+    with listening, first, last:
+        listening.bind(f"\0gatehouse-{uuid4().hex}".encode())
+        listening.listen()
+        first.connect(listening.getsockname())
+        last.connect(listening.getsockname())
+        command = [sys.executable, "-c", SERVES_WITHOUT_MODULES, str(listening.fileno())]
+        with subprocess.Popen(command, pass_fds=[listening.fileno()], cwd=SUPPORT) as server:
+            first.close()
+            monkeypatch.setattr(quick_python, "_fork_server", lambda _kind: last)
+            assert run([sys.executable, "-m", "leaves", "7"], cwd=tmp_path, timeout=60).returncode == 7
+            assert server.poll() is None
+            last.close()
+            assert server.wait(60) == 0

@@ -1,7 +1,8 @@
 """Waits in a process of its own for requests of `quick_python.py`, and forks for each of them.
 
-It has imported what the three programs load. A fork closes what it has of this module, takes the descriptors, the
-environment and the folder of the request, and runs the module as `python -m` does.
+It has imported what the three programs load, and ends with the last of its connections. A fork closes what it has of
+this module, takes the descriptors, the environment and the folder of the request, and runs the module as `python -m`
+does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import struct
@@ -20,6 +22,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -47,6 +50,8 @@ MODULES = (
     *("gatehouse_client.identity", "gatehouse_client.mcp.session", "gatehouse_client.agent.conversation"),
     *("gatehouse_client.doctor.graph", "gatehouse_client.doctor.other_clients", "gatehouse_client.tenant.management"),
 )
+# The request to serve the listening socket to programs with the model of a provider.
+SERVE_MODELS = b"models"
 # What the agent loads for the model of a provider. This takes seconds.
 MODELS = (
     *("gatehouse_client.agent.langchain_model", "langchain.chat_models.base", "openai.resources.chat.completions"),
@@ -55,32 +60,69 @@ MODELS = (
 
 
 def main() -> None:
-    """Serve the socket on the descriptor of the first argument. In a fork it runs the program.
+    """Serve the listening socket on the descriptor of the first argument."""
+    _serve(socket.socket(fileno=int(sys.argv[1])), MODULES)
 
-    The second argument is `models` for programs with the model of a provider.
-    """
-    requests = socket.socket(fileno=int(sys.argv[1]))
-    for name in (*MODULES, *(MODELS if sys.argv[2:] == ["models"] else ())):
+
+def _serve(listening: socket.socket, modules: Sequence[str]) -> NoReturn:
+    """Answer requests until the last connection is closed. In a fork it runs the program."""
+    for name in modules:
         with suppress(ImportError):  # an optional package
             importlib.import_module(name)
     sys.modules.pop("gatehouse_server.__main__", None)  # it runs as `__main__`
     gc.freeze()
+    sockets, of_models = [listening], []
     while True:
-        message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 4)
+        for ready in select.select(sockets, [], [])[0]:
+            if ready is listening:
+                sockets += _accepted(listening)
+                continue
+            request, descriptors, _, _ = socket.recv_fds(ready, 1 << 20, 4)
+            if request:
+                process = _fork(request, descriptors, sockets)
+                of_models += [process] if request == SERVE_MODELS else []
+                continue
+            ready.close()
+            sockets.remove(ready)
+            if sockets == [listening]:
+                _wait_for(of_models)
+                os._exit(0)
+
+
+def _accepted(listening: socket.socket) -> list[socket.socket]:
+    """The next connection, if it is of this user: everybody on this machine can connect to the address."""
+    connection, _ = listening.accept()
+    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if user == os.getuid():
+        return [connection]
+    connection.close()
+    return []
+
+
+def _fork(request: bytes, descriptors: list[int], sockets: list[socket.socket]) -> int:
+    """Do what is asked in a fork, and give its process id."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    process = os.fork()
+    if process == 0:
+        for each in sockets:
+            each.close()
+        if request == SERVE_MODELS:
+            _serve(socket.socket(fileno=descriptors[0]), MODELS)
+        _become(json.loads(request), descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return process
+
+
+def _wait_for(processes: list[int]) -> None:
+    for process in processes:
         with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        if not message:
-            return
-        if os.fork() == 0:
-            break
-        for descriptor in descriptors:
-            os.close(descriptor)
-    requests.close()
-    _become(json.loads(message), descriptors)
+            os.waitpid(process, 0)
 
 
-def _become(request: dict[str, Any], descriptors: list[int]) -> None:
+def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     """Run the program in another fork, and tell its process id and its last state to the last descriptor."""
     *streams, status = descriptors
     process = os.fork()

@@ -8,6 +8,7 @@ what a command loads, needs `subprocess`.
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import os
 import select
@@ -20,10 +21,13 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 SERVER = Path(__file__).with_name("fork_server.py")
 # Python reads them before it runs anything.
 READ_AT_START = ("PYTHONWARNINGS",)
+RUN = f"{os.environ.get('PYTEST_XDIST_TESTRUNUID') or uuid4().hex}-{os.getppid()}"
+"""The run of pytest. Its workers share the fork servers. Programs that they start have the variable, not the parent."""
 _lock = threading.Lock()
 
 
@@ -112,19 +116,33 @@ class QuickPopen(subprocess.Popen[Any]):
 
 @cache
 def _fork_server(kind: str) -> socket.socket:
-    """The socket for requests to a fork server of that kind, which ends with this process."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        command = [sys.executable, "-P", SERVER, str(theirs.fileno()), *filter(None, [kind])]
-        usual = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "PATH")}
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=usual, cwd=SERVER.parent, **_APART)
-    atexit.register(_end, ours, process)
+    """A connection to the fork server of that kind, which is started if no worker of this run has started it.
+
+    The one for the models is a fork of the plain one.
+    """
+    ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    address = f"\0gatehouse-tests-{RUN}-{kind}".encode()  # abstract: nothing to remove, no long path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        while ours.connect_ex(address):
+            try:
+                listening.bind(address)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue  # another worker starts it
+            listening.listen()
+            ours.connect(address)
+            if kind:
+                socket.send_fds(_fork_server(""), [kind.encode()], [listening.fileno()])
+            else:
+                atexit.register(_start(listening).wait)
+            break
+    atexit.register(ours.close)  # before the wait, because the last to be registered is the first to be called
     return ours
 
 
-_APART: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
-
-
-def _end(requests: socket.socket, server: subprocess.Popen[bytes]) -> None:
-    requests.close()
-    server.wait()
+def _start(listening: socket.socket) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", SERVER, str(listening.fileno())]
+    usual = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "PATH")}
+    apart: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+    return subprocess.Popen(command, pass_fds=[listening.fileno()], env=usual, cwd=SERVER.parent, **apart)
