@@ -52,21 +52,21 @@ def main() -> int:
 def _refused(server: str) -> None:
     _title("1. Nobody is signed in: the server refuses")
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    http = _http()
-    refusal = http.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
-    _exchange(f"→ POST {server} tools/list")
-    challenge = refusal.headers.get("WWW-Authenticate", "")
-    _exchange(f"← {refusal.status_code} WWW-Authenticate: {challenge}")
-    _expect(refusal.status_code == 401, f"401 was expected, not {refusal.status_code}")
-    document = re.search(r'resource_metadata="([^"]+)"', challenge)
-    scope = re.search(r'scope="([^"]+)"', challenge)
-    if document is None or scope is None:
-        raise DemoError("the challenge does not say where to sign in, and for what")
-    metadata = http.get(document[1])
-    _exchange(f"→ GET {document[1]}")
-    _exchange(f"← {metadata.status_code} {json.dumps(metadata.json())}")
-    tenant = metadata.json()["authorization_servers"][0]
-    _explain(f"An agent now knows where to sign in ({tenant}) and which scope to request ({scope[1]}).")
+    with _http() as http:
+        refusal = http.post(server, json=body, headers={"Accept": "application/json, text/event-stream"})
+        _exchange(f"→ POST {server} tools/list")
+        challenge = refusal.headers.get("WWW-Authenticate", "")
+        _exchange(f"← {refusal.status_code} WWW-Authenticate: {challenge}")
+        _expect(refusal.status_code == 401, f"401 was expected, not {refusal.status_code}")
+        document = re.search(r'resource_metadata="([^"]+)"', challenge)
+        scope = re.search(r'scope="([^"]+)"', challenge)
+        if document is None or scope is None:
+            raise DemoError("the challenge does not say where to sign in, and for what")
+        metadata = http.get(document[1])
+        _exchange(f"→ GET {document[1]}")
+        _exchange(f"← {metadata.status_code} {json.dumps(metadata.json())}")
+        tenant = metadata.json()["authorization_servers"][0]
+        _explain(f"An agent now knows where to sign in ({tenant}) and which scope to request ({scope[1]}).")
 
 
 def _http() -> httpx2.Client:
@@ -106,24 +106,23 @@ def _run(arguments: list[str], home: Path, user: str, expected: int = 0) -> str:
     robot = shlex.join([sys.executable, str(SCRIPTED_BROWSER)]) + " %s &"
     variables = {**os.environ, "GATEHOUSE_HOME": str(home), "BROWSER": robot, "ROBOT_USER": user, "NO_COLOR": "1"}
     variables.pop("FORCE_COLOR", None)
-    process = subprocess.Popen(
+    lines = []
+    with subprocess.Popen(
         [sys.executable, "-m", "gatehouse_client", *arguments],
         env=variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    lines = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        lines.append(line)
-        if line.rstrip() == BROWSER_ENDED:
-            process.terminate()  # nobody will sign in: do not wait for the time limit
-            process.wait()
-            raise DemoError("the tenant did not let the scripted browser sign in. Its page is shown above.")
-        _show(line.rstrip())
-    _expect(process.wait() == expected, f"exit code {expected} was expected, not {process.returncode}")
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if line.rstrip() == BROWSER_ENDED:
+                process.terminate()  # nobody will sign in: do not wait for the time limit
+                raise DemoError("the tenant did not let the scripted browser sign in. Its page is shown above.")
+            _show(line.rstrip())
+    _expect(process.returncode == expected, f"exit code {expected} was expected, not {process.returncode}")
     return "".join(lines)
 
 
