@@ -7,6 +7,7 @@ ends node K with all that runs on it, `down` removes the Swarm.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -38,7 +39,15 @@ class SwarmNodes:
         Raises:
             AssertionError: it failed.
         """
-        done = subprocess.run([self.helper, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
+        command = [self.helper, *arguments]
+        for _ in range(3):
+            # A session of its own: a container that ends while the helper looks has the process id 0, and to kill 0 is to
+            # kill the helper's whole process group. What it has not done then is done when it runs again.
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=SECONDS, check=False, start_new_session=True
+            )
+            if done.returncode != -signal.SIGKILL:
+                break
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
 
     def addresses(self) -> dict[str, str]:
