@@ -41,8 +41,8 @@ class SwarmNodes:
         """
         command = [self.helper, *arguments]
         for _ in range(3):
-            # A session of its own: a container that ends while the helper looks has the process id 0, and to kill 0 is to
-            # kill the helper's whole process group. What it has not done then is done when it runs again.
+            # A session of its own: a container that ends while the helper looks has the process id 0, and `kill 0` ends
+            # the helper's whole process group. What it has not done then is done when it runs again.
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=SECONDS, check=False, start_new_session=True
             )
