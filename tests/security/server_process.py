@@ -46,8 +46,8 @@ class ServerProcess:
         """The audit line of that request. Waits until it is written."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
-            for line in (self.folder / f"{self.name}.out").read_text(encoding="utf-8").splitlines():
-                if request_id in line:
+            for line in (self.folder / f"{self.name}.out").read_text(encoding="utf-8").splitlines(True):
+                if request_id in line and line.endswith("\n"):  # else it is not written to its end yet
                     return dict(json.loads(line))
             time.sleep(0.01)
         raise AssertionError(f"no audit line about {request_id}")
