@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import anyio
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
@@ -51,14 +52,28 @@ class LangChainModel:
             model = self._model.bind_tools(tools) if tools else self._model
             if streaming:
                 parts: BaseMessageChunk = AIMessageChunk(content="")
-                async for part in model.astream(said):
+                async for part in self._in_time(model.astream(said)):
                     parts += part
                     if part.text:
                         yield str(part.text)
                 whole = message_chunk_to_message(parts)
             else:
-                whole = await model.ainvoke(said)
+                with anyio.fail_after(self._settings.model_timeout):
+                    whole = await model.ainvoke(said)
         yield _from_langchain(whole)
+
+    async def _in_time(self, parts: AsyncIterator[AIMessage]) -> AsyncGenerator[AIMessage]:
+        """The parts. The packages repeat a request that takes too long, so their own limit does not end the wait.
+
+        Raises:
+            TimeoutError: the next part did not come in time.
+        """
+        while True:
+            with anyio.fail_after(self._settings.model_timeout):
+                part = await anext(parts, None)
+            if part is None:
+                return
+            yield part
 
     def _accepts(self, tool: dict[str, Any]) -> bool:
         with suppress(Exception):  # for schemas that they do not expect, the packages raise many kinds of errors
