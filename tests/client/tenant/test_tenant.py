@@ -530,8 +530,9 @@ def test_ssl_cert_file_can_also_name_the_trusted_authority(bench: Bench) -> None
 
 
 def test_a_call_that_failed_in_the_tenant_is_repeated_unless_it_creates_something(bench: Bench) -> None:
-    bench.fault(path="/api/v2/clients", method="GET", status=503, times=2)
-    assert bench.run("plan").exit_code == 6
+    for failure in ({"status": 503}, {"action": "drop"}):
+        bench.fault(path="/api/v2/clients", method="GET", **failure, times=2)
+        assert bench.run("plan").exit_code == 6
     bench.fault(path="/api/v2/clients", method="POST", status=503, times=None)
     assert bench.run("apply", "--yes").exit_code == 5
     assert bench.sent("POST").count("POST clients") == 1
@@ -566,6 +567,12 @@ def test_a_missing_or_wrong_setting_is_one_message(
     assert said in result.stderr
     assert MANAGER["client_secret"] not in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_tenant_that_never_answered_is_an_error_after_one_attempt(bench: Bench) -> None:
+    result = bench.run("plan", "--trace", AUTH0_DOMAIN="localhost:1")
+    assert result.exit_code == 5
+    assert result.stderr.count("→ POST https://localhost:1/oauth/token") == 1
 
 
 def test_a_missing_scope_is_named_with_its_place_in_the_dashboard(

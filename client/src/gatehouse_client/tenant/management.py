@@ -67,7 +67,8 @@ class Management(AbstractContextManager["Management"]):
     """A tenant's Management API.
 
     A call that the tenant refuses for now (429) is repeated after the time that the answer names. A call that fails on
-    the network or in the tenant is also repeated, unless it creates something: the object could then exist twice.
+    the network or in the tenant is also repeated, unless it creates something: the object could then exist twice. It is
+    not repeated either if the tenant has not answered before: its address is probably wrong.
 
     Raises:
         ConfigurationError: auth0-python is not installed, or a setting is missing or wrong.
@@ -81,11 +82,13 @@ class Management(AbstractContextManager["Management"]):
             raise ConfigurationError(NOT_INSTALLED) from None
         settings.require_credentials()
         self.issuer = settings.management_issuer
+        self._trace = trace
         self._settings = settings
         self._token: str | None = None
-        hooks = {
-            "request": [lambda request: trace.note("→", f"{request.method} {request.url}")],
-            "response": [lambda response: trace.note("←", str(response.status_code))],
+        self._has_answered = False
+        hooks: dict[str, list[Callable[..., Any]]] = {
+            "request": [self._note_request],
+            "response": [self._note_response],
         }
         trusted = authorities(settings.auth0_ca_file)
         self._proxy = proxy_for(self.issuer)
@@ -135,7 +138,7 @@ class Management(AbstractContextManager["Management"]):
                     raise self._refusal(what, error) from None
                 time.sleep(_seconds(error, attempt))
             except httpx.TransportError as error:
-                if last or creates or _is_about_tls(error):
+                if last or creates or not self._has_answered:
                     raise self._unreachable(what, error) from None
                 time.sleep(backoff(attempt))
             except ParsingError as error:
@@ -185,6 +188,13 @@ class Management(AbstractContextManager["Management"]):
     def update_settings(self, what: str, body: dict[str, Any]) -> None:
         """Change the tenant settings. Raises as `call`."""
         self.call(what, lambda api: _send(api.tenants.settings.update, body))
+
+    def _note_request(self, request: httpx.Request) -> None:
+        self._trace.note("→", f"{request.method} {request.url}")
+
+    def _note_response(self, response: httpx.Response) -> None:
+        self._has_answered = True
+        self._trace.note("←", str(response.status_code))
 
     def _bearer(self) -> str:
         if self._settings.auth0_mgmt_token is not None:
