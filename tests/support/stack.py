@@ -6,16 +6,22 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from tests.support.free_ports import free_ports
 from tests.support.processes import ROOT, TLS, environment_without_settings, running_process, wait_for_status
 from tests.support.quick_python import run
+
+if TYPE_CHECKING:
+    from mock_idp.state.signing_keys import KeyRing
 
 SCRIPTED_BROWSER = shlex.join([sys.executable, str(Path(__file__).with_name("scripted_browser.py"))]) + " %s &"
 """A $BROWSER that signs ROBOT_USER in."""
@@ -109,8 +115,14 @@ class LocalStack(Stack):
     callback_port: int
 
     @classmethod
-    def on_free_ports(cls, folder: Path) -> LocalStack:
-        """A stack that is not started yet."""
+    def on_free_ports(cls, folder: Path, *, own_keys: bool = False) -> LocalStack:
+        """A stack that is not started yet.
+
+        Args:
+            own_keys: whether the tenant makes keys of its own. Otherwise it has those of the other stacks.
+        """
+        if not own_keys:
+            _write_keys(folder / "keys")
         mcp, tenant, callback = free_ports(3)
         mcp_url = f"http://localhost:{mcp}/mcp"
         variables = {
@@ -183,3 +195,18 @@ class LocalStack(Stack):
         environment = {**environment_without_settings(), **variables}
         log, output = self.folder / f"{name}.log", self.folder / f"{name}.out"
         return running_process([sys.executable, "-m", name], environment, self.folder, log=log, output=output)
+
+
+def _write_keys(folder: Path) -> None:
+    # The suite in a container has only the URLs of its stack, and not the tenant's package.
+    from mock_idp.state.signing_keys import KEY_FILE, write_key_ring
+
+    write_key_ring(folder / KEY_FILE, _keys())
+
+
+@cache
+def _keys() -> KeyRing:
+    """The keys of all tenants of this process. To make new ones for each takes 0.2 s."""
+    from mock_idp.state.signing_keys import new_key_ring
+
+    return new_key_ring("localhost", time.time())

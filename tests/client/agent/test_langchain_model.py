@@ -4,50 +4,55 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from gatehouse_client.agent.langchain_model import LangChainModel
 from gatehouse_client.agent.model import Question
 from gatehouse_client.errors import ModelError
 from gatehouse_client.settings import Settings
 
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
 pytestmark = pytest.mark.anyio
 
 
-class Silent(BaseChatModel):
-    """Says a few words, if any, and then nothing more, as a package that repeats its request again and again."""
+def silent_model(words: list[str]) -> BaseChatModel:
+    """Says the words and then nothing more, as a package that repeats its request again and again."""
+    # Here, because the import takes long, and each process of the tests reads this module.
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessageChunk
+    from langchain_core.outputs import ChatGenerationChunk
 
-    words: tuple[str, ...] = ()
+    class Silent(BaseChatModel):
+        @property
+        def _llm_type(self) -> str:
+            return "silent"
 
-    @property
-    def _llm_type(self) -> str:
-        return "silent"
+        def _generate(self, *_arguments: Any, **_options: Any) -> ChatResult:
+            raise NotImplementedError
 
-    def _generate(self, *_arguments: Any, **_options: Any) -> ChatResult:
-        raise NotImplementedError
+        async def _agenerate(self, *_arguments: Any, **_options: Any) -> ChatResult:
+            await asyncio.Event().wait()
+            raise NotImplementedError
 
-    async def _agenerate(self, *_arguments: Any, **_options: Any) -> ChatResult:
-        await asyncio.Event().wait()
-        raise NotImplementedError
+        async def _astream(self, *_arguments: Any, **_options: Any) -> AsyncIterator[ChatGenerationChunk]:
+            for word in words:
+                yield ChatGenerationChunk(message=AIMessageChunk(word))
+            await asyncio.Event().wait()
 
-    async def _astream(self, *_arguments: Any, **_options: Any) -> AsyncIterator[ChatGenerationChunk]:
-        for word in self.words:
-            yield ChatGenerationChunk(message=AIMessageChunk(word))
-        await asyncio.Event().wait()
+    return Silent()
 
 
-@pytest.mark.parametrize(
-    ("model", "streaming"), [(Silent(), False), (Silent(), True), (Silent(words=("It", " is")), True)]
-)
-async def test_a_model_that_is_silent_for_too_long_is_an_error(model: Silent, *, streaming: bool) -> None:
+@pytest.mark.parametrize(("words", "streaming"), [([], False), ([], True), (["It", " is"], True)])
+async def test_a_model_that_is_silent_for_too_long_is_an_error(words: list[str], *, streaming: bool) -> None:
+    from gatehouse_client.agent.langchain_model import LangChainModel
+
     settings = Settings(auth0_client_id="id", model="silent:1", model_timeout=0.2)
-    reply = LangChainModel(model, settings).reply([Question("Hello")], [], streaming=streaming)
-    assert [await anext(reply) for _ in model.words] == list(model.words)
+    reply = LangChainModel(silent_model(words), settings).reply([Question("Hello")], [], streaming=streaming)
+    assert [await anext(reply) for _ in words] == words
     with pytest.raises(ModelError) as raised:
         await anext(reply)
     assert str(raised.value) == "The model silent:1 did not answer: there was no answer within 0.2 s (MODEL_TIMEOUT)."

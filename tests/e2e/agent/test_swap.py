@@ -40,7 +40,7 @@ users:
 def swapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DotenvStack]:
     """The other tenant on https://127.0.0.1:PORT/, and a server that only `.env` configures; both run."""
     tenant_folder, folder = tmp_path_factory.mktemp("other-tenant"), tmp_path_factory.mktemp("swapped")
-    stack, tls = LocalStack.on_free_ports(tenant_folder), free_port()
+    stack, tls = LocalStack.on_free_ports(tenant_folder, own_keys=True), free_port()
     domain = f"127.0.0.1:{tls}"
     (tenant_folder / "offline.yaml").write_text(OFFLINE, encoding="utf-8")
     of_tenant = {
