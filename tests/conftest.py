@@ -1,14 +1,16 @@
-"""A full run fails if it did not show what the documents promise. Tests on this machine trust one authority."""
+"""For all tests: what a full run must show, who runs which test, and the one authority that tests here trust."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from tests.support import workers
 from tests.support.promises import promises_of
 
 TESTS = Path(__file__).parent
@@ -32,6 +34,15 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    workers.sort(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    return workers.scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -238,7 +238,7 @@ def test(arguments: argparse.Namespace) -> int:
     say(bold("Runtime: local") + " (tests start their own processes)")
     packages.ensure()
     chosen = _chosen_tests(arguments)
-    pytest = ["pytest", *(chosen or [*endtoend.PARALLEL, endtoend.WITHOUT_THE_STACK])]
+    pytest = ["pytest", *(chosen or endtoend.ALL)]
     return _coverage(pytest, chosen) if coverage else local.run([str(packages.PYTHON), "-m", *pytest])
 
 

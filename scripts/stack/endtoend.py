@@ -21,8 +21,11 @@ SCRIPTED_BROWSER = "tests/support/scripted_browser.py"
 STACK_TESTS = f"{SUITE}/stack"
 IMAGE_TESTS = "tests/image"
 WITHOUT_THE_STACK = f"--ignore={STACK_TESTS}"
-PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
+PROCESSORS = os.cpu_count() or 1
+PARALLEL = ("-n", str(PROCESSORS + 1), "--dist", "worksteal")
 """One more test at a time than there are processors, because some tests wait for a process or a time limit."""
+ALL = ("-n", str(PROCESSORS + 2), "--dist", "loadfile", "--no-loadscope-reorder", WITHOUT_THE_STACK)
+"""For all tests: who runs which is in `tests/support/workers.py`."""
 REPLICAS = ("--scale", "server=3")
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TERM", "NO_COLOR")
 FILES = ("--env-file", ".env.example", "-f", "docker-compose.yml", "-f", "tests/e2e/compose.yml")
