@@ -31,10 +31,9 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def alice_home(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def alice_home(stack: Stack, home: Path) -> Path:
     """An agent's home folder with alice signed in."""
-    folder = tmp_path_factory.mktemp("alice")
-    done = stack.gatehouse("login", home=folder)
+    done = stack.gatehouse("login", home=home)
     assert done.returncode == 0, done.stderr
-    return folder
+    return home
