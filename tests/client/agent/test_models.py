@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -77,11 +80,11 @@ def test_gemini_takes_either_key(variable: str) -> None:
 
 
 @pytest.fixture
-def no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, without keys. What the program puts into the environment is removed after the test."""
     monkeypatch.chdir(tmp_path)
-    for variable in models.KEYS.values():
-        monkeypatch.setenv(variable, "")
-    return tmp_path
+    with patch.dict(os.environ, dict.fromkeys(models.KEYS.values(), "")):
+        yield tmp_path
 
 
 @pytest.mark.usefixtures("no_keys")

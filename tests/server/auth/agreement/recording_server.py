@@ -71,6 +71,22 @@ class Outcome:
 _outcome: ContextVar[Outcome] = ContextVar("outcome")
 
 
+@contextmanager
+def _audit_recorded() -> Iterator[None]:
+    """Only during a request, because several servers can run at the same time."""
+    handler = _AuditHandler()
+    logger = logging.getLogger("gatehouse.audit")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+
+
 class RecordingServer:
     """The server.
 
@@ -86,23 +102,14 @@ class RecordingServer:
     @contextmanager
     def running(self) -> Iterator[RecordingServer]:
         """Run the server in its own event loop."""
-        handler = _AuditHandler()
-        logger = logging.getLogger("gatehouse.audit")
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-        try:
-            with start_blocking_portal() as self._portal, self._portal.wrap_async_context_manager(self._lifespan()):
-                yield self
-        finally:
-            logger.removeHandler(handler)
-            logger.setLevel(logging.NOTSET)
-            logger.propagate = True
+        with start_blocking_portal() as self._portal, self._portal.wrap_async_context_manager(self._lifespan()):
+            yield self
 
     def ask(self, request: Request) -> Outcome:
         """Send the request; an exception in the app is raised here."""
         assert self._portal is not None
-        return self._portal.call(self._exchange, request)
+        with _audit_recorded():
+            return self._portal.call(self._exchange, request)
 
     def _lifespan(self) -> Any:
         return self.app.router.lifespan_context(self.app)
