@@ -6,6 +6,8 @@ checks need. The lock files decide the versions and the hashes, so that a furthe
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -13,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import environment
@@ -82,15 +84,42 @@ def needed(variables: environment.Environment, arguments: Sequence[str] = ()) ->
     return RUN | client_extras(variables, arguments)
 
 
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Of several commands at once, as with `make -j2 check docs`, only one installs packages; the others wait."""
+    environment.RUN.mkdir(parents=True, exist_ok=True)
+    with (environment.RUN / "packages.lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another command installs packages: waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def ensure(wanted: frozenset[str] = EVERYTHING) -> None:
     """Make `.venv` match the lock files, with the wanted extras and those that it already has."""
-    if GIVEN_VENV:
+    if not GIVEN_VENV and not _has(wanted):
+        _prepare(wanted)
+
+
+def _has(wanted: frozenset[str]) -> bool:
+    """Whether `.venv` matches the lock files and has the wanted extras."""
+    fingerprint, present = _stamped()
+    return fingerprint == _fingerprint() and (present == EVERYTHING or wanted <= present)
+
+
+def _stamped() -> tuple[str, frozenset[str]]:
+    """What `.venv` was prepared from, and its extras."""
+    fingerprint, _, extras = (STAMP.read_text(encoding="utf-8") if STAMP.exists() else "").partition("\n")
+    return fingerprint, frozenset(extras.split())
+
+
+@_one_at_a_time()
+def _prepare(wanted: frozenset[str]) -> None:
+    if _has(wanted):  # a command before this one has prepared it
         return
-    fingerprint, _, stamped = (STAMP.read_text(encoding="utf-8") if STAMP.exists() else "").partition("\n")
-    present = frozenset(stamped.split())
-    matches = fingerprint == _fingerprint()
-    if matches and (present == EVERYTHING or wanted <= present):
-        return
+    _, present = _stamped()
     wanted = EVERYTHING if EVERYTHING in (wanted, present) else wanted | present
     say("Preparing .venv from the hashed locks: some seconds, or a minute or more if packages must be downloaded.")
     if not PYTHON.exists():
@@ -134,6 +163,7 @@ def lock() -> int:
     return 0
 
 
+@_one_at_a_time()
 def add(requirements: Path) -> None:
     """Install the additional packages of one kind of test."""
     command = [BIN / "uv", "pip", "install", "--quiet", "--python", PYTHON, "--requirements", requirements]
@@ -145,6 +175,7 @@ def whole_lock(package: str) -> Path:
     return separate_environment(f"{package}-lock", LOCKS[package], "--only-binary", ":all:", *_AS_IN_THE_IMAGES)
 
 
+@_one_at_a_time()
 def separate_environment(name: str, requirements: Path, *options: str) -> Path:
     """The Python of an environment with only these packages. Creates it again if they have changed.
 
@@ -164,6 +195,7 @@ def separate_environment(name: str, requirements: Path, *options: str) -> Path:
     return home / "bin" / "python"
 
 
+@_one_at_a_time()
 def node_modules(package: str) -> Path | None:
     """The node_modules folder with this npm package, such as `name@1.2.3`; None without npm, or if npm fails."""
     npm, home = shutil.which("npm"), environment.RUN / "environments" / package.rpartition("@")[0].replace("/", "+")

@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from queue import Queue
+from threading import Event
 from types import ModuleType
 
 import pytest
@@ -41,6 +44,7 @@ def packages(stack: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
     monkeypatch.setattr(module, "_run", lambda _, command: commands.append([str(part) for part in command]))
     monkeypatch.setattr(module, "_create", lambda: None)
     monkeypatch.setattr(module, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(module.environment, "RUN", tmp_path)
     return module
 
 
@@ -127,6 +131,31 @@ def test_a_changed_lock_is_installed_with_what_was_there(packages: ModuleType, m
     monkeypatch.setattr(packages, "_fingerprint", lambda: "another")
     packages.ensure(packages.RUN)
     assert installed(packages) == [{"chat", "keyring", "metrics", "tenant"}]
+
+
+def test_of_two_commands_at_once_the_second_waits_and_installs_nothing_twice(
+    packages: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: Queue[str] = Queue()
+    second_waits = Event()
+    record = packages._run
+
+    def install(text: str, command: list[str]) -> None:
+        record(text, command)
+        assert second_waits.wait(10)
+
+    monkeypatch.setattr(packages, "_run", install)
+    monkeypatch.setattr(packages, "say", said.put)
+    with ThreadPoolExecutor() as commands:
+        first = commands.submit(packages.ensure)
+        assert said.get(timeout=10).startswith("Preparing .venv")
+        second = commands.submit(packages.ensure)
+        assert said.get(timeout=10) == "Another command installs packages: waiting for it."
+        second_waits.set()
+        first.result()
+        second.result()
+    assert said.empty()
+    assert installed(packages) == [{"tests/requirements.lock"}]
 
 
 @pytest.mark.parametrize(
