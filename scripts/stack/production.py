@@ -97,7 +97,21 @@ def faults(settings: Environment) -> list[str]:
     for name in SECRET_FILES:
         if path := settings.given(name):
             found += [f"{name} is {path!r}: {problem}" for problem in _file_problems(ROOT / path)]
+    if "two-gateways" in settings.given("COMPOSE_PROFILES").split(","):
+        found += _address_problems(settings.given("BIND_ADDRESS") or "0.0.0.0", settings.given("SECOND_ADDRESS"))
     return found
+
+
+def _address_problems(first: str, second: str) -> list[str]:
+    if not second:
+        return ["SECOND_ADDRESS is missing: the address of this machine on which the second gateway listens."]
+    every = {"0.0.0.0", "::", "[::]"}
+    if first != second and every.isdisjoint((first, second)):
+        return []
+    return [
+        f"BIND_ADDRESS is {first!r}, and SECOND_ADDRESS is {second!r}: with COMPOSE_PROFILES=two-gateways each gateway"
+        " needs an address of its own."
+    ]
 
 
 def _file_problems(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import secrets
 import socket
 import ssl
@@ -85,6 +86,14 @@ REFUSED_BEFORE_ANY_CONTAINER = {
     "a secret file that is not there": (
         {"EXCHANGE_CLIENT_SECRET_FILE": "secrets/none"},
         "EXCHANGE_CLIENT_SECRET_FILE is 'secrets/none': the file cannot be read (No such file or directory).",
+    ),
+    "a second gateway without an address": (
+        {"COMPOSE_PROFILES": "two-gateways", "BIND_ADDRESS": "192.0.2.1"},
+        "SECOND_ADDRESS is missing: the address of this machine on which the second gateway listens.",
+    ),
+    "a second gateway whose address is also the first one's": (
+        {"COMPOSE_PROFILES": "two-gateways", "SECOND_ADDRESS": "192.0.2.2"},
+        "BIND_ADDRESS is '0.0.0.0', and SECOND_ADDRESS is '192.0.2.2': with COMPOSE_PROFILES=two-gateways each gateway",
     ),
     "no host name": ({"PUBLIC_HOST": ""}, "PUBLIC_HOST is missing: the host name that clients reach"),
 }
@@ -181,8 +190,10 @@ class Outside:
     address: str = field(init=False)
 
     def __post_init__(self) -> None:
-        gateway = ["docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]
-        self.address = subprocess.run(gateway, check=True, capture_output=True, text=True).stdout.strip()
+        # Docker's networks do not always name their gateway: a container does.
+        hosts = ["docker", "run", "--rm", "--add-host", "here:host-gateway", "caddy:2", "cat", "/etc/hosts"]
+        text = subprocess.run(hosts, check=True, capture_output=True, text=True).stdout
+        (self.address,) = re.findall(r"^(\S+)\s+here$", text, re.MULTILINE)
         self.variables["ADDRESS"] = self.address
 
     def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
